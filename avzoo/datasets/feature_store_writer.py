@@ -1,0 +1,172 @@
+"""Write a feature store one video at a time; it appears complete or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from avzoo.datasets.atomic_folder import check_target, part_folder, replace_folder
+from avzoo.datasets.store_format import DTYPES, FORMAT, VERSION, npy_header, write_csv, write_lines
+from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.files import sha256_of
+
+
+class FeatureStoreWriter:
+    """Stream videos into a feature store.
+
+    Everything goes to a hidden folder beside ``out``, which takes the name ``out`` in ``finish``. Use it as a
+    context manager: leaving through an exception removes what was written, and an older store stays as it was.
+
+    Args:
+        out: Folder to make. An existing feature store there is replaced; anything else is refused.
+        name: Name of the data set.
+        modalities: Per modality ``dict(dim=..., seconds_per_step=...)``.
+        classes: Labels, in class-index order.
+        texts: The classes in words, in the same order; None takes the labels.
+        dtype: How features are stored, ``float32`` or ``float16``.
+        source: Where the features came from, for the record.
+
+    Example:
+        >>> modalities = dict(audio=dict(dim=128, seconds_per_step=0.96))
+        >>> with FeatureStoreWriter('data/mine', name='mine', modalities=modalities, classes=['cat', 'dog']) as writer:
+        ...     writer.add('video_1', 'cat', dict(audio=np.zeros((10, 128))))
+        ...     writer.finish()
+    """
+
+    def __init__(self, out: str | Path, *, name: str, modalities: Mapping[str, Mapping[str, Any]],
+                 classes: Sequence[str], texts: Sequence[str] | None = None, dtype: str = 'float32',
+                 source: str = '') -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f'unknown dtype {dtype!r}; choose one of {", ".join(DTYPES)}')
+        self.out = Path(os.path.abspath(out))
+        check_target(self.out, 'store.json', 'feature store')
+        self._classes, self._texts = list(classes), list(texts if texts is not None else classes)
+        if len(set(self._classes)) != len(self._classes) or len(self._texts) != len(self._classes):
+            raise DataError(f'{name}: class labels must be unique and have one text each ({len(self._classes)} labels, '
+                            f'{len(set(self._classes))} different, {len(self._texts)} texts).')
+        self._known_classes = set(self._classes)
+        self._dtype = np.dtype(dtype)
+        self._meta: dict[str, Any] = dict(
+            format=FORMAT, version=VERSION, name=name, source=source, class_embeddings={},
+            modalities={key: dict(dim=int(entry['dim']), dtype=dtype, seconds_per_step=float(entry['seconds_per_step']),
+                                  num_steps=0, file=f'{key}.npy') for key, entry in modalities.items()})
+        self._rows: list[tuple[object, ...]] = []
+        self._ids: set[str] = set()
+        self._folder = part_folder(self.out)
+        self._files = {key: open(self._folder / f'{key}.npy', 'wb') for key in modalities}  # noqa: SIM115, see close
+        for key, file in self._files.items():
+            file.write(self._header(key))  # again in finish, when the number of steps is known
+
+    def __enter__(self) -> 'FeatureStoreWriter':
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, video_id: str, label: str, features: Mapping[str, np.ndarray]) -> None:
+        """Append one video.
+
+        Args:
+            video_id: Unique name.
+            label: One of ``classes``.
+            features: Per modality a sequence of finite numbers, (T, D) with T >= 1.
+        """
+        if not video_id or video_id != video_id.strip() or '\n' in video_id:
+            raise DataError(f'video id {video_id!r} is empty or has white space around it or a line break. Rename it.')
+        if video_id in self._ids:
+            raise DataError(f'video {video_id!r} comes twice. Give every video its own id.')
+        if label not in self._known_classes:
+            raise DataError(f'video {video_id!r}: unknown class {label!r}.' + nearest(label, self._classes))
+        entries = self._meta['modalities']
+        if set(features) != set(entries):
+            raise DataError(f'video {video_id!r} has features {sorted(features)}; the store needs {sorted(entries)}.')
+        arrays = {key: self._convert(video_id, key, features[key]) for key in entries}  # all checked, then written
+        row: list[object] = [video_id, label]
+        for key, array in arrays.items():
+            row += [entries[key]['num_steps'], len(array)]
+            self._files[key].write(array.data)
+            entries[key]['num_steps'] += len(array)
+        self._rows.append(tuple(row))
+        self._ids.add(video_id)
+
+    def write_class_embeddings(self, name: str, array: np.ndarray) -> None:
+        """Store class vectors, (C, d), row i for class i."""
+        array = np.ascontiguousarray(array, dtype=np.float32)
+        if array.ndim != 2 or len(array) != len(self._classes):
+            raise DataError(f'class embeddings {name!r} have shape {array.shape}; there are {len(self._classes)} '
+                            'classes, so (classes, width) with one row each is needed.')
+        if not np.isfinite(array).all():
+            bad = self._classes[int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])]
+            raise DataError(f'class embeddings {name!r}: NaN or infinity in the vector of class {bad!r}.')
+        path = self._folder / 'text' / f'{name}.npy'
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, array)
+        self._meta['class_embeddings'][name] = dict(dim=array.shape[1], file=f'text/{name}.npy')
+
+    def write_splits(self, shots: int, splits: Mapping[str, Sequence[str]]) -> None:
+        """Store the lists of the K-shot protocol, name -> video ids; the videos must have been added before."""
+        folder = self._folder / 'splits' / f'{shots}shot'
+        folder.mkdir(parents=True)
+        for name, ids in splits.items():
+            unknown = [video for video in ids if video not in self._ids]
+            if unknown:
+                raise DataError(f'{shots}-shot split {name}: {len(unknown)} of {len(ids)} videos have no features, the '
+                                f'first is {unknown[0]!r}.')
+            write_lines(folder / f'{name}.txt', ids)
+
+    def finish(self) -> Path:
+        """Write the tables and checksums, give the store its name, and return its path."""
+        if not self._rows:
+            raise DataError(f'{self.out}: no videos to store.')
+        columns = [f'{key}_{what}' for key in self._files for what in ('start', 'len')]
+        write_csv(self._folder / 'videos.csv', ['video_id', 'label', *columns], self._rows)
+        write_csv(self._folder / 'classes.csv', ['label', 'text'], zip(self._classes, self._texts, strict=True))
+        for key, file in self._files.items():
+            file.seek(0)
+            file.write(self._header(key))
+            file.close()
+        for entry in [*self._meta['modalities'].values(), *self._meta['class_embeddings'].values()]:
+            entry['sha256'] = sha256_of(self._folder / entry['file'])
+        tables = ['videos.csv', 'classes.csv', *sorted(
+            path.relative_to(self._folder).as_posix() for path in self._folder.glob('splits/*/*.txt'))]
+        self._meta |= dict(num_videos=len(self._rows), num_classes=len(self._classes),
+                           sha256={name: sha256_of(self._folder / name) for name in tables})
+        (self._folder / 'store.json').write_text(json.dumps(self._meta, indent=2) + '\n', encoding='utf-8')
+        replace_folder(self._folder, self.out)
+        return self.out
+
+    def close(self) -> None:
+        """Drop what was written, unless ``finish`` has given it its name."""
+        for file in self._files.values():
+            file.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _header(self, key: str) -> bytes:
+        entry = self._meta['modalities'][key]
+        return npy_header(entry['dtype'], (entry['num_steps'], entry['dim']))
+
+    def _convert(self, video_id: str, key: str, values: np.ndarray) -> np.ndarray:
+        dim = self._meta['modalities'][key]['dim']
+        values = np.asarray(values)
+        if values.dtype.kind not in 'biuf':
+            raise DataError(f'video {video_id!r}: {key} features are of dtype {values.dtype}, not numbers.')
+        if values.ndim != 2 or values.shape[1] != dim or len(values) == 0:
+            raise DataError(f'video {video_id!r}: {key} features have shape {values.shape}; (steps, {dim}) with at '
+                            'least one step is needed. Every video of a store has the same width.')
+        if not np.isfinite(values).all():
+            raise DataError(f'video {video_id!r}: NaN or infinity in its {key} features. Extract them again or leave '
+                            'the video out.')
+        with np.errstate(over='ignore'):
+            array = np.ascontiguousarray(values, dtype=self._dtype)
+        if self._dtype == np.float16 and not np.isfinite(array).all():
+            raise DataError(f'video {video_id!r}: {key} features beyond the range of float16 (65504). Use float32.')
+        return array

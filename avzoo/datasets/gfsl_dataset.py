@@ -1,0 +1,115 @@
+"""The data set of one phase: some splits of a feature store, with the classes of its stage."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.window import Window
+from avzoo.registry import DATASETS
+from avzoo.utils.errors import DataError
+
+
+@DATASETS.register_module()
+class GFSLDataset(Dataset):
+    """Serve whole batches of padded audio and visual features for generalised few-shot learning (AV-DIFF, sec. 3.2).
+
+    Labels are classifier columns: the classes of the stage in the store's order. A class is *base* if it occurs in the
+    stage's base training split.
+
+    Args:
+        data_root: Folder of the feature store.
+        splits: Names of the splits to serve, e.g. ``('stage1_base', 'stage1_novel')``.
+        num_shots: Which k-shot splits to take.
+        modalities: Which modalities to gather; all of the store by default.
+        window: Arguments of :class:`Window` to cut long videos; ``None`` pads to the longest of the batch.
+        embedding: Name of the class vectors; the store's first by default.
+        seed: Seed of random windows. They depend on the seed and the batch's videos alone, so a resumed run and any
+            number of loader workers see the same ones.
+    """
+
+    def __init__(self, data_root: str | Path, *, splits: tuple[str, ...], num_shots: int,
+                 modalities: tuple[str, ...] | None = None, window: dict | None = None, embedding: str | None = None,
+                 seed: int = 0) -> None:
+        self.store = FeatureStore(data_root)
+        self.splits = tuple(splits)
+        self.modalities = tuple(modalities or self.store.modalities)
+        self.window = Window(**window) if window else None
+        self.seed = seed
+        self._embedding = embedding
+        stage = 1 if self.splits[0].startswith(('stage1', 'val')) else 2
+        self.class_ids, self.base_mask = stage_classes(self.store, num_shots, stage)
+        self.videos = np.concatenate([self.store.split(num_shots, name) for name in self.splits])
+        columns = np.full(len(self.store.class_names), -1)
+        columns[self.class_ids] = np.arange(len(self.class_ids))
+        self.labels = columns[self.store.labels[self.videos]]
+        if (self.labels < 0).any():
+            video = self.videos[int(np.argmax(self.labels < 0))]
+            raise DataError(f'{self.store.root}: video {self.store.video_ids[video]} of {", ".join(self.splits)} has the '
+                            f"class '{self.store.class_names[self.store.labels[video]]}', which no training split of "
+                            f'stage {stage} holds; mend the split lists.')
+
+    @property
+    def metainfo(self) -> dict:
+        """What the metric and a checkpoint need: class names by column, which are base, and the video ids."""
+        return dict(classes=[self.store.class_names[c] for c in self.class_ids], base_mask=self.base_mask.tolist(),
+                    video_ids=[str(v) for v in self.store.video_ids[self.videos]])
+
+    @property
+    def class_embeddings(self) -> np.ndarray:
+        """The class vectors (C, d) by classifier column."""
+        return self.store.class_embeddings(self._embedding)[self.class_ids]
+
+    @property
+    def data_info(self) -> dict:
+        """What the data decides about a model: see :class:`AVClassifier`."""
+        infos = {m: self.store.modalities[m] for m in self.store.modalities}
+        return dict(feature_dims={m: info.dim for m, info in infos.items()},
+                    seconds_per_step={m: info.seconds_per_step for m, info in infos.items()},
+                    num_classes=len(self.class_ids), embedding_dim=self.class_embeddings.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, index: int) -> dict:
+        """Return a batch of one."""
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: list[int]) -> dict:
+        """Gather a whole batch.
+
+        Returns:
+            ``features`` {modality: dict(x (B, T, D), lengths (B,), starts (B,))}, ``label`` (B,), ``index`` (B,) and
+            ``novel``, which is true if every sample belongs to a novel class.
+        """
+        index = np.asarray(indices, dtype=np.int64)
+        videos, labels = self.videos[index], self.labels[index]
+        cuts = {}
+        if self.window is not None:
+            rng = np.random.default_rng([self.seed, *index.tolist()])
+            seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
+            cuts = self.window.cut({m: self.store.lengths[m][videos] for m in self.modalities}, seconds, rng)
+        return dict(features={m: self._gather(m, videos, *cuts.get(m, (None, None))) for m in self.modalities},
+                    label=torch.from_numpy(labels), index=torch.from_numpy(index),
+                    novel=bool((~self.base_mask[labels]).all()))
+
+    def _gather(self, modality: str, videos: np.ndarray, starts: np.ndarray | None, steps: int | None) -> dict:
+        x, lengths = self.store.gather(modality, videos, starts=starts, max_steps=steps, pad_to=steps)
+        starts = np.zeros(len(videos), dtype=np.int64) if starts is None else starts
+        return dict(x=x, lengths=lengths, starts=torch.from_numpy(starts))
+
+
+def stage_classes(store: FeatureStore, num_shots: int, stage: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the class ids of a stage in the store's order (C,) and which of them are base (C,)."""
+    base = np.unique(store.labels[store.split(num_shots, f'stage{stage}_base')])
+    novel_split = 'stage1_novel' if stage == 1 else 'stage2_novel_0'
+    novel = np.unique(store.labels[store.split(num_shots, novel_split)])
+    both = np.intersect1d(base, novel)
+    if len(both):
+        raise DataError(f"{store.root}: class '{store.class_names[both[0]]}' is both base and novel in stage {stage}; "
+                        'mend the split lists.')
+    class_ids = np.union1d(base, novel)
+    return class_ids, np.isin(class_ids, base)
+

@@ -1,0 +1,107 @@
+"""Import features of one's own together with zero-shot style lists."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.datasets.feature_store_writer import FeatureStoreWriter
+from avzoo.datasets.importers.array_features import ArrayFeatures
+from avzoo.datasets.safe_pickle import load_npy
+from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
+from avzoo.datasets.store_format import read_csv
+from avzoo.utils.errors import DataError, nearest
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def import_arrays(out: str | Path, *, features: str | Path, lists: str | Path, class_embeddings: str | Path,
+                  shots: Sequence[int] = (1, 5, 10, 20), draws: int = 3, seed: int = 0, name: str | None = None,
+                  seconds_per_step: Mapping[str, float] | None = None, dtype: str = 'float32',
+                  skip_missing: bool = False, on_progress: Callable[[int, int], None] | None = None) -> Path:
+    """Make a feature store from features of one's own.
+
+    Videos that no list names are left out. The classes are those of the lists, in the order of ``classes.csv`` beside
+    the lists (columns ``label`` and, if wanted, ``text``), or sorted by name where there is no such file.
+
+    Args:
+        out: Store to make.
+        features: An ``.npz`` file or a folder, see ``ArrayFeatures``.
+        lists: Folder of the lists, see ``read_zero_shot_lists``.
+        class_embeddings: ``.npy`` file, (C, d), row i for class i in the order said above.
+        shots: Which K to draw.
+        draws: Draws of the stage-2 shots.
+        seed: Of the draws.
+        name: Name of the data set; None takes that of ``out``.
+        seconds_per_step: Seconds that a step covers, by modality; 1.0 where not given.
+        dtype: How to store features, ``float32`` or ``float16``.
+        skip_missing: Leave listed videos without features out of the lists, instead of refusing.
+        on_progress: Called with (videos done, videos in all).
+    """
+    source = ArrayFeatures(features)
+    found = read_zero_shot_lists(lists)
+    if found.missing:
+        raise DataError(f'{found.folder} lacks {", ".join(f"{name}.csv" for name in found.missing)}; a store needs all '
+                        f'of {", ".join(LIST_NAMES)}.')
+    found = _match(found, source, skip_missing)
+    splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}  # before the long work: it may refuse
+    labels = found.labels
+    classes, texts, vectors = _read_classes(found, Path(lists), Path(class_embeddings))
+    seconds = seconds_per_step or {}
+    first = source.read(next(iter(labels)))
+    modalities = {key: dict(dim=first[key].shape[-1], seconds_per_step=seconds.get(key, 1.0)) for key in first}
+    with FeatureStoreWriter(out, name=name or Path(out).name, modalities=modalities, classes=classes, texts=texts,
+                            dtype=dtype, source=f'{Path(features).name} with lists of {Path(lists).name}') as writer:
+        writer.write_class_embeddings('text', vectors)
+        for done, (video, label) in enumerate(labels.items(), 1):
+            writer.add(video, label, source.read(video))
+            if on_progress:
+                on_progress(done, len(labels))
+        for k, ids in splits.items():
+            writer.write_splits(k, ids)
+        return writer.finish()
+
+
+def _match(lists: ZeroShotLists, source: ArrayFeatures, skip_missing: bool) -> ZeroShotLists:
+    """Check that the listed videos have features, and agree on labels where both say them."""
+    labels = lists.labels
+    missing = set(source.missing(labels))
+    if missing and not skip_missing:
+        raise DataError(f'{source.path}: {len(missing)} of the {len(labels)} videos of {lists.folder} have no features '
+                        f'(the first: {min(missing)!r}). Add them, or leave them out with --skip-missing.')
+    if missing:
+        _LOGGER.warning('%d of %d listed videos have no features and are left out', len(missing), len(labels))
+    for video, label in labels.items():
+        if source.labels.get(video, label) != label:
+            raise DataError(f'video {video!r} is of class {label!r} in {lists.folder}, of {source.labels[video]!r} in '
+                            f'{source.path}. Correct one of them.')
+    videos = {name: {label: [video for video in ids if video not in missing] for label, ids in classes.items()}
+              for name, classes in lists.videos.items()}
+    return ZeroShotLists(lists.folder, videos)
+
+
+def _read_classes(lists: ZeroShotLists, folder: Path, embeddings: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """Return label, text and vector of each class that has videos."""
+    used = set(lists.labels.values())
+    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if path.is_file()]
+    if beside:
+        origin = str(beside[0])
+        order = [row[0] for row in read_csv(beside[0], ['label'])]
+        try:
+            texts = [row[0] for row in read_csv(beside[0], ['text'])]
+        except DataError:  # the column is optional
+            texts = order
+    else:
+        origin, order = f'the sorted class names of {lists.folder}', sorted(used)
+        texts = order
+    unknown = sorted(used - set(order))
+    if unknown or len(set(order)) != len(order):
+        what = f'class {unknown[0]!r} is not in it' if unknown else 'a class is listed twice'
+        raise DataError(f'{origin}: {what}.' + (nearest(unknown[0], order) if unknown else ''))
+    vectors = load_npy(embeddings)
+    if vectors.ndim != 2 or len(vectors) != len(order) or vectors.dtype.kind not in 'biuf':
+        raise DataError(f'{embeddings}: {vectors.dtype} array of shape {vectors.shape}; ({len(order)}, width) is '
+                        f'needed, a row for each class in the order of {origin}.')
+    kept = [i for i, label in enumerate(order) if label in used]
+    return [order[i] for i in kept], [texts[i] for i in kept], vectors[kept]

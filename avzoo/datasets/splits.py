@@ -1,0 +1,157 @@
+"""Cut k-shot splits from the lists of a generalised zero-shot benchmark."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.datasets.store_format import read_csv, read_lines
+from avzoo.utils.errors import DataError
+
+LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_2_test_seen', 'stage_2_test_unseen')
+TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
+_COLUMN_SPLITS = dict(zip(TABLE_COLUMNS, ('stage1_base', 'stage1_novel', 'val_base', 'val_novel', 'stage2_base',
+                                          'stage2_novel_0', 'test_base', 'test_novel_0'), strict=True))
+
+
+@dataclass(frozen=True)
+class ZeroShotLists:
+    """The lists that few-shot splits are cut from.
+
+    Args:
+        folder: Where they were read.
+        videos: List name -> class -> sorted video ids. A class that its list names but that has no video maps to an
+            empty list.
+    """
+
+    folder: Path
+    videos: dict[str, dict[str, list[str]]]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Label of every video of the lists, in list order."""
+        return {video: label for classes in self.videos.values() for label, ids in classes.items() for video in ids}
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the lists that are not there."""
+        return [name for name in LIST_NAMES if name not in self.videos]
+
+    def ids(self, *names: str) -> list[str]:
+        """Return all videos of some lists, class by class."""
+        return [video for name in names for ids in self.videos[name].values() for video in ids]
+
+
+def read_zero_shot_lists(folder: str | Path) -> ZeroShotLists:
+    """Read the lists of a data set.
+
+    Args:
+        folder: Holds ``stage_1_train.csv`` and so on, with columns ``filename`` and ``label`` at least, or has them in
+            a subfolder ``cls_split``. A ``.txt`` of the same name lists the classes: rows of other classes are dropped.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f'{folder} is not a folder of zero-shot lists.')
+    if (folder / 'cls_split').is_dir():
+        folder = folder / 'cls_split'
+    videos = {name: _read_list(folder / f'{name}.csv') for name in LIST_NAMES if (folder / f'{name}.csv').is_file()}
+    if not videos:
+        raise DataError(f'{folder} has none of the lists {", ".join(f"{name}.csv" for name in LIST_NAMES)}.')
+    seen: dict[str, str] = {}
+    for name, classes in videos.items():
+        for video in (video for ids in classes.values() for video in ids):
+            if video in seen:
+                raise DataError(f'{folder}: video {video!r} is in {seen[video]}.csv and again in {name}.csv. A video '
+                                'belongs to one list only; remove it from the other.')
+            seen[video] = name
+    return ZeroShotLists(folder, videos)
+
+
+def draw_splits(lists: ZeroShotLists, shots: int, draws: int = 3, seed: int = 0) -> dict[str, list[str]]:
+    """Cut the K-shot splits.
+
+    K videos of each stage-1 novel class go to stage-1 training and the rest to validation; K of each stage-2 novel
+    class, drawn anew for each of ``draws``, go to stage-2 training and the rest to test. The choice within a class
+    depends on the seed, K, the draw and the videos of that class alone: not on which other K are made, on the other
+    classes, or on the order of the lists.
+
+    Args:
+        lists: Complete lists, or some of them: splits that need a missing list are left out.
+        shots: K videos a class.
+        draws: Independent choices of the stage-2 shots.
+        seed: Of the choice, at least 0.
+
+    Returns:
+        Split name -> video ids.
+
+    Raises:
+        DataError: A novel class has no more than K videos.
+    """
+    if shots < 1 or draws < 1 or seed < 0:
+        raise ValueError(f'shots={shots} and draws={draws} must be at least 1, seed={seed} at least 0')
+    splits: dict[str, list[str]] = {}
+    _add_union(splits, lists, 'stage1_base', 'stage_1_train')
+    _add_novel(splits, lists, 'stage_1_val_unseen', ('stage1_novel', 'val_novel'), [seed, shots, 1, 0])
+    _add_union(splits, lists, 'val_base', 'stage_1_val_seen')
+    _add_union(splits, lists, 'stage2_base', 'stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen')
+    _add_union(splits, lists, 'test_base', 'stage_2_test_seen')
+    for draw in range(draws):
+        names = (f'stage2_novel_{draw}', f'test_novel_{draw}')
+        _add_novel(splits, lists, 'stage_2_test_unseen', names, [seed, shots, 2, draw])
+    return splits
+
+
+def format_table(sizes: Mapping[int, Mapping[str, int]]) -> str:
+    """Lay out split sizes as a table, a row for each K (AV-DIFF, Table 1); ``-`` where a split could not be made.
+
+    Args:
+        sizes: K -> split name -> number of videos.
+    """
+    lines = ['   K ' + ' '.join(f'{column:>6}' for column in TABLE_COLUMNS)]
+    for shots, row in sorted(sizes.items()):
+        lines.append(f'{shots:4d} ' + ' '.join(f'{row.get(name, "-"):>6}' for name in _COLUMN_SPLITS.values()))
+    return '\n'.join(lines)
+
+
+def _read_list(path: Path) -> dict[str, list[str]]:
+    names_path = path.with_suffix('.txt')
+    classes: dict[str, list[str]] = {name: [] for name in read_lines(names_path)} if names_path.is_file() else {}
+    restricted = bool(classes)
+    for video, label in read_csv(path, ['filename', 'label']):
+        if label in classes:
+            classes[label].append(video)
+        elif not restricted:
+            classes[label] = [video]
+    if not any(classes.values()):
+        raise DataError(f'{path} has no video of a class of {names_path.name}.')
+    for label, ids in classes.items():
+        ids.sort()
+        twice = [a for a, b in zip(ids, ids[1:], strict=False) if a == b]
+        if twice:
+            raise DataError(f'{path}: video {twice[0]!r} of class {label!r} is listed twice. Remove one line.')
+    return {label: classes[label] for label in sorted(classes)}
+
+
+def _add_union(splits: dict[str, list[str]], lists: ZeroShotLists, name: str, *sources: str) -> None:
+    if all(source in lists.videos for source in sources):
+        splits[name] = lists.ids(*sources)
+
+
+def _add_novel(splits: dict[str, list[str]], lists: ZeroShotLists, source: str, names: tuple[str, str],
+               key: list[int]) -> None:
+    if source not in lists.videos:
+        return
+    shots = key[1]
+    chosen: list[str] = []
+    rest: list[str] = []
+    for label, ids in lists.videos[source].items():
+        if len(ids) <= shots:
+            raise DataError(f'{lists.folder / source}.csv: class {label!r} has {len(ids)} videos; {shots} shots need '
+                            f'at least {shots + 1}, one of them to evaluate on. Leave the class or this K out.')
+        order = np.random.default_rng([*key, zlib.crc32(label.encode())]).permutation(len(ids))
+        taken = set(order[:shots].tolist())
+        chosen += [video for i, video in enumerate(ids) if i in taken]
+        rest += [video for i, video in enumerate(ids) if i not in taken]
+    splits[names[0]], splits[names[1]] = chosen, rest

@@ -1,0 +1,110 @@
+"""Open and check the files of a feature store; every failure names the file and the cure."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avzoo.datasets.store_format import DTYPES, FORMAT, VERSION, read_csv
+from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.files import sha256_of
+
+_CURE = 'Restore the file or convert the data again (tools/dataset_converters/).'
+
+
+def read_meta(root: Path) -> dict[str, Any]:
+    """Read and check ``store.json``."""
+    path = root / 'store.json'
+    try:
+        meta = json.loads(path.read_text(encoding='utf-8'))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
+                        'with a tool of tools/dataset_converters/.') from None
+    except (ValueError, OSError) as error:
+        raise DataError(f'{path} cannot be read: {error}. {_CURE}') from None
+    found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)
+    if found != (FORMAT, VERSION):
+        raise DataError(f'{path}: format {found[0]!r} version {found[1]!r}; this avzoo reads {FORMAT!r} version '
+                        f'{VERSION}. Convert the data again.')
+    try:
+        checks = [isinstance(meta['name'], str), isinstance(meta['num_videos'], int), len(meta['modalities']) > 0]
+        for entry in meta['modalities'].values():
+            checks += [isinstance(entry['dim'], int), isinstance(entry['num_steps'], int),
+                       isinstance(entry['file'], str), isinstance(entry['sha256'], str),
+                       entry['dtype'] in DTYPES, float(entry['seconds_per_step']) > 0]
+        for entry in meta.setdefault('class_embeddings', {}).values():
+            checks += [isinstance(entry['dim'], int), isinstance(entry['file'], str), isinstance(entry['sha256'], str)]
+        if not all(checks):
+            raise ValueError('an entry has a wrong type or value')
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f'{path} is damaged ({type(error).__name__}: {error}). {_CURE}') from None
+    return meta
+
+
+def verify_checksums(root: Path, meta: dict[str, Any]) -> None:
+    """Recompute the SHA-256 of every file that ``store.json`` names."""
+    expected = dict(meta.get('sha256', {}))
+    for entry in [*meta['modalities'].values(), *meta['class_embeddings'].values()]:
+        expected[entry['file']] = entry['sha256']
+    for name, digest in expected.items():
+        path = root / name
+        if not path.is_file():
+            raise DataError(f'{path} is missing. {_CURE}')
+        found = sha256_of(path)
+        if found != digest:
+            raise DataError(f'{path}: wrong checksum: its SHA-256 is {found[:16]}..., store.json says '
+                            f'{str(digest)[:16]}...; it changed after the store was written. {_CURE}')
+
+
+def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Map a ``.npy`` file read-only after checking that it is whole and of the expected shape and dtype."""
+    try:
+        array = np.load(path, mmap_mode='r', allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f'{path} is missing. {_CURE}') from None
+    except (ValueError, EOFError, OSError) as error:
+        size = path.stat().st_size
+        raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_CURE}') from None
+    if array.shape != shape or array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
+        raise DataError(f'{path}: {array.dtype} array of shape {array.shape}, store.json says {dtype} of shape '
+                        f'{shape}. {_CURE}')
+    # A bare ndarray over the map: np.memmap's own indexing is several times slower.
+    return np.asarray(array)
+
+
+def read_videos(root: Path, meta: dict[str, Any], class_names: list[str]
+                ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Read ``videos.csv``.
+
+    Returns:
+        Video ids (N,) str, labels (N,) int64, and per modality the first row and the length, (N,) int64 each.
+    """
+    path = root / 'videos.csv'
+    columns = [f'{key}_{what}' for key in meta['modalities'] for what in ('start', 'len')]
+    rows = read_csv(path, ['video_id', 'label', *columns])
+    if len(rows) != meta['num_videos'] or not rows:
+        raise DataError(f'{path} has {len(rows)} videos, store.json says {meta["num_videos"]}. {_CURE}')
+    ids, labels, *numbers = zip(*rows, strict=True)
+    order = {label: i for i, label in enumerate(class_names)}
+    try:
+        indices = np.fromiter((order[label] for label in labels), np.int64, len(labels))
+        table = {name: np.array(column).astype(np.int64) for name, column in zip(columns, numbers, strict=True)}
+    except KeyError as error:
+        raise DataError(f'{path}: class {error} is not in classes.csv.' + nearest(error.args[0], order)) from None
+    except ValueError as error:
+        raise DataError(f'{path}: a start or a length is not a whole number ({error}). {_CURE}') from None
+    offsets = {key: table[f'{key}_start'] for key in meta['modalities']}
+    lengths = {key: table[f'{key}_len'] for key in meta['modalities']}
+    for key, entry in meta['modalities'].items():
+        _check_ranges(path, key, ids, offsets[key], lengths[key], entry['num_steps'])
+    return np.array(ids), indices, offsets, lengths
+
+
+def _check_ranges(path: Path, key: str, ids: tuple[str, ...], start: np.ndarray, length: np.ndarray,
+                  num_steps: int) -> None:
+    wrong = np.flatnonzero((start < 0) | (length < 1) | (start + length > num_steps))
+    if len(wrong):
+        i = wrong[0]
+        raise DataError(f'{path}: {key} of video {ids[i]!r} (start {start[i]}, length {length[i]}) lies outside the '
+                        f'{num_steps} stored steps. {_CURE}')

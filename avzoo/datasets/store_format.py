@@ -1,0 +1,98 @@
+"""What a feature store looks like on disk: names, tables and checksums shared by its reader and its writer."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.utils.errors import DataError
+
+FORMAT = 'avzoo-feature-store'
+VERSION = 1
+DTYPES = ('float32', 'float16')
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One stream of features: its width, how it is stored, and the time one step covers.
+
+    Args:
+        name: ``audio`` or ``visual``.
+        dim: Width D of one step.
+        dtype: ``float32`` or ``float16``, as stored; reading always gives float32.
+        seconds_per_step: Seconds of the clip that one step covers.
+    """
+
+    name: str
+    dim: int
+    dtype: str
+    seconds_per_step: float
+
+
+def split_names(num_draws: int = 3) -> list[str]:
+    """Return the names of the lists of one K-shot protocol with ``num_draws`` draws of the novel shots."""
+    draws = range(num_draws)
+    return ['stage1_base', 'stage1_novel', 'val_base', 'val_novel', 'stage2_base',
+            *(f'stage2_novel_{d}' for d in draws), 'test_base', *(f'test_novel_{d}' for d in draws)]
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """Read the named columns of a UTF-8 csv file, in that order.
+
+    Raises:
+        DataError: The file is missing, is not UTF-8, lacks a column, or has a row that is too short.
+    """
+    try:
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            missing = [name for name in columns if name not in header]
+            if missing:
+                raise DataError(f'{path}: no column {missing[0]!r}; its first line names {header}, '
+                                f'and the columns {list(columns)} are needed.')
+            places = [header.index(name) for name in columns]
+            return [[row[place] for place in places] for row in rows if row]
+    except FileNotFoundError:
+        raise DataError(f'{path} does not exist.') from None
+    except IndexError:
+        raise DataError(f'{path}: a line has fewer fields than the {len(header)} of the first line; '
+                        'the file is cut off or damaged.') from None
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}') from None
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a UTF-8 csv file with a header line."""
+    with open(path, 'w', encoding='utf-8', newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read a UTF-8 text file of one entry a line; blank lines are skipped, outer white space is dropped."""
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+    except FileNotFoundError:
+        raise DataError(f'{path} does not exist.') from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f'{path} cannot be read as UTF-8 text: {error}') from None
+    # Not str.splitlines: it also breaks at characters such as U+2028, which a name may hold.
+    return [line for line in (part.strip() for part in text.split('\n')) if line]
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write one entry a line as UTF-8."""
+    with open(path, 'w', encoding='utf-8', newline='\n') as file:
+        file.writelines(f'{line}\n' for line in lines)
+
+
+def npy_header(dtype: str, shape: tuple[int, int], size: int = 128) -> bytes:
+    """Return the header of a ``.npy`` file, always ``size`` bytes long: it can be written before and after the data.
+
+    Format 1.0: magic, version, length of the text, and the text padded with blanks up to a final newline.
+    """
+    text = f"{{'descr': '{np.dtype(dtype).newbyteorder('<').str}', 'fortran_order': False, 'shape': {shape}, }}"
+    return b'\x93NUMPY\x01\x00' + (size - 10).to_bytes(2, 'little') + text.ljust(size - 11).encode('latin1') + b'\n'

@@ -1,0 +1,7 @@
+"""Training: the curriculum, its phases, hooks and checkpoints."""
+
+from avzoo.engine import hooks, optim
+from avzoo.engine.curriculum import CurriculumRunner
+from avzoo.engine.phase_runner import PhaseRunner
+
+__all__ = ['CurriculumRunner', 'PhaseRunner', 'hooks', 'optim']

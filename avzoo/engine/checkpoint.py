@@ -1,0 +1,70 @@
+"""Training checkpoints: written atomically, read without executing anything, loaded strictly."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from avzoo.utils.errors import CheckpointError
+
+FORMAT = 'avzoo-checkpoint'
+
+
+def save_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint so that ``path`` is either the old file or the complete new one."""
+    path = Path(path)
+    partial = path.with_name(f'.{path.name}.partial')
+    with partial.open('wb') as file:
+        torch.save(checkpoint, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint that avzoo wrote.
+
+    Only tensors and plain Python values are read; a file that would run code is refused.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, not a checkpoint of avzoo, or holds foreign objects.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
+    try:
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f'{path} holds objects other than tensors and plain values, and was not opened: '
+                              f'{str(error).splitlines()[0]} Use a checkpoint that avzoo wrote.') from error
+    except Exception as error:
+        raise CheckpointError(f'{path} is no readable checkpoint (damaged or cut short?): '
+                              f'{(str(error) or type(error).__name__).splitlines()[0]} Copy or train it again.') from error
+    if not isinstance(checkpoint, dict) or (checkpoint.get('meta') or {}).get('format') != FORMAT:
+        raise CheckpointError(f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
+                              'tools/model_converters/avdiff_official.py.')
+    return checkpoint
+
+
+def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+    """Load a state dict strictly.
+
+    Raises:
+        CheckpointError: If keys are missing, left over, or differ in shape; names the first few of each.
+    """
+    own = model.state_dict()
+    problems = []
+    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    shapes = [f'{k} {tuple(state[k].shape)} where the model has {tuple(own[k].shape)}'
+              for k in sorted(own.keys() & state.keys()) if state[k].shape != own[k].shape]
+    for title, names in (('missing', missing), ('not in the model', extra), ('of another shape', shapes)):
+        if names:
+            more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+            problems.append(f'{len(names)} {title}: {", ".join(names[:3])}{more}')
+    if problems:
+        raise CheckpointError(f'{source} does not fit the model of this config; {"; ".join(problems)}. '
+                              'Use the config that the checkpoint was trained with.')
+    model.load_state_dict(state)

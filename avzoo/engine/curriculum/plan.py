@@ -1,0 +1,192 @@
+"""The curriculum as data: which phases there are, and the ordinary run that each of them is."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.engine.hooks import best_epoch
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One ordinary run of the curriculum.
+
+    Attributes:
+        stage: 1 (choose epochs and calibration on validation) or 2 (train anew, then test).
+        substage: ``base`` (base classes, everything trains) or ``full`` (base and novel, the fusion is frozen).
+        draw: Which of the draws of k shots, in stage 2 ``full``.
+    """
+
+    stage: int
+    substage: str
+    draw: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the phase and of its folder, e.g. ``stage2_full_draw0``."""
+        return f'stage{self.stage}_{self.substage}' + ('' if self.draw is None else f'_draw{self.draw}')
+
+    @property
+    def train_splits(self) -> tuple[str, ...]:
+        """The splits that it trains on."""
+        if self.substage == 'base':
+            return (f'stage{self.stage}_base',)
+        return (f'stage{self.stage}_base', 'stage1_novel' if self.stage == 1 else f'stage2_novel_{self.draw}')
+
+    @property
+    def parent(self) -> 'Phase | None':
+        """The phase whose weights it starts from."""
+        return Phase(self.stage, 'base') if self.substage == 'full' else None
+
+    @property
+    def start_file(self) -> str:
+        """Which checkpoint of this phase its successors take: the best where there is validation, else the last."""
+        return 'best.pth' if self.stage == 1 else 'last.pth'
+
+
+def plan_phases(draws: Sequence[int], stage: int | None = None) -> list[Phase]:
+    """Return the phases in order (AV-DIFF, sec. 3.2 and 4.3), all or those of one stage."""
+    phases = [Phase(1, 'base'), Phase(1, 'full'), Phase(2, 'base'), *(Phase(2, 'full', d) for d in draws)]
+    return [p for p in phases if stage in (None, p.stage)]
+
+
+def evaluation_splits(split: str, draw: int | None) -> tuple[str, str]:
+    """Return the splits of validation (stage 1) or of the test of a draw (stage 2)."""
+    return ('val_base', 'val_novel') if split == 'val' else ('test_base', f'test_novel_{draw}')
+
+
+def phase_epochs(cfg: Config, phase: Phase, outcomes: dict[str, dict]) -> int:
+    """Return how many epochs a phase has: the configured ones in stage 1, those that stage 1 chose in stage 2."""
+    if phase.stage == 2 and 'best_epoch' in outcomes.get(f'stage1_{phase.substage}', {}):
+        return outcomes[f'stage1_{phase.substage}']['best_epoch']
+    return cfg.curriculum[phase.substage]['max_epochs']
+
+
+def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | Path) -> Config:
+    """Derive the config of one phase: an ordinary mmengine config.
+
+    Args:
+        cfg: The config of the whole curriculum.
+        phase: The phase.
+        outcomes: What finished phases decided, by phase name.
+        work_dir: Folder of the whole curriculum; the phase gets one of its own below it.
+    """
+    out = copy.deepcopy(cfg)
+    substage = cfg.curriculum[phase.substage]
+    out.work_dir = str(Path(work_dir) / phase.name)
+    out.experiment_name = f'{Path(work_dir).resolve().name}_{phase.name}'
+    train_data = _fill_dataset(out, out.train_dataloader, phase.train_splits)
+    subsets = ('base',) if phase.substage == 'base' else ('base', 'novel')
+    out.train_dataloader.batch_sampler = dict(out.train_dataloader.batch_sampler, subsets=subsets)
+    out.train_cfg = dict(by_epoch=True, max_epochs=phase_epochs(cfg, phase, outcomes), val_interval=1)
+    if phase.stage == 1 and cfg.curriculum.validate:
+        _fill_dataset(out, out.val_dataloader, evaluation_splits('val', None))
+        out.val_cfg = dict()
+    else:
+        out.val_dataloader = out.val_cfg = out.val_evaluator = None
+    out.test_dataloader = out.test_cfg = out.test_evaluator = None
+    _complete_model(out, train_data)
+    out.model.frozen = tuple(substage.get('freeze', ()))
+    out.model.frozen_mode = substage.get('frozen_mode', 'train')
+    if phase.stage == 1:
+        out.param_scheduler = _watching_schedulers(cfg, substage['monitor'])
+    else:
+        out.model.gamma = chosen_gamma(cfg, outcomes)
+        out.param_scheduler = _replayed_schedulers(cfg, outcomes.get(f'stage1_{phase.substage}', {}))
+    out.load_from = str(Path(work_dir) / phase.parent.name / _start_file(cfg, phase.parent)) if phase.parent else None
+    out.pop('curriculum')
+    return out
+
+
+def evaluation_config(cfg: Config, split: str, draw: int | None, work_dir: str | Path) -> Config:
+    """Derive the config that evaluates a checkpoint on validation or on the test set of a draw."""
+    out = copy.deepcopy(cfg)
+    out.work_dir = str(work_dir)
+    out.experiment_name = f'{Path(work_dir).resolve().name}_{split}_{draw}'
+    loader = 'val_dataloader' if split == 'val' else 'test_dataloader'
+    data = _fill_dataset(out, out[loader], evaluation_splits(split, draw))
+    out.test_dataloader, out.test_cfg = out[loader], dict()
+    _complete_model(out, data)
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
+                'val_dataloader', 'val_cfg', 'val_evaluator'):
+        out[key] = None
+    out.pop('curriculum')
+    return out
+
+
+def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
+    """Return what a finished phase decides for those after it.
+
+    Returns:
+        ``epochs`` run; with validation also ``best_epoch``, its ``metrics``, the ``gamma`` chosen then, the
+        ``last_gamma`` of the last epoch, and ``lr_drops``: after how many epochs the learning rate fell.
+    """
+    result = dict(epochs=len(history))
+    if phase.stage == 2 or not cfg.curriculum.validate:
+        return result
+    epoch = best_epoch(history, cfg.curriculum[phase.substage]['monitor'])
+    metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr', 'loss')}
+    drops = [now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False) if now['lr'] < before['lr']]
+    return dict(result, best_epoch=epoch, lr_drops=drops, metrics=metrics, gamma=metrics.get('gamma'),
+                last_gamma=history[-1].get('gamma'))
+
+
+def chosen_gamma(cfg: Config, outcomes: dict[str, dict]) -> float:
+    """Return the calibration that validation chose: of the best epoch, or of the last as in the released code."""
+    full = outcomes.get('stage1_full', {})
+    key = 'gamma' if cfg.curriculum.gamma_epoch == 'best' else 'last_gamma'
+    return full[key] if full.get(key) is not None else cfg.model.get('gamma', 0.0)
+
+
+def _fill_dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
+    loader['dataset'] = dict(loader['dataset'], data_root=cfg.data_root, num_shots=cfg.num_shots, splits=splits,
+                             modalities=tuple(cfg.model.encoders), seed=cfg.randomness.seed)
+    return loader['dataset']
+
+
+def _complete_model(cfg: Config, data: dict) -> None:
+    """Put into the model's config what the data decides: its widths and classes, and how features are prepared."""
+    cfg.model.data_info = GFSLDataset(**{k: v for k, v in data.items() if k != 'type'}).data_info
+    cfg.model.data_preprocessor = cfg.pop('data_preprocessor')
+
+
+def _start_file(cfg: Config, phase: Phase) -> str:
+    return phase.start_file if cfg.curriculum.validate else 'last.pth'
+
+
+def _schedulers(cfg: Config) -> list[dict]:
+    schedulers = cfg.param_scheduler or []
+    return [schedulers] if isinstance(schedulers, dict) else list(schedulers)
+
+
+def _watching_schedulers(cfg: Config, monitor: str) -> list[dict] | None:
+    """Stage 1: a plateau is one of the metric that chooses the epoch."""
+    return [dict(s, monitor=monitor) if s['type'] == 'ReduceOnPlateauLR' else s
+            for s in _schedulers(cfg) if cfg.curriculum.validate or s['type'] != 'ReduceOnPlateauLR'] or None
+
+
+def _replayed_schedulers(cfg: Config, chosen: dict) -> list[dict] | None:
+    """Stage 2 has no validation: cuts that a plateau caused in stage 1 come again after the same epochs."""
+    schedulers = [s for s in _schedulers(cfg) if s['type'] != 'ReduceOnPlateauLR']
+    for plateau in (s for s in _schedulers(cfg) if s['type'] == 'ReduceOnPlateauLR'):
+        if chosen.get('lr_drops'):
+            schedulers.append(dict(type='MultiStepLR', milestones=list(chosen['lr_drops']), gamma=plateau['factor']))
+    return schedulers or None
+
+
+def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
+    """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
+    draws = range(cfg.curriculum.num_draws) if draws is None else draws
+    lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
+    for phase in plan_phases(draws, stage):
+        run = phase_config(cfg, phase, {}, cfg.work_dir)
+        data = GFSLDataset(**{k: v for k, v in run.train_dataloader.dataset.items() if k != 'type'})
+        steps = run.train_dataloader.batch_sampler.num_batches * len(run.train_dataloader.batch_sampler.subsets)
+        upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
+        lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '
+                     f'{upto}{run.train_cfg.max_epochs} epochs of {steps} steps')
+    return '\n'.join(lines)

@@ -1,0 +1,61 @@
+"""What a person sees while the curriculum runs."""
+
+import time
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+from avzoo.engine.curriculum.plan import Phase, phase_epochs
+from avzoo.engine.hooks import log_line
+
+
+class Progress:
+    """Report phase, epoch, loss, validation and the time left, one line per epoch.
+
+    The time left is counted in training steps: those still to come, at the pace of the same sub-stage so far. Stage 2
+    takes as many epochs as stage 1 will choose, so before that it is an upper bound.
+
+    Args:
+        cfg: The config of the whole curriculum.
+        phases: All phases of this run.
+        outcomes: What finished phases decided; read anew for each line.
+    """
+
+    def __init__(self, cfg: Config, phases: list[Phase], outcomes: dict[str, dict]) -> None:
+        self.cfg, self.phases, self.outcomes = cfg, phases, outcomes
+        self._pace: dict[str, float] = {}
+        self._mark = (time.monotonic(), 0)
+
+    def begin(self, phase: Phase, steps_done: int = 0) -> None:
+        """Start the clock of a phase."""
+        self.phase, self._mark = phase, (time.monotonic(), steps_done)
+
+    def report(self, runner, history: list[dict], partial: dict | None) -> None:
+        """Write the line of the last epoch of ``history``, or of a part of an epoch."""
+        if not is_main_process():
+            return
+        phase, position = self.phase, self.phases.index(self.phase) + 1
+        elapsed, steps = time.monotonic() - self._mark[0], runner.iter - self._mark[1]
+        if steps:
+            self._pace[phase.substage] = elapsed / steps
+        epoch = len(history) + (partial is not None)
+        entry = partial or history[-1]
+        parts = [f'[{position}/{len(self.phases)}] {phase.name:<17} epoch {epoch:>2}/{runner.max_epochs}']
+        if partial:
+            parts.append(f'step {partial["step"]}/{len(runner.train_dataloader)}')
+        parts.append(f'loss {entry["loss"]:.4f}')
+        parts += [f'{k} {entry[k]:.2f}' for k in ('B', 'N', 'HM', 'FSL') if k in entry]
+        if not partial:
+            parts.append(f'lr {entry["lr"]:.1e}')
+        parts.append(f'left {self._clock(runner)}')
+        log_line('  '.join(parts))
+
+    def _clock(self, runner) -> str:
+        pace_now = self._pace.get(self.phase.substage, 0.0)
+        left = (runner.max_iters - runner.iter) * pace_now
+        for phase in self.phases[self.phases.index(self.phase) + 1:]:
+            batches = self.cfg.train_dataloader.batch_sampler.num_batches * (1 if phase.substage == 'base' else 2)
+            left += (phase_epochs(self.cfg, phase, self.outcomes) * batches
+                     * self._pace.get(phase.substage, pace_now))
+        seconds = int(left + 0.5)
+        return f'{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}'

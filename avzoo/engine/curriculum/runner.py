@@ -1,0 +1,171 @@
+"""The runner of the whole curriculum."""
+
+import copy
+import json
+from pathlib import Path
+
+import mmengine.dist as dist
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases
+from avzoo.engine.curriculum.progress import Progress
+from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook, log_line
+from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.evaluation.functional import aggregate_draws
+from avzoo.evaluation.linear_references import evaluate_references
+from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
+from avzoo.registry import RUNNERS
+from avzoo.utils.errors import AvzooError
+
+# Settings that change how a run computes, not what.
+_FREE_SETTINGS = ('launcher', 'log_level', 'default_hooks', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir', 'data_root')
+
+
+@RUNNERS.register_module()
+class CurriculumRunner:
+    """Train a method through both stages and test it (AV-DIFF, sec. 3.2 and 4.3).
+
+    Each phase is one ordinary mmengine run with a work directory of its own. This runner derives their configs, hands
+    the weights on, remembers what was decided in ``curriculum.json``, and ends with the table of results. It can be
+    stopped anywhere; a finished phase is never run twice.
+
+    Args:
+        cfg: Config of the curriculum; ``cfg.work_dir`` is where everything goes.
+        resume: Go on with what the work directory holds. Without it, a work directory in use is refused.
+        stage: Run only this stage; by default both.
+        draws: Run only these draws of stage 2; by default all.
+    """
+
+    def __init__(self, cfg: Config, *, resume: bool = False, stage: int | None = None,
+                 draws: tuple[int, ...] | None = None) -> None:
+        self.cfg = copy.deepcopy(cfg)
+        self.work_dir = Path(cfg.work_dir)
+        self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
+        self.phases = plan_phases(self.draws, stage)
+        self.stage = stage
+        self.state = CurriculumState(self.work_dir, _settings(cfg))
+        if self.state.exists:
+            if not resume:
+                raise AvzooError(f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another '
+                                 '--work-dir.')
+            self.state.read()
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        MMLogger.get_instance('avzoo', logger_name='avzoo', log_file=str(self.work_dir / 'curriculum.log'),
+                              file_mode='a')
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'CurriculumRunner':
+        """Build the runner as mmengine's tools do; ``cfg.resume`` says whether to go on."""
+        return cls(cfg, resume=bool(cfg.get('resume')))
+
+    def train(self) -> dict | None:
+        """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
+        self._check_stage_one()
+        todo = [p for p in self.phases if p.name not in self.state.phases]
+        if dist.is_main_process():
+            self.state.write()
+            self.cfg.dump(str(self.work_dir / 'config.py'))
+        dist.barrier()
+        progress = Progress(self.cfg, self.phases, self.state.phases)
+        for phase in todo:
+            self._run_phase(phase, progress)
+        results = self.test() if self.stage != 1 else None
+        if not todo:
+            log_line('Every phase was finished already: nothing was trained.')
+        return results
+
+    def test(self) -> dict:
+        """Test the finished draws, write ``results.json`` and ``results.md``, and show the table."""
+        for draw in self.draws:
+            if str(draw) not in self.state.tests:
+                self._test_draw(draw)
+        results = self._results()
+        if dist.is_main_process():
+            write_results(self.work_dir, results)
+        log_line(f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
+                 f'{results_table(results_rows(results))}\n{interval_line(results["aggregate"])}\n'
+                 f'Written to {self.work_dir / "results.json"} and results.md')
+        return results
+
+    def _run_phase(self, phase: Phase, progress: Progress) -> None:
+        cfg = phase_config(self.cfg, phase, self.state.phases, self.work_dir)
+        last = Path(cfg.work_dir) / 'last.pth'
+        if last.is_file():
+            cfg.load_from, cfg.resume = str(last), True
+        substage = self.cfg.curriculum[phase.substage]
+        runner = PhaseRunner.from_cfg(cfg)
+        meta = dict(phase=phase.name, stage=phase.stage, substage=phase.substage, draw=phase.draw,
+                    num_shots=self.cfg.num_shots, **_plain(runner.train_dataloader.dataset.metainfo, cfg))
+        hook = PhaseHook(meta=meta, monitor=substage['monitor'], report=progress.report,
+                         keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate)
+        runner.register_hook(hook)
+        if substage.get('carry_optimizer') and not cfg.get('resume'):
+            runner.register_hook(CarryOptimizerHook(Path(cfg.load_from).with_name('last.pth')))
+        progress.begin(phase)
+        runner.train()
+        self.state.phases[phase.name] = outcome(self.cfg, phase, hook.history)
+        if dist.is_main_process():
+            self.state.write()
+        dist.barrier()
+
+    def _test_draw(self, draw: int) -> None:
+        phase = Phase(2, 'full', draw)
+        path = self.work_dir / phase.name / phase.start_file
+        # The released code takes a validated calibration of 0 for none, and searches on the test set.
+        search = self.cfg.curriculum.zero_gamma == 'search_test' and chosen_gamma(self.cfg, self.state.phases) == 0
+        metrics, metric = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent,
+                                              search_gamma=search)
+        self.state.tests[str(draw)] = dict(metrics, per_class_recall=metric.per_class_recall)
+        if dist.is_main_process():
+            self.state.write()
+        dist.barrier()
+
+    def _results(self) -> dict:
+        cfg, tests = self.cfg, self.state.tests
+        draws = [dict({k: v for k, v in tests[str(d)].items() if k != 'per_class_recall'}, draw=d) for d in self.draws]
+        store = FeatureStore(cfg.data_root)
+        references = self._references(store)
+        return dict(method=cfg.method, dataset=store.name, num_shots=cfg.num_shots, seed=cfg.randomness.seed,
+                    gamma=chosen_gamma(cfg, self.state.phases), draws=draws, aggregate=aggregate_draws(draws),
+                    references=references, per_class_recall=_mean_recall([tests[str(d)] for d in self.draws]))
+
+    def _references(self, store: FeatureStore) -> dict:
+        """Evaluate the plain references once; they stay in ``references.json``."""
+        path = self.work_dir / 'references.json'
+        methods = list(self.cfg.curriculum.references)
+        key = dict(methods=methods, draws=list(self.draws))
+        if path.is_file():
+            kept = json.loads(path.read_text(encoding='utf-8'))
+            if kept['key'] == key:
+                return kept['references']
+        found = evaluate_references(store, self.cfg.num_shots, draws=self.draws, methods=methods,
+                                    modalities=tuple(self.cfg.model.encoders)) if methods else {}
+        if dist.is_main_process():
+            path.write_text(json.dumps(dict(key=key, references=found), indent=2), encoding='utf-8')
+        dist.barrier()
+        return found
+
+    def _check_stage_one(self) -> None:
+        missing = [p.name for p in plan_phases((), 1) if p.name not in self.state.phases]
+        if self.stage == 2 and missing:
+            raise AvzooError(f'Stage 2 takes its epochs and its calibration from stage 1, but {self.work_dir} has no '
+                             f'finished {missing[0]}. Run without --stage, or with --stage 1 first.')
+
+
+def _settings(cfg: Config) -> dict:
+    return {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS and k != 'resume'}
+
+
+def _plain(metainfo: dict, cfg: Config) -> dict:
+    """Return what a checkpoint tells about its data."""
+    return dict(classes=metainfo['classes'], base_mask=metainfo['base_mask'], data_info=cfg.model.data_info.to_dict())
+
+
+def _mean_recall(tests: list[dict]) -> dict[str, float]:
+    names = dict.fromkeys(name for test in tests for name in test['per_class_recall'])
+    values = {n: [t['per_class_recall'][n] for t in tests if n in t['per_class_recall']] for n in names}
+    return {name: sum(v) / len(v) for name, v in values.items()}

@@ -1,0 +1,61 @@
+"""The small file that remembers how far a curriculum has come."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from avzoo.utils.errors import AvzooError, ConfigError
+from avzoo.utils.files import atomic_write_text
+
+FILE_NAME = 'curriculum.json'
+
+
+class CurriculumState:
+    """What finished phases decided, in ``curriculum.json`` of the work directory.
+
+    Args:
+        work_dir: Folder of the curriculum.
+        settings: The settings that decide the numbers; they must not change between the parts of one run.
+    """
+
+    def __init__(self, work_dir: str | Path, settings: dict[str, Any]) -> None:
+        self.path = Path(work_dir) / FILE_NAME
+        self.settings = json.loads(json.dumps(settings))
+        self.phases: dict[str, dict] = {}
+        self.tests: dict[str, dict] = {}
+
+    @property
+    def exists(self) -> bool:
+        """Whether an earlier run left its state here."""
+        return self.path.is_file()
+
+    def read(self) -> None:
+        """Read an earlier run's state.
+
+        Raises:
+            ConfigError: If the config says something else than it said then.
+        """
+        try:
+            content = json.loads(self.path.read_text(encoding='utf-8'))
+            before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
+        except (ValueError, KeyError) as error:
+            raise AvzooError(f'{self.path} is damaged ({error}); delete the work directory and train again.') from error
+        changed = _first_difference(before, self.settings)
+        if changed:
+            raise ConfigError(f'{self.path.parent} was begun with other settings: {changed}. Resume with the old ones, '
+                              'or choose another --work-dir.')
+
+    def write(self) -> None:
+        """Write the state atomically."""
+        content = dict(phases=self.phases, tests=self.tests, settings=self.settings)
+        atomic_write_text(self.path, json.dumps(content, indent=2) + '\n')
+
+
+def _first_difference(before: Any, now: Any, path: str = '') -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            found = _first_difference(before.get(key), now.get(key), f'{path}.{key}' if path else key)
+            if found:
+                return found
+        return ''
+    return '' if before == now else f'{path} was {before!r} and is now {now!r}'

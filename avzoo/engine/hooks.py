@@ -1,0 +1,182 @@
+"""Hooks that every phase of the curriculum runs with."""
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, is_main_process
+from mmengine.hooks import Hook, RuntimeInfoHook
+from mmengine.logging import MMLogger
+
+from avzoo.registry import HOOKS
+from avzoo.utils.errors import AvzooError
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Seed everything anew at each epoch, so that a resumed run repeats an undisturbed one bit for bit.
+
+    mmengine keeps no state of the random generators. The seed of an epoch follows from the run's seed, the epoch and
+    the rank; ranks thus draw different dropout and noise.
+    """
+
+    def before_train_epoch(self, runner) -> None:
+        batch_sampler = runner.train_dataloader.batch_sampler
+        if hasattr(batch_sampler, 'set_epoch'):
+            batch_sampler.set_epoch(runner.epoch)
+        self._seed(runner)
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        if batch_idx == 0:  # Making the loader's iterator draws a random number.
+            self._seed(runner)
+
+    @staticmethod
+    def _seed(runner) -> None:
+        sequence = np.random.SeedSequence([runner.seed or 0, runner.epoch, get_rank()])
+        seeds = [int(s) for s in sequence.generate_state(3)]
+        random.seed(seeds[0])
+        np.random.seed(seeds[1])
+        torch.manual_seed(seeds[2])
+
+
+@HOOKS.register_module()
+class FitHook(Hook):
+    """Let the model read class vectors or prototypes from the training set before training."""
+
+    def before_train(self, runner) -> None:
+        runner.plain_model.fit(runner.train_dataloader.dataset)
+
+
+class CarryOptimizerHook(Hook):
+    """Begin a phase with the optimizer's moments of the phase before it.
+
+    Args:
+        source: The last checkpoint of that phase.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+
+    def before_train(self, runner) -> None:
+        runner.load_optimizer(self.source)
+
+
+@HOOKS.register_module()
+class ExtraForwardHook(Hook):
+    """Repeat each training batch's forward pass, as the released code does for its log.
+
+    It changes nothing but the BatchNorm statistics, which take each batch twice. Only for comparison with the
+    released numbers.
+    """
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        model = runner.plain_model
+        with torch.no_grad():
+            model.extract_feat(model.data_preprocessor(data_batch, training=True)['inputs'])
+
+
+@HOOKS.register_module()
+class IntervalRuntimeInfoHook(RuntimeInfoHook):
+    """Hand losses to the log only now and then, since each hand-over waits for the device.
+
+    Args:
+        interval: Number of training steps between two.
+    """
+
+    def __init__(self, interval: int = 50) -> None:
+        super().__init__()
+        self.interval = interval
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        if (runner.iter + 1) % self.interval == 0:
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+
+
+class PhaseHook(Hook):
+    """Keep the history of a phase, its checkpoints ``last.pth`` and ``best.pth``, and tell about each epoch.
+
+    The history lies inside ``last.pth``, so both are always of the same epoch.
+
+    Args:
+        meta: Plain values that every checkpoint of this phase carries.
+        monitor: Metric that chooses the best epoch.
+        keep_gamma: Store the calibration that validation chose in the model (full sub-stage).
+        report: Called with the runner and the history after each epoch, and with a partial epoch now and then.
+    """
+
+    priority = 'VERY_LOW'  # After the parameter schedulers, whose state enters the checkpoint.
+
+    def __init__(self, *, meta: dict, monitor: str, keep_gamma: bool,
+                 report: Callable[['object', list[dict], dict | None], None]) -> None:
+        self.meta, self.monitor, self.keep_gamma, self.report = meta, monitor, keep_gamma, report
+        self.history: list[dict] = []
+        self._loss, self._steps, self._spoke = None, 0, time.monotonic()
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        if checkpoint['meta'].get('phase') == self.meta['phase']:
+            self.history = list(checkpoint['meta']['history'])
+
+    def before_train_epoch(self, runner) -> None:
+        self._loss, self._steps = None, 0
+        self._rate = runner.optim_wrapper.optimizer.param_groups[0]['lr']
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        loss = outputs['loss'].detach()
+        self._loss = loss if self._loss is None else self._loss + loss  # No .item(): that would wait for the device.
+        self._steps += 1
+        if time.monotonic() - self._spoke > 30:
+            self._spoke = time.monotonic()
+            self.report(runner, self.history, dict(step=batch_idx + 1, loss=self._mean_loss(runner)))
+
+    def after_train_epoch(self, runner) -> None:
+        self.history.append(dict(epoch=runner.epoch + 1, lr=self._rate, loss=self._mean_loss(runner)))
+        if runner.val_loop is None:
+            self._finish_epoch(runner, runner.epoch + 1)
+
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        self.history[-1].update(metrics)
+        if self.keep_gamma:
+            runner.plain_model.gamma.fill_(metrics['gamma'])
+        self._finish_epoch(runner, runner.epoch)
+
+    def _finish_epoch(self, runner, epoch: int) -> None:
+        folder = Path(runner.work_dir)
+        best = runner.val_loop is not None and best_epoch(self.history, self.monitor) == epoch
+        runner.write_checkpoint(folder / '.next.pth', epoch=epoch, meta=dict(self.meta, history=self.history))
+        if is_main_process():
+            if best:  # Before last.pth: an interruption in between then repeats this epoch and this choice.
+                shutil.copyfile(folder / '.next.pth', folder / '.best.pth')
+                os.replace(folder / '.best.pth', folder / 'best.pth')
+            os.replace(folder / '.next.pth', folder / 'last.pth')
+        self._spoke = time.monotonic()
+        self.report(runner, self.history, None)
+
+    def _mean_loss(self, runner) -> float:
+        loss = float(self._loss) / self._steps
+        if not np.isfinite(loss):
+            raise AvzooError(f'The training loss of {self.meta["phase"]} became {loss} in epoch {runner.epoch + 1}. '
+                             'Lower optim_wrapper.optimizer.lr, or set optim_wrapper.clip_grad=dict(max_norm=1.0); '
+                             'finished epochs are kept, and --resume goes on from them.')
+        return loss
+
+
+def best_epoch(history: list[dict], monitor: str) -> int:
+    """Return the first epoch (from 1) with the highest metric; the last epoch if none is above 0.
+
+    As in the released code, a score of exactly 0 counts as no score.
+    """
+    scores = [entry.get(monitor, 0.0) for entry in history]
+    return history[int(np.argmax(scores))]['epoch'] if max(scores) > 0 else history[-1]['epoch']
+
+
+def log_line(text: str) -> None:
+    """Say something on the screen and in the log of the run."""
+    MMLogger.get_instance('avzoo').info(text)

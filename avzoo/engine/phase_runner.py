@@ -1,0 +1,107 @@
+"""One phase of the curriculum: a plain mmengine Runner with safe checkpoints and a quiet screen."""
+
+import logging
+from pathlib import Path
+
+import torch
+from mmengine.dist import barrier, is_main_process
+from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from avzoo.engine.checkpoint import FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.registry import RUNNERS
+from avzoo.version import __version__
+
+
+@RUNNERS.register_module()
+class PhaseRunner(Runner):
+    """Run one phase: mmengine's Runner, whose checkpoints hold nothing but tensors and plain values.
+
+    mmengine's own checkpoints cannot be resumed with ``weights_only=True`` and load with missing keys; here loading is
+    strict. The log goes to a file; only warnings reach the screen, where the curriculum reports its progress.
+    """
+
+    @property
+    def plain_model(self) -> nn.Module:
+        """The model without the wrapper for distributed training."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs) -> MMLogger:
+        """Build mmengine's logger and keep its messages off the screen."""
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setLevel(logging.ERROR)
+        return logger
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """Build a loader of whole batches: the data set gathers them, so there is nothing to collate."""
+        if isinstance(dataloader, dict):
+            dataloader = dict(dataloader, collate_fn=_whole_batch)
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def write_checkpoint(self, path: str | Path, *, epoch: int, meta: dict) -> None:
+        """Write weights, optimizer and schedulers on the main process; the others wait.
+
+        Args:
+            path: File to write.
+            epoch: Number of finished epochs.
+            meta: Plain values to keep beside them.
+        """
+        if is_main_process():
+            schedulers = [s.state_dict() for s in self.param_schedulers or []]
+            save_checkpoint(path, dict(
+                meta=dict(meta, format=FORMAT, avzoo_version=__version__, epoch=epoch, iter=self.iter, seed=self.seed,
+                          config=self.cfg.pretty_text),
+                state_dict={k: v.cpu() for k, v in self.plain_model.state_dict().items()},
+                optimizer=self.optim_wrapper.state_dict(), param_schedulers=schedulers))
+        barrier()
+
+    def load_checkpoint(self, filename: str, map_location: str = 'cpu', strict: bool = True,
+                        revise_keys: list | None = None) -> dict:
+        """Load weights strictly; returns the checkpoint. The arguments after the first are mmengine's and unused."""
+        checkpoint = load_checkpoint(filename)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        load_weights(self.plain_model, checkpoint['state_dict'], str(filename))
+        self._has_loaded = True
+        self.logger.info(f'Loaded {filename}')
+        return checkpoint
+
+    def load_optimizer(self, filename: str | Path) -> None:
+        """Take over the optimizer's moments, but not its learning rate, from another phase's checkpoint."""
+        state = load_checkpoint(filename)['optimizer']
+        optimizer = self.optim_wrapper.optimizer
+        rates = [group['lr'] for group in optimizer.param_groups]
+        self.optim_wrapper.load_state_dict(state)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group['lr'] = rate
+
+    def resume(self, filename: str, resume_optimizer: bool = True, resume_param_scheduler: bool = True,
+               map_location: str = 'default') -> None:
+        """Go on from a checkpoint of this phase as if it had never stopped."""
+        checkpoint = self.load_checkpoint(filename)
+        self.train_loop._epoch = checkpoint['meta']['epoch']
+        self.train_loop._iter = checkpoint['meta']['iter']
+        if resume_optimizer:
+            self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+            self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
+        if resume_param_scheduler and self.param_schedulers is not None:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+            for scheduler, state in zip(self.param_schedulers, checkpoint['param_schedulers'], strict=True):
+                scheduler.load_state_dict(state)
+        self.logger.info(f'Resumed {filename} at epoch {self.epoch}')
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for distributed training; on a CPU without device ids, which gloo does not take."""
+        if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
+            model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+        return super().wrap_model(model_wrapper_cfg, model)
+
+
+def _whole_batch(batch: dict) -> dict:
+    return batch

@@ -1,0 +1,199 @@
+"""Generalised few-shot metrics on plain arrays: calibrated stacking, B / N / HM / FSL, AUSUC, draws.
+
+Shapes: N samples, C classes. `scores` (N, C), larger is better; `labels` (N,) column indices;
+`base_mask` (C,), True for base classes. All accuracies are in per cent.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+DEFAULT_GAMMA_GRID = tuple(round(0.1 * step, 1) for step in range(11))  # paper, sec. 5.1
+
+
+class _Contest(NamedTuple):
+    """The best base class against the best novel class, each (N,): all that calibration can change."""
+
+    base_column: np.ndarray
+    base_score: np.ndarray
+    novel_column: np.ndarray
+    novel_score: np.ndarray
+
+    def base_wins(self, gamma: float) -> np.ndarray:
+        """Return (N,) bool: does the base class still win when gamma is taken off its score?"""
+        # In the precision of the scores, as the released code subtracts; a tie goes to the lower column, as in argmax.
+        lowered = self.base_score - self.base_score.dtype.type(gamma)
+        tie = (lowered == self.novel_score) & (self.base_column < self.novel_column)
+        return (lowered > self.novel_score) | tie
+
+
+def _check(scores: np.ndarray, labels: np.ndarray,
+           base_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    scores, labels, base_mask = np.asarray(scores), np.asarray(labels), np.asarray(base_mask, dtype=bool)
+    if scores.ndim != 2 or labels.shape != scores.shape[:1] or base_mask.shape != scores.shape[1:]:
+        raise ValueError(f'scores must be (N, C), labels (N,), base_mask (C,); got {scores.shape}, '
+                         f'{labels.shape}, {base_mask.shape}.')
+    if labels.size and not 0 <= labels.min() <= labels.max() < scores.shape[1]:
+        raise ValueError(f'labels must be columns 0..{scores.shape[1] - 1}; got {labels.min()}..{labels.max()}.')
+    if np.isnan(scores).any():
+        raise ValueError(f'{int(np.isnan(scores).any(axis=1).sum())} of {len(scores)} score rows hold NaN.')
+    if scores.dtype not in (np.float32, np.float64):
+        scores = scores.astype(np.float32)
+    return scores, labels.astype(np.int64), base_mask
+
+
+def _best_among(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best of some columns: column indices (N,) and scores (N,)."""
+    if not columns.size:
+        return np.full(len(scores), -1), np.full(len(scores), -np.inf, dtype=scores.dtype)
+    group = scores[:, columns]  # (N, C_group)
+    best = group.argmax(axis=1)
+    return columns[best], np.take_along_axis(group, best[:, None], axis=1)[:, 0]
+
+
+def _contest(scores: np.ndarray, base_mask: np.ndarray) -> _Contest:
+    return _Contest(*_best_among(scores, np.flatnonzero(base_mask)), *_best_among(scores, np.flatnonzero(~base_mask)))
+
+
+def _sample_weights(labels: np.ndarray, base_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (N,), (N,) with which a sum over correct samples is a mean per-class recall in per cent.
+
+    The first is for base samples and 0 on novel ones, the second the reverse. Classes without samples do not count.
+    """
+    counts = np.bincount(labels, minlength=len(base_mask))  # (C,)
+    weights = []
+    for group in (base_mask, ~base_mask):
+        num_present = max(int((counts[group] > 0).sum()), 1)
+        weights.append(np.where(group[labels], 100.0 / (counts[labels] * num_present), 0.0))
+    return weights[0], weights[1]
+
+
+def per_class_recall(predictions: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the share of each class's samples that got its label.
+
+    Args:
+        predictions (ndarray): Predicted columns (N,), or scores (N, C) whose largest entry is the prediction.
+        labels (ndarray): True columns, (N,).
+        num_classes (int): C.
+
+    Returns:
+        ndarray: Recall in per cent, (C,); NaN for a class without samples.
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    if predictions.ndim == 2:
+        predictions = predictions.argmax(axis=1)
+    counts = np.bincount(labels, minlength=num_classes)
+    hits = np.bincount(labels[predictions == labels], minlength=num_classes)
+    return np.where(counts > 0, 100.0 * hits / np.maximum(counts, 1), np.nan)
+
+
+def calibrated_predictions(scores: np.ndarray, base_mask: np.ndarray, gamma: float) -> np.ndarray:
+    """Predict with calibrated stacking: argmax(score - gamma * [base]) (Chao et al. 2016).
+
+    The best base class is found before gamma is taken off, so rounding cannot reorder the base classes.
+    """
+    scores = np.asarray(scores)
+    scores, _, base_mask = _check(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
+    contest = _contest(scores, base_mask)
+    return np.where(contest.base_wins(gamma), contest.base_column, contest.novel_column)
+
+
+def harmonic_mean(b: float, n: float) -> float:
+    """Return 2bn / (b + n), and 0 where both are 0."""
+    return 2.0 * b * n / (b + n) if b + n > 0 else 0.0
+
+
+def _accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray,
+                gammas: Sequence[float]) -> list[dict[str, float]]:
+    """B, N, HM, FSL for each gamma from one pass over the scores."""
+    scores, labels, base_mask = _check(scores, labels, base_mask)
+    contest = _contest(scores, base_mask)
+    base_weights, novel_weights = _sample_weights(labels, base_mask)
+    base_hits = base_weights * (contest.base_column == labels)
+    novel_hits = novel_weights * (contest.novel_column == labels)
+    fsl = float(novel_hits.sum())
+    rows = []
+    for gamma in gammas:
+        wins = contest.base_wins(gamma)
+        b, n = float(base_hits[wins].sum()), float(novel_hits[~wins].sum())
+        rows.append(dict(B=b, N=n, HM=harmonic_mean(b, n), FSL=fsl))
+    return rows
+
+
+def gfsl_accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, gamma: float) -> dict[str, float]:
+    """Return B, N, HM and FSL at one calibration.
+
+    B and N are mean per-class recalls over the base / novel classes that have samples, among all columns. FSL is
+    that of novel samples among novel columns only. A group without samples scores 0.
+    """
+    return _accuracies(scores, labels, base_mask, [gamma])[0]
+
+
+def sweep_gamma(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray,
+                grid: Sequence[float] = DEFAULT_GAMMA_GRID) -> tuple[float, dict[str, float]]:
+    """Return the gamma of the grid with the best HM (the first of equals) and its B, N, HM, FSL."""
+    if not len(grid):
+        raise ValueError('the grid of gammas is empty; give at least one value.')
+    rows = _accuracies(scores, labels, base_mask, grid)
+    # Rounded, so that equal accuracies summed in another order stay equal and the first one wins.
+    best = int(np.argmax([round(row['HM'], 9) for row in rows]))
+    return float(grid[best]), rows[best]
+
+
+def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
+    """Return the area under the curve of N over B as gamma runs over all reals, in [0, 100].
+
+    Exact: the curve moves only where gamma passes some sample's margin, its best base minus its best novel score
+    (Chao et al. 2016). Samples with one margin move together, joined by a straight line.
+    """
+    scores, labels, base_mask = _check(scores, labels, base_mask)
+    contest = _contest(scores, base_mask)
+    if base_mask.all() or not base_mask.any():
+        return 0.0
+    base_weights, novel_weights = _sample_weights(labels, base_mask)
+    margins = contest.base_score.astype(np.float64) - contest.novel_score
+    _, step = np.unique(margins, return_inverse=True)
+    lost = np.bincount(step, weights=base_weights * (contest.base_column == labels))
+    won = np.bincount(step, weights=novel_weights * (contest.novel_column == labels))
+    novel = np.concatenate([[0.0], won.cumsum()])  # N before and after each breakpoint
+    return float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0)
+
+
+def gfsl_metrics(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, *,
+                 gamma: float | Literal['search'] = 'search',
+                 gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID) -> dict[str, float]:
+    """Return every metric of one evaluation: B, N, HM, FSL, AUSUC, gamma and B0.
+
+    B0 is B without calibration, by which the base sub-stage picks its epoch.
+    """
+    if gamma == 'search':
+        gamma, row = sweep_gamma(scores, labels, base_mask, gamma_grid)
+    else:
+        row = gfsl_accuracies(scores, labels, base_mask, gamma)
+    return dict(row, AUSUC=ausuc(scores, labels, base_mask), gamma=float(gamma),
+                B0=gfsl_accuracies(scores, labels, base_mask, 0.0)['B'])
+
+
+def aggregate_draws(draws: Sequence[Mapping[str, float]]) -> dict[str, float | int | None]:
+    """Combine the draws of the novel shots.
+
+    Args:
+        draws (Sequence[Mapping]): One mapping per draw with B, N, HM, FSL, AUSUC; other keys are ignored.
+
+    Returns:
+        dict: Means of B, N, FSL, AUSUC; `HM` of mean B and mean N (the paper's number); `HM_mean`, the mean of the
+        draws' HM, with `ci95`, the half-width of its 95% interval (Student's t; None for a single draw); `num_draws`.
+    """
+    if not draws:
+        raise ValueError('no draws to combine; give the metrics of at least one.')
+    mean = {key: float(np.mean([draw[key] for draw in draws])) for key in ('B', 'N', 'HM', 'FSL', 'AUSUC')}
+    num = len(draws)
+    ci95 = None
+    if num > 1:
+        standard_error = np.std([draw['HM'] for draw in draws], ddof=1) / math.sqrt(num)
+        ci95 = float(stats.t.ppf(0.975, num - 1) * standard_error)
+    return dict(B=mean['B'], N=mean['N'], HM=harmonic_mean(mean['B'], mean['N']), FSL=mean['FSL'],
+                AUSUC=mean['AUSUC'], HM_mean=mean['HM'], ci95=ci95, num_draws=num)

@@ -1,0 +1,138 @@
+"""The metric of generalised few-shot classification, as mmengine's evaluator calls it."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object
+from mmengine.evaluator import BaseMetric
+
+from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, calibrated_predictions, gfsl_metrics, per_class_recall
+from avzoo.registry import METRICS
+from avzoo.utils.errors import CheckpointError, DataError
+
+_FIELDS = ('index', 'label', 'scores')
+
+
+@METRICS.register_module()
+class GFSLMetric(BaseMetric):
+    """Mean class accuracies of base and novel classes under calibrated stacking.
+
+    The result holds, in per cent: `B` and `N`, mean recall per base / novel class among all columns; `HM`, their
+    harmonic mean; `FSL`, recall of novel samples among novel columns; `AUSUC`, the area under the curve of N over B;
+    `B0`, B without calibration, by which the base sub-stage picks its epoch; and `gamma`, the calibration used.
+    Where a set has no sample of a group, the numbers of that group are 0. After `evaluate`, `predictions` holds the
+    arrays index, video_id, label, scores in data-set order with classes, the column names, and `per_class_recall`
+    the calibrated recall by class name (classes without samples are left out). Any number of ranks gives one result.
+
+    Args:
+        gamma (float | str): How much is taken off the scores of base classes: a number, `search` (the best HM over
+            `gamma_grid`, for validation only) or `checkpoint` (the value that validation stored in the weights).
+        gamma_grid (Sequence[float]): Values that `search` tries; the first of equals wins. Default: 0, 0.1 .. 1.
+    """
+
+    default_prefix = ''
+
+    def __init__(self, gamma: float | Literal['search', 'checkpoint'] = 'search', *,
+                 gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID) -> None:
+        super().__init__()
+        if isinstance(gamma, str) and gamma not in ('search', 'checkpoint'):
+            raise ValueError(f"gamma={gamma!r} of GFSLMetric is unknown; give a number, 'search' or 'checkpoint'.")
+        if not len(gamma_grid):
+            raise ValueError('gamma_grid of GFSLMetric is empty; give at least one value.')
+        self.gamma = gamma
+        self.gamma_grid = tuple(float(value) for value in gamma_grid)
+        self.predictions: dict[str, np.ndarray] | None = None
+        self.per_class_recall: dict[str, float] | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep one batch: index (B,), label (B,), scores (B, C) tensors and the number gamma of each dict."""
+        for sample in data_samples:
+            # Left on its device until the end: a copy here would wait for the GPU at every batch.
+            batch = {field: torch.as_tensor(sample[field]).detach() for field in _FIELDS}
+            self.results.append((batch, sample.get('gamma')))
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather all ranks, keep each sample of the data set once, and compute.
+
+        Args:
+            size (int): Length of the data set; other counts are an error.
+        """
+        shards = all_gather_object(self._local_results())
+        self.results.clear()
+        return self.compute_metrics(merge_shards(shards, size))
+
+    def compute_metrics(self, results: dict) -> dict[str, float]:
+        """Compute the result from merged arrays index, label, scores and the set `gammas`."""
+        meta, scores, labels = self._checked_meta(results), results['scores'], results['label']
+        classes, base_mask = np.asarray(meta['classes'], dtype=str), np.asarray(meta['base_mask'], dtype=bool)
+        gamma = self._stored_gamma(results['gammas']) if self.gamma == 'checkpoint' else self.gamma
+        metrics = gfsl_metrics(scores, labels, base_mask, gamma=gamma, gamma_grid=self.gamma_grid)
+        predicted = calibrated_predictions(scores, base_mask, metrics['gamma'])
+        recall = per_class_recall(predicted, labels, len(classes))
+        self.per_class_recall = {str(name): float(value) for name, value in zip(classes, recall, strict=True)
+                                 if not np.isnan(value)}
+        self.predictions = dict(index=results['index'], label=labels, scores=scores, classes=classes,
+                                video_id=np.asarray(meta['video_ids'], dtype=str)[results['index']])
+        return metrics
+
+    def _local_results(self) -> dict[str, Any]:
+        """Return what this rank saw: arrays by field (None where it saw nothing), and the gammas."""
+        shard: dict[str, Any] = dict.fromkeys(_FIELDS)
+        if self.results:
+            for field in _FIELDS:
+                joined = torch.cat([batch[field] for batch, _ in self.results])
+                shard[field] = (joined.float() if field == 'scores' else joined.long()).cpu().numpy()
+        shard['gammas'] = {None if gamma is None else float(gamma) for _, gamma in self.results}
+        return shard
+
+    def _checked_meta(self, results: dict) -> dict:
+        """Return the data set's names after comparing them with the arrays."""
+        meta = self.dataset_meta or {}
+        missing = [key for key in ('classes', 'base_mask', 'video_ids') if key not in meta]
+        if missing:
+            raise DataError(f"GFSLMetric: the data set's metainfo lacks {', '.join(missing)}; it has {sorted(meta)}.")
+        num_columns, num_rows = results['scores'].shape[1], len(results['index'])
+        if not num_columns == len(meta['classes']) == len(meta['base_mask']):
+            raise DataError(f'GFSLMetric: the model scores {num_columns} classes, but the data set has '
+                            f"{len(meta['classes'])} (base_mask: {len(meta['base_mask'])}); model and data must be "
+                            'of one stage.')
+        if len(meta['video_ids']) != num_rows:
+            raise DataError(f"GFSLMetric: metainfo names {len(meta['video_ids'])} videos for {num_rows} samples.")
+        bad = np.flatnonzero(np.isnan(results['scores']).any(axis=1))
+        if len(bad):
+            raise DataError(f"GFSLMetric: the scores of {len(bad)} samples are NaN, first video "
+                            f"'{meta['video_ids'][bad[0]]}'; training has diverged or a feature is broken: lower the "
+                            'learning rate, or verify the store.')
+        return meta
+
+    @staticmethod
+    def _stored_gamma(gammas: set) -> float:
+        if len(gammas) != 1:
+            raise CheckpointError(f'GFSLMetric: batches report different calibrations {gammas}; evaluate one '
+                                  'checkpoint at a time.')
+        (gamma,) = gammas
+        if gamma is None or not np.isfinite(gamma):
+            raise CheckpointError('GFSLMetric: this checkpoint holds no calibration, because no validation chose one; '
+                                  'train stage 1 first, or set gamma to a number.')
+        return gamma
+
+
+def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
+    """Join what the ranks saw into arrays sorted by data-set index, each sample once.
+
+    A distributed sampler repeats samples so that all ranks get equally many; the repeats are dropped.
+    """
+    filled = [shard for shard in shards if shard['index'] is not None]
+    if not filled:
+        raise DataError(f'GFSLMetric: no scores arrived for a data set of {size} samples; is its loader empty?')
+    joined = {field: np.concatenate([shard[field] for shard in filled]) for field in _FIELDS}
+    index, first = np.unique(joined['index'], return_index=True)
+    if not np.array_equal(index, np.arange(size)):
+        missing, alien = np.setdiff1d(np.arange(size), index), np.setdiff1d(index, np.arange(size))
+        raise DataError(f'GFSLMetric: expected samples 0..{size - 1} once each; {len(missing)} are missing (first '
+                        f'{missing[:5].tolist()}), {len(alien)} are beyond (first {alien[:5].tolist()}). The sampler '
+                        'must cover the whole data set (round_up=True, drop_last=False).')
+    return {**{field: joined[field][first] for field in _FIELDS},
+            'gammas': set().union(*(shard['gammas'] for shard in filled))}

@@ -1,0 +1,172 @@
+"""The one model class of the zoo: it wires parts, and each method is a choice of parts."""
+
+from typing import Literal
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from avzoo.models.build import build_part
+from avzoo.registry import (CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS)
+from avzoo.utils.errors import ConfigError, nearest
+
+
+@MODELS.register_module()
+class AVClassifier(BaseModel):
+    """Classify videos from sequences of audio and visual features (AV-DIFF, Fig. 2).
+
+    The road: data_preprocessor, encoders, embedding, fusion, projector (c_o), head. In training, a generator may
+    learn the features c_o under a condition, and lend synthetic ones for novel classes.
+
+    Args:
+        data_info: What the data decides: ``feature_dims`` and ``seconds_per_step`` {modality: value}, ``num_classes``,
+            ``embedding_dim`` (width of the class vectors). The training tool reads it from the store.
+        data_preprocessor: Config of the preprocessor.
+        encoders: {modality: config}; the modalities named here are the ones the model uses.
+        embedding: Config of the time and modality embedding, or ``None``.
+        fusion: Config of the fusion.
+        projector: Config of the projector to c_o, or ``None``.
+        head: Config of the head.
+        generator: Config of the generator, or ``None``.
+        conditioner: Config of the generator's conditioner, or ``None``.
+        synthetic_weight: Weight of the classification loss on synthetic features.
+        synthetic_grad: Let the loss on synthetic features reach the generator through the whole sampling chain, as the
+            released code does.
+        detach_features: Keep the generator's loss from training the parts before it. The released code does not.
+        frozen: Names of parts that do not train, e.g. ``('encoders', 'embedding', 'fusion')``.
+        frozen_mode: ``train`` leaves dropout and BatchNorm statistics of frozen parts live, as the released code
+            does; ``eval`` fixes them.
+        gamma: Calibration that is subtracted from the scores of base classes (Chao et al. 2016); kept in the
+            checkpoint.
+        init_cfg: Initialisation as in mmengine.
+    """
+
+    def __init__(self, data_info: dict, *, data_preprocessor: dict, encoders: dict, fusion: dict, head: dict,
+                 embedding: dict | None = None, projector: dict | None = None, generator: dict | None = None,
+                 conditioner: dict | None = None, synthetic_weight: float = 1.0, synthetic_grad: bool = True,
+                 detach_features: bool = False, frozen: tuple[str, ...] = (),
+                 frozen_mode: Literal['train', 'eval'] = 'train', gamma: float = 0.0,
+                 init_cfg: dict | None = None) -> None:
+        facts = _modality_facts(data_info, encoders)
+        super().__init__(build_part(MODELS, data_preprocessor, 'model.data_preprocessor', **facts), init_cfg)
+        self.encoders = nn.ModuleDict({
+            m: build_part(ENCODERS, cfg, f'model.encoders.{m}', in_dim=facts['feature_dims'][m])
+            for m, cfg in encoders.items()})
+        facts['dims'] = {m: encoder.out_dim for m, encoder in self.encoders.items()}
+        facts['dim'] = _common_width(facts['dims'])
+        self.embedding = embedding and build_part(EMBEDDINGS, embedding, 'model.embedding', **facts)
+        self.fusion = build_part(FUSIONS, fusion, 'model.fusion', **facts)
+        self.projector = projector and build_part(PROJECTORS, projector, 'model.projector', in_dim=self.fusion.out_dim)
+        width = (self.projector or self.fusion).out_dim
+        self.head = build_part(HEADS, head, 'model.head', **dict(facts, in_dim=width))
+        self._build_generator(generator, conditioner, dict(facts, dim=width))
+        self.synthetic_weight = synthetic_weight
+        self.synthetic_grad = synthetic_grad
+        self.detach_features = detach_features
+        self.register_buffer('gamma', torch.tensor(float(gamma), dtype=torch.float64))
+        self._freeze(frozen, frozen_mode)
+
+    def _build_generator(self, generator: dict | None, conditioner: dict | None, facts: dict) -> None:
+        self.generator = self.conditioner = None
+        if generator is None:
+            return
+        if conditioner is None:
+            raise ConfigError('model.generator needs model.conditioner, which tells it the class; set e.g. '
+                              "dict(type='ClassEmbedding').")
+        self.conditioner = build_part(CONDITIONERS, conditioner, 'model.conditioner', **facts)
+        self.generator = build_part(GENERATORS, generator, 'model.generator',
+                                    **dict(facts, cond_dim=self.conditioner.out_dim))
+
+    def _freeze(self, frozen: tuple[str, ...], frozen_mode: str) -> None:
+        if frozen_mode not in ('train', 'eval'):
+            raise ConfigError(f"model.frozen_mode='{frozen_mode}'; choose 'train' or 'eval'.")
+        parts = [name for name, _ in self.named_children()]
+        for name in frozen:
+            if name not in parts and getattr(self, name, False) is not None:
+                raise ConfigError(f"model.frozen names '{name}', which is no part of the model."
+                                  f"{nearest(name, parts)} Parts: {', '.join(parts)}.")
+        self.frozen = tuple(name for name in frozen if name in parts)
+        self.frozen_mode = frozen_mode
+        for name in self.frozen:
+            getattr(self, name).requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'AVClassifier':
+        """Set the training mode; frozen parts follow ``frozen_mode``."""
+        super().train(mode)
+        if mode and self.frozen_mode == 'eval':
+            for name in self.frozen:
+                getattr(self, name).eval()
+        return self
+
+    def fit(self, dataset: torch.utils.data.Dataset) -> None:
+        """Let the parts that read constants from the training set (class vectors, prototypes) do so."""
+        for part in self.children():
+            if hasattr(part, 'fit'):
+                part.fit(dataset)
+
+    def forward(self, inputs: dict, label: Tensor | None = None, index: Tensor | None = None,
+                novel: bool = False, mode: Literal['tensor', 'loss', 'predict'] = 'tensor'):
+        """Run the model on preprocessed inputs {modality: (x, mask, seconds)}.
+
+        Args:
+            inputs: What the data preprocessor returns.
+            label: (B,) classifier columns, for ``loss``.
+            index: (B,) positions in the dataset, handed through by ``predict``.
+            novel: Whether the batch holds novel classes, for which synthetic features are wanted.
+            mode: ``tensor`` gives c_o, ``loss`` a dict of losses, ``predict`` scores.
+        """
+        if mode == 'tensor':
+            return self.extract_feat(inputs)
+        if mode == 'loss':
+            return self.loss(inputs, label, novel=novel)
+        return self.predict(inputs, label, index)
+
+    def extract_feat(self, inputs: dict) -> Tensor:
+        """Return c_o (B, d_out)."""
+        tokens, masks = {}, {}
+        for modality, encoder in self.encoders.items():
+            x, mask, seconds = inputs[modality]
+            x = encoder(x, mask)
+            tokens[modality] = self.embedding(x, mask, seconds, modality) if self.embedding is not None else x
+            masks[modality] = mask
+        fused = self.fusion(tokens, masks)
+        return self.projector(fused) if self.projector is not None else fused
+
+    def loss(self, inputs: dict, label: Tensor, *, novel: bool = False) -> dict[str, Tensor]:
+        """Return the losses of the head, of the generator, and, on a novel batch, ``loss_synthetic`` (sec. 4.3)."""
+        c_o = self.extract_feat(inputs)
+        losses = self.head.loss(c_o, label)
+        if self.generator is not None:
+            condition = self.conditioner(label)
+            losses.update(self.generator.loss(c_o.detach() if self.detach_features else c_o, condition))
+            if novel:
+                losses['loss_synthetic'] = self.synthetic_weight * self._synthetic_loss(condition, label)
+        return losses
+
+    def _synthetic_loss(self, condition: Tensor, label: Tensor) -> Tensor:
+        with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
+            synthetic = self.generator.sample(condition)
+        return sum(self.head.loss(synthetic, label).values())
+
+    def predict(self, inputs: dict, label: Tensor | None, index: Tensor | None) -> list[dict]:
+        """Return one dict for the batch: ``scores`` (B, C), ``label``, ``index`` and the calibration ``gamma``."""
+        scores = self.head.scores(self.extract_feat(inputs))
+        return [dict(scores=scores, label=label, index=index, gamma=self.gamma)]
+
+
+def _modality_facts(data_info: dict, encoders: dict) -> dict:
+    """Return the facts of ``data_info``, restricted to the modalities that the model uses."""
+    missing = [m for m in encoders if m not in data_info['feature_dims']]
+    if missing:
+        has = list(data_info['feature_dims'])
+        raise ConfigError(f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
+                          f'{nearest(missing[0], has)}')
+    facts = dict(data_info, modalities=tuple(encoders))
+    for key in ('feature_dims', 'seconds_per_step'):
+        facts[key] = {m: data_info[key][m] for m in encoders}
+    return facts
+
+
+def _common_width(dims: dict[str, int]) -> int | None:
+    widths = set(dims.values())
+    return widths.pop() if len(widths) == 1 else None

@@ -1,0 +1,53 @@
+"""From a batch as the dataset gathers it to normalised features, masks and times on the device."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from avzoo.registry import MODELS
+
+Norm = Literal['none', 'l2_time', 'l2_feature']
+
+
+@MODELS.register_module()
+class AVPreprocessor(BaseDataPreprocessor):
+    """Move a batch to the device, scale and normalise each modality, and build masks and times.
+
+    Args:
+        seconds_per_step: {modality: seconds between two steps}; read from the store.
+        scale: {modality: number that the stored values are divided by}, e.g. 255 for quantised VGGish.
+        norm: {modality: ``none``, ``l2_time`` or ``l2_feature``}. ``l2_time`` divides each channel by its L2 norm over
+            the steps of the video, as the released code does with C3D features; ``l2_feature`` divides each step by
+            the L2 norm of its features. On sequences of one step ``l2_time`` leaves only signs.
+        gain: {modality: factor after the normalisation}, e.g. the square root of the width after ``l2_feature``.
+    """
+
+    def __init__(self, seconds_per_step: dict[str, float], *, scale: dict[str, float] | None = None,
+                 norm: dict[str, Norm] | None = None, gain: dict[str, float] | None = None) -> None:
+        super().__init__()
+        self.seconds_per_step = dict(seconds_per_step)
+        self.scale, self.norm, self.gain = dict(scale or {}), dict(norm or {}), dict(gain or {})
+        for modality, choice in self.norm.items():
+            if choice not in ('none', 'l2_time', 'l2_feature'):
+                raise ValueError(f"data_preprocessor.norm.{modality}='{choice}'; choose none, l2_time or l2_feature.")
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Return ``inputs`` {modality: (x (B, T, D), mask (B, T), seconds (B, T))} beside the batch's other entries."""
+        data = self.cast_data(data)
+        inputs = {m: self._modality(m, **data['features'][m]) for m in data['features']}
+        return dict({key: value for key, value in data.items() if key != 'features'}, inputs=inputs)
+
+    def _modality(self, name: str, x: Tensor, lengths: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        steps = torch.arange(x.shape[1], device=x.device)
+        mask = steps < lengths.unsqueeze(1)  # (B, T)
+        seconds = (steps + starts.unsqueeze(1)) * self.seconds_per_step[name]
+        if name in self.scale:
+            x = x / self.scale[name]
+        norm = self.norm.get(name, 'none')
+        if norm != 'none':
+            # Padding is zero, so it does not enter the norm over time.
+            x = F.normalize(x, dim=1 if norm == 'l2_time' else 2)
+        return x * self.gain.get(name, 1.0), mask, seconds

@@ -1,0 +1,5 @@
+"""The encoders; the plain MLP serves as encoder and as projector."""
+
+from avzoo.models.layers import MLP
+
+__all__ = ['MLP']

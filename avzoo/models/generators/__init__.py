@@ -1,0 +1,7 @@
+"""Generators of synthetic features for the novel classes."""
+
+from avzoo.models.generators.ddpm import DDPM
+from avzoo.models.generators.noise_predictor import MLPNoisePredictor
+from avzoo.models.generators.noise_schedule import LinearSchedule
+
+__all__ = ['DDPM', 'LinearSchedule', 'MLPNoisePredictor']

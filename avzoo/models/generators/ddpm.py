@@ -1,0 +1,76 @@
+"""The text-to-feature diffusion model of AV-DIFF."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
+
+
+@GENERATORS.register_module()
+class DDPM(nn.Module):
+    """Generate audio-visual features c_o from a condition by denoising (AV-DIFF, sec. 4.2; Ho et al. 2020).
+
+    Args:
+        dim: Width of the generated features.
+        cond_dim: Width of the condition.
+        schedule: Config of the variance schedule.
+        noise_predictor: Config of epsilon_theta.
+        noise_at_last_step: Add noise at the last reverse step (t = 0) too, as the released code does. Ho et al. do not.
+        variance: ``beta``: sigma_t^2 = beta_t (paper); ``posterior``: the variance of q(x_{t-1} | x_t, x_0).
+        loss_weight: Weight of the diffusion loss.
+    """
+
+    def __init__(self, dim: int, cond_dim: int, *, schedule: dict, noise_predictor: dict,
+                 noise_at_last_step: bool = True, variance: Literal['beta', 'posterior'] = 'beta',
+                 loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if variance not in ('beta', 'posterior'):
+            raise ValueError(f"variance='{variance}'; choose 'beta' or 'posterior'.")
+        self.dim = dim
+        self.noise_at_last_step = noise_at_last_step
+        self.variance = variance
+        self.loss_weight = loss_weight
+        self.schedule = NOISE_SCHEDULES.build(schedule)
+        self.noise_predictor = NOISE_PREDICTORS.build(dict(noise_predictor, dim=dim, cond_dim=cond_dim))
+
+    def loss(self, x_0: Tensor, condition: Tensor, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Return ``loss_diffusion`` (eq. 8) for features x_0 (B, D) under conditions (B, d_c)."""
+        t = torch.randint(self.schedule.num_steps, x_0.shape[:1], device=x_0.device, generator=generator)
+        noise = _normal_like(x_0, generator)
+        return {'loss_diffusion': self.loss_weight * self.denoising_error(x_0, condition, t, noise)}
+
+    def denoising_error(self, x_0: Tensor, condition: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Return the mean squared error of the predicted noise at given steps t (B,) and noise (B, D)."""
+        return F.mse_loss(self.noise_predictor(self.q_sample(x_0, t, noise), t, condition), noise)
+
+    def q_sample(self, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Diffuse x_0 (B, D) to steps t (B,): the closed form of eq. 6."""
+        alpha_bar = self.schedule.alpha_bar[t].unsqueeze(1)
+        return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise
+
+    def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Generate one feature vector for each condition (B, d_c); returns (B, D)."""
+        x = _normal_like(condition.new_empty(len(condition), self.dim), generator)
+        for step in reversed(range(self.schedule.num_steps)):
+            x = self.p_sample(x, step, condition, _normal_like(x, generator))
+        return x
+
+    def p_sample(self, x_t: Tensor, step: int, condition: Tensor, noise: Tensor) -> Tensor:
+        """Take one reverse step from x_t (B, D) at ``step`` (AV-DIFF, eq. 9; Ho et al. 2020, eq. 11)."""
+        s = self.schedule
+        eps = self.noise_predictor(x_t, torch.full((len(x_t),), step, device=x_t.device), condition)
+        mean = (x_t - s.beta[step] / (1 - s.alpha_bar[step]).sqrt() * eps) / s.alpha[step].sqrt()
+        if step == 0 and not self.noise_at_last_step:
+            return mean
+        variance = s.beta[step]
+        if self.variance == 'posterior':
+            before = s.alpha_bar[step - 1] if step else torch.ones_like(variance)
+            variance = variance * (1 - before) / (1 - s.alpha_bar[step])
+        return mean + variance.sqrt() * noise
+
+
+def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)

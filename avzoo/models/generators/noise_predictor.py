@@ -1,0 +1,35 @@
+"""The network epsilon_theta that predicts the noise."""
+
+import torch
+from torch import Tensor, nn
+
+from avzoo.registry import NOISE_PREDICTORS
+
+
+@NOISE_PREDICTORS.register_module()
+class MLPNoisePredictor(nn.Module):
+    """Predict the noise from x_t, the step t and the condition w, concatenated (AV-DIFF, sec. 4.2, eq. 8).
+
+    The step enters as a plain number. A LeakyReLU comes before the first linear layer, as in the released code.
+
+    Args:
+        dim: Width of x_t.
+        cond_dim: Width of the condition.
+        hidden_dim: Width of the hidden layers.
+        num_layers: Number of hidden layers.
+        dropout: Dropout probability after each hidden layer.
+    """
+
+    def __init__(self, dim: int, cond_dim: int, *, hidden_dim: int = 128, num_layers: int = 1,
+                 dropout: float = 0.0) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.LeakyReLU()]
+        width = dim + 1 + cond_dim
+        for _ in range(num_layers):
+            layers += [nn.Linear(width, hidden_dim), nn.LeakyReLU(), nn.Dropout(dropout)]
+            width = hidden_dim
+        self.net = nn.Sequential(*layers, nn.Linear(width, dim))
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        """Predict the noise (B, D) in x_t (B, D) at steps t (B,) under a condition (B, d_c)."""
+        return self.net(torch.cat([x_t, t.unsqueeze(1).to(x_t.dtype), condition], dim=1))

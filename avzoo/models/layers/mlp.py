@@ -1,0 +1,40 @@
+"""The two-layer network that AV-DIFF uses both to encode features and to project the fused token."""
+
+import torch
+from torch import Tensor, nn
+
+from avzoo.registry import ENCODERS, PROJECTORS
+
+
+@ENCODERS.register_module()
+@PROJECTORS.register_module()
+class MLP(nn.Module):
+    """Map features step by step: twice linear, BatchNorm, ReLU, dropout (AV-DIFF, sec. 4.1; released ``EmbeddingNet``).
+
+    The last layer ends in a ReLU, so every output is non-negative.
+
+    Args:
+        in_dim: Width of the input.
+        hidden_dim: Width of the hidden layer.
+        out_dim: Width of the output.
+        dropout: Dropout probability after both layers.
+        padding_in_stats: Let padded steps enter the BatchNorm statistics in training, as the released code does.
+            With ``False`` only real steps are computed and padded steps stay zero.
+    """
+
+    def __init__(self, in_dim: int, *, hidden_dim: int = 512, out_dim: int = 300, dropout: float = 0.1,
+                 padding_in_stats: bool = True) -> None:
+        super().__init__()
+        self.out_dim = out_dim
+        self.padding_in_stats = padding_in_stats
+        self.net = nn.Sequential(
+            nn.Linear(in_dim, hidden_dim), nn.BatchNorm1d(hidden_dim), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(hidden_dim, out_dim), nn.BatchNorm1d(out_dim), nn.ReLU(), nn.Dropout(dropout))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode (..., in_dim) to (..., out_dim); ``mask`` (...) is true at real steps."""
+        if self.padding_in_stats or mask is None:
+            return self.net(x.flatten(0, -2)).unflatten(0, x.shape[:-1])  # (B*T, D) -> (B, T, D)
+        real = self.net(x[mask])
+        return torch.zeros(*mask.shape, self.out_dim, dtype=real.dtype, device=x.device).masked_scatter(
+            mask.unsqueeze(-1), real)

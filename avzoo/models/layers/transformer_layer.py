@@ -1,0 +1,67 @@
+"""The pre-norm transformer layer of AV-DIFF."""
+
+import torch.nn.functional as F
+from einops import rearrange
+from timm.layers import Mlp
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose heads may be wider or narrower than the tokens.
+
+    Args:
+        dim: Token width d.
+        num_heads: Number of heads H.
+        head_dim: Width of one head.
+        dropout: Dropout probability after the output projection.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int = 8, head_dim: int = 64, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        inner = num_heads * head_dim
+        self.to_q = nn.Linear(dim, inner, bias=False)
+        self.to_k = nn.Linear(dim, inner, bias=False)
+        self.to_v = nn.Linear(dim, inner, bias=False)
+        self.to_out = nn.Linear(inner, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """Let x (B, N, d) attend to ``context`` (B, M, d), or to itself; ``bias`` is added to the logits."""
+        context = x if context is None else context
+        q, k, v = (rearrange(t, 'b n (h d) -> b h n d', h=self.num_heads)
+                   for t in (self.to_q(x), self.to_k(context), self.to_v(context)))
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
+        return self.dropout(self.to_out(rearrange(out, 'b h n d -> b n (h d)')))
+
+    def weights(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the attention weights (B, H, N, N) of x with itself, for inspection."""
+        q, k = (rearrange(t, 'b n (h d) -> b h n d', h=self.num_heads) for t in (self.to_q(x), self.to_k(x)))
+        logits = q @ k.transpose(-1, -2) / q.shape[-1]**0.5
+        return (logits if bias is None else logits + bias).softmax(-1)
+
+
+class TransformerLayer(nn.Module):
+    """Attention and feed-forward with residuals, normalised before each (AV-DIFF, eq. 1).
+
+    Args:
+        dim: Token width d.
+        num_heads: Number of heads H.
+        head_dim: Width of one head.
+        mlp_dim: Hidden width of the feed-forward network.
+        dropout: Dropout probability in both.
+        shared_norm: Use one LayerNorm for attention and feed-forward, as the released code does.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1,
+                 shared_norm: bool = True) -> None:
+        super().__init__()
+        self.attn = Attention(dim, num_heads=num_heads, head_dim=head_dim, dropout=dropout)
+        self.norm = nn.LayerNorm(dim)
+        self.mlp_norm = None if shared_norm else nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=nn.GELU, drop=dropout)
+
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Update tokens x (B, N, d); ``bias`` (B, 1, N, N) is added to the attention logits."""
+        x = x + self.attn(self.norm(x), bias=bias)
+        return x + self.mlp((self.mlp_norm or self.norm)(x))

@@ -1,0 +1,67 @@
+"""What every command-line tool does around its work: one clear line for bad input, the usual exit codes."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from avzoo.utils.errors import AvzooError
+
+# Troubles of the machine, not of the program: no room, no right to write.
+_HOST_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
+    """Run a tool's ``main(argv)`` and return its exit code.
+
+    Bad input (``AvzooError``) becomes one line ``error: ...`` on stderr and exit code 2, as argparse has it; Ctrl-C
+    gives 130; a closed pipe (``tool | head``) ends quietly; a full or read-only disk is one
+    line too. Any other exception is a bug and keeps its traceback.
+
+    Example:
+        >>> if __name__ == '__main__':
+        ...     sys.exit(run_tool(main))
+    """
+    try:
+        return main(argv) or 0
+    except AvzooError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at exit; let it do so into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno not in _HOST_TROUBLE:
+            raise
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number of at least 1, for argparse."""
+    return _number(text, int, text_of='a whole number of at least 1', accept=lambda value: value >= 1)
+
+
+def natural_int(text: str) -> int:
+    """Parse a whole number of at least 0, for argparse."""
+    return _number(text, int, text_of='a whole number of at least 0', accept=lambda value: value >= 0)
+
+
+def positive_float(text: str) -> float:
+    """Parse a finite number above 0, for argparse."""
+    return _number(text, float, text_of='a number above 0', accept=lambda value: 0 < value < float('inf'))
+
+
+def _number(text: str, kind: type, *, text_of: str, accept: Callable[[float], bool]) -> int | float:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not accept(value):
+        raise argparse.ArgumentTypeError(f'{text!r} is not {text_of}')
+    return value

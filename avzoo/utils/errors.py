@@ -1,0 +1,26 @@
+"""Errors that a user can mend: what is wrong, where, and the cure."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AvzooError(Exception):
+    """Bad input or state. The message says what is wrong, where, and the cure."""
+
+
+class DataError(AvzooError):
+    """A feature store, a list or a raw feature file is missing or malformed."""
+
+
+class ConfigError(AvzooError):
+    """A config holds an unknown key, a wrong value, or contradicts the data."""
+
+
+class CheckpointError(AvzooError):
+    """A checkpoint is missing, damaged, foreign, or of another architecture."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the choice most like ``word``, or an empty string."""
+    found = difflib.get_close_matches(str(word), list(map(str, choices)), n=1, cutoff=0.5)
+    return f" Did you mean '{found[0]}'?" if found else ''

@@ -1,0 +1,5 @@
+"""A feature store of one's own: signed features of any width, each step scaled to unit length."""
+
+_base_ = ['./gfsl.py']
+data_root = 'data/custom'
+data_preprocessor = dict(type='AVPreprocessor', norm=dict(audio='l2_feature', visual='l2_feature'))

@@ -1,0 +1,20 @@
+"""How every run is carried out: runner, hooks, seed and logs."""
+
+default_scope = 'avzoo'
+runner_type = 'CurriculumRunner'
+randomness = dict(seed=42, deterministic=False)
+default_hooks = dict(
+    runtime_info=dict(type='IntervalRuntimeInfoHook', interval=50),
+    timer=None,
+    sampler_seed=dict(type='EpochSeedHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=None,  # The curriculum keeps last.pth and best.pth of each phase itself.
+)
+custom_hooks = [dict(type='FitHook'), dict(type='SyncBuffersHook')]
+env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork'), dist_cfg=dict(backend='nccl'))
+vis_backends = []  # [dict(type='TensorboardVisBackend')] writes TensorBoard scalars.
+visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+auto_scale_lr = dict(base_batch_size=64, enable=False)
+log_level = 'INFO'
+launcher = 'none'

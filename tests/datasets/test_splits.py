@@ -1,0 +1,125 @@
+"""How k-shot splits are cut from zero-shot lists."""
+
+import csv
+
+import pytest
+
+from avzoo.datasets.splits import draw_splits, format_table, read_zero_shot_lists
+from avzoo.datasets.store_format import split_names
+from avzoo.utils.errors import DataError
+
+# AV-DIFF, Table 1, 5 shots.
+TABLE_1 = {
+    'UCF': '3174 60 353 1407 4994 30 555 815',
+    'ActivityNet': '9204 255 1023 4052 14534 240 1615 3812',
+    'VGGSound': '- 345 7817 2757 - 320 9032 2880',  # the list of stage-1 training is too large to pass on
+}
+ROLES = {'stage_1_train': 'base', 'stage_1_val_seen': 'base', 'stage_1_val_unseen': 'novel1',
+         'stage_2_test_seen': 'base', 'stage_2_test_unseen': 'novel2'}
+
+
+def write_lists(folder, videos_per_class=8, reverse=False):
+    folder.mkdir()
+    for name, role in ROLES.items():
+        rows = [(f'{name}_{c}_{i}', f'{role}, {c}') for c in range(2) for i in range(videos_per_class)]
+        with open(folder / f'{name}.csv', 'w', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(['filename', 'code', 'label'])
+            writer.writerows((video, 0, label) for video, label in (rows[::-1] if reverse else rows))
+    return folder
+
+
+@pytest.fixture
+def lists(tmp_path):
+    return read_zero_shot_lists(write_lists(tmp_path / 'lists'))
+
+
+@pytest.mark.parametrize('dataset', TABLE_1)
+def test_the_lists_of_the_paper_give_its_table_1(shared_dir, dataset):
+    lists = read_zero_shot_lists(shared_dir / 'data' / 'gzsl_lists' / dataset)
+    sizes = {name: len(ids) for name, ids in draw_splits(lists, 5).items()}
+    assert format_table({5: sizes}).split('\n')[1].split()[1:] == TABLE_1[dataset].split()
+
+
+def test_all_splits_of_the_protocol_are_made(lists):
+    assert sorted(draw_splits(lists, 3, draws=2)) == sorted(split_names(2))
+
+
+def test_every_novel_class_gives_k_videos_to_training_and_the_rest_to_evaluation(lists):
+    splits = draw_splits(lists, 3)
+    for shots, rest, source in [('stage1_novel', 'val_novel', 'stage_1_val_unseen'),
+                                *((f'stage2_novel_{d}', f'test_novel_{d}', 'stage_2_test_unseen') for d in range(3))]:
+        assert len(splits[shots]) == 6 and len(splits[rest]) == 10
+        assert sorted(splits[shots] + splits[rest]) == sorted(lists.ids(source))
+        assert [sum(video.startswith(f'{source}_{c}_') for video in splits[shots]) for c in range(2)] == [3, 3]
+
+
+def test_base_training_of_stage_2_is_everything_of_stage_1(lists):
+    splits = draw_splits(lists, 3)
+    parts = ('stage1_base', 'val_base', 'stage1_novel', 'val_novel')
+    assert sorted(splits['stage2_base']) == sorted(video for part in parts for video in splits[part])
+
+
+def test_what_is_evaluated_on_is_never_trained_on(lists):
+    splits = draw_splits(lists, 3)
+    assert not set(splits['stage1_base'] + splits['stage1_novel']) & set(splits['val_base'] + splits['val_novel'])
+    for draw in range(3):
+        training = set(splits['stage2_base'] + splits[f'stage2_novel_{draw}'])
+        assert not training & set(splits['test_base'] + splits[f'test_novel_{draw}'])
+
+
+def test_draws_differ_and_depend_on_the_seed_alone(lists, tmp_path):
+    splits = draw_splits(lists, 3)
+    assert len({tuple(splits[f'stage2_novel_{d}']) for d in range(3)}) == 3
+    assert draw_splits(lists, 3) == splits != draw_splits(lists, 3, seed=1)
+    assert draw_splits(lists, 3, draws=1)['stage2_novel_0'] == splits['stage2_novel_0']
+    assert draw_splits(read_zero_shot_lists(write_lists(tmp_path / 'reversed', reverse=True)), 3) == splits
+
+
+def test_the_drawn_videos_stay_the_same_for_ever(lists):
+    # Published splits must be drawn alike by every version: change this only with a new major version.
+    assert draw_splits(lists, 1)['stage2_novel_0'] == ['stage_2_test_unseen_0_0', 'stage_2_test_unseen_1_5']
+
+
+@pytest.mark.parametrize('shots', [8, 9])
+def test_a_class_with_too_few_videos_is_named_with_its_counts(lists, shots):
+    with pytest.raises(DataError, match=rf"class 'novel1, 0' has 8 videos; {shots} shots need at least {shots + 1}"):
+        draw_splits(lists, shots)
+
+
+def test_a_txt_of_the_same_name_restricts_a_list(tmp_path):
+    folder = write_lists(tmp_path / 'lists')
+    (folder / 'stage_2_test_unseen.txt').write_text('novel2, 1\n')
+    splits = draw_splits(read_zero_shot_lists(folder), 3)
+    assert len(splits['stage2_novel_0']) == 3 and len(splits['test_novel_0']) == 5
+
+
+def test_a_class_that_a_txt_names_without_videos_is_refused(tmp_path):
+    folder = write_lists(tmp_path / 'lists')
+    (folder / 'stage_2_test_unseen.txt').write_text('novel2, 1\nnovel2, 7\n')
+    with pytest.raises(DataError, match="'novel2, 7' has 0 videos"):
+        draw_splits(read_zero_shot_lists(folder), 1)
+
+
+def test_splits_of_a_missing_list_are_left_out(tmp_path):
+    folder = write_lists(tmp_path / 'lists')
+    (folder / 'stage_1_train.csv').unlink()
+    lists = read_zero_shot_lists(folder)
+    assert lists.missing == ['stage_1_train']
+    assert set(split_names()) - set(draw_splits(lists, 3)) == {'stage1_base', 'stage2_base'}
+
+
+@pytest.mark.parametrize('target, words', [('stage_1_train', 'listed twice'), ('stage_2_test_seen', 'and again in')])
+def test_a_video_belongs_to_one_list_once(tmp_path, target, words):
+    folder = write_lists(tmp_path / 'lists')
+    with open(folder / f'{target}.csv', 'a') as file:
+        file.write('stage_1_train_0_0,0,"base, 0"\n')
+    with pytest.raises(DataError, match=words):
+        read_zero_shot_lists(folder)
+
+
+def test_a_list_without_a_label_column_is_refused(tmp_path):
+    folder = write_lists(tmp_path / 'lists')
+    (folder / 'stage_1_train.csv').write_text('filename,class\na,b\n')
+    with pytest.raises(DataError, match=r"stage_1_train.csv: no column 'label'"):
+        read_zero_shot_lists(folder)

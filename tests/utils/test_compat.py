@@ -1,0 +1,91 @@
+"""Each workaround around mmengine, timm and torchvision, in a fresh interpreter where the order of imports matters."""
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+
+from avzoo.utils import compat
+
+
+def run_python(code: str) -> str:
+    """Run ``code`` in a fresh interpreter and return what it prints."""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_timm_imports_after_the_operator_shim():
+    code = ('from avzoo.utils import compat\n'
+            'compat.define_torchvision_operators()\n'
+            'compat.define_torchvision_operators()\n'  # a second call must not define the operators again
+            'import gc; gc.collect()\n'
+            'import timm.layers, torch\n'
+            'print(hasattr(torch.ops.torchvision, "nms"))')
+    assert run_python(code) == 'True'
+
+
+def test_the_shim_leaves_existing_operators_alone():
+    code = ('import torch\n'
+            'from avzoo.utils import compat\n'
+            'lib = torch.library.Library("torchvision", "DEF")\n'
+            'for name in ("nms", "qnms"):\n'
+            '    lib.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")\n'
+            'compat.define_torchvision_operators()\n'
+            'print(compat._torchvision_library)')
+    assert run_python(code) == 'None'
+
+
+def test_registry_import_applies_everything():
+    code = ('import os; os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)\n'
+            'import avzoo.registry\n'
+            'import torchvision\n'
+            'from mmengine.config.utils import MODULE2PACKAGE\n'
+            'print(MODULE2PACKAGE["avzoo"], os.environ["CUBLAS_WORKSPACE_CONFIG"])')
+    assert run_python(code) == 'avzoo :4096:8'
+
+
+def test_mmengine_finds_packages_without_pkg_resources():
+    code = ('import sys; sys.modules["pkg_resources"] = None\n'  # None makes its import fail, as if it were not there
+            'from avzoo.utils import compat\n'
+            'compat._replace_package_utils()\n'
+            'from mmengine.utils import get_installed_path, is_installed\n'
+            'from mmengine.hub import hub\n'
+            'print(is_installed("mmengine"), is_installed("no_such_package"))\n'
+            'hub.install_package("mmengine")\n'  # raises, or starts pip, when it does not see the package
+            'import mmengine, pathlib\n'
+            'print(get_installed_path("mmengine") == str(pathlib.Path(mmengine.__file__).parent))')
+    assert run_python(code) == 'True False\nTrue'
+
+
+def test_installed_path_of_a_distribution_whose_module_has_another_name():
+    if compat._distribution('PyYAML').read_text('top_level.txt') is None:
+        pytest.skip('this build of PyYAML does not name its modules')
+    assert compat.package2module('PyYAML') == 'yaml'
+    assert Path(compat.get_installed_path('PyYAML')) == Path(yaml.__file__).parent
+
+
+def test_a_missing_package_is_named_in_the_error():
+    with pytest.raises(ModuleNotFoundError, match="'no_such_package' is not installed"):
+        compat.get_installed_path('no_such_package')
+    with pytest.raises(metadata.PackageNotFoundError):
+        compat.package2module('no_such_package')
+
+
+def test_mmengine_knows_avzoo_after_a_plain_import():
+    code = ('import avzoo\n'
+            'from mmengine.config.utils import MODULE2PACKAGE\n'
+            'print(MODULE2PACKAGE["avzoo"])')
+    assert run_python(code) == 'avzoo'
+
+
+def test_a_cublas_setting_of_the_user_stays(monkeypatch):
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', ':16:8')
+    compat.set_cublas_workspace()
+    assert compat.os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':16:8'
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG')
+    compat.set_cublas_workspace()
+    assert compat.os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'

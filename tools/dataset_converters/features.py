@@ -1,0 +1,73 @@
+"""Turn features of your own into a feature store with k-shot splits.
+
+Features, one of
+  FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step a video, (N, T, D), an object array of N
+            sequences (T_i, D), or all steps one after the other with audio_len, visual_len (N,)
+  DIR       DIR/audio/VIDEO_ID.npy and DIR/visual/VIDEO_ID.npy, each (T, D); best for large data
+One modality alone will do.
+
+Lists: a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.csv, stage_2_test_seen.csv and
+stage_2_test_unseen.csv with columns filename (the video id) and label. Base classes are those of stage_1_train;
+the two unseen lists hold the novel classes of stage 1 (for validation) and of stage 2 (for the test).
+
+Class embeddings: an (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, if wanted, text),
+or of the sorted class names where there is no such file.
+
+example:
+  python tools/dataset_converters/features.py data/mine --features clips.npz --lists lists \\
+      --class-embeddings words.npy --shots 1 5
+  python tools/train.py configs/avdiff/avdiff_custom_5shot.py --cfg-options data_root=data/mine
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import Progress
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.importers.arrays import import_arrays
+from avzoo.datasets.splits import format_table
+from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('out', metavar='OUT', help='feature store to make; an older store there is replaced at the end')
+    add('--features', required=True, metavar='F.npz|DIR', help='features, see above')
+    add('--lists', required=True, metavar='DIR', help='zero-shot style lists, see above')
+    add('--class-embeddings', required=True, metavar='E.npy', help='class vectors, see above')
+    add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help='default: 1 5 10 20')
+    add('--draws', type=positive_int, default=3, help='draws of the stage-2 shots (default: %(default)s)')
+    add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
+    add('--name', help='name of the data set (default: that of OUT)')
+    add('--seconds-audio', type=positive_float, default=0.96, metavar='S',
+        help='seconds of the clip that one audio step covers (default: %(default)s, as VGGish)')
+    add('--seconds-visual', type=positive_float, default=0.64, metavar='S',
+        help='seconds of the clip that one visual step covers (default: %(default)s, as C3D)')
+    add('--dtype', choices=['float32', 'float16'], default='float32',
+        help='how features are stored; float16 halves the disk space (default: %(default)s)')
+    add('--skip-missing', action='store_true', help='leave listed videos without features out, instead of refusing')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task('videos', total=None)
+        out = import_arrays(
+            args.out, features=args.features, lists=args.lists, class_embeddings=args.class_embeddings,
+            shots=args.shots, draws=args.draws, seed=args.seed, name=args.name, dtype=args.dtype,
+            seconds_per_step=dict(audio=args.seconds_audio, visual=args.seconds_visual),
+            skip_missing=args.skip_missing,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total))
+    store = FeatureStore(out)
+    print(f'{out}: {store}')
+    print(format_table({k: store.split_sizes(k) for k in store.shots()}))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

@@ -1,0 +1,50 @@
+"""Turn the features released with AV-DIFF into a feature store.
+
+ROOT is the unzipped folder of one data set; it holds `features/K-shot/...` and `class-split/...`.
+The files are pickles: they are read as plain data, and one that asks to run code is refused.
+
+example:
+  python tools/dataset_converters/official.py downloads/UCF data/ucf_fsl
+  python tools/dataset_converters/official.py downloads/VGGSound data/vgg_fsl --shots 1 5 --dtype float16
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import Progress
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.importers.official import DATASETS, import_official
+from avzoo.datasets.splits import format_table
+from avzoo.utils.cli import positive_int, run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('root', metavar='ROOT', help='folder of one released data set')
+    parser.add_argument('out', metavar='OUT', help='feature store to make; an older store there is replaced at the end')
+    parser.add_argument('--shots', type=positive_int, nargs='+', metavar='K',
+                        help='which K to import (default: all in ROOT)')
+    parser.add_argument('--dataset', choices=['auto', *DATASETS], default='auto',
+                        help='default: told by the file of word vectors')
+    parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
+                        help='how features are stored; float16 halves the disk space (default: %(default)s)')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task('class files', total=None)
+        out = import_official(args.root, args.out, shots=args.shots, dataset=args.dataset, dtype=args.dtype,
+                              on_progress=lambda done, total: progress.update(task, completed=done, total=total))
+    store = FeatureStore(out)
+    print(f'{out}: {store}')
+    print(format_table({k: store.split_sizes(k) for k in store.shots()}))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
