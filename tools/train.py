@@ -30,7 +30,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, e.g. configs/avdiff/avdiff_ucf_5shot.py')
     add_common_arguments(parser)
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CKPT',
+    parser.add_argument('--resume', nargs='?', const=True, default=False, metavar='CKPT',
                         help='go on with the run in the work directory; with CKPT, the running phase goes back to that '
                              'checkpoint of its own')
     parser.add_argument('--auto-scale-lr', action='store_true',
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.dry_run:
         print(describe_plan(cfg, args.draws, args.stage))
         return
-    CurriculumRunner(cfg, resume=args.resume or False, stage=args.stage, draws=args.draws).train()
+    CurriculumRunner(cfg, resume=args.resume, stage=args.stage, draws=args.draws).train()
 
 
 def _make_synth(cfg) -> None:

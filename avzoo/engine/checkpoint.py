@@ -41,8 +41,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f'{path} holds objects other than tensors and plain values, and was not opened: '
                               f'{str(error).splitlines()[0]} Use a checkpoint that avzoo wrote.') from error
     except Exception as error:
-        raise CheckpointError(f'{path} is no readable checkpoint (damaged or cut short?): '
-                              f'{(str(error) or type(error).__name__).splitlines()[0]} Copy or train it again.') from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f'{path} is no readable checkpoint (damaged or cut short?): {reason} Copy it again or '
+                              'train again.') from error
     if not isinstance(checkpoint, dict) or (checkpoint.get('meta') or {}).get('format') != FORMAT:
         raise CheckpointError(f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
                               'tools/model_converters/avdiff_official.py.')

@@ -1,7 +1,7 @@
 """Mixed precision on any device."""
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch

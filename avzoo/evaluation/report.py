@@ -71,7 +71,7 @@ def write_results(work_dir: str | os.PathLike, results: Mapping[str, Any]) -> tu
         tuple[Path, Path]: The two files.
     """
     work_dir = Path(work_dir)
-    text = json.dumps(_plain(results), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(results), indent=2, ensure_ascii=False, allow_nan=False)
     return (atomic_write_text(work_dir / 'results.json', text + '\n'),
             atomic_write_text(work_dir / 'results.md', _markdown(results)))
 
@@ -95,14 +95,14 @@ def _percent(value: float | None) -> str:
     return '-' if value is None or np.isnan(value) else f'{value:.2f}'
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn numpy values into what JSON knows; NaN and infinities become null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

@@ -13,8 +13,8 @@ from avzoo import registry
 from avzoo.utils.errors import ConfigError, nearest
 
 _TOP_LEVEL = {
-    'data_root', 'num_shots', 'method', 'model', 'data_preprocessor', 'curriculum', 'train_dataloader', 'val_dataloader', 'test_dataloader',
-    'val_evaluator', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks', 'env_cfg',
+    'data_root', 'num_shots', 'method', 'model', 'data_preprocessor', 'curriculum', 'train_dataloader',
+    'val_dataloader', 'test_dataloader', 'val_evaluator', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks', 'env_cfg',
     'randomness', 'visualizer', 'vis_backends', 'log_level', 'log_processor', 'launcher', 'default_scope',
     'runner_type', 'work_dir', 'model_wrapper_cfg', 'resume', 'load_from', 'cfg_name', 'synthesize',
 }
@@ -73,17 +73,17 @@ def _parse_options(cfg: Config, options: Sequence[str]) -> dict[str, Any]:
 def _check_path(cfg: Config, key: str) -> None:
     node, path = cfg, ''
     for part in key.split('.'):
-        if isinstance(node, Mapping) or isinstance(node, Config):
+        if isinstance(node, Mapping | Config):
             choices = set(node.keys()) | (_known_keys(node, path) or set())
             if part not in choices:
                 raise _unknown(f'{path}{part}', part, choices)
             node = node.get(part)
         elif isinstance(node, list | tuple):
             if not part.isdigit() or int(part) >= len(node):
-                raise ConfigError(f"--cfg-options: '{path.rstrip('.')}' is a list of {len(node)}; '{part}' is no index.")
+                raise ConfigError(f"--cfg-options: '{path[:-1]}' is a list of {len(node)}; '{part}' is no index.")
             node = node[int(part)]
         else:
-            raise ConfigError(f"--cfg-options: '{path.rstrip('.')}' has no key '{part}'; it is {node!r}.")
+            raise ConfigError(f"--cfg-options: '{path[:-1]}' has no key '{part}'; it is {node!r}.")
         path += f'{part}.'
 
 
@@ -116,7 +116,7 @@ def _check_tree(node: Any, path: str) -> None:
 
 
 def _check_keys(node: Mapping, known: set[str], path: str) -> None:
-    for key in node.keys():
+    for key in node:
         if key not in known and not key.startswith('_'):
             raise _unknown(f'{path}.{key}' if path else key, key, known)
 

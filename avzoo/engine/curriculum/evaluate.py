@@ -1,8 +1,10 @@
 """Evaluate one checkpoint on validation or on the test set of a draw."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 from avzoo.engine.checkpoint import load_checkpoint
@@ -14,9 +16,25 @@ from avzoo.evaluation.gfsl_metric import GFSLMetric
 from avzoo.utils.errors import CheckpointError
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What the evaluation of one checkpoint found.
+
+    Attributes:
+        name: ``validation`` or ``draw 0``, ...
+        metrics: B, N, HM, FSL, AUSUC, gamma and B0.
+        per_class_recall: Calibrated recall in per cent by class name.
+        predictions: Arrays video_id (N,), label (N,), classes (C,), scores (N, C).
+    """
+
+    name: str
+    metrics: dict[str, float]
+    per_class_recall: dict[str, float]
+    predictions: dict[str, np.ndarray]
+
+
 def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: str, draw: int | None,
-                        work_dir: str | os.PathLike, amp: bool = False,
-                        search_gamma: bool = False) -> tuple[dict[str, float], GFSLMetric]:
+                        work_dir: str | os.PathLike, amp: bool = False, search_gamma: bool = False) -> Evaluation:
     """Evaluate a checkpoint with the calibration that it carries.
 
     Args:
@@ -27,9 +45,6 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
         work_dir: Where the log goes.
         amp: Compute in bfloat16.
         search_gamma: Choose the calibration on this very set. On the test set only the released code does that.
-
-    Returns:
-        The metrics, and the metric object with the predictions.
     """
     meta = load_checkpoint(checkpoint)['meta']
     stage = 1 if split == 'val' else 2
@@ -37,12 +52,13 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
         raise CheckpointError(f'{checkpoint} is of stage {meta.get("stage")}, whose classes are not those of '
                               f"'{split}'. Take one of stage {stage}, or --split {'test' if stage == 1 else 'val'}.")
     draw = meta.get('draw') if draw is None else draw
-    run_cfg = evaluation_config(cfg, split, 0 if draw is None and split == 'test' else draw, work_dir)
+    draw = 0 if draw is None and split == 'test' else draw
+    run_cfg = evaluation_config(cfg, split, draw, work_dir)
     metric = GFSLMetric('search' if search_gamma else 'checkpoint',
                         gamma_grid=cfg.val_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
     run_cfg.load_from = str(Path(checkpoint))
     run_cfg.test_evaluator = [metric]
-    runner = PhaseRunner.from_cfg(run_cfg)
     with autocast(enabled=amp):
-        metrics = runner.test()
-    return metrics, metric
+        metrics = PhaseRunner.from_cfg(run_cfg).test()
+    predictions = {k: v for k, v in metric.predictions.items() if k != 'index'}
+    return Evaluation('validation' if split == 'val' else f'draw {draw}', metrics, metric.per_class_recall, predictions)

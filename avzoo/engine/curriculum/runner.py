@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases
 from avzoo.engine.curriculum.progress import Progress
@@ -22,7 +23,7 @@ from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError
 
 # Settings that change how a run computes, not what.
-_FREE_SETTINGS = ('launcher', 'log_level', 'default_hooks', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir', 'data_root')
+_FREE_SETTINGS = ('launcher', 'log_level', 'default_hooks', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir')
 
 
 @RUNNERS.register_module()
@@ -35,18 +36,20 @@ class CurriculumRunner:
 
     Args:
         cfg: Config of the curriculum; ``cfg.work_dir`` is where everything goes.
-        resume: Go on with what the work directory holds. Without it, a work directory in use is refused.
+        resume: Go on with what the work directory holds. Without it, a work directory in use is refused. A path names
+            the checkpoint that the phase under way goes back to.
         stage: Run only this stage; by default both.
         draws: Run only these draws of stage 2; by default all.
     """
 
-    def __init__(self, cfg: Config, *, resume: bool = False, stage: int | None = None,
+    def __init__(self, cfg: Config, *, resume: bool | str = False, stage: int | None = None,
                  draws: tuple[int, ...] | None = None) -> None:
         self.cfg = copy.deepcopy(cfg)
         self.work_dir = Path(cfg.work_dir)
         self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
+        self.resume_from = Path(resume) if isinstance(resume, str) else None
         self.state = CurriculumState(self.work_dir, _settings(cfg))
         if self.state.exists:
             if not resume:
@@ -60,7 +63,7 @@ class CurriculumRunner:
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'CurriculumRunner':
         """Build the runner as mmengine's tools do; ``cfg.resume`` says whether to go on."""
-        return cls(cfg, resume=bool(cfg.get('resume')))
+        return cls(cfg, resume=cfg.get('resume', False))
 
     def train(self) -> dict | None:
         """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
@@ -93,9 +96,9 @@ class CurriculumRunner:
 
     def _run_phase(self, phase: Phase, progress: Progress) -> None:
         cfg = phase_config(self.cfg, phase, self.state.phases, self.work_dir)
-        last = Path(cfg.work_dir) / 'last.pth'
-        if last.is_file():
-            cfg.load_from, cfg.resume = str(last), True
+        checkpoint = self._checkpoint_to_resume(phase)
+        if checkpoint is not None:
+            cfg.load_from, cfg.resume = str(checkpoint), True
         substage = self.cfg.curriculum[phase.substage]
         runner = PhaseRunner.from_cfg(cfg)
         meta = dict(phase=phase.name, stage=phase.stage, substage=phase.substage, draw=phase.draw,
@@ -112,14 +115,24 @@ class CurriculumRunner:
             self.state.write()
         dist.barrier()
 
+    def _checkpoint_to_resume(self, phase: Phase) -> Path | None:
+        if self.resume_from is not None:
+            path, self.resume_from = self.resume_from, None
+            of = load_checkpoint(path)['meta'].get('phase')
+            if of != phase.name:
+                raise AvzooError(f'--resume {path}: this is a checkpoint of {of}, but the run goes on with '
+                                 f'{phase.name}. Leave the path out to go on from the newest one.')
+            return path
+        last = self.work_dir / phase.name / 'last.pth'
+        return last if last.is_file() else None
+
     def _test_draw(self, draw: int) -> None:
         phase = Phase(2, 'full', draw)
         path = self.work_dir / phase.name / phase.start_file
         # The released code takes a validated calibration of 0 for none, and searches on the test set.
         search = self.cfg.curriculum.zero_gamma == 'search_test' and chosen_gamma(self.cfg, self.state.phases) == 0
-        metrics, metric = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent,
-                                              search_gamma=search)
-        self.state.tests[str(draw)] = dict(metrics, per_class_recall=metric.per_class_recall)
+        found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent, search_gamma=search)
+        self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall)
         if dist.is_main_process():
             self.state.write()
         dist.barrier()

@@ -7,7 +7,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from avzoo.models.build import build_part
-from avzoo.registry import (CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS)
+from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
 
 
@@ -122,36 +122,57 @@ class AVClassifier(BaseModel):
         return self.predict(inputs, label, index)
 
     def extract_feat(self, inputs: dict) -> Tensor:
-        """Return c_o (B, d_out)."""
-        tokens, masks = {}, {}
+        """Return c_o: (B, d_out), or (B, R, d_out) where the fusion has R readouts."""
+        return self._features(inputs)[0]
+
+    def _features(self, inputs: dict) -> tuple[Tensor, dict]:
+        """Return c_o and what else a head may look at: see the contract of heads in docs/design.md."""
+        encoded, tokens, masks = {}, {}, {}
         for modality, encoder in self.encoders.items():
             x, mask, seconds = inputs[modality]
-            x = encoder(x, mask)
+            encoded[modality] = x = encoder(x, mask)
             tokens[modality] = self.embedding(x, mask, seconds, modality) if self.embedding is not None else x
             masks[modality] = mask
         fused = self.fusion(tokens, masks)
-        return self.projector(fused) if self.projector is not None else fused
+        fused, readout_mask = fused if isinstance(fused, tuple) else (fused, None)
+        c_o = self.projector(fused) if self.projector is not None else fused
+        return c_o, dict(encoded=encoded, masks=masks, readout_mask=readout_mask)
 
     def loss(self, inputs: dict, label: Tensor, *, novel: bool = False) -> dict[str, Tensor]:
         """Return the losses of the head, of the generator, and, on a novel batch, ``loss_synthetic`` (sec. 4.3)."""
-        c_o = self.extract_feat(inputs)
-        losses = self.head.loss(c_o, label)
+        c_o, context = self._features(inputs)
+        losses = self.head.loss(c_o, label, context)
         if self.generator is not None:
+            x_0, label = _one_row_each(c_o, label)
             condition = self.conditioner(label)
-            losses.update(self.generator.loss(c_o.detach() if self.detach_features else c_o, condition))
+            if hasattr(self.generator, 'update'):  # Adversarial: it trains itself, on features that it cannot change.
+                losses.update(self.generator.update(x_0.detach(), condition,
+                                                    lambda x: self._classification_loss(x, label)))
+            else:
+                losses.update(self.generator.loss(x_0.detach() if self.detach_features else x_0, condition))
             if novel:
                 losses['loss_synthetic'] = self.synthetic_weight * self._synthetic_loss(condition, label)
         return losses
 
+    def _classification_loss(self, features: Tensor, label: Tensor) -> Tensor:
+        return self.head.loss(features, label)['loss_ce']
+
     def _synthetic_loss(self, condition: Tensor, label: Tensor) -> Tensor:
         with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
             synthetic = self.generator.sample(condition)
-        return sum(self.head.loss(synthetic, label).values())
+        return self._classification_loss(synthetic, label)
 
     def predict(self, inputs: dict, label: Tensor | None, index: Tensor | None) -> list[dict]:
         """Return one dict for the batch: ``scores`` (B, C), ``label``, ``index`` and the calibration ``gamma``."""
-        scores = self.head.scores(self.extract_feat(inputs))
+        scores = self.head.scores(*self._features(inputs))
         return [dict(scores=scores, label=label, index=index, gamma=self.gamma)]
+
+
+def _one_row_each(c_o: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Give each readout of (B, R, D) features a row and a label of its own."""
+    if c_o.dim() == 2:
+        return c_o, label
+    return c_o.flatten(0, 1), label.repeat_interleave(c_o.shape[1])  # (B*R, D), (B*R,)
 
 
 def _modality_facts(data_info: dict, encoders: dict) -> dict:

@@ -21,10 +21,10 @@ class LinearHead(nn.Module):
         self.loss_weight = loss_weight
         self.fc = nn.Linear(in_dim, num_classes)
 
-    def loss(self, c_o: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
         """Return ``loss_ce`` for features (B, d_out) and labels (B,)."""
         return {'loss_ce': self.loss_weight * F.cross_entropy(self.fc(c_o), labels)}
 
-    def scores(self, c_o: Tensor) -> Tensor:
+    def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
         """Return class probabilities (B, C)."""
         return self.fc(c_o).float().softmax(-1)

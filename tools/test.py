@@ -1,0 +1,102 @@
+"""Test a checkpoint, or all draws of a finished run, and print the B / N / HM / FSL table."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.dist import is_main_process
+
+from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
+from avzoo.engine.curriculum.plan import plan_phases
+from avzoo.evaluation.functional import aggregate_draws
+from avzoo.evaluation.report import interval_line, plain, results_table
+from avzoo.utils.cli import run_tool
+from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.files import atomic_write_text
+from avzoo.utils.launch import add_common_arguments, config_from_arguments
+
+_EPILOG = """examples:
+  all draws of a run
+    python tools/test.py configs/avdiff/avdiff_synth_5shot.py work_dirs/avdiff_synth_5shot
+  one checkpoint; its predictions to a file (video_id, label, classes, scores)
+    python tools/test.py configs/avdiff/avdiff_synth_5shot.py work_dirs/avdiff_synth_5shot/stage2_full_draw0/last.pth \\
+        --out predictions.npz --out-item pred
+"""
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file that the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='a checkpoint file, or the work directory of a run (all its draws)')
+    add_common_arguments(parser)
+    parser.add_argument('--split', choices=['val', 'test'], default='test', help='what to evaluate on')
+    parser.add_argument('--out', metavar='FILE.{json,npz}', help='write the result to a file')
+    parser.add_argument('--out-item', choices=['metrics', 'pred'], default='metrics',
+                        help='what --out holds: the metrics, or video_id, label, classes (column order), scores (N, C)')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Test."""
+    args = parse_arguments(argv)
+    if args.out and Path(args.out).suffix not in ('.json', '.npz'):
+        raise ConfigError(f"--out {args.out}: the file must end in .json or .npz.")
+    cfg = config_from_arguments(args)
+    work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')
+    done = [evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, amp=args.amp)
+            for path in find_checkpoints(Path(args.checkpoint), args.split)]
+    if not is_main_process():
+        return
+    aggregate = aggregate_draws([e.metrics for e in done])
+    rows = [dict(e.metrics, name=f'{cfg.method} / {e.name}') for e in done]
+    print(results_table([*rows, dict(aggregate, name=f'{cfg.method} / mean')] if len(done) > 1 else rows))
+    if len(done) > 1:
+        print(interval_line(aggregate))
+    if args.out:
+        write_output(Path(args.out), args.out_item, done, aggregate)
+        print(f'Written to {args.out}')
+
+
+def find_checkpoints(path: Path, split: str) -> list[Path]:
+    """Return the checkpoint itself, or those of a work directory: of each draw, or of stage 1 for validation."""
+    if not path.is_dir():
+        return [path]
+    if split == 'val':
+        found = [path / 'stage1_full' / 'best.pth']
+    else:
+        draws = sorted(int(p.name.removeprefix('stage2_full_draw')) for p in path.glob('stage2_full_draw*'))
+        found = [path / phase.name / phase.start_file for phase in plan_phases(draws, 2) if phase.substage == 'full']
+    found = [p for p in found if p.is_file()]
+    if not found:
+        raise CheckpointError(f'{path} holds no finished run to evaluate on {split}; train it with tools/train.py, or '
+                              'name a checkpoint file.')
+    return found
+
+
+def write_output(path: Path, item: str, done: list[Evaluation], aggregate: dict) -> None:
+    """Write metrics or predictions as JSON or npz; with several draws, one entry or prefix each."""
+    if item == 'metrics':
+        content = dict(draws={e.name: e.metrics for e in done}, aggregate=aggregate)
+    else:
+        content = {e.name: e.predictions for e in done}
+        content = next(iter(content.values())) if len(done) == 1 else content
+    if path.suffix == '.json':
+        atomic_write_text(path, json.dumps(plain(content), indent=2) + '\n')
+    else:
+        np.savez_compressed(path, **_flat(content))
+
+
+def _flat(content: dict, prefix: str = '') -> dict[str, np.ndarray]:
+    arrays = {}
+    for key, value in content.items():
+        arrays.update(_flat(value, f'{prefix}{key}.') if isinstance(value, dict) else {prefix + key: np.asarray(value)})
+    return arrays
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
