@@ -1,10 +1,16 @@
 """Fixtures that many tests share."""
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
+CONFIGS = REPO / 'configs'
+
+# Several test processes share the cores; a second thread in each only makes them wait for one another.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
 @pytest.fixture(scope='session')
@@ -19,3 +25,57 @@ def shared_dir() -> Path:
     if not path.is_dir():
         pytest.skip('no reference data beside the checkout')
     return path
+
+
+@pytest.fixture(scope='session')
+def tiny_store(tmp_path_factory) -> Path:
+    """A store of 6 base, 3 and 2 novel classes with 8 to 10 videos each, sequences of unequal length, 2-shot splits."""
+    from avzoo.datasets.feature_store_writer import FeatureStoreWriter
+    from avzoo.datasets.splits import ZeroShotLists, draw_splits
+    rng = np.random.default_rng(0)
+    classes = [f'class{i:02}' for i in range(11)]
+    dims = {'audio': 6, 'visual': 9}
+    centres = {m: rng.normal(size=(11, d)) for m, d in dims.items()}
+    lists = {}
+    out = tmp_path_factory.mktemp('stores') / 'tiny'
+    modalities = {m: dict(dim=d, seconds_per_step=s) for (m, d), s in zip(dims.items(), (0.96, 0.64), strict=True)}
+    with FeatureStoreWriter(out, name='tiny', modalities=modalities, classes=classes) as writer:
+        for i, name in enumerate(classes):
+            sizes = ({'stage_1_train': 6, 'stage_1_val_seen': 2, 'stage_2_test_seen': 2} if i < 6 else
+                     {'stage_1_val_unseen': 7, 'stage_2_test_seen': 2} if i < 9 else {'stage_2_test_unseen': 8})
+            for list_name, count in sizes.items():
+                ids = [f'{name}_{list_name}_{n}' for n in range(count)]
+                lists.setdefault(list_name, {})[name] = ids
+                for video in ids:
+                    writer.add(video, name, {m: centres[m][i] + rng.normal(size=(int(rng.integers(1, 5)), d))
+                                             for m, d in dims.items()})
+        writer.write_class_embeddings('text', rng.normal(size=(11, 5)))
+        writer.write_splits(2, draw_splits(ZeroShotLists(out, lists), 2, 2, 0))
+        writer.finish()
+    return out
+
+
+@pytest.fixture
+def tiny_config(tiny_store):
+    """A function that reads AV-DIFF's config, shrunk to a run of a few seconds on the tiny store."""
+    from avzoo.utils.config import load_config
+
+    def read(work_dir, *options, config='avdiff/avdiff_custom_5shot.py'):
+        cfg = load_config(CONFIGS / config, [
+            f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
+            'test_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=3',
+            'curriculum.base.max_epochs=3', 'curriculum.full.max_epochs=3', 'curriculum.num_draws=2',
+            'optim_wrapper.optimizer.lr=1e-3', *options])
+        cfg.work_dir = str(work_dir)
+        return cfg
+
+    return read
+
+
+SMALL_AVDIFF = ('model.fusion.depth=2', 'model.fusion.switch_after=1', 'model.generator.schedule.num_steps=5')
+
+
+@pytest.fixture
+def small_avdiff(tiny_config):
+    """``tiny_config`` with two layers and five diffusion steps."""
+    return lambda work_dir, *options: tiny_config(work_dir, *SMALL_AVDIFF, *options)

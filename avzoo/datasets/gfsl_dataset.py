@@ -47,9 +47,9 @@ class GFSLDataset(Dataset):
         self.labels = columns[self.store.labels[self.videos]]
         if (self.labels < 0).any():
             video = self.videos[int(np.argmax(self.labels < 0))]
-            raise DataError(f'{self.store.root}: video {self.store.video_ids[video]} of {", ".join(self.splits)} has '
-                            f"the class '{self.store.class_names[self.store.labels[video]]}', which no training split of "
-                            f'stage {stage} holds; mend the split lists.')
+            label = self.store.class_names[self.store.labels[video]]
+            raise DataError(f"{self.store.root}: video {self.store.video_ids[video]} of {', '.join(self.splits)} has the "
+                            f"class '{label}', which no training split of stage {stage} holds; mend the split lists.")
 
     @property
     def metainfo(self) -> dict:

@@ -60,7 +60,9 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) 
     problems = []
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     shapes = [f'{k} {tuple(state[k].shape)} where the model has {tuple(own[k].shape)}'
-              for k in sorted(own.keys() & state.keys()) if state[k].shape != own[k].shape]
+              for k in sorted(own.keys() & state.keys())
+              # A generator's `_extra_state`, its optimizers, is no tensor.
+              if isinstance(own[k], torch.Tensor) and state[k].shape != own[k].shape]
     for title, names in (('missing', missing), ('not in the model', extra), ('of another shape', shapes)):
         if names:
             more = f' and {len(names) - 3} more' if len(names) > 3 else ''

@@ -58,7 +58,8 @@ class PhaseRunner(Runner):
             save_checkpoint(path, dict(
                 meta=dict(meta, format=FORMAT, avzoo_version=__version__, epoch=epoch, iter=self.iter, seed=self.seed,
                           config=self.cfg.pretty_text),
-                state_dict={k: v.cpu() for k, v in self.plain_model.state_dict().items()},
+                state_dict={k: v.cpu() if isinstance(v, torch.Tensor) else v
+                            for k, v in self.plain_model.state_dict().items()},
                 optimizer=self.optim_wrapper.state_dict(), param_schedulers=schedulers))
         barrier()
 

@@ -13,10 +13,10 @@ from avzoo import registry
 from avzoo.utils.errors import ConfigError, nearest
 
 _TOP_LEVEL = {
-    'data_root', 'num_shots', 'method', 'model', 'data_preprocessor', 'curriculum', 'train_dataloader',
-    'val_dataloader', 'test_dataloader', 'val_evaluator', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks', 'env_cfg',
-    'randomness', 'visualizer', 'vis_backends', 'log_level', 'log_processor', 'launcher', 'default_scope',
-    'runner_type', 'work_dir', 'model_wrapper_cfg', 'resume', 'load_from', 'cfg_name', 'synthesize',
+    'data_root', 'num_shots', 'synthesize', 'method', 'model', 'data_preprocessor', 'curriculum', 'train_dataloader',
+    'val_dataloader', 'test_dataloader', 'val_evaluator', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
+    'default_hooks', 'custom_hooks', 'env_cfg', 'randomness', 'visualizer', 'vis_backends', 'log_level',
+    'log_processor', 'launcher', 'default_scope', 'runner_type', 'work_dir', 'model_wrapper_cfg', 'resume',
 }
 _CURRICULUM = {'base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'references'}
 _SUBSTAGE = {'max_epochs', 'monitor', 'freeze', 'frozen_mode', 'carry_optimizer'}

@@ -11,8 +11,6 @@ from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.plan import evaluation_config
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID
-from avzoo.evaluation.gfsl_metric import GFSLMetric
 from avzoo.utils.errors import CheckpointError
 
 
@@ -54,11 +52,11 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
-    metric = GFSLMetric('search' if search_gamma else 'checkpoint',
-                        gamma_grid=cfg.val_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
     run_cfg.load_from = str(Path(checkpoint))
-    run_cfg.test_evaluator = [metric]
+    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma='search' if search_gamma else 'checkpoint')
+    runner = PhaseRunner.from_cfg(run_cfg)
     with autocast(enabled=amp):
-        metrics = PhaseRunner.from_cfg(run_cfg).test()
+        metrics = runner.test()
+    metric = runner.test_evaluator.metrics[0]
     predictions = {k: v for k, v in metric.predictions.items() if k != 'index'}
     return Evaluation('validation' if split == 'val' else f'draw {draw}', metrics, metric.per_class_recall, predictions)

@@ -73,7 +73,8 @@ class AVClassifier(BaseModel):
         if conditioner is None:
             raise ConfigError('model.generator needs model.conditioner, which tells it the class; set e.g. '
                               "dict(type='ClassEmbedding').")
-        self.conditioner = build_part(CONDITIONERS, conditioner, 'model.conditioner', **facts)
+        self.conditioner = build_part(CONDITIONERS, conditioner, 'model.conditioner',
+                                      **dict(facts, preprocessor=self.data_preprocessor))
         self.generator = build_part(GENERATORS, generator, 'model.generator',
                                     **dict(facts, cond_dim=self.conditioner.out_dim))
 

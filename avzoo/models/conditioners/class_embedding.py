@@ -1,10 +1,16 @@
 """Conditioning on a vector of the class name."""
 
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.store_format import read_lines
 from avzoo.registry import CONDITIONERS
+from avzoo.utils.errors import DataError, nearest
 
 
 @CONDITIONERS.register_module()
@@ -12,22 +18,60 @@ class ClassEmbedding(nn.Module):
     """Look up the word vector of a class name (word2vec in the paper, sec. 4.2).
 
     The vectors lie in a buffer, so a checkpoint carries them. Their rows are in the order of the classifier's
-    columns; the released code feeds many novel classes another class's vector (docs/faithfulness.md).
+    columns.
 
     Args:
         num_classes: Number of classes C.
         embedding_dim: Width of the class vectors.
+        order: ``sorted`` gives each class its own vector. ``released`` repeats a defect of the released code, which
+            looks them up by the position of the class number in an unordered set: many novel classes get another
+            class's vector. Only for comparison with the released numbers.
+        class_list: For ``released``: a file that names all classes of the data set, one a line (``all_class.txt`` of
+            the released features), whose sorted positions are the class numbers. By default the store's classes; give
+            it where the store holds fewer (UCF-FSL: 48 of 101).
     """
 
-    def __init__(self, num_classes: int, *, embedding_dim: int = 300) -> None:
+    def __init__(self, num_classes: int, *, embedding_dim: int = 300,
+                 order: Literal['sorted', 'released'] = 'sorted', class_list: str | Path | None = None) -> None:
         super().__init__()
+        if order not in ('sorted', 'released'):
+            raise ValueError(f"order='{order}'; choose 'sorted' or 'released'.")
         self.out_dim = embedding_dim
+        self.order, self.class_list = order, class_list
         self.register_buffer('vectors', torch.zeros(num_classes, embedding_dim))
 
     def fit(self, dataset: GFSLDataset) -> None:
         """Take the class vectors from the training set's store."""
-        self.vectors.copy_(torch.as_tensor(dataset.class_embeddings))
+        vectors = dataset.class_embeddings
+        if self.order == 'released':
+            numbers = self._class_numbers(dataset)
+            # The released code has one such set for the base classes and one for the novel ones.
+            for columns in (np.flatnonzero(dataset.base_mask), np.flatnonzero(~dataset.base_mask)):
+                vectors[columns] = vectors[columns[released_rows(numbers[columns])]]
+        self.vectors.copy_(torch.as_tensor(vectors))
 
     def forward(self, labels: Tensor) -> Tensor:
         """Return the condition (B, d_c) for labels (B,)."""
         return self.vectors[labels]
+
+    def _class_numbers(self, dataset: GFSLDataset) -> np.ndarray:
+        """Return the class number of each column: its position among the sorted names of all classes."""
+        own = dataset.store.class_names
+        everything = sorted(set(own if self.class_list is None else read_lines(Path(self.class_list))))
+        places = {name: i for i, name in enumerate(everything)}
+        names = [own[c] for c in dataset.class_ids]
+        unknown = [name for name in names if name not in places]
+        if unknown:
+            raise DataError(f"{self.class_list} does not name class '{unknown[0]}' of {dataset.store.root}."
+                            f'{nearest(unknown[0], everything)} model.conditioner.class_list must name all classes.')
+        return np.array([places[name] for name in names])
+
+
+def released_rows(numbers: np.ndarray) -> np.ndarray:
+    """Return, for sorted class numbers (C,), the row of the sorted table that the released code reads for each.
+
+    It is the position of the number in a set of them. CPython walks through a set of small integers in the order of
+    their value modulo the size of its table, so the order is sorted as long as the table is larger than the numbers.
+    """
+    position = {number: place for place, number in enumerate(set(numbers.tolist()))}
+    return np.array([position[number] for number in numbers.tolist()], dtype=np.int64)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from avzoo.models.layers.masking import masked_mean
 from avzoo.registry import MODELS
 
 Norm = Literal['none', 'l2_time', 'l2_feature']
@@ -23,13 +24,18 @@ class AVPreprocessor(BaseDataPreprocessor):
             the steps of the video, as the released code does with C3D features; ``l2_feature`` divides each step by
             the L2 norm of its features. On sequences of one step ``l2_time`` leaves only signs.
         gain: {modality: factor after the normalisation}, e.g. the square root of the width after ``l2_feature``.
+        pool_time: Average each video over its steps before the normalisation, for methods without a notion of time;
+            sequences then have one step, in the middle of the video. Since ``l2_time`` means nothing there, it
+            works as ``l2_feature``.
     """
 
     def __init__(self, seconds_per_step: dict[str, float], *, scale: dict[str, float] | None = None,
-                 norm: dict[str, Norm] | None = None, gain: dict[str, float] | None = None) -> None:
+                 norm: dict[str, Norm] | None = None, gain: dict[str, float] | None = None,
+                 pool_time: bool = False) -> None:
         super().__init__()
         self.seconds_per_step = dict(seconds_per_step)
         self.scale, self.norm, self.gain = dict(scale or {}), dict(norm or {}), dict(gain or {})
+        self.pool_time = pool_time
         for modality, choice in self.norm.items():
             if choice not in ('none', 'l2_time', 'l2_feature'):
                 raise ValueError(f"data_preprocessor.norm.{modality}='{choice}'; choose none, l2_time or l2_feature.")
@@ -40,14 +46,26 @@ class AVPreprocessor(BaseDataPreprocessor):
         inputs = {m: self._modality(m, **data['features'][m]) for m in data['features']}
         return dict({key: value for key, value in data.items() if key != 'features'}, inputs=inputs)
 
+    def normalize_means(self, name: str, x: Tensor) -> Tensor:
+        """Prepare temporal means (B, D) of a modality as sequences of one step are with ``pool_time``."""
+        return self._normalize(name, x, time_dim=None)
+
     def _modality(self, name: str, x: Tensor, lengths: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         steps = torch.arange(x.shape[1], device=x.device)
         mask = steps < lengths.unsqueeze(1)  # (B, T)
-        seconds = (steps + starts.unsqueeze(1)) * self.seconds_per_step[name]
+        if self.pool_time:
+            x = self.normalize_means(name, masked_mean(x, mask)).unsqueeze(1)  # (B, 1, D)
+            middle = (starts + (lengths - 1) / 2).unsqueeze(1)  # (B, 1)
+            return x, mask[:, :1], middle * self.seconds_per_step[name]
+        # In float64 and rounded once: the Fourier features multiply the times by numbers in the hundreds.
+        seconds = ((steps + starts.unsqueeze(1)).double() * self.seconds_per_step[name]).float()
+        return self._normalize(name, x, time_dim=1), mask, seconds
+
+    def _normalize(self, name: str, x: Tensor, time_dim: int | None) -> Tensor:
         if name in self.scale:
             x = x / self.scale[name]
         norm = self.norm.get(name, 'none')
         if norm != 'none':
             # Padding is zero, so it does not enter the norm over time.
-            x = F.normalize(x, dim=1 if norm == 'l2_time' else 2)
-        return x * self.gain.get(name, 1.0), mask, seconds
+            x = F.normalize(x, dim=time_dim if norm == 'l2_time' and time_dim is not None else -1)
+        return x * self.gain.get(name, 1.0)

@@ -51,5 +51,7 @@ class TimeModalityEmbedding(nn.Module):
     def _fourier(self, seconds: Tensor) -> Tensor:
         # The released code duplicates the scalar time, hence two rows of frequencies.
         doubled = torch.stack([seconds, seconds], dim=-1).to(self.frequencies.dtype)
-        phase = (2 * math.pi * doubled) @ self.frequencies  # (B, T, E/2)
+        # Phases reach thousands of radians: in half precision they would be noise.
+        with torch.autocast(seconds.device.type, enabled=False):
+            phase = (2 * math.pi * doubled) @ self.frequencies  # (B, T, E/2)
         return torch.cat([phase.sin(), phase.cos()], dim=-1)

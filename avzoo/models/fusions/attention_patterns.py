@@ -5,6 +5,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from avzoo.models.layers.masking import logit_bias
+
 Pattern = Literal['full', 'self', 'cross', 'hybrid', 'alternate', 'bottleneck']
 
 # Kinds of token; the index of a kind is its row and column in a table.
@@ -63,6 +65,4 @@ def attention_bias(table: str, kinds: Tensor, valid: Tensor, dtype: torch.dtype 
     """
     allowed = torch.tensor(_TABLES[table], dtype=torch.bool, device=kinds.device)[kinds][:, kinds]  # (N, N)
     allowed = allowed & valid.unsqueeze(1) & valid.unsqueeze(2)  # (B, N, N)
-    # Half of the smallest number: a logit can be added to it without overflow in half precision.
-    bias = torch.zeros(allowed.shape, dtype=dtype, device=kinds.device)
-    return bias.masked_fill_(~allowed, torch.finfo(dtype).min / 2).unsqueeze(1)
+    return logit_bias(allowed, dtype).unsqueeze(1)

@@ -3,5 +3,6 @@
 from avzoo.models.generators.ddpm import DDPM
 from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import LinearSchedule
+from avzoo.models.generators.wgan_gp import WGANGP
 
-__all__ = ['DDPM', 'LinearSchedule', 'MLPNoisePredictor']
+__all__ = ['DDPM', 'LinearSchedule', 'MLPNoisePredictor', 'WGANGP']

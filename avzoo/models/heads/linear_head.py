@@ -1,8 +1,11 @@
 """The linear classifier CL_net."""
 
+from typing import Literal
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avzoo.models.layers.masking import masked_mean
 from avzoo.registry import HEADS
 
 
@@ -10,21 +13,50 @@ from avzoo.registry import HEADS
 class LinearHead(nn.Module):
     """Classify c_o by one linear layer and cross-entropy (AV-DIFF, sec. 4.1).
 
+    A fusion with several readouts gives several c_o for a video. They share the layer, and ``readout`` says how they
+    become one decision; a ``readout_mask`` in the context leaves some of them out.
+
     Args:
         in_dim: Width of c_o.
         num_classes: Number of classes C, base and novel.
+        readout: ``mean_logits``: average the logits, cross-entropy on the average (MBT); ``mean_probability``:
+            average the probabilities, and in training the cross-entropies of the readouts (TSL). Equal where there
+            is one readout.
         loss_weight: Weight of the cross-entropy.
     """
 
-    def __init__(self, in_dim: int, num_classes: int, *, loss_weight: float = 1.0) -> None:
+    def __init__(self, in_dim: int, num_classes: int, *,
+                 readout: Literal['mean_logits', 'mean_probability'] = 'mean_logits',
+                 loss_weight: float = 1.0) -> None:
         super().__init__()
+        if readout not in ('mean_logits', 'mean_probability'):
+            raise ValueError(f"readout='{readout}'; choose 'mean_logits' or 'mean_probability'.")
+        self.readout = readout
         self.loss_weight = loss_weight
         self.fc = nn.Linear(in_dim, num_classes)
 
     def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
-        """Return ``loss_ce`` for features (B, d_out) and labels (B,)."""
-        return {'loss_ce': self.loss_weight * F.cross_entropy(self.fc(c_o), labels)}
+        """Return ``loss_ce`` for features (B, d_out) or (B, R, d_out) and labels (B,)."""
+        logits = self.fc(c_o)
+        if self.readout == 'mean_logits' or logits.dim() == 2:
+            loss = F.cross_entropy(_over_readouts(logits, context), labels)
+        else:
+            repeated = labels.unsqueeze(1).expand(logits.shape[:2])  # (B, R)
+            each = F.cross_entropy(logits.transpose(1, 2), repeated, reduction='none')  # (B, R)
+            loss = _over_readouts(each.unsqueeze(-1), context).mean()
+        return {'loss_ce': self.loss_weight * loss}
 
     def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
-        """Return class probabilities (B, C)."""
-        return self.fc(c_o).float().softmax(-1)
+        """Return class probabilities (B, C) of features (B, d_out) or (B, R, d_out)."""
+        logits = self.fc(c_o).float()
+        if self.readout == 'mean_logits':
+            return _over_readouts(logits, context).softmax(-1)
+        return _over_readouts(logits.softmax(-1), context)
+
+
+def _over_readouts(x: Tensor, context: dict | None) -> Tensor:
+    """Return the mean of x (B, R, ...) over the readouts that count; x (B, ...) of one readout as it is."""
+    if x.dim() == 2:
+        return x
+    mask = (context or {}).get('readout_mask')
+    return x.mean(1) if mask is None else masked_mean(x, mask)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from avzoo.models.layers.dense import dense_layers
 from avzoo.registry import ENCODERS, PROJECTORS
 
 
@@ -18,18 +19,18 @@ class MLP(nn.Module):
         hidden_dim: Width of the hidden layer.
         out_dim: Width of the output.
         dropout: Dropout probability after both layers.
+        last_bn_momentum: Momentum of the second BatchNorm's running statistics; AVCA's code has 0.99.
         padding_in_stats: Let padded steps enter the BatchNorm statistics in training, as the released code does.
             With ``False`` only real steps are computed and padded steps stay zero.
     """
 
     def __init__(self, in_dim: int, *, hidden_dim: int = 512, out_dim: int = 300, dropout: float = 0.1,
-                 padding_in_stats: bool = True) -> None:
+                 last_bn_momentum: float = 0.1, padding_in_stats: bool = True) -> None:
         super().__init__()
         self.out_dim = out_dim
         self.padding_in_stats = padding_in_stats
-        self.net = nn.Sequential(
-            nn.Linear(in_dim, hidden_dim), nn.BatchNorm1d(hidden_dim), nn.ReLU(), nn.Dropout(dropout),
-            nn.Linear(hidden_dim, out_dim), nn.BatchNorm1d(out_dim), nn.ReLU(), nn.Dropout(dropout))
+        self.net = nn.Sequential(*dense_layers(in_dim, hidden_dim, dropout=dropout),
+                                 *dense_layers(hidden_dim, out_dim, dropout=dropout, bn_momentum=last_bn_momentum))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode (..., in_dim) to (..., out_dim); ``mask`` (...) is true at real steps."""

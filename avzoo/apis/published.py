@@ -1,0 +1,82 @@
+"""Published weights: one safetensors file, which cannot hold code, and the same facts as readable JSON beside it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from avzoo.utils.errors import CheckpointError
+from avzoo.utils.files import atomic_write_text, sha256_of
+
+FORMAT = 'avzoo-weights'
+_META = 'avzoo'  # Key of the facts in the header of the safetensors file.
+
+
+def write_published(path: str | Path, state_dict: dict[str, torch.Tensor], meta: dict[str, Any]) -> Path:
+    """Write ``path`` and, with the suffix ``.json``, its facts with size and SHA-256.
+
+    Args:
+        path: File ending in ``.safetensors``.
+        state_dict: The weights. What is no tensor (``_extra_state``) is left out.
+        meta: Plain values: config, classes, base_mask, data_info, gamma, ...
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    meta = dict(meta, format=FORMAT)
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in state_dict.items()
+               if isinstance(value, torch.Tensor) and not is_extra_state(key)}
+    partial = path.with_name(f'.{path.name}.partial')
+    try:
+        save_file(tensors, partial, metadata={'format': 'pt', _META: json.dumps(meta, sort_keys=True)})
+        facts = dict(meta, file=path.name, size=partial.stat().st_size, sha256=sha256_of(partial))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    atomic_write_text(path.with_suffix('.json'), json.dumps(facts, indent=2, ensure_ascii=False) + '\n')
+    return path
+
+
+def read_published(path: str | Path) -> dict[str, Any]:
+    """Read published weights; returns ``dict(meta=..., state_dict=...)`` like a training checkpoint.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, not one of avzoo, or not the one that its JSON describes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f'There are no weights {path}. Check the path.')
+    _compare_with_json(path)
+    try:
+        with safe_open(path, 'pt') as file:
+            header = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, it is no dict
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{path} is no readable safetensors file (damaged, cut short, or something else under '
+                              f'that name): {error}. Fetch it again.') from error
+    try:
+        meta = json.loads(header[_META])
+        if meta['format'] != FORMAT:
+            raise ValueError(f'format {meta["format"]!r}')
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f'{path} holds weights, but not of a model of avzoo ({error}). '
+                              'tools/model_converters/ turns checkpoints into published weights.') from error
+    return dict(meta=meta, state_dict=state)
+
+
+def is_extra_state(key: str) -> bool:
+    """Return whether an entry of a state dict is a part's private state, such as its optimizer's, and no weight."""
+    return key.split('.')[-1] == '_extra_state'
+
+
+def _compare_with_json(path: Path) -> None:
+    """Hold the file to its JSON, where that lies beside it."""
+    try:
+        expected = json.loads(path.with_suffix('.json').read_text(encoding='utf-8'))['sha256']
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if sha256_of(path) != expected:
+        raise CheckpointError(f'{path} is not the file that {path.with_suffix(".json").name} beside it describes (another '
+                              'SHA-256): it is damaged or was replaced. Fetch it again.')

@@ -1,0 +1,203 @@
+"""Finding a released AV-DIFF checkpoint in a file, a run folder, or an archive of many run folders."""
+
+import io
+import pickle
+import re
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+import yaml
+
+from avzoo.utils.errors import CheckpointError
+
+DATASETS = {'VGGSound': 'vgg', 'UCF': 'ucf', 'ActivityNet': 'activitynet'}
+
+_MAX_YAML = 1 << 20
+_MAX_CHECKPOINT = 4 << 30
+_MAX_RATIO = 200  # of sizes before and after compression; weights hardly shrink
+_MAX_MEMBERS = 200_000
+
+
+@dataclass(frozen=True)
+class ReleasedRun:
+    """One run folder of the released code.
+
+    Attributes:
+        name: Where it lies, for messages.
+        args: Its ``args.yaml``; empty for a bare checkpoint file without one.
+        files: {path below the run folder: how to read it}, checkpoints only.
+    """
+
+    name: str
+    args: dict[str, Any]
+    files: dict[str, 'ReleasedFile']
+
+    @property
+    def dataset(self) -> str | None:
+        """``vgg``, ``ucf`` or ``activitynet``."""
+        return DATASETS.get(self.args.get('dataset_name'))
+
+    @property
+    def shots(self) -> int | None:
+        """K of the K-shot split."""
+        found = re.fullmatch(r'(\d+)-shot', str(self.args.get('zero_shot_split')))
+        return int(found[1]) if found else None
+
+    @property
+    def stage(self) -> int | None:
+        """1 or 2: the released code notes whether it retrains on everything of stage 1."""
+        return None if 'retrain_all' not in self.args else 2 if self.args['retrain_all'] else 1
+
+    def __str__(self) -> str:
+        return f'{self.name} ({self.args.get("dataset_name")}, {self.shots}-shot, stage {self.stage})'
+
+
+@dataclass(frozen=True)
+class ReleasedFile:
+    """A checkpoint file on disk or inside an archive."""
+
+    path: Path
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return f'{self.path}:{self.member}' if self.member else str(self.path)
+
+    def load(self) -> dict[str, Any]:
+        """Read the checkpoint; nothing but tensors and plain values."""
+        if self.member is None:
+            return read_released(self.path, str(self))
+        with zipfile.ZipFile(self.path) as archive:
+            return read_released(io.BytesIO(_read(archive, archive.getinfo(self.member), _MAX_CHECKPOINT)), str(self))
+
+
+def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
+    """Read one ``.pt`` and check that it is laid out as the released code writes it.
+
+    Raises:
+        CheckpointError: If it is damaged, holds objects of any other kind, or is no checkpoint.
+    """
+    try:
+        if zipfile.is_zipfile(file):  # Since 2020 a .pt is itself a zip, which may be compressed.
+            with zipfile.ZipFile(file) as archive:
+                _check_members(archive, name, _MAX_CHECKPOINT)
+        if isinstance(file, io.BytesIO):
+            file.seek(0)
+        content = torch.load(file, map_location='cpu', weights_only=True)
+    except CheckpointError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f'{name} is no checkpoint, or holds objects other than tensors and plain values; it was '
+                              f'not opened: {str(error).splitlines()[0]}') from error
+    except Exception as error:
+        text = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f'{name} is no readable checkpoint (damaged or cut short?): {text}') from error
+    state = content.get('model') if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise CheckpointError(f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
+                              'expected. Avzoo\'s own checkpoints need no conversion.')
+    return content
+
+
+def find_runs(source: Path) -> list[ReleasedRun]:
+    """Find the run folders of a zip or a folder by their ``args.yaml``, or wrap a bare ``.pt``.
+
+    Raises:
+        CheckpointError: If there is nothing, or an archive is unsafe to read.
+    """
+    if source.is_dir():
+        files = {p.relative_to(source).as_posix(): ReleasedFile(p) for p in sorted(source.rglob('*')) if p.is_file()}
+        settings = {name: _read_file(file.path) for name, file in files.items() if _is_settings(name)}
+    elif not source.is_file():
+        raise CheckpointError(f'There is no {source}. Give a .pt, a run folder or a zip of run folders.')
+    elif source.suffix == '.pt' or not _is_plain_zip(source):
+        return [_bare_run(source)]
+    else:
+        with zipfile.ZipFile(source) as archive:
+            members = _check_members(archive, str(source), None)
+            files = {name: ReleasedFile(source, name) for name in members}
+            settings = {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
+    if not settings:
+        raise CheckpointError(f'{source} holds no args.yaml, by which run folders of the released code are found.')
+    return [_run(name, text, files, source) for name, text in sorted(settings.items())]
+
+
+def _run(settings: str, text: bytes, files: dict[str, ReleasedFile], source: Path) -> ReleasedRun:
+    folder = PurePosixPath(settings).parent
+    own = {PurePosixPath(name).relative_to(folder).as_posix(): file for name, file in files.items()
+           if PurePosixPath(name).is_relative_to(folder) and name.endswith('.pt')}
+    name = f'{source}:{folder}' if str(folder) != '.' else str(source)
+    return ReleasedRun(name, _parse(text, f'{source}:{settings}'), own)
+
+
+def _bare_run(path: Path) -> ReleasedRun:
+    """Wrap one file; its settings lie beside it, or one folder up from ``checkpoints``."""
+    folders = [path.parent, path.parent.parent] if path.parent.name.startswith('checkpoints') else [path.parent]
+    settings = next((folder / 'args.yaml' for folder in folders if (folder / 'args.yaml').is_file()), None)
+    args = _parse(_read_file(settings), str(settings)) if settings else {}
+    return ReleasedRun(str(path), args, {path.name: ReleasedFile(path)})
+
+
+def _is_settings(name: str) -> bool:
+    return PurePosixPath(name).name == 'args.yaml'
+
+
+def _read_file(path: Path) -> bytes:
+    if path.stat().st_size > _MAX_YAML:
+        raise CheckpointError(f'{path} is larger than settings can be; check the path.')
+    return path.read_bytes()
+
+
+def _parse(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CheckpointError(f'{name} is no plain YAML: {str(error).splitlines()[0]}') from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f'{name} holds no settings: expected lines "name: value".')
+    return content
+
+
+def _is_plain_zip(path: Path) -> bool:
+    """Tell an archive of folders from a checkpoint, which is a zip too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return not any(name.endswith('/data.pkl') for name in archive.namelist())
+
+
+def _check_members(archive: zipfile.ZipFile, source: str, limit: int | None) -> dict[str, zipfile.ZipInfo]:
+    """Refuse an archive with members that lead out of it, links, or a content out of proportion."""
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    if len(infos) > _MAX_MEMBERS:
+        raise CheckpointError(f'{source} holds {len(infos)} files; at most {_MAX_MEMBERS} are looked at.')
+    for info in infos:
+        name = info.filename.replace('\\', '/')
+        if name.startswith('/') or '..' in name.split('/') or re.match('[A-Za-z]:', name):
+            raise CheckpointError(f'{source} has the member {info.filename!r}, which leads out of the archive. '
+                                  'It was not opened; get it again from its origin.')
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise CheckpointError(f'{source} has the member {info.filename!r}, which is a link. It was not opened.')
+        _check_size(info, source, _MAX_CHECKPOINT)
+    total = sum(info.file_size for info in infos)
+    if limit is not None and total > limit:
+        raise CheckpointError(f'{source} unpacks to {total} bytes; more than {limit} are refused.')
+    return {info.filename: info for info in infos}
+
+
+def _check_size(info: zipfile.ZipInfo, source: str, limit: int) -> None:
+    if info.file_size > limit or info.file_size > max(_MAX_YAML, _MAX_RATIO * info.compress_size):
+        raise CheckpointError(f'{source} has the member {info.filename!r}, which unpacks from {info.compress_size} to '
+                              f'{info.file_size} bytes. That is out of proportion; it was not opened.')
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    _check_size(info, str(archive.filename), limit)
+    try:
+        return archive.read(info)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
+        raise CheckpointError(f'{archive.filename}:{info.filename} cannot be unpacked: {error}') from error

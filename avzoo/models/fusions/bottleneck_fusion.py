@@ -1,0 +1,89 @@
+"""MBT: one transformer per modality, which meet in a few bottleneck tokens only."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from avzoo.models.layers.masking import key_bias, masked_mean
+from avzoo.models.layers.transformer_layer import TransformerLayer
+from avzoo.registry import FUSIONS
+
+
+@FUSIONS.register_module()
+class BottleneckFusion(nn.Module):
+    """Exchange between modalities through bottleneck tokens (MBT, Nagrani et al. 2021).
+
+    From ``fusion_layer`` on, each modality attends to itself and to the same bottleneck tokens; the next layer gets
+    the mean of what the modalities made of them. There is one readout per modality. The released code's closing
+    LayerNorm is left out, so that a layer is the same as in the other methods.
+
+    Args:
+        dim: Token width d.
+        modalities: Names of the modalities.
+        depth: Number of layers L.
+        fusion_layer: First layer, counted from 0, with the bottleneck; ``depth`` keeps the modalities apart.
+        num_bottlenecks: Number of bottleneck tokens.
+        readout: ``cls``: a learned token per modality; ``gap``: the mean over its real tokens.
+        num_heads: Number of heads H.
+        head_dim: Width of one head.
+        mlp_dim: Hidden width of the feed-forward network.
+        dropout: Dropout probability.
+        shared_norm: One LayerNorm per layer for both sublayers, as AV-DIFF's released code has it.
+        token_std: Standard deviation at initialisation of cls and bottleneck tokens.
+    """
+
+    def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, depth: int = 4,
+                 fusion_layer: int = 2, num_bottlenecks: int = 4, readout: Literal['cls', 'gap'] = 'cls',
+                 num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1,
+                 shared_norm: bool = True, token_std: float = 0.02) -> None:
+        super().__init__()
+        if readout not in ('cls', 'gap'):
+            raise ValueError(f"readout='{readout}'; choose 'cls' or 'gap'.")
+        if not 0 <= fusion_layer <= depth:
+            raise ValueError(f'fusion_layer={fusion_layer} must lie in 0..depth={depth}.')
+        self.out_dim = dim
+        self.depth, self.fusion_layer = depth, fusion_layer
+        self.layers = nn.ModuleDict({
+            m: nn.ModuleList(TransformerLayer(dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim,
+                                              dropout=dropout, shared_norm=shared_norm) for _ in range(depth))
+            for m in modalities})
+        self.cls = None if readout == 'gap' else nn.ParameterDict(
+            {m: nn.Parameter(torch.randn(1, 1, dim) * token_std) for m in modalities})
+        self.bottleneck = None if fusion_layer == depth else nn.Parameter(
+            torch.randn(1, num_bottlenecks, dim) * token_std)
+
+    def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
+        """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into one readout per modality, (B, M, d)."""
+        x, valid = dict(tokens), dict(masks)
+        if self.cls is not None:
+            for m in self.layers:
+                x[m], valid[m] = self._prepend(self.cls[m], x[m], valid[m])
+        for layer in range(self.fusion_layer):
+            for m in self.layers:
+                x[m] = self.layers[m][layer](x[m], key_bias(valid[m], x[m].dtype))
+        x = self._exchange(x, valid)
+        return torch.stack([x[m][:, 0] if self.cls is not None else masked_mean(x[m], valid[m])
+                            for m in self.layers], dim=1)
+
+    def _exchange(self, x: dict[str, Tensor], valid: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Run the layers with the bottleneck."""
+        if self.bottleneck is None:
+            return x
+        count, bottleneck = self.bottleneck.shape[1], self.bottleneck
+        for layer in range(self.fusion_layer, self.depth):
+            met = []
+            for m in self.layers:
+                joint, mask = self._prepend(bottleneck, x[m], valid[m])
+                joint = self.layers[m][layer](joint, key_bias(mask, joint.dtype))
+                met.append(joint[:, :count])
+                x[m] = joint[:, count:]
+            # All modalities read the same old bottleneck; their mean is the new one (Nagrani et al. 2021).
+            bottleneck = torch.stack(met).mean(0)
+        return x
+
+    @staticmethod
+    def _prepend(extra: Tensor, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Put always valid tokens (1 or B, n, d) before x (B, T, d) with mask (B, T)."""
+        extra = extra.expand(len(x), -1, -1).to(x.dtype)
+        return torch.cat([extra, x], dim=1), torch.cat([valid.new_ones(extra.shape[:2]), valid], dim=1)

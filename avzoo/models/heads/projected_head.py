@@ -1,0 +1,64 @@
+"""A head behind a network of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.models.build import build_part
+from avzoo.registry import HEADS, PROJECTORS
+
+
+@HEADS.register_module()
+class ProjectedHead(nn.Module):
+    """Project c_o before another head looks at it, so that a generator can work on c_o as it was before (ProtoGAN).
+
+    Synthetic features, which come without context, are normalised by the BatchNorm statistics of real ones and leave
+    these alone: scores are computed on real features only.
+
+    Args:
+        in_dim: Width of c_o.
+        num_classes: Number of classes C, base and novel.
+        projector: Config of the projector.
+        head: Config of the head behind it.
+        embedding_dim: Width of the class vectors, for heads that use them.
+    """
+
+    def __init__(self, in_dim: int, num_classes: int, *, projector: dict, head: dict,
+                 embedding_dim: int | None = None) -> None:
+        super().__init__()
+        self.projector = build_part(PROJECTORS, projector, 'model.head.projector', in_dim=in_dim)
+        self.head = build_part(HEADS, head, 'model.head.head', in_dim=self.projector.out_dim, num_classes=num_classes,
+                               embedding_dim=embedding_dim)
+
+    def fit(self, dataset: GFSLDataset) -> None:
+        """Let the head behind take what it needs from the training set."""
+        if hasattr(self.head, 'fit'):
+            self.head.fit(dataset)
+
+    def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
+        """Return the losses of the head behind for features (B, d_out) and labels (B,)."""
+        if context is None:
+            with _fixed_statistics(self.projector):
+                projected = self.projector(c_o)
+        else:
+            projected = self.projector(c_o)
+        return self.head.loss(projected, labels, context)
+
+    def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
+        """Return the scores (B, C) of the head behind."""
+        return self.head.scores(self.projector(c_o), context)
+
+
+@contextmanager
+def _fixed_statistics(module: nn.Module) -> Iterator[None]:
+    """Let BatchNorm use its running statistics for a while."""
+    changed = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d) and layer.training]
+    for layer in changed:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in changed:
+            layer.train()

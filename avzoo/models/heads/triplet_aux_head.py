@@ -1,0 +1,107 @@
+"""AVCA's head: a linear classifier, and losses that tie both modalities to class vectors."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.models.conditioners.class_embedding import ClassEmbedding
+from avzoo.models.heads.linear_head import LinearHead
+from avzoo.models.layers.dense import dense_layers
+from avzoo.models.layers.masking import masked_mean
+from avzoo.registry import HEADS
+
+
+@HEADS.register_module()
+class TripletAuxHead(nn.Module):
+    """Classify the visual readout, with the losses of AVCA beside it (Mercea et al. 2022, adapted as in AV-DIFF).
+
+    It takes two readouts of c_o, theta_a and theta_v. Below, w are class vectors, theta_w = W_proj(w) their
+    projections, rho = D(theta) reconstructed class vectors, phi the encoded averages before attention, and t(a, p, n)
+    the triplet loss with Euclidean distances. The negative of a sample is another sample of the batch, drawn at random
+    among those of other classes; the released code draws one from the whole data set. A sample without such a partner
+    enters no triplet.
+
+    Args:
+        in_dim: Width of c_o.
+        num_classes: Number of classes C.
+        dims: {modality: width of the encoded features}.
+        embedding_dim: Width of the class vectors.
+        dropout: Dropout probability in W_proj, D and the reconstructions of phi.
+        margin: Margin of the triplet losses.
+        loss_weight: Weight of the cross-entropy.
+        aux_weight: Weight of all other losses.
+    """
+
+    def __init__(self, in_dim: int, num_classes: int, dims: dict[str, int], *, embedding_dim: int = 300,
+                 dropout: float = 0.5, margin: float = 1.0, loss_weight: float = 1.0, aux_weight: float = 1.0) -> None:
+        super().__init__()
+        if tuple(dims) != ('audio', 'visual'):
+            raise ValueError(f"it needs the encoders 'audio' and 'visual', in this order; the model has "
+                             f"{', '.join(dims)}.")
+        self.margin, self.aux_weight = margin, aux_weight
+        self.classifier = LinearHead(in_dim, num_classes, loss_weight=loss_weight)
+        self.w_proj = nn.Sequential(*dense_layers(embedding_dim, in_dim, dropout=dropout))
+        self.d = nn.Sequential(*dense_layers(in_dim, embedding_dim, dropout=dropout))
+        self.rec = nn.ModuleDict({m: nn.Sequential(*dense_layers(in_dim, dim, dropout=dropout))
+                                  for m, dim in dims.items()})
+        self.classes = ClassEmbedding(num_classes, embedding_dim=embedding_dim)
+
+    def fit(self, dataset: GFSLDataset) -> None:
+        """Take the class vectors from the training set's store."""
+        self.classes.fit(dataset)
+
+    def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None, *,
+             generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Return the losses of features (B, 2, d_out), audio before visual, with labels (B,).
+
+        ``loss_ce`` alone for synthetic features (M, d_out), which have no context. Otherwise also
+
+        - ``loss_triplet``: the sum of t(theta_w, theta_m, theta_m'), t(theta_m, theta_w, theta_w'),
+          t(theta_m, theta_w, theta_m'), t(theta_w, theta_m, theta_w') and t(rho_w, rho_m, rho_m') over both modalities
+          m, where ' marks the negative;
+        - ``loss_rec``: MSE(w, rho) for w and both modalities;
+        - ``loss_reg``: MSE(rec(theta_m), phi_m) + MSE(theta_m, theta_w) over both modalities.
+        """
+        losses = self.classifier.loss(self._classified(c_o), labels)
+        if context is None:
+            return losses
+        w = self.classes(labels)
+        theta = dict(zip(self.rec, c_o.unbind(1), strict=True))
+        theta_w = self.w_proj(w)
+        rho, rho_w = {m: self.d(x) for m, x in theta.items()}, self.d(theta_w)
+        phi = {m: masked_mean(context['encoded'][m], context['masks'][m]) for m in theta}
+        losses['loss_triplet'] = self._triplets(theta, theta_w, rho, rho_w, labels, generator)
+        losses['loss_rec'] = sum(F.mse_loss(x, w) for x in (rho_w, *rho.values()))
+        losses['loss_reg'] = sum(F.mse_loss(self.rec[m](theta[m]), phi[m]) + F.mse_loss(theta[m], theta_w)
+                                 for m in theta)
+        return {name: loss if name == 'loss_ce' else self.aux_weight * loss for name, loss in losses.items()}
+
+    def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
+        """Return class probabilities (B, C) of the visual readout of features (B, 2, d_out)."""
+        return self.classifier.scores(self._classified(c_o))
+
+    @staticmethod
+    def _classified(c_o: Tensor) -> Tensor:
+        return c_o if c_o.dim() == 2 else c_o[:, -1]
+
+    def _triplets(self, theta: dict[str, Tensor], theta_w: Tensor, rho: dict[str, Tensor], rho_w: Tensor,
+                  labels: Tensor, generator: torch.Generator | None) -> Tensor:
+        negative, found = draw_negatives(labels, generator)
+        triplets = [(rho_w, rho[m], rho[m][negative]) for m in theta]
+        for x in theta.values():
+            triplets += [(theta_w, x, x[negative]), (x, theta_w, theta_w[negative]),
+                         (x, theta_w, x[negative]), (theta_w, x, theta_w[negative])]
+        each = sum(F.triplet_margin_loss(*triplet, margin=self.margin, reduction='none') for triplet in triplets)
+        return (each * found).sum() / found.sum().clamp(min=1)
+
+
+def draw_negatives(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """Draw for each of labels (B,) a position in the batch with another label.
+
+    Returns:
+        The positions (B,), and whether there was any, (B,); where there was none, the position means nothing.
+    """
+    other = labels.unsqueeze(0) != labels.unsqueeze(1)  # (B, B)
+    chance = torch.rand(other.shape, device=labels.device, generator=generator).masked_fill(~other, -1.0)
+    return chance.argmax(1), other.any(1)

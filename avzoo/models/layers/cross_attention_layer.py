@@ -1,0 +1,42 @@
+"""The layer by which latents read a sequence, as in Perceiver and HiP."""
+
+from timm.layers import Mlp
+from torch import Tensor, nn
+
+from avzoo.models.layers.masking import key_bias
+from avzoo.models.layers.transformer_layer import Attention
+
+
+class CrossAttentionLayer(nn.Module):
+    """Let latents attend to a sequence, then pass a feed-forward network (Jaegle et al. 2021).
+
+    Latents and sequence are normalised before; both sublayers have a residual from the latents.
+
+    Args:
+        dim: Width d of latents and sequence.
+        num_heads: Number of heads H.
+        head_dim: Width of one head.
+        mlp_dim: Hidden width of the feed-forward network.
+        dropout: Dropout probability in both.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128,
+                 dropout: float = 0.1) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.context_norm = nn.LayerNorm(dim)
+        self.mlp_norm = nn.LayerNorm(dim)
+        self.attn = Attention(dim, num_heads=num_heads, head_dim=head_dim, dropout=dropout)
+        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=nn.GELU, drop=dropout)
+
+    def forward(self, latents: Tensor, context: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Update latents (B, N, d) from ``context`` (B, M, d), of which only ``valid`` (B, M) steps are read.
+
+        Where a row of ``valid`` is false throughout, attention adds nothing to its latents.
+        """
+        bias = None if valid is None else key_bias(valid, context.dtype)
+        read = self.attn(self.norm(latents), self.context_norm(context), bias)
+        if valid is not None:
+            read = read * valid.any(1)[:, None, None]
+        latents = latents + read
+        return latents + self.mlp(self.mlp_norm(latents))

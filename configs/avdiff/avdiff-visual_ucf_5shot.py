@@ -1,0 +1,11 @@
+"""AV-DIFF on UCF-FSL, 5 shots, with visual features only.
+
+AV-DIFF, Table 5: HM 42.14, FSL 30.98; not run by us.
+python tools/train.py configs/avdiff/avdiff-visual_ucf_5shot.py
+"""
+_base_ = ['./avdiff_ucf_5shot.py']
+method = 'AV-DIFF (visual)'
+model = dict(
+    encoders=dict(_delete_=True, visual=dict(type='MLP', hidden_dim=512, out_dim=300, dropout=0.2)),
+    embedding=dict(use_modality=False),
+    fusion=dict(pattern='full', switch_after=0))  # within one modality the same as self attention

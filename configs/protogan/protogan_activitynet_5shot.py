@@ -1,0 +1,12 @@
+"""ProtoGAN on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 2.67, FSL 7.81; not run by us).
+
+python tools/train.py configs/protogan/protogan_activitynet_5shot.py
+"""
+_base_ = [
+    '../_base_/models/protogan.py',
+    '../_base_/datasets/activitynet_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+data_preprocessor = dict(pool_time=True)

@@ -1,0 +1,13 @@
+"""ProtoGAN on a feature store of your own, 20 shots.
+
+python tools/train.py configs/protogan/protogan_custom_20shot.py --cfg-options data_root=data/mine
+"""
+_base_ = [
+    '../_base_/models/protogan.py',
+    '../_base_/datasets/custom.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 20
+data_preprocessor = dict(pool_time=True)
+model = dict(generator=dict(output='linear'))  # signed features

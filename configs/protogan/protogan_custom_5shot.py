@@ -1,0 +1,13 @@
+"""ProtoGAN on a feature store of your own, 5 shots.
+
+python tools/train.py configs/protogan/protogan_custom_5shot.py --cfg-options data_root=data/mine
+"""
+_base_ = [
+    '../_base_/models/protogan.py',
+    '../_base_/datasets/custom.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+data_preprocessor = dict(pool_time=True)
+model = dict(generator=dict(output='linear'))  # signed features

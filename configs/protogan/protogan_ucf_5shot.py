@@ -1,0 +1,12 @@
+"""ProtoGAN on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 42.42, FSL 33.63; not run by us).
+
+python tools/train.py configs/protogan/protogan_ucf_5shot.py
+"""
+_base_ = [
+    '../_base_/models/protogan.py',
+    '../_base_/datasets/ucf_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+data_preprocessor = dict(pool_time=True)

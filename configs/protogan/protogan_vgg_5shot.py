@@ -1,0 +1,12 @@
+"""ProtoGAN on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 25.17, FSL 28.87; not run by us).
+
+python tools/train.py configs/protogan/protogan_vgg_5shot.py
+"""
+_base_ = [
+    '../_base_/models/protogan.py',
+    '../_base_/datasets/vgg_fsl.py',
+    '../_base_/schedules/two_stage_vgg.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+data_preprocessor = dict(pool_time=True)

@@ -1,0 +1,12 @@
+"""TSL on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 10.97, FSL 12.77; not run by us).
+
+python tools/train.py configs/tsl/tsl_activitynet_5shot.py
+"""
+_base_ = [
+    '../_base_/models/tsl.py',
+    '../_base_/datasets/activitynet_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+curriculum = dict(full=dict(freeze=('projector',)))  # the segment encoder

@@ -1,0 +1,216 @@
+"""The curriculum: its phases, what it hands on, and that it can be stopped anywhere."""
+
+import json
+
+import pytest
+import torch
+
+from avzoo.engine import CurriculumRunner
+from avzoo.engine.checkpoint import load_checkpoint
+from avzoo.engine.curriculum.plan import Phase, outcome, phase_config, phase_epochs, plan_phases
+from avzoo.engine.hooks import PhaseHook, best_epoch
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError
+
+
+class Stopped(Exception):
+    """Stands for the power cut."""
+
+
+def states_equal(a, b) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory, tiny_store):
+    """The work directory and the results of one undisturbed run."""
+    from tests.conftest import CONFIGS, SMALL_AVDIFF
+
+    from avzoo.utils.config import load_config
+    work_dir = tmp_path_factory.mktemp('finished')
+    cfg = load_config(CONFIGS / 'avdiff/avdiff_custom_5shot.py', [
+        f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
+        'test_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=3', 'curriculum.base.max_epochs=3',
+        'curriculum.full.max_epochs=3', 'curriculum.num_draws=2', 'optim_wrapper.optimizer.lr=1e-3', *SMALL_AVDIFF])
+    cfg.work_dir = str(work_dir)
+    return work_dir, CurriculumRunner(cfg).train()
+
+
+def test_phases_come_in_the_papers_order():
+    names = [p.name for p in plan_phases((0, 1, 2))]
+    assert names == ['stage1_base', 'stage1_full', 'stage2_base', 'stage2_full_draw0', 'stage2_full_draw1',
+                     'stage2_full_draw2']
+
+
+def test_novel_videos_never_enter_base_training(tiny_config, tmp_path):
+    cfg = tiny_config(tmp_path)
+    for stage in (1, 2):
+        run = phase_config(cfg, Phase(stage, 'base'), {}, tmp_path)
+        assert run.train_dataloader.dataset.splits == (f'stage{stage}_base',)
+        assert run.train_dataloader.batch_sampler.subsets == ('base',)
+
+
+def test_full_substage_freezes_the_fusion_and_starts_from_the_best_base_model(tiny_config, tmp_path):
+    run = phase_config(tiny_config(tmp_path), Phase(1, 'full'), {}, tmp_path)
+    assert tuple(run.model.frozen) == ('encoders', 'embedding', 'fusion')
+    assert run.load_from == str(tmp_path / 'stage1_base' / 'best.pth')
+
+
+def test_stage_two_repeats_the_epochs_the_drops_and_the_gamma_of_stage_one(tiny_config, tmp_path):
+    cfg = tiny_config(tmp_path)
+    history = [dict(epoch=e, lr=lr, loss=1.0, HM=hm, gamma=g)
+               for e, lr, hm, g in [(1, 1.0, 10.0, 0.1), (2, 0.1, 30.0, 0.3), (3, 0.1, 20.0, 0.2)]]
+    decided = {'stage1_full': outcome(cfg, Phase(1, 'full'), history)}
+    assert decided['stage1_full'] == dict(epochs=3, best_epoch=2, lr_drops=[1], metrics=dict(HM=30.0, gamma=0.3),
+                                          gamma=0.3, last_gamma=0.2)
+    phase = Phase(2, 'full', 0)
+    run = phase_config(cfg, phase, decided, tmp_path)
+    assert phase_epochs(cfg, phase, decided) == run.train_cfg.max_epochs == 2
+    assert run.model.gamma == 0.3 and run.val_dataloader is None
+    assert dict(run.param_scheduler[0]) == dict(type='MultiStepLR', milestones=[1], gamma=0.1)
+    cfg.curriculum.gamma_epoch = 'last'
+    assert phase_config(cfg, phase, decided, tmp_path).model.gamma == 0.2
+
+
+def test_an_epoch_that_scores_zero_is_never_the_best_unless_all_do():
+    assert best_epoch([dict(epoch=1, HM=0.0), dict(epoch=2, HM=5.0), dict(epoch=3, HM=5.0)], 'HM') == 2
+    assert best_epoch([dict(epoch=1, HM=0.0), dict(epoch=2, HM=0.0)], 'HM') == 2
+
+
+def test_run_ends_with_a_table_over_the_draws(finished):
+    work_dir, results = finished
+    assert [d['draw'] for d in results['draws']] == [0, 1]
+    b, n = results['aggregate']['B'], results['aggregate']['N']
+    assert results['aggregate']['HM'] == pytest.approx(2 * b * n / (b + n))
+    assert json.loads((work_dir / 'results.json').read_text())['aggregate']['FSL'] == results['aggregate']['FSL']
+    assert '| method / draw' in (work_dir / 'results.md').read_text()
+    assert {'nearest_class_mean', 'logistic_regression'} == set(results['references'])
+
+
+def test_gamma_in_each_draws_checkpoint_is_that_of_validation(finished):
+    work_dir, results = finished
+    gamma = json.loads((work_dir / 'curriculum.json').read_text())['phases']['stage1_full']['gamma']
+    assert load_checkpoint(work_dir / 'stage1_full' / 'best.pth')['state_dict']['gamma'].item() == gamma
+    for draw in (0, 1):
+        state = load_checkpoint(work_dir / f'stage2_full_draw{draw}' / 'last.pth')['state_dict']
+        assert state['gamma'].item() == gamma == results['gamma']
+
+
+def test_frozen_weights_do_not_move_in_the_full_substage(finished):
+    work_dir, _ = finished
+    before = load_checkpoint(work_dir / 'stage1_base' / 'best.pth')['state_dict']
+    after = load_checkpoint(work_dir / 'stage1_full' / 'last.pth')['state_dict']
+    frozen = [k for k in before if k.startswith(('encoders', 'embedding', 'fusion')) and 'running' not in k
+              and 'tracked' not in k]
+    assert all(torch.equal(before[k], after[k]) for k in frozen)
+    assert not torch.equal(before['head.fc.weight'], after['head.fc.weight'])
+
+
+@pytest.mark.parametrize('where', ['stage1_base', 'stage1_full', 'stage2_full_draw1'])
+def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit(where, finished, small_avdiff, tmp_path,
+                                                                         monkeypatch):
+    steps = []
+
+    def stop_in_second_epoch(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.meta['phase'] == where and runner.epoch == 1 and batch_idx == 1 and not steps:
+            steps.append(1)
+            raise Stopped
+
+    monkeypatch.setattr(PhaseHook, 'before_train_iter', stop_in_second_epoch)
+    cfg = small_avdiff(tmp_path)
+    with pytest.raises(Stopped):
+        CurriculumRunner(cfg).train()
+    results = CurriculumRunner(cfg, resume=True).train()
+    work_dir, expected = finished
+    assert results['aggregate'] == expected['aggregate']
+    for name in ('stage1_full/best.pth', 'stage2_full_draw0/last.pth', 'stage2_full_draw1/last.pth'):
+        assert states_equal(load_checkpoint(work_dir / name)['state_dict'],
+                            load_checkpoint(tmp_path / name)['state_dict'])
+
+
+def test_a_stop_between_a_checkpoint_and_its_validation_loses_no_choice(finished, small_avdiff, tmp_path, monkeypatch):
+    calls = []
+    write = PhaseHook._finish_epoch
+
+    def stop_before_writing(self, runner, epoch):
+        if self.meta['phase'] == 'stage1_full' and epoch == 2 and not calls:
+            calls.append(1)
+            raise Stopped
+        write(self, runner, epoch)
+
+    monkeypatch.setattr(PhaseHook, '_finish_epoch', stop_before_writing)
+    cfg = small_avdiff(tmp_path)
+    with pytest.raises(Stopped):
+        CurriculumRunner(cfg).train()
+    assert CurriculumRunner(cfg, resume=True).train()['aggregate'] == finished[1]['aggregate']
+
+
+def test_a_finished_run_resumed_trains_nothing_and_says_so(finished, small_avdiff, monkeypatch):
+    work_dir, expected = finished
+    said = []
+    monkeypatch.setattr('avzoo.engine.curriculum.runner.log_line', said.append)
+    monkeypatch.setattr(CurriculumRunner, '_run_phase', lambda *a: pytest.fail('a finished phase was run again'))
+    assert CurriculumRunner(small_avdiff(work_dir), resume=True).train()['aggregate'] == expected['aggregate']
+    assert any('nothing was trained' in line for line in said)
+
+
+def test_a_used_work_dir_is_refused_without_resume(finished, small_avdiff):
+    with pytest.raises(AvzooError, match='--resume'):
+        CurriculumRunner(small_avdiff(finished[0]))
+
+
+def test_resuming_with_other_settings_is_refused(finished, small_avdiff):
+    with pytest.raises(ConfigError, match=r'optim_wrapper\.optimizer\.lr'):
+        CurriculumRunner(small_avdiff(finished[0], 'optim_wrapper.optimizer.lr=0.5'), resume=True)
+
+
+def test_stage_two_without_stage_one_is_refused(small_avdiff, tmp_path):
+    with pytest.raises(AvzooError, match='stage1_base'):
+        CurriculumRunner(small_avdiff(tmp_path), stage=2).train()
+
+
+def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
+    assert CurriculumRunner(small_avdiff(tmp_path), stage=1).train() is None
+    CurriculumRunner(small_avdiff(tmp_path), resume=True, stage=2, draws=(1,)).train()
+    results = CurriculumRunner(small_avdiff(tmp_path), resume=True).train()
+    assert results['aggregate'] == finished[1]['aggregate']
+
+
+def test_without_validation_all_configured_epochs_are_run(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path, 'curriculum.validate=False', 'curriculum.num_draws=1', 'curriculum.references=[]')
+    results = CurriculumRunner(cfg).train()
+    phases = json.loads((tmp_path / 'curriculum.json').read_text())['phases']
+    assert [p['epochs'] for p in phases.values()] == [3, 3, 3, 3] and results['gamma'] == 0.0
+
+
+def test_resume_from_a_checkpoint_of_another_phase_is_refused(small_avdiff, tmp_path, finished, monkeypatch):
+    cfg = small_avdiff(tmp_path)
+    CurriculumRunner(cfg, stage=1).train()
+    runner = CurriculumRunner(cfg, resume=str(finished[0] / 'stage1_base' / 'last.pth'))
+    with pytest.raises(AvzooError, match='goes on with stage2_base'):
+        runner.train()
+
+
+def test_amp_trains_in_bfloat16(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path, 'optim_wrapper.type=AutocastOptimWrapper', 'curriculum.num_draws=1')
+    results = CurriculumRunner(cfg).train()
+    assert 0 <= results['aggregate']['HM'] <= 100
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path, finished):
+    whole = (finished[0] / 'stage1_base' / 'last.pth').read_bytes()
+    (tmp_path / 'cut.pth').write_bytes(whole[:len(whole) // 2])
+    torch.save({'model': {}}, tmp_path / 'foreign.pth')
+    for name, words in (('cut.pth', 'cut short'), ('foreign.pth', 'not a checkpoint of avzoo'), ('no.pth', 'no checkpoint')):
+        with pytest.raises(CheckpointError, match=words):
+            load_checkpoint(tmp_path / name)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / 'ran'), 'w'))
+
+    torch.save({'meta': {'format': 'avzoo-checkpoint'}, 'state_dict': Evil()}, tmp_path / 'evil.pth')
+    with pytest.raises(CheckpointError, match='was not opened'):
+        load_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'ran').exists()
