@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 
 # Shipped inside the wheel as `avzoo/.mim/`, the place where OpenMMLab's tools look for a package's model zoo.
-MIM_FILES = ('model-index.yml', 'configs', 'tools')
+MIM_FILES = ('model-index.yml', 'configs', 'tools', 'weights', 'demo')
 
 
 class BuildWithZoo(build_py):
@@ -29,6 +29,8 @@ class BuildWithZoo(build_py):
         target.mkdir(parents=True)
         for name in MIM_FILES:
             source = ROOT / name
+            if not source.exists():
+                continue
             if source.is_dir():
                 shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
             else:

@@ -12,6 +12,13 @@ compat.patch_mmengine()
 # Public names and the modules they live in. A module is imported when its name is first used.
 _LAZY = {
     'FeatureStore': 'avzoo.datasets.feature_store',
+    'Inferencer': 'avzoo.apis.inferencer',
+    'get_model': 'avzoo.apis.hub',
+    'inference_model': 'avzoo.apis.hub',
+    'init_model': 'avzoo.apis.hub',
+    'list_models': 'avzoo.apis.hub',
+    'load_any_checkpoint': 'avzoo.apis.checkpoints',
+    'resolve_checkpoint': 'avzoo.apis.checkpoints',
 }
 
 __all__ = ['__version__', *_LAZY]

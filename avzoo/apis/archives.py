@@ -48,7 +48,8 @@ def unpack_zip(archive: str | Path, out: str | Path) -> Path:
     return out
 
 
-def _checked_members(source: zipfile.ZipFile, archive: Path, out: Path) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+def _checked_members(source: zipfile.ZipFile, archive: Path,
+                     out: Path) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
     infos = source.infolist()
     members = [(info, _safe_path(info, archive)) for info in infos if not info.is_dir()]
     for info in infos:
@@ -71,7 +72,8 @@ def _checked_members(source: zipfile.ZipFile, archive: Path, out: Path) -> list[
 def _safe_path(info: zipfile.ZipInfo, archive: Path) -> PurePosixPath:
     name = info.orig_filename
     path = PurePosixPath(name)
-    if str(path) in ('', '.') or path.is_absolute() or '..' in path.parts or '\\' in name or ':' in name or '\0' in name:
+    odd = '\\' in name or '\0' in name or name[1:2] == ':'  # Separators and drives of other systems.
+    if odd or str(path) in ('', '.') or path.is_absolute() or '..' in path.parts:
         raise _refused(archive, f'the member {name!r} would lie outside of its folder')
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -129,7 +129,7 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
             name=model['Name'], config=root / model['Config'], method=model['In Collection'],
             dataset=results[0]['Dataset'], shots=int(meta['Shots']), features=meta['Features'],
             parameters=meta.get('Parameters'), flops=meta.get('FLOPs'), results=results,
-            weights=tuple(_place(root, where) for where in [*first, *model.get('Mirrors', ())]),
+            weights=tuple(_place(root, where) for where in [*first, *(model.get('Mirrors') or ())]),
             sha256=model.get('SHA256'), size=model.get('Size'), licence=model.get('License'),
             converted_from=(model.get('Converted From') or {}).get('Weights'))
     except (KeyError, IndexError, TypeError, ValueError) as error:

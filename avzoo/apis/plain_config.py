@@ -1,6 +1,7 @@
 """Read the config that a checkpoint carries as text, without running it."""
 
 import ast
+from pathlib import Path
 from typing import Any
 
 from avzoo.utils.errors import CheckpointError
@@ -22,6 +23,8 @@ def parse_config_text(text: str, source: str) -> dict[str, Any]:
     values = {}
     try:
         for statement in ast.parse(text).body:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                continue  # Its docstring.
             if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
                 raise ValueError(f'line {statement.lineno} is no assignment')
             values[statement.targets[0].id] = _value(statement.value)
@@ -32,8 +35,16 @@ def parse_config_text(text: str, source: str) -> dict[str, Any]:
 
 
 def portable_config(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a config without what belongs to one run on one machine."""
-    return {key: value for key, value in values.items() if key not in RUN_KEYS}
+    """Return a config without what belongs to one run on one machine; of absolute data paths the last part stays."""
+    return {key: _portable(key, value) for key, value in values.items() if key not in RUN_KEYS}
+
+
+def _portable(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _portable(k, v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_portable(key, item) for item in value]
+    return Path(value).name if key == 'data_root' and Path(value).is_absolute() else value
 
 
 def _value(node: ast.expr) -> Any:

@@ -1,6 +1,7 @@
 """Published weights: one safetensors file, which cannot hold code, and the same facts as readable JSON beside it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,30 @@ from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_write_text, sha256_of
 
 FORMAT = 'avzoo-weights'
+_HALF_ERROR = 1e-3  # Rounding that is still accepted, about that of values below 4.
 _META = 'avzoo'  # Key of the facts in the header of the safetensors file.
 
 
-def write_published(path: str | Path, state_dict: dict[str, torch.Tensor], meta: dict[str, Any]) -> Path:
+def write_published(path: str | Path, state_dict: dict[str, torch.Tensor], meta: dict[str, Any], *,
+                    half: bool = False) -> Path:
     """Write ``path`` and, with the suffix ``.json``, its facts with size and SHA-256.
 
     Args:
         path: File ending in ``.safetensors``.
         state_dict: The weights. What is no tensor (``_extra_state``) is left out.
         meta: Plain values: config, classes, base_mask, data_info, gamma, ...
+        half: Store matrices in half precision; reading gives single precision again.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     meta = dict(meta, format=FORMAT)
-    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in state_dict.items()
+    tensors = {key: _stored(value.detach().cpu(), half) for key, value in state_dict.items()
                if isinstance(value, torch.Tensor) and not is_extra_state(key)}
     partial = path.with_name(f'.{path.name}.partial')
     try:
         save_file(tensors, partial, metadata={'format': 'pt', _META: json.dumps(meta, sort_keys=True)})
         facts = dict(meta, file=path.name, size=partial.stat().st_size, sha256=sha256_of(partial))
+        partial.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner reads.
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -52,7 +57,7 @@ def read_published(path: str | Path) -> dict[str, Any]:
     try:
         with safe_open(path, 'pt') as file:
             header = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, it is no dict
+            state = {key: _single(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118, it is no dict
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f'{path} is no readable safetensors file (damaged, cut short, or something else under '
                               f'that name): {error}. Fetch it again.') from error
@@ -71,6 +76,25 @@ def is_extra_state(key: str) -> bool:
     return key.split('.')[-1] == '_extra_state'
 
 
+def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
+    if half and tensor.dtype == torch.float32 and tensor.dim() > 1:
+        rounded = tensor.half()
+        # Large values stay as they are: the frequencies of a Fourier embedding would be off by whole radians.
+        if (rounded.float() - tensor).abs().max() < _HALF_ERROR:
+            tensor = rounded
+    return tensor.contiguous().clone()  # Tensors that share memory are refused by safetensors.
+
+
+def _single(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.dtype == torch.float16 else tensor
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def _compare_with_json(path: Path) -> None:
     """Hold the file to its JSON, where that lies beside it."""
     try:
@@ -78,5 +102,5 @@ def _compare_with_json(path: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return
     if sha256_of(path) != expected:
-        raise CheckpointError(f'{path} is not the file that {path.with_suffix(".json").name} beside it describes (another '
-                              'SHA-256): it is damaged or was replaced. Fetch it again.')
+        raise CheckpointError(f'{path} is not the file that {path.with_suffix(".json").name} beside it describes '
+                              '(another SHA-256): it is damaged or was replaced. Fetch it again.')

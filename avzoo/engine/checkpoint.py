@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from avzoo.apis.published import is_extra_state, read_published
 from avzoo.utils.errors import CheckpointError
 
 FORMAT = 'avzoo-checkpoint'
@@ -25,7 +26,7 @@ def save_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint that avzoo wrote.
+    """Read a checkpoint that avzoo wrote, of training or published.
 
     Only tensors and plain Python values are read; a file that would run code is refused.
 
@@ -33,6 +34,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: If the file is missing, damaged, not a checkpoint of avzoo, or holds foreign objects.
     """
     path = Path(path)
+    if path.suffix == '.safetensors':
+        return read_published(path)
     if not path.is_file():
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
     try:
@@ -56,13 +59,12 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) 
     Raises:
         CheckpointError: If keys are missing, left over, or differ in shape; names the first few of each.
     """
-    own = model.state_dict()
+    own = {k: v for k, v in model.state_dict().items() if not is_extra_state(k)}
+    given = {k: v for k, v in state.items() if not is_extra_state(k)}
     problems = []
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    shapes = [f'{k} {tuple(state[k].shape)} where the model has {tuple(own[k].shape)}'
-              for k in sorted(own.keys() & state.keys())
-              # A generator's `_extra_state`, its optimizers, is no tensor.
-              if isinstance(own[k], torch.Tensor) and state[k].shape != own[k].shape]
+    missing, extra = sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys())
+    shapes = [f'{k} {tuple(given[k].shape)} where the model has {tuple(own[k].shape)}'
+              for k in sorted(own.keys() & given.keys()) if given[k].shape != own[k].shape]
     for title, names in (('missing', missing), ('not in the model', extra), ('of another shape', shapes)):
         if names:
             more = f' and {len(names) - 3} more' if len(names) > 3 else ''
@@ -70,4 +72,5 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) 
     if problems:
         raise CheckpointError(f'{source} does not fit the model of this config; {"; ".join(problems)}. '
                               'Use the config that the checkpoint was trained with.')
-    model.load_state_dict(state)
+    # Compared above; not strict, since published weights come without the `_extra_state` of a part's own optimizers.
+    model.load_state_dict(state, strict=False)

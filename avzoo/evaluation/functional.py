@@ -177,6 +177,13 @@ def gfsl_metrics(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, 
                 B0=gfsl_accuracies(scores, labels, base_mask, 0.0)['B'])
 
 
+def half_width_95(values: Sequence[float]) -> float | None:
+    """Return the half-width of the 95% interval of the mean (Student's t); None for a single value."""
+    if len(values) < 2:
+        return None
+    return float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
 def aggregate_draws(draws: Sequence[Mapping[str, float]]) -> dict[str, float | int | None]:
     """Combine the draws of the novel shots.
 
@@ -190,10 +197,6 @@ def aggregate_draws(draws: Sequence[Mapping[str, float]]) -> dict[str, float | i
     if not draws:
         raise ValueError('no draws to combine; give the metrics of at least one.')
     mean = {key: float(np.mean([draw[key] for draw in draws])) for key in ('B', 'N', 'HM', 'FSL', 'AUSUC')}
-    num = len(draws)
-    ci95 = None
-    if num > 1:
-        standard_error = np.std([draw['HM'] for draw in draws], ddof=1) / math.sqrt(num)
-        ci95 = float(stats.t.ppf(0.975, num - 1) * standard_error)
+    ci95 = half_width_95([draw['HM'] for draw in draws])
     return dict(B=mean['B'], N=mean['N'], HM=harmonic_mean(mean['B'], mean['N']), FSL=mean['FSL'],
-                AUSUC=mean['AUSUC'], HM_mean=mean['HM'], ci95=ci95, num_draws=num)
+                AUSUC=mean['AUSUC'], HM_mean=mean['HM'], ci95=ci95, num_draws=len(draws))

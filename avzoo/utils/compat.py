@@ -28,6 +28,9 @@ def patch_mmengine() -> None:
     """Tell mmengine of avzoo and, where pkg_resources is gone, how to find installed packages without it."""
     from mmengine.config.utils import MODULE2PACKAGE
 
+    from avzoo.apis.mmengine_hub import patch_hub
+
+    patch_hub()
     MODULE2PACKAGE.setdefault('avzoo', 'avzoo')  # allows configs named `avzoo::...`, and mmengine.hub
     if find_spec('pkg_resources') is None:  # setuptools >= 82
         _replace_package_utils()

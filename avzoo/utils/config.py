@@ -63,11 +63,16 @@ def _parse_options(cfg: Config, options: Sequence[str]) -> dict[str, Any]:
         if not sign:
             raise ConfigError(f"--cfg-options takes key=value, got '{option}'.")
         _check_path(cfg, key)
-        try:
-            parsed[key] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            parsed[key] = {'true': True, 'false': False, 'none': None}.get(text.lower(), text)
+        parsed[key] = parse_value(text)
     return parsed
+
+
+def parse_value(text: str) -> Any:
+    """Read a value of the command line: a Python literal, true / false / none, or else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {'true': True, 'false': False, 'none': None}.get(text.lower(), text)
 
 
 def _check_path(cfg: Config, key: str) -> None:

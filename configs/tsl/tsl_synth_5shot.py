@@ -10,3 +10,4 @@ _base_ = [
 ]
 num_shots = 5
 curriculum = dict(full=dict(freeze=('projector',)))  # the segment encoder
+model = dict(fusion=dict(num_segments=4))  # videos of 4 to 8 steps

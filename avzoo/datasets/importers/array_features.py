@@ -44,6 +44,11 @@ class ArrayFeatures:
         else:
             self._read_npz()
 
+    @property
+    def video_ids(self) -> list[str]:
+        """The videos of an ``.npz`` file, in its order; a folder does not list its own."""
+        return list(self._positions)
+
     def missing(self, videos: Iterable[str]) -> list[str]:
         """Return those of ``videos`` that lack features in some modality."""
         if self._arrays is not None:

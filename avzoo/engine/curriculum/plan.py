@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.hooks import best_epoch
+from avzoo.registry import DATASETS
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _fill_dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
 
 def _complete_model(cfg: Config, data: dict) -> None:
     """Put into the model's config what the data decides: its widths and classes, and how features are prepared."""
-    cfg.model.data_info = GFSLDataset(**{k: v for k, v in data.items() if k != 'type'}).data_info
+    cfg.model.data_info = DATASETS.build(data).data_info
     cfg.model.data_preprocessor = cfg.pop('data_preprocessor')
 
 

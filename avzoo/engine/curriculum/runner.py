@@ -13,7 +13,7 @@ from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases
 from avzoo.engine.curriculum.progress import Progress
-from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook, log_line
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.functional import aggregate_draws
@@ -21,9 +21,6 @@ from avzoo.evaluation.linear_references import evaluate_references
 from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError
-
-# Settings that change how a run computes, not what.
-_FREE_SETTINGS = ('launcher', 'log_level', 'default_hooks', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir')
 
 
 @RUNNERS.register_module()
@@ -50,7 +47,7 @@ class CurriculumRunner:
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
         self.resume_from = Path(resume) if isinstance(resume, str) else None
-        self.state = CurriculumState(self.work_dir, _settings(cfg))
+        self.state = CurriculumState(self.work_dir, deciding_settings(cfg))
         if self.state.exists:
             if not resume:
                 raise AvzooError(f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another '
@@ -167,10 +164,6 @@ class CurriculumRunner:
         if self.stage == 2 and missing:
             raise AvzooError(f'Stage 2 takes its epochs and its calibration from stage 1, but {self.work_dir} has no '
                              f'finished {missing[0]}. Run without --stage, or with --stage 1 first.')
-
-
-def _settings(cfg: Config) -> dict:
-    return {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS and k != 'resume'}
 
 
 def _plain(metainfo: dict, cfg: Config) -> dict:

@@ -4,10 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from avzoo.utils.errors import AvzooError, ConfigError
 from avzoo.utils.files import atomic_write_text
 
 FILE_NAME = 'curriculum.json'
+
+# Settings that change how a run computes, not what.
+_FREE_SETTINGS = ('launcher', 'log_level', 'default_hooks', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir',
+                  'resume')
+
+
+def deciding_settings(cfg: Config) -> dict[str, Any]:
+    """Return the settings of a config that decide the numbers."""
+    return {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS}
 
 
 class CurriculumState:

@@ -4,9 +4,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from avzoo.apis.model_index import zoo_root
 from avzoo.utils.config import check_config
 from avzoo.utils.errors import CheckpointError
-from avzoo.utils.zoo import zoo_root
 
 # Settings with which the released model is AV-DIFF as avzoo builds it.
 _PLAIN = dict(
@@ -67,8 +67,8 @@ def config_from_args(args: dict[str, Any], dataset: str, shots: int, source: str
                                   'converted.')
     missing = sorted({*_MODEL.values(), *_TRAINING.values()} - args.keys())
     if missing:
-        raise CheckpointError(f'{source}: args.yaml lacks {len(missing)} settings of AV-DIFF ({", ".join(missing[:5])}).'
-                              ' Take the run folder as the released code wrote it.')
+        raise CheckpointError(f'{source}: args.yaml lacks {len(missing)} settings of AV-DIFF, such as {missing[0]}. '
+                              'Take the run folder as the released code wrote it.')
     values = {f'model.{ours}': args[theirs] for ours, theirs in _MODEL.items()}
     values.update({ours: args[theirs] for ours, theirs in _TRAINING.items()})
     cfg.merge_from_dict(values)

@@ -11,8 +11,8 @@ from mmengine.config import Config
 from torch import Tensor
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.engine.curriculum.plan import Phase
 from avzoo.engine.checkpoint import FORMAT, load_checkpoint, load_weights
+from avzoo.engine.curriculum.plan import Phase
 from avzoo.models.converters.avdiff_config import config_from_args, config_text
 from avzoo.models.converters.avdiff_keys import UNUSED, from_released, to_released
 from avzoo.models.converters.avdiff_source import ReleasedFile, ReleasedRun, find_runs

@@ -3,4 +3,4 @@
 from avzoo.models.encoders.identity import Identity
 from avzoo.models.layers import MLP
 
-__all__ = ['Identity', 'MLP']
+__all__ = ['MLP', 'Identity']

@@ -35,7 +35,8 @@ class SegmentConcat(nn.Module):
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return segments (B, R, sum of widths) and which of them are real (B, R)."""
         real = masks[self.leading]
-        steps = self._draw(real) if self.training else torch.arange(real.shape[1], device=real.device).expand(real.shape)
+        every = torch.arange(real.shape[1], device=real.device).expand(real.shape)  # (B, T)
+        steps = self._draw(real) if self.training else every
         rows = torch.arange(len(real), device=real.device).unsqueeze(1)  # (B, 1)
         segments = [x[rows, self._same_time(steps, m, masks[m])] for m, x in tokens.items()]  # each (B, R, d)
         return torch.cat(segments, dim=-1), real.gather(1, steps)

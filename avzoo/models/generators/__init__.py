@@ -5,4 +5,4 @@ from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import LinearSchedule
 from avzoo.models.generators.wgan_gp import WGANGP
 
-__all__ = ['DDPM', 'LinearSchedule', 'MLPNoisePredictor', 'WGANGP']
+__all__ = ['DDPM', 'WGANGP', 'LinearSchedule', 'MLPNoisePredictor']

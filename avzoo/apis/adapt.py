@@ -1,0 +1,140 @@
+"""Teach a trained model new classes from a few clips: the full sub-stage of the paper on classes of one's own."""
+
+import copy
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+
+from avzoo.apis.build import build_model, config_of
+from avzoo.apis.checkpoints import load_any_checkpoint, resolve_checkpoint
+from avzoo.apis.graft import graft_classes
+from avzoo.apis.publish import stage_one_outcomes
+from avzoo.apis.support import Support, open_support
+from avzoo.datasets.adaptation_dataset import AdaptationDataset  # noqa: F401, registers it
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.engine.checkpoint import FORMAT, save_checkpoint
+from avzoo.engine.curriculum.plan import Phase, phase_config, phase_epochs
+from avzoo.engine.curriculum.progress import Progress
+from avzoo.engine.hooks import PhaseHook
+from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.utils.errors import CheckpointError, DataError
+
+
+def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
+          support: str | os.PathLike, shots: int, out: str | os.PathLike, base_store: str | os.PathLike | None = None,
+          draw: int = 0, classes: Sequence[str] | None = None, epochs: int | None = None,
+          seed: int | None = None) -> dict[str, Any]:
+    """Teach new classes to a model and write a checkpoint that knows its base classes and the new ones.
+
+    The model's base classes keep their rows of the classifier; rows of the new classes start anew; novel classes that
+    it learned before are dropped. Then one full sub-stage runs (AV-DIFF, sec. 4.3): the fusion is frozen, and batches
+    of base videos and of the support take turns. Without base videos it would forget its base classes, so their store
+    is needed. Epochs, learning-rate drops and calibration are those that stage 1 chose, where the checkpoint tells.
+
+    Args:
+        name_or_config: A name of the index, a config file, or a config.
+        checkpoint: A base model: a checkpoint of a base sub-stage, or of a full one; by default the published weights.
+        support: Clips of the new classes: a feature store or a folder, see :func:`open_support`.
+        shots: Clips per new class.
+        out: Checkpoint to write, ``.pth``.
+        base_store: Feature store with the base classes' training videos; by default the config's ``data_root``.
+        draw: Which draw of the support.
+        classes: Only these classes of the support.
+        epochs: Epochs of training; by default as stage 1 chose, else as the config says.
+        seed: Random seed; by default the config's.
+
+    Returns:
+        ``checkpoint`` (its path), ``base_classes`` and ``novel_classes``.
+    """
+    cfg = copy.deepcopy(config_of(name_or_config))
+    path = resolve_checkpoint(checkpoint or Path(str(name_or_config)).stem)
+    content = load_any_checkpoint(path)
+    meta, out = content['meta'], Path(out)
+    base = [name for name, is_base in zip(meta['classes'], meta['base_mask'], strict=True) if is_base]
+    root = _base_root(cfg, base_store)
+    if seed is not None:
+        cfg.randomness.seed = seed
+    MMLogger.get_instance('avzoo', logger_name='avzoo')
+    with tempfile.TemporaryDirectory(prefix='avzoo-adapt-') as scratch:
+        width = None if cfg.model.get('conditioner') else meta['data_info']['embedding_dim']
+        clips = open_support(support, shots=shots, known=base, scratch=Path(scratch), draw=draw, classes=classes,
+                             seconds=meta['data_info']['seconds_per_step'], vector_width=width,
+                             seed=cfg.randomness.seed)
+        columns = _column_order(base, clips, FeatureStore(root))
+        cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
+        cfg.train_dataloader.dataset = dict(
+            cfg.train_dataloader.dataset, type='AdaptationDataset', support=str(clips.store.root),
+            support_ids=clips.video_ids, classes=columns, base_classes=base, base_split=f"stage{meta['stage']}_base")
+        outcomes = _outcomes(cfg, content, path, epochs)
+        trained = _train(cfg, content, path, Phase(2, 'full', draw), outcomes, Path(scratch) / 'run')
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(out, trained)
+    return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
+
+
+def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[str, dict], work_dir: Path) -> dict:
+    """Run the full sub-stage and return its last checkpoint."""
+    run_cfg = phase_config(cfg, phase, outcomes, work_dir)
+    dataset = cfg.train_dataloader.dataset
+    info = run_cfg.model.data_info.to_dict()
+    _check_widths(content['meta']['data_info'], info, path)
+    state = graft_classes(content['state_dict'], build_model(run_cfg, info),
+                          build_model(run_cfg, dict(info, num_classes=info['num_classes'] + 1)),
+                          before=content['meta']['classes'], now=dataset['classes'], keep=dataset['base_classes'],
+                          source=str(path))
+    start = Path(run_cfg.load_from)
+    start.parent.mkdir(parents=True)
+    save_checkpoint(start, dict(meta=dict(format=FORMAT), state_dict=state))
+    runner = PhaseRunner.from_cfg(run_cfg)
+    metainfo = runner.train_dataloader.dataset.metainfo
+    facts = dict(phase=phase.name, stage=2, substage='full', draw=phase.draw, num_shots=cfg.num_shots, data_info=info,
+                 classes=metainfo['classes'], base_mask=metainfo['base_mask'], outcomes=outcomes)
+    progress = Progress(cfg, [phase], outcomes)
+    runner.register_hook(PhaseHook(meta=facts, monitor=cfg.curriculum.full.monitor, keep_gamma=False,
+                                   report=progress.report))
+    progress.begin(phase)
+    runner.train()
+    return load_any_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
+
+
+def _base_root(cfg: Config, base_store: str | os.PathLike | None) -> Path:
+    root = Path(base_store or cfg.data_root)
+    if base_store is None and cfg.get('synthesize') and not root.exists():
+        from avzoo.datasets.synthetic import make_synth
+        make_synth(root)
+    if not (root / 'store.json').is_file():
+        raise DataError(f'There is no feature store {root}. The model must see videos of its base classes again, or it '
+                        'forgets them: give the store that it was trained on with --base-store.')
+    return root
+
+
+def _column_order(base: Sequence[str], clips: Support, base_store: FeatureStore) -> list[str]:
+    """Return the classes in the order of a store that has all of them, so that its test splits fit; else base first."""
+    columns = [*base, *clips.classes]
+    for store in (clips.store, base_store):
+        places = {name: i for i, name in enumerate(store.class_names)}
+        if all(name in places for name in columns):
+            return sorted(columns, key=places.__getitem__)
+    return columns
+
+
+def _outcomes(cfg: Config, content: dict, path: Path, epochs: int | None) -> dict[str, dict]:
+    """Return what stage 1 chose for the full sub-stage, as the curriculum keeps it."""
+    meta = content['meta']
+    known = dict((meta.get('outcomes') or stage_one_outcomes(path)).get('stage1_full', {}))
+    gamma = float(content['state_dict']['gamma'])
+    known.update(gamma=gamma, last_gamma=gamma)
+    chosen = epochs or known.get('best_epoch') or phase_epochs(cfg, Phase(1, 'full'), {})
+    return dict(stage1_full=dict(known, best_epoch=int(chosen)))
+
+
+def _check_widths(trained: dict, found: dict, path: Path) -> None:
+    for key in ('feature_dims', 'seconds_per_step', 'embedding_dim'):
+        if trained[key] != found[key]:
+            raise CheckpointError(f'{path} was trained with {key} {trained[key]}, but the stores have {found[key]}. '
+                                  'Use features and class vectors of the same networks.')

@@ -1,0 +1,101 @@
+"""From the features of clips to class names."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+
+from avzoo.apis.build import config_of
+from avzoo.apis.clips import Clips, batches, make_batch
+from avzoo.apis.hub import get_model
+from avzoo.datasets.window import Window
+from avzoo.utils.errors import CheckpointError
+
+
+class Inferencer:
+    """Classify clips with a trained model.
+
+    Args:
+        name_or_config: A name of the index, a config file, or a config.
+        checkpoint: A file or a name; by default the published weights of the name.
+        device: Where to compute; by default a GPU if there is one.
+
+    Attributes:
+        classes (list[str]): Class names by column.
+        base_mask (list[bool]): Which of them are base classes.
+
+    Example:
+        >>> classify = Inferencer('avdiff_synth_5shot')
+        >>> classify('clip.npz', top=1)[0]['predictions'][0]['class']
+    """
+
+    def __init__(self, name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
+                 device: str | None = None) -> None:
+        self.device = device or get_device()
+        self.cfg = config_of(name_or_config)
+        target = name_or_config if checkpoint is None else self.cfg
+        self.model = get_model(target, pretrained=True if checkpoint is None else checkpoint, device=self.device)
+        meta = self.model.meta
+        self.classes, self.base_mask = list(meta['classes']), list(meta['base_mask'])
+        if len(self.classes) != meta['data_info']['num_classes']:
+            raise CheckpointError(f'The checkpoint names {len(self.classes)} classes and scores '
+                                  f"{meta['data_info']['num_classes']}; it is damaged.")
+        dims = meta['data_info']['feature_dims']
+        self._dims = {m: dims[m] for m in self.model.encoders}
+        self._seconds = {m: meta['data_info']['seconds_per_step'][m] for m in self._dims}
+        window = self.cfg.test_dataloader['dataset'].get('window') if self.cfg.get('test_dataloader') else None
+        self._window = Window(**window) if window else None
+
+    def __call__(self, features: Any, *, video_ids: Iterable[str] | None = None, top: int = 5, batch_size: int = 64,
+                 calibrate: bool = True) -> list[dict[str, Any]]:
+        """Classify clips.
+
+        Args:
+            features: One clip, several, or where they lie: see :class:`Clips`. Values as in the feature store that the
+                model was trained on: scaling and normalisation are the model's own.
+            video_ids: Which of them; by default all.
+            top: How many classes to name.
+            batch_size: Clips computed at a time.
+            calibrate: Rank by probability minus gamma for base classes, as in the test (else by probability alone).
+
+        Returns:
+            For each clip ``video_id`` and ``predictions``: best first, each with ``class``, ``probability``, ``score``
+            (which ranks) and ``novel``.
+        """
+        clips = Clips(features)
+        results = []
+        for names in batches(clips.choose(video_ids), batch_size):
+            scores = self.scores([clips.read(name) for name in names], names)  # (B, C)
+            ranking = scores - self.model.gamma.to(scores) * scores.new_tensor(self.base_mask) if calibrate else scores
+            results += [dict(video_id=name, predictions=self._best(probability, score, top))
+                        for name, probability, score in zip(names, scores.cpu(), ranking.cpu(), strict=True)]
+        return results
+
+    @torch.inference_mode()
+    def scores(self, clips: list[dict], names: list[str]) -> torch.Tensor:
+        """Return the scores (B, C) of B clips, without calibration."""
+        batch = make_batch(clips, self._dims, names)
+        if self._window is not None:
+            self._cut(batch['features'])
+        inputs = self.model.data_preprocessor(batch)['inputs']
+        return self.model(inputs, mode='predict')[0]['scores']
+
+    def _best(self, probability: torch.Tensor, score: torch.Tensor, top: int) -> list[dict[str, Any]]:
+        order = score.argsort(descending=True, stable=True)[:top].tolist()
+        return [{'class': self.classes[i], 'probability': float(probability[i]), 'score': float(score[i]),
+                 'novel': not self.base_mask[i]} for i in order]
+
+    def _cut(self, features: dict[str, dict]) -> None:
+        """Cut long clips to the middle window of the config's test, in place."""
+        lengths = {m: part['lengths'].numpy() for m, part in features.items()}
+        for m, (starts, steps) in self._window.cut(lengths, self._seconds, None).items():
+            part = features[m]
+            starts = torch.from_numpy(starts)
+            kept = (part['lengths'] - starts).clamp(max=steps)
+            places = (starts.unsqueeze(1) + torch.arange(int(kept.max()))).clamp(max=part['x'].shape[1] - 1)  # (B, T)
+            x = part['x'][torch.arange(len(places)).unsqueeze(1), places]  # (B, T, D)
+            x = x * (torch.arange(x.shape[1]) < kept.unsqueeze(1)).unsqueeze(2)
+            features[m] = dict(x=x, lengths=kept, starts=starts)

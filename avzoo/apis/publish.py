@@ -1,0 +1,67 @@
+"""Turn a training checkpoint into published weights."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from avzoo.apis.checkpoints import load_any_checkpoint
+from avzoo.apis.model_index import read_index
+from avzoo.apis.plain_config import parse_config_text, portable_config
+from avzoo.apis.published import write_published
+from avzoo.utils.errors import CheckpointError
+from avzoo.version import __version__
+
+# What a checkpoint of training says about itself and published weights keep.
+_KEPT = ('phase', 'stage', 'substage', 'draw', 'num_shots', 'epoch', 'seed', 'classes', 'base_mask', 'data_info',
+         'outcomes')
+
+
+def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *, name: str | None = None,
+                       features: str | None = None, half: bool = False) -> Path:
+    """Write weights for others: no optimizer, no paths of this machine, nothing that can run.
+
+    Args:
+        checkpoint: A training checkpoint.
+        out: A file that ends in ``.safetensors``, or a folder, which gets ``NAME.safetensors``.
+        name: Name of the model; by default the stem of ``out``.
+        features: Feature set, e.g. ``VGGish + C3D``; by default what the index says of that name.
+        half: Store matrices in half precision: half the size, and scores that differ a little.
+
+    Returns:
+        The file; ``.json`` beside it holds its facts.
+    """
+    out = Path(out)
+    if out.suffix != '.safetensors':
+        if name is None:
+            raise CheckpointError(f'{out} is a folder: give the name of the model, or a file {out}/NAME.safetensors.')
+        out = out / f'{name}.safetensors'
+    name = name or out.stem
+    content = load_any_checkpoint(checkpoint)
+    meta, state = content['meta'], content['state_dict']
+    missing = [key for key in ('classes', 'base_mask', 'data_info') if key not in meta]
+    if missing:
+        raise CheckpointError(f'{checkpoint} does not say its {missing[0]}; publish a checkpoint of tools/train.py.')
+    entry = read_index().get(name)
+    facts = {key: meta[key] for key in _KEPT if key in meta}
+    facts.update(name=name, config=_config(meta, str(checkpoint)), gamma=float(state['gamma']),
+                 features=features or (entry.features if entry else None),
+                 versions=dict(avzoo=meta.get('avzoo_version', __version__), torch=torch.__version__.split('+')[0]),
+                 outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)))
+    return write_published(out, state, facts, half=half)
+
+
+def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
+    config = meta.get('config') or {}
+    return portable_config(parse_config_text(config, source) if isinstance(config, str) else config)
+
+
+def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:
+    """Return what stage 1 chose, from the work directory that the checkpoint lies in; :func:`adapt` replays it."""
+    try:
+        phases = json.loads((checkpoint.parent.parent / 'curriculum.json').read_text(encoding='utf-8'))['phases']
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {name: outcome for name, outcome in phases.items() if name.startswith('stage1_')}

@@ -1,0 +1,76 @@
+"""What the authors published, fetched and converted: feature zips to stores, checkpoints to weights."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from avzoo.apis.archives import unpack_zip
+from avzoo.apis.benchmarks import BENCHMARKS, RELEASED_MODELS, Benchmark
+from avzoo.apis.checkpoints import converted_path
+from avzoo.apis.downloads import DownloadError, fetch
+from avzoo.apis.home import cache_home
+from avzoo.apis.model_index import find_model
+from avzoo.utils.errors import AvzooError, CheckpointError
+
+_METHOD = 'AV-DIFF'
+
+
+def fetch_released_features(benchmark: Benchmark, out: str | os.PathLike, *, dtype: str = 'float32',
+                            on_progress: Callable[[int, int], None] | None = None) -> Path:
+    """Download a data set's features, unpack them in the cache and write them as a feature store.
+
+    Args:
+        benchmark: Which data set.
+        out: Feature store to make.
+        dtype: How to store features, ``float32`` or ``float16``.
+        on_progress: Called with (files done, files in all) while the store is written.
+    """
+    from avzoo.datasets.importers.official import import_official
+
+    if not benchmark.urls:
+        raise DownloadError(f'Nobody publishes features of {benchmark.title}.')
+    archive = fetch(f'archives/{Path(benchmark.urls[0]).name}', benchmark.urls)
+    folder = cache_home() / 'unpacked' / archive.stem
+    if not folder.exists():
+        unpack_zip(archive, folder)
+    roots = sorted(path.parent for path in folder.rglob('class-split') if path.is_dir())
+    if len(roots) != 1:
+        raise DownloadError(f'{archive} holds {len(roots)} folders class-split, one is expected: look into {folder} '
+                            'and convert the right one with tools/dataset_converters/official.py.')
+    return import_official(roots[0], out, dtype=dtype, on_progress=on_progress)
+
+
+def fetch_released_weights(name: str, data_root: str | os.PathLike | None, *,
+                           gamma: float | None = None) -> tuple[Path, list[str]]:
+    """Download the authors' models and convert the one that a name of the zoo means.
+
+    Args:
+        name: E.g. ``avdiff_ucf_5shot``.
+        data_root: Feature store of the data set: class names and class vectors are not in the authors' files.
+        gamma: Calibration, which is not there either.
+
+    Returns:
+        The weights in the cache, where :func:`resolve_checkpoint` finds them by name, and notes on what is unknown.
+    """
+    from avzoo.apis.publish import publish_checkpoint
+    from avzoo.engine.checkpoint import save_checkpoint
+    from avzoo.models.converters import convert
+
+    entry = find_model(name)
+    key = next((b.key for b in BENCHMARKS.values() if b.title == entry.dataset and b.urls), None)
+    if entry.method != _METHOD or key is None or name != f'avdiff_{key}_{entry.shots}shot':
+        raise CheckpointError(f"Neither avzoo nor the authors publish weights of '{name}'. Train it: "
+                              f'python tools/train.py {entry.config}')
+    if data_root is None or not (Path(data_root) / 'store.json').is_file():
+        raise AvzooError(f"The authors' checkpoints hold no class names: give the feature store of {entry.dataset} "
+                         f'with --data-root (python tools/download.py --dataset {key} makes it).')
+    archive = fetch('archives/avdiff_models.zip', RELEASED_MODELS)
+    done = convert(archive, dataset=key, shots=entry.shots, stage=2, draw=0, data_root=data_root, gamma=gamma)
+    target = converted_path(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    training = target.with_suffix('.pth')
+    save_checkpoint(training, done.checkpoint)
+    try:
+        return publish_checkpoint(training, target, name=name), done.notes
+    finally:
+        training.unlink()

@@ -1,0 +1,132 @@
+"""Write the zoo's tables from its metafiles: the page of all models and the table of each method's README."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from avzoo.apis.benchmarks import BENCHMARKS, RELEASED_MODELS
+from avzoo.apis.model_index import Collection, ModelEntry, read_collections
+from avzoo.utils.errors import ConfigError
+
+BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py from metafile.yml -->', '<!-- end of what is made -->'
+_METRICS = ('B', 'N', 'HM', 'FSL')
+_HEAD = ('config', 'data set', 'shots', 'weights, M', 'multiply-adds, M', 'paper: B / N / HM / FSL',
+         'ours: B / N / HM / FSL', 'checkpoint')
+_PAGE = """# Model zoo
+
+{begin}
+
+Names, numbers and files of all models, as `model-index.yml` and the metafiles have them. Per cent. *weights* are those
+of all parts, *multiply-adds* those of one prediction on ten seconds. *ours* is the mean over the draws; HM is that of
+the mean B and the mean N; an interval (95%, over draws or seeds) belongs to HM.
+
+```python
+import avzoo
+
+avzoo.list_models('avdiff*', dataset='ucf', shots=5)
+model = avzoo.get_model('avdiff_synth_5shot', pretrained=True)
+```
+
+`AVZOO_HOME` (default `~/.cache/avzoo`) is where downloads lie; `AVZOO_OFFLINE=1` forbids the network. Every file is
+checked against its SHA-256 before it is used.
+
+{methods}
+
+## Published by the authors of AV-DIFF
+
+They publish no checksums; the first download is recorded in the cache, and later ones are held to it.
+
+| what | address | fetched and converted by |
+|---|---|---|
+{released}
+
+{end}
+"""
+
+
+def zoo_files(root: Path) -> dict[Path, str]:
+    """Return what each generated file should hold: ``docs/model_zoo.md`` and each method's README.
+
+    Args:
+        root: Root of the repository.
+    """
+    collections = read_collections(root)
+    files = {root / 'docs' / 'model_zoo.md': _page(collections, root)}
+    for folder in dict.fromkeys(collection.folder for collection in collections):
+        models = [m for c in collections if c.folder == folder for m in c.models]
+        readme = folder / 'README.md'
+        files[readme] = _with_table(readme, table(models, folder, root))
+    return files
+
+
+def table(models: Sequence[ModelEntry], origin: Path, root: Path) -> str:
+    """Lay out models as a Markdown table, with links that hold in the folder ``origin``."""
+    lines = [_HEAD, ('---',) * len(_HEAD), *(_row(model, origin, root) for model in models)]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def _page(collections: Sequence[Collection], root: Path) -> str:
+    parts = []
+    for collection in collections:
+        paper = collection.meta.get('Paper') or {}
+        title = f'[{paper["Title"]}]({paper["URL"]})' if paper.get('URL') else paper.get('Title', '')
+        readme = os.path.relpath(root / collection.meta['README'], root / 'docs')
+        parts.append(f'## {collection.name}\n\n{title + ". " if title else ""}[How it is done here]({readme}).\n\n'
+                     + table(collection.models, root / 'docs', root))
+    released = [('models', RELEASED_MODELS[0], '`tools/download.py avdiff_ucf_5shot --data-root data/ucf_fsl`')]
+    released += [(f'features of {b.title}', b.urls[0], f'`tools/download.py --dataset {b.key}`')
+                 for b in BENCHMARKS.values() if b.urls]
+    rows = '\n'.join(f'| {what} | `{url}` | {how} |' for what, url, how in released)
+    return _PAGE.format(begin=BEGIN, end=END, methods='\n\n'.join(parts), released=rows)
+
+
+def _with_table(readme: Path, content: str) -> str:
+    """Return a README with its table replaced: what stands between the marks, else its first table of configs."""
+    text = readme.read_text(encoding='utf-8')
+    made = f'{BEGIN}\n\n{content}\n\n{END}'
+    if BEGIN in text and END in text:
+        before, rest = text.split(BEGIN, 1)
+        return before + made + rest.split(END, 1)[1]
+    found = re.search(r'^\| config \|.*\n(?:\|.*\n)+', text, re.MULTILINE)
+    if not found:
+        raise ConfigError(f'{readme} has no place for its table: add the two lines {BEGIN} and {END}.')
+    return text[:found.start()] + made + '\n' + text[found.end():]
+
+
+def _row(model: ModelEntry, origin: Path, root: Path) -> tuple[str, ...]:
+    result = model.results[0]
+    config = os.path.relpath(model.config, origin)
+    return (f'[{model.name}]({config})', model.dataset, str(model.shots), _millions(model.parameters),
+            _millions(model.flops), _numbers(result.get('Paper')), _ours(result.get('Metrics')),
+            _checkpoint(model, origin, root))
+
+
+def _numbers(values: dict | None) -> str:
+    if not values:
+        return ''
+    return ' / '.join('-' if values.get(key) is None else f'{values[key]:.2f}' for key in _METRICS)
+
+
+def _ours(values: dict | None) -> str:
+    if not values:
+        return ''
+    text = _numbers(values)
+    if values.get('CI95') is not None:
+        text += f' (± {values["CI95"]:.2f})'
+    seeds = values.get('Seeds')
+    return text + (f', seed{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}' if seeds else '')
+
+
+def _millions(value: int | None) -> str:
+    return '' if value is None else f'{value / 1e6:.2f}'
+
+
+def _checkpoint(model: ModelEntry, origin: Path, root: Path) -> str:
+    if not model.weights:
+        return ''
+    place = model.weights[0]
+    link = place if '://' in place else os.path.relpath(place, origin)
+    size = f'{model.size / 1e6:.1f} MB' if model.size else 'file'
+    text = f'[{size}]({link})' + (f', `{model.sha256[:12]}`' if model.sha256 else '')
+    return text + (f', converted from {model.converted_from}' if model.converted_from else '')

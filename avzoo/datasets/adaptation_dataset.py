@@ -1,0 +1,65 @@
+"""The training set of an adaptation: known classes from one store, new classes from a few clips of another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.joined_store import JoinedStore
+from avzoo.datasets.window import Window
+from avzoo.registry import DATASETS
+from avzoo.utils.errors import DataError
+
+
+@DATASETS.register_module()
+class AdaptationDataset(GFSLDataset):
+    """Serve base videos of one store and the support clips of another as one data set of base and novel classes.
+
+    Args:
+        data_root: Feature store of the base classes.
+        support: Feature store of the new classes.
+        support_ids: Which of its videos are the support.
+        classes: All classes by classifier column.
+        base_classes: Which of them are base classes.
+        base_split: Training split of the base classes.
+        splits: For messages only.
+        num_shots: Support clips per class, for messages only.
+        modalities: As for :class:`GFSLDataset`.
+        window: As there.
+        embedding: As there.
+        seed: As there.
+    """
+
+    def __init__(self, data_root: str | Path, *, support: str | Path, support_ids: Sequence[str],
+                 classes: Sequence[str], base_classes: Sequence[str], base_split: str = 'stage2_base',
+                 splits: tuple[str, ...] = (), num_shots: int = 0, modalities: tuple[str, ...] | None = None,
+                 window: dict | None = None, embedding: str | None = None, seed: int = 0) -> None:
+        base, extra = FeatureStore(data_root), FeatureStore(support)
+        self.store = JoinedStore(base, extra, classes)
+        self.splits = tuple(splits)
+        self.modalities = tuple(modalities or self.store.modalities)
+        self.window = Window(**window) if window else None
+        self.seed, self._embedding = seed, embedding
+        self.class_ids = np.arange(len(classes))
+        self.base_mask = np.isin(np.asarray(classes), np.asarray(base_classes))
+        places = {str(name): len(base) + i for i, name in enumerate(extra.video_ids)}
+        novel = np.array([places[name] for name in support_ids], dtype=np.int64)
+        self.videos = np.concatenate([self._base_videos(base, base_split), novel])
+        self.labels = self.store.labels[self.videos]
+
+    def _base_videos(self, base: FeatureStore, split: str) -> np.ndarray:
+        """Return the training videos of the base classes; the base split is the same for every K."""
+        shots = base.shots()
+        videos = base.split(shots[0] if shots else 1, split)
+        labels = self.store.labels[videos]
+        videos = videos[(labels >= 0) & self.base_mask[labels]]
+        wanted = np.flatnonzero(self.base_mask)
+        absent = np.setdiff1d(wanted, self.store.labels[videos])
+        if len(absent):
+            raise DataError(f"{base.root}: its split {split} has no video of {len(absent)} of the model's "
+                            f"{len(wanted)} base classes, the first is "
+                            f"'{self.store.class_names[absent[0]]}'. Give the store that the "
+                            'model was trained on (--base-store).')
+        return videos

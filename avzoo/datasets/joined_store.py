@@ -1,0 +1,88 @@
+"""Two feature stores as one: where the base classes come from one place and new classes from another."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.utils.errors import DataError
+
+
+class JoinedStore:
+    """Read the videos of two feature stores under one numbering: the first store's come first.
+
+    It offers what datasets and models ask of a :class:`FeatureStore`, apart from splits.
+
+    Args:
+        first: A store.
+        second: Another, or the same; with equal widths and step lengths.
+        class_names: The classes, in the order that labels shall count them; the first store is asked first for the
+            class vectors of each.
+    """
+
+    def __init__(self, first: FeatureStore, second: FeatureStore, class_names: Sequence[str]) -> None:
+        _check_alike(first, second)
+        self.parts = (first, second)
+        self.root, self.name, self.modalities = first.root, first.name, first.modalities
+        self.class_names = list(class_names)
+        self.video_ids = np.concatenate([part.video_ids for part in self.parts])
+        self.lengths = {m: np.concatenate([part.lengths[m] for part in self.parts]) for m in self.modalities}
+        order = {name: i for i, name in enumerate(self.class_names)}
+        tables = [np.array([order.get(name, -1) for name in part.class_names]) for part in self.parts]
+        self.labels = np.concatenate([table[part.labels] for table, part in zip(tables, self.parts, strict=True)])
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+    def class_embeddings(self, name: str | None = None) -> np.ndarray:
+        """Return class vectors (C, d)."""
+        tables = [dict(zip(part.class_names, part.class_embeddings(name), strict=True)) for part in self.parts]
+        rows = [next(table[label] for table in tables if label in table) for label in self.class_names]
+        widths = sorted({len(row) for row in rows})
+        if len(widths) > 1:
+            raise DataError(f'{self.parts[0].root} and {self.parts[1].root}: class vectors are {widths[0]} and '
+                            f'{widths[1]} wide; take both from one model of language.')
+        return np.stack(rows)
+
+    def gather(self, modality: str, videos: np.ndarray, *, starts: np.ndarray | None = None,
+               max_steps: int | None = None, pad_to: int | None = None) -> tuple[Tensor, Tensor]:
+        """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
+        videos = np.asarray(videos, dtype=np.int64)
+        if pad_to is None:
+            left = self.lengths[modality][videos] - (0 if starts is None else starts)
+            pad_to = int(np.minimum(left, max_steps or np.iinfo(np.int64).max).max(initial=0))
+
+        def read(part: FeatureStore, mine: np.ndarray, local: np.ndarray) -> tuple[Tensor, Tensor]:
+            begin = None if starts is None else np.asarray(starts)[mine]
+            return part.gather(modality, local, starts=begin, max_steps=max_steps, pad_to=pad_to)
+
+        found = self._split(videos, read)
+        features, lengths = ([pair[i] for _, pair in found] for i in range(2))
+        back = torch.from_numpy(np.argsort(np.concatenate([mine for mine, _ in found]), kind='stable'))
+        return torch.cat(features)[back], torch.cat(lengths)[back]
+
+    def temporal_mean(self, modality: str, videos: np.ndarray) -> np.ndarray:
+        """Average each video over time: (B, D)."""
+        videos = np.asarray(videos, dtype=np.int64)
+        means = np.empty((len(videos), self.modalities[modality].dim), np.float32)
+        for mine, rows in self._split(videos, lambda part, mine, local: part.temporal_mean(modality, local)):
+            means[mine] = rows
+        return means
+
+    def _split(self, videos: np.ndarray, read: Callable) -> list[tuple[np.ndarray, object]]:
+        """Ask each store for its share: pairs of positions in ``videos`` and what ``read`` gives for them."""
+        border = len(self.parts[0])
+        shares = (np.flatnonzero(videos < border), np.flatnonzero(videos >= border))
+        return [(mine, read(part, mine, videos[mine] - offset))
+                for part, mine, offset in zip(self.parts, shares, (0, border), strict=True) if len(mine)]
+
+
+def _check_alike(first: FeatureStore, second: FeatureStore) -> None:
+    for name, one in first.modalities.items():
+        other = second.modalities.get(name)
+        if other is None or (one.dim, one.seconds_per_step) != (other.dim, other.seconds_per_step):
+            has = f'{other.dim}-d every {other.seconds_per_step:g} s' if other else 'missing'
+            raise DataError(f'{second.root}: {name} features are {has}, but {first.root} has {one.dim}-d every '
+                            f'{one.seconds_per_step:g} s. Extract both with the same networks.')

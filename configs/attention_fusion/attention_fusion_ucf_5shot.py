@@ -1,0 +1,12 @@
+"""Attention Fusion on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 51.68, FSL 47.18; not run by us).
+
+python tools/train.py configs/attention_fusion/attention_fusion_ucf_5shot.py
+"""
+_base_ = [
+    '../_base_/models/attention_fusion.py',
+    '../_base_/datasets/ucf_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+data_preprocessor = dict(pool_time=True)

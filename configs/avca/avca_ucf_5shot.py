@@ -1,0 +1,13 @@
+"""AVCA on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 49.19, FSL 36.70; not run by us).
+
+python tools/train.py configs/avca/avca_ucf_5shot.py
+"""
+_base_ = [
+    '../_base_/models/avca.py',
+    '../_base_/datasets/ucf_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+data_preprocessor = dict(pool_time=True, norm=dict(visual='none'))
+optim_wrapper = dict(optimizer=dict(lr=1e-3))  # released AVCA code

@@ -1,0 +1,12 @@
+"""HiP on the embedded data set, 5 shots.
+
+python tools/train.py configs/hip/hip_synth_5shot.py
+"""
+_base_ = [
+    '../_base_/models/hip.py',
+    '../_base_/datasets/synth_fsl.py',
+    '../_base_/schedules/two_stage_short.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+model = dict(fusion=dict(num_latents=(4, 4, 8)))  # for a dozen tokens on a CPU

@@ -1,0 +1,11 @@
+"""HiP on UCF-FSL, 10 shots (AV-DIFF, Table 2: HM 50.69, FSL 43.29; not run by us).
+
+python tools/train.py configs/hip/hip_ucf_10shot.py
+"""
+_base_ = [
+    '../_base_/models/hip.py',
+    '../_base_/datasets/ucf_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 10

@@ -1,0 +1,16 @@
+"""HiP on VGGSound-FSL, 1 shot (AV-DIFF, Table 2: HM 19.27, FSL 18.64; not run by us).
+
+python tools/train.py configs/hip/hip_vgg_1shot.py
+"""
+_base_ = [
+    '../_base_/models/hip.py',
+    '../_base_/datasets/vgg_fsl.py',
+    '../_base_/schedules/two_stage_vgg.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 1
+model = dict(
+    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
+    embedding=dict(dropout=0.2),
+    fusion=dict(dropout=0.2),
+    projector=dict(dropout=0.2))

@@ -1,0 +1,11 @@
+"""MBT on a feature store of your own, 20 shots.
+
+python tools/train.py configs/mbt/mbt_custom_20shot.py --cfg-options data_root=data/mine
+"""
+_base_ = [
+    '../_base_/models/mbt.py',
+    '../_base_/datasets/custom.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 20

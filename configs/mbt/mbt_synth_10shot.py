@@ -1,0 +1,11 @@
+"""MBT on the embedded data set, 10 shots.
+
+python tools/train.py configs/mbt/mbt_synth_10shot.py
+"""
+_base_ = [
+    '../_base_/models/mbt.py',
+    '../_base_/datasets/synth_fsl.py',
+    '../_base_/schedules/two_stage_short.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 10

@@ -1,0 +1,11 @@
+"""MBT on UCF-FSL, 20 shots.
+
+python tools/train.py configs/mbt/mbt_ucf_20shot.py
+"""
+_base_ = [
+    '../_base_/models/mbt.py',
+    '../_base_/datasets/ucf_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 20

@@ -1,0 +1,11 @@
+"""Perceiver on a feature store of your own, 1 shot.
+
+python tools/train.py configs/perceiver/perceiver_custom_1shot.py --cfg-options data_root=data/mine
+"""
+_base_ = [
+    '../_base_/models/perceiver.py',
+    '../_base_/datasets/custom.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 1

@@ -1,0 +1,11 @@
+"""Perceiver on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 48.60, FSL 40.47; not run by us).
+
+python tools/train.py configs/perceiver/perceiver_ucf_5shot.py
+"""
+_base_ = [
+    '../_base_/models/perceiver.py',
+    '../_base_/datasets/ucf_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5

@@ -1,0 +1,11 @@
+"""SLDG on the embedded data set, 10 shots.
+
+python tools/train.py configs/sldg/sldg_synth_10shot.py
+"""
+_base_ = [
+    '../_base_/models/sldg.py',
+    '../_base_/datasets/synth_fsl.py',
+    '../_base_/schedules/two_stage_short.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 10

@@ -1,0 +1,14 @@
+"""SLDG on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 20.79, FSL 25.17; not run by us).
+
+python tools/train.py configs/sldg/sldg_vgg_5shot.py
+"""
+_base_ = [
+    '../_base_/models/sldg.py',
+    '../_base_/datasets/vgg_fsl.py',
+    '../_base_/schedules/two_stage_vgg.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+model = dict(
+    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
+    projector=dict(dropout=0.2))

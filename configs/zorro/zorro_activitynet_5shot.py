@@ -1,0 +1,16 @@
+"""Zorro on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 23.14, FSL 21.94; not run by us).
+
+python tools/train.py configs/zorro/zorro_activitynet_5shot.py
+"""
+_base_ = [
+    '../_base_/models/zorro.py',
+    '../_base_/datasets/activitynet_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+model = dict(
+    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
+    embedding=dict(dropout=0.2),
+    fusion=dict(depth=5, dropout=0.1),
+    projector=dict(dropout=0.1))

@@ -1,0 +1,11 @@
+"""Zorro on a feature store of your own, 10 shots.
+
+python tools/train.py configs/zorro/zorro_custom_10shot.py --cfg-options data_root=data/mine
+"""
+_base_ = [
+    '../_base_/models/zorro.py',
+    '../_base_/datasets/custom.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 10

@@ -1,0 +1,11 @@
+"""Zorro on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 51.86, FSL 42.59; not run by us).
+
+python tools/train.py configs/zorro/zorro_ucf_5shot.py
+"""
+_base_ = [
+    '../_base_/models/zorro.py',
+    '../_base_/datasets/ucf_fsl.py',
+    '../_base_/schedules/two_stage.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5

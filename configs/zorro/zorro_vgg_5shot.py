@@ -1,0 +1,16 @@
+"""Zorro on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 29.56, FSL 35.17; not run by us).
+
+python tools/train.py configs/zorro/zorro_vgg_5shot.py
+"""
+_base_ = [
+    '../_base_/models/zorro.py',
+    '../_base_/datasets/vgg_fsl.py',
+    '../_base_/schedules/two_stage_vgg.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+model = dict(
+    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
+    embedding=dict(dropout=0.2),
+    fusion=dict(depth=8, dropout=0.2),
+    projector=dict(dropout=0.2))

@@ -1,0 +1,138 @@
+"""Teaching a trained model new classes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from avzoo.apis.adapt import adapt
+from avzoo.apis.graft import graft_classes
+from avzoo.apis.inferencer import Inferencer
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.joined_store import JoinedStore
+from avzoo.engine import CurriculumRunner
+from avzoo.engine.checkpoint import load_checkpoint
+from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+from avzoo.utils.errors import CheckpointError, DataError
+
+SMALL = ('model.fusion.depth=2', 'model.fusion.switch_after=1', 'model.generator.schedule.num_steps=5')
+
+
+@pytest.fixture(scope='module')
+def base_model(tmp_path_factory, tiny_store, repo_dir):
+    """A config and the checkpoint of its stage-2 base phase."""
+    from avzoo.utils.config import load_config
+    cfg = load_config(repo_dir / 'configs/avdiff/avdiff_custom_5shot.py', [
+        f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
+        'test_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=10', 'curriculum.base.max_epochs=4',
+        'curriculum.full.max_epochs=4', 'curriculum.num_draws=1', 'curriculum.references=[]',
+        'optim_wrapper.optimizer.lr=3e-3', *SMALL])
+    cfg.work_dir = str(tmp_path_factory.mktemp('base') / 'run')
+    results = CurriculumRunner(cfg).train()
+    return cfg, f'{cfg.work_dir}/stage2_base/last.pth', results
+
+
+def test_the_curriculums_own_stage_two_is_matched(base_model, tiny_store, tmp_path):
+    cfg, path, results = base_model
+    done = adapt(cfg, path, support=tiny_store, shots=2, out=tmp_path / 'taught.pth')
+    assert done['novel_classes'] == ['class09', 'class10'] and len(done['base_classes']) == 9
+    found = evaluate_checkpoint(cfg, tmp_path / 'taught.pth', split='test', draw=None, work_dir=tmp_path / 'test')
+    for key in ('HM', 'FSL'):
+        assert found.metrics[key] == pytest.approx(results['draws'][0][key], abs=25)  # Tiny sets: steps of 6 and more.
+    meta = load_checkpoint(tmp_path / 'taught.pth')['meta']
+    state = json.loads((tmp_path.__class__(cfg.work_dir) / 'curriculum.json').read_text())['phases']['stage1_full']
+    assert meta['epoch'] == state['best_epoch']
+    assert float(load_checkpoint(tmp_path / 'taught.pth')['state_dict']['gamma']) == state['gamma']
+
+
+@pytest.fixture
+def support(tmp_path):
+    """Two new classes, three clips each, in a folder."""
+    rng, folder = np.random.default_rng(5), tmp_path / 'support'
+    for shift, name in ((4, 'blowing glass'), (-4, 'tap dance')):
+        (folder / name).mkdir(parents=True)
+        for i in range(3):
+            np.savez(folder / name / f'{i}.npz', audio=rng.normal(size=(2, 6)) + shift,
+                     visual=rng.normal(size=(3, 9)) - shift)
+    np.save(folder / 'class_embeddings.npy', rng.normal(size=(2, 5)).astype(np.float32))
+    return folder
+
+
+def test_a_folder_of_clips_teaches_new_classes(base_model, support, tmp_path):
+    cfg, path, _ = base_model
+    out = tmp_path / 'taught.pth'
+    done = adapt(cfg, path, support=support, shots=2, out=out, epochs=4)
+    assert done['novel_classes'] == ['blowing glass', 'tap dance']
+    classify = Inferencer(cfg, out, device='cpu')
+    assert len(classify.classes) == 11 and 'class09' not in classify.classes
+    found = classify(support, top=2)
+    assert all(entry['predictions'][0]['class'] == entry['video_id'].split('/')[0] for entry in found)
+
+
+def test_what_is_taught_can_be_taught_again(base_model, support, tmp_path):
+    cfg, path, _ = base_model
+    adapt(cfg, path, support=support, shots=3, out=tmp_path / 'one.pth', epochs=1)
+    done = adapt(cfg, tmp_path / 'one.pth', support=support, shots=1, out=tmp_path / 'two.pth', epochs=1,
+                 classes=['tap dance'])
+    assert done['novel_classes'] == ['tap dance'] and len(done['base_classes']) == 9
+
+
+def test_frozen_parts_stay_as_they_were(base_model, support, tmp_path):
+    cfg, path, _ = base_model
+    adapt(cfg, path, support=support, shots=2, out=tmp_path / 'taught.pth', epochs=1)
+    before, after = (load_checkpoint(p)['state_dict'] for p in (path, tmp_path / 'taught.pth'))
+    frozen = [k for k in before if k.startswith(('encoders', 'fusion')) and 'running' not in k and 'tracked' not in k]
+    assert frozen and all(torch.equal(before[k], after[k]) for k in frozen)
+
+
+@pytest.mark.parametrize(('change', 'arguments', 'message'), [
+    (lambda f: (f / 'class_embeddings.npy').unlink(), {}, 'generates features from class vectors'),
+    (lambda f: np.save(f / 'class_embeddings.npy', np.zeros((2, 4))), {}, '5 and 4 wide|4 and 5 wide'),
+    (lambda f: None, {'shots': 4}, 'has 3 clips, --shots asks for 4'),
+    (lambda f: None, {'classes': ['tap dancing']}, "Did you mean 'tap dance'"),
+    (lambda f: None, {'base_store': 'nowhere'}, 'give the store that it was trained on'),
+    (lambda f: (f / 'classes.csv').write_text('label\ntap dance\n'), {}, 'do not name the same classes'),
+    (lambda f: np.savez(f / 'tap dance' / '0.npz', audio=np.zeros((1, 6)), visual=np.zeros((1, 8))), {}, 'shape')])
+def test_support_that_does_not_fit_is_refused(base_model, support, tmp_path, change, arguments, message):
+    cfg, path, _ = base_model
+    change(support)
+    with pytest.raises(DataError, match=message):
+        adapt(cfg, path, **{'support': support, 'shots': 2, 'out': tmp_path / 'x.pth', 'epochs': 1, **arguments})
+    assert not (tmp_path / 'x.pth').exists()
+
+
+def test_a_base_model_of_another_config_is_refused(base_model, support, tmp_path, repo_dir):
+    cfg, path, _ = base_model
+    other = cfg.copy()
+    other.model = dict(other.model, projector=dict(type='MLP', hidden_dim=512, out_dim=32, dropout=0.1))
+    with pytest.raises(CheckpointError, match='does not fit the config'):
+        adapt(other, path, support=support, shots=2, out=tmp_path / 'x.pth', epochs=1)
+
+
+def test_rows_of_kept_classes_move_with_their_names():
+    def linear(n):
+        return torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, n))
+
+    old, new, wider = linear(3), linear(3), linear(4)  # As many classes as before: shapes alone would not tell.
+    state = graft_classes(old.state_dict(), new, wider, before=['a', 'b', 'c'], now=['c', 'x', 'a'], keep=['a', 'c'],
+                          source='test')
+    assert torch.equal(state['0.weight'], old[0].weight)
+    assert torch.equal(state['1.weight'], torch.stack([old[1].weight[2], new[1].weight[1], old[1].weight[0]]))
+    assert torch.equal(state['1.bias'], torch.stack([old[1].bias[2], new[1].bias[1], old[1].bias[0]]))
+
+
+def test_a_joined_store_gives_what_its_parts_give(tiny_store):
+    store = FeatureStore(tiny_store)
+    joined = JoinedStore(store, store, store.class_names[::-1])
+    videos = np.array([3, len(store) + 5, 7, len(store)])
+    starts = np.zeros(4, dtype=np.int64)
+    for kwargs in ({}, dict(starts=starts, max_steps=2), dict(pad_to=9)):
+        found, lengths = joined.gather('visual', videos, **kwargs)
+        wanted, wanted_lengths = store.gather('visual', videos % len(store), **kwargs)
+        assert torch.equal(found, wanted) and torch.equal(lengths, wanted_lengths)
+    means = joined.temporal_mean('audio', videos)
+    assert np.allclose(means, store.temporal_mean('audio', videos % len(store)))
+    assert [joined.class_names[i] for i in joined.labels[videos]] == [
+        store.class_names[i] for i in store.labels[videos % len(store)]]
+    assert np.array_equal(joined.class_embeddings(), store.class_embeddings()[::-1])

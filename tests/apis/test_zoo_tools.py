@@ -1,0 +1,76 @@
+"""The tools around the zoo: help, one-line errors, and the road from a clip to a class name."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from avzoo.utils.files import sha256_of
+
+TOOLS = ['predict', 'adapt', 'download', 'model_converters/publish_model', 'misc/make_model_zoo',
+         'misc/update_metafiles', 'analysis_tools/get_flops']
+
+
+def run(repo_dir, tool, *args):
+    return subprocess.run([sys.executable, repo_dir / 'tools' / f'{tool}.py', *map(str, args)], capture_output=True,
+                          text=True, cwd=repo_dir, timeout=200)
+
+
+@pytest.mark.parametrize('tool', TOOLS)
+def test_help_teaches_with_an_example(repo_dir, tool):
+    done = run(repo_dir, tool, '--help')
+    assert done.returncode == 0 and f'python tools/{tool}.py ' in done.stdout, done.stderr
+
+
+CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
+
+
+@pytest.mark.parametrize(('tool', 'args', 'message'), [
+    ('predict', [CONFIG, 'no.pth', '--features', 'x.npz'], 'There is no checkpoint no.pth'),
+    ('predict', ['no_such_model', '--features', 'x.npz'], "no model 'no_such_model'"),
+    ('download', ['no_such_model'], "no model 'no_such_model'"),
+    ('download', ['--dataset', 'nothing'], "no data set 'nothing'"),
+    ('model_converters/publish_model', ['no.pth', 'out', '--name', 'x'], 'There is no checkpoint no.pth'),
+    ('adapt', [CONFIG, 'no.pth', '--support', 'x', '--shots', '5'], 'There is no checkpoint no.pth')])
+def test_bad_input_is_one_line_and_exit_code_2(repo_dir, tool, args, message):
+    done = run(repo_dir, tool, *args)
+    assert done.returncode == 2 and message in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_predict_gives_a_table_or_json(repo_dir, published, tmp_path):
+    config = tmp_path / 'tiny.py'
+    config.write_text(f"_base_ = ['{repo_dir / CONFIG}']\n"
+                      'model = dict(fusion=dict(depth=2, switch_after=1),\n'
+                      '             generator=dict(schedule=dict(num_steps=5)))\n')
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / 'clip.npz', audio=rng.normal(size=(3, 6)), visual=rng.normal(size=(4, 9)))
+    args = [config, published[0], '--features', tmp_path / 'clip.npz', '--top', 2, '--device', 'cpu']
+    table, answer = run(repo_dir, 'predict', *args), run(repo_dir, 'predict', *args, '--json')
+    assert table.returncode == 0 and table.stdout.startswith('clip\n   1  '), table.stderr
+    found = json.loads(answer.stdout)
+    assert [entry['class'] in table.stdout for entry in found[0]['predictions']] == [True, True]
+
+
+def test_the_list_names_the_authors_files_and_that_they_have_no_checksum(repo_dir):
+    done = run(repo_dir, 'download', '--list')
+    assert done.returncode == 0 and 'av-diff/UCF.zip (no checksum published)' in done.stdout
+
+
+def test_stale_pages_are_told_and_mended(repo_dir, make_zoo):
+    root = make_zoo()
+    check = run(repo_dir, 'misc/make_model_zoo', '--root', root, '--check')
+    assert check.returncode == 1 and 'docs/model_zoo.md: stale' in check.stdout
+    assert not (root / 'docs').exists()
+    assert run(repo_dir, 'misc/make_model_zoo', '--root', root).returncode == 0
+    assert run(repo_dir, 'misc/make_model_zoo', '--root', root, '--check').returncode == 0
+
+
+def test_shipped_weights_are_those_of_the_index(repo_dir):
+    from avzoo.apis.model_index import read_index
+    entries = [entry for entry in read_index(repo_dir).values() if entry.weights and '://' not in entry.weights[0]]
+    if not entries:
+        pytest.skip('no weights are shipped yet')
+    for entry in entries:
+        assert sha256_of(entry.weights[0]) == entry.sha256

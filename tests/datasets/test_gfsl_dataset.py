@@ -1,0 +1,144 @@
+"""The data set of a phase, its windows and its samplers."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import DefaultSampler
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.samplers import ClassBalancedBatchSampler, EvaluationBatchSampler
+from avzoo.datasets.window import Window
+from avzoo.utils.errors import DataError
+
+
+def dataset(store, *splits, **kwargs):
+    return GFSLDataset(store, splits=splits, num_shots=2, **kwargs)
+
+
+def sampler(data, seed=0, **kwargs):
+    return ClassBalancedBatchSampler(DefaultSampler(data, shuffle=False, seed=seed), 8, **kwargs)
+
+
+def test_labels_are_columns_of_the_stages_classes_in_store_order(tiny_store):
+    one, two = dataset(tiny_store, 'stage1_base', 'stage1_novel'), dataset(tiny_store, 'stage2_base', 'stage2_novel_0')
+    assert len(one.class_ids) == 9 and one.base_mask.sum() == 6
+    assert len(two.class_ids) == 11 and two.base_mask.sum() == 9
+    names = one.metainfo['classes']
+    assert all(video.startswith(names[label])
+               for video, label in zip(one.metainfo['video_ids'], one.labels, strict=True))
+
+
+def test_class_embeddings_are_in_column_order(tiny_store):
+    data = dataset(tiny_store, 'stage1_base')
+    assert np.array_equal(data.class_embeddings, data.store.class_embeddings()[data.class_ids])
+
+
+def test_a_batch_is_padded_with_zeros_and_knows_its_lengths(tiny_store):
+    data = dataset(tiny_store, 'stage1_base')
+    batch = data.__getitems__([0, 5, 7, 1])
+    for part in batch['features'].values():
+        assert part['x'].shape[:2] == (4, int(part['lengths'].max()))
+        for row, length in zip(part['x'], part['lengths'], strict=True):
+            assert not row[length:].any() and row[:length].abs().sum(1).all()
+    assert batch['novel'] is False and dataset(tiny_store, 'stage1_novel')[0]['novel'] is True
+
+
+def test_only_the_wanted_modalities_are_gathered(tiny_store):
+    assert list(dataset(tiny_store, 'stage1_base', modalities=('audio',))[0]['features']) == ['audio']
+
+
+def test_another_embedding_can_be_named_and_an_unknown_one_is_refused(tiny_store):
+    assert dataset(tiny_store, 'stage1_base', embedding='text').class_embeddings.shape == (9, 5)
+    with pytest.raises(DataError):
+        _ = dataset(tiny_store, 'stage1_base', embedding='glove').class_embeddings
+
+
+def test_windows_follow_the_seed_and_the_videos_alone(tiny_store):
+    def starts(seed, order):
+        data = dataset(tiny_store, 'stage1_base', window=dict(steps=1), seed=seed)
+        return data.__getitems__(order)['features']['visual']['starts'].tolist()
+
+    order = list(range(30))
+    assert starts(0, order) == starts(0, order) != starts(1, order)
+
+
+def test_window_covers_the_same_time_in_both_modalities():
+    lengths = dict(audio=np.array([300, 10]), visual=np.array([450, 15]))
+    seconds = dict(audio=0.96, visual=0.64)
+    cuts = Window(60, position='center').cut(lengths, seconds, np.random.default_rng(0))
+    assert cuts['visual'][1] == 60 and cuts['audio'][1] == 40
+    assert cuts['visual'][0].tolist() == [195, 0] and cuts['audio'][0].tolist() == [130, 0]
+
+
+@pytest.mark.parametrize(('steps', 'audio'), [(60, 37), (30, 18), (300, 184)])
+def test_released_audio_length_multiplies_where_it_should_divide(steps, audio):
+    lengths, seconds = dict(audio=np.array([900]), visual=np.array([900])), dict(audio=0.96, visual=0.64)
+    cuts = Window(steps, audio_length='released').cut(lengths, seconds, np.random.default_rng(0))
+    assert cuts['audio'][1] == audio
+
+
+def test_random_window_reaches_the_last_start_unless_told_not_to():
+    lengths, seconds = dict(visual=np.full(500, 4)), dict(visual=1.0)
+    draw = lambda **k: Window(2, **k).cut(lengths, seconds, np.random.default_rng(0))['visual'][0]  # noqa: E731
+    assert set(draw().tolist()) == {0, 1, 2} and set(draw(last_start=False).tolist()) == {0, 1}
+
+
+def test_window_choices_are_checked():
+    for wrong in (dict(position='left'), dict(audio_length='long')):
+        with pytest.raises(ValueError, match='choose'):
+            Window(3, **wrong)
+
+
+def test_classes_are_drawn_equally_often_however_many_videos_they_have(tiny_store):
+    data = dataset(tiny_store, 'stage2_base')  # 8 videos of a base class of stage 1, 7 of a novel one
+    drawn = np.concatenate([data.labels[b] for b in sampler(data, num_batches=600)])
+    share = np.bincount(drawn) / len(drawn)
+    share = share[share > 0]
+    assert len(share) == 9 and np.allclose(share, 1 / 9, atol=0.02)
+
+
+def test_base_and_novel_batches_take_turns(tiny_store):
+    data = dataset(tiny_store, 'stage1_base', 'stage1_novel')
+    batches = list(sampler(data, num_batches=3, subsets=('base', 'novel')))
+    assert [data.__getitems__(b)['novel'] for b in batches] == [False, True] * 3
+    assert len(sampler(data, num_batches=3, subsets=('base', 'novel'))) == 6
+    assert {len(b) for b in batches} == {8}
+
+
+def test_batches_depend_on_seed_and_epoch(tiny_store):
+    data = dataset(tiny_store, 'stage1_base')
+    one, again, other = sampler(data), sampler(data), sampler(data, seed=1)
+    assert list(one)[:5] == list(again)[:5] != list(other)[:5]
+    again.set_epoch(1)
+    assert list(one)[:5] != list(again)[:5]
+
+
+def test_a_subset_without_videos_is_refused(tiny_store):
+    with pytest.raises(DataError, match='novel'):
+        sampler(dataset(tiny_store, 'stage1_base'), subsets=('novel',))
+    with pytest.raises(ValueError, match='choose base, novel or all'):
+        sampler(dataset(tiny_store, 'stage1_base'), subsets=('old',))
+
+
+def test_evaluation_batches_of_two_processes_are_those_of_one(tiny_store, monkeypatch):
+    data = dataset(tiny_store, 'val_base', 'val_novel')
+
+    def batches(rank, world):
+        monkeypatch.setattr('avzoo.datasets.samplers.get_dist_info', lambda: (rank, world))
+        one = EvaluationBatchSampler(DefaultSampler(data, shuffle=False), 4)
+        assert len(one) == len(list(one))
+        return list(one)
+
+    whole = batches(0, 1)
+    assert sorted(i for b in whole for i in b) == list(range(len(data)))
+    assert sorted(batches(0, 2) + batches(1, 2)) == whole
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_loader_workers_change_nothing(tiny_store, workers):
+    data = dataset(tiny_store, 'stage1_base', window=dict(steps=1))
+    loader = torch.utils.data.DataLoader(data, batch_sampler=sampler(data, num_batches=4), num_workers=workers,
+                                         collate_fn=lambda b: b)
+    x = torch.cat([b['features']['visual']['x'] for b in loader])
+    expected = torch.cat([data.__getitems__(b)['features']['visual']['x'] for b in sampler(data, num_batches=4)])
+    assert torch.equal(x, expected)

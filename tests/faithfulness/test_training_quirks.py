@@ -1,0 +1,147 @@
+"""Quirks of the released training and evaluation: on gives its numbers, off the sane ones."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from avzoo.engine.checkpoint import load_checkpoint
+from avzoo.engine.curriculum import runner as curriculum_runner
+from avzoo.engine.curriculum.plan import chosen_gamma
+from avzoo.engine.hooks import ExtraForwardHook, best_epoch
+from avzoo.evaluation.functional import gfsl_metrics
+from avzoo.utils.config import load_config
+from tests.golden.conftest import without_dropout
+
+FROZEN = 'model.frozen=("encoders","embedding","fusion")'
+
+
+@pytest.fixture
+def novel_step(build, batch, golden, fixed_noise):
+    """A function that runs the golden novel batch backward with changed arguments."""
+
+    def run(*options):
+        model = without_dropout(build(FROZEN, *options))
+        own, step = batch('novel_'), golden.train_step
+        model.conditioner.vectors[own['label']] = torch.tensor(golden.inputs['novel_text'])
+        fixed_noise([step['noise'], step['x_T'], *step['chain_noise']], step['t'])
+        model.train()
+        losses = model.loss(model.data_preprocessor(own)['inputs'], own['label'], novel=True)
+        sum(losses.values()).backward()
+        return model, {k: float(v.detach()) for k, v in losses.items()}
+
+    return run
+
+
+def test_gradients_through_the_sampling_chain(novel_step, golden):
+    want = golden.train_step
+    name = 'novel.train.frozen.grad.generator.fc.3.weight'
+    model, losses = novel_step()
+    last = model.generator.noise_predictor.net[4]
+    np.testing.assert_allclose(last.weight.grad, want[name], rtol=1e-3, atol=1e-4 * np.abs(want[name]).max())
+    cut, same_losses = novel_step('model.synthetic_grad=false')
+    assert same_losses == losses  # The loss is the same; it only does not reach the generator.
+    grad = cut.generator.noise_predictor.net[4].weight.grad
+    assert not np.allclose(grad, want[name], rtol=1e-2, atol=1e-2 * np.abs(want[name]).max())
+    assert torch.allclose(cut.head.fc.weight.grad, model.head.fc.weight.grad, atol=1e-6)
+    # What is left is the diffusion loss alone.
+    none, _ = novel_step('model.synthetic_weight=0.0')
+    assert torch.allclose(grad, none.generator.noise_predictor.net[4].weight.grad, atol=1e-6)
+
+
+def test_diffusion_loss_reaches_the_features(novel_step, golden):
+    weight = 'projector.net.5.weight'
+    want = golden.train_step['novel.train.frozen.grad.O_proj.fc.5.weight']
+    model, _ = novel_step()
+    np.testing.assert_allclose(model.get_parameter(weight).grad, want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
+    detached, _ = novel_step('model.detach_features=true')
+    assert not np.allclose(detached.get_parameter(weight).grad, want, rtol=1e-2, atol=1e-2 * np.abs(want).max())
+
+
+def test_frozen_parts_stay_in_train_mode(novel_step, golden):
+    want = {m: golden.train_step[f'novel.train.frozen.after_step.{p}.fc.1.running_mean']
+            for m, p in (('audio', 'A_enc'), ('visual', 'V_enc'))}
+    model, _ = novel_step('model.frozen_mode=train')
+    fixed, _ = novel_step('model.frozen_mode=eval')
+    for m, released in want.items():
+        np.testing.assert_allclose(model.encoders[m].net[1].running_mean, released, atol=1e-6, rtol=1e-5)
+        assert not np.allclose(fixed.encoders[m].net[1].running_mean, released, atol=1e-4)
+    assert model.encoders.audio.net[3].training and not fixed.encoders.audio.net[3].training  # Dropout.
+    assert fixed.projector.training
+
+
+def test_second_forward_updates_the_statistics_twice(novel_step, batch, golden):
+    # Frozen encoders do not move in the step, so the order of step and forward does not matter here.
+    name = 'novel.train.frozen.{}.A_enc.fc.1.running_mean'
+    model, _ = novel_step()
+    np.testing.assert_allclose(model.encoders.audio.net[1].running_mean, golden.train_step[name.format('after_step')],
+                               atol=1e-6)
+    ExtraForwardHook().after_train_iter(SimpleNamespace(plain_model=model), 0, batch('novel_'))
+    np.testing.assert_allclose(model.encoders.audio.net[1].running_mean,
+                               golden.train_step[name.format('after_step_and_get_embeddings')], atol=1e-6)
+
+
+def test_second_forward_is_off_by_default(repo_dir):
+    default, released = ([hook.type for hook in load_config(repo_dir / f'configs/avdiff/{name}.py').custom_hooks]
+                         for name in ('avdiff_ucf_5shot', 'avdiff_ucf_5shot_released'))
+    assert released == [*default, 'ExtraForwardHook']
+
+
+def test_adam_goes_on_where_there_is_no_plateau_scheduler(repo_dir):
+    for data, carry in (('vgg', True), ('ucf', False), ('activitynet', False)):
+        cfg = load_config(repo_dir / f'configs/avdiff/avdiff_{data}_5shot.py')
+        assert cfg.curriculum.full.carry_optimizer is carry
+        assert (cfg.param_scheduler is None) is carry
+
+
+def test_weight_decay_is_added_to_the_gradient(repo_dir):
+    optimizer = load_config(repo_dir / 'configs/avdiff/avdiff_ucf_5shot.py').optim_wrapper.optimizer
+    assert optimizer.type == 'Adam' and optimizer.weight_decay == 1e-5
+
+
+def test_a_score_of_zero_counts_as_none():
+    assert best_epoch([dict(epoch=1, HM=0.0), dict(epoch=2, HM=0.0)], 'HM') == 2
+    assert best_epoch([dict(epoch=1, HM=0.0), dict(epoch=2, HM=0.1), dict(epoch=3, HM=0.1)], 'HM') == 2
+
+
+@pytest.fixture
+def released_and_sane(repo_dir):
+    return [load_config(repo_dir / f'configs/avdiff/avdiff_ucf_5shot{recipe}.py') for recipe in ('_released', '')]
+
+
+def test_gamma_of_the_last_or_of_the_best_epoch(released_and_sane):
+    released, sane = released_and_sane
+    outcomes = dict(stage1_full=dict(best_epoch=2, gamma=0.2, last_gamma=0.5))
+    assert chosen_gamma(released, outcomes) == 0.5 and chosen_gamma(sane, outcomes) == 0.2
+
+
+@pytest.mark.parametrize('gamma', [0.0, 0.3])
+def test_a_validated_gamma_of_zero_is_searched_on_the_test_set(released_and_sane, gamma, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(curriculum_runner, 'evaluate_checkpoint', lambda *args, search_gamma, **kwargs: asked.append(
+        search_gamma) or SimpleNamespace(metrics={}, per_class_recall={}))
+    for cfg in released_and_sane:
+        cfg.work_dir = str(tmp_path / cfg.curriculum.zero_gamma)
+        run = curriculum_runner.CurriculumRunner(cfg)
+        run.state.phases['stage1_full'] = dict(gamma=gamma, last_gamma=gamma)
+        run._test_draw(0)
+    assert asked == [gamma == 0.0, False]
+
+
+def test_what_the_search_gives_where_zero_was_meant(golden):
+    m = golden.metrics
+    base = np.isin(np.arange(32), m['seen_idx'])
+    searched, kept = (gfsl_metrics(m['scores'], m['targets'], base, gamma=g) for g in ('search', 0.0))
+    assert searched['HM'] == pytest.approx(100 * float(m['given_zero_hm']))
+    assert searched['gamma'] == pytest.approx(float(m['given_zero_beta']))
+    assert kept['HM'] == pytest.approx(100 * float(m['hm'][0])) and kept['HM'] < searched['HM']
+
+
+@pytest.mark.parametrize(('carry', 'steps'), [(True, 3 + 6), (False, 6)])
+def test_moments_of_adam_in_the_full_substage(small_avdiff, tmp_path, carry, steps):
+    cfg = small_avdiff(tmp_path, 'curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1',
+                       f'curriculum.full.carry_optimizer={carry}')
+    curriculum_runner.CurriculumRunner(cfg, stage=1).train()
+    states = load_checkpoint(tmp_path / 'stage1_full' / 'last.pth')['optimizer']['state'].values()
+    assert {int(state['step']) for state in states} == ({3, steps} if carry else {steps})  # Frozen parts stay at 3.

@@ -1,0 +1,96 @@
+"""What the released AV-DIFF code computed, and the same model converted."""
+
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+
+@pytest.fixture(scope='session')
+def golden_dir(shared_dir):
+    folder = shared_dir / 'golden' / 'avdiff_ucf'
+    if not folder.is_dir():
+        pytest.skip('no golden values beside the checkout')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def golden(golden_dir):
+    """The arrays: golden.inputs, golden.outputs, golden.train_step, golden.metrics."""
+    names = ('inputs', 'outputs', 'train_step', 'metrics')
+    return SimpleNamespace(**{name: dict(np.load(golden_dir / f'{name}.npz', allow_pickle=False)) for name in names})
+
+
+@pytest.fixture(scope='session')
+def golden_store(golden_dir, tmp_path_factory):
+    """The feature store imported from the golden data set."""
+    from avzoo.datasets.importers.official import import_official
+    root, out = tmp_path_factory.mktemp('released'), tmp_path_factory.mktemp('stores') / 'ucf'
+    with zipfile.ZipFile(golden_dir / 'dataset_small_ucf.zip') as archive:
+        archive.extractall(root)
+    return import_official(root, out)
+
+
+@pytest.fixture(scope='session')
+def conversion(golden_dir, golden_store):
+    from avzoo.models.converters import convert
+    return convert(golden_dir / 'AVDiff_score.pt', data_root=golden_store)
+
+
+@pytest.fixture
+def build(conversion, tmp_path):
+    """A function that builds the converted model, with changes of its config."""
+    from avzoo.registry import MODELS
+    from avzoo.utils.config import load_config
+
+    def make(*options, strict=True):
+        path = tmp_path / 'config.py'
+        path.write_text(conversion.config)
+        cfg = load_config(path, options)
+        model = MODELS.build(dict(cfg.model.to_dict(), data_preprocessor=cfg.data_preprocessor.to_dict(),
+                                  data_info=conversion.checkpoint['meta']['data_info']))
+        model.load_state_dict(conversion.checkpoint['state_dict'], strict=strict)
+        return model.eval()
+
+    return make
+
+
+@pytest.fixture
+def batch(golden):
+    """A function that gives a golden batch as the data set would: '' (validation), 'novel_' or 'base_'."""
+
+    def make(prefix=''):
+        features = {}
+        for ours, theirs in (('audio', 'audio'), ('visual', 'video')):
+            mask = golden.inputs[f'{prefix}{theirs}_mask']
+            features[ours] = dict(x=torch.tensor(golden.inputs[f'{prefix}{theirs}']),
+                                  lengths=torch.tensor(mask.sum(1)).long(),
+                                  starts=torch.zeros(len(mask), dtype=torch.long))
+        return dict(features=features, label=torch.tensor(golden.inputs[f'{prefix}target']))
+
+    return make
+
+
+def without_dropout(model):
+    for part in model.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return model
+
+
+@pytest.fixture
+def fixed_noise(monkeypatch):
+    """A function that makes the diffusion model draw given steps and noises, in this order."""
+    from avzoo.models.generators import ddpm
+
+    def fix(noises, t=None):
+        queue = [torch.as_tensor(noise) for noise in noises]
+        monkeypatch.setattr(ddpm, '_normal_like', lambda x, generator: queue.pop(0))
+        if t is not None:
+            monkeypatch.setattr(torch, 'randint', lambda *args, **kwargs: torch.as_tensor(t))
+        return queue
+
+    return fix

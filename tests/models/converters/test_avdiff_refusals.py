@@ -1,0 +1,104 @@
+"""What is no released AV-DIFF checkpoint, or unsafe to open, is refused with one clear error."""
+
+import io
+import stat
+import zipfile
+
+import pytest
+import torch
+
+from avzoo.models.converters import convert
+from avzoo.utils.errors import CheckpointError
+from tests.models.converters.conftest import archive, released_checkpoint
+
+
+def test_pickles_with_code_are_refused(run_folder):
+    class Evil:
+        def __reduce__(self):
+            return print, ('never',)
+
+    with pytest.raises(CheckpointError, match='other than tensors'):
+        convert(run_folder(content={'model': Evil()}))
+
+
+@pytest.mark.parametrize('content', [{}, {'model': {}}, {'model': {'a': 1}}, [1, 2]])
+def test_what_is_no_checkpoint_is_refused(run_folder, content):
+    with pytest.raises(CheckpointError, match='is no checkpoint of the released code'):
+        convert(run_folder(content=content))
+
+
+def test_broken_files_are_refused(run_folder, tmp_path):
+    path = run_folder() / 'AVDiff_score.pt'
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(CheckpointError, match='no'):
+        convert(path)
+    path.write_text('hello')
+    with pytest.raises(CheckpointError, match='no'):
+        convert(path)
+    with pytest.raises(CheckpointError, match='There is no'):
+        convert(tmp_path / 'absent.pt')
+    with pytest.raises(CheckpointError, match=r'holds no args\.yaml'):
+        convert(archive(tmp_path))
+
+
+def test_another_architecture_and_missing_tensors_are_refused(run_folder):
+    with pytest.raises(CheckpointError, match='another architecture'):
+        convert(run_folder(content={'model': {f'layer{i}.weight': torch.zeros(2) for i in range(9)}}))
+    content = released_checkpoint()
+    del content['model']['classifier.bias']
+    with pytest.raises(CheckpointError, match=r'lacks 1 \(classifier.bias\)'):
+        convert(run_folder(content=content))
+    content['model'].update({'classifier.bias': torch.zeros(4), 'new.weight': torch.zeros(1)})
+    with pytest.raises(CheckpointError, match=r'has beyond them 1 \(new.weight\)'):
+        convert(run_folder(content=content))
+    with pytest.raises(CheckpointError, match='does not fit'):
+        convert(run_folder(transformer_mlp_dim=7))
+    with pytest.raises(CheckpointError, match='attention_type: other'):
+        convert(run_folder(attention_type='other'))
+
+
+def test_settings_that_are_no_plain_yaml_are_refused(run_folder):
+    folder = run_folder()
+    (folder / 'args.yaml').write_text('a: !!python/object/apply:os.system ["true"]')
+    with pytest.raises(CheckpointError, match='no plain YAML'):
+        convert(folder)
+    (folder / 'args.yaml').write_text('dataset_name: UCF\nzero_shot_split: 5-shot\nretrain_all: false')
+    with pytest.raises(CheckpointError, match=r'lacks .* settings'):
+        convert(folder)
+
+
+def link(name):
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+def bomb():
+    info = zipfile.ZipInfo('models/zeros.pt')
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+@pytest.mark.parametrize('member, reason', [
+    ((zipfile.ZipInfo('models/../../evil'), b''), 'leads out'), ((zipfile.ZipInfo('/etc/evil'), b''), 'leads out'),
+    ((zipfile.ZipInfo('C:\\evil'), b''), 'leads out'), ((link('models/link.pt'), b'/etc/passwd'), 'is a link'),
+    ((bomb(), bytes(8 << 20)), 'out of proportion')])
+def test_unsafe_archives_are_refused(run_folder, tmp_path, member, reason):
+    with pytest.raises(CheckpointError, match=reason):
+        convert(archive(tmp_path, run_folder(), extra=[member]))
+
+
+def test_a_bomb_inside_the_checkpoint_is_refused(run_folder):
+    path = run_folder() / 'AVDiff_score.pt'
+    content = io.BytesIO()
+    torch.save({'model': {'a': torch.zeros(4 << 20)}}, content)
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(CheckpointError, match='out of proportion'):
+        convert(path)
+
+
+def test_a_store_of_other_data_is_refused(run_folder, tiny_store):
+    with pytest.raises(CheckpointError, match='does not fit the checkpoint'):
+        convert(run_folder(zero_shot_split='2-shot'), data_root=tiny_store)

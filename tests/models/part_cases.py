@@ -1,0 +1,129 @@
+"""How every registered part is tested: small arguments, and for each argument another value that must change something.
+
+`test_part_contracts.py` fails for a registered part, or an argument of one, that is missing here.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avzoo.models.data_preprocessors import AVPreprocessor
+
+BATCH, CLASSES, WIDTH, WORDS = 6, 5, 12, 7
+MODALITIES = ('audio', 'visual')
+SECONDS = {'audio': 0.96, 'visual': 0.64}
+# What the data or the neighbouring parts decide; handed to each part that takes an argument of the name.
+FACTS = dict(feature_dims=dict(audio=WIDTH, visual=WIDTH), seconds_per_step=SECONDS, num_classes=CLASSES,
+             embedding_dim=WORDS, modalities=MODALITIES, dims=dict(audio=WIDTH, visual=WIDTH), dim=WIDTH, in_dim=WIDTH,
+             cond_dim=WORDS, preprocessor=AVPreprocessor(SECONDS))
+
+
+@dataclass(frozen=True)
+class Case:
+    """How one part is tested.
+
+    Attributes:
+        args: Arguments beside the facts.
+        others: For each argument of the constructor another value than that of ``args``, the facts or the default.
+        readouts: Whether it takes several readouts (B, R, D) rather than one (B, D); heads and projectors only.
+        beside: For an argument that needs company to matter: arguments that stand beside it, in both runs.
+        idle: Arguments without effect in this role, and why.
+    """
+
+    args: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
+    readouts: bool = False
+    beside: dict[str, dict[str, Any]] = field(default_factory=dict)
+    idle: dict[str, str] = field(default_factory=dict)
+
+
+_ATTENTION = dict(num_heads=2, head_dim=4, mlp_dim=8)
+_OTHER_ATTENTION = dict(num_heads=3, head_dim=5, mlp_dim=9, dropout=0.4)
+_OTHER_DIM = dict(dim=WIDTH + 1)
+_OTHER_MODALITIES = dict(modalities=('audio',))
+_OTHER_CLASSES = dict(in_dim=WIDTH + 1, num_classes=CLASSES + 1)
+_MLP = dict(in_dim=WIDTH + 1, hidden_dim=9, out_dim=11, dropout=0.4, last_bn_momentum=0.9)
+_SMALL_MLP = dict(hidden_dim=8, out_dim=10)
+_DISTANCE = dict(type='EmbeddingDistanceHead', hidden_dim=8)
+_SCHEDULE = dict(type='LinearSchedule', num_steps=4)
+_PREDICTOR = dict(type='MLPNoisePredictor', hidden_dim=8)
+
+CASES: dict[str, dict[str, Case]] = {
+    'encoder': {
+        'MLP': Case(_SMALL_MLP, dict(**_MLP, padding_in_stats=False)),
+        'Identity': Case(others=dict(in_dim=WIDTH + 1)),
+    },
+    'embedding': {
+        'TimeModalityEmbedding': Case(
+            dict(embed_dim=8), dict(**_OTHER_DIM, **_OTHER_MODALITIES, embed_dim=6, fourier_scale=3.0, use_time=False,
+                                    use_modality=False, dropout=0.4)),
+    },
+    'fusion': {
+        'MaskedTransformer': Case(
+            dict(depth=3, switch_after=1, **_ATTENTION),
+            dict(**_OTHER_DIM, depth=4, pattern='cross', switch_after=2, **_OTHER_ATTENTION, shared_norm=False,
+                 num_summary_tokens=2, summary_std=0.3)),
+        'GatedModalityFusion': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, hidden_dim=5, dropout=0.4)),
+        'LatentCrossAttention': Case(
+            dict(depth=3, num_latents=3, **_ATTENTION),
+            dict(**_OTHER_DIM, depth=4, num_latents=4, tie=False, **_OTHER_ATTENTION, latent_std=0.3)),
+        'HierarchicalLatents': Case(
+            dict(num_latents=(2, 2, 3), **_ATTENTION),
+            dict(**_OTHER_DIM, **_OTHER_MODALITIES, groups=(4, 4, 1), num_latents=(2, 3, 3), num_layers=(1, 2, 2),
+                 **_OTHER_ATTENTION, latent_std=0.3)),
+        'BottleneckFusion': Case(
+            dict(depth=3, fusion_layer=1, num_bottlenecks=2, **_ATTENTION),
+            dict(**_OTHER_DIM, **_OTHER_MODALITIES, depth=4, fusion_layer=2, num_bottlenecks=3, readout='gap',
+                 **_OTHER_ATTENTION, shared_norm=False, token_std=0.3)),
+        'GaussianTemporalPool': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, num_gaussians=3, fixed=True)),
+        'PairAttention': Case(_ATTENTION, dict(**_OTHER_DIM, **_OTHER_MODALITIES, **_OTHER_ATTENTION)),
+        'ConcatFusion': Case(others=dict(dims=dict(audio=WIDTH, visual=WIDTH + 1))),
+        'SegmentConcat': Case(
+            dict(num_segments=4), dict(dims=dict(audio=WIDTH, visual=WIDTH + 1), num_segments=5, leading='audio',
+                                       seconds_per_step=dict(audio=0.3, visual=0.64))),
+    },
+    'projector': {
+        'MLP': Case(_SMALL_MLP, _MLP, idle=dict(padding_in_stats='a projector sees no padded steps')),
+        'ReadoutMLPs': Case(_SMALL_MLP, dict(**_MLP, num_readouts=3), readouts=True),
+    },
+    'head': {
+        'LinearHead': Case(others=dict(**_OTHER_CLASSES, readout='mean_probability', loss_weight=2.0), readouts=True),
+        'EmbeddingDistanceHead': Case(
+            dict(hidden_dim=8), dict(**_OTHER_CLASSES, embedding_dim=WORDS + 1, hidden_dim=9, dropout=0.4,
+                                     loss_weight=2.0, reg_weight=2.0, rec_weight=2.0)),
+        'TripletAuxHead': Case(
+            others=dict(**_OTHER_CLASSES, dims=dict(audio=WIDTH, visual=WIDTH + 1), embedding_dim=WORDS + 1,
+                        dropout=0.4, margin=2.0, loss_weight=2.0, aux_weight=2.0), readouts=True),
+        'ProjectedHead': Case(
+            dict(projector=dict(type='MLP', **_SMALL_MLP), head=_DISTANCE),
+            dict(**_OTHER_CLASSES, projector=dict(type='MLP', hidden_dim=9, out_dim=10),
+                 head=dict(_DISTANCE, loss_weight=2.0), embedding_dim=WORDS + 1)),
+    },
+    'conditioner': {
+        'ClassEmbedding': Case(
+            others=dict(num_classes=CLASSES + 1, embedding_dim=WORDS + 1, order='released',
+                        class_list=Path(__file__).with_name('class_names.txt')),
+            beside=dict(class_list=dict(order='released'))),
+        'Prototype': Case(others=dict(num_classes=CLASSES + 1, feature_dims=dict(audio=WIDTH),
+                                      preprocessor=AVPreprocessor(SECONDS, scale=dict(audio=5.0)))),
+    },
+    'generator': {
+        'DDPM': Case(
+            dict(schedule=_SCHEDULE, noise_predictor=_PREDICTOR),
+            dict(**_OTHER_DIM, cond_dim=WORDS + 1, schedule=dict(_SCHEDULE, num_steps=5),
+                 noise_predictor=dict(_PREDICTOR, hidden_dim=9), noise_at_last_step=False, variance='posterior',
+                 loss_weight=2.0)),
+        'WGANGP': Case(
+            dict(noise_dim=3, generator_hidden=8, critic_hidden=8, n_critic=2),
+            dict(**_OTHER_DIM, cond_dim=WORDS + 1, noise_dim=4, generator_hidden=9, critic_hidden=9, condition_width=4,
+                 output='linear', n_critic=3, gp_weight=1.0, cls_weight=1.0, lr=1e-3, betas=(0.9, 0.99),
+                 init_std=0.02)),
+    },
+    'noise predictor': {
+        'MLPNoisePredictor': Case(
+            dict(hidden_dim=8), dict(**_OTHER_DIM, cond_dim=WORDS + 1, hidden_dim=9, num_layers=2, dropout=0.4)),
+    },
+    'noise schedule': {
+        'LinearSchedule': Case(others=dict(num_steps=5, beta_start=1e-3, beta_end=0.1, zero_terminal_snr=True)),
+    },
+}

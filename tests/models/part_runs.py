@@ -1,0 +1,94 @@
+"""Running a part of any kind on small inputs."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avzoo import registry
+from avzoo.models.build import build_part
+from tests.models.part_cases import BATCH, CASES, CLASSES, FACTS, MODALITIES, SECONDS, WIDTH, WORDS
+
+REGISTRIES = {r.name: r for r in vars(registry).values() if isinstance(r, registry.PartRegistry) and r.name in CASES}
+# Unequal sequences, one of a single step in each modality.
+LENGTHS = {'audio': torch.tensor([4, 1, 3, 2, 4, 3]), 'visual': torch.tensor([2, 6, 1, 5, 3, 6])}
+LABELS = torch.tensor([0, 1, 1, 2, 3, 4])
+
+
+def build(kind: str, name: str, seed: int = 0, **changes) -> nn.Module:
+    """Build a part as its case says, seeded."""
+    facts = dict(FACTS, **{k: v for k, v in changes.items() if k in FACTS})
+    args = dict(CASES[kind][name].args, **{k: v for k, v in changes.items() if k not in FACTS})
+    torch.manual_seed(seed)
+    part = build_part(REGISTRIES[kind], dict(type=name, **args), kind, **facts)
+    if hasattr(part, 'fit'):
+        part.fit(dataset(facts['num_classes'], facts['embedding_dim']))
+    return part
+
+
+def dataset(num_classes: int = CLASSES, words: int = WORDS) -> SimpleNamespace:
+    """Return what a part may ask of a training set: some of the twelve classes of a store."""
+    rng = np.random.default_rng(3)
+    store = SimpleNamespace(root='store', class_names=[f'class{i:02}' for i in range(12)])
+    store.temporal_mean = lambda modality, videos: np.stack(
+        [np.full(WIDTH, 0.1 * v + len(modality), dtype=np.float32) for v in videos])
+    return SimpleNamespace(class_embeddings=rng.normal(size=(num_classes, words)).astype(np.float32), store=store,
+                           class_ids=np.array([0, 1, 2, 3, 8, 9])[:num_classes], base_mask=np.arange(num_classes) < 1,
+                           videos=np.arange(BATCH), labels=LABELS.numpy())
+
+
+def sequences(modalities: tuple[str, ...] = MODALITIES) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return sequences {modality: (B, T, D)} of unequal length, with noise in the padding, and their masks."""
+    rng = torch.Generator().manual_seed(2)
+    tokens = {m: torch.randn(BATCH, int(LENGTHS[m].max()), WIDTH, generator=rng) for m in modalities}
+    return tokens, {m: torch.arange(x.shape[1]) < LENGTHS[m].unsqueeze(1) for m, x in tokens.items()}
+
+
+def features(readouts: bool) -> Tensor:
+    """Return features (B, D), or (B, 2, D)."""
+    rng = torch.Generator().manual_seed(4)
+    return torch.randn(*((BATCH, 2, WIDTH) if readouts else (BATCH, WIDTH)), generator=rng).abs()
+
+
+def run(part: nn.Module, kind: str, name: str) -> list[Tensor]:
+    """Let a part do all that it can; the outputs of a seeded run."""
+    torch.manual_seed(1)
+    readouts = CASES[kind][name].readouts
+    condition = torch.randn(BATCH, WORDS, generator=torch.Generator().manual_seed(5))
+    if kind == 'encoder':
+        tokens, masks = sequences(('visual',))
+        return [part(tokens['visual'], masks['visual'])]
+    if kind == 'embedding':
+        return list(embed(part, *sequences(part.modalities)).values())
+    if kind == 'fusion':
+        out = part(*sequences(getattr(part, 'modalities', MODALITIES)))
+        return list(out) if isinstance(out, tuple) else [out]
+    if kind == 'projector':
+        return [part(features(readouts))]
+    if kind == 'head':
+        tokens, masks = sequences()
+        c_o, context = features(readouts), dict(encoded=tokens, masks=masks, readout_mask=None)
+        return [*part.loss(c_o, LABELS, context).values(), part.scores(c_o, context)]
+    if kind == 'conditioner':
+        return [part(LABELS)]
+    if kind == 'generator':
+        return _generate(part, condition)
+    if kind == 'noise predictor':
+        return [part(features(False), torch.arange(BATCH), condition)]
+    return [part.beta, part.alpha_bar]
+
+
+def embed(part: nn.Module, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Run an embedding on each modality."""
+    seconds = {m: torch.arange(mask.shape[1]).expand(mask.shape) * SECONDS[m] for m, mask in masks.items()}
+    return {m: part(tokens[m], masks[m], seconds[m], m) for m in tokens}
+
+
+def _generate(part: nn.Module, condition: Tensor) -> list[Tensor]:
+    x_0 = features(False)
+    if hasattr(part, 'update'):
+        log = part.update(x_0, condition, lambda x: x.square().mean()) if part.training else {}
+    else:
+        log = part.loss(x_0, condition)
+    return [*log.values(), part.sample(condition)]

@@ -1,0 +1,41 @@
+"""Count weights and multiply-adds of models.
+
+Multiply-adds are those of one prediction on one clip, scaled dot-product attention included; each counts once.
+Widths and classes come from the feature store of the config, else from what is known of the benchmark.
+
+examples:
+  python tools/analysis_tools/get_flops.py avdiff_ucf_5shot
+  python tools/analysis_tools/get_flops.py configs/avdiff/avdiff_custom_5shot.py --data-root data/mine --seconds 30
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from avzoo.utils.cli import positive_float, run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('models', metavar='NAME_OR_CONFIG', nargs='+', help='a name of the zoo, or a config file')
+    parser.add_argument('--data-root', metavar='STORE', help="feature store (default: the config's)")
+    parser.add_argument('--seconds', type=positive_float, default=10.0, help='length of the clip (default: 10)')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    from avzoo.apis.build import config_of, data_info_of
+    from avzoo.apis.flops import count_flops, count_parameters
+    from avzoo.apis.hub import get_model
+
+    for name in args.models:
+        info = data_info_of(config_of(name), data_root=args.data_root)
+        model = get_model(name, data_info=info)
+        flops = count_flops(model, info, seconds=args.seconds)
+        print(f'{name}: {count_parameters(model):,} parameters, {flops:,} multiply-adds for {args.seconds:g} s '
+              f'({info["num_classes"]} classes)')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

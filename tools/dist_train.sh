@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Train on several GPUs (or processes) of one machine, or of several machines:
+#   tools/dist_train.sh CONFIG NUM_GPUS [arguments of tools/train.py]
+# On several machines set NNODES, NODE_RANK, MASTER_ADDR and PORT alike on each.
+set -euo pipefail
+config=$1 gpus=$2
+torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$gpus" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    "$(dirname "$0")/train.py" "$config" --launcher pytorch "${@:3}"

@@ -1,0 +1,42 @@
+"""Write docs/model_zoo.md and the result tables of configs/*/README.md from the metafiles.
+
+example:
+  python tools/misc/make_model_zoo.py            # write what has changed
+  python tools/misc/make_model_zoo.py --check    # change nothing; exit code 1 if something is stale
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avzoo.apis.zoo_page import zoo_files
+from avzoo.utils.cli import run_tool
+from avzoo.utils.files import atomic_write_text
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--check', action='store_true', help='only tell what is stale')
+    parser.add_argument('--root', type=Path, default=REPO, help='root of the repository (default: this one)')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    stale = {path: text for path, text in zoo_files(args.root).items()
+             if not path.is_file() or path.read_text(encoding='utf-8') != text}
+    for path, text in stale.items():
+        print(f'{path.relative_to(args.root)}: {"stale" if args.check else "written"}')
+        if not args.check:
+            atomic_write_text(path, text)
+    if stale and args.check:
+        print('Run: python tools/misc/make_model_zoo.py', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

@@ -1,0 +1,125 @@
+"""Write into the metafiles what is measured, not typed: sizes, results, checkpoints; and the index of metafiles.
+
+Without --weights or --results: model-index.yml names every configs/*/metafile.yml, and each model (of --models) on a
+data set of known widths gets its Parameters and FLOPs. Afterwards run tools/misc/make_model_zoo.py.
+
+examples:
+  python tools/misc/update_metafiles.py --models 'avdiff*'
+  python tools/misc/update_metafiles.py --weights weights/avdiff_synth_5shot.safetensors
+  python tools/misc/update_metafiles.py --results work_dirs/avdiff_synth_5shot/results.json --models avdiff_synth_5shot
+"""
+
+import argparse
+import fnmatch
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from avzoo.apis.metafile_text import set_values
+from avzoo.apis.model_index import find_model, read_index
+from avzoo.utils.cli import run_tool
+from avzoo.utils.errors import ConfigError
+from avzoo.utils.files import atomic_write_text, sha256_of
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--models', nargs='+', default=['*'], metavar='PATTERN', help='which models (default: all)')
+    parser.add_argument('--weights', type=Path, metavar='FILE', help='published weights, in the repository')
+    parser.add_argument('--url', nargs='+', metavar='URL', help='where else the weights lie; tried in this order')
+    parser.add_argument('--licence', default='Apache-2.0', help='of the weights (default: %(default)s)')
+    parser.add_argument('--results', type=Path, nargs='+', metavar='FILE',
+                        help='results.json of a run; several are runs with other seeds')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    if args.weights:
+        write_weights(args.weights, args.url or [], args.licence)
+    if args.results:
+        write_results(args.results, args.models)
+    if not args.weights and not args.results:
+        write_index()
+        write_sizes(args.models)
+
+
+def write_index() -> None:
+    """Name every metafile in the index; those that it names already keep their order."""
+    path = REPO / 'model-index.yml'
+    there = [file.relative_to(REPO).as_posix() for file in sorted(REPO.glob('configs/*/metafile.yml'))]
+    before = (yaml.safe_load(path.read_text(encoding='utf-8')).get('Import') or []) if path.is_file() else []
+    names = [name for name in before if name in there] + [name for name in there if name not in before]
+    text = "# The model zoo's index: one metafile per folder under configs/.\nImport:\n"
+    change(path, text + ''.join(f'  - {name}\n' for name in names))
+
+
+def write_sizes(patterns: Sequence[str]) -> None:
+    from avzoo.apis.benchmarks import find_benchmark
+    from avzoo.apis.build import config_of
+    from avzoo.apis.flops import count_flops, count_parameters
+    from avzoo.apis.hub import get_model
+
+    counted: dict[str, dict[str, int]] = {}  # Many models differ in dropout alone.
+    for name, entry in read_index(REPO).items():
+        benchmark = find_benchmark(entry.dataset)
+        if benchmark is None or not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            continue
+        cfg = config_of(entry.config)
+        shape = json.dumps([benchmark.key, without_dropout(cfg.model.to_dict())], sort_keys=True, default=str)
+        if shape not in counted:
+            model = get_model(cfg, data_info=benchmark.data_info)
+            counted[shape] = dict(Parameters=count_parameters(model), FLOPs=count_flops(model, benchmark.data_info))
+        edit(entry.config, name, counted[shape], under=['Metadata'])
+
+
+def without_dropout(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: without_dropout(value) for key, value in node.items() if key != 'dropout'}
+    return node
+
+
+def write_weights(path: Path, urls: Sequence[str], licence: str) -> None:
+    path = path.resolve()
+    if not path.is_relative_to(REPO) and not urls:
+        raise ConfigError(f'{path} lies outside of the repository: give its --url.')
+    places = [*urls, *([path.relative_to(REPO).as_posix()] if path.is_relative_to(REPO) else [])]
+    values: dict[str, Any] = dict(Weights=places[0], Mirrors=places[1:] or None, SHA256=sha256_of(path),
+                                  Size=path.stat().st_size, License=licence)
+    edit(find_model(path.stem).config, path.stem, values)
+
+
+def write_results(paths: Sequence[Path], names: Sequence[str]) -> None:
+    if len(names) != 1:
+        raise ConfigError('--results belong to one model: name it by --models.')
+    runs = [json.loads(path.read_text(encoding='utf-8')) for path in paths]
+    first = runs[0]['aggregate']
+    values = {key: round(sum(run['aggregate'][key] for run in runs) / len(runs), 2) for key in ('B', 'N', 'HM', 'FSL')}
+    if len(runs) == 1 and first.get('ci95') is not None:
+        values['CI95'] = round(first['ci95'], 2)
+    elif len(runs) > 1:
+        from avzoo.evaluation.functional import half_width_95
+        values['CI95'] = round(half_width_95([run['aggregate']['HM'] for run in runs]), 2)
+    values['Seeds'] = sorted(run['seed'] for run in runs)
+    edit(find_model(names[0]).config, names[0], dict(Metrics=values), under=['Results'])
+
+
+def edit(config: Path, name: str, values: Mapping[str, Any], *, under: Sequence[str] = ()) -> None:
+    path = config.with_name('metafile.yml')
+    change(path, set_values(path.read_text(encoding='utf-8'), name, values, under=under))
+
+
+def change(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding='utf-8') != text:
+        atomic_write_text(path, text)
+        print(f'{path.relative_to(REPO)}: written')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

@@ -1,0 +1,40 @@
+"""Turn a training checkpoint into weights for others: NAME.safetensors and NAME.json.
+
+Weights, class vectors and calibration are kept; optimizer, schedulers and paths of this machine are not. The JSON says
+config, classes, feature set, seed, versions, size and SHA-256.
+
+example:
+  python tools/model_converters/publish_model.py work_dirs/avdiff_synth_5shot/stage2_full_draw0/last.pth \\
+      weights/avdiff_synth_5shot.safetensors
+  python tools/misc/update_metafiles.py --weights weights/avdiff_synth_5shot.safetensors
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from avzoo.utils.cli import run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', metavar='CKPT', help='a checkpoint of tools/train.py or tools/adapt.py')
+    parser.add_argument('out', metavar='OUT', help='file ending in .safetensors, or a folder together with --name')
+    parser.add_argument('--name', help="the model's name, the stem of its config (default: the stem of OUT)")
+    parser.add_argument('--features', help='feature set, e.g. "VGGish + C3D" (default: what the model index says)')
+    parser.add_argument('--half', action='store_true',
+                        help='store matrices in half precision: half the size; test what you publish')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    from avzoo.apis.publish import publish_checkpoint
+    from avzoo.utils.files import sha256_of
+
+    path = publish_checkpoint(args.checkpoint, args.out, name=args.name, features=args.features, half=args.half)
+    print(f'{path}: {path.stat().st_size:,} bytes, SHA-256 {sha256_of(path)}')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

@@ -1,0 +1,55 @@
+"""Say which classes the clips show, from their features.
+
+FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)) or of many (see
+tools/dataset_converters/features.py), a folder of such files, or a feature store. The values are those that the model
+was trained on, before any scaling.
+
+examples:
+  python tools/predict.py avdiff_synth_5shot --features clip.npz
+  python tools/predict.py avdiff_synth_5shot --features data/synth_fsl --video-id c03_stage_2_test_seen_00
+  python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_full_draw0/last.pth \\
+      --features clips/ --top 1 --json > answers.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from avzoo.utils.cli import positive_int, run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
+    add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the published weights of NAME)')
+    add('--features', required=True, help='clip.npz, a folder, or a feature store')
+    add('--video-id', nargs='+', metavar='ID', help='only these clips (default: all)')
+    add('--top', type=positive_int, default=5, metavar='N', help='classes to name (default: %(default)s)')
+    add('--json', action='store_true', help='print JSON instead of a table')
+    add('--no-calibration', action='store_true', help='rank by probability alone, without the validated calibration')
+    add('--batch-size', type=positive_int, default=64, help='clips computed at a time (default: %(default)s)')
+    add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    from avzoo.apis.inferencer import Inferencer
+
+    classify = Inferencer(args.model, args.checkpoint, device=args.device)
+    found = classify(args.features, video_ids=args.video_id, top=args.top, batch_size=args.batch_size,
+                     calibrate=not args.no_calibration)
+    if args.json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for clip in found:
+        print(clip['video_id'])
+        for rank, entry in enumerate(clip['predictions'], 1):
+            kind = 'novel' if entry['novel'] else 'base'
+            print(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind:<5}  {entry["class"]}')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

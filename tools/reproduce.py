@@ -1,0 +1,99 @@
+"""Repeat a table of the AV-DIFF paper: run what is missing and print the table beside the paper's numbers."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avzoo.apis import reproduction
+from avzoo.apis.reproduction import DATASETS, TABLES, Run
+from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.config import parse_value
+from avzoo.utils.errors import ConfigError
+
+_EPILOG = """examples:
+  the ablation of the generator on the embedded data set
+    python tools/reproduce.py --table 4 --dataset synth
+  all eleven methods, three seeds, 1 and 5 shots: what would be run
+    python tools/reproduce.py --table 2 --dataset ucf vgg --shots 1 5 --seeds 0 1 2 --dry-run
+  the same on a cluster; run it again later, with --gather, for the table
+    python tools/reproduce.py --table 2 --dataset ucf vgg --shots 1 5 --seeds 0 1 2 --launcher slurm \\
+        --slurm slurm_partition=gpu gpus_per_node=1 timeout_min=600
+  your own features
+    python tools/reproduce.py --table 2 --dataset custom --work-dir work_dirs/mine --cfg-options data_root=data/mine
+
+exit codes: 0 the table is complete, or was only planned, gathered or submitted; 1 a run failed; 2 bad input
+"""
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--table', type=int, choices=list(TABLES), required=True,
+                        help='2: all methods; 3: fusion; 4: generator; 5: modalities; 6: condition')
+    parser.add_argument('--dataset', nargs='+', choices=DATASETS, required=True, help='one or more data sets')
+    parser.add_argument('--shots', nargs='+', type=positive_int, default=[5],
+                        help='videos per novel class (default: 5; Tables 3 to 6 have no other)')
+    parser.add_argument('--seeds', nargs='+', type=natural_int, default=[42], help='random seeds (default: 42)')
+    parser.add_argument('--work-dir', default='work_dirs/reproduce',
+                        help='where all runs and the table are written (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='change config values of every run')
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument('--dry-run', action='store_true', help='print the plan and stop')
+    action.add_argument('--gather', action='store_true', help='run nothing; only gather what is finished')
+    parser.add_argument('--launcher', choices=['none', 'slurm'], default='none',
+                        help='none: one run after another, here; slurm: submit them through submitit')
+    parser.add_argument('--slurm', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='parameters of submitit, e.g. timeout_min=600 gpus_per_node=1 slurm_partition=gpu')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Plan, run, gather."""
+    args = parse_arguments(argv)
+    runs = reproduction.plan_runs(args.table, list(dict.fromkeys(args.dataset)), list(dict.fromkeys(args.shots)),
+                                  list(dict.fromkeys(args.seeds)), args.work_dir, args.cfg_options)
+    if args.dry_run:
+        print(reproduction.plan_text(runs))
+        return 0
+    failed = []
+    todo = [] if args.gather else [run for run in runs if run.status() in ('not run', 'unfinished')]
+    if todo and args.launcher == 'slurm':
+        jobs = reproduction.submit(todo, Path(args.work_dir) / 'slurm', _slurm_parameters(args.slurm))
+        print(f'Submitted {len(jobs)} runs: {", ".join(jobs)}. When they are done, run this again with --gather.')
+    else:
+        failed = _run_all(todo)
+    tables = reproduction.gather(runs)
+    print(f'\n{reproduction.tables_text(args.table, tables)}')
+    print('Written to {} and {}'.format(*reproduction.write_tables(args.work_dir, args.table, tables)))
+    if failed:
+        names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
+        print(f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages stand above; run this again '
+              'to go on with them.', file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run_all(runs: Sequence[Run]) -> list[Run]:
+    """Carry out runs one after another; returns those that failed."""
+    failed = []
+    for number, run in enumerate(runs, 1):
+        print(f'\n=== run {number} of {len(runs)}: {run.name}, seed {run.seed} ===', flush=True)
+        if not reproduction.run_here(run):
+            failed.append(run)
+    return failed
+
+
+def _slurm_parameters(options: Sequence[str]) -> dict:
+    parameters = {}
+    for option in options:
+        key, sign, text = option.partition('=')
+        if not sign:
+            raise ConfigError(f"--slurm takes key=value, got '{option}'.")
+        parameters[key] = parse_value(text)
+    return parameters
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Train under slurm:
+#   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=8] [SRUN_ARGS=...] tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments]
+set -euo pipefail
+partition=$1 job=$2 config=$3
+gpus=${GPUS:-1} per_node=${GPUS_PER_NODE:-1}
+# shellcheck disable=SC2086  # SRUN_ARGS is a list of words.
+srun -p "$partition" --job-name="$job" --gres=gpu:"$per_node" --ntasks="$gpus" --ntasks-per-node="$per_node" \
+    --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    python -u "$(dirname "$0")/train.py" "$config" --launcher slurm "${@:4}"
