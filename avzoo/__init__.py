@@ -8,6 +8,7 @@ from avzoo.version import __version__
 
 # mmengine must know of the package before it is asked for an `avzoo::...` config.
 compat.patch_mmengine()
+compat.share_cores()
 
 # Public names and the modules they live in. A module is imported when its name is first used.
 _LAZY = {

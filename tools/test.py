@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.dist import is_main_process
 
+from avzoo.apis.checkpoints import resolve_checkpoint
 from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
 from avzoo.engine.curriculum.plan import plan_phases
 from avzoo.evaluation.functional import aggregate_draws
@@ -18,6 +19,7 @@ from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.launch import add_common_arguments, config_from_arguments
 
+_CHECKPOINT_HELP = 'a checkpoint file, the name of a model with weights, or the work directory of a run (all draws)'
 _EPILOG = """examples:
   all draws of a run
     python tools/test.py configs/avdiff/avdiff_synth_5shot.py work_dirs/avdiff_synth_5shot
@@ -32,7 +34,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file that the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='a checkpoint file, or the work directory of a run (all its draws)')
+    parser.add_argument('checkpoint', help=_CHECKPOINT_HELP)
     add_common_arguments(parser)
     parser.add_argument('--split', choices=['val', 'test'], default='test', help='what to evaluate on')
     parser.add_argument('--out', metavar='FILE.{json,npz}', help='write the result to a file')
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def find_checkpoints(path: Path, split: str) -> list[Path]:
     """Return the checkpoint itself, or those of a work directory: of each draw, or of stage 1 for validation."""
     if not path.is_dir():
-        return [path]
+        return [resolve_checkpoint(path)]
     if split == 'val':
         found = [path / 'stage1_full' / 'best.pth']
     else:

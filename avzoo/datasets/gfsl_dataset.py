@@ -48,8 +48,8 @@ class GFSLDataset(Dataset):
         if (self.labels < 0).any():
             video = self.videos[int(np.argmax(self.labels < 0))]
             label = self.store.class_names[self.store.labels[video]]
-            raise DataError(f"{self.store.root}: video {self.store.video_ids[video]} of {', '.join(self.splits)} has the "
-                            f"class '{label}', which no training split of stage {stage} holds; mend the split lists.")
+            raise DataError(f'{self.store.root}: video {self.store.video_ids[video]} of {", ".join(self.splits)} has '
+                            f"the class '{label}', which no training split of stage {stage} holds; mend the lists.")
 
     @property
     def metainfo(self) -> dict:

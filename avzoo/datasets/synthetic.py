@@ -28,8 +28,8 @@ class Recipe:
         text_noise: Standard deviation of the noise on the class vectors.
     """
 
-    noise: float = 0.7
-    style: float = 1.0
+    noise: float = 1.0
+    style: float = 1.3
     silent: float = 0.2
     blank: float = 0.15
     text_noise: float = 0.3
@@ -114,7 +114,7 @@ class _World:
 
 def _video(rng: np.random.Generator, cls: tuple[int, int, int, int], world: dict[str, _World],
            recipe: Recipe) -> dict[str, np.ndarray]:
-    seconds = rng.uniform(2.6, 5.2)
+    seconds = rng.uniform(1.9, 3.9)
     turn = rng.uniform(0.35, 0.65)
     blank = rng.choice(list(world)) if rng.random() < recipe.blank else None
     features = {}

@@ -5,7 +5,7 @@ python tools/train.py configs/attention_fusion/attention_fusion_custom_5shot.py 
 _base_ = [
     '../_base_/models/attention_fusion.py',
     '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage.py',
+    '../_base_/schedules/two_stage_custom.py',
     '../_base_/default_runtime.py',
 ]
 num_shots = 5

@@ -5,7 +5,7 @@ python tools/train.py configs/avca/avca_custom_10shot.py --cfg-options data_root
 _base_ = [
     '../_base_/models/avca.py',
     '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage.py',
+    '../_base_/schedules/two_stage_custom.py',
     '../_base_/default_runtime.py',
 ]
 num_shots = 10

@@ -5,7 +5,7 @@ python tools/train.py configs/mbt/mbt_custom_20shot.py --cfg-options data_root=d
 _base_ = [
     '../_base_/models/mbt.py',
     '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage.py',
+    '../_base_/schedules/two_stage_custom.py',
     '../_base_/default_runtime.py',
 ]
 num_shots = 20

@@ -5,7 +5,7 @@ python tools/train.py configs/perceiver/perceiver_custom_5shot.py --cfg-options 
 _base_ = [
     '../_base_/models/perceiver.py',
     '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage.py',
+    '../_base_/schedules/two_stage_custom.py',
     '../_base_/default_runtime.py',
 ]
 num_shots = 5

@@ -5,7 +5,7 @@ python tools/train.py configs/protogan/protogan_custom_10shot.py --cfg-options d
 _base_ = [
     '../_base_/models/protogan.py',
     '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage.py',
+    '../_base_/schedules/two_stage_custom.py',
     '../_base_/default_runtime.py',
 ]
 num_shots = 10

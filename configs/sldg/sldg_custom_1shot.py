@@ -5,7 +5,7 @@ python tools/train.py configs/sldg/sldg_custom_1shot.py --cfg-options data_root=
 _base_ = [
     '../_base_/models/sldg.py',
     '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage.py',
+    '../_base_/schedules/two_stage_custom.py',
     '../_base_/default_runtime.py',
 ]
 num_shots = 1

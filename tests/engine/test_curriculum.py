@@ -23,9 +23,8 @@ def states_equal(a, b) -> bool:
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory, tiny_store):
     """The work directory and the results of one undisturbed run."""
-    from tests.conftest import CONFIGS, SMALL_AVDIFF
-
     from avzoo.utils.config import load_config
+    from tests.conftest import CONFIGS, SMALL_AVDIFF
     work_dir = tmp_path_factory.mktemp('finished')
     cfg = load_config(CONFIGS / 'avdiff/avdiff_custom_5shot.py', [
         f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
@@ -200,7 +199,8 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path, finished):
     whole = (finished[0] / 'stage1_base' / 'last.pth').read_bytes()
     (tmp_path / 'cut.pth').write_bytes(whole[:len(whole) // 2])
     torch.save({'model': {}}, tmp_path / 'foreign.pth')
-    for name, words in (('cut.pth', 'cut short'), ('foreign.pth', 'not a checkpoint of avzoo'), ('no.pth', 'no checkpoint')):
+    cases = {'cut.pth': 'cut short', 'foreign.pth': 'not a checkpoint of avzoo', 'no.pth': 'no checkpoint'}
+    for name, words in cases.items():
         with pytest.raises(CheckpointError, match=words):
             load_checkpoint(tmp_path / name)
 

@@ -89,3 +89,12 @@ def test_a_cublas_setting_of_the_user_stays(monkeypatch):
     monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG')
     compat.set_cublas_workspace()
     assert compat.os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
+
+
+def test_waiting_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):
+    monkeypatch.delenv('OMP_WAIT_POLICY', raising=False)
+    compat.share_cores()
+    assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'
+    monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
+    compat.share_cores()
+    assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'

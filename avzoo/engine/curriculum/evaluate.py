@@ -55,8 +55,19 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
     run_cfg.load_from = str(Path(checkpoint))
     run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma='search' if search_gamma else 'checkpoint')
     runner = PhaseRunner.from_cfg(run_cfg)
+    _check_classes(meta, runner.test_dataloader.dataset.metainfo['classes'], str(checkpoint))
     with autocast(enabled=amp):
         metrics = runner.test()
     metric = runner.test_evaluator.metrics[0]
     predictions = {k: v for k, v in metric.predictions.items() if k != 'index'}
     return Evaluation('validation' if split == 'val' else f'draw {draw}', metrics, metric.per_class_recall, predictions)
+
+
+def _check_classes(meta: dict, classes: list[str], source: str) -> None:
+    """Refuse a checkpoint whose columns are other classes than those of the data."""
+    known = list(meta.get('classes') or classes)
+    if known != list(classes):
+        odd = next((f"'{a}' where the data has '{b}'" for a, b in zip(known, classes, strict=False) if a != b),
+                   f'{len(known)} classes where the data has {len(classes)}')
+        raise CheckpointError(f'{source} was trained on other classes: it has {odd}. Name the data it was trained on '
+                              'by --cfg-options data_root=... num_shots=...')

@@ -10,7 +10,7 @@ from torch import Tensor
 from avzoo.models.layers.masking import masked_mean
 from avzoo.registry import MODELS
 
-Norm = Literal['none', 'l2_time', 'l2_feature']
+Norm = Literal['l2_time', 'l2_feature'] | None
 
 
 @MODELS.register_module()
@@ -20,7 +20,7 @@ class AVPreprocessor(BaseDataPreprocessor):
     Args:
         seconds_per_step: {modality: seconds between two steps}; read from the store.
         scale: {modality: number that the stored values are divided by}, e.g. 255 for quantised VGGish.
-        norm: {modality: ``none``, ``l2_time`` or ``l2_feature``}. ``l2_time`` divides each channel by its L2 norm over
+        norm: {modality: ``l2_time``, ``l2_feature`` or ``None``}. ``l2_time`` divides each channel by its L2 norm over
             the steps of the video, as the released code does with C3D features; ``l2_feature`` divides each step by
             the L2 norm of its features. On sequences of one step ``l2_time`` leaves only signs.
         gain: {modality: factor after the normalisation}, e.g. the square root of the width after ``l2_feature``.
@@ -37,8 +37,8 @@ class AVPreprocessor(BaseDataPreprocessor):
         self.scale, self.norm, self.gain = dict(scale or {}), dict(norm or {}), dict(gain or {})
         self.pool_time = pool_time
         for modality, choice in self.norm.items():
-            if choice not in ('none', 'l2_time', 'l2_feature'):
-                raise ValueError(f"data_preprocessor.norm.{modality}='{choice}'; choose none, l2_time or l2_feature.")
+            if choice not in (None, 'l2_time', 'l2_feature'):
+                raise ValueError(f"data_preprocessor.norm.{modality}='{choice}'; choose l2_time, l2_feature or None.")
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return ``inputs`` {modality: (x (B, T, D), mask (B, T), seconds (B, T))} beside the batch's other entries."""
@@ -64,8 +64,8 @@ class AVPreprocessor(BaseDataPreprocessor):
     def _normalize(self, name: str, x: Tensor, time_dim: int | None) -> Tensor:
         if name in self.scale:
             x = x / self.scale[name]
-        norm = self.norm.get(name, 'none')
-        if norm != 'none':
+        norm = self.norm.get(name)
+        if norm is not None:
             # Padding is zero, so it does not enter the norm over time.
             x = F.normalize(x, dim=time_dim if norm == 'l2_time' and time_dim is not None else -1)
         return x * self.gain.get(name, 1.0)

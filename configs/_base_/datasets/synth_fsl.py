@@ -3,4 +3,4 @@
 _base_ = ['./custom.py']
 data_root = 'data/synth_fsl'
 synthesize = True
-train_dataloader = dict(batch_sampler=dict(num_batches=40))
+train_dataloader = dict(batch_sampler=dict(num_batches=25))
