@@ -1,5 +1,6 @@
 """Each workaround around mmengine, timm and torchvision, in a fresh interpreter where the order of imports matters."""
 
+import os
 import subprocess
 import sys
 from importlib import metadata

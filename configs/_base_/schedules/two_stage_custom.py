@@ -6,5 +6,5 @@ too little of the novel ones.
 """
 
 _base_ = ['./two_stage.py']
-curriculum = dict(base=dict(max_epochs=8), full=dict(max_epochs=6, freeze=()))
+curriculum = dict(base=dict(max_epochs=6), full=dict(max_epochs=5, freeze=()))
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
