@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from mmengine.dist import is_main_process
 
 from avzoo.apis.checkpoints import resolve_checkpoint
 from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
-from avzoo.engine.curriculum.plan import plan_phases
+from avzoo.engine.curriculum.plan import Phase
+from avzoo.engine.curriculum.state import finished_phases
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, plain, results_table
 from avzoo.utils.cli import run_tool
@@ -46,8 +48,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Test."""
     args = parse_arguments(argv)
-    if args.out and Path(args.out).suffix not in ('.json', '.npz'):
-        raise ConfigError(f"--out {args.out}: the file must end in .json or .npz.")
+    if args.out:
+        if Path(args.out).suffix not in ('.json', '.npz'):
+            raise ConfigError(f'--out {args.out}: the file must end in .json or .npz.')
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     cfg = config_from_arguments(args)
     work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')
     done = [evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, amp=args.amp)
@@ -69,10 +73,9 @@ def find_checkpoints(path: Path, split: str) -> list[Path]:
     if not path.is_dir():
         return [resolve_checkpoint(path)]
     if split == 'val':
-        found = [path / 'stage1_full' / 'best.pth']
+        found = [path / p.name / p.start_file for p in finished_phases(path) if p == Phase(1, 'full')]
     else:
-        draws = sorted(int(p.name.removeprefix('stage2_full_draw')) for p in path.glob('stage2_full_draw*'))
-        found = [path / phase.name / phase.start_file for phase in plan_phases(draws, 2) if phase.substage == 'full']
+        found = [path / phase.name / phase.start_file for phase in finished_phases(path) if phase.draw is not None]
     found = [p for p in found if p.is_file()]
     if not found:
         raise CheckpointError(f'{path} holds no finished run to evaluate on {split}; train it with tools/train.py, or '
@@ -90,7 +93,9 @@ def write_output(path: Path, item: str, done: list[Evaluation], aggregate: dict)
     if path.suffix == '.json':
         atomic_write_text(path, json.dumps(plain(content), indent=2) + '\n')
     else:
-        np.savez_compressed(path, **_flat(content))
+        partial = path.with_name(f'.{path.name}')
+        np.savez_compressed(partial, **_flat(content))
+        os.replace(partial, path)
 
 
 def _flat(content: dict, prefix: str = '') -> dict[str, np.ndarray]:

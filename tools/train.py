@@ -1,14 +1,18 @@
 """Train a method through the whole curriculum and print its B / N / HM / FSL table."""
 
 import argparse
+import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.engine import CurriculumRunner
+from mmengine.config import Config
+
+from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.plan import describe_plan
-from avzoo.utils.cli import run_tool
-from avzoo.utils.errors import ConfigError
+from avzoo.registry import RUNNERS
+from avzoo.utils.cli import natural_int, run_tool
+from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.launch import add_common_arguments, config_from_arguments
 
 _EPILOG = """examples:
@@ -39,7 +43,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                         help='no validation: stage 2 then takes the configured epochs and no calibration')
     parser.add_argument('--deterministic', action='store_true', help='only deterministic algorithms (slower on GPUs)')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='run only this stage')
-    parser.add_argument('--draws', type=int, nargs='+', help='run only these draws of stage 2 (from 0)')
+    parser.add_argument('--draws', type=natural_int, nargs='+', help='run only these draws of stage 2 (from 0)')
     parser.add_argument('--dry-run', action='store_true', help='check config and data, print the plan, train nothing')
     return parser.parse_args(argv)
 
@@ -48,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train."""
     args = parse_arguments(argv)
     cfg = config_from_arguments(args)
-    cfg.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     if args.amp:
         cfg.optim_wrapper.type = 'AutocastOptimWrapper'
     if args.no_validate:
@@ -57,24 +61,37 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg.randomness.deterministic = True
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    if args.draws is not None and not set(args.draws) <= set(range(cfg.curriculum.num_draws)):
-        raise ConfigError(f'--draws {" ".join(map(str, args.draws))}: the config has draws 0 to '
-                          f'{cfg.curriculum.num_draws - 1}.')
-    if cfg.get('synthesize'):
-        _make_synth(cfg)
+    draws = chosen_draws(args.draws, args.stage, cfg.curriculum.num_draws)
+    runner = runner_class(cfg)
+    ensure_synth(cfg)
     if args.dry_run:
-        print(describe_plan(cfg, args.draws, args.stage))
+        print(describe_plan(cfg, draws, args.stage))
         return
-    CurriculumRunner(cfg, resume=args.resume, stage=args.stage, draws=args.draws).train()
+    runner(cfg, resume=args.resume, stage=args.stage, draws=draws).train()
 
 
-def _make_synth(cfg) -> None:
-    from mmengine.dist import barrier, is_main_process
+def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int) -> tuple[int, ...] | None:
+    """Return the draws that were asked for, each once and in order; ``None`` for all."""
+    if draws is None:
+        return None
+    text = ' '.join(map(str, draws))
+    if stage == 1:
+        raise ConfigError(f'--draws {text} --stage 1: only stage 2 has draws. Leave out one of the two.')
+    if max(draws) >= num_draws:
+        raise ConfigError(f'--draws {text}: the config has draws 0 to {num_draws - 1}.')
+    return tuple(sorted(set(draws)))
 
-    from avzoo.datasets.synthetic import make_synth
-    if is_main_process() and not Path(cfg.data_root).exists():
-        make_synth(cfg.data_root)
-    barrier()
+
+def runner_class(cfg: Config) -> type:
+    """Return the runner that ``runner_type`` names; it is built as ``CurriculumRunner`` is."""
+    name = cfg.get('runner_type', 'CurriculumRunner')
+    cls = RUNNERS.get(name)
+    taken = inspect.signature(cls).parameters if cls is not None else {}
+    if not {'cfg', 'resume', 'stage', 'draws'} <= set(taken):
+        why = 'is not registered' if cls is None else 'runs no curriculum (it takes no cfg, resume, stage, draws)'
+        raise ConfigError(f"runner_type='{name}' {why}.{nearest(name, RUNNERS.names())} The one that is built in is "
+                          "'CurriculumRunner'.")
+    return cls
 
 
 if __name__ == '__main__':

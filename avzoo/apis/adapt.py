@@ -4,6 +4,7 @@ import copy
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from avzoo.apis.publish import stage_one_outcomes
 from avzoo.apis.support import Support, open_support
 from avzoo.datasets.adaptation_dataset import AdaptationDataset  # noqa: F401, registers it
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.checkpoint import FORMAT, save_checkpoint
 from avzoo.engine.curriculum.plan import Phase, phase_config, phase_epochs
 from avzoo.engine.curriculum.progress import Progress
@@ -96,17 +98,15 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
                  classes=metainfo['classes'], base_mask=metainfo['base_mask'], outcomes=outcomes)
     progress = Progress(cfg, [phase], outcomes)
     runner.register_hook(PhaseHook(meta=facts, monitor=cfg.curriculum.full.monitor, keep_gamma=False,
-                                   report=progress.report))
-    progress.begin(phase)
+                                   begin=partial(progress.begin, phase), report=progress.report))
     runner.train()
     return load_any_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
 
 
 def _base_root(cfg: Config, base_store: str | os.PathLike | None) -> Path:
     root = Path(base_store or cfg.data_root)
-    if base_store is None and cfg.get('synthesize') and not root.exists():
-        from avzoo.datasets.synthetic import make_synth
-        make_synth(root)
+    if base_store is None:
+        ensure_synth(cfg)
     if not (root / 'store.json').is_file():
         raise DataError(f'There is no feature store {root}. The model must see videos of its base classes again, or it '
                         'forgets them: give the store that it was trained on with --base-store.')

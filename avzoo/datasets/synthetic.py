@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import ZeroShotLists, draw_splits
@@ -33,6 +35,18 @@ class Recipe:
     silent: float = 0.2
     blank: float = 0.15
     text_noise: float = 0.3
+
+
+def ensure_synth(cfg: Config) -> None:
+    """Make the data set at ``cfg.data_root`` if the config asks for it (``synthesize``) and it is missing.
+
+    In distributed runs the main process makes it, and all wait.
+    """
+    if not cfg.get('synthesize'):
+        return
+    if is_main_process() and not Path(cfg.data_root).exists():
+        make_synth(cfg.data_root)
+    barrier()
 
 
 def make_synth(out: str | Path, *, seed: int = 0, shots: tuple[int, ...] = (1, 5, 10, 20), draws: int = 3,

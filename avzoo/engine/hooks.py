@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank, is_main_process
+from mmengine.dist import all_reduce, get_rank, is_main_process
 from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.logging import MMLogger
 
@@ -70,8 +70,8 @@ class CarryOptimizerHook(Hook):
 class ExtraForwardHook(Hook):
     """Repeat each training batch's forward pass, as the released code does for its log.
 
-    It changes nothing but the BatchNorm statistics, which take each batch twice. Only for comparison with the
-    released numbers.
+    The BatchNorm statistics take each batch twice, and dropout draws twice as many random numbers. Only for comparison
+    with the released numbers.
     """
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
@@ -108,20 +108,25 @@ class PhaseHook(Hook):
         meta: Plain values that every checkpoint of this phase carries.
         monitor: Metric that chooses the best epoch.
         keep_gamma: Store the calibration that validation chose in the model (full sub-stage).
+        begin: Called with the number of steps done before, when training starts.
         report: Called with the runner and the history after each epoch, and with a partial epoch now and then.
     """
 
     priority = 'VERY_LOW'  # After the parameter schedulers, whose state enters the checkpoint.
 
-    def __init__(self, *, meta: dict, monitor: str, keep_gamma: bool,
+    def __init__(self, *, meta: dict, monitor: str, keep_gamma: bool, begin: Callable[[int], None],
                  report: Callable[['object', list[dict], dict | None], None]) -> None:
-        self.meta, self.monitor, self.keep_gamma, self.report = meta, monitor, keep_gamma, report
+        self.meta, self.monitor, self.keep_gamma = meta, monitor, keep_gamma
+        self.begin, self.report = begin, report
         self.history: list[dict] = []
         self._loss, self._steps, self._spoke = None, 0, time.monotonic()
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         if checkpoint['meta'].get('phase') == self.meta['phase']:
             self.history = list(checkpoint['meta']['history'])
+
+    def before_train(self, runner) -> None:
+        self.begin(runner.iter)
 
     def before_train_epoch(self, runner) -> None:
         self._loss, self._steps = None, 0
@@ -134,7 +139,7 @@ class PhaseHook(Hook):
         self._steps += 1
         if time.monotonic() - self._spoke > 30:
             self._spoke = time.monotonic()
-            self.report(runner, self.history, dict(step=batch_idx + 1, loss=self._mean_loss(runner)))
+            self.report(runner, self.history, dict(step=batch_idx + 1, loss=float(self._loss) / self._steps))
 
     def after_train_epoch(self, runner) -> None:
         self.history.append(dict(epoch=runner.epoch + 1, lr=self._rate, loss=self._mean_loss(runner)))
@@ -160,11 +165,13 @@ class PhaseHook(Hook):
         self.report(runner, self.history, None)
 
     def _mean_loss(self, runner) -> float:
-        loss = float(self._loss) / self._steps
+        mean = (self._loss / self._steps).clone()
+        all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is none.
+        loss = float(mean)
         if not np.isfinite(loss):
             raise AvzooError(f'The training loss of {self.meta["phase"]} became {loss} in epoch {runner.epoch + 1}. '
-                             'Lower optim_wrapper.optimizer.lr, or set optim_wrapper.clip_grad=dict(max_norm=1.0); '
-                             'finished epochs are kept, and --resume goes on from them.')
+                             'Train anew in another --work-dir with a lower optim_wrapper.optimizer.lr, or with '
+                             'optim_wrapper.clip_grad="{\'max_norm\': 1.0}".')
         return loss
 
 

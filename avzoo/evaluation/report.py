@@ -63,9 +63,10 @@ def write_results(work_dir: str | os.PathLike, results: Mapping[str, Any]) -> tu
 
     Args:
         work_dir (PathLike): Where to write; it is made if needed.
-        results (Mapping): `method`, `dataset`, `num_shots`, `seed`, `gamma`, `draws` (one dict each with `draw` and
-            the metrics), `aggregate` (of `aggregate_draws`), and if known `references` (of `evaluate_references`)
-            and `per_class_recall` (class name to per cent). Other keys go to the JSON file as they are.
+        results (Mapping): `method`, `dataset`, `num_shots`, `seed`, `gamma`, `gamma_source`, `draws` (one dict each
+            with `draw` and the metrics), `aggregate` (of `aggregate_draws`), and if known `references` (of
+            `evaluate_references`) and `per_class_recall` (class name to per cent). Other keys go to the JSON file as
+            they are.
 
     Returns:
         tuple[Path, Path]: The two files.
@@ -80,7 +81,7 @@ def _markdown(results: Mapping[str, Any]) -> str:
     shots = results['num_shots']
     parts = [
         f"# {results['method']} on {results['dataset']}, {shots} shot{'' if shots == 1 else 's'}",
-        f"Seed {results['seed']}, calibration gamma {results['gamma']:g} (chosen on validation). Per cent.",
+        f"Seed {results['seed']}, calibration gamma {results['gamma']:g} ({results['gamma_source']}). Per cent.",
         results_table(results_rows(results), style='markdown'),
         interval_line(results['aggregate']),
     ]

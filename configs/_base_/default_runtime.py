@@ -13,8 +13,5 @@ default_hooks = dict(
 )
 custom_hooks = [dict(type='FitHook'), dict(type='SyncBuffersHook')]
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork'), dist_cfg=dict(backend='nccl'))
-vis_backends = []  # [dict(type='TensorboardVisBackend')] writes TensorBoard scalars.
-visualizer = dict(type='Visualizer', vis_backends=vis_backends)
-auto_scale_lr = dict(base_batch_size=64, enable=False)
+visualizer = dict(type='Visualizer', vis_backends=[])  # [dict(type='TensorboardVisBackend')] for TensorBoard.
 log_level = 'INFO'
-launcher = 'none'

@@ -48,8 +48,8 @@ def test_novel_videos_never_enter_base_training(tiny_config, tmp_path):
         assert run.train_dataloader.batch_sampler.subsets == ('base',)
 
 
-def test_full_substage_freezes_the_fusion_and_starts_from_the_best_base_model(tiny_config, tmp_path):
-    run = phase_config(tiny_config(tmp_path), Phase(1, 'full'), {}, tmp_path)
+def test_full_substage_freezes_the_fusion_and_starts_from_the_best_base_model(small_avdiff, tmp_path):
+    run = phase_config(small_avdiff(tmp_path), Phase(1, 'full'), {}, tmp_path)
     assert tuple(run.model.frozen) == ('encoders', 'embedding', 'fusion')
     assert run.load_from == str(tmp_path / 'stage1_base' / 'best.pth')
 

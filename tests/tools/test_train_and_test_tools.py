@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
+from tests.conftest import SMALL_AVDIFF
+
 CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
 SMALL = ('num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=4', 'test_dataloader.batch_size=4',
          'train_dataloader.batch_sampler.num_batches=2', 'curriculum.base.max_epochs=2', 'curriculum.full.max_epochs=2',
-         'curriculum.num_draws=2', 'model.fusion.depth=2', 'model.fusion.switch_after=1',
-         'model.generator.schedule.num_steps=5', 'optim_wrapper.optimizer.lr=1e-3')
+         'curriculum.num_draws=2', 'optim_wrapper.optimizer.lr=1e-3', *SMALL_AVDIFF)
 
 
 @pytest.fixture(scope='module')

@@ -40,6 +40,82 @@ def test_unknown_key_in_a_config_file_is_refused(path):
         check_config(cfg)
 
 
+def test_every_config_of_the_zoo_passes(repo_dir):
+    from mmengine.config import Config
+    for path in sorted((repo_dir / 'configs').glob('[a-z]*/*_5shot*.py')):
+        check_config(Config.fromfile(path))
+
+
+@pytest.mark.parametrize('key', ['data_root', 'num_shots', 'method', 'model', 'data_preprocessor', 'curriculum',
+                                 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator',
+                                 'optim_wrapper', 'randomness'])
+def test_missing_key_is_named(path, key):
+    cfg = load_config(path)
+    del cfg[key]
+    with pytest.raises(ConfigError, match=f"has no '{key}'"):
+        check_config(cfg)
+
+
+@pytest.mark.parametrize(('key', 'cure'), [('launcher', '--launcher'), ('resume', '--resume'),
+                                           ('vis_backends', 'visualizer.vis_backends')])
+def test_key_that_would_do_nothing_is_refused(path, key, cure):
+    cfg = load_config(path)
+    cfg[key] = 'none'
+    with pytest.raises(ConfigError, match=f"'{key}' is no config key.*{cure}"):
+        check_config(cfg)
+
+
+@pytest.mark.parametrize(('option', 'words'), [
+    ('curriculum.gamma_epoch=first', r"curriculum\.gamma_epoch='first'.*best, last"),
+    ('curriculum.zero_gamma=kep', r"curriculum\.zero_gamma='kep'.*Did you mean 'keep'"),
+    ("curriculum.references=['nearest_mean']", r"references='nearest_mean'.*Did you mean 'nearest_class_mean'"),
+    ('curriculum.base.max_epochs=0', r'curriculum\.base\.max_epochs=0 .*at least 1'),
+    ('curriculum.full.max_epochs=2.5', r'curriculum\.full\.max_epochs=2\.5 .*whole number'),
+    ('curriculum.num_draws=0', r'curriculum\.num_draws=0 .*at least 1'),
+    ('curriculum.full.monitor=hm', r"curriculum\.full\.monitor='hm'.*B0, B, N, HM, FSL, AUSUC"),
+    ('curriculum.full.frozen_mode=evaluate', r"frozen_mode='evaluate'.*Did you mean 'eval'"),
+    ('curriculum.base.carry_optimizer=True', r"Unknown config key 'curriculum\.base\.carry_optimizer'"),
+    ('curriculum.full.carry_optimizer=1', r'carry_optimizer=1 .*True or False'),
+    ('curriculum.base.max_epochs=None', r"'curriculum\.base' has no 'max_epochs'"),
+    ('train_dataloader.batch_sampler.num_batches=0', r'batch_sampler\.num_batches=0 .*at least 1'),
+    ('test_dataloader.batch_size=-1', r'test_dataloader\.batch_size=-1 .*at least 1'),
+    ('num_shots=0', r'num_shots=0 .*at least 1'),
+    ('num_shots=True', r'num_shots=True .*at least 1'),
+])
+def test_impossible_value_is_refused_with_the_cure(path, option, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(path, [option])
+
+
+@pytest.mark.parametrize(('hook', 'words'), [
+    ({'type': 'FitHok'}, r"custom_hooks\.2\.type='FitHok'.*Did you mean 'FitHook'"),
+    ({'type': 'EMAHok'}, r"Did you mean 'EMAHook'"),
+    ({'type': 'IntervalRuntimeInfoHook', 'intervall': 3}, r"custom_hooks\.2\.intervall'.*Did you mean 'interval'"),
+    ({'interval': 3}, r"custom_hooks\.2 has no 'type'"),
+])
+def test_wrong_hook_is_found_before_the_run(path, hook, words):
+    cfg = load_config(path)
+    cfg.custom_hooks = [*cfg.custom_hooks, hook]
+    with pytest.raises(ConfigError, match=words):
+        check_config(cfg)
+
+
+def test_hook_may_state_its_priority(path):
+    load_config(path, ["custom_hooks=[{'type': 'FitHook', 'priority': 'LOW'}]"])
+
+
+def test_tensorboard_without_its_package_is_refused_with_the_cure(path, monkeypatch):
+    monkeypatch.setattr('avzoo.utils.config_values.find_spec', lambda name: None)
+    with pytest.raises(ConfigError, match='pip install tensorboard'):
+        load_config(path, ["visualizer.vis_backends=[{'type': 'TensorboardVisBackend'}]"])
+
+
+def test_scaling_of_the_learning_rate_starts_from_the_configured_batch(repo_dir):
+    for data, size in (('ucf', 64), ('vgg', 64), ('activitynet', 32), ('custom', 64)):
+        cfg = load_config(repo_dir / f'configs/avdiff/avdiff_{data}_5shot.py')
+        assert cfg.auto_scale_lr.base_batch_size == size == cfg.train_dataloader.batch_size
+
+
 def test_unknown_part_name_lists_the_nearest(path):
     with pytest.raises(ConfigError, match=r"model\.fusion\.type='MaskedTransformr'.*Did you mean 'MaskedTransformer'"):
         load_config(path, ['model.fusion.type=MaskedTransformr'])

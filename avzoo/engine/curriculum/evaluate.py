@@ -32,7 +32,7 @@ class Evaluation:
 
 
 def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: str, draw: int | None,
-                        work_dir: str | os.PathLike, amp: bool = False, search_gamma: bool = False) -> Evaluation:
+                        work_dir: str | os.PathLike, amp: bool = False) -> Evaluation:
     """Evaluate a checkpoint with the calibration that it carries.
 
     Args:
@@ -42,18 +42,17 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
         draw: The draw whose test set is meant; ``None`` takes that of the checkpoint.
         work_dir: Where the log goes.
         amp: Compute in bfloat16.
-        search_gamma: Choose the calibration on this very set. On the test set only the released code does that.
     """
-    meta = load_checkpoint(checkpoint)['meta']
-    stage = 1 if split == 'val' else 2
-    if meta.get('stage') != stage:
-        raise CheckpointError(f'{checkpoint} is of stage {meta.get("stage")}, whose classes are not those of '
-                              f"'{split}'. Take one of stage {stage}, or --split {'test' if stage == 1 else 'val'}.")
+    content = load_checkpoint(checkpoint)
+    meta = content['meta']
+    _check_origin(cfg, meta, split, str(checkpoint))
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
+    # The released code takes a validated calibration of 0 for none, and searches on the test set.
+    unset = cfg.curriculum.zero_gamma == 'search_test' and float(content['state_dict']['gamma']) == 0
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
     run_cfg.load_from = str(Path(checkpoint))
-    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma='search' if search_gamma else 'checkpoint')
+    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma='search' if split == 'test' and unset else 'checkpoint')
     runner = PhaseRunner.from_cfg(run_cfg)
     _check_classes(meta, runner.test_dataloader.dataset.metainfo['classes'], str(checkpoint))
     with autocast(enabled=amp):
@@ -61,6 +60,21 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
     metric = runner.test_evaluator.metrics[0]
     predictions = {k: v for k, v in metric.predictions.items() if k != 'index'}
     return Evaluation('validation' if split == 'val' else f'draw {draw}', metrics, metric.per_class_recall, predictions)
+
+
+def _check_origin(cfg: Config, meta: dict, split: str, source: str) -> None:
+    """Refuse a checkpoint of another stage, sub-stage or number of shots than the evaluation is about."""
+    stage = 1 if split == 'val' else 2
+    if meta.get('stage') != stage:
+        raise CheckpointError(f"{source} is of stage {meta.get('stage')}, whose classes are not those of '{split}'. "
+                              f"Take one of stage {stage}, or --split {'test' if stage == 1 else 'val'}.")
+    if split == 'test' and meta.get('substage', 'full') != 'full':
+        raise CheckpointError(f'{source} is of the base sub-stage: it never saw a novel class. Take one of a '
+                              'stage2_full_draw folder.')
+    shots = meta.get('num_shots', cfg.num_shots)
+    if shots != cfg.num_shots:
+        raise CheckpointError(f'{source} was trained with {shots} shots, the config says num_shots={cfg.num_shots}: '
+                              f'the test set would hold videos of its training. Take the {shots}-shot config.')
 
 
 def _check_classes(meta: dict, classes: list[str], source: str) -> None:

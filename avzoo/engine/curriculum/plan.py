@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.hooks import best_epoch
-from avzoo.registry import DATASETS
+from avzoo.registry import DATASETS, MODELS
+from avzoo.utils.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,12 @@ class Phase:
     def name(self) -> str:
         """Name of the phase and of its folder, e.g. ``stage2_full_draw0``."""
         return f'stage{self.stage}_{self.substage}' + ('' if self.draw is None else f'_draw{self.draw}')
+
+    @classmethod
+    def from_name(cls, name: str) -> 'Phase':
+        """Return the phase of a folder's name."""
+        stage, substage, *draw = name.removeprefix('stage').split('_')
+        return cls(int(stage), substage, int(draw[0].removeprefix('draw')) if draw else None)
 
     @property
     def train_splits(self) -> tuple[str, ...]:
@@ -161,7 +167,11 @@ def _start_file(cfg: Config, phase: Phase) -> str:
 
 def _schedulers(cfg: Config) -> list[dict]:
     schedulers = cfg.param_scheduler or []
-    return [schedulers] if isinstance(schedulers, dict) else list(schedulers)
+    schedulers = [schedulers] if isinstance(schedulers, dict) else list(schedulers)
+    if len(schedulers) > 1 and any(s['type'] == 'ReduceOnPlateauLR' for s in schedulers):
+        raise ConfigError('param_scheduler combines ReduceOnPlateauLR with others; stage 2 replays the cuts of stage 1 '
+                          'and cannot tell whose they were. Keep one or the other.')
+    return schedulers
 
 
 def _watching_schedulers(cfg: Config, monitor: str) -> list[dict] | None:
@@ -175,17 +185,35 @@ def _replayed_schedulers(cfg: Config, chosen: dict) -> list[dict] | None:
     schedulers = [s for s in _schedulers(cfg) if s['type'] != 'ReduceOnPlateauLR']
     for plateau in (s for s in _schedulers(cfg) if s['type'] == 'ReduceOnPlateauLR'):
         if chosen.get('lr_drops'):
-            schedulers.append(dict(type='MultiStepLR', milestones=list(chosen['lr_drops']), gamma=plateau['factor']))
+            schedulers.append(dict(type='MultiStepLR', milestones=list(chosen['lr_drops']),
+                                   gamma=plateau.get('factor', 0.1)))
     return schedulers or None
+
+
+def preflight(cfg: Config, phases: Sequence[Phase]) -> None:
+    """Open the data of every phase and test, and build each stage's model, so that nothing of that fails later."""
+    built = set()
+    for phase in phases:
+        run = phase_config(cfg, phase, {}, cfg.work_dir)
+        data = [run.train_dataloader.dataset, run.val_dataloader.dataset if run.val_dataloader else None]
+        if phase.draw is not None:
+            test = evaluation_config(cfg, 'test', phase.draw, cfg.work_dir)
+            data.append(test.test_dataloader.dataset)
+        for one in filter(None, data):
+            DATASETS.build(one)
+        if phase.stage not in built:
+            MODELS.build(run.model)
+            built.add(phase.stage)
 
 
 def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
     """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
     draws = range(cfg.curriculum.num_draws) if draws is None else draws
+    preflight(cfg, plan_phases(draws, stage))
     lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
     for phase in plan_phases(draws, stage):
         run = phase_config(cfg, phase, {}, cfg.work_dir)
-        data = GFSLDataset(**{k: v for k, v in run.train_dataloader.dataset.items() if k != 'type'})
+        data = DATASETS.build(run.train_dataloader.dataset)
         steps = run.train_dataloader.batch_sampler.num_batches * len(run.train_dataloader.batch_sampler.subsets)
         upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '

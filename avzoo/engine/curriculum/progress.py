@@ -26,8 +26,8 @@ class Progress:
         self._pace: dict[str, float] = {}
         self._mark = (time.monotonic(), 0)
 
-    def begin(self, phase: Phase, steps_done: int = 0) -> None:
-        """Start the clock of a phase."""
+    def begin(self, phase: Phase, steps_done: int) -> None:
+        """Start the clock of a phase, of which some steps may have been done before an interruption."""
         self.phase, self._mark = phase, (time.monotonic(), steps_done)
 
     def report(self, runner, history: list[dict], partial: dict | None) -> None:

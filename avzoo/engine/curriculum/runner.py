@@ -2,6 +2,7 @@
 
 import copy
 import json
+from functools import partial
 from pathlib import Path
 
 import mmengine.dist as dist
@@ -11,7 +12,7 @@ from mmengine.logging import MMLogger
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
-from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases
+from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, preflight
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook, log_line
@@ -20,7 +21,8 @@ from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.linear_references import evaluate_references
 from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
 from avzoo.registry import RUNNERS
-from avzoo.utils.errors import AvzooError
+from avzoo.utils.errors import AvzooError, CheckpointError, DataError
+from avzoo.utils.files import atomic_write_text, sha256_of
 
 
 @RUNNERS.register_module()
@@ -47,12 +49,17 @@ class CurriculumRunner:
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
         self.resume_from = Path(resume) if isinstance(resume, str) else None
-        self.state = CurriculumState(self.work_dir, deciding_settings(cfg))
+        self.state = CurriculumState(self.work_dir, dict(deciding_settings(cfg), processes=dist.get_world_size()))
+        used = [p.name for p in plan_phases(self.draws) if (self.work_dir / p.name).exists()]
+        if (self.state.exists or used) and not resume:
+            raise AvzooError(f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another '
+                             '--work-dir.')
         if self.state.exists:
-            if not resume:
-                raise AvzooError(f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another '
-                                 '--work-dir.')
             self.state.read()
+        elif used:
+            raise AvzooError(f'{self.work_dir} holds {used[0]} but no {self.state.path.name}, which says how it was '
+                             'trained. Choose another --work-dir.')
+        dist.barrier()  # Nobody writes before all have read.
         self.work_dir.mkdir(parents=True, exist_ok=True)
         MMLogger.get_instance('avzoo', logger_name='avzoo', log_file=str(self.work_dir / 'curriculum.log'),
                               file_mode='a')
@@ -66,6 +73,12 @@ class CurriculumRunner:
         """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
         self._check_stage_one()
         todo = [p for p in self.phases if p.name not in self.state.phases]
+        if self.resume_from is not None and not todo:
+            raise AvzooError(f'--resume {self.resume_from}: every phase of {self.work_dir} is finished. Leave the path '
+                             'out to see the results.')
+        self._check_store()
+        if todo:
+            preflight(self.cfg, todo)
         if dist.is_main_process():
             self.state.write()
             self.cfg.dump(str(self.work_dir / 'config.py'))
@@ -100,12 +113,11 @@ class CurriculumRunner:
         runner = PhaseRunner.from_cfg(cfg)
         meta = dict(phase=phase.name, stage=phase.stage, substage=phase.substage, draw=phase.draw,
                     num_shots=self.cfg.num_shots, **_plain(runner.train_dataloader.dataset.metainfo, cfg))
-        hook = PhaseHook(meta=meta, monitor=substage['monitor'], report=progress.report,
-                         keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate)
+        hook = PhaseHook(meta=meta, monitor=substage['monitor'], begin=partial(progress.begin, phase),
+                         report=progress.report, keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate)
         runner.register_hook(hook)
         if substage.get('carry_optimizer') and not cfg.get('resume'):
             runner.register_hook(CarryOptimizerHook(Path(cfg.load_from).with_name('last.pth')))
-        progress.begin(phase)
         runner.train()
         self.state.phases[phase.name] = outcome(self.cfg, phase, hook.history)
         if dist.is_main_process():
@@ -115,10 +127,12 @@ class CurriculumRunner:
     def _checkpoint_to_resume(self, phase: Phase) -> Path | None:
         if self.resume_from is not None:
             path, self.resume_from = self.resume_from, None
-            of = load_checkpoint(path)['meta'].get('phase')
-            if of != phase.name:
-                raise AvzooError(f'--resume {path}: this is a checkpoint of {of}, but the run goes on with '
-                                 f'{phase.name}. Leave the path out to go on from the newest one.')
+            content = load_checkpoint(path)
+            of, seed = content['meta'].get('phase'), content['meta'].get('seed')
+            if of != phase.name or seed != self.cfg.randomness.seed or 'optimizer' not in content:
+                raise CheckpointError(f'--resume {path}: this is a checkpoint of {of} with seed {seed}, but the run '
+                                      f'goes on with {phase.name} and seed {self.cfg.randomness.seed}. Leave the path '
+                                      'out to go on from the newest one.')
             return path
         last = self.work_dir / phase.name / 'last.pth'
         return last if last.is_file() else None
@@ -126,9 +140,7 @@ class CurriculumRunner:
     def _test_draw(self, draw: int) -> None:
         phase = Phase(2, 'full', draw)
         path = self.work_dir / phase.name / phase.start_file
-        # The released code takes a validated calibration of 0 for none, and searches on the test set.
-        search = self.cfg.curriculum.zero_gamma == 'search_test' and chosen_gamma(self.cfg, self.state.phases) == 0
-        found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent, search_gamma=search)
+        found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent)
         self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall)
         if dist.is_main_process():
             self.state.write()
@@ -140,7 +152,8 @@ class CurriculumRunner:
         store = FeatureStore(cfg.data_root)
         references = self._references(store)
         return dict(method=cfg.method, dataset=store.name, num_shots=cfg.num_shots, seed=cfg.randomness.seed,
-                    gamma=chosen_gamma(cfg, self.state.phases), draws=draws, aggregate=aggregate_draws(draws),
+                    gamma=chosen_gamma(cfg, self.state.phases), gamma_source=self._gamma_source(draws),
+                    draws=draws, aggregate=aggregate_draws(draws),
                     references=references, per_class_recall=_mean_recall([tests[str(d)] for d in self.draws]))
 
     def _references(self, store: FeatureStore) -> dict:
@@ -148,16 +161,37 @@ class CurriculumRunner:
         path = self.work_dir / 'references.json'
         methods = list(self.cfg.curriculum.references)
         key = dict(methods=methods, draws=list(self.draws))
-        if path.is_file():
+        if not methods:
+            return {}
+        kept = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+        dist.barrier()  # Nobody writes before all have looked.
+        if kept.get('key') != key:
+            if dist.is_main_process():
+                found = evaluate_references(store, self.cfg.num_shots, draws=self.draws, methods=methods,
+                                            modalities=tuple(self.cfg.model.encoders))
+                atomic_write_text(path, json.dumps(dict(key=key, references=found), indent=2) + '\n')
+            dist.barrier()
             kept = json.loads(path.read_text(encoding='utf-8'))
-            if kept['key'] == key:
-                return kept['references']
-        found = evaluate_references(store, self.cfg.num_shots, draws=self.draws, methods=methods,
-                                    modalities=tuple(self.cfg.model.encoders)) if methods else {}
-        if dist.is_main_process():
-            path.write_text(json.dumps(dict(key=key, references=found), indent=2), encoding='utf-8')
+        return kept['references']
+
+    def _gamma_source(self, draws: list[dict]) -> str:
+        if not self.cfg.curriculum.validate:
+            return 'not calibrated: there was no validation'
+        if any(d['gamma'] != chosen_gamma(self.cfg, self.state.phases) for d in draws):
+            return 'searched on the test set, as the released code does where validation chose 0'
+        return 'chosen on validation'
+
+    def _check_store(self) -> None:
+        """Verify the store's checksums once per run, and that it is the same store later."""
+        path = Path(self.cfg.data_root) / 'store.json'
+        found = sha256_of(path) if path.is_file() else ''
+        if self.state.store_sha256 and found != self.state.store_sha256:
+            raise DataError(f'{path.parent} is not the store that {self.work_dir} was begun with. Restore it, or '
+                            'choose another --work-dir.')
+        if not self.state.store_sha256 and dist.is_main_process():
+            FeatureStore(self.cfg.data_root, verify=True)
         dist.barrier()
-        return found
+        self.state.store_sha256 = found
 
     def _check_stage_one(self) -> None:
         missing = [p.name for p in plan_phases((), 1) if p.name not in self.state.phases]

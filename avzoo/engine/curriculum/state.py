@@ -6,7 +6,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from avzoo.utils.errors import AvzooError, ConfigError
+from avzoo.engine.curriculum.plan import Phase
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
 
 FILE_NAME = 'curriculum.json'
@@ -14,11 +15,15 @@ FILE_NAME = 'curriculum.json'
 # Settings that change how a run computes, not what.
 _FREE_SETTINGS = ('launcher', 'log_level', 'default_hooks', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir',
                   'resume')
+_FREE_LOADER_SETTINGS = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
 def deciding_settings(cfg: Config) -> dict[str, Any]:
     """Return the settings of a config that decide the numbers."""
-    return {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS}
+    settings = {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS}
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        settings[loader] = {k: v for k, v in settings[loader].items() if k not in _FREE_LOADER_SETTINGS}
+    return settings
 
 
 class CurriculumState:
@@ -34,6 +39,7 @@ class CurriculumState:
         self.settings = json.loads(json.dumps(settings))
         self.phases: dict[str, dict] = {}
         self.tests: dict[str, dict] = {}
+        self.store_sha256 = ''
 
     @property
     def exists(self) -> bool:
@@ -49,6 +55,7 @@ class CurriculumState:
         try:
             content = json.loads(self.path.read_text(encoding='utf-8'))
             before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
+            self.store_sha256 = content['store_sha256']
         except (ValueError, KeyError) as error:
             raise AvzooError(f'{self.path} is damaged ({error}); delete the work directory and train again.') from error
         changed = _first_difference(before, self.settings)
@@ -58,8 +65,21 @@ class CurriculumState:
 
     def write(self) -> None:
         """Write the state atomically."""
-        content = dict(phases=self.phases, tests=self.tests, settings=self.settings)
+        content = dict(phases=self.phases, tests=self.tests, store_sha256=self.store_sha256, settings=self.settings)
         atomic_write_text(self.path, json.dumps(content, indent=2) + '\n')
+
+
+def finished_phases(work_dir: str | Path) -> list[Phase]:
+    """Return the phases that a work directory's ``curriculum.json`` calls finished, in order.
+
+    Raises:
+        CheckpointError: If the folder holds no run.
+    """
+    path = Path(work_dir) / FILE_NAME
+    if not path.is_file():
+        raise CheckpointError(f'{work_dir} holds no run ({FILE_NAME} is missing). Train with tools/train.py, or name a '
+                              'checkpoint file.')
+    return [Phase.from_name(name) for name in json.loads(path.read_text(encoding='utf-8'))['phases']]
 
 
 def _first_difference(before: Any, now: Any, path: str = '') -> str:

@@ -69,6 +69,8 @@ class AVClassifier(BaseModel):
     def _build_generator(self, generator: dict | None, conditioner: dict | None, facts: dict) -> None:
         self.generator = self.conditioner = None
         if generator is None:
+            if conditioner is not None:
+                raise ConfigError('model.conditioner has no generator to condition; set model.conditioner=None too.')
             return
         if conditioner is None:
             raise ConfigError('model.generator needs model.conditioner, which tells it the class; set e.g. '
@@ -120,7 +122,9 @@ class AVClassifier(BaseModel):
             return self.extract_feat(inputs)
         if mode == 'loss':
             return self.loss(inputs, label, novel=novel)
-        return self.predict(inputs, label, index)
+        if mode == 'predict':
+            return self.predict(inputs, label, index)
+        raise ValueError(f"mode='{mode}'; choose tensor, loss or predict.")
 
     def extract_feat(self, inputs: dict) -> Tensor:
         """Return c_o: (B, d_out), or (B, R, d_out) where the fusion has R readouts."""

@@ -7,3 +7,4 @@ train_dataloader = dict(batch_size=32, dataset=dict(window=dict(steps=60, positi
 # The released code validates on 30 steps; the paper names only the 300 of evaluation.
 val_dataloader = dict(dataset=dict(window=dict(steps=30, position='center')))
 test_dataloader = dict(dataset=dict(window=dict(steps=300, position='center')))
+auto_scale_lr = dict(base_batch_size=32)

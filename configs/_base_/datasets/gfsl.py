@@ -13,3 +13,4 @@ val_dataloader = dict(
     batch_sampler=dict(type='EvaluationBatchSampler'))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='GFSLMetric')
+auto_scale_lr = dict(base_batch_size=64, enable=False)  # Batch size, over all processes, that the rate is for.

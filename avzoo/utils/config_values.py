@@ -1,0 +1,107 @@
+"""Which values the settings outside of registered parts may have."""
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from mmengine.config import Config
+
+from avzoo.utils.errors import ConfigError, nearest
+
+_KINDS = {
+    **dict.fromkeys(('model', 'data_preprocessor', 'curriculum', 'train_dataloader', 'val_dataloader',
+                     'test_dataloader', 'optim_wrapper', 'randomness', 'default_hooks', 'env_cfg', 'auto_scale_lr',
+                     'visualizer'), (Mapping, 'a section (a dict)')),
+    **dict.fromkeys(('val_evaluator', 'param_scheduler'), (Mapping | list | tuple, 'a section (a dict), or a list')),
+    'custom_hooks': (list | tuple, 'a list'),
+    **dict.fromkeys(('data_root', 'work_dir'), (str | os.PathLike, "a path; a name of digits is written './123'")),
+    **dict.fromkeys(('method', 'runner_type'), (str, 'a text')),
+}
+_METRICS = ('B0', 'B', 'N', 'HM', 'FSL', 'AUSUC')
+_REFERENCES = ('nearest_class_mean', 'logistic_regression')
+
+
+def check_values(cfg: Config) -> None:
+    """Check kinds of sections, and the values of the curriculum, the loaders and the shots.
+
+    Raises:
+        ConfigError: For the first impossible value; names its config path and the cure.
+    """
+    for key, (kind, words) in _KINDS.items():
+        if cfg.get(key) is not None and not isinstance(cfg[key], kind):
+            raise ConfigError(f'{key}={cfg[key]!r} is of the wrong kind: it must be {words}.')
+    _positive('num_shots', cfg.num_shots)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        _check_loader(cfg[name], name)
+    _check_curriculum(cfg.curriculum)
+    _check_backends(cfg.get('visualizer') or {})
+
+
+def _check_loader(loader: Mapping, path: str) -> None:
+    _require(loader, path, ('batch_size', 'dataset'))
+    _positive(f'{path}.batch_size', loader['batch_size'])
+    sampler = loader.get('batch_sampler') or {}
+    if 'num_batches' in sampler:
+        _positive(f'{path}.batch_sampler.num_batches', sampler['num_batches'])
+
+
+def _check_curriculum(curriculum: Mapping) -> None:
+    _require(curriculum, 'curriculum',
+             ('base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'references'))
+    for name in ('base', 'full'):
+        path, substage = f'curriculum.{name}', curriculum[name]
+        if not isinstance(substage, Mapping):
+            raise ConfigError(f'{path}={substage!r} is of the wrong kind: it must be a section (a dict).')
+        _require(substage, path, ('max_epochs', 'monitor'))
+        _positive(f'{path}.max_epochs', substage['max_epochs'])
+        _choice(f'{path}.monitor', substage['monitor'], _METRICS)
+        _choice(f'{path}.frozen_mode', substage.get('frozen_mode', 'train'), ('train', 'eval'))
+        _check(f'{path}.freeze', substage.get('freeze', ()), _is_names, "a list of parts, e.g. ('encoders', 'fusion')")
+        _check(f'{path}.carry_optimizer', substage.get('carry_optimizer', False), _is_bool, 'True or False')
+    _positive('curriculum.num_draws', curriculum['num_draws'])
+    _check('curriculum.validate', curriculum['validate'], _is_bool, 'True or False')
+    _choice('curriculum.gamma_epoch', curriculum['gamma_epoch'], ('best', 'last'))
+    _choice('curriculum.zero_gamma', curriculum['zero_gamma'], ('keep', 'search_test'))
+    references = curriculum['references']
+    _check('curriculum.references', references, _is_names, f'a list of: {", ".join(_REFERENCES)}; () for none')
+    for name in references:
+        _choice('curriculum.references', name, _REFERENCES)
+
+
+def _check_backends(visualizer: Mapping) -> None:
+    for i, backend in enumerate(visualizer.get('vis_backends') or ()):
+        name = backend.get('type') if isinstance(backend, Mapping) else type(backend).__name__
+        if name == 'TensorboardVisBackend' and find_spec('tensorboard') is None:
+            raise ConfigError(f"visualizer.vis_backends.{i}.type='TensorboardVisBackend' needs the package "
+                              'tensorboard, which is not installed; pip install tensorboard.')
+
+
+def _require(section: Mapping, path: str, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if section.get(key) is None:
+            raise ConfigError(f"'{path}' has no '{key}'. It needs: {', '.join(keys)}.")
+
+
+def _positive(path: str, value: Any) -> None:
+    _check(path, value, lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 1,
+           'a whole number of at least 1')
+
+
+def _choice(path: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f'{path}={value!r} is not possible.{nearest(value, choices)} '
+                          f'Choose one of: {", ".join(choices)}.')
+
+
+def _check(path: str, value: Any, fits: Callable[[Any], bool], words: str) -> None:
+    if not fits(value):
+        raise ConfigError(f'{path}={value!r} is not possible; it must be {words}.')
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)

@@ -1,0 +1,82 @@
+"""What tools/train.py makes of its arguments and of the config, before anything is trained."""
+
+import importlib.util
+
+import pytest
+
+from avzoo.registry import RUNNERS
+from avzoo.utils.errors import ConfigError
+
+CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
+
+
+@pytest.fixture(scope='module')
+def train(repo_dir):
+    spec = importlib.util.spec_from_file_location('train_tool', repo_dir / 'tools/train.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """The calls of a runner that only remembers how it was built, registered as ``RecordingRunner``."""
+    calls = []
+
+    class RecordingRunner:
+        def __init__(self, cfg, *, resume, stage, draws):
+            calls.append(dict(cfg=cfg, resume=resume, stage=stage, draws=draws))
+
+        def train(self):
+            calls[-1]['trained'] = True
+
+    monkeypatch.setitem(RUNNERS.module_dict, 'RecordingRunner', RecordingRunner)
+    return calls
+
+
+def run(train, repo_dir, *arguments, options=()):
+    train.main([str(repo_dir / CONFIG), *arguments, '--cfg-options', 'runner_type=RecordingRunner', *options])
+
+
+def test_the_runner_is_the_one_that_the_config_names(train, built, repo_dir):
+    run(train, repo_dir, '--stage', '2', '--resume')
+    assert built[0]['trained'] and built[0]['stage'] == 2 and built[0]['resume'] is True and built[0]['draws'] is None
+
+
+@pytest.mark.parametrize('name', ['CurriculumRuner', 'PhaseRunner', 'Runner'])
+def test_a_runner_that_runs_no_curriculum_is_refused(train, repo_dir, name):
+    with pytest.raises(ConfigError, match=f"runner_type='{name}'.*'CurriculumRunner'"):
+        train.main([str(repo_dir / CONFIG), '--cfg-options', f'runner_type={name}'])
+
+
+def test_work_dir_of_the_config_counts_unless_one_is_given(train, built, repo_dir):
+    run(train, repo_dir)
+    run(train, repo_dir, options=['work_dir=runs/a'])
+    run(train, repo_dir, '--work-dir', 'runs/b', options=['work_dir=runs/a'])
+    assert [call['cfg'].work_dir for call in built] == ['work_dirs/avdiff_custom_5shot', 'runs/a', 'runs/b']
+
+
+def test_draws_are_run_once_and_in_order(train, built, repo_dir):
+    run(train, repo_dir, '--draws', '2', '0', '0')
+    assert built[0]['draws'] == (0, 2)
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [(('--draws', '3'), '--draws 3: the config has draws 0 to 2'),
+                                                  (('--draws', '0', '--stage', '1'), 'only stage 2 has draws')])
+def test_impossible_draws_are_refused(train, repo_dir, arguments, words):
+    with pytest.raises(ConfigError, match=words):
+        train.main([str(repo_dir / CONFIG), *arguments])
+
+
+def test_launcher_without_its_processes_is_refused(train, repo_dir, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    with pytest.raises(ConfigError, match='has no RANK.*torchrun'):
+        train.main([str(repo_dir / CONFIG), '--launcher', 'pytorch'])
+
+
+def test_the_help_says_what_scales_the_learning_rate(train, repo_dir, capsys):
+    with pytest.raises(SystemExit):
+        train.main(['--help'])
+    words = 'scale the learning rate with the number of processes'
+    assert words in ' '.join(capsys.readouterr().out.split())
+    assert words in (repo_dir / 'docs/getting_started.md').read_text(encoding='utf-8')
