@@ -14,25 +14,27 @@ _REQUIRED = ('method', 'data_root', 'num_shots', 'model', 'data_preprocessor', '
              'val_dataloader', 'test_dataloader', 'val_evaluator', 'optim_wrapper', 'randomness')
 _TOP_LEVEL = {*_REQUIRED, 'synthesize', 'param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks', 'env_cfg',
               'visualizer', 'log_level', 'log_processor', 'default_scope', 'runner_type', 'work_dir',
-              'model_wrapper_cfg'}
+              'model_wrapper_cfg', 'custom_imports'}
 _SUBSTAGE = {'max_epochs', 'monitor', 'freeze', 'frozen_mode'}
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_LOADER = {'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'drop_last', 'dataset',
+           'sampler', 'batch_sampler', 'worker_init_fn'}
+_WINDOW = {'steps', 'position', 'audio_length', 'last_start'}
 _MODALITIES = {'audio', 'visual'}
 _SECTIONS = {
     '': _TOP_LEVEL,
     'curriculum': {'base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'references'},
     'curriculum.base': _SUBSTAGE,
     'curriculum.full': {*_SUBSTAGE, 'carry_optimizer'},
-    **dict.fromkeys(('train_dataloader', 'val_dataloader', 'test_dataloader'),
-                    {'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'drop_last',
-                     'dataset', 'sampler', 'batch_sampler', 'worker_init_fn'}),
-    **dict.fromkeys((f'{loader}_dataloader.dataset.window' for loader in ('train', 'val', 'test')),
-                    {'steps', 'position', 'audio_length', 'last_start'}),
+    **dict.fromkeys(_LOADERS, _LOADER),
+    **dict.fromkeys((f'{loader}.dataset.window' for loader in _LOADERS), _WINDOW),
     **dict.fromkeys(('model.encoders', 'data_preprocessor.scale', 'data_preprocessor.norm', 'data_preprocessor.gain'),
                     _MODALITIES),
     'optim_wrapper.clip_grad': {'type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach', 'clip_value'},
     'default_hooks': {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'},
     'randomness': {'seed', 'deterministic', 'diff_rank_seed'},
     'auto_scale_lr': {'base_batch_size', 'enable'},
+    'custom_imports': {'imports', 'allow_failed_imports'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
 }
 _OPEN_ENDED = ('model.encoders', 'default_hooks')  # A file may name others; an option only those that are there.

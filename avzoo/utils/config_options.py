@@ -88,8 +88,9 @@ def _check_key(node: Mapping | Config, path: str, key: str) -> None:
 def _replaced(old: Any, path: str, new: Any) -> Any:
     if isinstance(old, Mapping):
         if isinstance(new, Mapping):
-            return ConfigDict(Config._merge_a_into_b(new, copy.deepcopy(old)))
-        _refuse_unless(new is None or isinstance(new, list | tuple), path, new, 'a section', f"{path}.{next(iter(old), 'KEY')}")
+            return ConfigDict(Config._merge_a_into_b(dict(section=new), dict(section=copy.deepcopy(old)))['section'])
+        example = f'{path}.{next(iter(old), "KEY")}=...'
+        _refuse_unless(new is None or isinstance(new, list | tuple), path, new, 'a section', example)
     elif isinstance(old, list | tuple):
         _refuse_unless(new is None or isinstance(new, list | tuple), path, new, 'a list', f'"{path}=[...]"')
     elif isinstance(old, int | float):

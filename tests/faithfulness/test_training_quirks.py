@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from avzoo.engine.checkpoint import load_checkpoint
+from avzoo.engine.checkpoint import FORMAT, load_checkpoint, save_checkpoint
 from avzoo.engine.curriculum import runner as curriculum_runner
-from avzoo.engine.curriculum.plan import chosen_gamma
+from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+from avzoo.engine.curriculum.plan import chosen_gamma, evaluation_config
 from avzoo.engine.hooks import ExtraForwardHook, best_epoch
 from avzoo.evaluation.functional import gfsl_metrics
+from avzoo.registry import MODELS
 from avzoo.utils.config import load_config
 from tests.golden.conftest import without_dropout
 
@@ -116,17 +118,21 @@ def test_gamma_of_the_last_or_of_the_best_epoch(released_and_sane):
     assert chosen_gamma(released, outcomes) == 0.5 and chosen_gamma(sane, outcomes) == 0.2
 
 
-@pytest.mark.parametrize('gamma', [0.0, 0.3])
-def test_a_validated_gamma_of_zero_is_searched_on_the_test_set(released_and_sane, gamma, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(curriculum_runner, 'evaluate_checkpoint', lambda *args, search_gamma, **kwargs: asked.append(
-        search_gamma) or SimpleNamespace(metrics={}, per_class_recall={}))
-    for cfg in released_and_sane:
-        cfg.work_dir = str(tmp_path / cfg.curriculum.zero_gamma)
-        run = curriculum_runner.CurriculumRunner(cfg)
-        run.state.phases['stage1_full'] = dict(gamma=gamma, last_gamma=gamma)
-        run._test_draw(0)
-    assert asked == [gamma == 0.0, False]
+@pytest.mark.parametrize(('choice', 'gamma'), [('search_test', 0.0), ('keep', 0.0), ('search_test', 0.1)])
+def test_a_validated_gamma_of_zero_is_searched_on_the_test_set(small_avdiff, tmp_path, choice, gamma):
+    # A grid without 0 tells a search from the calibration of the checkpoint.
+    cfg = small_avdiff(tmp_path, f'curriculum.zero_gamma={choice}', 'val_evaluator.gamma_grid=(0.3,0.5)')
+    torch.manual_seed(0)
+    model = MODELS.build(evaluation_config(cfg, 'test', 0, tmp_path).model)
+    model.gamma.fill_(gamma)
+    meta = dict(format=FORMAT, stage=2, substage='full', draw=0, num_shots=2)
+    save_checkpoint(tmp_path / 'it.pth', dict(meta=meta, state_dict=model.state_dict()))
+    used = evaluate_checkpoint(cfg, tmp_path / 'it.pth', split='test', draw=0, work_dir=tmp_path).metrics['gamma']
+    assert used in (0.3, 0.5) if (choice, gamma) == ('search_test', 0.0) else used == gamma
+
+
+def test_the_released_recipe_searches_where_zero_was_chosen(released_and_sane):
+    assert [cfg.curriculum.zero_gamma for cfg in released_and_sane] == ['search_test', 'keep']
 
 
 def test_what_the_search_gives_where_zero_was_meant(golden):

@@ -70,7 +70,7 @@ def test_impossible_draws_are_refused(train, repo_dir, arguments, words):
 
 def test_launcher_without_its_processes_is_refused(train, repo_dir, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
-    with pytest.raises(ConfigError, match='has no RANK.*torchrun'):
+    with pytest.raises(ConfigError, match=r'has no RANK.*torchrun'):
         train.main([str(repo_dir / CONFIG), '--launcher', 'pytorch'])
 
 

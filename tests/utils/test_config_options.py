@@ -14,7 +14,7 @@ def read(repo_dir):
 def test_a_path_leads_into_tuples(read):
     assert read('optim_wrapper.optimizer.betas.0=0.8').optim_wrapper.optimizer.betas == (0.8, 0.999)
     hooks = read('custom_hooks.0.type=ExtraForwardHook').custom_hooks
-    assert [h.type for h in hooks][0] == 'ExtraForwardHook' and len(hooks) == len(read().custom_hooks)
+    assert hooks[0].type == 'ExtraForwardHook' and len(hooks) == len(read().custom_hooks)
 
 
 @pytest.mark.parametrize('index', ['2', '-1', 'first'])
@@ -41,9 +41,10 @@ def test_typos_in_free_sections_are_found(read, option, near):
         read(option)
 
 
-@pytest.mark.parametrize('option', ['curriculum=3', 'model=3', 'data_root=123', 'model.fusion=transformer', 'model=None',
-                                    'optim_wrapper.optimizer.lr=fast', 'curriculum.validate=yes', 'custom_hooks={}',
-                                    'curriculum.full.freeze=encoders', 'curriculum.base=[1]', 'randomness=[1]'])
+@pytest.mark.parametrize('option', ['curriculum=3', 'model=3', 'data_root=123', 'model=None',
+                                    'model.fusion=transformer', 'optim_wrapper.optimizer.lr=fast',
+                                    'curriculum.validate=yes', 'custom_hooks={}', 'curriculum.full.freeze=encoders',
+                                    'curriculum.base=[1]', 'randomness=[1]'])
 def test_values_of_the_wrong_kind_are_refused(read, option):
     key = option.partition('=')[0]
     with pytest.raises(ConfigError, match=rf"{key.rpartition('.')[2]}.*(wrong kind|has no)|has no '{key}'"):

@@ -1,0 +1,49 @@
+"""docs/add_a_fusion.md does what it says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+OPTIONS = ('num_shots=2', 'train_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=1',
+           'curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1', 'curriculum.num_draws=1',
+           'curriculum.references=()', 'model.generator.schedule.num_steps=3')
+
+
+@pytest.fixture(scope='module')
+def folder(repo_dir, tmp_path_factory):
+    """A folder with the files of the page, and its check as ``check.py``."""
+    page = (repo_dir / 'docs/add_a_fusion.md').read_text(encoding='utf-8')
+    out = tmp_path_factory.mktemp('page')
+    files = dict(re.findall(r'<!-- file: (\S+) -->\n```python\n(.*?)```', page, re.DOTALL))
+    assert sorted(files) == ['weighted_mean.py', 'weighted_mean_synth_5shot.py']
+    check = re.search(r'<!-- check -->\n```python\n(.*?)```', page, re.DOTALL).group(1)
+    for name, text in dict(files, **{'check.py': f'import weighted_mean\n{check}'}).items():
+        (out / name).write_text(text, encoding='utf-8')
+    return out
+
+
+@pytest.fixture
+def run(folder, repo_dir):
+    def call(*arguments):
+        return subprocess.run([sys.executable, *map(str, arguments)], cwd=folder, capture_output=True, text=True,
+                              timeout=300, env={**os.environ, 'PYTHONPATH': f'{folder}{os.pathsep}{repo_dir}'})
+    return call
+
+
+def test_its_check_passes(run):
+    done = run('check.py')
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_config_trains_the_new_fusion_and_finds_a_typo_in_its_arguments(run, repo_dir, tiny_store, tmp_path):
+    train = (repo_dir / 'tools/train.py', 'weighted_mean_synth_5shot.py', '--work-dir', tmp_path / 'w',
+             '--cfg-options', f'data_root={tiny_store}', *OPTIONS)
+    done = run(*train, 'model.fusion.dropuot=0.1')
+    assert done.returncode == 2 and "Did you mean 'dropout'" in done.stderr
+    done = run(*train)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / 'w/results.json').read_text())['method'] == 'AV-DIFF with weighted mean'
