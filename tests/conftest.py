@@ -75,7 +75,8 @@ def tiny_config(tiny_store):
 SMALL_AVDIFF = (
     'model.encoders.audio.hidden_dim=16', 'model.encoders.audio.out_dim=12', 'model.encoders.visual.hidden_dim=16',
     'model.encoders.visual.out_dim=12', 'model.fusion.depth=2', 'model.fusion.switch_after=1',
-    'model.fusion.num_heads=2', 'model.fusion.head_dim=8', 'model.fusion.mlp_dim=8', 'model.projector.hidden_dim=16', 'model.projector.out_dim=8',
+    'model.fusion.num_heads=2', 'model.fusion.head_dim=8', 'model.fusion.mlp_dim=8', 'model.projector.hidden_dim=16',
+    'model.projector.out_dim=8',
     'model.generator.schedule.num_steps=5', "curriculum.full.freeze=('encoders','embedding','fusion')")
 
 

@@ -23,7 +23,8 @@ def results():
              dict(draw=1, B=50.0, N=30.0, HM=37.5, FSL=54.0, AUSUC=14.0)]
     reference = dict(B=40.0, N=10.0, HM=16.0, FSL=100 / 3, AUSUC=float('nan'))
     return dict(method='avdiff', dataset='synth', num_shots=5, seed=0, gamma=0.2, draws=draws,
-                gamma_source='chosen on validation', aggregate=aggregate_draws(draws), references=dict(nearest_class_mean=dict(aggregate=reference)),
+                gamma_source='chosen on validation', aggregate=aggregate_draws(draws),
+                references=dict(nearest_class_mean=dict(aggregate=reference)),
                 per_class_recall={'playing piano': 75.0, 'écran': np.float64(12.5)})
 
 
