@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.dist import is_main_process
 
 from avzoo.apis.checkpoints import resolve_checkpoint
+from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.engine.curriculum.state import finished_phases
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ConfigError(f'--out {args.out}: the file must end in .json or .npz.')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     cfg = config_from_arguments(args)
+    ensure_synth(cfg)
     work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')
     done = [evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, amp=args.amp)
             for path in find_checkpoints(Path(args.checkpoint), args.split)]

@@ -81,7 +81,9 @@ class CurriculumRunner:
             preflight(self.cfg, todo)
         if dist.is_main_process():
             self.state.write()
-            self.cfg.dump(str(self.work_dir / 'config.py'))
+            portable = copy.deepcopy(self.cfg)
+            portable.pop('launcher', None)  # It belongs to the command line, and a config with it is refused.
+            portable.dump(str(self.work_dir / 'config.py'))
         dist.barrier()
         progress = Progress(self.cfg, self.phases, self.state.phases)
         for phase in todo:
