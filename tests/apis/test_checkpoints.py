@@ -138,7 +138,7 @@ def test_missing_extra_and_misshapen_keys_are_one_error_each(published, tmp_path
 
 def test_weights_of_another_config_are_refused(published, repo_dir):
     with pytest.raises(CheckpointError, match='does not fit the model of this config'):
-        get_model(repo_dir / 'configs/avdiff/avdiff_custom_5shot.py', pretrained=published[0])
+        get_model(repo_dir / 'configs/avdiff/avdiff_synth_5shot.py', pretrained=published[0])
 
 
 def test_private_state_of_a_part_is_not_published_and_not_missed(published, tmp_path):
