@@ -30,6 +30,7 @@ class ClassBalancedBatchSampler:
     def __init__(self, sampler: DefaultSampler, batch_size: int, *, num_batches: int = 300,
                  subsets: tuple[Subset, ...] = ('base',)) -> None:
         self.batch_size, self.num_batches = batch_size, num_batches
+        self.subsets = tuple(subsets)
         self.seed, self.rank, self.epoch = sampler.seed or 0, sampler.rank, 0
         self._pools = [_Pool(sampler.dataset, name) for name in subsets]
 

@@ -68,17 +68,29 @@ class CarryOptimizerHook(Hook):
 
 @HOOKS.register_module()
 class ExtraForwardHook(Hook):
-    """Repeat each training batch's forward pass, as the released code does for its log.
+    """Repeat the forward passes of each turn of batches after its last step, as the released code does for its log.
 
-    The BatchNorm statistics take each batch twice, and dropout draws twice as many random numbers. Only for comparison
-    with the released numbers.
+    A turn is one batch of each subset: a base batch and, in the full sub-stage, a novel one. The BatchNorm statistics
+    take each batch twice, and dropout draws twice as many random numbers. Only for comparison with the released
+    numbers.
     """
+
+    def __init__(self) -> None:
+        self._turn: list[dict] = []
+
+    def before_train_epoch(self, runner) -> None:
+        self._turn.clear()
 
     def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
+        self._turn.append(data_batch)
+        if len(self._turn) < len(runner.train_dataloader.batch_sampler.subsets):
+            return
         model = runner.plain_model
         with torch.no_grad():
-            model.extract_feat(model.data_preprocessor(data_batch, training=True)['inputs'])
+            for batch in self._turn:
+                model.extract_feat(model.data_preprocessor(batch, training=True)['inputs'])
+        self._turn.clear()
 
 
 @HOOKS.register_module()

@@ -14,7 +14,7 @@ from avzoo.engine.hooks import ExtraForwardHook, best_epoch
 from avzoo.evaluation.functional import gfsl_metrics
 from avzoo.registry import MODELS
 from avzoo.utils.config import load_config
-from tests.golden.conftest import without_dropout
+from tests.golden.conftest import second_forward, without_dropout
 
 FROZEN = 'model.frozen=("encoders","embedding","fusion")'
 
@@ -79,9 +79,28 @@ def test_second_forward_updates_the_statistics_twice(novel_step, batch, golden):
     model, _ = novel_step()
     np.testing.assert_allclose(model.encoders.audio.net[1].running_mean, golden.train_step[name.format('after_step')],
                                atol=1e-6)
-    ExtraForwardHook().after_train_iter(SimpleNamespace(plain_model=model), 0, batch('novel_'))
+    second_forward(model, batch('novel_'))
     np.testing.assert_allclose(model.encoders.audio.net[1].running_mean,
                                golden.train_step[name.format('after_step_and_get_embeddings')], atol=1e-6)
+
+
+def test_second_forward_waits_for_the_end_of_a_turn():
+    order = []
+
+    class Model:
+        def data_preprocessor(self, batch, training):
+            return {'inputs': batch}
+
+        def extract_feat(self, inputs):
+            order.append(f'again {inputs}')
+
+    runner = SimpleNamespace(plain_model=Model(), train_dataloader=SimpleNamespace(
+        batch_sampler=SimpleNamespace(subsets=('base', 'novel'))))
+    hook = ExtraForwardHook()
+    for i, name in enumerate(['base 0', 'novel 0', 'base 1']):
+        order.append(name)
+        hook.after_train_iter(runner, i, name)
+    assert order == ['base 0', 'novel 0', 'again base 0', 'again novel 0', 'base 1']
 
 
 def test_second_forward_is_off_by_default(repo_dir):

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from avzoo.engine.hooks import ExtraForwardHook
+
 
 @pytest.fixture(scope='session')
 def golden_dir(shared_dir):
@@ -94,3 +96,12 @@ def fixed_noise(monkeypatch):
         return queue
 
     return fix
+
+
+def second_forward(model, *turn):
+    """Let ``ExtraForwardHook`` see the batches of one turn, each after its step."""
+    runner = SimpleNamespace(plain_model=model, train_dataloader=SimpleNamespace(
+        batch_sampler=SimpleNamespace(subsets=turn)))
+    hook = ExtraForwardHook()
+    for i, batch in enumerate(turn):
+        hook.after_train_iter(runner, i, batch)

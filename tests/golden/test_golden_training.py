@@ -1,16 +1,14 @@
 """Losses, gradients and one optimizer step of the converted model are those of the released code."""
 
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.engine.hooks import ExtraForwardHook
 from avzoo.models.conditioners import ClassEmbedding
 from avzoo.models.converters.avdiff_keys import UNUSED, key_pairs
-from tests.golden.conftest import without_dropout
+from tests.golden.conftest import second_forward, without_dropout
 
 LR = 5e-4
 KEYS = key_pairs(4, generator_dropout=False)
@@ -114,7 +112,7 @@ def test_weights_and_statistics_after_one_step(trained):
 def test_statistics_after_the_second_forward(trained):
     # Frozen parts take part, for they stay in train mode.
     step(trained)
-    ExtraForwardHook().after_train_iter(SimpleNamespace(plain_model=trained.model), 0, trained.batch)
+    second_forward(trained.model, trained.batch)
     prefix, compared = 'after_step_and_get_embeddings.', 0
     for name, want in trained.want.items():
         if name.startswith(prefix):
