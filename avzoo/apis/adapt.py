@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from avzoo.apis.build import build_model, config_of
-from avzoo.apis.checkpoints import load_any_checkpoint, resolve_checkpoint
+from avzoo.apis.checkpoints import class_columns, load_any_checkpoint, resolve_checkpoint
 from avzoo.apis.graft import graft_classes
 from avzoo.apis.publish import stage_one_outcomes
 from avzoo.apis.support import Support, open_support
@@ -57,7 +57,7 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
     path = resolve_checkpoint(checkpoint or Path(str(name_or_config)).stem)
     content = load_any_checkpoint(path)
     meta, out = content['meta'], Path(out)
-    base = [name for name, is_base in zip(meta['classes'], meta['base_mask'], strict=True) if is_base]
+    base = [name for name, is_base in zip(*class_columns(meta, path), strict=True) if is_base]
     root = _base_root(cfg, base_store)
     if seed is not None:
         cfg.randomness.seed = seed

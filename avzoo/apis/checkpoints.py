@@ -54,6 +54,26 @@ def load_any_checkpoint(name_or_path: str | os.PathLike) -> dict[str, Any]:
     return load_checkpoint(resolve_checkpoint(name_or_path))
 
 
+def class_columns(meta: dict[str, Any], source: str | os.PathLike) -> tuple[list[str], list[bool]]:
+    """Return the class names by column of a checkpoint, and which are base classes.
+
+    Args:
+        meta: The checkpoint's ``meta``.
+        source: Where it comes from, for the error.
+
+    Raises:
+        CheckpointError: If it does not say, or says less or more than it scores.
+    """
+    if missing := [key for key in ('classes', 'base_mask', 'data_info') if key not in meta]:
+        raise CheckpointError(f'{source} does not say its {missing[0]}. A checkpoint of tools/train.py does; one '
+                              'of the authors must be converted with --data-root STORE to learn them.')
+    classes, base_mask = list(meta['classes']), list(meta['base_mask'])
+    if not len(classes) == len(base_mask) == meta['data_info']['num_classes']:
+        raise CheckpointError(f'{source} names {len(classes)} classes (base_mask: {len(base_mask)}) and scores '
+                              f"{meta['data_info']['num_classes']}; it is damaged.")
+    return classes, base_mask
+
+
 def converted_path(name: str) -> Path:
     """Return where weights that were converted from the authors' release lie, if they were."""
     return cache_home() / 'converted' / f'{name}.safetensors'

@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.device import get_device
 
 from avzoo.apis.build import config_of
+from avzoo.apis.checkpoints import class_columns
 from avzoo.apis.clips import Clips, batches, make_batch
 from avzoo.apis.hub import get_model
 from avzoo.datasets.window import Window
-from avzoo.utils.errors import CheckpointError
 
 
 class Inferencer:
@@ -39,10 +39,7 @@ class Inferencer:
         target = name_or_config if checkpoint is None else self.cfg
         self.model = get_model(target, pretrained=True if checkpoint is None else checkpoint, device=self.device)
         meta = self.model.meta
-        self.classes, self.base_mask = list(meta['classes']), list(meta['base_mask'])
-        if len(self.classes) != meta['data_info']['num_classes']:
-            raise CheckpointError(f'The checkpoint names {len(self.classes)} classes and scores '
-                                  f"{meta['data_info']['num_classes']}; it is damaged.")
+        self.classes, self.base_mask = class_columns(meta, checkpoint or str(name_or_config))
         dims = meta['data_info']['feature_dims']
         self._dims = {m: dims[m] for m in self.model.encoders}
         self._seconds = {m: meta['data_info']['seconds_per_step'][m] for m in self._dims}

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from avzoo.apis.checkpoints import load_any_checkpoint
+from avzoo.apis.checkpoints import class_columns, load_any_checkpoint
 from avzoo.apis.model_index import read_index
 from avzoo.apis.plain_config import parse_config_text, portable_config
 from avzoo.apis.published import write_published
@@ -41,9 +41,7 @@ def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *,
     name = name or out.stem
     content = load_any_checkpoint(checkpoint)
     meta, state = content['meta'], content['state_dict']
-    missing = [key for key in ('classes', 'base_mask', 'data_info') if key not in meta]
-    if missing:
-        raise CheckpointError(f'{checkpoint} does not say its {missing[0]}; publish a checkpoint of tools/train.py.')
+    class_columns(meta, checkpoint)
     entry = read_index().get(name)
     facts = {key: meta[key] for key in _KEPT if key in meta}
     facts.update(name=name, config=_config(meta, str(checkpoint)), gamma=float(state['gamma']),

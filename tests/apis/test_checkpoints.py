@@ -6,9 +6,11 @@ import pickle
 import pytest
 import torch
 
+from avzoo.apis.adapt import adapt
 from avzoo.apis.checkpoints import load_any_checkpoint, resolve_checkpoint
 from avzoo.apis.downloads import DownloadError
 from avzoo.apis.hub import get_model
+from avzoo.apis.inferencer import Inferencer
 from avzoo.apis.publish import publish_checkpoint
 from avzoo.apis.published import read_published, write_published
 from avzoo.engine.checkpoint import FORMAT, load_weights, save_checkpoint
@@ -189,3 +191,17 @@ def test_half_precision_halves_the_file_and_reads_as_single(published, tmp_path)
     state = read_published(path)['state_dict']
     for key, value in content['state_dict'].items():
         assert state[key].dtype == value.dtype and torch.allclose(state[key], value, atol=1e-3), key
+
+
+@pytest.mark.parametrize(('key', 'value', 'message'), [
+    ('classes', None, 'does not say its classes.*--data-root'), ('base_mask', None, 'does not say its base_mask'),
+    ('classes', ['one'], 'names 1 classes .* and scores 11'),
+])
+def test_a_checkpoint_that_cannot_name_its_columns_is_refused(zoo, published, tmp_path, key, value, message):
+    content = read_published(published[0])
+    meta = {k: v for k, v in content['meta'].items() if k != key} | ({key: value} if value else {})
+    path = write_published(tmp_path / 'nameless.safetensors', content['state_dict'], meta)
+    for use in (lambda: Inferencer(NAME, path), lambda: publish_checkpoint(path, tmp_path / 'again.safetensors'),
+                lambda: adapt(NAME, path, support=tmp_path, out=tmp_path / 'taught.pth', shots=1)):
+        with pytest.raises(CheckpointError, match=message):
+            use()
