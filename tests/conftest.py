@@ -27,32 +27,49 @@ def shared_dir() -> Path:
     return path
 
 
-@pytest.fixture(scope='session')
-def tiny_store(tmp_path_factory) -> Path:
-    """A store of 6 base, 3 and 2 novel classes with 8 to 10 videos each, sequences of unequal length, 2-shot splits."""
+def write_store(out: Path, *, audio: int = 6, visual: int = 9, embedding_dim: int = 5, shots=(2,), draws: int = 2,
+                novel_videos: int = 8) -> Path:
+    """Write a store of 6 base, 3 and 2 novel classes, sequences of one to four steps, with its k-shot splits.
+
+    Args:
+        out: The store's folder.
+        audio: Width of the audio features.
+        visual: Width of the visual features.
+        embedding_dim: Width of the class vectors.
+        shots: The k of the splits.
+        draws: Draws of each.
+        novel_videos: Videos of a class that is new in stage 2; one that is new in stage 1 has one less in its list.
+    """
     from avzoo.datasets.feature_store_writer import FeatureStoreWriter
     from avzoo.datasets.splits import ZeroShotLists, draw_splits
     rng = np.random.default_rng(0)
     classes = [f'class{i:02}' for i in range(11)]
-    dims = {'audio': 6, 'visual': 9}
+    dims = {'audio': audio, 'visual': visual}
     centres = {m: rng.normal(size=(11, d)) for m, d in dims.items()}
     lists = {}
-    out = tmp_path_factory.mktemp('stores') / 'tiny'
     modalities = {m: dict(dim=d, seconds_per_step=s) for (m, d), s in zip(dims.items(), (0.96, 0.64), strict=True)}
     with FeatureStoreWriter(out, name='tiny', modalities=modalities, classes=classes) as writer:
         for i, name in enumerate(classes):
             sizes = ({'stage_1_train': 6, 'stage_1_val_seen': 2, 'stage_2_test_seen': 2} if i < 6 else
-                     {'stage_1_val_unseen': 7, 'stage_2_test_seen': 2} if i < 9 else {'stage_2_test_unseen': 8})
+                     {'stage_1_val_unseen': novel_videos - 1, 'stage_2_test_seen': 2} if i < 9 else
+                     {'stage_2_test_unseen': novel_videos})
             for list_name, count in sizes.items():
                 ids = [f'{name}_{list_name}_{n}' for n in range(count)]
                 lists.setdefault(list_name, {})[name] = ids
                 for video in ids:
                     writer.add(video, name, {m: centres[m][i] + rng.normal(size=(int(rng.integers(1, 5)), d))
                                              for m, d in dims.items()})
-        writer.write_class_embeddings('text', rng.normal(size=(11, 5)))
-        writer.write_splits(2, draw_splits(ZeroShotLists(out, lists), 2, 2, 0))
+        writer.write_class_embeddings('text', rng.normal(size=(11, embedding_dim)))
+        for k in shots:
+            writer.write_splits(k, draw_splits(ZeroShotLists(out, lists), k, draws, 0))
         writer.finish()
     return out
+
+
+@pytest.fixture(scope='session')
+def tiny_store(tmp_path_factory) -> Path:
+    """A store of 6 base, 3 and 2 novel classes with 8 to 10 videos each, sequences of unequal length, 2-shot splits."""
+    return write_store(tmp_path_factory.mktemp('stores') / 'tiny')
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 1
-data_preprocessor = dict(pool_time=True, norm=dict(visual='none'))
+data_preprocessor = dict(pool_time=True, norm=dict(visual=None))
 model = dict(
     projector=dict(dropout=0.2),
     head=dict(dropout=0.1))

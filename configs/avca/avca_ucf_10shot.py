@@ -9,5 +9,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 10
-data_preprocessor = dict(pool_time=True, norm=dict(visual='none'))
+data_preprocessor = dict(pool_time=True, norm=dict(visual=None))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))  # released AVCA code

@@ -9,7 +9,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 10
-data_preprocessor = dict(pool_time=True, norm=dict(visual='none'))
+data_preprocessor = dict(pool_time=True, norm=dict(visual=None))
 model = dict(
     encoders=dict(audio=dict(dropout=0.0), visual=dict(dropout=0.0)),
     projector=dict(dropout=0.0),
