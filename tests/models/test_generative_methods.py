@@ -8,7 +8,7 @@ from avzoo.engine import CurriculumRunner
 from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.hooks import PhaseHook
-from avzoo.registry import MODELS
+from avzoo.registry import DATASETS, MODELS
 from avzoo.utils.config import load_config
 
 UCF = dict(feature_dims=dict(audio=128, visual=4096), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=48,
@@ -128,6 +128,19 @@ def test_the_models_optimizer_never_sees_the_gan_and_the_gan_never_the_model(tin
     novel['loss_synthetic'].backward()
     assert all(p.grad is None for p in model.generator.parameters())
     assert any(p.grad is not None for p in model.head.parameters())
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+def test_a_frozen_gan_stays_as_it_is(tiny_config, tmp_path, config):
+    run = phase_config(gan_config(tiny_config, tmp_path, config), Phase(1, 'full'), {}, tmp_path)
+    run.model.frozen = ('generator',)
+    model = MODELS.build(run.model)
+    data = DATASETS.build(run.train_dataloader.dataset)
+    model.fit(data)
+    before = {name: p.clone() for name, p in model.generator.named_parameters()}
+    batch = model.data_preprocessor(data.__getitems__([0, 7, 14, 21]))
+    assert 'loss_synthetic' in model.loss(batch['inputs'], batch['label'], novel=True)
+    assert all(torch.equal(p, before[name]) for name, p in model.generator.named_parameters())
 
 
 def test_prototypes_follow_the_phase(tiny_config, tmp_path):

@@ -31,8 +31,9 @@ class AVClassifier(BaseModel):
         conditioner: Config of the generator's conditioner, or ``None``.
         synthetic_weight: Weight of the classification loss on synthetic features.
         synthetic_grad: Let the loss on synthetic features reach the generator through the whole sampling chain, as the
-            released code does.
-        detach_features: Keep the generator's loss from training the parts before it. The released code does not.
+            released code does. A generator that trains itself (WGANGP) takes no gradient, whatever is said here.
+        detach_features: Keep the generator's loss from training the parts before it. The released code does not. One
+            that trains itself never does.
         frozen: Names of parts that do not train, e.g. ``('encoders', 'embedding', 'fusion')``.
         frozen_mode: ``train`` leaves dropout and BatchNorm statistics of frozen parts live, as the released code
             does; ``eval`` fixes them.
@@ -151,8 +152,9 @@ class AVClassifier(BaseModel):
             x_0, label = _one_row_each(c_o, label)
             condition = self.conditioner(label)
             if hasattr(self.generator, 'update'):  # Adversarial: it trains itself, on features that it cannot change.
-                losses.update(self.generator.update(x_0.detach(), condition,
-                                                    lambda x: self._classification_loss(x, label)))
+                if 'generator' not in self.frozen:
+                    losses.update(self.generator.update(x_0.detach(), condition,
+                                                        lambda x: self._classification_loss(x, label)))
             else:
                 losses.update(self.generator.loss(x_0.detach() if self.detach_features else x_0, condition))
             if novel:
