@@ -159,13 +159,13 @@ def test_publishing_keeps_the_facts_and_drops_the_rest(published, tmp_path, tiny
     text = ("data_root = '/home/me/data/ucf_fsl'\nwork_dir = '/home/me/run'\nload_from = '/home/me/x.pth'\n"
             "model = dict(a=1, b=[-1.5, (2, None)], train=dict(data_root='/home/me/data/ucf_fsl'))\n")
     save_checkpoint(training, dict(
-        meta=dict(format=FORMAT, classes=['a', 'b'], base_mask=[True, False], data_info=tiny_info, stage=2, seed=1,
-                  draw=0, config=text, history=[dict(epoch=1)]),
+        meta=dict(format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 6 + [False] * 5, data_info=tiny_info,
+                  stage=2, seed=1, draw=0, config=text, history=[dict(epoch=1)]),
         state_dict=published[1].state_dict(), optimizer=dict(state=torch.zeros(100)), param_schedulers=[]))
     path = publish_checkpoint(training, tmp_path / 'out', name='mine', features='noise')
     facts = json.loads(path.with_suffix('.json').read_text())
     assert facts['sha256'] == sha256_of(path) and facts['size'] == path.stat().st_size
-    assert facts['classes'] == ['a', 'b'] and facts['gamma'] == 0.25 and facts['features'] == 'noise'
+    assert facts['classes'] == list('abcdefghijk') and facts['gamma'] == 0.25 and facts['features'] == 'noise'
     assert facts['config'] == dict(data_root='ucf_fsl', model=dict(a=1, b=[-1.5, [2, None]],
                                                                    train=dict(data_root='ucf_fsl')))
     assert facts['outcomes'] == dict(stage1_full=dict(best_epoch=4)) and 'history' not in facts
@@ -178,7 +178,7 @@ def test_the_config_inside_a_checkpoint_is_never_run(tmp_path, published, tiny_i
     training = tmp_path / 'last.pth'
     text = f"x = open({str(tmp_path / 'canary')!r}, 'w')\n"
     save_checkpoint(training, dict(state_dict=published[1].state_dict(), meta=dict(
-        format=FORMAT, classes=[], base_mask=[], data_info=tiny_info, config=text)))
+        format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 11, data_info=tiny_info, config=text)))
     with pytest.raises(CheckpointError, match='more than plain values and was not run'):
         publish_checkpoint(training, tmp_path / 'out.safetensors')
     assert not (tmp_path / 'canary').exists()

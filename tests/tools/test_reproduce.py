@@ -10,6 +10,7 @@ from avzoo.apis.reproduction import TABLES, gather, plan_runs, report, run, subm
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import AvzooError, ConfigError
+from tests.conftest import SMALL_AVDIFF
 
 
 @pytest.fixture(scope='module')
@@ -22,7 +23,7 @@ def tool(repo_dir):
 
 def finish(one, hm, *, tests=3, references=None):
     """Leave what a finished run leaves."""
-    state = CurriculumState(one.work_dir, deciding_settings(one.load_config()))
+    state = CurriculumState(one.work_dir, deciding_settings(one.load_config()), processes=1)
     state.tests = {str(draw): {} for draw in range(tests)}
     state.write()
     aggregate = dict(B=hm + 1, N=hm - 1, HM=hm, FSL=hm + 5, AUSUC=hm, HM_mean=hm, ci95=2.0, num_draws=3)
@@ -127,6 +128,16 @@ def test_only_missing_runs_are_run_and_a_failure_does_not_stop_the_others(tool, 
                                        'avdiff_ucf_5shot': 60.0}
     assert '| AV-GAN | 51.00 |' in (tmp_path / 'table4.md').read_text()
     assert tool.main([*arguments, '--gather']) == 0 and len(ran) == 2
+
+
+def test_a_run_that_was_carried_out_counts_as_finished(tmp_path, tiny_store):
+    options = (f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'curriculum.num_draws=1',
+               'train_dataloader.batch_sampler.num_batches=1', 'curriculum.base.max_epochs=1',
+               'curriculum.full.max_epochs=1', *SMALL_AVDIFF)
+    one, = [one for one in plan(tmp_path, 2, 'custom', seeds=(0,), options=options) if one.row == 'avdiff']
+    assert run.run_here(one) and one.status() == 'finished'
+    row, = [row for row in gather([one])[0]['rows'] if row['name'] == one.name]
+    assert row['mean']['HM'] == one.results()['aggregate']['HM']
 
 
 def test_bad_input_is_one_line(tool, tmp_path, capsys):

@@ -49,7 +49,7 @@ class CurriculumRunner:
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
         self.resume_from = Path(resume) if isinstance(resume, str) else None
-        self.state = CurriculumState(self.work_dir, dict(deciding_settings(cfg), processes=dist.get_world_size()))
+        self.state = CurriculumState(self.work_dir, deciding_settings(cfg), dist.get_world_size())
         used = [p.name for p in plan_phases(self.draws) if (self.work_dir / p.name).exists()]
         if (self.state.exists or used) and not resume:
             raise AvzooError(f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another '

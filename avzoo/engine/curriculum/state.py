@@ -32,10 +32,12 @@ class CurriculumState:
     Args:
         work_dir: Folder of the curriculum.
         settings: The settings that decide the numbers; they must not change between the parts of one run.
+        processes: How many processes compute together, which decides them too; ``None`` for one who only looks.
     """
 
-    def __init__(self, work_dir: str | Path, settings: dict[str, Any]) -> None:
+    def __init__(self, work_dir: str | Path, settings: dict[str, Any], processes: int | None = None) -> None:
         self.path = Path(work_dir) / FILE_NAME
+        self.processes = processes
         self.settings = json.loads(json.dumps(settings))
         self.phases: dict[str, dict] = {}
         self.tests: dict[str, dict] = {}
@@ -50,22 +52,24 @@ class CurriculumState:
         """Read an earlier run's state.
 
         Raises:
-            ConfigError: If the config says something else than it said then.
+            ConfigError: If the config, or the number of processes, is another than it was then.
         """
         try:
             content = json.loads(self.path.read_text(encoding='utf-8'))
             before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
-            self.store_sha256 = content['store_sha256']
+            self.store_sha256, processes = content['store_sha256'], content['processes']
         except (ValueError, KeyError) as error:
             raise AvzooError(f'{self.path} is damaged ({error}); delete the work directory and train again.') from error
-        changed = _first_difference(before, self.settings)
+        self.processes = processes if self.processes is None else self.processes
+        changed = _first_difference(dict(before, processes=processes), dict(self.settings, processes=self.processes))
         if changed:
             raise ConfigError(f'{self.path.parent} was begun with other settings: {changed}. Resume with the old ones, '
                               'or choose another --work-dir.')
 
     def write(self) -> None:
         """Write the state atomically."""
-        content = dict(phases=self.phases, tests=self.tests, store_sha256=self.store_sha256, settings=self.settings)
+        content = dict(phases=self.phases, tests=self.tests, store_sha256=self.store_sha256,
+                       processes=self.processes, settings=self.settings)
         atomic_write_text(self.path, json.dumps(content, indent=2) + '\n')
 
 
