@@ -11,7 +11,7 @@ from avzoo.utils.errors import ConfigError
 
 BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py from metafile.yml -->', '<!-- end of what is made -->'
 _METRICS = ('B', 'N', 'HM', 'FSL')
-_HEAD = ('config', 'data set', 'shots', 'weights, M', 'multiply-adds, M', 'paper: B / N / HM / FSL',
+_HEAD = ('config', 'data set', 'shots', 'parameters, M', 'multiply-adds, M', 'paper: B / N / HM / FSL',
          'ours: B / N / HM / FSL', 'checkpoint')
 _PAGE = """# Model zoo
 
