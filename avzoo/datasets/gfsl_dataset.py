@@ -1,5 +1,6 @@
 """The data set of one phase: some splits of a feature store, with the classes of its stage."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch.utils.data import Dataset
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.window import Window
 from avzoo.registry import DATASETS
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import ConfigError, DataError
 
 
 @DATASETS.register_module()
@@ -28,16 +29,19 @@ class GFSLDataset(Dataset):
         embedding: Name of the class vectors; the store's first by default.
         seed: Seed of random windows. They depend on the seed and the batch's videos alone, so a resumed run and any
             number of loader workers see the same ones.
+        device: Hold all features in the memory of this device, e.g. ``cuda``, and gather batches there; the data sets
+            of a process share them. It needs ``num_workers=0``. ``None`` reads batches from disk.
     """
 
     def __init__(self, data_root: str | Path, *, splits: tuple[str, ...], num_shots: int,
                  modalities: tuple[str, ...] | None = None, window: dict | None = None, embedding: str | None = None,
-                 seed: int = 0) -> None:
+                 seed: int = 0, device: str | None = None) -> None:
         self.store = FeatureStore(data_root)
         self.splits = tuple(splits)
         self.modalities = tuple(modalities or self.store.modalities)
         self.window = Window(**window) if window else None
         self.seed = seed
+        self.device = device
         self._embedding = embedding
         stage = 1 if self.splits[0].startswith(('stage1', 'val')) else 2
         self.class_ids, self.base_mask = stage_classes(self.store, num_shots, stage)
@@ -96,9 +100,26 @@ class GFSLDataset(Dataset):
                     novel=bool((~self.base_mask[labels]).all()))
 
     def _gather(self, modality: str, videos: np.ndarray, starts: np.ndarray | None, steps: int | None) -> dict:
-        x, lengths = self.store.gather(modality, videos, starts=starts, max_steps=steps, pad_to=steps)
+        store = self.store if self.device is None else self._held()
+        x, lengths = store.gather(modality, videos, starts=starts, max_steps=steps, pad_to=steps)
         starts = np.zeros(len(videos), dtype=np.int64) if starts is None else starts
         return dict(x=x, lengths=lengths, starts=torch.from_numpy(starts))
+
+    def _held(self) -> FeatureStore:
+        if torch.utils.data.get_worker_info() is not None:
+            raise ConfigError(f"dataset.device='{self.device}' holds the features in this process; set num_workers=0 "
+                              'of its loader, or leave device out.')
+        return _held_store(self.store.root, self.device)
+
+
+@lru_cache(maxsize=1)
+def _held_store(root: Path, device: str) -> FeatureStore:
+    """Load a store when its first batch is wanted, once for training, validation and test."""
+    try:
+        return FeatureStore(root).load(device)
+    except (RuntimeError, AssertionError) as error:  # No such device, or no room; a torch without CUDA asserts.
+        raise ConfigError(f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Leave device "
+                          'out to read batches from disk.') from error
 
 
 def stage_classes(store: FeatureStore, num_shots: int, stage: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from mmengine.dataset import DefaultSampler
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.datasets.samplers import ClassBalancedBatchSampler, EvaluationBatchSampler
 from avzoo.datasets.window import Window
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import ConfigError, DataError
 
 
 def dataset(store, *splits, **kwargs):
@@ -142,3 +142,20 @@ def test_loader_workers_change_nothing(tiny_store, workers):
     x = torch.cat([b['features']['visual']['x'] for b in loader])
     expected = torch.cat([data.__getitems__(b)['features']['visual']['x'] for b in sampler(data, num_batches=4)])
     assert torch.equal(x, expected)
+
+
+def test_features_held_on_a_device_give_the_same_batches_and_one_copy_serves_all(tiny_store):
+    read, held = dataset(tiny_store, 'stage1_base'), dataset(tiny_store, 'stage1_base', device='cpu')
+    for modality, part in read.__getitems__([3, 0, 9])['features'].items():
+        assert torch.equal(part['x'], held.__getitems__([3, 0, 9])['features'][modality]['x'])
+    assert held._held() is dataset(tiny_store, 'val_base', device='cpu')._held()
+    assert held._held() is not held.store
+
+
+def test_a_device_that_is_not_there_or_is_in_another_process_is_refused(tiny_store):
+    with pytest.raises(ConfigError, match='cannot hold'):
+        dataset(tiny_store, 'stage1_base', device='cuda:77')[0]
+    data = dataset(tiny_store, 'stage1_base', device='cpu')
+    loader = torch.utils.data.DataLoader(data, batch_size=2, num_workers=1, collate_fn=lambda b: b)
+    with pytest.raises(ConfigError, match='num_workers=0'):
+        next(iter(loader))

@@ -23,6 +23,7 @@ def deciding_settings(cfg: Config) -> dict[str, Any]:
     settings = {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS}
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         settings[loader] = {k: v for k, v in settings[loader].items() if k not in _FREE_LOADER_SETTINGS}
+        settings[loader]['dataset'] = {k: v for k, v in settings[loader]['dataset'].items() if k != 'device'}
     return settings
 
 
