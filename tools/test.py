@@ -38,7 +38,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file that the checkpoint was trained with')
     parser.add_argument('checkpoint', help=_CHECKPOINT_HELP)
-    add_common_arguments(parser)
+    add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG/test')
     parser.add_argument('--split', choices=['val', 'test'], default='test', help='what to evaluate on')
     parser.add_argument('--out', metavar='FILE.{json,npz}', help='write the result to a file')
     parser.add_argument('--out-item', choices=['metrics', 'pred'], default='metrics',
@@ -74,11 +74,9 @@ def find_checkpoints(path: Path, split: str) -> list[Path]:
     """Return the checkpoint itself, or those of a work directory: of each draw, or of stage 1 for validation."""
     if not path.is_dir():
         return [resolve_checkpoint(path)]
-    if split == 'val':
-        found = [path / p.name / p.start_file for p in finished_phases(path) if p == Phase(1, 'full')]
-    else:
-        found = [path / phase.name / phase.start_file for phase in finished_phases(path) if phase.draw is not None]
-    found = [p for p in found if p.is_file()]
+    wanted = [p for p in finished_phases(path) if (p == Phase(1, 'full') if split == 'val' else p.draw is not None)]
+    files = [(path / p.name / 'best.pth', path / p.name / 'last.pth') for p in wanted]
+    found = [best if best.is_file() else last for best, last in files if best.is_file() or last.is_file()]
     if not found:
         raise CheckpointError(f'{path} holds no finished run to evaluate on {split}; train it with tools/train.py, or '
                               'name a checkpoint file.')
@@ -103,7 +101,10 @@ def write_output(path: Path, item: str, done: list[Evaluation], aggregate: dict)
 def _flat(content: dict, prefix: str = '') -> dict[str, np.ndarray]:
     arrays = {}
     for key, value in content.items():
-        arrays.update(_flat(value, f'{prefix}{key}.') if isinstance(value, dict) else {prefix + key: np.asarray(value)})
+        if isinstance(value, dict):
+            arrays.update(_flat(value, f'{prefix}{key}.'))
+        else:  # None would become an object, which is not read without unpickling.
+            arrays[prefix + key] = np.asarray(np.nan if value is None else value)
     return arrays
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from avzoo.datasets.synthetic import ensure_synth
-from avzoo.engine.curriculum.plan import describe_plan
+from avzoo.engine.curriculum.preflight import describe_plan
 from avzoo.registry import RUNNERS
 from avzoo.utils.cli import natural_int, run_tool
 from avzoo.utils.errors import ConfigError, nearest
@@ -33,7 +33,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, e.g. configs/avdiff/avdiff_ucf_5shot.py')
-    add_common_arguments(parser)
+    add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG')
     parser.add_argument('--resume', nargs='?', const=True, default=False, metavar='CKPT',
                         help='go on with the run in the work directory; with CKPT, the running phase goes back to that '
                              'checkpoint of its own')

@@ -45,7 +45,11 @@ class GFSLDataset(Dataset):
         self._embedding = embedding
         stage = 1 if self.splits[0].startswith(('stage1', 'val')) else 2
         self.class_ids, self.base_mask = stage_classes(self.store, num_shots, stage)
-        self.videos = np.concatenate([self.store.split(num_shots, name) for name in self.splits])
+        parts = {name: self.store.split(num_shots, name) for name in self.splits}
+        for name, part in parts.items():
+            if not len(part):
+                raise DataError(f'{self.store.root}: the {num_shots}-shot split {name} names no video; mend the lists.')
+        self.videos = np.concatenate(list(parts.values()))
         columns = np.full(len(self.store.class_names), -1)
         columns[self.class_ids] = np.arange(len(self.class_ids))
         self.labels = columns[self.store.labels[self.videos]]

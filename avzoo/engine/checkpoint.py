@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ def save_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint so that ``path`` is either the old file or the complete new one."""
     path = Path(path)
     partial = path.with_name(f'.{path.name}.partial')
-    with partial.open('wb') as file:
-        torch.save(checkpoint, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open('wb') as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -40,16 +44,23 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f'{path} holds objects other than tensors and plain values, and was not opened: '
-                              f'{str(error).splitlines()[0]} Use a checkpoint that avzoo wrote.') from error
+    except pickle.UnpicklingError as error:  # Its text advises to open the file all the same.
+        named = re.search(r'GLOBAL (\S+)', str(error))
+        raise CheckpointError(f'{path} holds objects other than tensors and plain values'
+                              f'{f" ({named[1]})" if named else ""}, and was not opened, since that could run code. '
+                              'Use a checkpoint that avzoo wrote.') from error
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f'{path} is no readable checkpoint (damaged or cut short?): {reason} Copy it again or '
                               'train again.') from error
-    if not isinstance(checkpoint, dict) or (checkpoint.get('meta') or {}).get('format') != FORMAT:
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(meta, dict) or meta.get('format') != FORMAT:
         raise CheckpointError(f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
                               'tools/model_converters/avdiff_official.py.')
+    state = checkpoint.get('state_dict')
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) or is_extra_state(k)
+                                              for k, v in state.items()):
+        raise CheckpointError(f'{path} holds no state_dict of tensors; it is damaged. Copy it again or train again.')
     return checkpoint
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_rank, is_main_process
 from mmengine.hooks import Hook, RuntimeInfoHook
-from mmengine.logging import MMLogger
 
 from avzoo.registry import HOOKS
 from avzoo.utils.errors import AvzooError
@@ -194,8 +193,3 @@ def best_epoch(history: list[dict], monitor: str) -> int:
     """
     scores = [entry.get(monitor, 0.0) for entry in history]
     return history[int(np.argmax(scores))]['epoch'] if max(scores) > 0 else history[-1]['epoch']
-
-
-def log_line(text: str) -> None:
-    """Say something on the screen and in the log of the run."""
-    MMLogger.get_instance('avzoo').info(text)

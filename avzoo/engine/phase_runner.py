@@ -48,19 +48,23 @@ class PhaseRunner(Runner):
     def write_checkpoint(self, path: str | Path, *, epoch: int, meta: dict) -> None:
         """Write weights, optimizer and schedulers on the main process; the others wait.
 
+        Hooks that keep something in checkpoints (``before_save_checkpoint``, e.g. of ``EMAHook``) have their say.
+
         Args:
             path: File to write.
             epoch: Number of finished epochs.
             meta: Plain values to keep beside them.
         """
+        checkpoint = dict(
+            meta=dict(meta, format=FORMAT, avzoo_version=__version__, epoch=epoch, iter=self.iter, seed=self.seed,
+                      config=self.cfg.pretty_text),
+            state_dict={k: v.cpu() if isinstance(v, torch.Tensor) else v
+                        for k, v in self.plain_model.state_dict().items()},
+            optimizer=self.optim_wrapper.state_dict(),
+            param_schedulers=[s.state_dict() for s in self.param_schedulers or []])
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         if is_main_process():
-            schedulers = [s.state_dict() for s in self.param_schedulers or []]
-            save_checkpoint(path, dict(
-                meta=dict(meta, format=FORMAT, avzoo_version=__version__, epoch=epoch, iter=self.iter, seed=self.seed,
-                          config=self.cfg.pretty_text),
-                state_dict={k: v.cpu() if isinstance(v, torch.Tensor) else v
-                            for k, v in self.plain_model.state_dict().items()},
-                optimizer=self.optim_wrapper.state_dict(), param_schedulers=schedulers))
+            save_checkpoint(path, checkpoint)
         barrier()
 
     def load_checkpoint(self, filename: str, map_location: str = 'cpu', strict: bool = True,

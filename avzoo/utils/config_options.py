@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from avzoo.utils.config_keys import known_keys, unknown_key
+from avzoo.utils.config_keys import known_keys, refuse_moved, unknown_key
 from avzoo.utils.errors import ConfigError
 
 _WORDS = {'true': True, 'false': False, 'none': None}
@@ -80,6 +80,7 @@ def _changed(node: Any, path: str, rest: list[str], value: Any) -> Any:
 
 
 def _check_key(node: Mapping | Config, path: str, key: str) -> None:
+    refuse_moved(path, key)
     known = known_keys(node, path)
     if known is not None and key not in node and key not in known:
         raise unknown_key(f'{path}.{key}' if path else key, known | set(node.keys()))

@@ -11,9 +11,9 @@ from avzoo.utils.errors import ConfigError, nearest
 
 _KINDS = {
     **dict.fromkeys(('model', 'data_preprocessor', 'curriculum', 'train_dataloader', 'val_dataloader',
-                     'test_dataloader', 'optim_wrapper', 'randomness', 'default_hooks', 'env_cfg', 'auto_scale_lr',
-                     'visualizer'), (Mapping, 'a section (a dict)')),
-    **dict.fromkeys(('val_evaluator', 'param_scheduler'), (Mapping | list | tuple, 'a section (a dict), or a list')),
+                     'test_dataloader', 'val_evaluator', 'optim_wrapper', 'randomness', 'default_hooks', 'env_cfg',
+                     'auto_scale_lr', 'visualizer'), (Mapping, 'a section (a dict)')),
+    'param_scheduler': (Mapping | list | tuple, 'a section (a dict), or a list'),
     'custom_hooks': (list | tuple, 'a list'),
     **dict.fromkeys(('data_root', 'work_dir'), (str | os.PathLike, "a path; a name of digits is written './123'")),
     **dict.fromkeys(('method', 'runner_type'), (str, 'a text')),
@@ -35,15 +35,17 @@ def check_values(cfg: Config) -> None:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         _check_loader(cfg[name], name)
     _check_curriculum(cfg.curriculum)
+    _check_run(cfg)
     _check_backends(cfg.get('visualizer') or {})
 
 
 def _check_loader(loader: Mapping, path: str) -> None:
-    _require(loader, path, ('batch_size', 'dataset'))
+    _require(loader, path, ('batch_size', 'dataset', 'sampler', 'batch_sampler'))
     _positive(f'{path}.batch_size', loader['batch_size'])
-    sampler = loader.get('batch_sampler') or {}
-    if 'num_batches' in sampler:
-        _positive(f'{path}.batch_sampler.num_batches', sampler['num_batches'])
+    workers = loader.get('num_workers', 0)
+    _check(f'{path}.num_workers', workers, lambda v: _is_int(v) and v >= 0, 'a whole number of at least 0')
+    if loader.get('persistent_workers') and not workers:
+        raise ConfigError(f'{path}.persistent_workers=True needs num_workers of at least 1; set that too.')
 
 
 def _check_curriculum(curriculum: Mapping) -> None:
@@ -69,6 +71,20 @@ def _check_curriculum(curriculum: Mapping) -> None:
         _choice('curriculum.references', name, _REFERENCES)
 
 
+def _check_run(cfg: Config) -> None:
+    seed = cfg.randomness.get('seed')
+    _check('randomness.seed', seed, lambda v: _is_int(v) and 0 <= v < 2 ** 32,
+           'a whole number from 0 to 4294967295: a run without one cannot be repeated or resumed')
+    _choice('log_level', cfg.get('log_level', 'INFO'), ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'))
+    logger = (cfg.get('default_hooks') or {}).get('logger') or {}
+    _positive('default_hooks.logger.interval', logger.get('interval', 10))
+    _require(cfg.optim_wrapper, 'optim_wrapper', ('type', 'optimizer'))
+    for name, value in (cfg.optim_wrapper.get('clip_grad') or {}).items():
+        if name in ('max_norm', 'clip_value'):
+            _check(f'optim_wrapper.clip_grad.{name}', value, lambda v: isinstance(v, int | float) and v > 0,
+                   'a number above 0')
+
+
 def _check_backends(visualizer: Mapping) -> None:
     for i, backend in enumerate(visualizer.get('vis_backends') or ()):
         name = backend.get('type') if isinstance(backend, Mapping) else type(backend).__name__
@@ -84,8 +100,7 @@ def _require(section: Mapping, path: str, keys: tuple[str, ...]) -> None:
 
 
 def _positive(path: str, value: Any) -> None:
-    _check(path, value, lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 1,
-           'a whole number of at least 1')
+    _check(path, value, lambda v: _is_int(v) and v >= 1, 'a whole number of at least 1')
 
 
 def _choice(path: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -97,6 +112,10 @@ def _choice(path: str, value: Any, choices: tuple[str, ...]) -> None:
 def _check(path: str, value: Any, fits: Callable[[Any], bool], words: str) -> None:
     if not fits(value):
         raise ConfigError(f'{path}={value!r} is not possible; it must be {words}.')
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_bool(value: Any) -> bool:

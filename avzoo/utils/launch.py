@@ -7,7 +7,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
 
-from avzoo.utils.config import load_config
+from avzoo.utils.cli import natural_int
+from avzoo.utils.config import check_config, load_config
 from avzoo.utils.errors import ConfigError
 
 # What each launcher puts into the environment of its processes, and the command that starts them with it.
@@ -23,11 +24,11 @@ _COMMANDS = {
 }
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that tools/train.py and tools/test.py have in common."""
-    parser.add_argument('--work-dir', help='where everything is written (default: work_dirs/NAME_OF_CONFIG)')
+def add_common_arguments(parser: argparse.ArgumentParser, default_work_dir: str) -> None:
+    """Add the arguments that tools/train.py and tools/test.py have in common; name the default of one of them."""
+    parser.add_argument('--work-dir', help=f'where everything is written (default: {default_work_dir})')
     parser.add_argument('--amp', action='store_true', help='compute in bfloat16 (mixed precision), on CPU or GPU')
-    parser.add_argument('--seed', type=int, help='random seed (default: randomness.seed of the config)')
+    parser.add_argument('--seed', type=natural_int, help='random seed (default: randomness.seed of the config)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='change config values, e.g. data_root=data/mine model.fusion.depth=2')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
@@ -41,6 +42,7 @@ def config_from_arguments(args: argparse.Namespace) -> Config:
     cfg = load_config(args.config, args.cfg_options)
     if args.seed is not None:
         cfg.randomness.seed = args.seed
+        check_config(cfg)
     if args.launcher != 'none':
         cfg.launcher = args.launcher
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

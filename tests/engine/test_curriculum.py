@@ -1,15 +1,19 @@
 """The curriculum: its phases, what it hands on, and that it can be stopped anywhere."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from avzoo.engine import CurriculumRunner
-from avzoo.engine.checkpoint import load_checkpoint
+from avzoo.engine.checkpoint import load_checkpoint, save_checkpoint
+from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, outcome, phase_config, phase_epochs, plan_phases
-from avzoo.engine.hooks import PhaseHook, best_epoch
-from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError
+from avzoo.engine.curriculum.state import finished_phases
+from avzoo.engine.hooks import EpochSeedHook, PhaseHook, best_epoch
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 
 
 class Stopped(Exception):
@@ -18,6 +22,18 @@ class Stopped(Exception):
 
 def states_equal(a, b) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def stop_in(monkeypatch, phase: str) -> None:
+    """Stop once, in the second epoch of a phase."""
+    stopped = []
+
+    def stop(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.meta['phase'] == phase and runner.epoch == 1 and batch_idx == 1 and not stopped:
+            stopped.append(1)
+            raise Stopped
+
+    monkeypatch.setattr(PhaseHook, 'before_train_iter', stop)
 
 
 @pytest.fixture(scope='module')
@@ -107,14 +123,7 @@ def test_frozen_weights_do_not_move_in_the_full_substage(finished):
 @pytest.mark.parametrize('where', ['stage1_base', 'stage1_full', 'stage2_full_draw1'])
 def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit(where, finished, small_avdiff, tmp_path,
                                                                          monkeypatch):
-    steps = []
-
-    def stop_in_second_epoch(self, runner, batch_idx, data_batch=None, outputs=None):
-        if self.meta['phase'] == where and runner.epoch == 1 and batch_idx == 1 and not steps:
-            steps.append(1)
-            raise Stopped
-
-    monkeypatch.setattr(PhaseHook, 'before_train_iter', stop_in_second_epoch)
+    stop_in(monkeypatch, where)
     cfg = small_avdiff(tmp_path)
     with pytest.raises(Stopped):
         CurriculumRunner(cfg).train()
@@ -189,6 +198,89 @@ def test_resume_from_a_checkpoint_of_another_phase_is_refused(small_avdiff, tmp_
         runner.train()
 
 
+def test_resume_from_a_checkpoint_of_another_seed_or_without_its_optimizer_is_refused(small_avdiff, tmp_path, finished,
+                                                                                     monkeypatch):
+    content = load_checkpoint(finished[0] / 'stage1_base' / 'last.pth')
+    save_checkpoint(tmp_path / 'seed.pth', dict(content, meta=dict(content['meta'], seed=7)))
+    save_checkpoint(tmp_path / 'bare.pth', {key: value for key, value in content.items() if key != 'optimizer'})
+    for name in ('seed.pth', 'bare.pth'):
+        with pytest.raises(CheckpointError, match='goes on with stage1_base and seed 42'):
+            CurriculumRunner(small_avdiff(tmp_path / name[:4]), resume=str(tmp_path / name)).train()
+
+
+def test_a_store_that_was_damaged_or_exchanged_is_refused(small_avdiff, tmp_path, tiny_store, finished):
+    shutil.copytree(tiny_store, tmp_path / 'store')
+    with (tmp_path / 'store' / 'audio.npy').open('r+b') as file:
+        file.seek(-4, 2)
+        file.write(b'\x00\x00\x80?')
+    cfg = small_avdiff(tmp_path / 'run', f'data_root={tmp_path / "store"}')
+    with pytest.raises(DataError, match='wrong checksum'):
+        CurriculumRunner(cfg).train()
+    shutil.copytree(finished[0], tmp_path / 'done')
+    state = json.loads((tmp_path / 'done' / 'curriculum.json').read_text())
+    (tmp_path / 'done' / 'curriculum.json').write_text(json.dumps(dict(state, store_sha256='0' * 64)))
+    with pytest.raises(DataError, match='is not the store'):
+        CurriculumRunner(small_avdiff(tmp_path / 'done'), resume=True).train()
+
+
+@pytest.mark.parametrize('text', ['', '{', '[]', '{}', '{"phases": {"stage3": {}}}'])
+def test_a_damaged_state_file_is_refused(small_avdiff, tmp_path, text):
+    (tmp_path / 'curriculum.json').write_text(text)
+    with pytest.raises(AvzooError, match=r'curriculum\.json is damaged'):
+        CurriculumRunner(small_avdiff(tmp_path), resume=True)
+    with pytest.raises(AvzooError, match=r'curriculum\.json is damaged'):
+        finished_phases(tmp_path)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_the_cure(small_avdiff, tmp_path):
+    with pytest.raises(AvzooError, match=r'training loss of stage1_base became (nan|inf).*lower optim_wrapper'):
+        CurriculumRunner(small_avdiff(tmp_path, 'optim_wrapper.optimizer.lr=1e30')).train()
+
+
+def test_a_checkpoint_of_the_base_substage_or_of_other_classes_is_not_tested(small_avdiff, tmp_path, finished):
+    cfg, folder = small_avdiff(tmp_path), finished[0]
+    with pytest.raises(CheckpointError, match='never saw a novel class'):
+        evaluate_checkpoint(cfg, folder / 'stage2_base' / 'last.pth', split='test', draw=0, work_dir=tmp_path)
+    content = load_checkpoint(folder / 'stage2_full_draw0' / 'last.pth')
+    content['meta']['classes'] = content['meta']['classes'][::-1]
+    save_checkpoint(tmp_path / 'other.pth', content)
+    with pytest.raises(CheckpointError, match='trained on other classes'):
+        evaluate_checkpoint(cfg, tmp_path / 'other.pth', split='test', draw=0, work_dir=tmp_path)
+
+
+def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdiff, tmp_path, monkeypatch):
+    average = "custom_hooks=[{'type': 'FitHook'}, {'type': 'EMAHook', 'momentum': 0.3, 'update_buffers': True}]"
+    whole = small_avdiff(tmp_path / 'whole', average)
+    CurriculumRunner(whole, stage=1).train()
+    chosen = json.loads((tmp_path / 'whole' / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
+    found = evaluate_checkpoint(whole, tmp_path / 'whole/stage1_full/best.pth', split='val', draw=None,
+                                work_dir=tmp_path)
+    assert {k: found.metrics[k] for k in ('B', 'N', 'AUSUC')} == {k: chosen[k] for k in ('B', 'N', 'AUSUC')}
+
+    stop_in(monkeypatch, 'stage1_full')
+    broken = small_avdiff(tmp_path / 'broken', average)
+    with pytest.raises(Stopped):
+        CurriculumRunner(broken, stage=1).train()
+    CurriculumRunner(broken, stage=1, resume=True).train()
+    assert states_equal(*(load_checkpoint(tmp_path / name / 'stage1_full/last.pth')['state_dict']
+                          for name in ('whole', 'broken')))
+
+
+def test_each_run_of_a_process_has_a_log_of_its_own(small_avdiff, tmp_path):
+    for name in ('one', 'two'):
+        CurriculumRunner(small_avdiff(tmp_path / name), stage=1).train()
+        assert 'stage1_full' in (tmp_path / name / 'curriculum.log').read_text()
+
+
+def test_ranks_draw_different_noise_and_epochs_repeat(monkeypatch):
+    def draw(rank, epoch):
+        monkeypatch.setattr('avzoo.engine.hooks.get_rank', lambda: rank)
+        EpochSeedHook._seed(SimpleNamespace(seed=3, epoch=epoch))
+        return torch.rand(1).item()
+
+    assert draw(0, 0) == draw(0, 0) and len({draw(0, 0), draw(1, 0), draw(0, 1)}) == 3
+
+
 def test_amp_trains_in_bfloat16(small_avdiff, tmp_path):
     cfg = small_avdiff(tmp_path, 'optim_wrapper.type=AutocastOptimWrapper', 'curriculum.num_draws=1')
     results = CurriculumRunner(cfg).train()
@@ -199,7 +291,12 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path, finished):
     whole = (finished[0] / 'stage1_base' / 'last.pth').read_bytes()
     (tmp_path / 'cut.pth').write_bytes(whole[:len(whole) // 2])
     torch.save({'model': {}}, tmp_path / 'foreign.pth')
-    cases = {'cut.pth': 'cut short', 'foreign.pth': 'not a checkpoint of avzoo', 'no.pth': 'no checkpoint'}
+    torch.save({'meta': ['x']}, tmp_path / 'odd.pth')
+    meta = {'format': 'avzoo-checkpoint'}
+    torch.save({'meta': meta}, tmp_path / 'empty.pth')
+    torch.save({'meta': meta, 'state_dict': {'a': 1}}, tmp_path / 'untensored.pth')
+    cases = {'cut.pth': 'cut short', 'foreign.pth': 'not a checkpoint of avzoo', 'no.pth': 'no checkpoint',
+             'odd.pth': 'not a checkpoint of avzoo', 'empty.pth': 'no state_dict', 'untensored.pth': 'no state_dict'}
     for name, words in cases.items():
         with pytest.raises(CheckpointError, match=words):
             load_checkpoint(tmp_path / name)
@@ -211,6 +308,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
             return (open, (str(tmp_path / 'ran'), 'w'))
 
     torch.save({'meta': {'format': 'avzoo-checkpoint'}, 'state_dict': Evil()}, tmp_path / 'evil.pth')
-    with pytest.raises(CheckpointError, match='was not opened'):
+    with pytest.raises(CheckpointError, match='was not opened') as caught:
         load_checkpoint(tmp_path / 'evil.pth')
+    assert 'weights_only' not in str(caught.value)  # torch's own words advise to open it all the same.
     assert not (tmp_path / 'ran').exists()

@@ -34,6 +34,13 @@ def built(monkeypatch):
     return calls
 
 
+def flat(node, path=''):
+    if not isinstance(node, dict):
+        return {path: node}
+    return {key: value for name, child in node.items()
+            for key, value in flat(child, f'{path}.{name}' if path else name).items()}
+
+
 def run(train, repo_dir, *arguments, options=()):
     train.main([str(repo_dir / CONFIG), *arguments, '--cfg-options', 'runner_type=RecordingRunner', *options])
 
@@ -54,6 +61,25 @@ def test_work_dir_of_the_config_counts_unless_one_is_given(train, built, repo_di
     run(train, repo_dir, options=['work_dir=runs/a'])
     run(train, repo_dir, '--work-dir', 'runs/b', options=['work_dir=runs/a'])
     assert [call['cfg'].work_dir for call in built] == ['work_dirs/avdiff_custom_5shot', 'runs/a', 'runs/b']
+
+
+@pytest.mark.parametrize(('argument', 'path', 'value'), [
+    (('--amp',), 'optim_wrapper.type', 'AutocastOptimWrapper'), (('--no-validate',), 'curriculum.validate', False),
+    (('--deterministic',), 'randomness.deterministic', True), (('--auto-scale-lr',), 'auto_scale_lr.enable', True),
+    (('--seed', '7'), 'randomness.seed', 7),
+])
+def test_a_flag_changes_its_setting_and_nothing_else(train, built, repo_dir, argument, path, value):
+    run(train, repo_dir)
+    run(train, repo_dir, *argument)
+    before, after = (flat(call['cfg'].to_dict()) for call in built)
+    assert {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)} == {path}
+    assert after[path] == value
+
+
+@pytest.mark.parametrize('seed', ['-1', 'x', '4294967296'])
+def test_an_impossible_seed_is_refused(train, repo_dir, seed):
+    with pytest.raises((SystemExit, ConfigError)):
+        train.main([str(repo_dir / CONFIG), '--seed', seed])
 
 
 def test_draws_are_run_once_and_in_order(train, built, repo_dir):

@@ -82,10 +82,49 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
     ('test_dataloader.batch_size=-1', r'test_dataloader\.batch_size=-1 .*at least 1'),
     ('num_shots=0', r'num_shots=0 .*at least 1'),
     ('num_shots=True', r'num_shots=True .*at least 1'),
+    ('model.fusion.num_heads=0', r'model\.fusion\.num_heads=0 .*at least 1'),
+    ('model.fusion.switch_after=-1', r'model\.fusion\.switch_after=-1 .*at least 0'),
+    ('model.fusion.pattern=hybird', r"pattern='hybird'.*Did you mean 'hybrid'"),
+    ('model.generator.schedule.num_steps=0', r'schedule\.num_steps=0 .*at least 1'),
+    ('model.fusion.shared_norm=yes', r"shared_norm='yes'.*True or False"),
+    ('model.gamma=abc', r"model\.gamma='abc'.*a number"),
+    ('val_evaluator.gamma=foo', r"val_evaluator\.gamma='foo'.*a number or one of search, checkpoint"),
+    ('val_evaluator.gamma_grid=5', r'gamma_grid=5.*a list in which each item is a number'),
+    ('val_evaluator=[]', r'val_evaluator=\[\] is of the wrong kind'),
+    ('data_preprocessor.gain.audio=abc', r'data_preprocessor\.gain=.*each value is a number'),
+    ('train_dataloader.dataset.window.steps=abc', r"dataset\.window\.steps='abc'.*a whole number"),
+    ('train_dataloader.dataset.window.steps=0', r'dataset\.window\.steps=0 .*at least 1'),
+    ('train_dataloader.dataset.window.position=foo', r"window\.position='foo'.*random, center"),
+    ('train_dataloader.num_workers=-1', r'num_workers=-1 .*at least 0'),
+    ('train_dataloader.persistent_workers=True', 'persistent_workers=True needs num_workers'),
+    ('train_dataloader.batch_sampler=none', "'train_dataloader' has no 'batch_sampler'"),
+    ('train_dataloader.drop_last=True', r"Unknown config key 'train_dataloader\.drop_last'"),
+    ('optim_wrapper.optimizer=none', "'optim_wrapper' has no 'optimizer'"),
+    ('optim_wrapper.clip_grad.max_norm=abc', r"clip_grad\.max_norm='abc'.*above 0"),
+    ('randomness.seed=none', r'randomness\.seed=None .*cannot be repeated'),
+    ('randomness.seed=99999999999', r'randomness\.seed=99999999999 '),
+    ('log_level=FOO', r"log_level='FOO'"),
+    ('default_hooks.logger.interval=0', r'logger\.interval=0 .*at least 1'),
+    ('default_hooks.runtime_info.interval=0', r'runtime_info\.interval=0 .*at least 1'),
+    ('env_cfg.mp_cfg.foo=1', r"Unknown config key 'env_cfg\.mp_cfg\.foo'"),
+    ('optim_wrapper.paramwise_cfg.foo=1', r"Unknown config key 'optim_wrapper\.paramwise_cfg\.foo'"),
 ])
 def test_impossible_value_is_refused_with_the_cure(path, option, words):
     with pytest.raises(ConfigError, match=words):
         load_config(path, [option])
+
+
+@pytest.mark.parametrize(('key', 'cure'), [
+    ('model.frozen', 'curriculum.full.freeze'), ('model.frozen_mode', 'curriculum.full.frozen_mode'),
+    ('model.data_info.num_classes', 'read from the feature store'), ('model.data_preprocessor', 'stands at the top'),
+    ('train_dataloader.dataset.splits', 'each phase'), ('val_dataloader.dataset.num_shots', 'set num_shots'),
+    ('test_dataloader.dataset.data_root', 'set data_root'), ('train_dataloader.dataset.seed', 'randomness.seed'),
+    ('train_dataloader.dataset.modalities', 'model.encoders'), ('param_scheduler.monitor', 'curriculum.base.monitor'),
+    ('train_dataloader.batch_sampler.subsets', 'each phase'),
+])
+def test_key_that_a_phase_would_overwrite_is_refused(path, key, cure):
+    with pytest.raises(ConfigError, match=f'is no config key: .*{cure}'):
+        load_config(path, [f'{key}=5'])
 
 
 @pytest.mark.parametrize(('hook', 'words'), [

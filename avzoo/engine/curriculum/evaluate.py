@@ -11,6 +11,7 @@ from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.plan import evaluation_config
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.engine.trained_config import check_trained_config
 from avzoo.utils.errors import CheckpointError
 
 
@@ -46,6 +47,7 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
     content = load_checkpoint(checkpoint)
     meta = content['meta']
     _check_origin(cfg, meta, split, str(checkpoint))
+    check_trained_config(cfg, meta, str(checkpoint))
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.

@@ -1,6 +1,7 @@
 """The curriculum as data: which phases there are, and the ordinary run that each of them is."""
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from avzoo.engine.hooks import best_epoch
-from avzoo.registry import DATASETS, MODELS
+from avzoo.registry import DATASETS
 from avzoo.utils.errors import ConfigError
 
 
@@ -33,9 +34,16 @@ class Phase:
 
     @classmethod
     def from_name(cls, name: str) -> 'Phase':
-        """Return the phase of a folder's name."""
-        stage, substage, *draw = name.removeprefix('stage').split('_')
-        return cls(int(stage), substage, int(draw[0].removeprefix('draw')) if draw else None)
+        """Return the phase of a folder's name.
+
+        Raises:
+            ValueError: If no phase has this name.
+        """
+        found = re.fullmatch(r'stage([12])_(base|full)(?:_draw(\d+))?', name)
+        phase = found and cls(int(found[1]), found[2], found[3] and int(found[3]))
+        if not phase or (phase.draw is not None) != (phase.stage == 2 and phase.substage == 'full'):
+            raise ValueError(f"'{name}' is no phase")
+        return phase
 
     @property
     def train_splits(self) -> tuple[str, ...]:
@@ -48,11 +56,6 @@ class Phase:
     def parent(self) -> 'Phase | None':
         """The phase whose weights it starts from."""
         return Phase(self.stage, 'base') if self.substage == 'full' else None
-
-    @property
-    def start_file(self) -> str:
-        """Which checkpoint of this phase its successors take: the best where there is validation, else the last."""
-        return 'best.pth' if self.stage == 1 else 'last.pth'
 
 
 def plan_phases(draws: Sequence[int], stage: int | None = None) -> list[Phase]:
@@ -104,7 +107,7 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     else:
         out.model.gamma = chosen_gamma(cfg, outcomes)
         out.param_scheduler = _replayed_schedulers(cfg, outcomes.get(f'stage1_{phase.substage}', {}))
-    out.load_from = str(Path(work_dir) / phase.parent.name / _start_file(cfg, phase.parent)) if phase.parent else None
+    out.load_from = str(Path(work_dir) / phase.parent.name / start_file(cfg, phase.parent)) if phase.parent else None
     out.pop('curriculum')
     return out
 
@@ -149,6 +152,11 @@ def chosen_gamma(cfg: Config, outcomes: dict[str, dict]) -> float:
     return full[key] if full.get(key) is not None else cfg.model.get('gamma', 0.0)
 
 
+def start_file(cfg: Config, phase: Phase) -> str:
+    """Return which checkpoint of a phase its successors take: the best where there is validation, or the last."""
+    return 'best.pth' if phase.stage == 1 and cfg.curriculum.validate else 'last.pth'
+
+
 def _fill_dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
     loader['dataset'] = dict(loader['dataset'], data_root=cfg.data_root, num_shots=cfg.num_shots, splits=splits,
                              modalities=tuple(cfg.model.encoders), seed=cfg.randomness.seed)
@@ -159,10 +167,6 @@ def _complete_model(cfg: Config, data: dict) -> None:
     """Put into the model's config what the data decides: its widths and classes, and how features are prepared."""
     cfg.model.data_info = DATASETS.build(data).data_info
     cfg.model.data_preprocessor = cfg.pop('data_preprocessor')
-
-
-def _start_file(cfg: Config, phase: Phase) -> str:
-    return phase.start_file if cfg.curriculum.validate else 'last.pth'
 
 
 def _schedulers(cfg: Config) -> list[dict]:
@@ -188,34 +192,3 @@ def _replayed_schedulers(cfg: Config, chosen: dict) -> list[dict] | None:
             schedulers.append(dict(type='MultiStepLR', milestones=list(chosen['lr_drops']),
                                    gamma=plateau.get('factor', 0.1)))
     return schedulers or None
-
-
-def preflight(cfg: Config, phases: Sequence[Phase]) -> None:
-    """Open the data of every phase and test, and build each stage's model, so that nothing of that fails later."""
-    built = set()
-    for phase in phases:
-        run = phase_config(cfg, phase, {}, cfg.work_dir)
-        data = [run.train_dataloader.dataset, run.val_dataloader.dataset if run.val_dataloader else None]
-        if phase.draw is not None:
-            test = evaluation_config(cfg, 'test', phase.draw, cfg.work_dir)
-            data.append(test.test_dataloader.dataset)
-        for one in filter(None, data):
-            DATASETS.build(one)
-        if phase.stage not in built:
-            MODELS.build(run.model)
-            built.add(phase.stage)
-
-
-def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
-    """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
-    draws = range(cfg.curriculum.num_draws) if draws is None else draws
-    preflight(cfg, plan_phases(draws, stage))
-    lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
-    for phase in plan_phases(draws, stage):
-        run = phase_config(cfg, phase, {}, cfg.work_dir)
-        data = DATASETS.build(run.train_dataloader.dataset)
-        steps = run.train_dataloader.batch_sampler.num_batches * len(run.train_dataloader.batch_sampler.subsets)
-        upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
-        lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '
-                     f'{upto}{run.train_cfg.max_epochs} epochs of {steps} steps')
-    return '\n'.join(lines)

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from avzoo.engine.curriculum.plan import Phase, phase_epochs
-from avzoo.engine.hooks import log_line
+from avzoo.engine.log import log_line
 
 
 class Progress:

@@ -2,20 +2,22 @@
 
 import copy
 import json
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import mmengine.dist as dist
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
-from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, preflight
+from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
+from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
-from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook, log_line
+from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook
+from avzoo.engine.log import log_line, log_to
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.linear_references import evaluate_references
@@ -23,6 +25,7 @@ from avzoo.evaluation.report import interval_line, results_rows, results_table, 
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError, CheckpointError, DataError
 from avzoo.utils.files import atomic_write_text, sha256_of
+from avzoo.utils.lock import held_alone
 
 
 @RUNNERS.register_module()
@@ -61,8 +64,7 @@ class CurriculumRunner:
                              'trained. Choose another --work-dir.')
         dist.barrier()  # Nobody writes before all have read.
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        MMLogger.get_instance('avzoo', logger_name='avzoo', log_file=str(self.work_dir / 'curriculum.log'),
-                              file_mode='a')
+        log_to(self.work_dir / 'curriculum.log')
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'CurriculumRunner':
@@ -71,6 +73,11 @@ class CurriculumRunner:
 
     def train(self) -> dict | None:
         """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
+        busy = f'Another process trains in {self.work_dir}. Wait for its end, or choose another --work-dir.'
+        with held_alone(self.work_dir, busy) if dist.is_main_process() else nullcontext():
+            return self._train()
+
+    def _train(self) -> dict | None:
         self._check_stage_one()
         todo = [p for p in self.phases if p.name not in self.state.phases]
         if self.resume_from is not None and not todo:
@@ -141,7 +148,7 @@ class CurriculumRunner:
 
     def _test_draw(self, draw: int) -> None:
         phase = Phase(2, 'full', draw)
-        path = self.work_dir / phase.name / phase.start_file
+        path = self.work_dir / phase.name / start_file(self.cfg, phase)
         found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent)
         self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall)
         if dist.is_main_process():

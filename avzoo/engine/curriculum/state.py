@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from avzoo.engine.curriculum.plan import Phase
+from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
 
@@ -39,7 +40,7 @@ class CurriculumState:
     def __init__(self, work_dir: str | Path, settings: dict[str, Any], processes: int | None = None) -> None:
         self.path = Path(work_dir) / FILE_NAME
         self.processes = processes
-        self.settings = json.loads(json.dumps(settings))
+        self.settings = json.loads(json.dumps(settings, default=str))  # A path is its text.
         self.phases: dict[str, dict] = {}
         self.tests: dict[str, dict] = {}
         self.store_sha256 = ''
@@ -55,14 +56,11 @@ class CurriculumState:
         Raises:
             ConfigError: If the config, or the number of processes, is another than it was then.
         """
-        try:
-            content = json.loads(self.path.read_text(encoding='utf-8'))
-            before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
-            self.store_sha256, processes = content['store_sha256'], content['processes']
-        except (ValueError, KeyError) as error:
-            raise AvzooError(f'{self.path} is damaged ({error}); delete the work directory and train again.') from error
+        content = _read(self.path)
+        before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
+        self.store_sha256, processes = content['store_sha256'], content['processes']
         self.processes = processes if self.processes is None else self.processes
-        changed = _first_difference(dict(before, processes=processes), dict(self.settings, processes=self.processes))
+        changed = first_difference(dict(before, processes=processes), dict(self.settings, processes=self.processes))
         if changed:
             raise ConfigError(f'{self.path.parent} was begun with other settings: {changed}. Resume with the old ones, '
                               'or choose another --work-dir.')
@@ -84,14 +82,19 @@ def finished_phases(work_dir: str | Path) -> list[Phase]:
     if not path.is_file():
         raise CheckpointError(f'{work_dir} holds no run ({FILE_NAME} is missing). Train with tools/train.py, or name a '
                               'checkpoint file.')
-    return [Phase.from_name(name) for name in json.loads(path.read_text(encoding='utf-8'))['phases']]
+    return [Phase.from_name(name) for name in _read(path)['phases']]
 
 
-def _first_difference(before: Any, now: Any, path: str = '') -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
-            found = _first_difference(before.get(key), now.get(key), f'{path}.{key}' if path else key)
-            if found:
-                return found
-        return ''
-    return '' if before == now else f'{path} was {before!r} and is now {now!r}'
+def _read(path: Path) -> dict[str, Any]:
+    """Read and check the state file."""
+    kinds = dict(settings=dict, phases=dict, tests=dict, store_sha256=str, processes=int)
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        wrong = [key for key, kind in kinds.items() if not isinstance(content[key], kind)]
+        if wrong:
+            raise ValueError(f"'{wrong[0]}' is not as it should be")
+        for name in content['phases']:
+            Phase.from_name(name)
+    except (ValueError, KeyError, TypeError) as error:
+        raise AvzooError(f'{path} is damaged ({error}); delete the work directory and train again.') from error
+    return content

@@ -1,0 +1,111 @@
+"""Find what would fail, or spoil the numbers, before anything is trained."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config, plan_phases
+from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.registry import DATASETS, METRICS, MODELS
+from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.register import register_all_modules
+
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def preflight(cfg: Config, phases: Sequence[Phase]) -> None:
+    """Open the data of every phase and test, and build what each sub-stage's run builds.
+
+    Raises:
+        ConfigError: If a part cannot be built.
+        DataError: If training and evaluation share videos, or the draws differ in their classes.
+    """
+    register_all_modules()
+    tried = set()
+    for phase in phases:
+        run = phase_config(cfg, phase, {}, cfg.work_dir)
+        train = DATASETS.build(run.train_dataloader.dataset)
+        held_out = []
+        if run.val_dataloader:
+            held_out.append(DATASETS.build(run.val_dataloader.dataset))
+        if phase.draw is not None:
+            test = evaluation_config(cfg, 'test', phase.draw, cfg.work_dir)
+            held_out.append(DATASETS.build(test.test_dataloader.dataset))
+            _check_classes_of_draw(train, phase.draw)
+        for one in held_out:
+            _check_apart(train, one)
+        if (phase.stage, phase.substage) not in tried:
+            _try_parts(run)
+            tried.add((phase.stage, phase.substage))
+    with _reported('val_evaluator'):
+        METRICS.build(cfg.val_evaluator)
+
+
+def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
+    """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
+    draws = range(cfg.curriculum.num_draws) if draws is None else draws
+    preflight(cfg, plan_phases(draws, stage))
+    lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
+    for phase in plan_phases(draws, stage):
+        run = phase_config(cfg, phase, {}, cfg.work_dir)
+        data = DATASETS.build(run.train_dataloader.dataset)
+        upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
+        lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '
+                     f'{upto}{run.train_cfg.max_epochs} epochs of {_steps(run)} steps')
+    return '\n'.join(lines)
+
+
+def _steps(run: Config) -> int:
+    sampler = run.train_dataloader.batch_sampler
+    return sampler.get('num_batches', 300) * len(sampler.subsets)
+
+
+def _check_apart(train: GFSLDataset, held_out: GFSLDataset) -> None:
+    """Refuse videos that are trained on and evaluated on: the numbers would mean nothing."""
+    shared = np.intersect1d(train.videos, held_out.videos)
+    if len(shared):
+        store = train.store
+        raise DataError(f'{store.root}: video {str(store.video_ids[shared[0]])!r} is both in {", ".join(train.splits)} '
+                        f'and in {", ".join(held_out.splits)} ({len(shared)} such videos). Draw the splits again with '
+                        'tools/dataset_converters/splits.py.')
+
+
+def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
+    """Refuse a draw whose novel classes are not those of the first one, by which the stage's columns are counted."""
+    lacking = np.setdiff1d(np.flatnonzero(~train.base_mask), train.labels)
+    if len(lacking):
+        name = train.store.class_names[train.class_ids[lacking[0]]]
+        raise DataError(f"{train.store.root}: class '{name}' has videos in stage2_novel_0 but none in "
+                        f'stage2_novel_{draw}; mend the lists.')
+
+
+def _try_parts(run: Config) -> None:
+    model = MODELS.build(run.model)
+    with _reported('optim_wrapper'):
+        wrapper = build_optim_wrapper(model, run.optim_wrapper)
+    steps, counts = _steps(run), run.optim_wrapper.get('accumulative_counts', 1)
+    if steps % counts:
+        raise ConfigError(f'optim_wrapper.accumulative_counts={counts} does not divide the {steps} steps of an epoch: '
+                          'gradients would be carried into the next one and lost when a run is resumed. Choose a '
+                          'divisor, or another train_dataloader.batch_sampler.num_batches.')
+    for i, scheduler in enumerate(run.param_scheduler or ()):
+        with _reported(f'param_scheduler.{i}'):
+            PARAM_SCHEDULERS.build(dict(scheduler), default_args=dict(optimizer=wrapper, epoch_length=steps))
+    for name in _LOADERS:
+        if run.get(name):
+            with _reported(name):
+                PhaseRunner.build_dataloader(run[name], seed=run.randomness.seed)
+
+
+@contextmanager
+def _reported(path: str) -> Iterator[None]:
+    """Say where in the config a value stands that a constructor of the stack does not take."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError, AssertionError, RuntimeError) as error:
+        raise ConfigError(f'{path} cannot be built: {str(error) or type(error).__name__}') from error

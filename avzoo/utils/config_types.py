@@ -1,0 +1,89 @@
+"""Comparing the values of a config with the annotations of the part that takes them."""
+
+import inspect
+import math
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+from avzoo.utils.errors import ConfigError, nearest
+
+_FOREIGN = ('torch', 'mmengine')  # Their annotations are not kept to by themselves.
+
+
+def check_types(node: Mapping, cls: type, path: str) -> None:
+    """Compare the values of a part's section with the annotations of its constructor.
+
+    A whole number whose default is at least 1 counts something that there must be, and is refused below 1; any other
+    is refused below 0. A negative default lifts that bound.
+
+    Args:
+        node: The section.
+        cls: The class that takes its values.
+        path: Where the section stands.
+
+    Raises:
+        ConfigError: For the first value that does not fit; names its path and what would.
+    """
+    if cls.__module__.split('.')[0] in _FOREIGN:
+        return
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name not in node:
+            continue
+        value, annotation = node[name], parameter.annotation
+        if not _fits(value, annotation):
+            choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+            raise ConfigError(f'{path}.{name}={value!r} is not possible.{nearest(value, choices)} It must be '
+                              f'{_words(annotation)}.')
+        least = _least(parameter)
+        if least is not None and isinstance(value, int) and value < least:
+            raise ConfigError(f'{path}.{name}={value!r} is not possible; it must be at least {least}.')
+
+
+def _least(parameter: inspect.Parameter) -> int | None:
+    default = parameter.default
+    if parameter.annotation is not int or (isinstance(default, int) and default < 0):
+        return None
+    return 0 if default == 0 else 1
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if annotation in (None, type(None)):
+        return value is None
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    kind = origin or annotation
+    if not isinstance(kind, type) or kind is inspect.Parameter.empty:
+        return True
+    if issubclass(kind, Mapping):
+        return isinstance(value, Mapping) and all(_fits(v, inner[1]) for v in value.values() if len(inner) == 2)
+    if issubclass(kind, Sequence) and not issubclass(kind, str):
+        return isinstance(value, list | tuple) and (not inner or all(_fits(v, inner[0]) for v in value))
+    built = isinstance(value, Mapping) and 'type' in value and kind not in (bool, str)  # The section of an object.
+    return built or isinstance(value, kind)
+
+
+def _words(annotation: Any) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return ' or '.join(dict.fromkeys(_words(one) for one in inner))
+    if origin is Literal:
+        return 'one of ' + ', '.join(map(str, inner))
+    if annotation in (None, type(None)):
+        return 'None'
+    kind = origin or annotation
+    named = {bool: 'True or False', int: 'a whole number', float: 'a number', str: 'a text'}
+    if kind in named:
+        return named[kind]
+    if issubclass(kind, Mapping):
+        return 'a section (a dict)' + (f' in which each value is {_words(inner[1])}' if len(inner) == 2 else '')
+    if issubclass(kind, Sequence):
+        return 'a list' + (f' in which each item is {_words(inner[0])}' if inner else '')
+    return f'a {kind.__name__}'
