@@ -3,6 +3,7 @@
 #   tools/dist_train.sh CONFIG NUM_GPUS [arguments of tools/train.py]
 # On several machines set NNODES, NODE_RANK, MASTER_ADDR and PORT alike on each.
 set -euo pipefail
+[ $# -ge 2 ] || { echo "usage: tools/dist_train.sh CONFIG NUM_GPUS [arguments of tools/train.py]" >&2; exit 2; }
 config=$1 gpus=$2
 torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$gpus" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \

@@ -47,7 +47,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                         help='none: one run after another, here; slurm: submit them through submitit')
     parser.add_argument('--slurm', nargs='+', default=[], metavar='KEY=VALUE',
                         help='parameters of submitit, e.g. timeout_min=600 gpus_per_node=1 slurm_partition=gpu')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.slurm and args.launcher != 'slurm':
+        parser.error('--slurm belongs to --launcher slurm')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -182,7 +182,8 @@ class PhaseHook(Hook):
         if not np.isfinite(loss):
             raise AvzooError(f'The training loss of {self.meta["phase"]} became {loss} in epoch {runner.epoch + 1}. '
                              'Train anew in another --work-dir with a lower optim_wrapper.optimizer.lr, or with '
-                             'optim_wrapper.clip_grad="{\'max_norm\': 1.0}".')
+                             'optim_wrapper.clip_grad="{\'max_norm\': 1.0}"; if that does not help, look for NaN in '
+                             'the features.')
         return loss
 
 

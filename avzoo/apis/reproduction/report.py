@@ -1,6 +1,7 @@
 """The table of a reproduction: our numbers over seeds beside the paper's."""
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -73,7 +74,7 @@ def plan_text(runs: Sequence[Run]) -> str:
     lines = []
     for run in runs:
         status = run.status()
-        command = '' if status == 'finished' else f'\n    {" ".join(run.command)}'
+        command = '' if status == 'finished' else f'\n    {shlex.join(run.command)}'
         lines.append(f'{status:<10}  {run.name}, seed {run.seed}{command}')
     return '\n'.join(lines)
 
