@@ -61,3 +61,10 @@ class EmbeddingDistanceHead(nn.Module):
     def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
         """Return minus the distances (B, C) of features (B, d_out) to the projected class vectors."""
         return -torch.cdist(c_o.float(), self.w_proj(self.classes.vectors).float())
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return probabilities (B, C) that rank as ``scores`` (B, C) do: the softmax over minus the distances.
+
+        The method defines none; these are not calibrated.
+        """
+        return scores.softmax(-1)

@@ -53,6 +53,10 @@ class LinearHead(nn.Module):
             return _over_readouts(logits, context).softmax(-1)
         return _over_readouts(logits.softmax(-1), context)
 
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for: here they are the scores."""
+        return scores
+
 
 def _over_readouts(x: Tensor, context: dict | None) -> Tensor:
     """Return the mean of x (B, R, ...) over the readouts that count; x (B, ...) of one readout as it is."""

@@ -50,6 +50,10 @@ class ProjectedHead(nn.Module):
         """Return the scores (B, C) of the head behind."""
         return self.head.scores(self.projector(c_o), context)
 
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for in the head behind."""
+        return self.head.probabilities(scores)
+
 
 @contextmanager
 def _fixed_statistics(module: nn.Module) -> Iterator[None]:

@@ -81,6 +81,10 @@ class TripletAuxHead(nn.Module):
         """Return class probabilities (B, C) of the visual readout of features (B, 2, d_out)."""
         return self.classifier.scores(self._classified(c_o))
 
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for: here they are the scores."""
+        return self.classifier.probabilities(scores)
+
     @staticmethod
     def _classified(c_o: Tensor) -> Tensor:
         return c_o if c_o.dim() == 2 else c_o[:, -1]
