@@ -15,7 +15,7 @@ SECONDS = {'audio': 0.96, 'visual': 0.64}
 # What the data or the neighbouring parts decide; handed to each part that takes an argument of the name.
 FACTS = dict(feature_dims=dict(audio=WIDTH, visual=WIDTH), seconds_per_step=SECONDS, num_classes=CLASSES,
              embedding_dim=WORDS, modalities=MODALITIES, dims=dict(audio=WIDTH, visual=WIDTH), dim=WIDTH, in_dim=WIDTH,
-             cond_dim=WORDS, preprocessor=AVPreprocessor(SECONDS))
+             num_readouts=2, cond_dim=WORDS, preprocessor=AVPreprocessor(SECONDS))
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,12 @@ CASES: dict[str, dict[str, Case]] = {
                                      loss_weight=2.0, reg_weight=2.0, rec_weight=2.0)),
         'TripletAuxHead': Case(
             others=dict(**_OTHER_CLASSES, dims=dict(audio=WIDTH, visual=WIDTH + 1), embedding_dim=WORDS + 1,
-                        dropout=0.4, margin=2.0, loss_weight=2.0, aux_weight=2.0), readouts=True),
+                        dropout=0.4, margin=2.0, loss_weight=2.0, aux_weight=2.0), readouts=True,
+            idle=dict(num_readouts='any other number is refused')),
         'ProjectedHead': Case(
             dict(projector=dict(type='MLP', **_SMALL_MLP), head=_DISTANCE),
-            dict(**_OTHER_CLASSES, projector=dict(type='MLP', hidden_dim=9, out_dim=10),
-                 head=dict(_DISTANCE, loss_weight=2.0), embedding_dim=WORDS + 1)),
+            dict(projector=dict(type='MLP', hidden_dim=9, out_dim=10), head=dict(_DISTANCE, loss_weight=2.0)),
+            idle=dict(facts='those of the parts within, which are tested by themselves')),
     },
     'conditioner': {
         'ClassEmbedding': Case(

@@ -42,7 +42,7 @@ class BottleneckFusion(nn.Module):
             raise ValueError(f"readout='{readout}'; choose 'cls' or 'gap'.")
         if not 0 <= fusion_layer <= depth:
             raise ValueError(f'fusion_layer={fusion_layer} must lie in 0..depth={depth}.')
-        self.out_dim = dim
+        self.out_dim, self.num_readouts = dim, len(modalities)
         self.depth, self.fusion_layer = depth, fusion_layer
         self.layers = nn.ModuleDict({
             m: nn.ModuleList(TransformerLayer(dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim,

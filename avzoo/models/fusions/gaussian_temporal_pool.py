@@ -26,7 +26,7 @@ class GaussianTemporalPool(nn.Module):
                  fixed: bool = False) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
-        self.out_dim = len(self.modalities) * num_gaussians * dim
+        self.out_dim, self.num_readouts = len(self.modalities) * num_gaussians * dim, 1
         shape = (len(self.modalities), num_gaussians)
         centre = ((torch.arange(num_gaussians) + 0.5) / num_gaussians).expand(shape).clone()
         # The inverse of softplus at 1/K.

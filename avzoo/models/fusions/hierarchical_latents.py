@@ -37,7 +37,7 @@ class HierarchicalLatents(nn.Module):
                  dropout: float = 0.1, latent_std: float = 0.02) -> None:
         super().__init__()
         _check_levels(groups, num_latents, num_layers, len(modalities))
-        self.out_dim = dim
+        self.out_dim, self.num_readouts = dim, 1
         self.modalities = tuple(modalities)
         self.chunks = groups[0] // len(self.modalities)
         sizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
