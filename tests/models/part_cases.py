@@ -62,7 +62,8 @@ CASES: dict[str, dict[str, Case]] = {
         'MaskedTransformer': Case(
             dict(depth=3, switch_after=1, **_ATTENTION),
             dict(**_OTHER_DIM, depth=4, pattern='cross', switch_after=2, **_OTHER_ATTENTION, shared_norm=False,
-                 num_summary_tokens=2, summary_std=0.3)),
+                 num_summary_tokens=2, summary_std=0.3),
+            beside=dict(pattern=dict(switch_after=0))),
         'GatedModalityFusion': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, hidden_dim=5, dropout=0.4)),
         'LatentCrossAttention': Case(
             dict(depth=3, num_latents=3, **_ATTENTION),

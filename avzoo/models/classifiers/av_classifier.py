@@ -27,7 +27,8 @@ class AVClassifier(BaseModel):
         fusion: Config of the fusion.
         projector: Config of the projector to c_o, or ``None``.
         head: Config of the head.
-        generator: Config of the generator, or ``None``.
+        generator: Config of the generator, or ``None``; ``synthetic_weight``, ``synthetic_grad`` and
+            ``detach_features`` then have nothing to act on.
         conditioner: Config of the generator's conditioner, or ``None``.
         synthetic_weight: Weight of the classification loss on synthetic features.
         synthetic_grad: Let the loss on synthetic features reach the generator through the whole sampling chain, as the

@@ -21,7 +21,7 @@ class MaskedTransformer(nn.Module):
         dim: Token width d.
         depth: Number of layers L.
         pattern: ``full``, ``self``, ``cross``, ``hybrid``, ``alternate`` or ``bottleneck``.
-        switch_after: Number of ``self`` layers Z before ``full`` ones, in ``hybrid``.
+        switch_after: Number of ``self`` layers Z before ``full`` ones, in ``hybrid``; 0 in the other patterns.
         num_heads: Number of heads H.
         head_dim: Width of one head.
         mlp_dim: Hidden width of the feed-forward network.
