@@ -71,12 +71,13 @@ CASES: dict[str, dict[str, Case]] = {
         'HierarchicalLatents': Case(
             dict(num_latents=(2, 2, 3), **_ATTENTION),
             dict(**_OTHER_DIM, **_OTHER_MODALITIES, groups=(4, 4, 1), num_latents=(2, 3, 3), num_layers=(1, 2, 2),
-                 **_OTHER_ATTENTION, latent_std=0.3)),
+                 **_OTHER_ATTENTION, activation='squared_relu', latent_std=0.3)),
         'BottleneckFusion': Case(
             dict(depth=3, fusion_layer=1, num_bottlenecks=2, **_ATTENTION),
             dict(**_OTHER_DIM, **_OTHER_MODALITIES, depth=4, fusion_layer=2, num_bottlenecks=3, readout='gap',
                  **_OTHER_ATTENTION, shared_norm=False, token_std=0.3)),
-        'GaussianTemporalPool': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, num_gaussians=3, fixed=True)),
+        'GaussianTemporalPool': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, num_gaussians=3, fixed=True,
+                                                 late=True)),
         'PairAttention': Case(_ATTENTION, dict(**_OTHER_DIM, **_OTHER_MODALITIES, **_OTHER_ATTENTION)),
         'ConcatFusion': Case(others=dict(dims=dict(audio=WIDTH, visual=WIDTH + 1))),
         'SegmentConcat': Case(
@@ -119,7 +120,8 @@ CASES: dict[str, dict[str, Case]] = {
             dict(noise_dim=3, generator_hidden=8, critic_hidden=8, n_critic=2),
             dict(**_OTHER_DIM, cond_dim=WORDS + 1, noise_dim=4, generator_hidden=9, critic_hidden=9, condition_width=4,
                  output='linear', n_critic=3, gp_weight=1.0, cls_weight=1.0, lr=1e-3, betas=(0.9, 0.99),
-                 init_std=0.02)),
+                 init_std=0.02),
+            idle=dict(cosine_weight='refused here, where a condition is not as wide as the features')),
     },
     'noise predictor': {
         'MLPNoisePredictor': Case(

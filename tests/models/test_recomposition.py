@@ -116,3 +116,11 @@ def test_a_projected_head_takes_one_feature_at_a_time():
     projected = dict(type='ProjectedHead', projector=dict(type='ReadoutMLPs', **SMALL), head=dict(type='LinearHead'))
     with pytest.raises(ConfigError, match=r'model\.head\.projector: '):
         build('PairAttention', 'none', changes=dict(head=projected))
+
+
+def test_late_streams_get_a_projector_each_and_average_their_logits():
+    model = build('GaussianTemporalPool', 'ReadoutMLPs', changes=dict(
+        fusion=dict(type='GaussianTemporalPool', late=True))).eval()
+    c_o = model.extract_feat(batch())
+    assert len(model.projector.mlps) == c_o.shape[1] == 2
+    torch.testing.assert_close(model.head.scores(c_o), model.head.fc(c_o).mean(1).softmax(-1))
