@@ -15,7 +15,7 @@ SECONDS = {'audio': 0.96, 'visual': 0.64}
 # What the data or the neighbouring parts decide; handed to each part that takes an argument of the name.
 FACTS = dict(feature_dims=dict(audio=WIDTH, visual=WIDTH), seconds_per_step=SECONDS, num_classes=CLASSES,
              embedding_dim=WORDS, modalities=MODALITIES, dims=dict(audio=WIDTH, visual=WIDTH), dim=WIDTH, in_dim=WIDTH,
-             cond_dim=WORDS, preprocessor=AVPreprocessor(SECONDS))
+             num_readouts=2, cond_dim=WORDS, preprocessor=AVPreprocessor(SECONDS))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ CASES: dict[str, dict[str, Case]] = {
         'MaskedTransformer': Case(
             dict(depth=3, switch_after=1, **_ATTENTION),
             dict(**_OTHER_DIM, depth=4, pattern='cross', switch_after=2, **_OTHER_ATTENTION, shared_norm=False,
-                 num_summary_tokens=2, summary_std=0.3)),
+                 num_summary_tokens=2, summary_std=0.3),
+            beside=dict(pattern=dict(switch_after=0))),
         'GatedModalityFusion': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, hidden_dim=5, dropout=0.4)),
         'LatentCrossAttention': Case(
             dict(depth=3, num_latents=3, **_ATTENTION),
@@ -70,12 +71,13 @@ CASES: dict[str, dict[str, Case]] = {
         'HierarchicalLatents': Case(
             dict(num_latents=(2, 2, 3), **_ATTENTION),
             dict(**_OTHER_DIM, **_OTHER_MODALITIES, groups=(4, 4, 1), num_latents=(2, 3, 3), num_layers=(1, 2, 2),
-                 **_OTHER_ATTENTION, latent_std=0.3)),
+                 **_OTHER_ATTENTION, activation='squared_relu', latent_std=0.3)),
         'BottleneckFusion': Case(
             dict(depth=3, fusion_layer=1, num_bottlenecks=2, **_ATTENTION),
             dict(**_OTHER_DIM, **_OTHER_MODALITIES, depth=4, fusion_layer=2, num_bottlenecks=3, readout='gap',
                  **_OTHER_ATTENTION, shared_norm=False, token_std=0.3)),
-        'GaussianTemporalPool': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, num_gaussians=3, fixed=True)),
+        'GaussianTemporalPool': Case(others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, num_gaussians=3, fixed=True,
+                                                 late=True)),
         'PairAttention': Case(_ATTENTION, dict(**_OTHER_DIM, **_OTHER_MODALITIES, **_OTHER_ATTENTION)),
         'ConcatFusion': Case(others=dict(dims=dict(audio=WIDTH, visual=WIDTH + 1))),
         'SegmentConcat': Case(
@@ -93,11 +95,12 @@ CASES: dict[str, dict[str, Case]] = {
                                      loss_weight=2.0, reg_weight=2.0, rec_weight=2.0)),
         'TripletAuxHead': Case(
             others=dict(**_OTHER_CLASSES, dims=dict(audio=WIDTH, visual=WIDTH + 1), embedding_dim=WORDS + 1,
-                        dropout=0.4, margin=2.0, loss_weight=2.0, aux_weight=2.0), readouts=True),
+                        dropout=0.4, margin=2.0, loss_weight=2.0, aux_weight=2.0), readouts=True,
+            idle=dict(num_readouts='any other number is refused')),
         'ProjectedHead': Case(
             dict(projector=dict(type='MLP', **_SMALL_MLP), head=_DISTANCE),
-            dict(**_OTHER_CLASSES, projector=dict(type='MLP', hidden_dim=9, out_dim=10),
-                 head=dict(_DISTANCE, loss_weight=2.0), embedding_dim=WORDS + 1)),
+            dict(projector=dict(type='MLP', hidden_dim=9, out_dim=10), head=dict(_DISTANCE, loss_weight=2.0)),
+            idle=dict(facts='those of the parts within, which are tested by themselves')),
     },
     'conditioner': {
         'ClassEmbedding': Case(
@@ -117,7 +120,8 @@ CASES: dict[str, dict[str, Case]] = {
             dict(noise_dim=3, generator_hidden=8, critic_hidden=8, n_critic=2),
             dict(**_OTHER_DIM, cond_dim=WORDS + 1, noise_dim=4, generator_hidden=9, critic_hidden=9, condition_width=4,
                  output='linear', n_critic=3, gp_weight=1.0, cls_weight=1.0, lr=1e-3, betas=(0.9, 0.99),
-                 init_std=0.02)),
+                 init_std=0.02),
+            idle=dict(cosine_weight='refused here, where a condition is not as wide as the features')),
     },
     'noise predictor': {
         'MLPNoisePredictor': Case(

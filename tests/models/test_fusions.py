@@ -108,6 +108,12 @@ def test_gaussians_start_evenly_spread_with_width_one_over_their_number(tokens, 
     torch.testing.assert_close(pool(tokens, masks)[:, :16], weights.flatten(1))
 
 
+def test_late_gaussians_keep_the_modalities_apart(tokens, masks):
+    early, late = GaussianTemporalPool(4, num_gaussians=3), GaussianTemporalPool(4, num_gaussians=3, late=True)
+    assert (late.out_dim, late.num_readouts) == (12, 2)
+    torch.testing.assert_close(late(tokens, masks).flatten(1), early(tokens, masks))
+
+
 def test_a_gate_weighs_the_modalities_channel_by_channel(tokens, masks):
     fusion = GatedModalityFusion(4, dropout=0.0)
     means = np.stack([array(tokens[m]).mean(1) for m in ('audio', 'visual')], axis=1)  # (B, 2, 4)
@@ -154,6 +160,14 @@ def test_hip_mixes_modalities_on_the_last_level_only(tokens, masks):
     fusion(dict(tokens, visual=tokens['visual'] + 1), masks)
     assert torch.equal(before[:, :2], seen['context'][:, :2])  # The audio group's latents.
     assert not torch.equal(before[:, 2:], seen['context'][:, 2:])
+
+
+def test_hip_with_squared_relu_by_hand():
+    fusion = HierarchicalLatents(4, num_latents=(2, 2, 3), activation='squared_relu', **SMALL)
+    for mlp in (fusion.cross_layers[1].mlp, fusion.self_layers[2][0].mlp):
+        x = torch.randn(2, 3, 4)
+        np.testing.assert_allclose(array(mlp(x)), linear(np.maximum(linear(array(x), mlp.fc1), 0) ** 2, mlp.fc2),
+                                   rtol=1e-4, atol=1e-6)
 
 
 def test_hip_levels_that_do_not_fit_are_refused():

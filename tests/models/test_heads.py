@@ -54,7 +54,7 @@ def triplet(anchor, positive, negative, margin=1.0):
 
 def test_avca_losses_by_hand():
     torch.manual_seed(1)
-    head = fitted(TripletAuxHead(4, 4, dict(audio=5, visual=5), embedding_dim=3, dropout=0.0))
+    head = fitted(TripletAuxHead(4, 4, dict(audio=5, visual=5), num_readouts=2, embedding_dim=3, dropout=0.0))
     c_o, labels = torch.rand(2, 2, 4), torch.tensor([3, 1])  # With two samples the negative is the other one.
     phi = {m: torch.rand(2, 1, 5) for m in ('audio', 'visual')}
     losses = head.loss(c_o, labels, dict(encoded=phi, masks={m: torch.ones(2, 1, dtype=torch.bool) for m in phi}))
@@ -82,7 +82,7 @@ def test_negatives_are_of_another_class_and_vary():
 
 
 def test_avca_has_no_triplets_in_a_batch_of_one_class():
-    head = fitted(TripletAuxHead(4, 4, dict(audio=5, visual=5), embedding_dim=3))
+    head = fitted(TripletAuxHead(4, 4, dict(audio=5, visual=5), num_readouts=2, embedding_dim=3))
     context = dict(encoded={m: torch.rand(3, 1, 5) for m in ('audio', 'visual')},
                    masks={m: torch.ones(3, 1, dtype=torch.bool) for m in ('audio', 'visual')})
     assert head.loss(torch.rand(3, 2, 4), torch.tensor([2, 2, 2]), context)['loss_triplet'] == 0
@@ -90,7 +90,7 @@ def test_avca_has_no_triplets_in_a_batch_of_one_class():
 
 def test_avca_refuses_a_single_modality():
     with pytest.raises(ValueError, match='audio'):
-        TripletAuxHead(4, 4, dict(visual=5))
+        TripletAuxHead(4, 4, dict(visual=5), num_readouts=1)
 
 
 def test_readouts_become_one_decision_by_logits_or_by_probabilities():

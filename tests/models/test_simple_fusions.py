@@ -56,8 +56,8 @@ def test_an_unknown_leading_modality_is_refused():
 
 def projected_head() -> ProjectedHead:
     torch.manual_seed(0)
-    return ProjectedHead(5, 3, projector=dict(type='MLP', hidden_dim=8, out_dim=4, dropout=0.0),
-                         head=dict(type='LinearHead'))
+    return ProjectedHead(dict(in_dim=5, num_classes=3), head=dict(type='LinearHead'),
+                         projector=dict(type='MLP', hidden_dim=8, out_dim=4, dropout=0.0))
 
 
 def test_synthetic_features_leave_the_statistics_of_real_ones_alone():

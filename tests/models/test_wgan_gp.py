@@ -226,3 +226,22 @@ def test_it_learns_a_simple_distribution():
         gan.update(points, condition, no_classifier)
     error = (gan.sample(condition) - points).abs().mean().item()
     assert error < 0.15
+
+
+def test_the_cosine_term_draws_features_to_their_condition():
+    torch.manual_seed(0)
+    gan = WGANGP(DIM, DIM, noise_dim=4, generator_hidden=7, critic_hidden=6, n_critic=0, cosine_weight=0.5)
+    x, prototype = torch.rand(2, 8, DIM)
+    fake = gan.sample(prototype, generator=torch.Generator().manual_seed(3))
+    objective = gan.update(x, prototype, no_classifier, generator=torch.Generator().manual_seed(3))
+    torch.manual_seed(0)
+    plain = WGANGP(DIM, DIM, noise_dim=4, generator_hidden=7, critic_hidden=6, n_critic=0)
+    without = plain.update(x, prototype, no_classifier, generator=torch.Generator().manual_seed(3))
+    cosine = (fake * prototype).sum(1) / (fake.norm(dim=1) * prototype.norm(dim=1))
+    torch.testing.assert_close(objective['generator_objective'] - without['generator_objective'],
+                               0.5 * (1 - cosine).mean())
+
+
+def test_a_condition_of_another_width_than_the_features_is_refused_by_the_cosine_term():
+    with pytest.raises(ValueError, match=f'their widths are {DIM} and {COND}'):
+        make(cosine_weight=0.5)

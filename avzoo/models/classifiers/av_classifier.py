@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from avzoo.models.build import build_part
+from avzoo.models.build import Undecided, build_part
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
 
@@ -27,7 +27,8 @@ class AVClassifier(BaseModel):
         fusion: Config of the fusion.
         projector: Config of the projector to c_o, or ``None``.
         head: Config of the head.
-        generator: Config of the generator, or ``None``.
+        generator: Config of the generator, or ``None``; ``synthetic_weight``, ``synthetic_grad`` and
+            ``detach_features`` then have nothing to act on.
         conditioner: Config of the generator's conditioner, or ``None``.
         synthetic_weight: Weight of the classification loss on synthetic features.
         synthetic_grad: Let the loss on synthetic features reach the generator through the whole sampling chain, as the
@@ -55,12 +56,13 @@ class AVClassifier(BaseModel):
             for m, cfg in encoders.items()})
         facts['dims'] = {m: encoder.out_dim for m, encoder in self.encoders.items()}
         facts['dim'] = _common_width(facts['dims'])
-        self.embedding = embedding and build_part(EMBEDDINGS, embedding, 'model.embedding', **facts)
+        self.embedding = None if embedding is None else build_part(EMBEDDINGS, embedding, 'model.embedding', **facts)
         self.fusion = build_part(FUSIONS, fusion, 'model.fusion', **facts)
-        self.projector = projector and build_part(PROJECTORS, projector, 'model.projector', in_dim=self.fusion.out_dim)
-        width = (self.projector or self.fusion).out_dim
-        self.head = build_part(HEADS, head, 'model.head', **dict(facts, in_dim=width))
-        self._build_generator(generator, conditioner, dict(facts, dim=width))
+        facts.update(in_dim=self.fusion.out_dim, num_readouts=self.fusion.num_readouts)
+        self.projector = None if projector is None else build_part(PROJECTORS, projector, 'model.projector', **facts)
+        facts['in_dim'] = self.fusion.out_dim if self.projector is None else self.projector.out_dim
+        self.head = build_part(HEADS, head, 'model.head', **facts)
+        self._build_generator(generator, conditioner, dict(facts, dim=facts['in_dim']))
         self.synthetic_weight = synthetic_weight
         self.synthetic_grad = synthetic_grad
         self.detach_features = detach_features
@@ -149,7 +151,7 @@ class AVClassifier(BaseModel):
         c_o, context = self._features(inputs)
         losses = self.head.loss(c_o, label, context)
         if self.generator is not None:
-            x_0, label = _one_row_each(c_o, label)
+            x_0, label = self.head.classified(c_o, label, context)
             condition = self.conditioner(label)
             if hasattr(self.generator, 'update'):  # Adversarial: it trains itself, on features that it cannot change.
                 if 'generator' not in self.frozen:
@@ -175,18 +177,18 @@ class AVClassifier(BaseModel):
         return [dict(scores=scores, label=label, index=index, gamma=self.gamma)]
 
 
-def _one_row_each(c_o: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Give each readout of (B, R, D) features a row and a label of its own."""
-    if c_o.dim() == 2:
-        return c_o, label
-    return c_o.flatten(0, 1), label.repeat_interleave(c_o.shape[1])  # (B*R, D), (B*R,)
-
-
 def _modality_facts(data_info: dict, encoders: dict) -> dict:
     """Return the facts of ``data_info``, restricted to the modalities that the model uses."""
-    missing = [m for m in encoders if m not in data_info['feature_dims']]
+    has = list(data_info['feature_dims'])
+    if not encoders:
+        raise ConfigError(f'model.encoders is empty; name one or more of the modalities of the data: {", ".join(has)}.')
+    for m, cfg in encoders.items():
+        if cfg is None:
+            raise ConfigError(f'model.encoders.{m}=None, but every modality named there needs an encoder; to leave it '
+                              "out, name the others alone: encoders={'_delete_': True, 'audio': {...}}, as "
+                              'configs/avdiff/avdiff-audio_*.py do.')
+    missing = [m for m in encoders if m not in has]
     if missing:
-        has = list(data_info['feature_dims'])
         raise ConfigError(f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
                           f'{nearest(missing[0], has)}')
     facts = dict(data_info, modalities=tuple(encoders))
@@ -195,6 +197,9 @@ def _modality_facts(data_info: dict, encoders: dict) -> dict:
     return facts
 
 
-def _common_width(dims: dict[str, int]) -> int | None:
+def _common_width(dims: dict[str, int]) -> int | Undecided:
     widths = set(dims.values())
-    return widths.pop() if len(widths) == 1 else None
+    if len(widths) == 1:
+        return widths.pop()
+    return Undecided(why=f"the encoders have the widths {', '.join(f'{m} {width}' for m, width in dims.items())}",
+                     cure='set model.encoders.*.out_dim alike')

@@ -32,20 +32,23 @@ def layer_patterns(pattern: str, depth: int, switch_after: int = 0) -> list[str]
         pattern: ``full``, ``self``, ``cross`` or ``bottleneck`` in every layer; ``hybrid``: ``self`` in the first
             ``switch_after`` layers (the paper's Z), ``full`` after; ``alternate``: ``self``, ``full``, ``self``, ...
         depth: Number of layers L.
-        switch_after: Number of layers Z before the switch, for ``hybrid`` only.
+        switch_after: Number of layers Z before the switch, for ``hybrid``; 0 for all others.
 
     Raises:
-        ValueError: If the pattern is unknown or ``switch_after`` does not fit the depth.
+        ValueError: If the pattern is unknown or ``switch_after`` fits neither it nor the depth.
     """
-    if pattern in _TABLES:
-        return [pattern] * depth
+    if pattern not in get_args(Pattern):
+        raise ValueError(f"Unknown attention pattern '{pattern}'; choose one of {', '.join(get_args(Pattern))}.")
     if pattern == 'hybrid':
         if not 0 <= switch_after <= depth:
             raise ValueError(f'switch_after={switch_after} must lie in 0..depth={depth}.')
         return ['self'] * switch_after + ['full'] * (depth - switch_after)
+    if switch_after:
+        raise ValueError(f"switch_after={switch_after} means nothing in the pattern '{pattern}'; set it to 0, or "
+                         "pattern='hybrid'.")
     if pattern == 'alternate':
         return ['full' if layer % 2 else 'self' for layer in range(depth)]
-    raise ValueError(f"Unknown attention pattern '{pattern}'; choose one of {', '.join(get_args(Pattern))}.")
+    return [pattern] * depth
 
 
 def attention_bias(table: str, kinds: Tensor, valid: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -23,7 +23,7 @@ class BottleneckFusion(nn.Module):
         modalities: Names of the modalities.
         depth: Number of layers L.
         fusion_layer: First layer, counted from 0, with the bottleneck; ``depth`` keeps the modalities apart.
-        num_bottlenecks: Number of bottleneck tokens.
+        num_bottlenecks: Number of bottleneck tokens, at least one; with ``fusion_layer=depth`` no layer has any.
         readout: ``cls``: a learned token per modality; ``gap``: the mean over its real tokens.
         num_heads: Number of heads H.
         head_dim: Width of one head.
@@ -42,7 +42,10 @@ class BottleneckFusion(nn.Module):
             raise ValueError(f"readout='{readout}'; choose 'cls' or 'gap'.")
         if not 0 <= fusion_layer <= depth:
             raise ValueError(f'fusion_layer={fusion_layer} must lie in 0..depth={depth}.')
-        self.out_dim = dim
+        if num_bottlenecks < 1:
+            raise ValueError(f'num_bottlenecks={num_bottlenecks} must be at least 1; fusion_layer={depth}, the depth, '
+                             'keeps the modalities apart.')
+        self.out_dim, self.num_readouts = dim, len(modalities)
         self.depth, self.fusion_layer = depth, fusion_layer
         self.layers = nn.ModuleDict({
             m: nn.ModuleList(TransformerLayer(dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim,

@@ -17,7 +17,7 @@ class ConcatFusion(nn.Module):
 
     def __init__(self, dims: dict[str, int]) -> None:
         super().__init__()
-        self.out_dim = sum(dims.values())
+        self.out_dim, self.num_readouts = sum(dims.values()), 1
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, sum of widths)."""

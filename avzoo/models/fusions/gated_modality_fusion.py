@@ -24,7 +24,7 @@ class GatedModalityFusion(nn.Module):
     def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, hidden_dim: int | None = None,
                  dropout: float = 0.1) -> None:
         super().__init__()
-        self.out_dim = dim
+        self.out_dim, self.num_readouts = dim, 1
         self.modalities = tuple(modalities)
         width, hidden_dim = len(self.modalities) * dim, hidden_dim or dim
         self.gate = nn.Sequential(nn.Linear(width, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, width))

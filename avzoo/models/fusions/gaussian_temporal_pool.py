@@ -13,20 +13,24 @@ class GaussianTemporalPool(nn.Module):
     """Describe a sequence by means under Gaussians over its relative time (after TAV, Bo et al. 2020).
 
     Each Gaussian has a centre and a width in units of the video's length, so that it follows the length. The means of
-    all Gaussians and modalities are concatenated.
+    all Gaussians are concatenated, and, unless ``late``, those of all modalities.
 
     Args:
         dim: Width d of the encoded features.
         modalities: Names of the modalities.
         num_gaussians: Number K of Gaussians of each modality; at first evenly spread, with standard deviation 1/K.
         fixed: Keep centres and widths as they start; otherwise they are learned for each modality.
+        late: Give one readout per modality, so that the modalities meet in the decision only, as the two streams of
+            the original do.
     """
 
     def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, num_gaussians: int = 4,
-                 fixed: bool = False) -> None:
+                 fixed: bool = False, late: bool = False) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
-        self.out_dim = len(self.modalities) * num_gaussians * dim
+        self.late = late
+        self.num_readouts = len(self.modalities) if late else 1
+        self.out_dim = len(self.modalities) * num_gaussians * dim // self.num_readouts
         shape = (len(self.modalities), num_gaussians)
         centre = ((torch.arange(num_gaussians) + 0.5) / num_gaussians).expand(shape).clone()
         # The inverse of softplus at 1/K.
@@ -38,9 +42,10 @@ class GaussianTemporalPool(nn.Module):
                 self.register_parameter(name, nn.Parameter(value))
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
-        """Pool tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, M * K * d)."""
+        """Pool tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, M * K * d), or (B, M, K * d)."""
         pooled = [self.weights(m, masks[m]).to(tokens[m].dtype) @ tokens[m] for m in self.modalities]  # (B, K, d) each
-        return torch.cat([x.flatten(1) for x in pooled], dim=1)
+        readouts = torch.stack([x.flatten(1) for x in pooled], dim=1)  # (B, M, K * d)
+        return readouts if self.late else readouts.flatten(1)
 
     def weights(self, modality: str, mask: Tensor) -> Tensor:
         """Return the weight (B, K, T) of each step under each Gaussian; they sum to 1 over the real steps."""

@@ -1,12 +1,17 @@
 """HiP: latents read chunks of the sequence, and fewer groups of latents read those."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avzoo.models.layers.cross_attention_layer import CrossAttentionLayer
+from avzoo.models.layers.squared_relu import SquaredReLU
 from avzoo.models.layers.transformer_layer import TransformerLayer
 from avzoo.registry import FUSIONS
+
+_ACTIVATIONS = {'gelu': nn.GELU, 'squared_relu': SquaredReLU}
 
 
 @FUSIONS.register_module()
@@ -28,19 +33,24 @@ class HierarchicalLatents(nn.Module):
         head_dim: Width of one head.
         mlp_dim: Hidden width of the feed-forward networks.
         dropout: Dropout probability.
+        activation: Activation of the feed-forward networks; the released code names ``squared_relu``.
         latent_std: Standard deviation at initialisation of the latents, truncated at two of them.
     """
 
     def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *,
                  groups: tuple[int, ...] = (4, 2, 1), num_latents: tuple[int, ...] = (16, 16, 32),
                  num_layers: tuple[int, ...] = (1, 1, 2), num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128,
-                 dropout: float = 0.1, latent_std: float = 0.02) -> None:
+                 dropout: float = 0.1, activation: Literal['gelu', 'squared_relu'] = 'gelu',
+                 latent_std: float = 0.02) -> None:
         super().__init__()
         _check_levels(groups, num_latents, num_layers, len(modalities))
-        self.out_dim = dim
+        if activation not in _ACTIVATIONS:
+            raise ValueError(f"activation='{activation}'; choose one of {', '.join(_ACTIVATIONS)}.")
+        self.out_dim, self.num_readouts = dim, 1
         self.modalities = tuple(modalities)
         self.chunks = groups[0] // len(self.modalities)
-        sizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
+        sizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout,
+                     act_layer=_ACTIVATIONS[activation])
         self.latents = nn.ParameterList(torch.empty(g, n, dim) for g, n in zip(groups, num_latents, strict=True))
         for latents in self.latents:
             nn.init.trunc_normal_(latents, std=latent_std, a=-2 * latent_std, b=2 * latent_std)

@@ -29,7 +29,7 @@ class LatentCrossAttention(nn.Module):
     def __init__(self, dim: int, *, depth: int = 8, num_latents: int = 64, tie: bool = True, num_heads: int = 8,
                  head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1, latent_std: float = 0.02) -> None:
         super().__init__()
-        self.out_dim = dim
+        self.out_dim, self.num_readouts = dim, 1
         self.depth = depth
         self.latents = nn.Parameter(torch.empty(1, num_latents, dim))
         nn.init.trunc_normal_(self.latents, std=latent_std, a=-2 * latent_std, b=2 * latent_std)

@@ -21,7 +21,7 @@ class MaskedTransformer(nn.Module):
         dim: Token width d.
         depth: Number of layers L.
         pattern: ``full``, ``self``, ``cross``, ``hybrid``, ``alternate`` or ``bottleneck``.
-        switch_after: Number of ``self`` layers Z before ``full`` ones, in ``hybrid``.
+        switch_after: Number of ``self`` layers Z before ``full`` ones, in ``hybrid``; 0 in the other patterns.
         num_heads: Number of heads H.
         head_dim: Width of one head.
         mlp_dim: Hidden width of the feed-forward network.
@@ -35,7 +35,7 @@ class MaskedTransformer(nn.Module):
                  num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1,
                  shared_norm: bool = True, num_summary_tokens: int = 1, summary_std: float = 1.0) -> None:
         super().__init__()
-        self.out_dim = dim
+        self.out_dim, self.num_readouts = dim, 1
         self.patterns = layer_patterns(pattern, depth, switch_after)
         self.summary = nn.Parameter(torch.randn(1, num_summary_tokens, dim) * summary_std)
         self.layers = nn.ModuleList(

@@ -26,7 +26,7 @@ class PairAttention(nn.Module):
     def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, num_heads: int = 3,
                  head_dim: int = 100, mlp_dim: int = 64, dropout: float = 0.2) -> None:
         super().__init__()
-        self.out_dim = dim
+        self.out_dim, self.num_readouts = dim, len(modalities)
         self.modalities = tuple(modalities)
         # The released code leaves this vector out of its optimizer; here it trains.
         self.position = nn.Parameter(torch.randn(len(self.modalities), dim))

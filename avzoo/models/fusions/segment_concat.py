@@ -28,6 +28,7 @@ class SegmentConcat(nn.Module):
             raise ValueError(f"leading='{leading}' is no modality.{nearest(leading, list(dims))} Choose one of "
                              f"{', '.join(dims)}.")
         self.out_dim = sum(dims.values())
+        self.num_readouts = None  # As many as there are segments: their number is not that of the modalities.
         self.num_segments = num_segments
         self.leading = leading if leading in dims else next(iter(dims))
         self.ratio = {m: seconds_per_step[self.leading] / seconds_per_step[m] for m in dims}

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from mmengine.dist import all_reduce_params
 from torch import Tensor, nn
 
@@ -34,6 +35,8 @@ class WGANGP(nn.Module):
         n_critic: Critic steps before each generator step, on the same batch with fresh noise.
         gp_weight: Weight of the gradient penalty.
         cls_weight: Weight of the classification loss on the generator's features (f-CLSWGAN, Xian et al. 2018).
+        cosine_weight: Weight of 1 - cos(x, condition) for the generator's features x, where the condition is a point
+            among the features, such as a prototype of them (ProtoGAN's embedding loss).
         lr: Learning rate of both Adam optimizers.
         betas: Their decay rates.
         init_std: Draw weights from N(0, init_std^2) and zero the biases; ``None`` keeps PyTorch's defaults.
@@ -42,12 +45,16 @@ class WGANGP(nn.Module):
     def __init__(self, dim: int, cond_dim: int, *, noise_dim: int = 64, generator_hidden: int = 128,
                  critic_hidden: int = 64, condition_width: int | None = None,
                  output: Literal['relu', 'linear'] = 'relu', n_critic: int = 5, gp_weight: float = 10.0,
-                 cls_weight: float = 0.0, lr: float = 1e-4, betas: tuple[float, float] = (0.5, 0.999),
-                 init_std: float | None = None) -> None:
+                 cls_weight: float = 0.0, cosine_weight: float = 0.0, lr: float = 1e-4,
+                 betas: tuple[float, float] = (0.5, 0.999), init_std: float | None = None) -> None:
         super().__init__()
         if output not in _OUTPUTS:
             raise ValueError(f"output='{output}'; choose one of {', '.join(_OUTPUTS)}.")
-        self.noise_dim, self.n_critic, self.gp_weight, self.cls_weight = noise_dim, n_critic, gp_weight, cls_weight
+        if cosine_weight and cond_dim != dim:
+            raise ValueError(f'cosine_weight={cosine_weight} compares features with conditions, but their widths are '
+                             f'{dim} and {cond_dim}; set it to 0, or condition on prototypes of the features.')
+        self.noise_dim, self.n_critic, self.gp_weight = noise_dim, n_critic, gp_weight
+        self.cls_weight, self.cosine_weight = cls_weight, cosine_weight
         width = condition_width or cond_dim
         self.condition_net = nn.Sequential(nn.Linear(cond_dim, width), nn.LeakyReLU(0.2)) if condition_width else None
         self.synthesizer = _two_layers(noise_dim + width, generator_hidden, dim, _OUTPUTS[output]())
@@ -126,11 +133,13 @@ class WGANGP(nn.Module):
     def _generator_step(self, condition: Tensor, classify: Callable[[Tensor], Tensor],
                         generator: torch.Generator | None) -> Tensor:
         with _trainable(self._players['generator']):
-            condition = self._transfer(condition)
-            fake = self._synthesize(condition, generator)
-            objective = -self._criticize(fake, condition.detach()).mean()
+            transferred = self._transfer(condition)
+            fake = self._synthesize(transferred, generator)
+            objective = -self._criticize(fake, transferred.detach()).mean()
             if self.cls_weight:
                 objective = objective + self.cls_weight * classify(fake)
+            if self.cosine_weight:
+                objective = objective + self.cosine_weight * (1 - F.cosine_similarity(fake, condition)).mean()
             self._step('generator', objective)
         return objective.detach()
 

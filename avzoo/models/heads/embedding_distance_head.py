@@ -8,6 +8,7 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
 from avzoo.models.layers import MLP
 from avzoo.models.layers.dense import dense_layers
+from avzoo.models.layers.readouts import each_readout, mean_over_readouts
 from avzoo.registry import HEADS
 
 
@@ -18,7 +19,7 @@ class EmbeddingDistanceHead(nn.Module):
     W_proj maps class vectors to the space of c_o; D_w and D_o map both back to class vectors. The classes of the
     cross-entropy are all of the stage, novel ones included, as with a linear classifier. The score of a class is minus
     the Euclidean distance between c_o and its projected vector, so the calibration needs a wider grid than
-    probabilities do.
+    probabilities do. Several readouts of a video are averaged first.
 
     Args:
         in_dim: Width of c_o.
@@ -46,10 +47,11 @@ class EmbeddingDistanceHead(nn.Module):
         self.classes.fit(dataset)
 
     def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
-        """Return the losses of features theta_o (B, d_out) with labels (B,).
+        """Return the losses of features theta_o (B, d_out) or (B, R, d_out) with labels (B,).
 
         ``loss_ce``; ``loss_reg``: MSE(theta_o, theta_w); ``loss_rec``: MSE(w, rho_o) + MSE(w, rho_w).
         """
+        c_o = mean_over_readouts(c_o, context)
         w = self.classes(labels)  # (B, E)
         theta_w = self.w_proj(w)
         logits = c_o @ self.w_proj(self.classes.vectors).t()  # (B, C)
@@ -58,6 +60,17 @@ class EmbeddingDistanceHead(nn.Module):
                 'loss_reg': self.reg_weight * F.mse_loss(c_o, theta_w),
                 'loss_rec': self.rec_weight * reconstruction}
 
+    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+        """Return what a generator learns, with labels: each readout that counts, (N, d_out) and (N,)."""
+        return each_readout(c_o, labels, context)
+
     def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
-        """Return minus the distances (B, C) of features (B, d_out) to the projected class vectors."""
-        return -torch.cdist(c_o.float(), self.w_proj(self.classes.vectors).float())
+        """Return minus the distances (B, C) of features (B, d_out) or (B, R, d_out) to the projected class vectors."""
+        return -torch.cdist(mean_over_readouts(c_o, context).float(), self.w_proj(self.classes.vectors).float())
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return probabilities (B, C) that rank as ``scores`` (B, C) do: the softmax over minus the distances.
+
+        The method defines none; these are not calibrated.
+        """
+        return scores.softmax(-1)

@@ -5,7 +5,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avzoo.models.layers.masking import masked_mean
+from avzoo.models.layers.readouts import each_readout, mean_over_readouts
 from avzoo.registry import HEADS
 
 
@@ -39,24 +39,24 @@ class LinearHead(nn.Module):
         """Return ``loss_ce`` for features (B, d_out) or (B, R, d_out) and labels (B,)."""
         logits = self.fc(c_o)
         if self.readout == 'mean_logits' or logits.dim() == 2:
-            loss = F.cross_entropy(_over_readouts(logits, context), labels)
+            loss = F.cross_entropy(mean_over_readouts(logits, context), labels)
         else:
             repeated = labels.unsqueeze(1).expand(logits.shape[:2])  # (B, R)
             each = F.cross_entropy(logits.transpose(1, 2), repeated, reduction='none')  # (B, R)
-            loss = _over_readouts(each.unsqueeze(-1), context).mean()
+            loss = mean_over_readouts(each.unsqueeze(-1), context).mean()
         return {'loss_ce': self.loss_weight * loss}
+
+    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+        """Return what a generator learns, with labels: each readout that counts, (N, d_out) and (N,)."""
+        return each_readout(c_o, labels, context)
 
     def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
         """Return class probabilities (B, C) of features (B, d_out) or (B, R, d_out)."""
         logits = self.fc(c_o).float()
         if self.readout == 'mean_logits':
-            return _over_readouts(logits, context).softmax(-1)
-        return _over_readouts(logits.softmax(-1), context)
+            return mean_over_readouts(logits, context).softmax(-1)
+        return mean_over_readouts(logits.softmax(-1), context)
 
-
-def _over_readouts(x: Tensor, context: dict | None) -> Tensor:
-    """Return the mean of x (B, R, ...) over the readouts that count; x (B, ...) of one readout as it is."""
-    if x.dim() == 2:
-        return x
-    mask = (context or {}).get('readout_mask')
-    return x.mean(1) if mask is None else masked_mean(x, mask)
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for: here they are the scores."""
+        return scores

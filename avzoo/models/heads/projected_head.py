@@ -18,19 +18,16 @@ class ProjectedHead(nn.Module):
     these alone: scores are computed on real features only.
 
     Args:
-        in_dim: Width of c_o.
-        num_classes: Number of classes C, base and novel.
+        facts: What the data and the parts before decide, for projector and head: ``in_dim``, ``num_classes``, ...
         projector: Config of the projector.
         head: Config of the head behind it.
-        embedding_dim: Width of the class vectors, for heads that use them.
     """
 
-    def __init__(self, in_dim: int, num_classes: int, *, projector: dict, head: dict,
-                 embedding_dim: int | None = None) -> None:
+    def __init__(self, facts: dict, *, projector: dict, head: dict) -> None:
         super().__init__()
-        self.projector = build_part(PROJECTORS, projector, 'model.head.projector', in_dim=in_dim)
-        self.head = build_part(HEADS, head, 'model.head.head', in_dim=self.projector.out_dim, num_classes=num_classes,
-                               embedding_dim=embedding_dim)
+        # Synthetic features come one by one, so the projector must not need all readouts of a video.
+        self.projector = build_part(PROJECTORS, projector, 'model.head.projector', **dict(facts, num_readouts=1))
+        self.head = build_part(HEADS, head, 'model.head.head', **dict(facts, in_dim=self.projector.out_dim))
 
     def fit(self, dataset: GFSLDataset) -> None:
         """Let the head behind take what it needs from the training set."""
@@ -38,7 +35,7 @@ class ProjectedHead(nn.Module):
             self.head.fit(dataset)
 
     def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
-        """Return the losses of the head behind for features (B, d_out) and labels (B,)."""
+        """Return the losses of the head behind for features (B, d_out) or (B, R, d_out) and labels (B,)."""
         if context is None:
             with _fixed_statistics(self.projector):
                 projected = self.projector(c_o)
@@ -46,9 +43,17 @@ class ProjectedHead(nn.Module):
             projected = self.projector(c_o)
         return self.head.loss(projected, labels, context)
 
+    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+        """Return what a generator learns, with labels: what the head behind classifies, but before the projector."""
+        return self.head.classified(c_o, labels, context)
+
     def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
         """Return the scores (B, C) of the head behind."""
         return self.head.scores(self.projector(c_o), context)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for in the head behind."""
+        return self.head.probabilities(scores)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ class TripletAuxHead(nn.Module):
         in_dim: Width of c_o.
         num_classes: Number of classes C.
         dims: {modality: width of the encoded features}.
+        num_readouts: Number of readouts that the fusion gives, ``None`` if it varies; refused unless there is one for
+            each modality.
         embedding_dim: Width of the class vectors.
         dropout: Dropout probability in W_proj, D and the reconstructions of phi.
         margin: Margin of the triplet losses.
@@ -33,12 +35,17 @@ class TripletAuxHead(nn.Module):
         aux_weight: Weight of all other losses.
     """
 
-    def __init__(self, in_dim: int, num_classes: int, dims: dict[str, int], *, embedding_dim: int = 300,
-                 dropout: float = 0.5, margin: float = 1.0, loss_weight: float = 1.0, aux_weight: float = 1.0) -> None:
+    def __init__(self, in_dim: int, num_classes: int, dims: dict[str, int], *, num_readouts: int | None,
+                 embedding_dim: int = 300, dropout: float = 0.5, margin: float = 1.0, loss_weight: float = 1.0,
+                 aux_weight: float = 1.0) -> None:
         super().__init__()
         if tuple(dims) != ('audio', 'visual'):
             raise ValueError(f"it needs the encoders 'audio' and 'visual', in this order; the model has "
                              f"{', '.join(dims)}.")
+        if num_readouts != len(dims):
+            raise ValueError(f'it needs one readout for each modality, but the fusion gives '
+                             f"{num_readouts or 'a varying number'}; take a fusion such as PairAttention, or another "
+                             'head.')
         self.margin, self.aux_weight = margin, aux_weight
         self.classifier = LinearHead(in_dim, num_classes, loss_weight=loss_weight)
         self.w_proj = nn.Sequential(*dense_layers(embedding_dim, in_dim, dropout=dropout))
@@ -63,7 +70,7 @@ class TripletAuxHead(nn.Module):
         - ``loss_rec``: MSE(w, rho) for w and both modalities;
         - ``loss_reg``: MSE(rec(theta_m), phi_m) + MSE(theta_m, theta_w) over both modalities.
         """
-        losses = self.classifier.loss(self._classified(c_o), labels)
+        losses = self.classifier.loss(self._visual(c_o), labels)
         if context is None:
             return losses
         w = self.classes(labels)
@@ -77,12 +84,20 @@ class TripletAuxHead(nn.Module):
                                  for m in theta)
         return {name: loss if name == 'loss_ce' else self.aux_weight * loss for name, loss in losses.items()}
 
+    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+        """Return what a generator learns, with labels: the visual readout, (B, d_out) and (B,)."""
+        return self._visual(c_o), labels
+
     def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
         """Return class probabilities (B, C) of the visual readout of features (B, 2, d_out)."""
-        return self.classifier.scores(self._classified(c_o))
+        return self.classifier.scores(self._visual(c_o))
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for: here they are the scores."""
+        return self.classifier.probabilities(scores)
 
     @staticmethod
-    def _classified(c_o: Tensor) -> Tensor:
+    def _visual(c_o: Tensor) -> Tensor:
         return c_o if c_o.dim() == 2 else c_o[:, -1]
 
     def _triplets(self, theta: dict[str, Tensor], theta_w: Tensor, rho: dict[str, Tensor], rho_w: Tensor,

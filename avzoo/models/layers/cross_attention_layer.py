@@ -18,16 +18,17 @@ class CrossAttentionLayer(nn.Module):
         head_dim: Width of one head.
         mlp_dim: Hidden width of the feed-forward network.
         dropout: Dropout probability in both.
+        act_layer: Activation of the feed-forward network.
     """
 
     def __init__(self, dim: int, *, num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128,
-                 dropout: float = 0.1) -> None:
+                 dropout: float = 0.1, act_layer: type[nn.Module] = nn.GELU) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.context_norm = nn.LayerNorm(dim)
         self.mlp_norm = nn.LayerNorm(dim)
         self.attn = Attention(dim, num_heads=num_heads, head_dim=head_dim, dropout=dropout)
-        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=nn.GELU, drop=dropout)
+        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=act_layer, drop=dropout)
 
     def forward(self, latents: Tensor, context: Tensor, valid: Tensor | None = None) -> Tensor:
         """Update latents (B, N, d) from ``context`` (B, M, d), of which only ``valid`` (B, M) steps are read.

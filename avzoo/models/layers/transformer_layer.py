@@ -51,15 +51,16 @@ class TransformerLayer(nn.Module):
         mlp_dim: Hidden width of the feed-forward network.
         dropout: Dropout probability in both.
         shared_norm: Use one LayerNorm for attention and feed-forward, as the released code does.
+        act_layer: Activation of the feed-forward network.
     """
 
     def __init__(self, dim: int, *, num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1,
-                 shared_norm: bool = True) -> None:
+                 shared_norm: bool = True, act_layer: type[nn.Module] = nn.GELU) -> None:
         super().__init__()
         self.attn = Attention(dim, num_heads=num_heads, head_dim=head_dim, dropout=dropout)
         self.norm = nn.LayerNorm(dim)
         self.mlp_norm = None if shared_norm else nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=nn.GELU, drop=dropout)
+        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=act_layer, drop=dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Update tokens x (B, N, d); ``bias`` (B, 1, N, N) is added to the attention logits."""

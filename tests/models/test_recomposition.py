@@ -1,0 +1,126 @@
+"""Any fusion with any projector, head, generator and conditioner: it trains, or it is refused when it is built."""
+
+import itertools
+
+import pytest
+import torch
+
+from avzoo.registry import MODELS
+from avzoo.utils.errors import ConfigError
+from tests.models.part_cases import BATCH, CASES, CLASSES, MODALITIES, SECONDS, WIDTH, WORDS
+from tests.models.part_runs import LABELS, dataset, sequences
+
+DATA = dict(feature_dims=dict.fromkeys(MODALITIES, WIDTH), seconds_per_step=SECONDS, num_classes=CLASSES,
+            embedding_dim=WORDS)
+# How many readouts a fusion of two modalities gives; None: it varies. All others give one.
+READOUTS = {'BottleneckFusion': 2, 'PairAttention': 2, 'SegmentConcat': None}
+SMALL = dict(hidden_dim=8, out_dim=10)
+HEADS = {**{name: dict(type=name, **CASES['head'][name].args) for name in CASES['head']},
+         'ProjectedHead of TripletAuxHead': dict(type='ProjectedHead', projector=dict(type='MLP', **SMALL),
+                                                 head=dict(type='TripletAuxHead'))}
+PROJECTORS = {'MLP': dict(type='MLP', **SMALL), 'ReadoutMLPs': dict(type='ReadoutMLPs', **SMALL), 'none': None}
+GENERATORS = {name: dict(type=name, **CASES['generator'][name].args) for name in CASES['generator']} | {'none': None}
+COMBINATIONS = [
+    (fusion, projector, head, generator, conditioner)
+    for fusion, projector, head, generator in itertools.product(CASES['fusion'], PROJECTORS, HEADS, GENERATORS)
+    for conditioner in (['none'] if generator == 'none' else CASES['conditioner'])]
+
+
+def build(fusion, projector='MLP', head='LinearHead', generator='none', conditioner='none', changes=None):
+    torch.manual_seed(0)
+    cfg = dict(
+        type='AVClassifier', data_info=DATA, data_preprocessor=dict(type='AVPreprocessor'),
+        encoders={m: dict(type='MLP', hidden_dim=8, out_dim=WIDTH) for m in MODALITIES},
+        fusion=dict(type=fusion, **CASES['fusion'][fusion].args), projector=PROJECTORS[projector], head=HEADS[head],
+        generator=GENERATORS[generator], conditioner=None if conditioner == 'none' else dict(type=conditioner))
+    model = MODELS.build(cfg | (changes or {}))
+    model.fit(dataset())
+    return model
+
+
+def batch():
+    tokens, masks = sequences()
+    return {m: (x, masks[m], torch.arange(x.shape[1]).expand(masks[m].shape) * SECONDS[m]) for m, x in tokens.items()}
+
+
+def refused(fusion: str, projector: str, head: str) -> bool:
+    """One network for each readout needs two or more, and AVCA's losses one for each modality."""
+    return READOUTS.get(fusion, 1) != 2 and (projector == 'ReadoutMLPs' or 'TripletAuxHead' in head)
+
+
+@pytest.mark.parametrize(('fusion', 'projector', 'head', 'generator', 'conditioner'), COMBINATIONS)
+def test_parts_work_together_or_are_refused_when_built(fusion, projector, head, generator, conditioner):
+    if refused(fusion, projector, head):
+        with pytest.raises(ConfigError, match='it needs'):
+            build(fusion, projector, head, generator, conditioner)
+        return
+    model = build(fusion, projector, head, generator, conditioner).train()
+    losses = {f'{name} {novel}': value for novel in (False, True)
+              for name, value in model.loss(batch(), LABELS, novel=novel).items()}
+    assert ('loss_synthetic True' in losses) == (generator != 'none')
+    assert all(value.isfinite() for value in losses.values())
+    sum(value for name, value in losses.items() if name.startswith('loss')).backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients and all(g.isfinite().all() for g in gradients)
+    scores = model.eval().predict(batch(), LABELS, None)[0]['scores']
+    assert scores.shape == (BATCH, CLASSES) and scores.isfinite().all()
+
+
+@pytest.mark.parametrize('fusion', CASES['fusion'])
+def test_a_fusion_says_how_many_readouts_it_gives(fusion):
+    model = build(fusion)
+    c_o = model.extract_feat(batch())
+    assert model.fusion.num_readouts == READOUTS.get(fusion, 1)
+    assert model.fusion.num_readouts in (None, 1 if c_o.dim() == 2 else c_o.shape[1])
+
+
+def test_two_segments_do_not_pass_for_two_modalities():
+    with pytest.raises(ConfigError, match=r'model\.head: .*one readout for each modality, .* a varying number'):
+        build('SegmentConcat', head='TripletAuxHead', changes=dict(fusion=dict(type='SegmentConcat', num_segments=2)))
+
+
+def test_a_generator_learns_the_readout_that_is_classified():
+    c_o = torch.randn(BATCH, 2, WIDTH)
+    for head in ('TripletAuxHead', 'ProjectedHead of TripletAuxHead'):
+        rows, labels = build('PairAttention', 'none', head).head.classified(c_o, LABELS)
+        assert torch.equal(rows, c_o[:, 1]) and torch.equal(labels, LABELS)
+
+
+@pytest.mark.parametrize('head', ['LinearHead', 'EmbeddingDistanceHead', 'ProjectedHead'])
+def test_a_generator_learns_every_readout_that_counts(head):
+    c_o, mask = torch.randn(BATCH, 2, WIDTH), torch.ones(BATCH, 2, dtype=torch.bool)
+    mask[1, 1] = False
+    rows, labels = build('SegmentConcat', 'none', head).head.classified(c_o, LABELS, dict(readout_mask=mask))
+    assert torch.equal(rows, torch.cat([c_o[0], c_o[1, :1], *c_o[2:]]))
+    assert torch.equal(labels, torch.cat([LABELS[:1].repeat(2), LABELS[1:2], LABELS[2:].repeat_interleave(2)]))
+
+
+def test_a_padded_readout_trains_no_generator(monkeypatch):
+    model = build('SegmentConcat', generator='DDPM', conditioner='ClassEmbedding').eval()  # Takes all, padded too.
+    seen = []
+    monkeypatch.setattr(model.generator, 'loss', lambda x_0, condition: seen.append(x_0) or {})
+    model.loss(batch(), LABELS)
+    assert len(seen[0]) == batch()['visual'][1].sum() < batch()['visual'][1].numel()
+
+
+def test_distances_are_those_of_the_mean_readout():
+    head = build('PairAttention', 'none', 'EmbeddingDistanceHead').head.eval()
+    c_o = torch.randn(BATCH, 2, WIDTH)
+    torch.testing.assert_close(head.scores(c_o), head.scores(c_o.mean(1)))
+    assert head.loss(c_o, LABELS) == head.loss(c_o.mean(1), LABELS)
+    only_first = dict(readout_mask=torch.tensor([True, False]).expand(BATCH, 2))
+    torch.testing.assert_close(head.scores(c_o, only_first), head.scores(c_o[:, 0]))
+
+
+def test_a_projected_head_takes_one_feature_at_a_time():
+    projected = dict(type='ProjectedHead', projector=dict(type='ReadoutMLPs', **SMALL), head=dict(type='LinearHead'))
+    with pytest.raises(ConfigError, match=r'model\.head\.projector: '):
+        build('PairAttention', 'none', changes=dict(head=projected))
+
+
+def test_late_streams_get_a_projector_each_and_average_their_logits():
+    model = build('GaussianTemporalPool', 'ReadoutMLPs', changes=dict(
+        fusion=dict(type='GaussianTemporalPool', late=True))).eval()
+    c_o = model.extract_feat(batch())
+    assert len(model.projector.mlps) == c_o.shape[1] == 2
+    torch.testing.assert_close(model.head.scores(c_o), model.head.fc(c_o).mean(1).softmax(-1))
