@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from mmengine.device import get_device
@@ -13,9 +12,9 @@ from avzoo.registry import OPTIM_WRAPPERS
 
 
 @contextmanager
-def autocast(dtype: Literal['bfloat16', 'float16'] = 'bfloat16', enabled: bool = True) -> Iterator[None]:
-    """Compute in half precision on the current device."""
-    with torch.autocast(get_device(), dtype=getattr(torch, dtype), enabled=enabled):
+def autocast() -> Iterator[None]:
+    """Compute in bfloat16 on the current device; serves as a decorator too."""
+    with torch.autocast(get_device(), dtype=torch.bfloat16):
         yield
 
 

@@ -14,7 +14,8 @@ from avzoo.utils.errors import CheckpointError, ConfigError
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head')
 # Settings that are of no account once a model is trained, and widths that may be stated or left to the data.
 _FREE = {'dropout', 'loss_weight', 'aux_weight', 'reg_weight', 'rec_weight', 'margin',
-         'in_dim', 'dim', 'dims', 'num_classes', 'embedding_dim', 'feature_dims', 'seconds_per_step', 'modalities'}
+         'in_dim', 'dim', 'dims', 'num_classes', 'embedding_dim', 'feature_dims', 'seconds_per_step', 'modalities',
+         'num_readouts'}
 
 
 def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source: str) -> None:

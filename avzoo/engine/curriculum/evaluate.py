@@ -57,8 +57,9 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
     run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma='search' if split == 'test' and unset else 'checkpoint')
     runner = PhaseRunner.from_cfg(run_cfg)
     _check_classes(meta, runner.test_dataloader.dataset.metainfo['classes'], str(checkpoint))
-    with autocast(enabled=amp):
-        metrics = runner.test()
+    if amp:  # Around the step itself: mmengine's loop switches off what stands around the loop.
+        runner.model.test_step = autocast()(runner.model.test_step)
+    metrics = runner.test()
     metric = runner.test_evaluator.metrics[0]
     predictions = {k: v for k, v in metric.predictions.items() if k != 'index'}
     return Evaluation('validation' if split == 'val' else f'draw {draw}', metrics, metric.per_class_recall, predictions)
