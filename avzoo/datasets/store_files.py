@@ -21,7 +21,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value > 0  # not isinstance: True is an int too
+    return type(value) is int and 0 < value < 2**63  # not isinstance: True is an int too
 
 
 def _is_inside(value: Any) -> bool:
@@ -93,7 +93,7 @@ def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         array = np.lib.format.open_memmap(path, mode='r')  # not np.load: it also opens an .npz of that name
     except FileNotFoundError:
         raise DataError(f'{path} is missing. {_CURE}') from None
-    except (ValueError, OverflowError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged header can fail anywhere in numpy's parser, with any exception
         size = path.stat().st_size
         raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_CURE}') from None
     if array.shape != shape or array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:

@@ -56,7 +56,8 @@ def test_a_damaged_description_is_refused(root, changes, words):
 
 @pytest.mark.parametrize('key, value', [
     ('seconds_per_step', '0.96'), ('seconds_per_step', float('nan')), ('dim', 0), ('dim', 3.0), ('dtype', 'int8'),
-    ('dtype', ['float32']), ('file', '../audio.npy'), ('file', '/audio.npy'), ('file', ''), ('sha256', None)])
+    ('num_steps', 10**40), ('dtype', ['float32']), ('file', '../audio.npy'), ('file', '/audio.npy'), ('file', ''),
+    ('sha256', None)])
 def test_a_wrong_value_in_the_description_is_named(root, key, value):
     modalities = json.loads((root / 'store.json').read_text())['modalities']
     modalities['audio'][key] = value
@@ -78,6 +79,14 @@ def test_a_damaged_table_is_refused(root, name, old, new, words):
     (root / name).write_text(text.replace(old, new, 1), encoding='utf-8')
     with pytest.raises(DataError, match=words):
         FeatureStore(root)
+
+
+@pytest.mark.parametrize('name', ['audio.npy', 'text/word2vec.npy'])
+def test_an_array_with_a_damaged_header_is_refused(root, name):
+    data = (root / name).read_bytes()
+    (root / name).write_bytes(data.replace(b'}', b' '))
+    with pytest.raises(DataError, match=f'{name} is cut off or damaged'):
+        FeatureStore(root).class_embeddings()
 
 
 def test_an_npz_under_the_name_of_an_array_is_refused(root):
