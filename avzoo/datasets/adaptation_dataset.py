@@ -42,6 +42,7 @@ class AdaptationDataset(GFSLDataset):
         self.modalities = tuple(modalities or self.store.modalities)
         self.window = Window(**window) if window else None
         self.seed, self._embedding = seed, embedding
+        self.device = None  # two stores are read from disk
         self.class_ids = np.arange(len(classes))
         self.base_mask = np.isin(np.asarray(classes), np.asarray(base_classes))
         places = {str(name): len(base) + i for i, name in enumerate(extra.video_ids)}

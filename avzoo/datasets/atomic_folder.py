@@ -3,6 +3,8 @@
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from avzoo.utils.errors import DataError
@@ -26,10 +28,25 @@ def check_target(out: Path, marker: str, kind: str) -> None:
 
 def part_folder(out: Path) -> Path:
     """Make a hidden folder beside ``out``, on the same file system, to be renamed when it is complete."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise DataError(f'{out} cannot be made: {out.parent} is a file, or lies below one. Choose another place.'
+                        ) from None
     part = out.parent / f'.{out.name}.{secrets.token_hex(4)}.part'
     part.mkdir()  # unlike tempfile.mkdtemp it gets the ordinary permissions, which the result keeps
     return part
+
+
+@contextmanager
+def fill_folder(out: Path) -> Iterator[Path]:
+    """Give a hidden folder to fill, which becomes ``out`` at the end; an exception leaves nothing of it behind."""
+    part = part_folder(out)
+    try:
+        yield part
+        replace_folder(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def replace_folder(part: Path, out: Path) -> None:

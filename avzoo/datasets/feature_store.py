@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
-from avzoo.datasets.store_format import Modality, read_csv, read_lines
+from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines
 from avzoo.utils.errors import DataError, nearest
 
 __all__ = ['FeatureStore', 'Modality']
@@ -50,6 +50,7 @@ class FeatureStore:
                            for key, entry in self._meta['modalities'].items()}
         classes = read_csv(self.root / 'classes.csv', ['label', 'text'])
         self.class_names = [label for label, _ in classes]
+        check_names(self.class_names, f'{self.root / "classes.csv"}: class')
         self.class_texts = [text for _, text in classes]
         videos = read_videos(self.root, self._meta, self.class_names)
         self.video_ids, self.labels, self.offsets, self.lengths = videos

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from avzoo.datasets.atomic_folder import check_target, part_folder, replace_folder
-from avzoo.datasets.store_format import DTYPES, FORMAT, VERSION, npy_header, write_csv, write_lines
+from avzoo.datasets.store_format import (
+    DTYPES,
+    FORMAT,
+    MODALITY_NAME,
+    VERSION,
+    check_names,
+    npy_header,
+    write_csv,
+    write_lines,
+)
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
@@ -45,10 +54,16 @@ class FeatureStoreWriter:
             raise ValueError(f'unknown dtype {dtype!r}; choose one of {", ".join(DTYPES)}')
         self.out = Path(os.path.abspath(out))
         check_target(self.out, 'store.json', 'feature store')
-        self._classes, self._texts = list(classes), list(texts if texts is not None else classes)
-        if len(set(self._classes)) != len(self._classes) or len(self._texts) != len(self._classes):
-            raise DataError(f'{name}: class labels must be unique and have one text each ({len(self._classes)} labels, '
-                            f'{len(set(self._classes))} different, {len(self._texts)} texts).')
+        self._classes = list(classes)
+        self._texts = [text.strip() for text in (classes if texts is None else texts)]
+        check_names(self._classes, f'{name}: class')
+        check_names(list(set(filter(None, self._texts))), f'{name}: class text')
+        if len(self._texts) != len(self._classes):
+            raise DataError(f'{name}: {len(self._classes)} classes and {len(self._texts)} texts; each class needs one.')
+        for key, entry in modalities.items():
+            if not MODALITY_NAME.fullmatch(key) or entry['dim'] < 1:
+                raise DataError(f'{name}: modality {key!r} of width {entry["dim"]}; a name of letters, digits and '
+                                'underscores and a width of at least 1 are needed.')
         self._known_classes = set(self._classes)
         self._dtype = np.dtype(dtype)
         self._meta: dict[str, Any] = dict(
@@ -80,8 +95,7 @@ class FeatureStoreWriter:
             label: One of ``classes``.
             features: Per modality a sequence of finite numbers, (T, D) with T >= 1.
         """
-        if not video_id or video_id != video_id.strip() or '\n' in video_id:
-            raise DataError(f'video id {video_id!r} is empty or has white space around it or a line break. Rename it.')
+        check_names([video_id], 'video')
         if video_id in self._ids:
             raise DataError(f'video {video_id!r} comes twice. Give every video its own id.')
         if label not in self._known_classes:
@@ -101,9 +115,9 @@ class FeatureStoreWriter:
     def write_class_embeddings(self, name: str, array: np.ndarray) -> None:
         """Store class vectors, (C, d), row i for class i."""
         array = np.ascontiguousarray(array, dtype=np.float32)
-        if array.ndim != 2 or len(array) != len(self._classes):
+        if array.ndim != 2 or len(array) != len(self._classes) or not array.size:
             raise DataError(f'class embeddings {name!r} have shape {array.shape}; there are {len(self._classes)} '
-                            'classes, so (classes, width) with one row each is needed.')
+                            'classes, so (classes, width) with one row each and a width of at least 1 is needed.')
         if not np.isfinite(array).all():
             bad = self._classes[int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])]
             raise DataError(f'class embeddings {name!r}: NaN or infinity in the vector of class {bad!r}.')

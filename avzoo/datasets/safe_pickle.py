@@ -109,7 +109,9 @@ def _load_npy(file: IO[bytes], name: str | Path) -> np.ndarray:
                 return array
         file.seek(0)
         return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged header can fail anywhere in numpy's parser, too
         raise DataError(f'{name} is not a whole .npy file: {error}') from None
 
 

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from avzoo.datasets.atomic_folder import check_target, part_folder, replace_folder
+from avzoo.datasets.atomic_folder import check_target, fill_folder
 from avzoo.datasets.store_files import read_meta
 from avzoo.datasets.store_format import read_csv, write_lines
 from avzoo.utils.errors import DataError
@@ -17,34 +18,57 @@ def write_split_folder(out: str | Path, splits: Mapping[int, Splits]) -> Path:
     """Make ``OUT/{K}shot/{split}.txt``; a folder of splits that was there is replaced."""
     out = Path(out).absolute()
     check_target(out, '*shot/val_*.txt', 'folder of splits')
-    part = part_folder(out)
-    for shots, lists in splits.items():
-        _write(part / f'{shots}shot', lists)
-    replace_folder(part, out)
+    with fill_folder(out) as part:
+        for shots, lists in splits.items():
+            _write(part / f'{shots}shot', lists)
     return out
 
 
-def add_splits(root: str | Path, splits: Mapping[int, Splits]) -> Path:
-    """Add K-shot splits to a feature store, or replace those of the same K; each K changes as a whole."""
+def add_splits(root: str | Path, splits: Mapping[int, Splits], labels: Mapping[str, str]) -> Path:
+    """Add K-shot splits to a feature store, or replace those of the same K; each K changes as a whole.
+
+    The checksums of these K are taken out of ``store.json`` first and put back when all lists are there. A process
+    that is killed in between leaves a store that opens, with the old, the new or no lists of each K, and that
+    ``verify_checksums`` calls unfinished.
+
+    Args:
+        root: The store.
+        splits: K -> split name -> video ids.
+        labels: Class of every video of the splits, which must be that of the store.
+    """
     root = Path(root).absolute()
     meta = read_meta(root)
-    known = {row[0] for row in read_csv(root / 'videos.csv', ['video_id'])}
+    _check_fit(root, splits, labels)
+    folders = tuple(f'splits/{shots}shot/' for shots in splits)
+    meta['sha256'] = {name: digest for name, digest in meta['sha256'].items() if not name.startswith(folders)}
+    _write_meta(root, meta)
+    for shots, lists in splits.items():
+        with fill_folder(root / 'splits' / f'{shots}shot') as part:
+            _write(part, lists)
+    names = [f'{folder}{path.name}' for folder in folders for path in sorted((root / folder).glob('*.txt'))]
+    meta['sha256'] |= {name: sha256_of(root / name) for name in names}
+    _write_meta(root, meta)
+    return root
+
+
+def _check_fit(root: Path, splits: Mapping[int, Splits], labels: Mapping[str, str]) -> None:
+    """Check that the store has every video, under the same class."""
+    stored = dict(read_csv(root / 'videos.csv', ['video_id', 'label']))
     for shots, lists in splits.items():
         for name, ids in lists.items():
-            unknown = [video for video in ids if video not in known]
+            unknown = [video for video in ids if video not in stored]
             if unknown:
                 raise DataError(f'{root}: {len(unknown)} of the {len(ids)} videos of the {shots}-shot split {name} are '
                                 f'not in the store, the first is {unknown[0]!r}. Add their features first.')
-    for shots, lists in splits.items():
-        out = root / 'splits' / f'{shots}shot'
-        part = part_folder(out)
-        _write(part, lists)
-        replace_folder(part, out)
-        prefix = f'splits/{shots}shot/'
-        meta['sha256'] = {name: digest for name, digest in meta['sha256'].items() if not name.startswith(prefix)}
-        meta['sha256'] |= {f'{prefix}{path.name}': sha256_of(path) for path in sorted(out.glob('*.txt'))}
-        atomic_write_text(root / 'store.json', json.dumps(meta, indent=2) + '\n')
-    return root
+            other = [video for video in ids if stored[video] != labels[video]]
+            if other:
+                raise DataError(f'{root}: video {other[0]!r} is of class {stored[other[0]]!r} in the store, of '
+                                f'{labels[other[0]]!r} in the lists ({len(other)} such in the {shots}-shot split '
+                                f'{name}). Correct the lists, or convert the features again.')
+
+
+def _write_meta(root: Path, meta: Mapping[str, Any]) -> None:
+    atomic_write_text(root / 'store.json', json.dumps(meta, indent=2) + '\n')
 
 
 def _write(folder: Path, lists: Splits) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.datasets.store_format import read_csv, read_lines
+from avzoo.datasets.store_format import check_names, read_csv, read_lines
 from avzoo.utils.errors import DataError
 
 LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_2_test_seen', 'stage_2_test_unseen')
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
+# List of new classes -> the lists of classes that are known by then
+_KNOWN_BEFORE = {'stage_1_val_unseen': LIST_NAMES[:2], 'stage_2_test_unseen': LIST_NAMES[:4]}
 _COLUMN_SPLITS = dict(zip(TABLE_COLUMNS, ('stage1_base', 'stage1_novel', 'val_base', 'val_novel', 'stage2_base',
                                           'stage2_novel_0', 'test_base', 'test_novel_0'), strict=True))
 
@@ -66,6 +68,11 @@ def read_zero_shot_lists(folder: str | Path) -> ZeroShotLists:
                 raise DataError(f'{folder}: video {video!r} is in {seen[video]}.csv and again in {name}.csv. A video '
                                 'belongs to one list only; remove it from the other.')
             seen[video] = name
+    for novel, base in [(novel, base) for novel, before in _KNOWN_BEFORE.items() for base in before]:
+        both = sorted(videos.get(novel, {}).keys() & videos.get(base, {}).keys())
+        if both:
+            raise DataError(f'{folder}: class {both[0]!r} is novel in {novel}.csv and base in {base}.csv. Remove it '
+                            'from one of them.')
     return ZeroShotLists(folder, videos)
 
 
@@ -87,10 +94,11 @@ def draw_splits(lists: ZeroShotLists, shots: int, draws: int = 3, seed: int = 0)
         Split name -> video ids.
 
     Raises:
-        DataError: A novel class has no more than K videos.
+        DataError: A list has no videos, a class to train on has none, or a novel class has no more than K.
     """
     if shots < 1 or draws < 1 or seed < 0:
         raise ValueError(f'shots={shots} and draws={draws} must be at least 1, seed={seed} at least 0')
+    _check_filled(lists)
     splits: dict[str, list[str]] = {}
     _add_union(splits, lists, 'stage1_base', 'stage_1_train')
     _add_novel(splits, lists, 'stage_1_val_unseen', ('stage1_novel', 'val_novel'), [seed, shots, 1, 0])
@@ -125,13 +133,21 @@ def _read_list(path: Path) -> dict[str, list[str]]:
         elif not restricted:
             classes[label] = [video]
     if not any(classes.values()):
-        raise DataError(f'{path} has no video of a class of {names_path.name}.')
-    for label, ids in classes.items():
-        ids.sort()
-        twice = [a for a, b in zip(ids, ids[1:], strict=False) if a == b]
-        if twice:
-            raise DataError(f'{path}: video {twice[0]!r} of class {label!r} is listed twice. Remove one line.')
-    return {label: classes[label] for label in sorted(classes)}
+        raise DataError(f'{path} has no video' + (f' of a class of {names_path.name}.' if restricted else '.')
+                        + ' Fill the list, or remove the file.')
+    check_names(list(classes), f'{path}: class')
+    check_names([video for ids in classes.values() for video in ids], f'{path}: video')
+    return {label: sorted(classes[label]) for label in sorted(classes)}
+
+
+def _check_filled(lists: ZeroShotLists) -> None:
+    for name, classes in lists.videos.items():
+        empty = [label for label, ids in classes.items() if not ids]
+        if len(empty) == len(classes):
+            raise DataError(f'{lists.folder / name}.csv: no video of it is left to use. Add features of its videos.')
+        if empty and name == 'stage_1_train':
+            raise DataError(f'{lists.folder / name}.csv: class {empty[0]!r} has no video to train on ({len(empty)} '
+                            'such). Add videos of it, or leave the class out of all lists.')
 
 
 def _add_union(splits: dict[str, list[str]], lists: ZeroShotLists, name: str, *sources: str) -> None:

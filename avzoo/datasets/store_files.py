@@ -1,16 +1,47 @@
 """Open and check the files of a feature store; every failure names the file and the cure."""
 
 import json
-from pathlib import Path
+import math
+import reprlib
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from avzoo.datasets.store_format import DTYPES, FORMAT, VERSION, read_csv
+from avzoo.datasets.store_format import DTYPES, FORMAT, MODALITY_NAME, VERSION, check_names, read_csv
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
 _CURE = 'Restore the file or convert the data again (tools/dataset_converters/).'
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 < value < 2**63  # not isinstance: True is an int too
+
+
+def _is_inside(value: Any) -> bool:
+    """Tell whether a file name leads to a place below the store."""
+    return _is_text(value) and value.isprintable() and bool(value) and not {'/', '..'} & set(PurePosixPath(value).parts)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+# What store.json must hold: key -> test of its value
+_STORE: dict[str, Callable[[Any], bool]] = dict(
+    name=_is_text, num_videos=_is_count, class_embeddings=_is_table,
+    modalities=lambda value: _is_table(value) and bool(value) and all(map(MODALITY_NAME.fullmatch, value)),
+    sha256=lambda value: _is_table(value) and all(map(_is_inside, value)) and all(map(_is_text, value.values())))
+_ARRAY = dict(dim=_is_count, file=_is_inside, sha256=_is_text)
+_MODALITY = _ARRAY | dict(
+    num_steps=_is_count, dtype=lambda value: value in DTYPES,
+    seconds_per_step=lambda value: type(value) in (int, float) and 0 < value < math.inf)
 
 
 def read_meta(root: Path) -> dict[str, Any]:
@@ -27,24 +58,23 @@ def read_meta(root: Path) -> dict[str, Any]:
     if found != (FORMAT, VERSION):
         raise DataError(f'{path}: format {found[0]!r} version {found[1]!r}; this avzoo reads {FORMAT!r} version '
                         f'{VERSION}. Convert the data again.')
-    try:
-        checks = [isinstance(meta['name'], str), isinstance(meta['num_videos'], int), len(meta['modalities']) > 0]
-        for entry in meta['modalities'].values():
-            checks += [isinstance(entry['dim'], int), isinstance(entry['num_steps'], int),
-                       isinstance(entry['file'], str), isinstance(entry['sha256'], str),
-                       entry['dtype'] in DTYPES, float(entry['seconds_per_step']) > 0]
-        for entry in meta.setdefault('class_embeddings', {}).values():
-            checks += [isinstance(entry['dim'], int), isinstance(entry['file'], str), isinstance(entry['sha256'], str)]
-        if not all(checks):
-            raise ValueError('an entry has a wrong type or value')
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f'{path} is damaged ({type(error).__name__}: {error}). {_CURE}') from None
+    meta.setdefault('class_embeddings', {})
+    meta.setdefault('sha256', {})
+    _check_entries(path, '', meta, _STORE)
+    for key, entry in meta['modalities'].items():
+        _check_entries(path, f'modalities.{key}.', entry, _MODALITY)
+    for key, entry in meta['class_embeddings'].items():
+        _check_entries(path, f'class_embeddings.{key}.', entry, _ARRAY)
     return meta
 
 
 def verify_checksums(root: Path, meta: dict[str, Any]) -> None:
     """Recompute the SHA-256 of every file that ``store.json`` names."""
-    expected = dict(meta.get('sha256', {}))
+    expected = dict(meta['sha256'])
+    for path in sorted((root / 'splits').glob('*shot/*.txt')):
+        if path.relative_to(root).as_posix() not in expected:
+            raise DataError(f'{path} has no checksum in store.json: its writing was not finished. Draw the splits '
+                            'again with tools/dataset_converters/splits.py.')
     for entry in [*meta['modalities'].values(), *meta['class_embeddings'].values()]:
         expected[entry['file']] = entry['sha256']
     for name, digest in expected.items():
@@ -54,16 +84,16 @@ def verify_checksums(root: Path, meta: dict[str, Any]) -> None:
         found = sha256_of(path)
         if found != digest:
             raise DataError(f'{path}: wrong checksum: its SHA-256 is {found[:16]}..., store.json says '
-                            f'{str(digest)[:16]}...; it changed after the store was written. {_CURE}')
+                            f'{digest[:16]}...; it changed after the store was written. {_CURE}')
 
 
 def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Map a ``.npy`` file read-only after checking that it is whole and of the expected shape and dtype."""
     try:
-        array = np.load(path, mmap_mode='r', allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode='r')  # not np.load: it also opens an .npz of that name
     except FileNotFoundError:
         raise DataError(f'{path} is missing. {_CURE}') from None
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged header can fail anywhere in numpy's parser, with any exception
         size = path.stat().st_size
         raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_CURE}') from None
     if array.shape != shape or array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
@@ -86,13 +116,14 @@ def read_videos(root: Path, meta: dict[str, Any], class_names: list[str]
     if len(rows) != meta['num_videos'] or not rows:
         raise DataError(f'{path} has {len(rows)} videos, store.json says {meta["num_videos"]}. {_CURE}')
     ids, labels, *numbers = zip(*rows, strict=True)
+    check_names(ids, f'{path}: video')
     order = {label: i for i, label in enumerate(class_names)}
     try:
         indices = np.fromiter((order[label] for label in labels), np.int64, len(labels))
         table = {name: np.array(column).astype(np.int64) for name, column in zip(columns, numbers, strict=True)}
     except KeyError as error:
         raise DataError(f'{path}: class {error} is not in classes.csv.' + nearest(error.args[0], order)) from None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f'{path}: a start or a length is not a whole number ({error}). {_CURE}') from None
     offsets = {key: table[f'{key}_start'] for key in meta['modalities']}
     lengths = {key: table[f'{key}_len'] for key in meta['modalities']}
@@ -101,9 +132,16 @@ def read_videos(root: Path, meta: dict[str, Any], class_names: list[str]
     return np.array(ids), indices, offsets, lengths
 
 
+def _check_entries(path: Path, place: str, entry: Any, rules: Mapping[str, Callable[[Any], bool]]) -> None:
+    for key, is_right in rules.items():
+        value = entry.get(key) if isinstance(entry, dict) else None
+        if not is_right(value):
+            raise DataError(f'{path} is damaged: {place}{key} is {reprlib.repr(value)}. {_CURE}')
+
+
 def _check_ranges(path: Path, key: str, ids: tuple[str, ...], start: np.ndarray, length: np.ndarray,
                   num_steps: int) -> None:
-    wrong = np.flatnonzero((start < 0) | (length < 1) | (start + length > num_steps))
+    wrong = np.flatnonzero((start < 0) | (length < 1) | (length > num_steps) | (start > num_steps - length))
     if len(wrong):
         i = wrong[0]
         raise DataError(f'{path}: {key} of video {ids[i]!r} (start {start[i]}, length {length[i]}) lies outside the '

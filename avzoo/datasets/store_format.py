@@ -1,6 +1,8 @@
 """What a feature store looks like on disk: names, tables and checksums shared by its reader and its writer."""
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from avzoo.utils.errors import DataError
 FORMAT = 'avzoo-feature-store'
 VERSION = 1
 DTYPES = ('float32', 'float16')
+MODALITY_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')  # it becomes a file name, a column and a keyword
+_CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\ud800-\udfff]')  # control characters; halves of a pair, which UTF-8 lacks
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,27 @@ def split_names(num_draws: int = 3) -> list[str]:
     draws = range(num_draws)
     return ['stage1_base', 'stage1_novel', 'val_base', 'val_novel', 'stage2_base',
             *(f'stage2_novel_{d}' for d in draws), 'test_base', *(f'test_novel_{d}' for d in draws)]
+
+
+def check_names(names: Sequence[str], what: str) -> None:
+    """Refuse names that come twice, or that a table or a list of one entry a line would not give back.
+
+    Args:
+        names: All names of one kind.
+        what: Their place and kind, for the error, e.g. ``videos.csv: video``.
+
+    Raises:
+        DataError: A name is empty, has outer white space, holds a control character, or comes twice.
+    """
+    wrong = next((name for name in names if not name or name != name.strip()), None)
+    if wrong is None and _CONTROL.search(''.join(names)):  # in one search: many names are quick to check
+        wrong = next(filter(_CONTROL.search, names))
+    if wrong is not None:
+        raise DataError(f'{what} {wrong!r} is empty, has white space around it, or holds a line break or another '
+                        'control character. Rename it.')
+    if len(set(names)) != len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise DataError(f'{what} {twice!r} comes twice. Give each its own name, or remove one.')
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:

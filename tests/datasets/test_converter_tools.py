@@ -15,7 +15,7 @@ def run(repo_dir, tool, *args):
                           capture_output=True, text=True, cwd=repo_dir, timeout=120)
 
 
-@pytest.mark.parametrize('tool', ['official', 'features', 'splits'])
+@pytest.mark.parametrize('tool', ['official', 'features', 'splits', 'synth'])
 def test_help_teaches_with_an_example(repo_dir, tool):
     done = run(repo_dir, tool, '--help')
     assert done.returncode == 0 and f'python tools/dataset_converters/{tool}.py ' in done.stdout
@@ -52,6 +52,11 @@ def test_bad_input_is_one_line_and_exit_code_2(repo_dir, tmp_path, tool, args):
     errors = [line for line in done.stderr.split('\n') if line.startswith('error: ')]
     assert done.returncode == 2 and len(errors) == 1 and 'Traceback' not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_negative_seed_is_refused(repo_dir, tmp_path):
+    done = run(repo_dir, 'synth', tmp_path / 'out', '--seed', -1)
+    assert done.returncode == 2 and "'-1' is not a whole number of at least 0" in done.stderr
 
 
 @pytest.mark.parametrize('raised, code', [(DataError('no such store'), 2), (KeyboardInterrupt(), 130)])

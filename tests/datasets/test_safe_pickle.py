@@ -131,3 +131,10 @@ def test_damaged_array_files_are_one_clear_error(tmp_path, load):
         load(tmp_path / 'x')
     with pytest.raises(DataError, match='cannot be read'):
         load(tmp_path / 'absent')
+
+
+def test_a_damaged_array_header_is_one_clear_error(tmp_path):
+    np.save(tmp_path / 'x.npy', np.arange(3))
+    (tmp_path / 'x.npy').write_bytes((tmp_path / 'x.npy').read_bytes().replace(b'}', b' '))
+    with pytest.raises(DataError, match='not a whole'):
+        load_npy(tmp_path / 'x.npy')

@@ -109,12 +109,49 @@ def test_splits_of_a_missing_list_are_left_out(tmp_path):
     assert set(split_names()) - set(draw_splits(lists, 3)) == {'stage1_base', 'stage2_base'}
 
 
-@pytest.mark.parametrize('target, words', [('stage_1_train', 'listed twice'), ('stage_2_test_seen', 'and again in')])
+@pytest.mark.parametrize('target, words', [('stage_1_train', 'comes twice'), ('stage_2_test_seen', 'and again in')])
 def test_a_video_belongs_to_one_list_once(tmp_path, target, words):
     folder = write_lists(tmp_path / 'lists')
     with open(folder / f'{target}.csv', 'a') as file:
         file.write('stage_1_train_0_0,0,"base, 0"\n')
     with pytest.raises(DataError, match=words):
+        read_zero_shot_lists(folder)
+
+
+@pytest.mark.parametrize('target, label', [
+    ('stage_1_val_unseen', 'base, 0'), ('stage_2_test_unseen', 'base, 1'), ('stage_2_test_unseen', 'novel1, 0')])
+def test_a_class_is_base_or_novel(tmp_path, target, label):
+    folder = write_lists(tmp_path / 'lists')
+    with open(folder / f'{target}.csv', 'a') as file:
+        file.write(f'one_more,0,"{label}"\n')
+    with pytest.raises(DataError, match=rf"class '{label}' is novel in {target}\.csv and base in "):
+        read_zero_shot_lists(folder)
+
+
+@pytest.mark.parametrize('txt, words', [(None, r'csv has no video\. '), ('other\n', 'a class of stage_1_val_seen.txt')])
+def test_a_list_without_videos_is_refused(tmp_path, txt, words):
+    folder = write_lists(tmp_path / 'lists')
+    if txt:
+        (folder / 'stage_1_val_seen.txt').write_text(txt)
+    else:
+        (folder / 'stage_1_val_seen.csv').write_text('filename,label\n')
+    with pytest.raises(DataError, match=words):
+        read_zero_shot_lists(folder)
+
+
+def test_a_class_to_train_on_has_videos(tmp_path):
+    folder = write_lists(tmp_path / 'lists')
+    (folder / 'stage_1_train.txt').write_text('base, 0\nbase, 7\n')
+    with pytest.raises(DataError, match="class 'base, 7' has no video to train on"):
+        draw_splits(read_zero_shot_lists(folder), 1)
+
+
+@pytest.mark.parametrize('row', ['"",0,"base, 0"', '"a\nb",0,"base, 0"', 'a,0,""'])
+def test_a_name_that_a_list_cannot_hold_is_refused(tmp_path, row):
+    folder = write_lists(tmp_path / 'lists')
+    with open(folder / 'stage_1_train.csv', 'a') as file:
+        file.write(f'{row}\n')
+    with pytest.raises(DataError, match=r'stage_1_train\.csv: (video|class) .* is empty'):
         read_zero_shot_lists(folder)
 
 

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (Path(args.out) / 'store.json').is_file():
         if lists.missing:
             raise DataError(f'{lists.folder} lacks {lists.missing[0]}.csv; the splits of a store must be complete.')
-        add_splits(args.out, splits)
+        add_splits(args.out, splits, lists.labels)
     else:
         write_split_folder(args.out, splits)
     print(format_table({k: {name: len(ids) for name, ids in one.items()} for k, one in splits.items()}))

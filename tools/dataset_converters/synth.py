@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.datasets.synthetic import make_synth
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import natural_int, run_tool
 
 _EPILOG = """example:
   python tools/dataset_converters/synth.py data/synth_fsl
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('out', help='folder to make')
-    parser.add_argument('--seed', type=int, default=0, help='seed of everything (default 0)')
+    parser.add_argument('--seed', type=natural_int, default=0, help='seed of everything (default 0)')
     args = parser.parse_args(argv)
     make_synth(args.out, seed=args.seed)
     print(f'Made {args.out}. Train on it: python tools/train.py configs/avdiff/avdiff_synth_5shot.py '

@@ -1,11 +1,13 @@
 """Read features of one's own, from one ``.npz`` file or from a folder of ``.npy`` files."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from avzoo.datasets.safe_pickle import load_npy, load_npz
+from avzoo.datasets.store_format import check_names
 from avzoo.utils.errors import DataError, nearest
 
 MODALITIES = ('audio', 'visual')
@@ -34,7 +36,7 @@ class ArrayFeatures:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.labels: dict[str, str] = {}
-        self._arrays: dict[str, list[np.ndarray]] | None = None
+        self._arrays: dict[str, Sequence[np.ndarray]] | None = None
         self._positions: dict[str, int] = {}
         if self.path.is_dir():
             self.modalities = tuple(key for key in MODALITIES if (self.path / key).is_dir())
@@ -53,7 +55,7 @@ class ArrayFeatures:
         """Return those of ``videos`` that lack features in some modality."""
         if self._arrays is not None:
             return [video for video in videos if video not in self._positions]
-        return [video for video in videos if not all(self._file(key, video).is_file() for key in self.modalities)]
+        return [video for video in videos if not all(os.path.isfile(self._file(key, video)) for key in self.modalities)]
 
     def read(self, video: str) -> dict[str, np.ndarray]:
         """Return the sequences of one video, modality -> (T, D)."""
@@ -62,10 +64,35 @@ class ArrayFeatures:
             found = {key: arrays[position] for key, arrays in self._arrays.items()}
         else:
             found = {key: load_npy(self._file(key, video)) for key in self.modalities}
-        return {key: array[None] if array.ndim == 1 else array for key, array in found.items()}
+        return {key: self._as_sequence(values, key, video) for key, values in found.items()}
 
     def _file(self, key: str, video: str) -> Path:
         return self.path / key / f'{video}.npy'
+
+    def _as_sequence(self, values: object, key: str, video: str) -> np.ndarray:
+        """Return the features of one video as (T, D), one step where they are (D,)."""
+        try:
+            array = np.asarray(values)
+            found = f'{array.dtype} of shape {array.shape}'
+        except ValueError:
+            array, found = np.empty(0), 'rows of unequal width'
+        array = array[None] if array.ndim == 1 else array
+        if array.ndim != 2 or array.dtype.kind not in 'biuf' or not array.shape[1]:
+            raise DataError(f'{self.path}: the {key} features of video {video!r} are {found}; numbers '
+                            '(steps, width), or (width,) for one step, are needed.')
+        return array
+
+    def _texts(self, name: str, array: np.ndarray) -> list[str]:
+        """Return an array of names or of whole numbers (N,) as text."""
+        items = array.tolist() if array.ndim == 1 else [None]
+        try:
+            items = [item.decode() if isinstance(item, bytes) else item for item in items]
+        except UnicodeDecodeError as error:
+            raise DataError(f'{self.path}: {name} holds bytes that are not UTF-8 ({error}). Save it as text.') from None
+        if not all(isinstance(item, str | int) for item in items):
+            raise DataError(f'{self.path}: {name} is {array.dtype} of shape {array.shape}; an array (N,) of text or of '
+                            'whole numbers is needed.')
+        return list(map(str, items))
 
     def _read_npz(self) -> None:
         content = load_npz(self.path)
@@ -78,28 +105,29 @@ class ArrayFeatures:
         if 'video_id' not in content or not self.modalities:
             raise DataError(f'{self.path} has {", ".join(content)}; video_id and at least one of audio, visual are '
                             'needed.')
-        ids = content['video_id'].astype(str).tolist()
+        ids = self._texts('video_id', content['video_id'])
+        check_names(ids, f'{self.path}: video')
         self._positions = {video: i for i, video in enumerate(ids)}
-        if len(self._positions) != len(ids):
-            twice = next(video for i, video in enumerate(ids) if self._positions[video] != i)
-            raise DataError(f'{self.path}: video {twice!r} comes twice in video_id. Give every video its own id.')
         if 'label' in content:
-            if content['label'].shape != (len(ids),):
-                raise DataError(f'{self.path}: label has shape {content["label"].shape} for {len(ids)} videos.')
-            self.labels = dict(zip(ids, content['label'].astype(str).tolist(), strict=True))
+            labels = self._texts('label', content['label'])
+            if len(labels) != len(ids):
+                raise DataError(f'{self.path}: {len(labels)} labels for {len(ids)} videos; each needs one.')
+            self.labels = dict(zip(ids, labels, strict=True))
         self._arrays = {key: self._split(key, content[key], content.get(f'{key}_len'), len(ids))
                         for key in self.modalities}
 
-    def _split(self, key: str, array: np.ndarray, lengths: np.ndarray | None, num_videos: int) -> list[np.ndarray]:
+    def _split(self, key: str, array: np.ndarray, lengths: np.ndarray | None, num_videos: int) -> Sequence[np.ndarray]:
         """Cut an array into one piece a video."""
         if lengths is not None:
-            lengths = lengths.astype(np.int64)
-            if lengths.shape != (num_videos,) or (lengths < 1).any() or array.ndim != 2 or lengths.sum() != len(array):
-                raise DataError(f'{self.path}: {key}_len must hold a length of at least 1 for each of the {num_videos} '
-                                f'videos, which sum up to the {len(array)} rows of {key}.')
+            whole = lengths.dtype.kind in 'iu' and lengths.shape == (num_videos,) and array.ndim == 2
+            # No length beyond the rows: the sum of huge ones might overflow to the right number.
+            if not whole or (lengths < 1).any() or (lengths > len(array)).any() or lengths.sum() != len(array):
+                raise DataError(f'{self.path}: {key}_len ({lengths.dtype} of shape {lengths.shape}) must hold a whole '
+                                f'number of at least 1 for each of the {num_videos} videos, which sum up to the rows '
+                                f'of {key}, shape {array.shape}.')
             return np.split(array, np.cumsum(lengths)[:-1])
-        if len(array) != num_videos or array.ndim not in (1, 2, 3) or (array.ndim == 1) != (array.dtype == object):
+        if array.ndim not in (1, 2, 3) or len(array) != num_videos or (array.ndim == 1) != (array.dtype == object):
             raise DataError(f'{self.path}: {key} has shape {array.shape} for {num_videos} videos. Give (N, D), '
                             f'(N, T, D), an object array of N sequences, or all steps one after the other with '
                             f'{key}_len.')
-        return [np.asarray(item) for item in array]
+        return array

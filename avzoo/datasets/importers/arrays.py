@@ -10,7 +10,7 @@ from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.importers.array_features import ArrayFeatures
 from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
-from avzoo.datasets.store_format import read_csv
+from avzoo.datasets.store_format import check_names, read_csv
 from avzoo.utils.errors import DataError, nearest
 
 _LOGGER = logging.getLogger(__name__)
@@ -95,13 +95,13 @@ def _read_classes(lists: ZeroShotLists, folder: Path, embeddings: Path) -> tuple
     else:
         origin, order = f'the sorted class names of {lists.folder}', sorted(used)
         texts = order
+    check_names(order, f'{origin}: class')
     unknown = sorted(used - set(order))
-    if unknown or len(set(order)) != len(order):
-        what = f'class {unknown[0]!r} is not in it' if unknown else 'a class is listed twice'
-        raise DataError(f'{origin}: {what}.' + (nearest(unknown[0], order) if unknown else ''))
+    if unknown:
+        raise DataError(f'{origin}: class {unknown[0]!r} is not in it.' + nearest(unknown[0], order))
     vectors = load_npy(embeddings)
-    if vectors.ndim != 2 or len(vectors) != len(order) or vectors.dtype.kind not in 'biuf':
+    if vectors.ndim != 2 or len(vectors) != len(order) or not vectors.size or vectors.dtype.kind not in 'biuf':
         raise DataError(f'{embeddings}: {vectors.dtype} array of shape {vectors.shape}; ({len(order)}, width) is '
-                        f'needed, a row for each class in the order of {origin}.')
+                        f'needed, a row of at least one number for each class in the order of {origin}.')
     kept = [i for i, label in enumerate(order) if label in used]
     return [order[i] for i in kept], [texts[i] for i in kept], vectors[kept]

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ FOLDERS = {
     'stage_2_test_novel_2': ('test_novel_2', 'stage_2_test_unseen'),
 }
 _STAGE_1 = ('stage1_base', 'stage1_novel', 'val_base', 'val_novel')
+# What is trained on, and what is evaluated on after it: these lists share no video. A draw counts with itself only.
+_APART = [*product(('stage1_base', 'stage1_novel'), ('val_base', 'val_novel')),
+          *product(_STAGE_1, ('test_base', *(f'test_novel_{d}' for d in range(3)))),
+          *((f'stage2_novel_{d}', test) for d in range(3) for test in ('test_base', f'test_novel_{d}'))]
 _SECONDS = {'audio': 0.96, 'visual': 0.64}
 
 
@@ -88,6 +93,7 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
             if on_progress:
                 on_progress(done, len(files))
         for k, splits in copier.splits.items():
+            _check_apart(root / 'features' / f'{k}-shot', splits)
             splits['stage2_base'] = [video for part in _STAGE_1 for video in splits[part]]
             writer.write_splits(k, splits)
         return writer.finish()
@@ -165,12 +171,22 @@ def _class_files(root: Path, shots: Sequence[int], names: Sequence[str], fold: b
                 yield _ClassFile(k, split, label, path, base / 'video' / folder / path.name)
 
 
+def _check_apart(folder: Path, splits: dict[str, list[str]]) -> None:
+    folders = {split: name for name, (split, _) in FOLDERS.items()}
+    for training, evaluation in _APART:
+        held_out = set(splits[evaluation])
+        shared = [video for video in splits[training] if video in held_out]
+        if shared:
+            raise DataError(f'{folder}: video {shared[0]!r} lies in {folders[training]}, to train on, and in '
+                            f'{folders[evaluation]}, to evaluate on ({len(shared)} such). Unpack the data set again.')
+
+
 def _read_class(path: Path) -> dict[str, Any]:
     """Read one class file as video id -> features, in the order of the file."""
     content = load_pickle(path)
     try:
-        features, ids = content['features'], [str(video) for video in content['video_names']]
-    except (KeyError, TypeError):
+        features, ids = list(content['features']), [str(video) for video in content['video_names']]
+    except (KeyError, TypeError, IndexError):
         raise DataError(f'{path}: expected a dict with features and video_names.') from None
     if len(features) != len(ids) or len(set(ids)) != len(ids) or not ids:
         raise DataError(f'{path}: {len(features)} features and {len(ids)} video names ({len(set(ids))} different); '
@@ -213,8 +229,8 @@ def _class_words(root: Path, dataset: str, shots: int, labels: Sequence[str]) ->
         texts.append(text)
     try:
         return texts, np.stack([np.asarray(table[text], np.float32) for text in texts])
-    except ValueError as error:
-        raise DataError(f'{vectors_path}: word vectors of unequal width: {error}') from None
+    except (TypeError, ValueError) as error:
+        raise DataError(f'{vectors_path}: word vectors are no numbers or of unequal width: {error}') from None
 
 
 def _key(name: str, fold: bool) -> str:

@@ -1,0 +1,96 @@
+"""A store that is missing or damaged is one clear error."""
+
+import json
+
+import numpy as np
+import pytest
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.utils.errors import DataError
+
+
+def edit_meta(root, **changes):
+    meta = json.loads((root / 'store.json').read_text())
+    (root / 'store.json').write_text(json.dumps(meta | changes))
+
+
+def test_a_missing_store_is_one_clear_error(tmp_path):
+    with pytest.raises(DataError, match=r'No feature store at .*data_root'):
+        FeatureStore(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('keep', [0, 60, -20])
+def test_a_truncated_array_is_refused_on_opening(root, keep):
+    data = (root / 'visual.npy').read_bytes()
+    (root / 'visual.npy').write_bytes(data[:keep])
+    with pytest.raises(DataError, match=r'visual.npy is cut off'):
+        FeatureStore(root)
+
+
+def test_an_array_of_another_shape_is_refused_on_opening(root):
+    np.save(root / 'audio.npy', np.zeros((4, 3), np.float32))
+    with pytest.raises(DataError, match=r'audio.npy: float32 array of shape \(4, 3\), store.json says'):
+        FeatureStore(root)
+
+
+@pytest.mark.parametrize('name', ['audio.npy', 'videos.csv', 'text/word2vec.npy', 'splits/5shot/val_base.txt'])
+def test_a_changed_byte_is_found_by_verify(root, name):
+    data = bytearray((root / name).read_bytes())
+    data[-2] ^= 1
+    (root / name).write_bytes(data)
+    with pytest.raises(DataError, match=f'{name}: wrong checksum'):
+        FeatureStore(root, verify=True)
+
+
+@pytest.mark.parametrize('changes, words', [
+    (dict(version=9), 'version 9'), (dict(num_videos=8), '7 videos'), (dict(num_videos=True), 'num_videos is True'),
+    (dict(modalities={}), 'modalities is {}'), (dict(modalities={'audio': []}), r'audio\.dim is None'),
+    (dict(modalities={"a': print()": {}}), 'modalities is'), (dict(sha256=None), 'sha256 is None'),
+    (dict(sha256=['a']), 'sha256 is'), (dict(sha256={'videos.csv': None}), 'sha256 is'),
+    (dict(sha256={'../videos.csv': ''}), 'sha256 is')])
+def test_a_damaged_description_is_refused(root, changes, words):
+    edit_meta(root, **changes)
+    with pytest.raises(DataError, match=words):
+        FeatureStore(root)
+
+
+@pytest.mark.parametrize('key, value', [
+    ('seconds_per_step', '0.96'), ('seconds_per_step', float('nan')), ('dim', 0), ('dim', 3.0), ('dtype', 'int8'),
+    ('num_steps', 10**40), ('dtype', ['float32']), ('file', '../audio.npy'), ('file', '/audio.npy'), ('file', ''),
+    ('sha256', None)])
+def test_a_wrong_value_in_the_description_is_named(root, key, value):
+    modalities = json.loads((root / 'store.json').read_text())['modalities']
+    modalities['audio'][key] = value
+    edit_meta(root, modalities=modalities)
+    with pytest.raises(DataError, match=rf'store\.json is damaged: modalities\.audio\.{key} is '):
+        FeatureStore(root)
+
+
+@pytest.mark.parametrize('name, old, new, words', [
+    ('videos.csv', '"video, 1"', '"video, 0"', "videos.csv: video 'video, 0' comes twice"),
+    ('videos.csv', '"video, 1"', '', "videos.csv: video '' is empty"),
+    ('videos.csv', '"video, 0",', '"a\nb",', 'control character'),
+    ('videos.csv', '"video, 0","barking, loud",0,', '"video, 0","barking, loud",' + 30 * '9' + ',', 'whole number'),
+    ('videos.csv', '"video, 0","barking, loud",0,', '"video, 0","barking, loud",' + str(2**63 - 1) + ',', 'outside'),
+    ('classes.csv', 'tap,tap', '"barking, loud",tap', "classes.csv: class 'barking, loud' comes twice")])
+def test_a_damaged_table_is_refused(root, name, old, new, words):
+    text = (root / name).read_text(encoding='utf-8')
+    assert old in text
+    (root / name).write_text(text.replace(old, new, 1), encoding='utf-8')
+    with pytest.raises(DataError, match=words):
+        FeatureStore(root)
+
+
+@pytest.mark.parametrize('name', ['audio.npy', 'text/word2vec.npy'])
+def test_an_array_with_a_damaged_header_is_refused(root, name):
+    data = (root / name).read_bytes()
+    (root / name).write_bytes(data.replace(b'}', b' '))
+    with pytest.raises(DataError, match=f'{name} is cut off or damaged'):
+        FeatureStore(root).class_embeddings()
+
+
+def test_an_npz_under_the_name_of_an_array_is_refused(root):
+    np.savez(root / 'x.npz', a=np.zeros(3))
+    (root / 'x.npz').rename(root / 'audio.npy')
+    with pytest.raises(DataError, match=r'audio.npy is cut off or damaged'):
+        FeatureStore(root)
