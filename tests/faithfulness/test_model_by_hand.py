@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from avzoo.models.fusions import MaskedTransformer
-from avzoo.models.generators import LinearSchedule
+from avzoo.models.generators import LinearSchedule, MLPNoisePredictor
 from avzoo.models.layers import MLP
+from avzoo.utils.config import load_config
 from tests.faithfulness.tiny import BETA, LABELS, reverse_chain, tiny_draws, tiny_model
 from tests.models import by_hand
 
@@ -83,3 +84,12 @@ def test_the_schedule_ends_far_from_pure_noise_or_at_it(steps, end):
     root = np.sqrt(released)
     sane = ((root - root[-1]) * root[0] / (root[0] - root[-1]))**2
     np.testing.assert_allclose(LinearSchedule(num_steps=steps, zero_terminal_snr=True).alpha_bar, sane, atol=1e-4)
+
+
+def test_hidden_layers_of_the_noise_predictor_are_equally_wide(repo_dir):
+    layers = [part for part in MLPNoisePredictor(3, 5, hidden_dim=8, num_layers=2).net if hasattr(part, 'weight')]
+    assert [layer.out_features for layer in layers] == [8, 8, 3]
+    # The released code halves the second one, which no published setting has.
+    for data in ('ucf', 'vgg', 'activitynet'):
+        cfg = load_config(repo_dir / f'configs/avdiff/avdiff_{data}_5shot.py')
+        assert cfg.model.generator.noise_predictor.num_layers == 1

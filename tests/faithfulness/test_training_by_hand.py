@@ -1,9 +1,15 @@
 """Quirks of the released training on a model that can be followed by hand: on as released, off the sane way."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.registry import OPTIMIZERS
 
+from avzoo.engine.curriculum.plan import Phase, phase_config
+from avzoo.evaluation.functional import gfsl_metrics
+from avzoo.evaluation.gfsl_metric import GFSLMetric
+from avzoo.utils.config import load_config
 from tests.faithfulness.tiny import LABELS, diffusion_error, reverse_chain, tiny_batch, tiny_draws, tiny_model
 from tests.golden.conftest import second_forward
 
@@ -106,3 +112,30 @@ def test_a_second_forward_lets_the_batch_enter_the_statistics_twice(losses_of, h
     if hook:
         second_forward(model, tiny_batch())
     torch.testing.assert_close(*statistics_of(model, times))
+
+
+@pytest.mark.parametrize(('optimizer', 'moved'), [
+    ('Adam', 7e-5),  # The decay is the whole gradient here, and Adam's first step is as long as its learning rate.
+    ('AdamW', 7e-5 * 1e-5)])
+def test_weight_decay_in_the_gradient_or_beside_it(repo_dir, optimizer, moved):
+    cfg = load_config(repo_dir / 'configs/avdiff/avdiff_ucf_5shot.py').optim_wrapper.optimizer
+    assert cfg.type == 'Adam'
+    weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    weight.grad = torch.zeros_like(weight)
+    OPTIMIZERS.build(dict(cfg, type=optimizer, params=[weight])).step()
+    assert 1 - float(weight.detach()) == pytest.approx(moved, rel=0.01)
+
+
+@pytest.mark.parametrize('seed', [42, 7])
+def test_all_draws_have_the_seed_of_the_run(tiny_config, tmp_path, seed):
+    cfg = tiny_config(tmp_path, f'randomness.seed={seed}')
+    runs = [phase_config(cfg, Phase(2, 'full', draw), {}, tmp_path) for draw in (0, 1)]
+    assert [run.randomness.seed for run in runs] == [run.train_dataloader.dataset.seed for run in runs] == [seed] * 2
+
+
+@pytest.mark.parametrize(('grid', 'gamma'), [(GFSLMetric().gamma_grid, 0.3), ((0.0, 0.25, 0.5), 0.25)])
+def test_gamma_is_searched_in_steps_of_a_tenth_or_on_another_grid(grid, gamma):
+    np.testing.assert_allclose(GFSLMetric().gamma_grid, np.arange(11) / 10)
+    # The novel video is recognised from 0.22 on, and the base video no longer from 0.4 on.
+    scores, base = np.array([[0.61, 0.39], [0.70, 0.30]]), np.array([True, False])
+    assert gfsl_metrics(scores, np.array([1, 0]), base, gamma='search', gamma_grid=grid)['gamma'] == gamma
