@@ -1,3 +1,12 @@
 """The golden values, as in tests/golden."""
 
-from tests.golden.conftest import batch, build, conversion, fixed_noise, golden, golden_dir, golden_store  # noqa: F401
+from tests.golden.conftest import (  # noqa: F401
+    batch,
+    build,
+    conversion,
+    fixed_noise,
+    golden,
+    golden_dir,
+    golden_store,
+    recorder,
+)

@@ -1,6 +1,8 @@
 """What the released AV-DIFF code computed, and the same model converted."""
 
+import runpy
 import zipfile
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,19 +85,17 @@ def without_dropout(model):
     return model
 
 
+@pytest.fixture(scope='session')
+def recorder(repo_dir):
+    """The names in ``tools/misc/record_parity.py``."""
+    return runpy.run_path(str(repo_dir / 'tools/misc/record_parity.py'))
+
+
 @pytest.fixture
-def fixed_noise(monkeypatch):
-    """A function that makes the diffusion model draw given steps and noises, in this order."""
-    from avzoo.models.generators import ddpm
-
-    def fix(noises, t=None):
-        queue = [torch.as_tensor(noise) for noise in noises]
-        monkeypatch.setattr(ddpm, '_normal_like', lambda x, generator: queue.pop(0))
-        if t is not None:
-            monkeypatch.setattr(torch, 'randint', lambda *args, **kwargs: torch.as_tensor(t))
-        return queue
-
-    return fix
+def fixed_noise(recorder):
+    """A function that makes the diffusion model draw given steps and noises, in this order, to the test's end."""
+    with ExitStack() as stack:
+        yield lambda noises, t=None: stack.enter_context(recorder['fixed_draws'](noises, t))
 
 
 def second_forward(model, *turn):

@@ -1,14 +1,7 @@
 """AV-DIFF computes what was recorded when it agreed with the released code."""
 
-import runpy
-
 import numpy as np
 import pytest
-
-
-@pytest.fixture(scope='module')
-def recorder(repo_dir):
-    return runpy.run_path(str(repo_dir / 'tools/misc/record_parity.py'))
 
 
 @pytest.fixture(scope='module')
@@ -23,13 +16,34 @@ def test_evaluation(recorder, recorded):
         np.testing.assert_allclose(value, recorded[name], atol=1e-5, rtol=1e-5, err_msg=name)
 
 
+def compare_steps(found, recorded):
+    largest = max(float(v) for k, v in found.items() if 'grad.' in k)
+    for name, value in found.items():
+        atol = 1e-6 * largest if 'grad.' in name else 1e-5
+        np.testing.assert_allclose(value, recorded[name], atol=atol, rtol=1e-4, err_msg=name)
+
+
 def test_training(recorder, recorded):
     found = recorder['train_step'](recorder['build_model'](), recorder['draw_batch']())
-    largest = max(float(v) for k, v in found.items() if k.startswith('grad.'))
-    for name, value in found.items():
-        atol = 1e-6 * largest if name.startswith('grad.') else 1e-5
-        np.testing.assert_allclose(value, recorded[name], atol=atol, rtol=1e-4, err_msg=name)
+    compare_steps(found, recorded)
     assert len(found) > 60
+
+
+def test_full_substage_and_reverse_chain(recorder, recorded):
+    found = recorder['full_records'](recorder['draw_batch']())
+    assert set(found) == {name for name in recorded if name.startswith(('full.', 'chain_end'))}
+    compare_steps(found, recorded)
+
+
+def test_frozen_modes_and_sampling_are_told_apart(recorder, recorded):
+    drawn = recorder['build_model']().state_dict()
+    for name in (name for name in drawn if name.endswith('running_mean')):
+        stands = np.array_equal(recorded[f'full.eval.mean.{name}'], drawn[name])
+        assert stands == name.startswith('encoders') and not np.array_equal(recorded[f'full.train.mean.{name}'],
+                                                                            drawn[name])
+    for mode in ('train', 'eval'):
+        assert {name for name in recorded if name.startswith(f'full.{mode}.loss')} == {
+            f'full.{mode}.loss_{loss}' for loss in ('ce', 'diffusion', 'synthetic')}
 
 
 def test_the_recorded_numbers_are_telling(recorded):

@@ -1,6 +1,7 @@
 """How every registered part is tested: small arguments, and for each argument another value that must change something.
 
-`test_part_contracts.py` fails for a registered part, or an argument of one, that is missing here.
+`test_part_contracts.py` fails for a registered part, or an argument of one, that is missing here. What is registered
+without being a module of a model (data sets, samplers, hooks, runners) stands in `tests/covered.py`.
 """
 
 from dataclasses import dataclass, field
@@ -47,6 +48,9 @@ _SMALL_MLP = dict(hidden_dim=8, out_dim=10)
 _DISTANCE = dict(type='EmbeddingDistanceHead', hidden_dim=8)
 _SCHEDULE = dict(type='LinearSchedule', num_steps=4)
 _PREDICTOR = dict(type='MLPNoisePredictor', hidden_dim=8)
+_ENCODER = dict(type='MLP', hidden_dim=8, out_dim=WIDTH)
+_DDPM = dict(type='DDPM', schedule=_SCHEDULE, noise_predictor=_PREDICTOR)
+_DATA = dict(feature_dims=FACTS['feature_dims'], seconds_per_step=SECONDS, num_classes=CLASSES, embedding_dim=WORDS)
 
 CASES: dict[str, dict[str, Case]] = {
     'encoder': {
@@ -129,5 +133,23 @@ CASES: dict[str, dict[str, Case]] = {
     },
     'noise schedule': {
         'LinearSchedule': Case(others=dict(num_steps=5, beta_start=1e-3, beta_end=0.1, zero_terminal_snr=True)),
+    },
+    'model': {
+        'AVPreprocessor': Case(others=dict(
+            seconds_per_step=dict(audio=0.5, visual=0.64), scale=dict(audio=255.0), norm=dict(visual='l2_time'),
+            gain=dict(visual=3.0), pool_time=True)),
+        'AVClassifier': Case(
+            dict(data_info=_DATA, data_preprocessor=dict(type='AVPreprocessor'),
+                 encoders=dict(audio=_ENCODER, visual=_ENCODER), embedding=dict(type='TimeModalityEmbedding'),
+                 fusion=dict(type='MaskedTransformer', depth=1, **_ATTENTION), projector=dict(type='MLP', **_SMALL_MLP),
+                 head=dict(type='LinearHead'), conditioner=dict(type='ClassEmbedding'), generator=_DDPM),
+            dict(data_info=dict(_DATA, seconds_per_step=dict(SECONDS, audio=0.5)),
+                 data_preprocessor=dict(type='AVPreprocessor', scale=dict(audio=5.0)),
+                 encoders=dict(audio=_ENCODER, visual=dict(_ENCODER, hidden_dim=9)), embedding=None,
+                 fusion=dict(type='MaskedTransformer', depth=2, **_ATTENTION), projector=None, head=_DISTANCE,
+                 conditioner=dict(type='Prototype'), generator=dict(_DDPM, variance='posterior'),
+                 synthetic_weight=2.0, synthetic_grad=False, detach_features=True, frozen=('encoders',),
+                 frozen_mode='eval', gamma=0.5, init_cfg=dict(type='Normal', layer='Linear', std=0.2)),
+            beside=dict(frozen_mode=dict(frozen=('encoders',)))),
     },
 }

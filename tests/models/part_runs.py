@@ -10,7 +10,7 @@ from avzoo import registry
 from avzoo.models.build import build_part
 from tests.models.part_cases import BATCH, CASES, CLASSES, FACTS, MODALITIES, SECONDS, WIDTH, WORDS
 
-REGISTRIES = {r.name: r for r in vars(registry).values() if isinstance(r, registry.PartRegistry) and r.name in CASES}
+REGISTRIES = {r.name: r for r in vars(registry).values() if isinstance(r, registry.PartRegistry)}
 # Unequal sequences, one of a single step in each modality.
 LENGTHS = {'audio': torch.tensor([4, 1, 3, 2, 4, 3]), 'visual': torch.tensor([2, 6, 1, 5, 3, 6])}
 LABELS = torch.tensor([0, 1, 1, 2, 3, 4])
@@ -22,6 +22,8 @@ def build(kind: str, name: str, seed: int = 0, **changes) -> nn.Module:
     args = dict(CASES[kind][name].args, **{k: v for k, v in changes.items() if k not in FACTS})
     torch.manual_seed(seed)
     part = build_part(REGISTRIES[kind], dict(type=name, **args), kind, **facts)
+    if hasattr(part, 'init_weights'):  # Before a phase trains, the runner calls it.
+        part.init_weights()
     if hasattr(part, 'fit'):
         part.fit(dataset(facts['num_classes'], facts['embedding_dim']))
     return part
@@ -74,6 +76,8 @@ def run(part: nn.Module, kind: str, name: str) -> list[Tensor]:
         return [part(LABELS)]
     if kind == 'generator':
         return _generate(part, condition)
+    if kind == 'model':
+        return _prepare(part) if name == 'AVPreprocessor' else _classify(part)
     if kind == 'noise predictor':
         return [part(features(False), torch.arange(BATCH), condition)]
     return [part.beta, part.alpha_bar]
@@ -92,3 +96,25 @@ def _generate(part: nn.Module, condition: Tensor) -> list[Tensor]:
     else:
         log = part.loss(x_0, condition)
     return [*log.values(), part.sample(condition)]
+
+
+def _batch() -> dict:
+    """Return a batch as the data set gives it: zeros in the padding."""
+    tokens, masks = sequences()
+    starts = torch.zeros(BATCH, dtype=torch.long)
+    return dict(features={m: dict(x=x.abs() * masks[m].unsqueeze(-1), lengths=LENGTHS[m], starts=starts)
+                          for m, x in tokens.items()}, label=LABELS)
+
+
+def _prepare(part: nn.Module) -> list[Tensor]:
+    return [x for three in part(_batch())['inputs'].values() for x in three]
+
+
+def _classify(part: nn.Module) -> list[Tensor]:
+    """Return a model's losses on novel classes, the norms of their gradients, and its scores."""
+    inputs = part.data_preprocessor(_batch(), training=part.training)['inputs']
+    losses = part.loss(inputs, LABELS, novel=True)
+    trainable = [p for p in part.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(sum(losses.values()), trainable, retain_graph=True, allow_unused=True)
+    norms = [torch.zeros(()) if g is None else g.norm() for g in gradients]
+    return [*losses.values(), *norms, part.predict(inputs, LABELS, None)[0]['scores']]

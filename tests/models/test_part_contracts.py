@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.covered import COVERED, register_everything
 from tests.models.part_cases import BATCH, CASES, CLASSES, WIDTH
 from tests.models.part_runs import LABELS, LENGTHS, REGISTRIES, build, embed, features, run, sequences
 
@@ -46,9 +47,10 @@ def course(part: nn.Module, kind: str, name: str) -> list[Tensor]:
     return [*run(part.train(), kind, name), *run(part, kind, name), *tensors(part), *run(part.eval(), kind, name)]
 
 
-@pytest.mark.parametrize('kind', CASES)
-def test_every_registered_part_has_a_case(kind):
-    assert set(REGISTRIES[kind].names()) == set(CASES[kind])
+@pytest.mark.parametrize('kind', REGISTRIES)
+def test_everything_registered_has_a_case_or_is_covered(kind):
+    register_everything()
+    assert {*CASES.get(kind, {}), *COVERED.get(kind, {})} == set(REGISTRIES[kind].names())
 
 
 @every_part

@@ -10,7 +10,10 @@ example:
 import argparse
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+from unittest import mock
 
 import numpy as np
 import torch
@@ -18,17 +21,23 @@ from mmengine.config import Config
 
 from avzoo.apis.model_index import zoo_root
 from avzoo.models.converters.avdiff_keys import key_pairs
+from avzoo.models.generators import ddpm
 from avzoo.registry import MODELS
 from avzoo.utils.cli import run_tool
 
 SEED = 20231
 BATCH, STEPS, DIMS = 5, {'audio': 7, 'visual': 11}, {'audio': 128, 'visual': 64}
 DATA = dict(feature_dims=DIMS, seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=12, embedding_dim=20)
+FROZEN = ('encoders', 'embedding', 'fusion')
+SHORT_CHAIN = 10
 
 
-def build_model() -> torch.nn.Module:
+def build_model(*, num_steps: int = 200, frozen: tuple[str, ...] = (),
+                frozen_mode: Literal['train', 'eval'] = 'train') -> torch.nn.Module:
     """Build AV-DIFF as released (UCF, 5 shots) with weights drawn by numpy, which draws alike everywhere."""
     cfg = Config.fromfile(zoo_root() / 'configs/avdiff/avdiff_ucf_5shot.py')
+    cfg.merge_from_dict({'model.generator.schedule.num_steps': num_steps, 'model.frozen': frozen,
+                         'model.frozen_mode': frozen_mode})
     model = MODELS.build(dict(cfg.model.to_dict(), data_info=DATA, data_preprocessor=cfg.data_preprocessor.to_dict()))
     # Each tensor is drawn from its name in the released code: then a part may be renamed here, and a new tensor changes
     # nothing in the others.
@@ -76,16 +85,65 @@ def compute(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
 
 def train_step(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
     """Compute the classification loss in train mode without dropout: its gradients' norms, and BatchNorm's means."""
+    inputs = _start_training(model, batch)
+    loss = model.head.loss(model.extract_feat(inputs), batch['label'])['loss_ce']
+    return _step_record(model, dict(loss_ce=loss))
+
+
+def full_step(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
+    """Compute all losses of a novel batch as ``train_step`` does, with steps and noises drawn by numpy."""
+    inputs = _start_training(model, batch)
+    with fixed_draws(_chain_noises(model, 1), np.random.default_rng([SEED, 3]).integers(0, SHORT_CHAIN, BATCH)):
+        losses = model.loss(inputs, batch['label'], novel=True)
+    return _step_record(model, losses)
+
+
+@torch.no_grad()
+def chain_end(model: torch.nn.Module, batch: dict) -> np.ndarray:
+    """Compute where the reverse chain ends, with noises drawn by numpy."""
+    with fixed_draws(_chain_noises(model, 0)):
+        return model.generator.sample(model.conditioner(batch['label'])).numpy()
+
+
+@contextmanager
+def fixed_draws(noises: Sequence[np.ndarray], t: np.ndarray | None = None) -> Iterator[list]:
+    """Let the diffusion model draw these noises, in this order, and these steps; yields the noises not drawn yet."""
+    queue = [torch.as_tensor(noise) for noise in noises]
+    randint = torch.randint if t is None else lambda *args, **kwargs: torch.as_tensor(t)
+    with (mock.patch.object(ddpm, '_normal_like', lambda x, generator: queue.pop(0)),
+          mock.patch.object(torch, 'randint', randint)):
+        yield queue
+
+
+def full_records(batch: dict) -> dict[str, np.ndarray]:
+    """Compute the step of the full sub-stage under both modes of its frozen parts, and a short reverse chain."""
+    found = {'chain_end': chain_end(build_model(num_steps=SHORT_CHAIN), batch)}
+    for mode in ('train', 'eval'):
+        step = full_step(build_model(num_steps=SHORT_CHAIN, frozen=FROZEN, frozen_mode=mode), batch)
+        found.update({f'full.{mode}.{name}': value for name, value in step.items()})
+    return found
+
+
+def _start_training(model: torch.nn.Module, batch: dict) -> dict:
+    """Set the train mode, without dropout, and return the model's inputs."""
     for part in model.modules():
         if isinstance(part, torch.nn.Dropout):
             part.p = 0.0
     model.train()
-    inputs = model.data_preprocessor(batch, training=True)['inputs']
-    loss = model.head.loss(model.extract_feat(inputs), batch['label'])['loss_ce']
-    loss.backward()
+    return model.data_preprocessor(batch, training=True)['inputs']
+
+
+def _step_record(model: torch.nn.Module, losses: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    sum(losses.values()).backward()
     norms = {f'grad.{name}': p.grad.norm() for name, p in model.named_parameters() if p.grad is not None}
     means = {f'mean.{name}': b for name, b in model.named_buffers() if name.endswith('running_mean')}
-    return {name: value.detach().numpy() for name, value in dict(norms, **means, loss_ce=loss).items()}
+    return {name: value.detach().numpy() for name, value in dict(norms, **means, **losses).items()}
+
+
+def _chain_noises(model: torch.nn.Module, before: int) -> np.ndarray:
+    """Draw ``before`` noises, then the start and the noises of a reverse chain: (before + 1 + T, B, D)."""
+    shape = (before + 1 + model.generator.schedule.num_steps, BATCH, model.generator.dim)
+    return np.random.default_rng([SEED, 4]).normal(size=shape).astype(np.float32)
 
 
 def _draw(name: str, value: torch.Tensor) -> torch.Tensor:
@@ -108,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('out', metavar='FILE.npz', help='file to write')
     args = parser.parse_args(argv)
     model, batch = build_model(), draw_batch()
-    arrays = {**compute(model, batch), **train_step(model, batch)}
+    arrays = {**compute(model, batch), **train_step(model, batch), **full_records(batch)}
     np.savez_compressed(args.out, **arrays)
     print(f'{args.out}: {len(arrays)} arrays')
     return 0

@@ -1,0 +1,57 @@
+"""The training set of an adaptation."""
+
+import numpy as np
+import pytest
+
+from avzoo.datasets.adaptation_dataset import AdaptationDataset
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.utils.errors import DataError
+
+NAMES = [f'class{i:02}' for i in range(11)]
+SUPPORT = ('class09_stage_2_test_unseen_0', 'class10_stage_2_test_unseen_1')
+
+
+def adaptation(store, **changes):
+    arguments = dict(support=store, support_ids=SUPPORT, classes=NAMES, base_classes=NAMES[:9])
+    return AdaptationDataset(store, **dict(arguments, **changes))
+
+
+def test_base_videos_come_from_one_store_and_the_support_from_another(tiny_store):
+    data, store = adaptation(tiny_store), FeatureStore(tiny_store)
+    assert tuple(data.metainfo['video_ids'][-2:]) == SUPPORT
+    np.testing.assert_array_equal(data.videos[:-2], store.split(2, 'stage2_base'))
+    assert (data.videos[-2:] >= len(store)).all()
+
+
+def test_columns_are_the_named_classes_in_their_order(tiny_store):
+    data = adaptation(tiny_store, classes=NAMES[::-1], base_classes=NAMES[:6])
+    assert data.metainfo['classes'] == NAMES[::-1] and data.labels[-2:].tolist() == [1, 0]
+    assert data.base_mask.tolist() == [False] * 5 + [True] * 6
+    assert set(data.labels[:-2]) == set(range(5, 11))
+
+
+@pytest.mark.parametrize('split', ['stage1_base', 'stage2_base'])
+def test_the_base_split_chooses_the_base_videos(tiny_store, split):
+    data = adaptation(tiny_store, base_split=split, base_classes=NAMES[:6])
+    wanted = FeatureStore(tiny_store).split(2, split)
+    assert set(data.videos[:-2]) == {v for v in wanted if FeatureStore(tiny_store).labels[v] < 6}
+
+
+def test_splits_and_shots_change_no_video(tiny_store):
+    plain, other = adaptation(tiny_store), adaptation(tiny_store, splits=('support',), num_shots=5)
+    np.testing.assert_array_equal(plain.videos, other.videos)
+    assert other.splits == ('support',)  # A sampler's message names them.
+
+
+def test_batches_follow_modalities_window_and_seed(tiny_store):
+    order = list(range(40))
+    assert list(adaptation(tiny_store, modalities=('audio',))[0]['features']) == ['audio']
+    one, other = (adaptation(tiny_store, window=dict(steps=1), seed=s).__getitems__(order)['features']['visual']
+                  for s in (0, 1))
+    assert one['x'].shape[1] == 1 and one['starts'].tolist() != other['starts'].tolist()
+
+
+def test_an_embedding_that_the_stores_lack_is_refused(tiny_store):
+    assert adaptation(tiny_store, embedding='text').class_embeddings.shape == (11, 5)
+    with pytest.raises(DataError):
+        _ = adaptation(tiny_store, embedding='glove').class_embeddings
