@@ -84,10 +84,13 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def make_zoo(tmp_path, monkeypatch, repo_dir):
-    """A function that puts an index of one model, ``tiny_custom_5shot``, in use; it takes more entries of the model."""
+    """A function that puts an index of one model, ``tiny_custom_5shot``, in use; it takes more entries of the model.
+
+    ``dataset`` is the name of the data set in its results.
+    """
     root = tmp_path / 'zoo'
 
-    def make(**entries):
+    def make(dataset='custom', **entries):
         folder = root / 'configs' / 'tiny'
         folder.mkdir(parents=True, exist_ok=True)
         base = repo_dir / 'configs' / 'avdiff' / 'avdiff_custom_5shot.py'
@@ -96,7 +99,7 @@ def make_zoo(tmp_path, monkeypatch, repo_dir):
             'generator=dict(schedule=dict(num_steps=5)))\n')
         model = dict(Name='tiny_custom_5shot', Config='configs/tiny/tiny_custom_5shot.py',
                      Metadata=dict(Shots=5, Features='random numbers'),
-                     Results=[dict(Task='classification', Dataset='custom')], **{'In Collection': 'Tiny'}, **entries)
+                     Results=[dict(Task='classification', Dataset=dataset)], **{'In Collection': 'Tiny'}, **entries)
         (folder / 'metafile.yml').write_text(yaml.safe_dump(dict(
             Collections=[dict(Name='Tiny', README='configs/tiny/README.md', Paper=dict(Title='Tiny'))],
             Models=[model]), sort_keys=False))
