@@ -81,7 +81,7 @@ def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor
         if found != named:
             key, found, named = _first_difference(key, found, named)
             raise CheckpointError(f'{source} is not of {entry.name}: its {key} is {found}, that of {entry.name} '
-                                  f'{named}. Publish it under its own name.')
+                                  f'{named}. Publish it under a name of its own, or use it with its own config.')
     load_weights(build_model(cfg, info), state, source)
 
 
