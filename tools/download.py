@@ -1,8 +1,8 @@
 """Fetch weights by the name of their model, or the features of a data set.
 
 Weights go to the cache (AVZOO_HOME, by default ~/.cache/avzoo), where every tool finds them by name; AVZOO_OFFLINE=1
-forbids the network. Everything is checked against its SHA-256 before it is used. The authors of AV-DIFF publish no
-checksums: there the first download is recorded, and later ones are held to it. Their files are converted on the fly.
+forbids the network. What has a published SHA-256 is checked against it before it is used. The authors of AV-DIFF
+publish none: there the first download is recorded, and later ones are held to it. Their files are converted on the fly.
 
 examples:
   python tools/download.py --list
@@ -16,9 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.apis.benchmarks import BENCHMARKS, find_benchmark
-from avzoo.apis.checkpoints import converted_path, resolve_checkpoint
-from avzoo.apis.model_index import find_model, read_index
+from avzoo.apis.benchmarks import BENCHMARKS, Benchmark, find_benchmark
+from avzoo.apis.checkpoints import resolve_checkpoint
+from avzoo.apis.model_index import ModelEntry, find_model, has_weights, read_index
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError
 
@@ -29,51 +29,76 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('names', metavar='NAME', nargs='*', help='models of the zoo')
     add('--dataset', metavar='NAME', help=f'features of a data set: {", ".join(BENCHMARKS)}')
     add('--out', metavar='DIR', help='feature store to make of --dataset (default: data/NAME_fsl)')
-    add('--dtype', choices=['float32', 'float16'], default='float32', help='how its features are stored')
+    add('--dtype', choices=['float32', 'float16'], help="how the authors' features are stored (default: float32)")
     add('--data-root', metavar='STORE', help="with a NAME whose weights are the authors': the store of its data set")
     add('--gamma', type=float, help="calibration to store with the authors' weights, which come without one")
     add('--list', action='store_true', help='show what can be fetched')
     args = parser.parse_args(argv)
     if not (args.names or args.dataset or args.list):
         parser.error('give a NAME, --dataset or --list')
+    if not args.dataset and (args.out or args.dtype):
+        parser.error('--out and --dtype belong to --dataset')
+    if not args.names and (args.data_root or args.gamma is not None):
+        parser.error('--data-root and --gamma belong to a NAME')
+    if args.gamma is not None and not args.data_root:
+        parser.error('--gamma is stored on conversion: it needs --data-root')
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    entries = [find_model(name) for name in args.names]
+    benchmark = named_benchmark(args.dataset) if args.dataset else None
+    check_use(args, entries, benchmark)
     if args.list:
         show_list()
-    for name in args.names:
-        fetch_weights(name, args.data_root, args.gamma)
-    if args.dataset:
-        fetch_dataset(args.dataset, args.out, args.dtype)
+    for entry in entries:
+        fetch_weights(entry, args.data_root, args.gamma)
+    if benchmark:
+        fetch_dataset(benchmark, args.out, args.dtype or 'float32')
+
+
+def named_benchmark(name: str) -> Benchmark:
+    benchmark = find_benchmark(name)
+    if benchmark is None:
+        raise ConfigError(f"There is no data set '{name}'; choose one of {', '.join(BENCHMARKS)}.")
+    return benchmark
+
+
+def check_use(args: argparse.Namespace, entries: Sequence[ModelEntry], benchmark: Benchmark | None) -> None:
+    """Refuse arguments that would do nothing with these models or this data set."""
+    ready = [entry.name for entry in entries if entry.weights]
+    if args.data_root and ready:
+        raise ConfigError(f'--data-root and --gamma serve to convert; the weights of {ready[0]} are published ready to '
+                          'use. Leave them out.')
+    if args.dtype and benchmark and not benchmark.urls:
+        raise ConfigError(f'--dtype does nothing to {benchmark.title}, which is made on the spot. Leave it out.')
 
 
 def show_list() -> None:
     for name, entry in sorted(read_index().items()):
         if entry.weights:
             print(f'{name:<36} weights, {entry.size or 0:,} bytes, SHA-256 {entry.sha256 or "not published"}')
+        elif entry.converted_from:
+            print(f'{name:<36} converted from {entry.converted_from} (no checksum published); needs --data-root')
     for benchmark in BENCHMARKS.values():
         note = 'made on the spot' if not benchmark.urls else f'{benchmark.urls[0]} (no checksum published)'
         print(f'--dataset {benchmark.key:<26} {note}')
 
 
-def fetch_weights(name: str, data_root: str | None, gamma: float | None) -> None:
-    if find_model(name).weights or (data_root is None and converted_path(name).is_file()):
-        print(f'{name}: {resolve_checkpoint(name)}')
+def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None) -> None:
+    if data_root is None and has_weights(entry):
+        print(f'{entry.name}: {resolve_checkpoint(entry.name)}')
         return
     from avzoo.apis.released import fetch_released_weights
 
-    path, notes = fetch_released_weights(name, data_root, gamma=gamma)
-    print(f'{name}: {path}')
+    path, notes = fetch_released_weights(entry.name, data_root, gamma=gamma)
+    print(f'{entry.name}: {path}')
     for note in notes:
         print(f'note: {note}')
 
 
-def fetch_dataset(name: str, out: str | None, dtype: str) -> None:
-    benchmark = find_benchmark(name)
-    if benchmark is None:
-        raise ConfigError(f"There is no data set '{name}'; choose one of {', '.join(BENCHMARKS)}.")
+def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
     target = Path(out or f'data/{benchmark.store_name}')
     if not benchmark.urls:
         from avzoo.datasets.synthetic import make_synth

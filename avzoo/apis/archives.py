@@ -1,5 +1,6 @@
 """Unpack a zip that may be hostile: inside its folder, of sane size, complete or not at all."""
 
+import lzma
 import shutil
 import stat
 import zipfile
@@ -27,7 +28,7 @@ def unpack_zip(archive: str | Path, out: str | Path) -> Path:
         out: Folder to make; it must not exist.
 
     Raises:
-        DownloadError: If the zip is damaged or refused. Nothing is left behind.
+        DownloadError: If the zip is missing, damaged or refused, or the disk does not take it. Nothing is left behind.
     """
     archive, out = Path(archive), Path(out).absolute()
     if out.exists():
@@ -42,9 +43,14 @@ def unpack_zip(archive: str | Path, out: str | Path) -> Path:
                 replace_folder(part, out)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, FileExistsError, NotADirectoryError,
-            IsADirectoryError) as error:
+    except FileNotFoundError as error:
+        raise DownloadError(f'There is no zip {archive}. Check the path.') from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, FileExistsError,
+            NotADirectoryError, IsADirectoryError) as error:
         raise DownloadError(f'{archive} is no readable zip ({error}); delete it and download it again.') from error
+    except OSError as error:
+        raise DownloadError(f'{archive} cannot be unpacked to {out}: {error.strerror or error}. Nothing is left '
+                            'there; unpack it by other means.') from error
     return out
 
 

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.apis.published import is_extra_state
+from avzoo.utils.errors import ConfigError
 
 CLIP_SECONDS = 10.0
+_MAX_STEPS = 10_000  # An hour of the benchmarks' features; some GB of attention.
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -25,11 +27,15 @@ def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float =
         seconds: Length of the clip.
 
     Raises:
+        ConfigError: If the clip is too long to be computed.
         RuntimeError: If the model attends or multiplies matrices through an operator that is not counted.
     """
     from fvcore.nn import FlopCountAnalysis
 
     steps = {m: max(1, round(seconds / data_info['seconds_per_step'][m])) for m in model.encoders}
+    if sum(steps.values()) > _MAX_STEPS:
+        raise ConfigError(f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. To count, a prediction '
+                          f'is computed, and attention grows with their square: take a clip of up to {_MAX_STEPS:,}.')
     clip = tuple(torch.zeros(1, steps[m], data_info['feature_dims'][m]) for m in model.encoders)
     analysis = FlopCountAnalysis(_Prediction(model), clip)
     analysis.set_op_handle('aten::scaled_dot_product_attention', _attention_flops)

@@ -5,12 +5,18 @@ alone, though the data decides its widths, and reads weights with a loader that 
 few of its helpers answer for avzoo, and only for avzoo, out of this module.
 """
 
+import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from avzoo.apis.model_index import read_index, zoo_root
+from avzoo.apis.benchmarks import find_benchmark
+from avzoo.apis.model_index import ModelEntry, find_model, read_index, zoo_root
 from avzoo.utils.errors import AvzooError
+
+if TYPE_CHECKING:  # Importing avzoo brings in no torch.
+    from mmengine.config import Config
 
 SCHEME = 'avzoo://'
 
@@ -59,33 +65,67 @@ def _metainfo(name: str) -> dict[str, Any]:
     for entry in read_index().values():
         if f'{entry.config.parent.name}/{entry.config.name}' == name:
             _register_scheme()
-            found = dict(Name=entry.name, Config=str(_complete_config(entry.name)))
+            found = dict(Name=entry.name, Config=str(_write_config(entry)))
             return found | (dict(Weights=SCHEME + entry.name) if entry.weights else {})
     raise ValueError(f'The index of avzoo has no config {name}.')
 
 
-def _complete_config(name: str) -> Path:
-    """Write the config with what the data decides filled in, and return its path."""
-    from avzoo.apis.build import config_of, data_info_of
-    from avzoo.apis.checkpoints import load_any_checkpoint
+def _write_config(entry: ModelEntry) -> Path:
+    """Write the config with what the data decides filled in, and return its path.
+
+    JSON, since mmengine runs a ``.py`` file: names of modalities come from stores and checkpoints, and
+    ``Config.pretty_text`` does not escape them.
+    """
     from avzoo.apis.home import cache_home
     from avzoo.utils.files import atomic_write_text
 
-    cfg = config_of(name)
-    try:
-        cfg.model.data_info = load_any_checkpoint(name)['meta']['data_info']
-    except AvzooError:  # No weights, or none within reach: the hub will say so if it wants them.
-        cfg.model.data_info = data_info_of(cfg)
-    return atomic_write_text(cache_home() / 'configs' / f'{name}.py', cfg.pretty_text)
+    text = json.dumps(_complete_config(entry).to_dict(), indent=2)
+    # In the text of any config mmengine replaces {{ ... }}, by an environment variable for one. Inside JSON two braces
+    # stand side by side only in a string.
+    text = text.replace('{{', '{\\u007b')
+    return atomic_write_text(cache_home() / 'configs' / f'{entry.name}.json', text)
+
+
+def _complete_config(entry: ModelEntry) -> 'Config':
+    """Return the config with the widths and classes of its data, where they are known.
+
+    They are those of the benchmark; of other data those of the published weights, else of the store at hand. Where
+    nothing tells, they are left out: whoever builds the model gives ``data_info``.
+    """
+    from avzoo.apis.build import config_of, data_info_of
+    from avzoo.apis.checkpoints import load_any_checkpoint
+
+    cfg = config_of(entry.config)
+    benchmark = find_benchmark(entry.dataset)
+    if entry.weights and benchmark is not None:
+        cfg.model.data_info = benchmark.data_info
+        return cfg
+    with contextlib.suppress(AvzooError):  # No weights, or none within reach: the hub will say so if it wants them.
+        cfg.model.data_info = load_any_checkpoint(entry.name)['meta']['data_info'] if entry.weights else (
+            data_info_of(cfg))
+    return cfg
 
 
 def _register_scheme() -> None:
     """Register ``avzoo://NAME`` with mmengine's checkpoint loader."""
     from mmengine.runner.checkpoint import CheckpointLoader
 
+    CheckpointLoader.register_scheme(SCHEME, _load_fitting, force=True)
+
+
+def _load_fitting(filename: str, map_location: Any = None, logger: Any = None) -> dict[str, Any]:
+    """Read the weights of ``avzoo://NAME``.
+
+    Raises:
+        CheckpointError: If they do not fit the model that the hub builds: mmengine would only warn and leave the parts
+            that do not fit as they were drawn.
+    """
+    from avzoo.apis.build import build_model
     from avzoo.apis.checkpoints import load_any_checkpoint
+    from avzoo.engine.checkpoint import load_weights
 
-    def load(filename: str, map_location: Any = None, logger: Any = None) -> dict:
-        return load_any_checkpoint(filename.removeprefix(SCHEME))
-
-    CheckpointLoader.register_scheme(SCHEME, load, force=True)
+    name = filename.removeprefix(SCHEME)
+    checkpoint = load_any_checkpoint(name)
+    cfg = _complete_config(find_model(name))
+    load_weights(build_model(cfg, cfg.model.data_info), checkpoint['state_dict'], name)
+    return checkpoint

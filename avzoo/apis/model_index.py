@@ -29,7 +29,8 @@ class ModelEntry:
         sha256: Checksum of the weights.
         size: Their size in bytes.
         licence: Their licence.
-        converted_from: Where they were converted from, if they were.
+        converted_from: Address of what they were converted from; without ``weights``, of what tools/download.py
+            converts on this machine.
     """
 
     name: str
@@ -101,6 +102,13 @@ def find_model(name: str) -> ModelEntry:
     if name not in index:
         raise ConfigError(f"The zoo has no model '{name}'.{nearest(name, index)} avzoo.list_models() shows all names.")
     return index[name]
+
+
+def has_weights(entry: ModelEntry) -> bool:
+    """Return whether a model's weights can be had by its name: published, or converted into the cache before."""
+    from avzoo.apis.checkpoints import converted_path  # It reads the index in its turn.
+
+    return bool(entry.weights) or converted_path(entry.name).is_file()
 
 
 @lru_cache(maxsize=4)

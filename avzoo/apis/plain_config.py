@@ -1,7 +1,7 @@
 """Read the config that a checkpoint carries as text, without running it."""
 
 import ast
-from pathlib import Path
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from avzoo.utils.errors import CheckpointError
@@ -28,23 +28,39 @@ def parse_config_text(text: str, source: str) -> dict[str, Any]:
             if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
                 raise ValueError(f'line {statement.lineno} is no assignment')
             values[statement.targets[0].id] = _value(statement.value)
-    except (ValueError, SyntaxError, RecursionError) as error:
-        raise CheckpointError(f'The config inside {source} holds more than plain values and was not run: {error}. '
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        reason = str(error) or 'it is nested too deep'  # Of which Python says nothing but MemoryError.
+        raise CheckpointError(f'The config inside {source} holds more than plain values and was not run: {reason}. '
                               'Name a config file beside the checkpoint.') from error
     return values
 
 
 def portable_config(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a config without what belongs to one run on one machine; of absolute data paths the last part stays."""
-    return {key: _portable(key, value) for key, value in values.items() if key not in RUN_KEYS}
+    """Return a config without what belongs to one run on one machine.
+
+    Absolute paths are left out with their keys, wherever they stand; only of a ``data_root`` the last part stays.
+    """
+    return {key: _portable(value) for key, value in _without_paths(values).items() if key not in RUN_KEYS}
 
 
-def _portable(key: str, value: Any) -> Any:
+def _portable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _portable(k, v) for k, v in value.items()}
+        return {key: _portable(item) for key, item in _without_paths(value).items()}
     if isinstance(value, list | tuple):
-        return [_portable(key, item) for item in value]
-    return Path(value).name if key == 'data_root' and Path(value).is_absolute() else value
+        return [_portable(item) for item in value if not _is_absolute(item)]
+    return value
+
+
+def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
+    named = {key: PurePath(value).name if key == 'data_root' and _is_absolute(value) else value
+             for key, value in values.items()}
+    return {key: value for key, value in named.items() if not _is_absolute(value)}
+
+
+def _is_absolute(value: Any) -> bool:
+    """Return whether a value is a path of one machine, of whichever system."""
+    return isinstance(value, str) and (value.startswith(('~/', 'file:')) or PurePosixPath(value).is_absolute()
+                                       or PureWindowsPath(value).is_absolute())
 
 
 def _value(node: ast.expr) -> Any:

@@ -6,17 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
+from torch import Tensor
 
+from avzoo.apis.benchmarks import find_benchmark
+from avzoo.apis.build import build_model, config_of
 from avzoo.apis.checkpoints import class_columns, load_any_checkpoint
-from avzoo.apis.model_index import read_index
+from avzoo.apis.model_index import ModelEntry, read_index
 from avzoo.apis.plain_config import parse_config_text, portable_config
 from avzoo.apis.published import write_published
+from avzoo.engine.checkpoint import load_weights
 from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__
 
 # What a checkpoint of training says about itself and published weights keep.
 _KEPT = ('phase', 'stage', 'substage', 'draw', 'num_shots', 'epoch', 'seed', 'classes', 'base_mask', 'data_info',
          'outcomes')
+# Keys of a model's config that change nothing in a prediction, and the widths, which are compared on their own.
+_TRAINED = ('frozen', 'frozen_mode', 'gamma', 'dropout', 'class_list', 'data_info')
 
 
 def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *, name: str | None = None,
@@ -26,12 +33,16 @@ def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *,
     Args:
         checkpoint: A training checkpoint.
         out: A file that ends in ``.safetensors``, or a folder, which gets ``NAME.safetensors``.
-        name: Name of the model; by default the stem of ``out``.
+        name: Name of the model; by default the stem of ``out``. Under a name of the index only weights of that very
+            model are published.
         features: Feature set, e.g. ``VGGish + C3D``; by default what the index says of that name.
         half: Store matrices in half precision: half the size, and scores that differ a little.
 
     Returns:
         The file; ``.json`` beside it holds its facts.
+
+    Raises:
+        CheckpointError: If the checkpoint is incomplete, or not of the model that the index has under that name.
     """
     out = Path(out)
     if out.suffix != '.safetensors':
@@ -42,13 +53,63 @@ def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *,
     content = load_any_checkpoint(checkpoint)
     meta, state = content['meta'], content['state_dict']
     class_columns(meta, checkpoint)
+    if 'gamma' not in state:
+        raise CheckpointError(f'{checkpoint} holds no calibration (gamma), so it is not all of a model of avzoo. Give '
+                              'a checkpoint of tools/train.py or tools/adapt.py.')
+    config = _config(meta, str(checkpoint))
     entry = read_index().get(name)
+    if entry is not None:
+        _check_name(entry, meta, state, config, str(checkpoint))
     facts = {key: meta[key] for key in _KEPT if key in meta}
-    facts.update(name=name, config=_config(meta, str(checkpoint)), gamma=float(state['gamma']),
+    facts.update(name=name, config=config, gamma=float(state['gamma']),
                  features=features or (entry.features if entry else None),
                  versions=dict(avzoo=meta.get('avzoo_version', __version__), torch=torch.__version__.split('+')[0]),
                  outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)))
     return write_published(out, state, facts, half=half)
+
+
+def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], config: dict[str, Any],
+                source: str) -> None:
+    """Refuse a checkpoint of other data, another K or another model than a name of the index stands for."""
+    cfg, info, benchmark = config_of(entry.config), meta['data_info'], find_benchmark(entry.dataset)
+    wanted = {'num_shots': (meta.get('num_shots', entry.shots), entry.shots)}
+    if benchmark is not None:
+        wanted |= {key: (_used(info.get(key), cfg), _used(value, cfg)) for key, value in benchmark.data_info.items()}
+    if config.get('model'):
+        wanted['model'] = (_computed(config), _computed(cfg.to_dict()))
+    for key, (found, named) in wanted.items():
+        if found != named:
+            key, found, named = _first_difference(key, found, named)
+            raise CheckpointError(f'{source} is not of {entry.name}: its {key} is {found}, that of {entry.name} '
+                                  f'{named}. Publish it under a name of its own, or use it with its own config.')
+    load_weights(build_model(cfg, info), state, source)
+
+
+def _used(value: Any, cfg: Config) -> Any:
+    """Return of a fact about each modality those that the model takes."""
+    return {m: value.get(m) for m in cfg.model.encoders} if isinstance(value, dict) else value
+
+
+def _computed(config: dict[str, Any]) -> Any:
+    """Return what a config says of what its model computes, and nothing of how it trained."""
+    model = config['model']
+    # A phase of training moves the preprocessor into the model.
+    return _without_training(dict(model, data_preprocessor=model.get('data_preprocessor',
+                                                                     config.get('data_preprocessor'))))
+
+
+def _without_training(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_training(value) for key, value in node.items() if key not in _TRAINED}
+    return [_without_training(item) for item in node] if isinstance(node, list | tuple) else node
+
+
+def _first_difference(key: str, found: Any, named: Any) -> tuple[str, Any, Any]:
+    """Return the path, and both values, of the first place where two configs differ."""
+    if not isinstance(found, dict) or not isinstance(named, dict):
+        return key, found, named
+    part = next(k for k in [*named, *found] if found.get(k) != named.get(k))
+    return _first_difference(f'{key}.{part}', found.get(part), named.get(part))
 
 
 def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:

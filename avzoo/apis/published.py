@@ -40,7 +40,7 @@ def write_published(path: str | Path, state_dict: dict[str, torch.Tensor], meta:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    atomic_write_text(path.with_suffix('.json'), json.dumps(facts, indent=2, ensure_ascii=False) + '\n')
+    atomic_write_text(_json_of(path), json.dumps(facts, indent=2, ensure_ascii=False) + '\n')
     return path
 
 
@@ -53,7 +53,7 @@ def read_published(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f'There are no weights {path}. Check the path.')
-    _compare_with_json(path)
+    facts = _facts_beside(path)
     try:
         with safe_open(path, 'pt') as file:
             header = file.metadata() or {}
@@ -68,6 +68,9 @@ def read_published(path: str | Path) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f'{path} holds weights, but not of a model of avzoo ({error}). '
                               'tools/model_converters/ turns checkpoints into published weights.') from error
+    if contradicted := [key for key in meta if key in facts and _plain(facts[key]) != _plain(meta[key])]:
+        raise CheckpointError(f'{_json_of(path)} says another {contradicted[0]} than {path.name} itself: one of them '
+                              'was changed by hand. Fetch both again, or delete the JSON.')
     return dict(meta=meta, state_dict=state)
 
 
@@ -95,12 +98,26 @@ def _umask() -> int:
     return mask
 
 
-def _compare_with_json(path: Path) -> None:
-    """Hold the file to its JSON, where that lies beside it."""
+def _facts_beside(path: Path) -> dict[str, Any]:
+    """Return the JSON that lies beside the file, after holding the file to its SHA-256; empty if there is none."""
+    json_path = _json_of(path)
     try:
-        expected = json.loads(path.with_suffix('.json').read_text(encoding='utf-8'))['sha256']
-    except (OSError, ValueError, KeyError, TypeError):
-        return
+        facts = json.loads(json_path.read_text(encoding='utf-8'))
+        expected = facts['sha256']
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f'{json_path} does not describe the weights beside it ({type(error).__name__}: {error}): '
+                              'it is damaged or of another kind. Fetch it again, or delete it.') from error
     if sha256_of(path) != expected:
-        raise CheckpointError(f'{path} is not the file that {path.with_suffix(".json").name} beside it describes '
+        raise CheckpointError(f'{path} is not the file that {json_path.name} beside it describes '
                               '(another SHA-256): it is damaged or was replaced. Fetch it again.')
+    return facts
+
+
+def _json_of(path: Path) -> Path:
+    return path.with_suffix('.json')
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)  # As text, NaN equals NaN.

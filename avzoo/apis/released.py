@@ -1,23 +1,26 @@
 """What the authors published, fetched and converted: feature zips to stores, checkpoints to weights."""
 
 import os
+import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from avzoo.apis.archives import unpack_zip
-from avzoo.apis.benchmarks import BENCHMARKS, RELEASED_MODELS, Benchmark
+from avzoo.apis.benchmarks import BENCHMARKS, Benchmark
 from avzoo.apis.checkpoints import converted_path
 from avzoo.apis.downloads import DownloadError, fetch
 from avzoo.apis.home import cache_home
 from avzoo.apis.model_index import find_model
+from avzoo.datasets.atomic_folder import check_target
 from avzoo.utils.errors import AvzooError, CheckpointError
-
-_METHOD = 'AV-DIFF'
 
 
 def fetch_released_features(benchmark: Benchmark, out: str | os.PathLike, *, dtype: str = 'float32',
                             on_progress: Callable[[int, int], None] | None = None) -> Path:
-    """Download a data set's features, unpack them in the cache and write them as a feature store.
+    """Download a data set's features and write them as a feature store.
+
+    The zip stays in the cache; what is unpacked of it does not.
 
     Args:
         benchmark: Which data set.
@@ -29,15 +32,22 @@ def fetch_released_features(benchmark: Benchmark, out: str | os.PathLike, *, dty
 
     if not benchmark.urls:
         raise DownloadError(f'Nobody publishes features of {benchmark.title}.')
-    archive = fetch(f'archives/{Path(benchmark.urls[0]).name}', benchmark.urls)
-    folder = cache_home() / 'unpacked' / archive.stem
-    if not folder.exists():
-        unpack_zip(archive, folder)
-    roots = sorted(path.parent for path in folder.rglob('class-split') if path.is_dir())
+    check_target(Path(out), 'store.json', 'feature store')  # Before gigabytes are fetched for nothing.
+    archive = fetch(f'archives/{Path(benchmark.urls[0]).name}', benchmark.urls, accept=zipfile.is_zipfile)
+    cache_home().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='unpacked-', dir=cache_home()) as scratch:
+        folder = unpack_zip(archive, Path(scratch) / archive.stem)
+        return import_official(_dataset_root(folder, archive), out, dtype=dtype, on_progress=on_progress)
+
+
+def _dataset_root(folder: Path, archive: Path) -> Path:
+    """Return the folder that holds ``class-split``; macOS packs a shadow of every file below ``__MACOSX``."""
+    roots = sorted(path.parent for path in folder.rglob('class-split')
+                   if path.is_dir() and '__MACOSX' not in path.relative_to(folder).parts)
     if len(roots) != 1:
-        raise DownloadError(f'{archive} holds {len(roots)} folders class-split, one is expected: look into {folder} '
-                            'and convert the right one with tools/dataset_converters/official.py.')
-    return import_official(roots[0], out, dtype=dtype, on_progress=on_progress)
+        raise DownloadError(f'{archive} holds {len(roots)} folders class-split, one is expected: unpack it and convert '
+                            'the right one with tools/dataset_converters/official.py.')
+    return roots[0]
 
 
 def fetch_released_weights(name: str, data_root: str | os.PathLike | None, *,
@@ -58,13 +68,13 @@ def fetch_released_weights(name: str, data_root: str | os.PathLike | None, *,
 
     entry = find_model(name)
     key = next((b.key for b in BENCHMARKS.values() if b.title == entry.dataset and b.urls), None)
-    if entry.method != _METHOD or key is None or name != f'avdiff_{key}_{entry.shots}shot':
+    if entry.converted_from is None or key is None:
         raise CheckpointError(f"Neither avzoo nor the authors publish weights of '{name}'. Train it: "
                               f'python tools/train.py {entry.config}')
     if data_root is None or not (Path(data_root) / 'store.json').is_file():
         raise AvzooError(f"The authors' checkpoints hold no class names: give the feature store of {entry.dataset} "
                          f'with --data-root (python tools/download.py --dataset {key} makes it).')
-    archive = fetch('archives/avdiff_models.zip', RELEASED_MODELS)
+    archive = fetch('archives/avdiff_models.zip', [entry.converted_from], accept=zipfile.is_zipfile)
     done = convert(archive, dataset=key, shots=entry.shots, stage=2, draw=0, data_root=data_root, gamma=gamma)
     target = converted_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)

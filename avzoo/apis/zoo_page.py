@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from avzoo.apis.benchmarks import BENCHMARKS, RELEASED_MODELS
 from avzoo.apis.model_index import Collection, ModelEntry, read_collections
@@ -17,9 +17,9 @@ _PAGE = """# Model zoo
 
 {begin}
 
-Names, numbers and files of all models, as `model-index.yml` and the metafiles have them. Per cent. *weights* are those
-of all parts, *multiply-adds* those of one prediction on ten seconds. *ours* is the mean over the draws; HM is that of
-the mean B and the mean N; an interval (95%, over draws or seeds) belongs to HM.
+Names, numbers and files of all models, as `model-index.yml` and the metafiles have them. Per cent. *parameters* are
+those of all parts, *multiply-adds* those of one prediction on ten seconds. *ours* is the mean over the draws; HM is
+that of the mean B and the mean N; an interval (95%, over draws or seeds) belongs to HM.
 
 ```python
 import avzoo
@@ -28,14 +28,16 @@ avzoo.list_models('avdiff*', dataset='ucf', shots=5)
 model = avzoo.get_model('avdiff_synth_5shot', pretrained=True)
 ```
 
-`AVZOO_HOME` (default `~/.cache/avzoo`) is where downloads lie; `AVZOO_OFFLINE=1` forbids the network. Every file is
-checked against its SHA-256 before it is used.
+`AVZOO_HOME` (default `~/.cache/avzoo`) is where downloads lie; `AVZOO_OFFLINE=1` forbids the network. Weights are
+checked against their published SHA-256 before they are used. *to convert* are weights that somebody else publishes:
+`tools/download.py NAME --data-root STORE` fetches and converts them, if that archive holds the model.
 
 {methods}
 
 ## Published by the authors of AV-DIFF
 
-They publish no checksums; the first download is recorded in the cache, and later ones are held to it.
+They publish no checksums, so nothing vouches for a first download; its SHA-256 is recorded in the cache, and later ones
+are held to it. A licence of the models is not stated.
 
 | what | address | fetched and converted by |
 |---|---|---|
@@ -124,9 +126,16 @@ def _millions(value: int | None) -> str:
 
 def _checkpoint(model: ModelEntry, origin: Path, root: Path) -> str:
     if not model.weights:
-        return ''
+        return _to_convert(model)
     place = model.weights[0]
     link = place if '://' in place else os.path.relpath(place, origin)
     size = f'{model.size / 1e6:.1f} MB' if model.size else 'file'
     text = f'[{size}]({link})' + (f', `{model.sha256[:12]}`' if model.sha256 else '')
     return text + (f', converted from {model.converted_from}' if model.converted_from else '')
+
+
+def _to_convert(model: ModelEntry) -> str:
+    if model.converted_from is None:
+        return ''
+    return (f'to convert: [{PurePosixPath(model.converted_from).name}]({model.converted_from}), '
+            f'licence {model.licence or "not stated"}, no checksum published')

@@ -18,10 +18,14 @@ class FileServer:
         cut_after: {path: list of numbers of bytes}: how much each of the next answers gives before it hangs up.
         requests: (path, Range header) of every request.
         etag: Validator sent with each file, or None.
+        ignores_range: Send the whole file whatever part is asked for.
+        range_error: Bytes by which the part that is sent lies beside the one that was asked for.
+        redirects: {path: URL}.
     """
 
     def __init__(self):
         self.files, self.cut_after, self.requests, self.etag = {}, {}, [], '"v1"'
+        self.ignores_range, self.range_error, self.redirects = False, 0, {}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,21 +36,28 @@ class FileServer:
                 pass
 
         self.server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[0.01], daemon=True).start()
         self.url = f'http://127.0.0.1:{self.server.server_port}'
 
     def answer(self, handler):
         path, wanted = handler.path, handler.headers.get('Range')
         self.requests.append((path, wanted))
+        if path in self.redirects:
+            handler.send_response(302)
+            handler.send_header('Location', self.redirects[path])
+            handler.send_header('Content-Length', '0')
+            handler.end_headers()
+            return
         if path not in self.files:
             handler.send_error(404)
             return
         content, start = self.files[path], 0
-        if wanted and handler.headers.get('If-Range') in (None, self.etag):
+        if wanted and not self.ignores_range and handler.headers.get('If-Range') in (None, self.etag):
             start = int(wanted.removeprefix('bytes=').rstrip('-'))
         if start >= len(content):
             handler.send_error(416)
             return
+        start += self.range_error if start else 0
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header('Content-Range', f'bytes {start}-{len(content) - 1}/{len(content)}')
@@ -84,10 +95,13 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def make_zoo(tmp_path, monkeypatch, repo_dir):
-    """A function that puts an index of one model, ``tiny_custom_5shot``, in use; it takes more entries of the model."""
+    """A function that puts an index of one model, ``tiny_custom_5shot``, in use; it takes more entries of the model.
+
+    ``dataset`` is the name of the data set in its results.
+    """
     root = tmp_path / 'zoo'
 
-    def make(**entries):
+    def make(dataset='custom', **entries):
         folder = root / 'configs' / 'tiny'
         folder.mkdir(parents=True, exist_ok=True)
         base = repo_dir / 'configs' / 'avdiff' / 'avdiff_custom_5shot.py'
@@ -96,7 +110,7 @@ def make_zoo(tmp_path, monkeypatch, repo_dir):
             'generator=dict(schedule=dict(num_steps=5)))\n')
         model = dict(Name='tiny_custom_5shot', Config='configs/tiny/tiny_custom_5shot.py',
                      Metadata=dict(Shots=5, Features='random numbers'),
-                     Results=[dict(Task='classification', Dataset='custom')], **{'In Collection': 'Tiny'}, **entries)
+                     Results=[dict(Task='classification', Dataset=dataset)], **{'In Collection': 'Tiny'}, **entries)
         (folder / 'metafile.yml').write_text(yaml.safe_dump(dict(
             Collections=[dict(Name='Tiny', README='configs/tiny/README.md', Paper=dict(Title='Tiny'))],
             Models=[model]), sort_keys=False))

@@ -73,3 +73,12 @@ def test_a_folder_that_is_there_is_not_overwritten(tmp_path):
     (tmp_path / 'out').mkdir()
     with pytest.raises(DownloadError, match='exists already'):
         unpack_zip(make_zip(tmp_path / 'a.zip', [('x', b'x', 0)]), tmp_path / 'out')
+
+
+def test_a_missing_zip_and_a_name_too_long_for_the_disk_are_clear_errors(tmp_path):
+    with pytest.raises(DownloadError, match=r'There is no zip .*none\.zip'):
+        unpack_zip(tmp_path / 'none.zip', tmp_path / 'out')
+    path = make_zip(tmp_path / 'a.zip', [('good', b'x', 0), ('x' * 300, b'x', 0)])
+    with pytest.raises(DownloadError, match='cannot be unpacked'):
+        unpack_zip(path, tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']

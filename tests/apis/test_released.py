@@ -11,6 +11,7 @@ from avzoo.apis import released
 from avzoo.apis.benchmarks import BENCHMARKS
 from avzoo.apis.checkpoints import load_any_checkpoint, resolve_checkpoint
 from avzoo.apis.downloads import DownloadError
+from avzoo.apis.model_index import find_model, has_weights
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.utils.errors import AvzooError, CheckpointError
 
@@ -46,7 +47,11 @@ def models(server, golden_dir, tmp_path, monkeypatch):
         archive.writestr('models/ucf/args.yaml', yaml.safe_dump(args))
         archive.write(tmp_path / 'stage2.pt', 'models/ucf/checkpoints/AVDiff_score_ckpt_3.pt')
     server.files['/models.zip'] = (tmp_path / 'models.zip').read_bytes()
-    monkeypatch.setattr(released, 'RELEASED_MODELS', (f'{server.url}/models.zip',))
+    # The golden store is a small one: narrower visual features, fewer classes.
+    small = dataclasses.replace(BENCHMARKS['ucf'], feature_dims=dict(audio=128, visual=64), num_classes=38)
+    monkeypatch.setattr('avzoo.apis.publish.find_benchmark', lambda name: small)
+    monkeypatch.setattr(released, 'find_model', lambda name: dataclasses.replace(
+        find_model(name), converted_from=f'{server.url}/models.zip'))
 
 
 def test_released_features_become_a_store(store, home, server):
@@ -55,13 +60,16 @@ def test_released_features_become_a_store(store, home, server):
     server.files.clear()  # A second time everything is in the cache.
     benchmark = dataclasses.replace(BENCHMARKS['ucf'], urls=(f'{server.url}/UCF.zip',))
     released.fetch_released_features(benchmark, store.with_name('again'))
+    assert not list(home.glob('unpacked*'))
 
 
 def test_a_released_checkpoint_is_found_by_name_afterwards(store, models, home):
     with pytest.raises(CheckpointError, match='No weights of'):
         resolve_checkpoint(NAME)
+    assert not has_weights(find_model(NAME))
     path, notes = released.fetch_released_weights(NAME, store, gamma=0.3)
     assert resolve_checkpoint(NAME) == path and path.is_relative_to(home)
+    assert has_weights(find_model(NAME))
     content = load_any_checkpoint(NAME)
     assert content['meta']['classes'] and float(content['state_dict']['gamma']) == pytest.approx(0.3)
     assert torch.is_tensor(content['state_dict']['head.fc.weight']) and notes == []
@@ -75,3 +83,53 @@ def test_what_the_authors_do_not_publish_is_said(store):
         released.fetch_released_weights(NAME, None)
     with pytest.raises(DownloadError, match='Nobody publishes features of synth'):
         released.fetch_released_features(BENCHMARKS['synth'], 'x')
+
+
+@pytest.fixture
+def converted(monkeypatch):
+    """Names of the folders that the importer got, which reads nothing here."""
+    roots = []
+
+    def read(root, out, **options):
+        roots.append((root.name, (root / 'class-split' / 'all_class.txt').read_text()))
+
+    monkeypatch.setattr('avzoo.datasets.importers.official.import_official', read)
+    return roots
+
+
+def pack(path, *members):
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return dataclasses.replace(BENCHMARKS['ucf'], urls=(str(path),))
+
+
+def test_a_zip_packed_on_a_mac_is_read_without_its_shadows(tmp_path, converted):
+    benchmark = pack(tmp_path / 'UCF.zip', ('UCF/class-split/all_class.txt', 'a'),
+                     ('__MACOSX/UCF/class-split/._all_class.txt', 'b'))
+    released.fetch_released_features(benchmark, tmp_path / 'store')
+    assert converted == [('UCF', 'a')]
+
+
+def test_a_new_archive_is_unpacked_anew_and_nothing_stays_beside_it(tmp_path, converted, home):
+    for content in 'ab':
+        benchmark = pack(tmp_path / 'UCF.zip', ('UCF/class-split/all_class.txt', content))
+        released.fetch_released_features(benchmark, tmp_path / 'store')
+    assert converted == [('UCF', 'a'), ('UCF', 'b')] and list(home.iterdir()) == []
+
+
+def test_a_taken_place_is_told_before_anything_is_fetched(server, tmp_path):
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'thesis.tex').touch()
+    benchmark = dataclasses.replace(BENCHMARKS['ucf'], urls=(f'{server.url}/UCF.zip',))
+    with pytest.raises(AvzooError, match='is no feature store'):
+        released.fetch_released_features(benchmark, tmp_path / 'mine')
+    assert server.requests == []
+
+
+def test_a_page_in_place_of_the_archive_is_refused_and_not_recorded(server, tmp_path, home):
+    server.files['/UCF.zip'] = b'<html>Gone</html>'
+    benchmark = dataclasses.replace(BENCHMARKS['ucf'], urls=(f'{server.url}/UCF.zip',))
+    with pytest.raises(DownloadError, match='its content is of another kind'):
+        released.fetch_released_features(benchmark, tmp_path / 'store')
+    assert not (home / 'recorded_checksums.json').exists()

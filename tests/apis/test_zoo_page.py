@@ -7,7 +7,7 @@ import torch
 import yaml
 from torch import nn
 
-from avzoo.apis.benchmarks import find_benchmark
+from avzoo.apis.benchmarks import BENCHMARKS, RELEASED_MODELS, find_benchmark
 from avzoo.apis.flops import count_flops, count_parameters
 from avzoo.apis.hub import get_model
 from avzoo.apis.metafile_text import set_values
@@ -69,6 +69,17 @@ def test_a_table_goes_where_the_old_one_was_and_stays_stable(make_zoo):
     assert '(../configs/tiny/tiny_custom_5shot.py)' in files[root / 'docs/model_zoo.md']
 
 
+def test_weights_that_others_publish_are_named_with_what_is_not_known_of_them(make_zoo):
+    root = make_zoo(**{'Converted From': dict(Weights='https://a.b/models.zip')})
+    text = zoo_files(root)[root / 'docs/model_zoo.md']
+    assert '| to convert: [models.zip](https://a.b/models.zip), licence not stated, no checksum published |' in text
+
+
+def test_the_released_models_are_entries_of_the_index(repo_dir):
+    found = {name for name, entry in read_index(repo_dir).items() if entry.converted_from == RELEASED_MODELS[0]}
+    assert found == {f'avdiff_{b.key}_{k}shot' for b in BENCHMARKS.values() if b.urls for k in (1, 5, 10, 20)}
+
+
 def test_the_repositorys_pages_are_not_stale(repo_dir):
     if not read_index(repo_dir):
         pytest.skip('the index is still empty')
@@ -108,6 +119,12 @@ class Attention(nn.Module):
     def forward(self, x, mode):
         x = x.unsqueeze(1)  # (B, 1, T, D)
         return [dict(scores=nn.functional.scaled_dot_product_attention(self.q(x), x, x[..., :6]))]
+
+
+def test_a_clip_too_long_to_compute_is_refused():
+    info = dict(feature_dims=dict(visual=8), seconds_per_step=dict(visual=2.0))
+    with pytest.raises(ConfigError, match='500,000,000 steps of all modalities'):
+        count_flops(Attention(), info, seconds=1e9)
 
 
 def test_attention_is_counted():

@@ -1,12 +1,13 @@
 """Write into the metafiles what is measured, not typed: sizes, results, checkpoints; and the index of metafiles.
 
-Without --weights or --results: model-index.yml names every configs/*/metafile.yml, and each model (of --models) on a
-data set of known widths gets its Parameters and FLOPs. Afterwards run tools/misc/make_model_zoo.py.
+Without --weights, --results or --converted-from: model-index.yml names every configs/*/metafile.yml, and each model (of
+--models) on a data set of known widths gets its Parameters and FLOPs. Afterwards run tools/misc/make_model_zoo.py.
 
 examples:
   python tools/misc/update_metafiles.py --models 'avdiff*'
   python tools/misc/update_metafiles.py --weights weights/avdiff_synth_5shot.safetensors
   python tools/misc/update_metafiles.py --results work_dirs/avdiff_synth_5shot/results.json --models avdiff_synth_5shot
+  python tools/misc/update_metafiles.py --converted-from https://example.org/models.zip --models 'avdiff_ucf_*shot'
 """
 
 import argparse
@@ -20,34 +21,59 @@ from typing import Any
 import yaml
 
 from avzoo.apis.metafile_text import set_values
-from avzoo.apis.model_index import find_model, read_index
+from avzoo.apis.model_index import ModelEntry, find_model, read_index
 from avzoo.utils.cli import run_tool
-from avzoo.utils.errors import ConfigError
+from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.files import atomic_write_text, sha256_of
 
 REPO = Path(__file__).resolve().parents[2]
+LICENCE = 'Apache-2.0'
+ORIGIN = 'Converted From'  # As mim's metafiles call it.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--models', nargs='+', default=['*'], metavar='PATTERN', help='which models (default: all)')
+    parser.add_argument('--models', nargs='+', metavar='PATTERN', help='which models (default: all)')
     parser.add_argument('--weights', type=Path, metavar='FILE', help='published weights, in the repository')
     parser.add_argument('--url', nargs='+', metavar='URL', help='where else the weights lie; tried in this order')
-    parser.add_argument('--licence', default='Apache-2.0', help='of the weights (default: %(default)s)')
+    parser.add_argument('--licence', help=f'of the weights (default: {LICENCE})')
+    parser.add_argument('--converted-from', metavar='URL',
+                        help='what --weights were converted from; or what tools/download.py converts for --models')
     parser.add_argument('--results', type=Path, nargs='+', metavar='FILE',
                         help='results.json of a run; several are runs with other seeds')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if not args.weights and (args.url or args.licence):
+        parser.error('--url and --licence belong to --weights')
+    if args.models and args.weights and not args.results:
+        parser.error('--weights belong to the model of their name: leave out --models')
+    if args.results and len(args.models or ()) != 1:
+        parser.error('--results belong to one model: name it by --models')
+    if args.converted_from and not args.weights and not args.models:
+        parser.error('--converted-from needs --weights, or --models that are converted on download')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     if args.weights:
-        write_weights(args.weights, args.url or [], args.licence)
+        write_weights(args.weights, args.url or [], args.licence or LICENCE, args.converted_from)
+    elif args.converted_from:
+        for name, entry in matching(args.models).items():
+            edit(entry.config, name, {ORIGIN: dict(Weights=args.converted_from)})
     if args.results:
-        write_results(args.results, args.models)
-    if not args.weights and not args.results:
+        write_results(args.results, args.models[0])
+    if not (args.weights or args.results or args.converted_from):
         write_index()
-        write_sizes(args.models)
+        write_sizes(args.models or ['*'])
+
+
+def matching(patterns: Sequence[str]) -> dict[str, ModelEntry]:
+    """Return the models whose names match; a pattern that no name matches is a mistake."""
+    index = read_index(REPO)
+    for pattern in patterns:
+        if not fnmatch.filter(index, pattern):
+            raise ConfigError(f"No model matches --models '{pattern}'.{nearest(pattern, index)}")
+    return {name: entry for name, entry in index.items() if any(fnmatch.fnmatchcase(name, p) for p in patterns)}
 
 
 def write_index() -> None:
@@ -67,9 +93,9 @@ def write_sizes(patterns: Sequence[str]) -> None:
     from avzoo.apis.hub import get_model
 
     counted: dict[str, dict[str, int]] = {}  # Many models differ in dropout alone.
-    for name, entry in read_index(REPO).items():
+    for name, entry in matching(patterns).items():
         benchmark = find_benchmark(entry.dataset)
-        if benchmark is None or not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+        if benchmark is None:
             continue
         cfg = config_of(entry.config)
         shape = json.dumps([benchmark.key, without_dropout(cfg.model.to_dict())], sort_keys=True, default=str)
@@ -85,20 +111,31 @@ def without_dropout(node: Any) -> Any:
     return node
 
 
-def write_weights(path: Path, urls: Sequence[str], licence: str) -> None:
+def write_weights(path: Path, urls: Sequence[str], licence: str, converted_from: str | None) -> None:
     path = path.resolve()
+    if not path.is_file():
+        raise ConfigError(f'There are no weights {path}. Check the path.')
     if not path.is_relative_to(REPO) and not urls:
         raise ConfigError(f'{path} lies outside of the repository: give its --url.')
     places = [*urls, *([path.relative_to(REPO).as_posix()] if path.is_relative_to(REPO) else [])]
     values: dict[str, Any] = dict(Weights=places[0], Mirrors=places[1:] or None, SHA256=sha256_of(path),
                                   Size=path.stat().st_size, License=licence)
+    values[ORIGIN] = dict(Weights=converted_from) if converted_from else None
     edit(find_model(path.stem).config, path.stem, values)
 
 
-def write_results(paths: Sequence[Path], names: Sequence[str]) -> None:
-    if len(names) != 1:
-        raise ConfigError('--results belong to one model: name it by --models.')
-    runs = [json.loads(path.read_text(encoding='utf-8')) for path in paths]
+def read_run(path: Path) -> dict[str, Any]:
+    try:
+        run = json.loads(path.read_text(encoding='utf-8'))
+        if missing := {'B', 'N', 'HM', 'FSL'} - run['aggregate'].keys() or {'seed'} - run.keys():
+            raise ValueError(f'it lacks {sorted(missing)[0]}')
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f'{path} is no results.json of tools/train.py: {type(error).__name__}: {error}.') from error
+    return run
+
+
+def write_results(paths: Sequence[Path], name: str) -> None:
+    runs = [read_run(path) for path in paths]
     first = runs[0]['aggregate']
     values = {key: round(sum(run['aggregate'][key] for run in runs) / len(runs), 2) for key in ('B', 'N', 'HM', 'FSL')}
     if len(runs) == 1 and first.get('ci95') is not None:
@@ -107,7 +144,7 @@ def write_results(paths: Sequence[Path], names: Sequence[str]) -> None:
         from avzoo.evaluation.functional import half_width_95
         values['CI95'] = round(half_width_95([run['aggregate']['HM'] for run in runs]), 2)
     values['Seeds'] = sorted(run['seed'] for run in runs)
-    edit(find_model(names[0]).config, names[0], dict(Metrics=values), under=['Results'])
+    edit(find_model(name).config, name, dict(Metrics=values), under=['Results'])
 
 
 def edit(config: Path, name: str, values: Mapping[str, Any], *, under: Sequence[str] = ()) -> None:
