@@ -18,7 +18,7 @@ def same(one, other):
 
 def test_all_106_tensors_come_back(conversion, golden_dir, tmp_path):
     save_checkpoint(tmp_path / 'checkpoint.pth', conversion.checkpoint)
-    back = revert(tmp_path / 'checkpoint.pth')
+    back = revert(tmp_path / 'checkpoint.pth').checkpoint
     released = torch.load(golden_dir / 'AVDiff_score.pt', weights_only=True)
     assert len(released['model']) == 106 and same(back['model'], released['model'])
     assert {k: back[k] for k in ('epoch', 'metric', 'optimizer')} == dict(epoch=3, metric='score', optimizer={})
