@@ -69,7 +69,7 @@ _RULES: dict[str, _Rule] = {
                      'diffusion_dropout_value'), _SHARE),
     **dict.fromkeys(('diffusion_steps', 'bs', 'n_batches', 'epochs', 'epochs_fine_tune', 'batch_seqlen_train_maxlen',
                      'batch_seqlen_val_maxlen', 'batch_seqlen_test_maxlen'), _COUNT),
-    **dict.fromkeys(('transformer_depth',), _whole(1, 1000)), 'layer_change_attention': _whole(0, 1000),
+    'transformer_depth': _whole(1, 1000), 'layer_change_attention': _whole(0, 1000),
     'transformer_embedding_fourier_scale': _SCALE, 'lr': _RATE, 'seed': _whole(0, (1 << 32) - 1),
     'lr_scheduler': _SWITCH,
     **dict.fromkeys(('batch_seqlen_train', 'batch_seqlen_test'), _choice('max', 'fixed')),

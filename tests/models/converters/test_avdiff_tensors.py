@@ -46,9 +46,8 @@ def test_odd_shapes_are_refused(run_folder, name, shape):
 
 @pytest.mark.parametrize('change', [
     torch.Tensor.to_sparse, lambda x: x.to(torch.complex64), torch.Tensor.long, torch.Tensor.double,
-    lambda x: x * math.nan, lambda x: x / 0, lambda x: torch.zeros(1, 1).expand(x.shape), lambda x: x.to('meta'),
-    lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8)],
-    ids=['sparse', 'complex', 'int', 'double', 'nan', 'inf', 'expanded', 'meta', 'quantised'])
+    lambda x: x * math.nan, lambda x: x / 0, lambda x: torch.zeros(1, 1).expand(x.shape), lambda x: x.to('meta')],
+    ids=['sparse', 'complex', 'int', 'double', 'nan', 'inf', 'expanded', 'meta'])
 def test_only_finite_float32_numbers_are_weights(run_folder, change):
     weight = released_checkpoint()['model']['A_enc.fc.0.weight']
     refused(run_folder, 'A_enc.fc.0.weight', change(weight),
