@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from avzoo.engine.checkpoint import save_checkpoint
 from avzoo.models.converters import convert, revert
@@ -18,10 +19,17 @@ def same(one, other):
 
 def test_all_106_tensors_come_back(conversion, golden_dir, tmp_path):
     save_checkpoint(tmp_path / 'checkpoint.pth', conversion.checkpoint)
-    back = revert(tmp_path / 'checkpoint.pth')
+    back = revert(tmp_path / 'checkpoint.pth').checkpoint
     released = torch.load(golden_dir / 'AVDiff_score.pt', weights_only=True)
     assert len(released['model']) == 106 and same(back['model'], released['model'])
     assert {k: back[k] for k in ('epoch', 'metric', 'optimizer')} == dict(epoch=3, metric='score', optimizer={})
+
+
+def test_the_settings_come_back_too(conversion, golden_dir, tmp_path):
+    save_checkpoint(tmp_path / 'checkpoint.pth', conversion.checkpoint)
+    settings = revert(tmp_path / 'checkpoint.pth', dataset='ucf').settings
+    released = yaml.safe_load((golden_dir / 'args.yaml').read_text())
+    assert settings.items() <= released.items() and len(settings) > 40
 
 
 def test_names_and_vectors_come_from_the_store(conversion, golden):

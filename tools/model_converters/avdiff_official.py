@@ -2,12 +2,12 @@
 
 SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt), or a zip or folder of many run folders such as the
 released models.zip. DST receives checkpoint.pth and config.py. Nothing in SRC is run: args.pkl is never opened.
-With --reverse SRC is an avzoo checkpoint, and DST the .pt to write.
+With --reverse SRC is an avzoo checkpoint, and DST the .pt to write; args.yaml with its settings is put beside it.
 
 example:
   python tools/model_converters/avdiff_official.py downloads/models.zip work_dirs/released_ucf \\
       --dataset ucf --shots 5 --stage 2 --data-root data/ucf_fsl
-  python tools/model_converters/avdiff_official.py work_dirs/released_ucf/checkpoint.pth AVDiff_score.pt --reverse
+  python tools/model_converters/avdiff_official.py work_dirs/released_ucf/checkpoint.pth run/AVDiff_score.pt --reverse
 """
 
 import argparse
@@ -15,9 +15,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from avzoo.engine.checkpoint import save_checkpoint
 from avzoo.models.converters import convert, revert
 from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_write_text
 
 
@@ -25,35 +28,57 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', metavar='SRC', type=Path, help='what to convert')
     parser.add_argument('dst', metavar='DST', type=Path, help='folder to write to; with --reverse the .pt to write')
-    parser.add_argument('--dataset', choices=['vgg', 'ucf', 'activitynet'], help='which run to take among several')
+    parser.add_argument('--dataset', choices=['vgg', 'ucf', 'activitynet'],
+                        help='which run to take among several; with --reverse what the model was trained on')
     parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to take')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='stage of the run to take')
-    parser.add_argument('--draw', type=natural_int, default=0, help='draw of a stage-2 run (default: %(default)s)')
+    parser.add_argument('--draw', type=natural_int, help='draw of a stage-2 run (default: 0)')
     parser.add_argument('--data-root', metavar='STORE', help='feature store that gives class names and class vectors')
     parser.add_argument('--gamma', type=float, help='calibration to store (a released checkpoint holds none)')
     parser.add_argument('--reverse', action='store_true', help='from avzoo to the released format')
-    parser.add_argument('--generator-dropout', action='store_true',
-                        help='with --reverse: the noise predictor was trained with dropout (the released layers are '
-                             'numbered by it); a converted checkpoint knows itself')
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    if args.reverse:
-        args.dst.parent.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(args.dst, revert(args.src, generator_dropout=args.generator_dropout))
-        print(f'{args.dst}: {args.src} in the released format')
-        return 0
+    return _reverse(args) if args.reverse else _convert(args)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    if args.dst.exists() and not args.dst.is_dir():
+        raise CheckpointError(f'{args.dst} is a file; give a folder to write checkpoint.pth and config.py to.')
     done = convert(args.src, dataset=args.dataset, shots=args.shots, stage=args.stage, draw=args.draw,
                    data_root=args.data_root, gamma=args.gamma)
-    args.dst.mkdir(parents=True, exist_ok=True)
+    _make_folder(args.dst)
     save_checkpoint(args.dst / 'checkpoint.pth', done.checkpoint)
     atomic_write_text(args.dst / 'config.py', done.config)
     print(f'{args.dst / "checkpoint.pth"} and config.py: {done.source}')
     for note in done.notes:
         print(f'note: {note}')
     return 0
+
+
+def _reverse(args: argparse.Namespace) -> int:
+    if args.dst.is_dir():
+        raise CheckpointError(f'{args.dst} is a folder; give the file to write, e.g. {args.dst / "AVDiff_score.pt"}.')
+    done = revert(args.src, dataset=args.dataset)
+    settings, text = args.dst.with_name('args.yaml'), yaml.safe_dump(done.settings)
+    if settings.exists() and settings.read_bytes() != text.encode():
+        raise CheckpointError(f'{settings} belongs to another run; write into a folder of its own.')
+    _make_folder(args.dst.parent)
+    save_checkpoint(args.dst, done.checkpoint)
+    atomic_write_text(settings, text)
+    print(f'{args.dst} and args.yaml: {args.src} in the released format')
+    for note in done.notes:
+        print(f'note: {note}')
+    return 0
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CheckpointError(f'{path} cannot be made a folder: there is a file of that name on the way.') from error
 
 
 if __name__ == '__main__':

@@ -5,36 +5,10 @@ from typing import Any
 from mmengine.config import Config
 
 from avzoo.apis.model_index import zoo_root
+from avzoo.apis.plain_config import parse_config_text
+from avzoo.models.converters.avdiff_settings import CURRICULUM, MODEL, TRAINING
 from avzoo.utils.config import check_config
 from avzoo.utils.errors import CheckpointError
-
-# Settings with which the released model is AV-DIFF as avzoo builds it.
-_PLAIN = dict(
-    transformer_use_embedding_net=True, embeddings_batch_norm=True, transformer_use_class_token=True,
-    transformer_embedding_modality=True, transformer_embedding_time_embed_type='sinusoid',
-    transformer_embedding_embed_augment_position=False, attention_type='m_to_o_stream', audio_only=False,
-    video_only=False, use_diffusion_batch_norm=False, number_layers_diffusion=1, selavi=False)
-# Where each number of the model stands in both.
-_MODEL = {
-    'encoders.audio.hidden_dim': 'embeddings_hidden_size', 'encoders.visual.hidden_dim': 'embeddings_hidden_size',
-    'encoders.audio.out_dim': 'transformer_dim', 'encoders.visual.out_dim': 'transformer_dim',
-    'encoders.audio.dropout': 'embedding_dropout', 'encoders.visual.dropout': 'embedding_dropout',
-    'embedding.embed_dim': 'transformer_embedding_dim', 'embedding.dropout': 'transformer_embedding_dropout',
-    'embedding.fourier_scale': 'transformer_embedding_fourier_scale',
-    'fusion.depth': 'transformer_depth', 'fusion.switch_after': 'layer_change_attention',
-    'fusion.num_heads': 'transformer_heads', 'fusion.head_dim': 'transformer_dim_head',
-    'fusion.mlp_dim': 'transformer_mlp_dim', 'fusion.dropout': 'transformer_dropout',
-    'projector.hidden_dim': 'decoder_hidden_size', 'projector.out_dim': 'output_dimension_transformer',
-    'projector.dropout': 'decoder_dropout',
-    'generator.schedule.num_steps': 'diffusion_steps',
-    'generator.noise_predictor.hidden_dim': 'generator_hidden_size',
-    'generator.noise_predictor.dropout': 'diffusion_dropout_value',
-}
-_TRAINING = {
-    'train_dataloader.batch_size': 'bs', 'train_dataloader.batch_sampler.num_batches': 'n_batches',
-    'curriculum.base.max_epochs': 'epochs', 'curriculum.full.max_epochs': 'epochs_fine_tune',
-    'optim_wrapper.optimizer.lr': 'lr', 'randomness.seed': 'seed',
-}
 
 
 def published_config(dataset: str, shots: int) -> Config:
@@ -46,42 +20,39 @@ def published_config(dataset: str, shots: int) -> Config:
     return cfg
 
 
-def config_from_args(args: dict[str, Any], dataset: str, shots: int, source: str) -> Config:
+def config_from_args(args: dict[str, Any], dataset: str, shots: int) -> Config:
     """Return the config with the hyper-parameters of one run.
 
     Args:
-        args: The run's ``args.yaml``; empty takes the published settings.
+        args: The run's checked settings; empty takes the published ones.
         dataset: ``vgg``, ``ucf`` or ``activitynet``.
         shots: K.
-        source: Where the run lies, for messages.
-
-    Raises:
-        CheckpointError: If the settings are incomplete, or describe another model than AV-DIFF.
     """
     cfg = published_config(dataset, shots)
     if not args:
         return cfg
-    for key, wanted in _PLAIN.items():
-        if args.get(key, wanted) != wanted:
-            raise CheckpointError(f'{source}: args.yaml says {key}: {args[key]}; only AV-DIFF with {key}: {wanted} is '
-                                  'converted.')
-    missing = sorted({*_MODEL.values(), *_TRAINING.values()} - args.keys())
-    if missing:
-        raise CheckpointError(f'{source}: args.yaml lacks {len(missing)} settings of AV-DIFF, such as {missing[0]}. '
-                              'Take the run folder as the released code wrote it.')
-    values = {f'model.{ours}': args[theirs] for ours, theirs in _MODEL.items()}
-    values.update({ours: args[theirs] for ours, theirs in _TRAINING.items()})
+    values = {f'model.{ours}': args[theirs] for ours, theirs in MODEL.items()}
+    values.update({ours: args[theirs] for ours, theirs in (TRAINING | CURRICULUM).items()})
+    # The released code takes a switch beyond the last layer as none: all layers are those before it.
+    values['model.fusion.switch_after'] = min(args['layer_change_attention'], args['transformer_depth'])
     cfg.merge_from_dict(values)
-    _set_scheduler(cfg, bool(args.get('lr_scheduler')))
-    for loader, phase in (('train', 'train'), ('val', 'val'), ('test', 'test')):
-        _set_window(cfg[f'{loader}_dataloader'], args, phase)
+    _set_scheduler(cfg, args.get('lr_scheduler', False))
+    for phase in ('train', 'val', 'test'):
+        _set_window(cfg[f'{phase}_dataloader'], args, phase)
     return cfg
 
 
 def config_text(cfg: Config, title: str) -> str:
-    """Return a config as the text of a file of its own, without bases."""
+    """Return a config as the text of a file of its own, without bases.
+
+    Raises:
+        CheckpointError: If the text would not be the config again: running it then does something else.
+    """
     check_config(cfg)
-    return f'"""{title}"""\n\n{cfg.pretty_text.rstrip()}\n'
+    text = f'"""{title}"""\n\n{cfg.pretty_text.rstrip()}\n'
+    if parse_config_text(text, title) != cfg.to_dict():
+        raise CheckpointError(f'{title}: its config cannot be written as plain values; nothing was written.')
+    return text
 
 
 def _set_scheduler(cfg: Config, plateau: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from avzoo.models.converters.avdiff_tensors import check_names, check_tensors, shown
 from avzoo.utils.errors import CheckpointError
 
 # Never used by the released code, yet in its checkpoints: kept beside the weights, so that the way back is exact.
@@ -61,11 +62,14 @@ def from_released(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     """Rename and reshape the tensors of a released state dict.
 
     Raises:
-        CheckpointError: If it is the state dict of something else, or incomplete.
+        CheckpointError: If it is the state dict of something else, incomplete, or holds other than finite float32
+            numbers.
     """
+    check_names(state, source)
     pairs = pairs_of_released(state)
     _check_keys(pairs.keys(), {k for k in state if not k.startswith(UNUSED)}, source, 'the released AV-DIFF')
-    return {ours: _squeeze(theirs, state[theirs]) for theirs, ours in pairs.items()}
+    check_tensors(state, source)
+    return {ours: _squeeze(theirs, state[theirs], source) for theirs, ours in pairs.items()}
 
 
 def to_released(state: dict[str, Tensor], source: str, *, generator_dropout: bool) -> dict[str, Tensor]:
@@ -74,8 +78,11 @@ def to_released(state: dict[str, Tensor], source: str, *, generator_dropout: boo
     Raises:
         CheckpointError: If the model is not AV-DIFF as released.
     """
+    check_names(state, source)
+    state = {key: tensor for key, tensor in state.items() if key not in OWN}
     pairs = key_pairs(_depth(state, r'fusion\.layers\.(\d+)\.'), generator_dropout)
-    _check_keys(pairs.values(), state.keys() - set(OWN), source, "avzoo's AV-DIFF")
+    _check_keys(pairs.values(), set(state), source, "avzoo's AV-DIFF")
+    check_tensors(state, source)
     return {theirs: _unsqueeze(theirs, state[ours]) for theirs, ours in pairs.items()}
 
 
@@ -92,7 +99,8 @@ def _layer_name(name: str) -> str:
 
 
 def _depth(keys: Iterable[str], pattern: str) -> int:
-    return 1 + max((int(found[1]) for found in (re.match(pattern, key) for key in keys) if found), default=0)
+    # Layers are counted, not read off their numbers: whoever numbers one 999999999 gets no list of as many names.
+    return max(1, len({found[1] for found in (re.match(pattern, key) for key in keys) if found}))
 
 
 def _check_keys(wanted: Iterable[str], found: set[str], source: str, model: str) -> None:
@@ -102,17 +110,21 @@ def _check_keys(wanted: Iterable[str], found: set[str], source: str, model: str)
         raise CheckpointError(f'{source} is a checkpoint of another architecture: of the {len(wanted)} tensors of '
                               f'{model} it has {len(wanted & found)} (it lacks e.g. {missing[0]}). Only AV-DIFF is '
                               'converted; check the path.')
-    problems = [f'{title} {len(names)} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})'
+    problems = [f'{title} {len(names)} ({", ".join(map(shown, names[:3]))}{", ..." if len(names) > 3 else ""})'
                 for title, names in (('lacks', missing), ('has beyond them', extra)) if names]
     if problems:
         raise CheckpointError(f'{source} does not hold the tensors of {model}: it {" and ".join(problems)}. Take a '
                               'complete checkpoint of the plain AV-DIFF model.')
 
 
-def _squeeze(key: str, tensor: Tensor) -> Tensor:
-    if key in _LEADING_ONE and tensor.dim() == 2:
-        return tensor[0].clone()
-    return tensor.squeeze(-1) if key in _TRAILING_ONE and tensor.dim() == 3 else tensor
+def _squeeze(key: str, tensor: Tensor, source: str) -> Tensor:
+    if key in _LEADING_ONE + _TRAILING_ONE:
+        dims, place = (2, 0) if key in _LEADING_ONE else (3, -1)
+        if tensor.dim() != dims or tensor.shape[place] != 1:
+            raise CheckpointError(f'{source}: {key} has the shape {tuple(tensor.shape)}; {dims} dimensions were '
+                                  f'expected, the {"first" if place == 0 else "last"} of size 1.')
+        return tensor.squeeze(place).clone()
+    return tensor
 
 
 def _unsqueeze(key: str, tensor: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
-"""Released AV-DIFF checkpoints to avzoo's format and back."""
+"""Released AV-DIFF checkpoints to avzoo's format."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,17 +12,19 @@ from mmengine.config import Config
 from torch import Tensor
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.engine.checkpoint import FORMAT, load_checkpoint, load_weights
+from avzoo.engine.checkpoint import FORMAT, load_weights
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.models.converters.avdiff_config import config_from_args, config_text
-from avzoo.models.converters.avdiff_keys import UNUSED, from_released, to_released
+from avzoo.models.converters.avdiff_keys import UNUSED, from_released
+from avzoo.models.converters.avdiff_settings import check_settings
 from avzoo.models.converters.avdiff_source import ReleasedFile, ReleasedRun, find_runs
+from avzoo.models.converters.avdiff_tensors import shown
 from avzoo.registry import MODELS
-from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.errors import AvzooError, CheckpointError
 from avzoo.version import __version__
 
 _SECONDS = {'audio': 0.96, 'visual': 0.64}
-_CALIBRATION_HIDDEN = 32  # width of the released code's unused network
+_MAX_WIDTH = 1 << 14  # of features, class vectors and the classifier
 
 
 @dataclass
@@ -42,7 +45,7 @@ class Conversion:
 
 
 def convert(source: str | Path, *, dataset: str | None = None, shots: int | None = None, stage: int | None = None,
-            draw: int = 0, data_root: str | Path | None = None, gamma: float | None = None) -> Conversion:
+            draw: int | None = None, data_root: str | Path | None = None, gamma: float | None = None) -> Conversion:
     """Convert a released checkpoint.
 
     Args:
@@ -50,27 +53,30 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
         dataset: ``vgg``, ``ucf`` or ``activitynet``: which run to take; needed for a ``.pt`` without ``args.yaml``.
         shots: K of the run to take.
         stage: Stage of the run to take.
-        draw: Which draw of a stage-2 run.
+        draw: Which draw of a stage-2 run; the first if not given. Stage 1 has none.
         data_root: Feature store that gives class names and class vectors, which a checkpoint does not hold.
         gamma: Calibration, which a checkpoint does not hold either; 0 if not given.
 
     Raises:
         CheckpointError: If no run or several fit, or the checkpoint is damaged or of another architecture.
     """
+    if gamma is not None and not math.isfinite(gamma):
+        raise CheckpointError(f'gamma={gamma} is no calibration; give a finite number, usually from 0 to 1.')
     run = _choose(find_runs(Path(source)), dataset, shots, stage)
     dataset, shots, stage = _facts(run, dataset, shots, stage)
-    file = _checkpoint_file(run, stage, draw)
+    cfg = config_from_args(run.args, dataset, shots)
+    cfg.data_root = str(data_root or cfg.data_root)
+    draw = _draw(run, stage, draw)
+    file = _checkpoint_file(run, draw)
     released = file.load()
     state = from_released(released['model'], str(file))
-    cfg = config_from_args(run.args, dataset, shots, run.name)
-    cfg.data_root = str(data_root or cfg.data_root)
-    info, phase = _data_info(state), Phase(stage, 'full', draw if stage == 2 else None)
+    _check_layers(released['model'], cfg, str(file))
+    info, phase = _data_info(state, str(file)), Phase(stage, 'full', draw)
     meta = dict(format=FORMAT, avzoo_version=__version__, phase=phase.name, stage=stage, substage='full',
                 draw=phase.draw, num_shots=shots, epoch=released.get('epoch', 0), iter=0, seed=cfg.randomness.seed,
                 history=[], data_info=info, source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}')
     notes = _complete(state, meta, cfg, data_root, gamma)
-    model = _build(cfg, info, str(file))
-    load_weights(model, state, str(file))
+    _check_fit(cfg, info, state, str(file))
     meta['config'] = config_text(cfg, f'AV-DIFF as released: {dataset}, {shots} shots, stage {stage}.')
     meta['notes'] = notes
     unused = {k: v for k, v in released['model'].items() if k.startswith(UNUSED)}
@@ -78,28 +84,6 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
                 keys=list(released['model']), unused=unused)
     return Conversion(dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=kept),
                       meta['config'], str(file), notes)
-
-
-def revert(source: str | Path, *, generator_dropout: bool = False) -> dict[str, Any]:
-    """Return a checkpoint as the released code reads it, from one of avzoo.
-
-    A converted checkpoint gives back the very tensors that it was made of. One that avzoo trained gets zeros in place
-    of the network that the released code never uses.
-
-    Args:
-        source: A checkpoint of avzoo.
-        generator_dropout: Whether the noise predictor was trained with dropout; a converted checkpoint knows itself.
-    """
-    checkpoint = load_checkpoint(source)
-    kept = checkpoint.get('released') or {}
-    if kept:
-        generator_dropout = 'generator.fc.4.weight' in kept['keys']
-    state = to_released(checkpoint['state_dict'], str(source), generator_dropout=generator_dropout)
-    state.update(kept.get('unused') or _unused(state['classifier.weight'].shape[1]))
-    if kept:
-        state = {key: state[key] for key in kept['keys']}
-    epoch = kept.get('epoch') or checkpoint['meta'].get('epoch', 0)
-    return dict(epoch=epoch, model=state, optimizer=kept.get('optimizer', {}), metric=kept.get('metric') or 'score')
 
 
 def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None, stage: int | None) -> ReleasedRun:
@@ -116,6 +100,8 @@ def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None,
 
 
 def _facts(run: ReleasedRun, dataset: str | None, shots: int | None, stage: int | None) -> tuple[str, int, int]:
+    if run.args:
+        check_settings(run.args, run.name)
     facts = dict(dataset=run.dataset or dataset, shots=run.shots or shots, stage=run.stage or stage)
     missing = [f'--{name}' for name, value in facts.items() if value is None]
     if missing:
@@ -124,27 +110,65 @@ def _facts(run: ReleasedRun, dataset: str | None, shots: int | None, stage: int 
     return facts['dataset'], facts['shots'], facts['stage']
 
 
-def _checkpoint_file(run: ReleasedRun, stage: int, draw: int) -> ReleasedFile:
+def _draw(run: ReleasedRun, stage: int, draw: int | None) -> int | None:
+    """Return the draw that a checkpoint is of: ``None`` in stage 1, else what was asked for, or its folder tells."""
+    if stage == 1:
+        if draw is not None:
+            raise CheckpointError(f'{run} is of stage 1, which has no draws; leave --draw out.')
+        return None
+    path = next(iter(run.files.values())).path if run.bare else None
+    own = re.fullmatch(r'checkpoints(?:_([0-9]))?', path.parent.name) if path else None
+    if own and draw not in (None, int(own[1] or 0)):
+        raise CheckpointError(f'{path} is of draw {int(own[1] or 0)}, as its folder says, not of draw {draw}.')
+    return int(own[1] or 0) if own else draw or 0
+
+
+def _checkpoint_file(run: ReleasedRun, draw: int | None) -> ReleasedFile:
     """Return the checkpoint that the released code tests: the best of stage 1, the last of a draw of stage 2."""
-    if len(run.files) == 1:
+    if run.bare:
         return next(iter(run.files.values()))
-    if stage == 2:
+    if draw is not None:
         folder = 'checkpoints' + (f'_{draw}' if draw else '')
         epochs = {int(m[1]): f for name, f in run.files.items()
-                  if (m := re.fullmatch(rf'{folder}/AVDiff_score_ckpt_(\d+)\.pt', name))}
+                  if (m := re.fullmatch(rf'{folder}/AVDiff_score_ckpt_([0-9]{{1,6}})\.pt', name))}
         if epochs:
             return epochs[max(epochs)]
-    if 'AVDiff_score.pt' in run.files and (stage == 1 or draw == 0):
+    if 'AVDiff_score.pt' in run.files and not draw:
         return run.files['AVDiff_score.pt']
-    raise CheckpointError(f'{run} holds no checkpoint' + (f' of draw {draw}' if stage == 2 else '') +
-                          f'; its .pt files: {", ".join(sorted(run.files)[:5]) or "none"}.')
+    raise CheckpointError(f'{run} holds no checkpoint' + (f' of draw {draw}' if draw is not None else '') +
+                          f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. One of them can '
+                          'be named itself.')
 
 
-def _data_info(state: dict[str, Tensor]) -> dict[str, Any]:
-    num_classes, dim = state['head.fc.weight'].shape
-    return dict(feature_dims={m: state[f'encoders.{m}.net.0.weight'].shape[1] for m in _SECONDS},
-                seconds_per_step=dict(_SECONDS), num_classes=num_classes,
-                embedding_dim=state['generator.noise_predictor.net.1.weight'].shape[1] - dim - 1)
+def _check_layers(released: dict[str, Tensor], cfg: Config, source: str) -> None:
+    """Compare what the settings say about the layers with their names, before a model is built."""
+    depth = len({key.split('.')[2] for key in released if key.startswith('Audio_visual_transformer.layers.')})
+    if depth != cfg.model.fusion.depth:
+        raise CheckpointError(f'{source} does not fit its settings: they say transformer_depth: '
+                              f'{cfg.model.fusion.depth}, it has {depth} layers.')
+    dropout = cfg.model.generator.noise_predictor.dropout
+    if ('generator.fc.4.weight' in released) != (dropout > 0):
+        raise CheckpointError(f'{source} does not fit its settings: they say diffusion_dropout_value: {dropout}, but '
+                              f'its layers are numbered {"without" if dropout > 0 else "with"} dropout.')
+
+
+def _data_info(state: dict[str, Tensor], source: str) -> dict[str, Any]:
+    names = dict(head='head.fc.weight', generator='generator.noise_predictor.net.1.weight',
+                 **{m: f'encoders.{m}.net.0.weight' for m in _SECONDS})
+    shapes = {part: tuple(state[name].shape) for part, name in names.items()}
+    for part, shape in shapes.items():
+        if len(shape) != 2:
+            raise CheckpointError(f'{source}: {names[part]} (avzoo\'s name) has the shape {shape}; two dimensions were '
+                                  'expected.')
+    num_classes, dim = shapes['head']
+    embedding_dim = shapes['generator'][1] - dim - 1  # The noise predictor reads x_t, t and w.
+    feature_dims = {m: shapes[m][1] for m in _SECONDS}
+    for what, size in {'classes': num_classes, 'wide class vectors': embedding_dim, **feature_dims}.items():
+        if not 1 <= size <= _MAX_WIDTH:
+            raise CheckpointError(f'{source} is no checkpoint of AV-DIFF: by its shapes it has {size} {what}, where '
+                                  f'1 to {_MAX_WIDTH} make sense.')
+    return dict(feature_dims=feature_dims, seconds_per_step=dict(_SECONDS), num_classes=num_classes,
+                embedding_dim=embedding_dim)
 
 
 def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_root: str | Path | None,
@@ -170,15 +194,12 @@ def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_
     return notes
 
 
-def _build(cfg: Config, info: dict[str, Any], source: str) -> torch.nn.Module:
-    parts = cfg.model.to_dict()
+def _check_fit(cfg: Config, info: dict[str, Any], state: dict[str, Tensor], source: str) -> None:
+    """Check that the config builds the model that the tensors are of."""
+    parts = dict(cfg.model.to_dict(), data_info=info, data_preprocessor=cfg.data_preprocessor.to_dict())
     try:
-        return MODELS.build(dict(parts, data_info=info, data_preprocessor=cfg.data_preprocessor.to_dict()))
-    except (ConfigError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f'{source}: its args.yaml describes no model that can be built: {error}') from error
-
-
-def _unused(width: int) -> dict[str, Tensor]:
-    shapes = {'fc.1.weight': (_CALIBRATION_HIDDEN, width), 'fc.1.bias': (_CALIBRATION_HIDDEN,),
-              'fc.3.weight': (1, _CALIBRATION_HIDDEN), 'fc.3.bias': (1,)}
-    return {UNUSED + name: torch.zeros(shape) for name, shape in shapes.items()}
+        with torch.device('meta'):  # Shapes without memory: settings may claim any size.
+            model = MODELS.build(parts)
+    except (AvzooError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f'{source}: its settings describe no model that can be built: {error}') from error
+    load_weights(model, {key: tensor.to('meta') for key, tensor in state.items()}, source)

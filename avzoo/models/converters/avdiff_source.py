@@ -4,23 +4,27 @@ import io
 import pickle
 import re
 import stat
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
-import yaml
 
+from avzoo.models.converters.avdiff_settings import DATASETS, parse_settings, shots_of
+from avzoo.models.converters.avdiff_tensors import shown
 from avzoo.utils.errors import CheckpointError
-
-DATASETS = {'VGGSound': 'vgg', 'UCF': 'ucf', 'ActivityNet': 'activitynet'}
 
 _MAX_YAML = 1 << 20
 _MAX_CHECKPOINT = 4 << 30
 _MAX_RATIO = 200  # of sizes before and after compression; weights hardly shrink
 _MAX_MEMBERS = 200_000
+# What an archive that is damaged, encrypted or packed in an unusual way makes zipfile raise.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, EOFError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class ReleasedRun:
         name: Where it lies, for messages.
         args: Its ``args.yaml``; empty for a bare checkpoint file without one.
         files: {path below the run folder: how to read it}, checkpoints only.
+        bare: Whether it is no folder but one checkpoint file that was named.
     """
 
     name: str
     args: dict[str, Any]
     files: dict[str, 'ReleasedFile']
+    bare: bool = False
 
     @property
     def dataset(self) -> str | None:
@@ -45,8 +51,7 @@ class ReleasedRun:
     @property
     def shots(self) -> int | None:
         """K of the K-shot split."""
-        found = re.fullmatch(r'(\d+)-shot', str(self.args.get('zero_shot_split')))
-        return int(found[1]) if found else None
+        return shots_of(self.args.get('zero_shot_split'))
 
     @property
     def stage(self) -> int | None:
@@ -54,7 +59,7 @@ class ReleasedRun:
         return None if 'retrain_all' not in self.args else 2 if self.args['retrain_all'] else 1
 
     def __str__(self) -> str:
-        return f'{self.name} ({self.args.get("dataset_name")}, {self.shots}-shot, stage {self.stage})'
+        return f'{self.name} ({shown(str(self.args.get("dataset_name")))}, {self.shots}-shot, stage {self.stage})'
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class ReleasedFile:
         """Read the checkpoint; nothing but tensors and plain values."""
         if self.member is None:
             return read_released(self.path, str(self))
-        with zipfile.ZipFile(self.path) as archive:
+        with _open(self.path) as archive:
             return read_released(io.BytesIO(_read(archive, archive.getinfo(self.member), _MAX_CHECKPOINT)), str(self))
 
 
@@ -100,6 +105,9 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise CheckpointError(f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
                               'expected. Avzoo\'s own checkpoints need no conversion.')
+    epoch = content.get('epoch', 0)
+    if type(epoch) is not int or epoch < 0:
+        raise CheckpointError(f'{name} is no checkpoint of the released code: its epoch is no number of epochs.')
     return content
 
 
@@ -117,7 +125,7 @@ def find_runs(source: Path) -> list[ReleasedRun]:
     elif source.suffix == '.pt' or not _is_plain_zip(source):
         return [_bare_run(source)]
     else:
-        with zipfile.ZipFile(source) as archive:
+        with _open(source) as archive:
             members = _check_members(archive, str(source), None)
             files = {name: ReleasedFile(source, name) for name in members}
             settings = {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
@@ -131,15 +139,15 @@ def _run(settings: str, text: bytes, files: dict[str, ReleasedFile], source: Pat
     own = {PurePosixPath(name).relative_to(folder).as_posix(): file for name, file in files.items()
            if PurePosixPath(name).is_relative_to(folder) and name.endswith('.pt')}
     name = f'{source}:{folder}' if str(folder) != '.' else str(source)
-    return ReleasedRun(name, _parse(text, f'{source}:{settings}'), own)
+    return ReleasedRun(name, parse_settings(text, f'{source}:{settings}'), own)
 
 
 def _bare_run(path: Path) -> ReleasedRun:
     """Wrap one file; its settings lie beside it, or one folder up from ``checkpoints``."""
     folders = [path.parent, path.parent.parent] if path.parent.name.startswith('checkpoints') else [path.parent]
     settings = next((folder / 'args.yaml' for folder in folders if (folder / 'args.yaml').is_file()), None)
-    args = _parse(_read_file(settings), str(settings)) if settings else {}
-    return ReleasedRun(str(path), args, {path.name: ReleasedFile(path)})
+    args = parse_settings(_read_file(settings), str(settings)) if settings else {}
+    return ReleasedRun(str(path), args, {path.name: ReleasedFile(path)}, bare=True)
 
 
 def _is_settings(name: str) -> bool:
@@ -152,21 +160,21 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _parse(text: bytes, name: str) -> dict[str, Any]:
+@contextmanager
+def _open(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CheckpointError(f'{name} is no plain YAML: {str(error).splitlines()[0]}') from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f'{name} holds no settings: expected lines "name: value".')
-    return content
+        archive = zipfile.ZipFile(path)
+    except (*_ZIP_ERRORS, OSError) as error:
+        raise CheckpointError(f'{path} is a damaged archive: {error}. Get it again from its origin.') from error
+    with archive:
+        yield archive
 
 
 def _is_plain_zip(path: Path) -> bool:
     """Tell an archive of folders from a checkpoint, which is a zip too."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
+    with _open(path) as archive:
         return not any(name.endswith('/data.pkl') for name in archive.namelist())
 
 
@@ -177,6 +185,8 @@ def _check_members(archive: zipfile.ZipFile, source: str, limit: int | None) -> 
         raise CheckpointError(f'{source} holds {len(infos)} files; at most {_MAX_MEMBERS} are looked at.')
     for info in infos:
         name = info.filename.replace('\\', '/')
+        if not name.isprintable():
+            raise CheckpointError(f'{source} has the member {info.filename!r}, which is no name. It was not opened.')
         if name.startswith('/') or '..' in name.split('/') or re.match('[A-Za-z]:', name):
             raise CheckpointError(f'{source} has the member {info.filename!r}, which leads out of the archive. '
                                   'It was not opened; get it again from its origin.')
@@ -197,7 +207,11 @@ def _check_size(info: zipfile.ZipInfo, source: str, limit: int) -> None:
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
     _check_size(info, str(archive.filename), limit)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise CheckpointError(f'{archive.filename}:{info.filename} is packed in a way that cannot be read piece by '
+                              'piece, so its size is unknown; it was not opened. Pack it with deflate.')
     try:
-        return archive.read(info)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
+        with archive.open(info) as file:  # However much it unpacks to, no more is read than it says.
+            return file.read(info.file_size)
+    except _ZIP_ERRORS as error:
         raise CheckpointError(f'{archive.filename}:{info.filename} cannot be unpacked: {error}') from error

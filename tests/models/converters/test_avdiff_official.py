@@ -40,7 +40,7 @@ def test_there_and_back_nothing_changes(run_folder, tmp_path, generator_dropout)
     content = released_checkpoint(generator_dropout=generator_dropout)
     done = convert(run_folder(content=content, diffusion_dropout_value=0.1 * generator_dropout))
     save_checkpoint(tmp_path / 'checkpoint.pth', done.checkpoint)
-    back = revert(tmp_path / 'checkpoint.pth')
+    back = revert(tmp_path / 'checkpoint.pth').checkpoint
     assert tensors_equal(back['model'], content['model'])
     assert {k: back[k] for k in ('epoch', 'metric', 'optimizer')} == {k: content[k] for k in
                                                                      ('epoch', 'metric', 'optimizer')}
@@ -50,10 +50,9 @@ def test_a_model_that_avzoo_trained_gets_the_unused_network(run_folder, tmp_path
     checkpoint = convert(run_folder()).checkpoint
     del checkpoint['released']
     save_checkpoint(tmp_path / 'own.pth', checkpoint)
-    back = revert(tmp_path / 'own.pth')['model']
+    back = revert(tmp_path / 'own.pth').checkpoint['model']
     assert list(back) == list(released_checkpoint()['model'])
     assert not back['discriminator_seen_novel.fc.1.weight'].any()
-    assert 'generator.fc.4.weight' in revert(tmp_path / 'own.pth', generator_dropout=True)['model']
 
 
 def test_settings_become_windows_and_schedulers(run_folder):
@@ -94,6 +93,26 @@ def test_stage_two_takes_the_last_epoch_of_the_draw(run_folder):
         convert(folder, draw=1)
 
 
+def test_a_folder_holds_the_draw_that_is_asked_for(run_folder):
+    folder = run_folder(retrain_all=True)
+    with pytest.raises(CheckpointError, match='no checkpoint of draw 2'):
+        convert(folder, draw=2)
+    assert convert(folder / 'AVDiff_score.pt', draw=2).checkpoint['meta']['phase'] == 'stage2_full_draw2'
+
+
+def test_the_folder_of_a_file_tells_its_draw(run_folder):
+    file = 'checkpoints_1/AVDiff_score_ckpt_2.pt'
+    path = run_folder(file=file, retrain_all=True) / file
+    assert convert(path).checkpoint['meta']['draw'] == 1
+    with pytest.raises(CheckpointError, match='is of draw 1'):
+        convert(path, draw=2)
+
+
+def test_stage_one_has_no_draws(run_folder):
+    with pytest.raises(CheckpointError, match='stage 1, which has no draws'):
+        convert(run_folder(), draw=5)
+
+
 def test_a_bare_file_needs_to_be_told_what_it_is(run_folder):
     folder = run_folder()
     assert convert(folder / 'AVDiff_score.pt').checkpoint['meta']['stage'] == 1
@@ -115,9 +134,10 @@ def test_the_tool_writes_both_files_and_puts_errors_on_one_line(repo_dir, run_fo
     code, out, _ = tool(run_folder(), tmp_path / 'out')
     assert code == 0 and 'note: The calibration is unknown' in out
     assert {p.name for p in (tmp_path / 'out').iterdir()} == {'checkpoint.pth', 'config.py'}
-    assert tool(tmp_path / 'out/checkpoint.pth', tmp_path / 'back.pt', '--reverse')[0] == 0
-    assert tensors_equal(torch.load(tmp_path / 'back.pt', weights_only=True)['model'],
+    assert tool(tmp_path / 'out/checkpoint.pth', tmp_path / 'back/AVDiff_score.pt', '--reverse')[0] == 0
+    assert {p.name for p in (tmp_path / 'back').iterdir()} == {'AVDiff_score.pt', 'args.yaml'}
+    assert tensors_equal(torch.load(tmp_path / 'back/AVDiff_score.pt', weights_only=True)['model'],
                          torch.load(tmp_path / 'run/AVDiff_score.pt', weights_only=True)['model'])
-    code, _, errors = tool(tmp_path / 'back.pt', tmp_path / 'out2', '--reverse')
+    code, _, errors = tool(tmp_path / 'back/AVDiff_score.pt', tmp_path / 'out2', '--reverse')
     assert code == 2 and errors.startswith('error: ') and errors.count('\n') == 1
     assert not (tmp_path / 'out2').exists()

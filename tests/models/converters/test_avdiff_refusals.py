@@ -1,13 +1,16 @@
 """What is no released AV-DIFF checkpoint, or unsafe to open, is refused with one clear error."""
 
 import io
+import runpy
 import stat
+import struct
 import zipfile
 
 import pytest
 import torch
 
 from avzoo.models.converters import convert
+from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import CheckpointError
 from tests.models.converters.conftest import archive, released_checkpoint
 
@@ -82,7 +85,8 @@ def bomb():
 @pytest.mark.parametrize('member, reason', [
     ((zipfile.ZipInfo('models/../../evil'), b''), 'leads out'), ((zipfile.ZipInfo('/etc/evil'), b''), 'leads out'),
     ((zipfile.ZipInfo('C:\\evil'), b''), 'leads out'), ((link('models/link.pt'), b'/etc/passwd'), 'is a link'),
-    ((bomb(), bytes(8 << 20)), 'out of proportion')])
+    ((bomb(), bytes(8 << 20)), 'out of proportion'),
+    ((zipfile.ZipInfo('models/a\nb'), b''), 'is no name')])
 def test_unsafe_archives_are_refused(run_folder, tmp_path, member, reason):
     with pytest.raises(CheckpointError, match=reason):
         convert(archive(tmp_path, run_folder(), extra=[member]))
@@ -102,3 +106,59 @@ def test_a_bomb_inside_the_checkpoint_is_refused(run_folder):
 def test_a_store_of_other_data_is_refused(run_folder, tiny_store):
     with pytest.raises(CheckpointError, match='does not fit the checkpoint'):
         convert(run_folder(zero_shot_split='2-shot'), data_root=tiny_store)
+
+
+def test_an_archive_with_a_damaged_directory_is_refused(run_folder, tmp_path):
+    path = archive(tmp_path, run_folder())
+    content = bytearray(path.read_bytes())
+    (start,) = struct.unpack('<I', content[-6:-2])  # Offset of the central directory, in the record at the end.
+    content[start:start + 4] = b'????'
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match='is a damaged archive'):
+        convert(path)
+
+
+def test_no_more_is_unpacked_than_an_archive_says(run_folder, tmp_path):
+    path = archive(tmp_path, run_folder())
+    with zipfile.ZipFile(path, 'a', zipfile.ZIP_BZIP2) as file:
+        file.writestr('models/other/args.yaml', 'a: 1')
+    with pytest.raises(CheckpointError, match='cannot be read piece by piece'):
+        convert(path)
+
+
+@pytest.fixture
+def tool(repo_dir, capsys):
+    """A function that runs the tool; returns the exit code and the lines of its error."""
+    main = runpy.run_path(str(repo_dir / 'tools/model_converters/avdiff_official.py'))['main']
+
+    def run(*args):
+        code = run_tool(main, [str(arg) for arg in args])
+        return code, capsys.readouterr().err.splitlines()
+
+    return run
+
+
+def refused(outcome, words):
+    code, lines = outcome
+    return code == 2 and len(lines) == 1 and lines[0].startswith('error: ') and words in lines[0]
+
+
+def test_places_that_cannot_be_written_to_are_refused(run_folder, tmp_path, tool):
+    folder = run_folder()
+    (tmp_path / 'file').write_text('')
+    assert refused(tool(folder, tmp_path / 'file'), 'is a file')
+    assert refused(tool(folder, tmp_path / 'file/below'), 'cannot be made a folder')
+    assert tool(folder, tmp_path / 'out') == (0, [])
+    checkpoint = tmp_path / 'out/checkpoint.pth'
+    assert refused(tool(checkpoint, tmp_path / 'out', '--reverse'), 'is a folder')
+    assert refused(tool(checkpoint, tmp_path / 'file/back.pt', '--reverse'), 'cannot be made a folder')
+
+
+def test_settings_of_another_run_are_not_overwritten(run_folder, tmp_path, tool):
+    folder = run_folder()
+    tool(folder, tmp_path / 'out')
+    before = (folder / 'args.yaml').read_bytes()
+    outcome = tool(tmp_path / 'out/checkpoint.pth', folder / 'AVDiff_score.pt', '--reverse')
+    assert refused(outcome, 'belongs to another run') and (folder / 'args.yaml').read_bytes() == before
+    for _ in range(2):  # Its own may be written again.
+        assert tool(tmp_path / 'out/checkpoint.pth', tmp_path / 'back/AVDiff_score.pt', '--reverse') == (0, [])
