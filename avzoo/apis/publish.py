@@ -16,14 +16,14 @@ from avzoo.apis.model_index import ModelEntry, read_index
 from avzoo.apis.plain_config import parse_config_text, portable_config
 from avzoo.apis.published import write_published
 from avzoo.engine.checkpoint import load_weights
+from avzoo.engine.trained_config import check_trained_config
+from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__
 
 # What a checkpoint of training says about itself and published weights keep.
 _KEPT = ('phase', 'stage', 'substage', 'draw', 'num_shots', 'epoch', 'seed', 'classes', 'base_mask', 'data_info',
          'outcomes')
-# Keys of a model's config that change nothing in a prediction, and the widths, which are compared on their own.
-_TRAINED = ('frozen', 'frozen_mode', 'gamma', 'dropout', 'class_list', 'data_info')
 
 
 def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *, name: str | None = None,
@@ -59,7 +59,7 @@ def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *,
     config = _config(meta, str(checkpoint))
     entry = read_index().get(name)
     if entry is not None:
-        _check_name(entry, meta, state, config, str(checkpoint))
+        _check_name(entry, meta, state, str(checkpoint))
     facts = {key: meta[key] for key in _KEPT if key in meta}
     facts.update(name=name, config=config, gamma=float(state['gamma']),
                  features=features or (entry.features if entry else None),
@@ -68,48 +68,23 @@ def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *,
     return write_published(out, state, facts, half=half)
 
 
-def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], config: dict[str, Any],
-                source: str) -> None:
+def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], source: str) -> None:
     """Refuse a checkpoint of other data, another K or another model than a name of the index stands for."""
     cfg, info, benchmark = config_of(entry.config), meta['data_info'], find_benchmark(entry.dataset)
-    wanted = {'num_shots': (meta.get('num_shots', entry.shots), entry.shots)}
+    found, wanted = {'num_shots': meta.get('num_shots', entry.shots)}, {'num_shots': entry.shots}
     if benchmark is not None:
-        wanted |= {key: (_used(info.get(key), cfg), _used(value, cfg)) for key, value in benchmark.data_info.items()}
-    if config.get('model'):
-        wanted['model'] = (_computed(config), _computed(cfg.to_dict()))
-    for key, (found, named) in wanted.items():
-        if found != named:
-            key, found, named = _first_difference(key, found, named)
-            raise CheckpointError(f'{source} is not of {entry.name}: its {key} is {found}, that of {entry.name} '
-                                  f'{named}. Publish it under a name of its own, or use it with its own config.')
+        found |= {key: _used(info.get(key), cfg) for key in benchmark.data_info}
+        wanted |= {key: _used(value, cfg) for key, value in benchmark.data_info.items()}
+    if other := first_difference(found, wanted):
+        raise CheckpointError(f'{source} is not of {entry.name}: its {other.path} is {other.before}, that of '
+                              f'{entry.name} {other.now}. Publish it under a name of its own.')
+    check_trained_config(cfg, meta, source)
     load_weights(build_model(cfg, info), state, source)
 
 
 def _used(value: Any, cfg: Config) -> Any:
     """Return of a fact about each modality those that the model takes."""
     return {m: value.get(m) for m in cfg.model.encoders} if isinstance(value, dict) else value
-
-
-def _computed(config: dict[str, Any]) -> Any:
-    """Return what a config says of what its model computes, and nothing of how it trained."""
-    model = config['model']
-    # A phase of training moves the preprocessor into the model.
-    return _without_training(dict(model, data_preprocessor=model.get('data_preprocessor',
-                                                                     config.get('data_preprocessor'))))
-
-
-def _without_training(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _without_training(value) for key, value in node.items() if key not in _TRAINED}
-    return [_without_training(item) for item in node] if isinstance(node, list | tuple) else node
-
-
-def _first_difference(key: str, found: Any, named: Any) -> tuple[str, Any, Any]:
-    """Return the path, and both values, of the first place where two configs differ."""
-    if not isinstance(found, dict) or not isinstance(named, dict):
-        return key, found, named
-    part = next(k for k in [*named, *found] if found.get(k) != named.get(k))
-    return _first_difference(f'{key}.{part}', found.get(part), named.get(part))
 
 
 def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
