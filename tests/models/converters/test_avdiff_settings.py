@@ -33,7 +33,7 @@ def test_a_config_that_would_not_be_read_back_as_itself_is_refused():
     cfg = published_config('ucf', 5)
     assert parse_config_text(config_text(cfg, 'it'), 'it') == cfg.to_dict()
     code = {"a': __import__('os').system('true'), 'b": 1}
-    cfg.val_dataloader.dataset.window = dict(steps=code, position='center')
+    cfg.env_cfg.dist_cfg.timeout = code
     with pytest.raises(CheckpointError, match='plain values'):
         config_text(cfg, 'it')
 
