@@ -11,8 +11,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from avzoo.apis.build import build_model, config_of
-from avzoo.apis.checkpoints import class_columns, load_any_checkpoint, resolve_checkpoint
+from avzoo.apis.build import build_model, config_of, model_name
+from avzoo.apis.checkpoints import class_columns, load_any_checkpoint, published_weights, resolve_checkpoint, stated
 from avzoo.apis.graft import graft_classes
 from avzoo.apis.publish import stage_one_outcomes
 from avzoo.apis.support import Support, open_support
@@ -24,7 +24,8 @@ from avzoo.engine.curriculum.plan import Phase, phase_config, phase_epochs
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.utils.errors import CheckpointError, DataError
+from avzoo.utils.arguments import check_positive
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 
 def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
@@ -52,11 +53,18 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
 
     Returns:
         ``checkpoint`` (its path), ``base_classes`` and ``novel_classes``.
+
+    Raises:
+        ConfigError: If ``out`` cannot become a checkpoint; that is found before anything is trained.
+        CheckpointError: If there is no base model, or it does not fit the config.
+        DataError: If the support or the base store does not fit the model.
     """
+    out = Path(out)
+    _check_arguments(out, shots, epochs)
     cfg = copy.deepcopy(config_of(name_or_config))
-    path = resolve_checkpoint(checkpoint or Path(str(name_or_config)).stem)
+    path = published_weights(model_name(cfg)) if checkpoint is None else resolve_checkpoint(checkpoint)
     content = load_any_checkpoint(path)
-    meta, out = content['meta'], Path(out)
+    meta = content['meta']
     base = [name for name, is_base in zip(*class_columns(meta, path), strict=True) if is_base]
     root = _base_root(cfg, base_store)
     if seed is not None:
@@ -69,13 +77,15 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
                              seed=cfg.randomness.seed)
         columns = _column_order(base, clips, FeatureStore(root))
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
+        config = cfg.pretty_text  # Before the paths of this adaptation, which are gone after it.
         cfg.train_dataloader.dataset = dict(
             cfg.train_dataloader.dataset, type='AdaptationDataset', support=str(clips.store.root),
-            support_ids=clips.video_ids, classes=columns, base_classes=base, base_split=f"stage{meta['stage']}_base")
+            support_ids=clips.video_ids, classes=columns, base_classes=base,
+            base_split=f'stage{stated(meta, "stage", path)}_base')
         outcomes = _outcomes(cfg, content, path, epochs)
         trained = _train(cfg, content, path, Phase(2, 'full', draw), outcomes, Path(scratch) / 'run')
         out.parent.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(out, trained)
+        save_checkpoint(out, dict(trained, meta=dict(trained['meta'], config=config)))
     return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
 
 
@@ -103,6 +113,17 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
     return load_any_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
 
 
+def _check_arguments(out: Path, shots: int, epochs: int | None) -> None:
+    check_positive('shots', shots)
+    check_positive('epochs', 1 if epochs is None else epochs)
+    if out.suffix != '.pth' or out.is_dir():
+        raise ConfigError(f'{out} cannot be the adapted checkpoint: name a file that ends in .pth. '
+                          'tools/model_converters/publish_model.py makes .safetensors of it.')
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f'{out} cannot be written: {folder} is no folder with the right to write. Name another file.')
+
+
 def _base_root(cfg: Config, base_store: str | os.PathLike | None) -> Path:
     root = Path(base_store or cfg.data_root)
     if base_store is None:
@@ -126,6 +147,9 @@ def _column_order(base: Sequence[str], clips: Support, base_store: FeatureStore)
 def _outcomes(cfg: Config, content: dict, path: Path, epochs: int | None) -> dict[str, dict]:
     """Return what stage 1 chose for the full sub-stage, as the curriculum keeps it."""
     meta = content['meta']
+    if 'gamma' not in content['state_dict']:
+        raise CheckpointError(f'{path} lacks the weight gamma, the calibration, which every model of avzoo has. Take a '
+                              'checkpoint of tools/train.py, or published weights.')
     known = dict((meta.get('outcomes') or stage_one_outcomes(path)).get('stage1_full', {}))
     gamma = float(content['state_dict']['gamma'])
     known.update(gamma=gamma, last_gamma=gamma)

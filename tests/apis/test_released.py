@@ -58,7 +58,7 @@ def test_released_features_become_a_store(store, home, server):
 
 
 def test_a_released_checkpoint_is_found_by_name_afterwards(store, models, home):
-    with pytest.raises(CheckpointError, match='No weights of'):
+    with pytest.raises(CheckpointError, match='must be converted first'):
         resolve_checkpoint(NAME)
     path, notes = released.fetch_released_weights(NAME, store, gamma=0.3)
     assert resolve_checkpoint(NAME) == path and path.is_relative_to(home)
