@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
@@ -95,7 +96,10 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
     dataset = cfg.train_dataloader.dataset
     info = run_cfg.model.data_info.to_dict()
     _check_widths(content['meta']['data_info'], info, path)
-    state = graft_classes(content['state_dict'], build_model(run_cfg, info),
+    with torch.random.fork_rng(devices=[]):  # The rows of new classes follow from the seed, as all else does.
+        torch.manual_seed(cfg.randomness.seed)
+        fresh = build_model(run_cfg, info)
+    state = graft_classes(content['state_dict'], fresh,
                           build_model(run_cfg, dict(info, num_classes=info['num_classes'] + 1)),
                           before=content['meta']['classes'], now=dataset['classes'], keep=dataset['base_classes'],
                           source=str(path))

@@ -88,5 +88,5 @@ def move_to(device: str, model: nn.Module) -> nn.Module:
     try:
         return model.to(device)
     except (RuntimeError, AssertionError) as error:  # A torch without CUDA asserts.
-        raise ConfigError(f"device='{device}' cannot be used: {str(error).splitlines()[0]} Choose another, e.g. "
-                          'cpu.') from error
+        raise ConfigError(f"device='{device}' cannot be used; choose another, e.g. cpu. "
+                          f'{str(error).splitlines()[0]}') from error

@@ -97,6 +97,18 @@ def test_what_is_taught_can_be_taught_again(base_model, support, tmp_path):
     assert done['novel_classes'] == ['tap dance'] and len(done['base_classes']) == 9
 
 
+def test_the_seed_decides_the_result(base_model, support, tmp_path):
+    cfg, path, _ = base_model
+    states = []
+    for i, seed in enumerate((1, 1, 2)):
+        torch.manual_seed(i)  # What happened before does not matter.
+        adapt(cfg, path, support=support, shots=2, out=tmp_path / f'{i}.pth', epochs=1, seed=seed)
+        states.append(load_checkpoint(tmp_path / f'{i}.pth')['state_dict'])
+    one, again, other = states
+    assert all(torch.equal(value, again[key]) for key, value in one.items())
+    assert not torch.equal(one['head.fc.weight'], other['head.fc.weight'])
+
+
 def test_frozen_parts_stay_as_they_were(base_model, support, tmp_path):
     cfg, path, _ = base_model
     adapt(cfg, path, support=support, shots=2, out=tmp_path / 'taught.pth', epochs=1)
