@@ -4,7 +4,7 @@ The model keeps its base classes; the new classes take the place of the novel cl
 is run: the fusion is frozen, batches of base videos and of the new clips take turns. So it wants
   - a base model: published weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
   - the training videos of its base classes (--base-store), lest it forget them,
-  - the new clips (--support): a feature store, of which K clips a class are drawn, or a folder
+  - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder
       SUPPORT/CLASS NAME/*.npz      one clip each, arrays audio (T, D) and visual (T, D)
       SUPPORT/class_embeddings.npy  (C, d), a vector for each class name, in the order of SUPPORT/classes.csv (column
                                     label) or of the sorted names; from the same model of language as the base classes'
@@ -27,10 +27,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
-    add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the published weights of NAME)')
+    add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the published weights of the name)')
     add('--support', required=True, metavar='STORE_OR_FOLDER', help='clips of the new classes')
     add('--shots', type=positive_int, required=True, metavar='K', help='clips of each new class')
-    add('--out', default='work_dirs/adapted.pth', metavar='FILE', help='checkpoint to write (default: %(default)s)')
+    add('--out', default='work_dirs/adapted.pth', metavar='FILE', help='file.pth to write (default: %(default)s)')
     add('--base-store', metavar='STORE', help="videos of the base classes (default: the config's data_root)")
     add('--classes', nargs='+', metavar='NAME', help='only these classes of the support')
     add('--draw', type=natural_int, default=0, help='which draw of the K clips (default: %(default)s)')
@@ -44,12 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from avzoo.apis.adapt import adapt
     from avzoo.apis.build import config_of
-    from avzoo.utils.config import load_config
 
     began = time.monotonic()
-    cfg = load_config(config_of(args.model).filename, args.cfg_options)
-    done = adapt(cfg, args.checkpoint or args.model, support=args.support, shots=args.shots, out=args.out,
-                 base_store=args.base_store, draw=args.draw, classes=args.classes, epochs=args.epochs, seed=args.seed)
+    done = adapt(config_of(args.model, args.cfg_options), args.checkpoint, support=args.support, shots=args.shots,
+                 out=args.out, base_store=args.base_store, draw=args.draw, classes=args.classes, epochs=args.epochs,
+                 seed=args.seed)
     print(f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
           f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {"; ".join(done["novel_classes"])}')
 

@@ -23,22 +23,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
-    add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the published weights of NAME)')
+    add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the published weights of the name)')
     add('--features', required=True, help='clip.npz, a folder, or a feature store')
     add('--video-id', nargs='+', metavar='ID', help='only these clips (default: all)')
     add('--top', type=positive_int, default=5, metavar='N', help='classes to name (default: %(default)s)')
     add('--json', action='store_true', help='print JSON instead of a table')
-    add('--no-calibration', action='store_true', help='rank by probability alone, without the validated calibration')
+    add('--no-calibration', action='store_true', help="rank by score alone, without the validated calibration")
     add('--batch-size', type=positive_int, default=64, help='clips computed at a time (default: %(default)s)')
+    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+        help='config values that were changed when the checkpoint was trained, e.g. model.fusion.depth=2')
     add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    from avzoo.apis.build import config_of
     from avzoo.apis.inferencer import Inferencer
 
-    classify = Inferencer(args.model, args.checkpoint, device=args.device)
+    classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
     found = classify(args.features, video_ids=args.video_id, top=args.top, batch_size=args.batch_size,
                      calibrate=not args.no_calibration)
     if args.json:

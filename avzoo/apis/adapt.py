@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from avzoo.apis.build import build_model, config_of
-from avzoo.apis.checkpoints import class_columns, load_any_checkpoint, resolve_checkpoint
+from avzoo.apis.build import build_model, config_of, model_name
+from avzoo.apis.checkpoints import class_columns, load_any_checkpoint, published_weights, resolve_checkpoint, stated
 from avzoo.apis.graft import graft_classes
 from avzoo.apis.publish import stage_one_outcomes
 from avzoo.apis.support import Support, open_support
@@ -24,7 +25,9 @@ from avzoo.engine.curriculum.plan import Phase, phase_config, phase_epochs
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.utils.errors import CheckpointError, DataError
+from avzoo.engine.trained_config import check_trained_config
+from avzoo.utils.arguments import check_positive
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 
 def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
@@ -33,8 +36,9 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
           seed: int | None = None) -> dict[str, Any]:
     """Teach new classes to a model and write a checkpoint that knows its base classes and the new ones.
 
-    The model's base classes keep their rows of the classifier; rows of the new classes start anew; novel classes that
-    it learned before are dropped. Then one full sub-stage runs (AV-DIFF, sec. 4.3): the fusion is frozen, and batches
+    The model's base classes keep their rows of the classifier; novel classes that it learned before are dropped. Rows
+    of the new classes start anew; after a base sub-stage those that it left unlearned serve them first, as in the
+    curriculum. Then one full sub-stage runs (AV-DIFF, sec. 4.3): the fusion is frozen, and batches
     of base videos and of the support take turns. Without base videos it would forget its base classes, so their store
     is needed. Epochs, learning-rate drops and calibration are those that stage 1 chose, where the checkpoint tells.
 
@@ -52,11 +56,19 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
 
     Returns:
         ``checkpoint`` (its path), ``base_classes`` and ``novel_classes``.
+
+    Raises:
+        ConfigError: If ``out`` cannot become a checkpoint; that is found before anything is trained.
+        CheckpointError: If there is no base model, or it does not fit the config.
+        DataError: If the support or the base store does not fit the model.
     """
+    out = Path(out)
+    _check_arguments(out, shots, epochs)
     cfg = copy.deepcopy(config_of(name_or_config))
-    path = resolve_checkpoint(checkpoint or Path(str(name_or_config)).stem)
+    path = published_weights(model_name(cfg)) if checkpoint is None else resolve_checkpoint(checkpoint)
     content = load_any_checkpoint(path)
-    meta, out = content['meta'], Path(out)
+    meta = content['meta']
+    check_trained_config(cfg, meta, str(path))
     base = [name for name, is_base in zip(*class_columns(meta, path), strict=True) if is_base]
     root = _base_root(cfg, base_store)
     if seed is not None:
@@ -69,13 +81,15 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
                              seed=cfg.randomness.seed)
         columns = _column_order(base, clips, FeatureStore(root))
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
+        config = cfg.pretty_text  # Before the paths of this adaptation, which are gone after it.
         cfg.train_dataloader.dataset = dict(
             cfg.train_dataloader.dataset, type='AdaptationDataset', support=str(clips.store.root),
-            support_ids=clips.video_ids, classes=columns, base_classes=base, base_split=f"stage{meta['stage']}_base")
+            support_ids=clips.video_ids, classes=columns, base_classes=base,
+            base_split=f'stage{stated(meta, "stage", path)}_base')
         outcomes = _outcomes(cfg, content, path, epochs)
         trained = _train(cfg, content, path, Phase(2, 'full', draw), outcomes, Path(scratch) / 'run')
         out.parent.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(out, trained)
+        save_checkpoint(out, dict(trained, meta=dict(trained['meta'], config=config)))
     return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
 
 
@@ -85,10 +99,13 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
     dataset = cfg.train_dataloader.dataset
     info = run_cfg.model.data_info.to_dict()
     _check_widths(content['meta']['data_info'], info, path)
-    state = graft_classes(content['state_dict'], build_model(run_cfg, info),
-                          build_model(run_cfg, dict(info, num_classes=info['num_classes'] + 1)),
-                          before=content['meta']['classes'], now=dataset['classes'], keep=dataset['base_classes'],
-                          source=str(path))
+    with torch.random.fork_rng(devices=[]):  # The rows of new classes follow from the seed, as all else does.
+        torch.manual_seed(cfg.randomness.seed)
+        fresh = build_model(run_cfg, info)
+    before, keep = _kept_rows(content['meta'], dataset['base_classes'], dataset['classes'])
+    state = graft_classes(content['state_dict'], fresh,
+                          build_model(run_cfg, dict(info, num_classes=info['num_classes'] + 1)), before=before,
+                          now=dataset['classes'], keep=keep, source=str(path))
     start = Path(run_cfg.load_from)
     start.parent.mkdir(parents=True)
     save_checkpoint(start, dict(meta=dict(format=FORMAT), state_dict=state))
@@ -101,6 +118,32 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
                                    begin=partial(progress.begin, phase), report=progress.report))
     runner.train()
     return load_any_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
+
+
+def _kept_rows(meta: dict, base: Sequence[str], now: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the classes by row of the model, as they count from now on, and those whose rows are carried over.
+
+    A base sub-stage has taught the rows of novel classes only that no base video is theirs. They are given to the new
+    classes, to those of the same name first.
+    """
+    before = list(meta['classes'])
+    if meta.get('substage') != 'base':
+        return before, list(base)
+    free = [name for name in before if name not in base and name not in now]
+    given = dict(zip(free, (name for name in now if name not in before), strict=False))
+    before = [given.get(name, name) for name in before]
+    return before, [name for name in now if name in before]
+
+
+def _check_arguments(out: Path, shots: int, epochs: int | None) -> None:
+    check_positive('shots', shots)
+    check_positive('epochs', 1 if epochs is None else epochs)
+    if out.suffix != '.pth' or out.is_dir():
+        raise ConfigError(f'{out} cannot be the adapted checkpoint: name a file that ends in .pth. '
+                          'tools/model_converters/publish_model.py makes .safetensors of it.')
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f'{out} cannot be written: {folder} is no folder with the right to write. Name another file.')
 
 
 def _base_root(cfg: Config, base_store: str | os.PathLike | None) -> Path:
@@ -126,6 +169,9 @@ def _column_order(base: Sequence[str], clips: Support, base_store: FeatureStore)
 def _outcomes(cfg: Config, content: dict, path: Path, epochs: int | None) -> dict[str, dict]:
     """Return what stage 1 chose for the full sub-stage, as the curriculum keeps it."""
     meta = content['meta']
+    if 'gamma' not in content['state_dict']:
+        raise CheckpointError(f'{path} lacks the weight gamma, the calibration, which every model of avzoo has. Take a '
+                              'checkpoint of tools/train.py, or published weights.')
     known = dict((meta.get('outcomes') or stage_one_outcomes(path)).get('stage1_full', {}))
     gamma = float(content['state_dict']['gamma'])
     known.update(gamma=gamma, last_gamma=gamma)

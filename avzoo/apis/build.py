@@ -1,7 +1,7 @@
 """Build a model from a config and from what is known of its data."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,31 @@ from avzoo.utils.errors import ConfigError
 _TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma')
 
 
-def config_of(name_or_config: str | os.PathLike | Config) -> Config:
-    """Return the config of a model's name, of a config file, or the config itself."""
+def config_of(name_or_config: str | os.PathLike | Config, options: Sequence[str] = ()) -> Config:
+    """Return the config of a model's name, of a config file, or the config itself.
+
+    Args:
+        name_or_config: Any of them.
+        options: ``key=value`` changes to a config that is read from its file.
+    """
     if isinstance(name_or_config, Config):
         return name_or_config
+    if not str(name_or_config):
+        raise ConfigError('The name of the model is empty. avzoo.list_models() shows all names.')
     path = Path(name_or_config)
     is_file = path.suffix == '.py' or len(path.parts) > 1
-    return load_config(path if is_file else find_model(str(name_or_config)).config)
+    return load_config(path if is_file else find_model(str(name_or_config)).config, options)
+
+
+def model_name(cfg: Config) -> str:
+    """Return the name under which a config's weights are published: the stem of its file.
+
+    Raises:
+        ConfigError: If the config was not read from a file.
+    """
+    if not cfg.filename:
+        raise ConfigError('This config was made in memory, so it has no name to find weights by: name a checkpoint.')
+    return Path(cfg.filename).stem
 
 
 def data_info_of(cfg: Config, *, data_root: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -59,3 +77,16 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
         model['data_preprocessor'] = cfg['data_preprocessor']
     stated = model.pop('data_info', None)
     return MODELS.build(dict(model, data_info=dict(data_info or stated)))
+
+
+def move_to(device: str, model: nn.Module) -> nn.Module:
+    """Move a model to a device.
+
+    Raises:
+        ConfigError: If this machine or this build of torch has no such device, or no room on it.
+    """
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:  # A torch without CUDA asserts.
+        raise ConfigError(f"device='{device}' cannot be used; choose another, e.g. cpu. "
+                          f'{str(error).splitlines()[0]}') from error

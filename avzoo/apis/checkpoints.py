@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from avzoo.apis.benchmarks import BENCHMARKS
 from avzoo.apis.downloads import fetch
 from avzoo.apis.home import cache_home
-from avzoo.apis.model_index import read_index
+from avzoo.apis.model_index import ModelEntry, read_index
 from avzoo.utils.errors import CheckpointError, nearest
 
 _SUFFIXES = ('.pth', '.pt', '.safetensors')
@@ -14,6 +15,8 @@ _SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 def resolve_checkpoint(name_or_path: str | os.PathLike) -> Path:
     """Return the file of a checkpoint; one that is named by its model is downloaded and verified.
+
+    A name of the index means its model, whatever lies under that name in the current folder; ``./NAME`` is a path.
 
     Args:
         name_or_path: A file, or a name of the index, e.g. ``avdiff_synth_5shot``.
@@ -23,21 +26,42 @@ def resolve_checkpoint(name_or_path: str | os.PathLike) -> Path:
         DownloadError: If no address had the right file.
     """
     path, name = Path(name_or_path), str(name_or_path)
+    if not name:
+        raise CheckpointError('The name of the checkpoint is empty: name a file or a model of the zoo.')
+    is_path = path.suffix in _SUFFIXES or len(path.parts) > 1
+    if not is_path and name in read_index():
+        return published_weights(name)
     if path.is_file():
         return path
     if path.is_dir():
         raise CheckpointError(f'{path} is a folder; name a checkpoint in it, e.g. stage2_full_draw0/last.pth.')
-    if path.suffix in _SUFFIXES or len(path.parts) > 1:
+    if is_path:
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
+    raise CheckpointError(f"'{name}' is neither a file nor a model of the zoo.{nearest(name, read_index())} "
+                          'avzoo.list_models(pretrained=True) shows those with weights.')
+
+
+def published_weights(name: str) -> Path:
+    """Return the file of the weights that are published under a model's name; never looks into the current folder.
+
+    Raises:
+        CheckpointError: If there are none; says how to come by some.
+        DownloadError: If no address had the right file.
+    """
     index = read_index()
     if name not in index:
-        raise CheckpointError(f"'{name}' is neither a file nor a model of the zoo.{nearest(name, index)} "
-                              'avzoo.list_models(pretrained=True) shows those with weights.')
+        raise CheckpointError(f"Published weights go by the name of the config's file, and the zoo has no model "
+                              f"'{name}'.{nearest(name, index)} Name a checkpoint.")
     entry = index[name]
     if entry.weights:
         return fetch(f'checkpoints/{name}.safetensors', entry.weights, sha256=entry.sha256, size=entry.size)
     if (converted := converted_path(name)).is_file():
         return converted
+    if key := released_key(entry):
+        raise CheckpointError(f"The weights of '{name}' are the authors' and must be converted first: python "
+                              f'tools/download.py {name} --data-root STORE, with the feature store that python '
+                              f'tools/download.py --dataset {key} makes. Or train it: python tools/train.py '
+                              f'{entry.config}')
     ready = sorted(other for other, item in index.items() if item.weights)
     raise CheckpointError(f"No weights of '{name}' are published. Train it: python tools/train.py {entry.config}. "
                           f'With weights: {", ".join(ready) or "none yet"}.')
@@ -64,14 +88,31 @@ def class_columns(meta: dict[str, Any], source: str | os.PathLike) -> tuple[list
     Raises:
         CheckpointError: If it does not say, or says less or more than it scores.
     """
-    if missing := [key for key in ('classes', 'base_mask', 'data_info') if key not in meta]:
-        raise CheckpointError(f'{source} does not say its {missing[0]}. A checkpoint of tools/train.py does; one '
-                              'of the authors must be converted with --data-root STORE to learn them.')
-    classes, base_mask = list(meta['classes']), list(meta['base_mask'])
-    if not len(classes) == len(base_mask) == meta['data_info']['num_classes']:
+    classes, base_mask = list(stated(meta, 'classes', source)), list(stated(meta, 'base_mask', source))
+    scored = stated(meta, 'data_info', source)['num_classes']
+    if not len(classes) == len(base_mask) == scored:
         raise CheckpointError(f'{source} names {len(classes)} classes (base_mask: {len(base_mask)}) and scores '
-                              f"{meta['data_info']['num_classes']}; it is damaged.")
+                              f'{scored}; it is damaged.')
     return classes, base_mask
+
+
+def stated(meta: dict[str, Any], key: str, source: str | os.PathLike) -> Any:
+    """Return what a checkpoint says of itself.
+
+    Raises:
+        CheckpointError: If it does not say.
+    """
+    if key not in meta:
+        raise CheckpointError(f'{source} does not say its {key}. A checkpoint of tools/train.py does; one of the '
+                              'authors must be converted with --data-root STORE to learn it.')
+    return meta[key]
+
+
+def released_key(entry: ModelEntry) -> str | None:
+    """Return the key of the data set for which the authors publish this model; ``None`` if they do not."""
+    if entry.converted_from is None:
+        return None
+    return next((b.key for b in BENCHMARKS.values() if b.title == entry.dataset), None)
 
 
 def converted_path(name: str) -> Path:

@@ -1,6 +1,7 @@
 """The clips that a model is asked about: from arrays, npz files, folders or a feature store."""
 
 import os
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.importers.array_features import ArrayFeatures
+from avzoo.datasets.importers.array_features import MODALITIES, ArrayFeatures
 from avzoo.datasets.safe_pickle import load_npz
 from avzoo.utils.errors import DataError, nearest
 
@@ -24,30 +25,20 @@ class Clips:
             a mapping {modality: (T, D)}; a list of them;
             an ``.npz`` file with the arrays ``audio`` and ``visual`` of one clip, or of many (see ``ArrayFeatures``);
             a folder of such one-clip files, also in subfolders; a folder ``audio/ID.npy``, ``visual/ID.npy``;
-            or a feature store.
+            or a feature store, open or by its path.
 
     Attributes:
         ids (list[str]): Their names, in order.
     """
 
-    def __init__(self, source: str | os.PathLike | Clip | Sequence[Clip]) -> None:
+    def __init__(self, source: str | os.PathLike | FeatureStore | Clip | Sequence[Clip]) -> None:
         self._origin = 'the clips'
-        if isinstance(source, Mapping):
-            source = [source]
-        if not isinstance(source, str | os.PathLike):
-            self.ids = [str(i) for i in range(len(source))]
-            self._read = lambda name: source[int(name)]
-            return
-        path = Path(source)
-        self._origin = str(path)
-        if not path.exists():
-            raise DataError(f'There are no features at {path}: name an .npz file, a folder of them, or a store.')
-        if (path / 'store.json').is_file():
-            self._open_store(FeatureStore(path))
-        elif path.is_dir() and not any((path / key).is_dir() for key in ('audio', 'visual')):
-            self._open_folder(path)
+        if isinstance(source, str | os.PathLike):
+            self._open_path(Path(source))
+        elif isinstance(source, FeatureStore):
+            self._open_store(source)
         else:
-            self._open_arrays(path)
+            self._open_memory([source] if isinstance(source, Mapping) else source)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +49,9 @@ class Clips:
 
     def choose(self, wanted: Iterable[str] | None) -> list[str]:
         """Return the wanted ids after a check that they exist; all where ``None`` is wanted."""
-        wanted = self.ids if wanted is None else list(wanted)
+        if isinstance(wanted, str):
+            wanted = [wanted]
+        wanted = self.ids if wanted is None else [str(name) for name in wanted]
         known = set(self.ids)
         for name in wanted:
             if name not in known:
@@ -66,7 +59,28 @@ class Clips:
                                 f'{nearest(name, self.ids[:5000])}')
         return list(wanted)
 
+    def _open_memory(self, clips: Sequence[Clip]) -> None:
+        if not isinstance(clips, list | tuple) or not all(isinstance(clip, Mapping) for clip in clips):
+            raise DataError(f'A {type(clips).__name__} of that kind is no clip: give a dict {{modality: (T, D)}}, a '
+                            'list of such dicts, a feature store, or the path of a file, a folder or a store.')
+        self.ids = [str(i) for i in range(len(clips))]
+        self._read = lambda name: clips[int(name)]
+
+    def _open_path(self, path: Path) -> None:
+        self._origin = str(path)
+        if not path.exists():
+            raise DataError(f'There are no features at {path}: name an .npz file, a folder of them, or a store.')
+        if (path / 'store.json').is_file():
+            self._open_store(FeatureStore(path))
+        elif not path.is_dir():
+            self._open_file(path)
+        elif any((path / key).is_dir() for key in MODALITIES):
+            self._open_arrays(path)
+        else:
+            self._open_folder(path)
+
     def _open_store(self, store: FeatureStore) -> None:
+        self._origin = str(store.root)
         self.ids = [str(name) for name in store.video_ids]
         places = {name: i for i, name in enumerate(self.ids)}
         self._read = lambda name: {m: store.gather(m, np.array([places[name]]))[0][0].numpy()
@@ -79,27 +93,38 @@ class Clips:
         self.ids = list(files)
         self._read = lambda name: read_clip(files[name])
 
-    def _open_arrays(self, path: Path) -> None:
-        if path.is_file() and 'video_id' not in (content := load_npz(path)):
-            clip = _checked(content, path)
-            self.ids = [path.stem]
-            self._read = lambda name: clip
-            return
-        arrays = ArrayFeatures(path)
-        if path.is_dir():
-            self.ids = sorted(file.relative_to(path / arrays.modalities[0]).with_suffix('').as_posix()
-                              for file in (path / arrays.modalities[0]).rglob('*.npy'))
-            missing = arrays.missing(self.ids)
-            if missing:
-                raise DataError(f'{path}: video {missing[0]!r} lacks one of {", ".join(arrays.modalities)}.')
+    def _open_file(self, path: Path) -> None:
+        if _holds_many(path):
+            arrays = ArrayFeatures(path)
+            self.ids, self._read = arrays.video_ids, arrays.read
         else:
-            self.ids = list(arrays.video_ids)
+            clip = read_clip(path)
+            self.ids, self._read = [path.stem], lambda name: clip
+
+    def _open_arrays(self, path: Path) -> None:
+        arrays = ArrayFeatures(path)
+        self.ids = sorted({file.relative_to(path / key).with_suffix('').as_posix()
+                           for key in arrays.modalities for file in (path / key).rglob('*.npy')})
+        if not self.ids:
+            raise DataError(f'{path} has no .npy file in its folders {", ".join(arrays.modalities)}.')
+        if missing := arrays.missing(self.ids):
+            raise DataError(f'{path}: video {missing[0]!r} is not in all of the folders '
+                            f'{", ".join(arrays.modalities)}. Add the missing file or take the others away.')
         self._read = arrays.read
 
 
 def read_clip(path: Path) -> dict[str, np.ndarray]:
     """Read one clip {modality: (T, D)} from an ``.npz`` file."""
     return _checked(load_npz(path), path)
+
+
+def _holds_many(path: Path) -> bool:
+    """Return whether an ``.npz`` file holds many clips, by the names of its arrays."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return 'video_id.npy' in file.namelist()
+    except zipfile.BadZipFile:
+        return False  # Whoever reads it says what it is instead.
 
 
 def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
@@ -136,7 +161,11 @@ def batches(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
     if modality not in clip:
         raise DataError(f"Clip '{name}' has no {modality} features, which this model needs; it has {', '.join(clip)}.")
-    array = np.asarray(clip[modality])
+    try:
+        array = np.asarray(clip[modality])
+    except (ValueError, TypeError) as error:  # Ragged lists; tensors on a device.
+        raise DataError(f"Clip '{name}': its {modality} features are no array: {str(error).splitlines()[0]} Give "
+                        f'(steps, {dim}) numbers.') from error
     if array.ndim != 2 or array.shape[1] != dim or not len(array) or array.dtype.kind not in 'biuf':
         raise DataError(f"Clip '{name}': its {modality} features are {array.dtype} of shape {array.shape}; this model "
                         f'was trained on (steps, {dim}) numbers with at least one step.')

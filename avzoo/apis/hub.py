@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from avzoo.apis.benchmarks import find_benchmark
-from avzoo.apis.model_index import read_index
+from avzoo.apis.model_index import has_weights, read_index
 
 if TYPE_CHECKING:  # Listing models brings in no torch.
-    from mmengine.config import Config
     from torch import nn
 
     from avzoo.apis.inferencer import Inferencer
@@ -26,11 +25,11 @@ def list_models(pattern: str | None = None, *, dataset: str | None = None, metho
         dataset: E.g. ``UCF-FSL`` or ``ucf``.
         method: E.g. ``AV-DIFF``; any case.
         shots: Videos per novel class.
-        pretrained: Only those with published weights (or, if false, only those without).
+        pretrained: Only those whose weights are published, or were converted before (or, if false, only the others).
 
     Example:
-        >>> list_models('avdiff*', dataset='ucf', shots=5)
-        ['avdiff_ucf_5shot']
+        >>> list_models('avdiff_*shot', dataset='ucf')
+        ['avdiff_ucf_10shot', 'avdiff_ucf_1shot', 'avdiff_ucf_20shot', 'avdiff_ucf_5shot']
     """
     names = []
     for name, entry in read_index().items():
@@ -40,13 +39,13 @@ def list_models(pattern: str | None = None, *, dataset: str | None = None, metho
             continue
         if method is not None and entry.method.lower() != method.lower():
             continue
-        if shots not in (None, entry.shots) or pretrained not in (None, bool(entry.weights)):
+        if shots not in (None, entry.shots) or pretrained not in (None, has_weights(entry)):
             continue
         names.append(name)
     return sorted(names)
 
 
-def get_model(name_or_config: NameOrConfig, *, pretrained: bool | str | os.PathLike = False,
+def get_model(name_or_config: NameOrConfig, *, pretrained: bool | str | os.PathLike | None = False,
               data_root: str | os.PathLike | None = None, data_info: Mapping[str, Any] | None = None,
               device: str | None = None) -> 'nn.Module':
     """Build a model, in evaluation mode.
@@ -57,7 +56,8 @@ def get_model(name_or_config: NameOrConfig, *, pretrained: bool | str | os.PathL
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
-        pretrained: True takes the published weights of that name; a path or another name takes those.
+        pretrained: True takes the published weights of that name, or of the config file's; a path or another name takes
+            those; False or None leaves the weights random.
         data_root: A feature store.
         data_info: See :class:`AVClassifier`.
         device: Where to put it; by default it stays on the CPU.
@@ -69,20 +69,22 @@ def get_model(name_or_config: NameOrConfig, *, pretrained: bool | str | os.PathL
     Example:
         >>> model = get_model('avdiff_synth_5shot', pretrained=True)
     """
-    from avzoo.apis.build import build_model, config_of, data_info_of
-    from avzoo.apis.checkpoints import load_any_checkpoint
+    from avzoo.apis.build import build_model, config_of, data_info_of, model_name, move_to
+    from avzoo.apis.checkpoints import load_any_checkpoint, published_weights, stated
     from avzoo.engine.checkpoint import load_weights
+    from avzoo.engine.trained_config import check_trained_config
 
     cfg = config_of(name_or_config)
-    if pretrained is False:
+    if pretrained is None or pretrained is False:
         model = build_model(cfg, data_info or data_info_of(cfg, data_root=data_root))
     else:
-        source = _source(name_or_config, cfg) if pretrained is True else pretrained
+        source = published_weights(model_name(cfg)) if pretrained is True else pretrained
         checkpoint = load_any_checkpoint(source)
-        model = build_model(cfg, checkpoint['meta']['data_info'])
+        check_trained_config(cfg, checkpoint['meta'], str(source))
+        model = build_model(cfg, stated(checkpoint['meta'], 'data_info', source))
         load_weights(model, checkpoint['state_dict'], str(source))
         model.meta = checkpoint['meta']
-    return (model.to(device) if device else model).eval()
+    return (move_to(device, model) if device else model).eval()
 
 
 def init_model(name_or_config: NameOrConfig, checkpoint: str | os.PathLike | None = None, *,
@@ -112,11 +114,3 @@ def _matches(name: str, pattern: str) -> bool:
 def _title(dataset: str) -> str:
     benchmark = find_benchmark(dataset)
     return benchmark.title if benchmark else dataset
-
-
-def _source(name_or_config: Any, cfg: 'Config') -> str:
-    """Return the name whose weights belong to a config: the config file's stem."""
-    from pathlib import Path
-
-    name = name_or_config if isinstance(name_or_config, str | os.PathLike) else cfg.filename or ''
-    return Path(name).stem

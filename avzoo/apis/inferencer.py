@@ -8,11 +8,13 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from avzoo.apis.build import config_of
+from avzoo.apis.build import config_of, model_name
 from avzoo.apis.checkpoints import class_columns
 from avzoo.apis.clips import Clips, batches, make_batch
 from avzoo.apis.hub import get_model
 from avzoo.datasets.window import Window
+from avzoo.utils.arguments import check_positive
+from avzoo.utils.errors import CheckpointError
 
 
 class Inferencer:
@@ -36,10 +38,11 @@ class Inferencer:
                  device: str | None = None) -> None:
         self.device = device or get_device()
         self.cfg = config_of(name_or_config)
-        target = name_or_config if checkpoint is None else self.cfg
-        self.model = get_model(target, pretrained=True if checkpoint is None else checkpoint, device=self.device)
+        pretrained = True if checkpoint is None else checkpoint
+        self.model = get_model(self.cfg, pretrained=pretrained, device=self.device)
         meta = self.model.meta
-        self.classes, self.base_mask = class_columns(meta, checkpoint or str(name_or_config))
+        self._source = model_name(self.cfg) if checkpoint is None else str(checkpoint)
+        self.classes, self.base_mask = class_columns(meta, self._source)
         dims = meta['data_info']['feature_dims']
         self._dims = {m: dims[m] for m in self.model.encoders}
         self._seconds = {m: meta['data_info']['seconds_per_step'][m] for m in self._dims}
@@ -53,22 +56,25 @@ class Inferencer:
         Args:
             features: One clip, several, or where they lie: see :class:`Clips`. Values as in the feature store that the
                 model was trained on: scaling and normalisation are the model's own.
-            video_ids: Which of them; by default all.
+            video_ids: Which of them, one id or several; by default all.
             top: How many classes to name.
             batch_size: Clips computed at a time.
-            calibrate: Rank by probability minus gamma for base classes, as in the test (else by probability alone).
+            calibrate: Rank by the model's score minus gamma for base classes, as in the test (else by the score alone).
 
         Returns:
             For each clip ``video_id`` and ``predictions``: best first, each with ``class``, ``probability``, ``score``
-            (which ranks) and ``novel``.
+            (which ranks) and ``novel``. The scores of some heads are no probabilities: TCAF's are negative distances.
         """
+        check_positive('top', top)
+        check_positive('batch_size', batch_size)
         clips = Clips(features)
         results = []
         for names in batches(clips.choose(video_ids), batch_size):
             scores = self.scores([clips.read(name) for name in names], names)  # (B, C)
             ranking = scores - self.model.gamma.to(scores) * scores.new_tensor(self.base_mask) if calibrate else scores
+            probabilities = self.model.head.probabilities(scores)  # (B, C)
             results += [dict(video_id=name, predictions=self._best(probability, score, top))
-                        for name, probability, score in zip(names, scores.cpu(), ranking.cpu(), strict=True)]
+                        for name, probability, score in zip(names, probabilities.cpu(), ranking.cpu(), strict=True)]
         return results
 
     @torch.inference_mode()
@@ -78,7 +84,11 @@ class Inferencer:
         if self._window is not None:
             self._cut(batch['features'])
         inputs = self.model.data_preprocessor(batch)['inputs']
-        return self.model(inputs, mode='predict')[0]['scores']
+        scores = self.model(inputs, mode='predict')[0]['scores']
+        if not torch.isfinite(scores).all():  # Clips are checked before, so it is the weights.
+            raise CheckpointError(f'{self._source} scores a clip with NaN or infinity: its weights are damaged, or its '
+                                  'training diverged. Use another checkpoint.')
+        return scores
 
     def _best(self, probability: torch.Tensor, score: torch.Tensor, top: int) -> list[dict[str, Any]]:
         order = score.argsort(descending=True, stable=True)[:top].tolist()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from avzoo.apis.archives import unpack_zip
-from avzoo.apis.benchmarks import BENCHMARKS, Benchmark
-from avzoo.apis.checkpoints import converted_path
+from avzoo.apis.benchmarks import Benchmark
+from avzoo.apis.checkpoints import converted_path, released_key
 from avzoo.apis.downloads import DownloadError, fetch
 from avzoo.apis.home import cache_home
 from avzoo.apis.model_index import find_model
@@ -67,8 +67,8 @@ def fetch_released_weights(name: str, data_root: str | os.PathLike | None, *,
     from avzoo.models.converters import convert
 
     entry = find_model(name)
-    key = next((b.key for b in BENCHMARKS.values() if b.title == entry.dataset and b.urls), None)
-    if entry.converted_from is None or key is None:
+    key = released_key(entry)
+    if key is None:
         raise CheckpointError(f"Neither avzoo nor the authors publish weights of '{name}'. Train it: "
                               f'python tools/train.py {entry.config}')
     if data_root is None or not (Path(data_root) / 'store.json').is_file():

@@ -34,7 +34,8 @@ def open_support(path: str | Path, *, shots: int, known: Sequence[str], scratch:
                  seed: int = 0) -> Support:
     """Choose K clips of each new class.
 
-    From a feature store with K-shot splits these are its split ``stage2_novel_DRAW``; from any other, K videos drawn
+    From a feature store with K-shot splits these are its split ``stage2_novel_DRAW``; K must be one of those that it
+    has, since clips drawn anew might be among those that it tests on. From a store without splits K videos are drawn
     from each class that the model does not know as a base class. A folder holds one folder per class, named by the
     class, with one ``.npz`` of ``audio`` and ``visual`` per clip, and ``class_embeddings.npy`` (C, d), row i for class
     i of ``classes.csv`` or, without one, of the sorted class names.
@@ -49,6 +50,9 @@ def open_support(path: str | Path, *, shots: int, known: Sequence[str], scratch:
         draw: Which draw of the splits, or which draw of one's own.
         classes: Only these classes.
         seed: Of one's own draws.
+
+    Raises:
+        DataError: If a class has fewer clips, none in the split, or is one of ``known``.
     """
     path = Path(path)
     if not path.is_dir():
@@ -56,47 +60,56 @@ def open_support(path: str | Path, *, shots: int, known: Sequence[str], scratch:
     is_store = (path / 'store.json').is_file()
     store = FeatureStore(path if is_store else _pack(path, scratch / 'support', seconds, vector_width))
     labels = np.array(store.class_names)[store.labels]
-    if shots in store.shots():
-        chosen = store.split(shots, f'stage2_novel_{draw}')
-        chosen = chosen[~np.isin(labels[chosen], known)]
-    else:
-        chosen = _draw(store, labels, shots, known, classes, np.random.default_rng([seed, draw]))
-    if classes is not None:
-        _check_classes(classes, store, known)
-        chosen = chosen[np.isin(labels[chosen], classes)]
-    found = [name for name in store.class_names if name in set(labels[chosen])]
-    if not found:
-        raise DataError(f'{path} has no class that the model does not know already as a base class.')
-    return Support(store, tuple(found), tuple(str(name) for name in store.video_ids[chosen]))
+    has_splits = bool(store.shots())
+    videos = _split(store, shots, draw) if has_splits else np.arange(len(store))
+    origin = f'{path}, split stage2_novel_{draw} of {shots} shots,' if has_splits else str(path)
+    offered = [name for name in store.class_names if name in set(labels[videos])]
+    if classes is None:  # Splits and folders name what to teach; other stores are data sets, base classes and all.
+        classes = [name for name in offered if name not in known] if is_store and not has_splits else offered
+    _check_classes(classes, offered, known, origin)
+    rng = np.random.default_rng([seed, draw])
+    chosen = [_draw(videos[labels[videos] == name], shots, f"{origin} class '{name}'", rng) for name in classes]
+    videos = videos[np.isin(videos, np.concatenate(chosen))]  # In the split's order, as the curriculum has it.
+    return Support(store, tuple(name for name in offered if name in classes),
+                   tuple(str(name) for name in store.video_ids[videos]))
 
 
-def _draw(store: FeatureStore, labels: np.ndarray, shots: int, known: Sequence[str], wanted: Sequence[str] | None,
-          rng: np.random.Generator) -> np.ndarray:
-    chosen = []
-    for name in store.class_names:
-        if name in known or (wanted is not None and name not in wanted):
-            continue
-        videos = np.flatnonzero(labels == name)
-        if len(videos) < shots:
-            raise DataError(f"{store.root}: class '{name}' has {len(videos)} clips, --shots asks for {shots}.")
-        chosen.append(np.sort(rng.permutation(videos)[:shots]))
-    return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
+def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
+    ready = store.shots()
+    if shots not in ready:
+        raise DataError(f'{store.root} has splits of {", ".join(map(str, ready))} shots, not of {shots}, and other '
+                        'clips may be those of its tests. Take one of these, or draw splits of that K with '
+                        'tools/dataset_converters/splits.py.')
+    return store.split(shots, f'stage2_novel_{draw}')
 
 
-def _check_classes(classes: Sequence[str], store: FeatureStore, known: Sequence[str]) -> None:
+def _draw(videos: np.ndarray, shots: int, origin: str, rng: np.random.Generator) -> np.ndarray:
+    """Return K of the videos of a class."""
+    if len(videos) < shots:
+        raise DataError(f'{origin} has {len(videos)} clips, --shots asks for {shots}.')
+    return rng.permutation(videos)[:shots]
+
+
+def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequence[str], origin: str) -> None:
+    if not classes:
+        raise DataError(f'{origin} has no class that the model does not know already as a base class.')
     for name in classes:
-        if name not in store.class_names:
-            raise DataError(f"{store.root} has no class '{name}'.{nearest(name, store.class_names)}")
+        if name not in offered:
+            raise DataError(f"{origin} has no class '{name}'.{nearest(name, offered)} It has {', '.join(offered[:8])}"
+                            f'{", ..." if len(offered) > 8 else "."}')
         if name in known:
-            raise DataError(f"The model knows '{name}' as a base class already; leave it out.")
+            raise DataError(f"{origin} has the class '{name}', which the model knows as a base class already; leave it "
+                            'out with --classes, or give it another name.')
 
 
 def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int | None) -> Path:
     """Write the clips of a folder into a store."""
-    files = {sub.name: sorted(sub.glob('*.npz')) for sub in sorted(folder.iterdir()) if sub.is_dir()}
-    files = {name: paths for name, paths in files.items() if paths}
-    if not files:
-        raise DataError(f'{folder} has no folders of clips: put those of a class in {folder}/CLASS NAME/*.npz.')
+    files = {sub.name: sorted(sub.glob('*.npz')) for sub in sorted(folder.iterdir())
+             if sub.is_dir() and not sub.name.startswith('.')}
+    empty = [name for name, paths in files.items() if not paths]
+    if empty or not files:
+        raise DataError(f'{folder / empty[0] if empty else folder} has no clips: put those of a class in '
+                        f'{folder}/CLASS NAME/*.npz.')
     listed = folder / 'classes.csv'
     order = [row[0] for row in read_csv(listed, ['label'])] if listed.is_file() else list(files)
     if set(order) != set(files):

@@ -30,25 +30,34 @@ class AdaptationDataset(GFSLDataset):
         window: As there.
         embedding: As there.
         seed: As there.
+        device: As there; it holds both stores.
     """
 
     def __init__(self, data_root: str | Path, *, support: str | Path, support_ids: Sequence[str],
                  classes: Sequence[str], base_classes: Sequence[str], base_split: str = 'stage2_base',
                  splits: tuple[str, ...] = (), num_shots: int = 0, modalities: tuple[str, ...] | None = None,
-                 window: dict | None = None, embedding: str | None = None, seed: int = 0) -> None:
+                 window: dict | None = None, embedding: str | None = None, seed: int = 0,
+                 device: str | None = None) -> None:
         base, extra = FeatureStore(data_root), FeatureStore(support)
         self.store = JoinedStore(base, extra, classes)
         self.splits = tuple(splits)
         self.modalities = tuple(modalities or self.store.modalities)
         self.window = Window(**window) if window else None
-        self.seed, self._embedding = seed, embedding
-        self.device = None  # two stores are read from disk
+        self.seed, self._embedding, self.device = seed, embedding, device
+        self._on_device: JoinedStore | None = None
         self.class_ids = np.arange(len(classes))
         self.base_mask = np.isin(np.asarray(classes), np.asarray(base_classes))
         places = {str(name): len(base) + i for i, name in enumerate(extra.video_ids)}
         novel = np.array([places[name] for name in support_ids], dtype=np.int64)
         self.videos = np.concatenate([self._base_videos(base, base_split), novel])
         self.labels = self.store.labels[self.videos]
+
+    def _held(self) -> JoinedStore:
+        if self._on_device is None:
+            base, extra = super()._held(), self.store.parts[1]
+            extra = base if extra.root == base.root else extra.load(self.device)
+            self._on_device = JoinedStore(base, extra, self.store.class_names)
+        return self._on_device
 
     def _base_videos(self, base: FeatureStore, split: str) -> np.ndarray:
         """Return the training videos of the base classes; the base split is the same for every K."""

@@ -1,6 +1,7 @@
 """A small http server on the loopback, a cache of one's own, and a tiny zoo."""
 
 import contextlib
+import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from avzoo.apis import model_index
+from avzoo.utils.files import sha256_of
 
 
 class FileServer:
@@ -147,3 +149,12 @@ def published(tmp_path_factory, tiny_info, repo_dir):
         name='tiny_custom_5shot', classes=classes, base_mask=[i < 9 for i in range(11)], data_info=tiny_info, stage=2,
         substage='full', draw=0, num_shots=2, gamma=0.25, config=cfg.to_dict()['model']))
     return path, model
+
+
+@pytest.fixture
+def pretrained_zoo(make_zoo, published):
+    """The tiny zoo with its weights inside."""
+    root = make_zoo(Weights='weights/w.safetensors', SHA256=sha256_of(published[0]))
+    (root / 'weights').mkdir()
+    shutil.copy(published[0], root / 'weights' / 'w.safetensors')
+    return root

@@ -7,14 +7,18 @@ import pytest
 import torch
 
 from avzoo.apis.adapt import adapt
+from avzoo.apis.build import config_of
 from avzoo.apis.graft import graft_classes
 from avzoo.apis.inferencer import Inferencer
+from avzoo.apis.plain_config import parse_config_text
+from avzoo.apis.support import open_support
+from avzoo.datasets.adaptation_dataset import AdaptationDataset
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
 from avzoo.engine import CurriculumRunner
-from avzoo.engine.checkpoint import load_checkpoint
+from avzoo.engine.checkpoint import load_checkpoint, save_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
-from avzoo.utils.errors import CheckpointError, DataError
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 # Wide enough to learn classes that no video of the base store resembles.
 SMALL = ('model.encoders.audio.out_dim=64', 'model.encoders.visual.out_dim=64', 'model.projector.out_dim=64',
@@ -48,6 +52,19 @@ def test_the_curriculums_own_stage_two_is_matched(base_model, tiny_store, tmp_pa
     assert float(load_checkpoint(tmp_path / 'taught.pth')['state_dict']['gamma']) == state['gamma']
 
 
+def test_with_the_base_models_own_rows_it_is_the_curriculums_stage_two(base_model, tiny_store, tmp_path, monkeypatch):
+    # The curriculum goes on with the rows that the base sub-stage left of the novel classes; adapt begins them anew.
+    def keep_all(state, model, wider, *, before, now, keep, source):
+        return graft_classes(state, model, wider, before=before, now=now, keep=now, source=source)
+
+    cfg, path, _ = base_model
+    monkeypatch.setattr('avzoo.apis.adapt.graft_classes', keep_all)
+    adapt(cfg, path, support=tiny_store, shots=2, out=tmp_path / 'taught.pth')
+    taught = load_checkpoint(tmp_path / 'taught.pth')['state_dict']
+    trained = load_checkpoint(f'{cfg.work_dir}/stage2_full_draw0/last.pth')['state_dict']
+    assert all(torch.equal(value, taught[key]) for key, value in trained.items())
+
+
 @pytest.fixture
 def support(tmp_path):
     """Two new classes, three clips each, in a folder."""
@@ -78,6 +95,18 @@ def test_what_is_taught_can_be_taught_again(base_model, support, tmp_path):
     done = adapt(cfg, tmp_path / 'one.pth', support=support, shots=1, out=tmp_path / 'two.pth', epochs=1,
                  classes=['tap dance'])
     assert done['novel_classes'] == ['tap dance'] and len(done['base_classes']) == 9
+
+
+def test_the_seed_decides_the_result(base_model, support, tmp_path):
+    cfg, path, _ = base_model
+    states = []
+    for i, seed in enumerate((1, 1, 2)):
+        torch.manual_seed(i)  # What happened before does not matter.
+        adapt(cfg, path, support=support, shots=2, out=tmp_path / f'{i}.pth', epochs=1, seed=seed)
+        states.append(load_checkpoint(tmp_path / f'{i}.pth')['state_dict'])
+    one, again, other = states
+    assert all(torch.equal(value, again[key]) for key, value in one.items())
+    assert not torch.equal(one['head.fc.weight'], other['head.fc.weight'])
 
 
 def test_frozen_parts_stay_as_they_were(base_model, support, tmp_path):
@@ -138,3 +167,64 @@ def test_a_joined_store_gives_what_its_parts_give(tiny_store):
     assert [joined.class_names[i] for i in joined.labels[videos]] == [
         store.class_names[i] for i in store.labels[videos % len(store)]]
     assert np.array_equal(joined.class_embeddings(), store.class_embeddings()[::-1])
+
+
+def test_a_held_data_set_gives_the_batches_of_one_on_disk(tiny_store, support, tmp_path):
+    clips = open_support(support, shots=2, known=(), scratch=tmp_path / 'scratch',
+                         seconds=dict(audio=0.96, visual=0.64), vector_width=None)
+    base = FeatureStore(tiny_store).class_names[:9]
+    arguments = dict(support=clips.store.root, support_ids=clips.video_ids, classes=[*base, *clips.classes],
+                     base_classes=base)
+    disk, held = (AdaptationDataset(tiny_store, device=device, **arguments) for device in (None, 'cpu'))
+    videos = [0, len(disk) - 1, 3]
+    wanted, found = disk.__getitems__(videos), held.__getitems__(videos)
+    assert torch.equal(wanted['label'], found['label']) and wanted['label'][1] == 10
+    assert all(torch.equal(wanted['features'][m]['x'], found['features'][m]['x']) for m in ('audio', 'visual'))
+
+
+def test_the_checkpoint_keeps_the_config_that_it_was_asked_with(base_model, support, tiny_store, tmp_path):
+    cfg, path, _ = base_model
+    adapt(cfg, path, support=support, shots=2, out=tmp_path / 'taught.pth', epochs=1, seed=7)
+    text = load_checkpoint(tmp_path / 'taught.pth')['meta']['config']
+    assert 'avzoo-adapt-' not in text and 'load_from' not in text and str(support) not in text
+    kept = parse_config_text(text, 'test')
+    assert kept['data_root'] == str(tiny_store) and kept['num_shots'] == 2 and kept['randomness']['seed'] == 7
+    assert 'curriculum' in kept and 'AdaptationDataset' not in text
+
+
+@pytest.mark.parametrize(('out', 'message'), [
+    ('', r'name a file that ends in \.pth'), ('t.safetensors', r'name a file that ends in \.pth'),
+    ('folder.pth', r'name a file that ends in \.pth'), ('file/t.pth', 'is no folder')])
+def test_a_file_that_cannot_be_written_is_refused_before_training(base_model, support, tmp_path, monkeypatch, out,
+                                                                  message):
+    cfg, path, _ = base_model
+    (tmp_path / 'folder.pth').mkdir()
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setattr('avzoo.apis.adapt.load_any_checkpoint', lambda path: pytest.fail('too late'))
+    with pytest.raises(ConfigError, match=message):
+        adapt(cfg, path, support=support, shots=2, out=tmp_path / out)
+
+
+@pytest.mark.parametrize('argument', ['shots', 'epochs'])
+def test_counts_below_one_are_refused(base_model, support, tmp_path, argument):
+    cfg, path, _ = base_model
+    with pytest.raises(ConfigError, match=f'{argument}=0; give'):
+        adapt(cfg, path, **{'support': support, 'shots': 2, 'out': tmp_path / 'x.pth', argument: 0})
+
+
+def test_a_base_model_without_calibration_is_refused(base_model, support, tmp_path):
+    cfg, path, _ = base_model
+    content = load_checkpoint(path)
+    del content['state_dict']['gamma']
+    save_checkpoint(tmp_path / 'base.pth', content)
+    with pytest.raises(CheckpointError, match='lacks the weight gamma'):
+        adapt(cfg, tmp_path / 'base.pth', support=support, shots=2, out=tmp_path / 'x.pth')
+
+
+def test_a_config_finds_its_own_published_weights(make_zoo, published, tiny_store, tmp_path):
+    root = make_zoo(Weights=str(published[0]))
+    with pytest.raises(DataError, match='There is no feature store'):  # Past the weights.
+        adapt(root / 'configs/tiny/tiny_custom_5shot.py', support=tiny_store, shots=2, out=tmp_path / 'x.pth')
+    cfg = config_of('tiny_custom_5shot')
+    with pytest.raises(DataError, match='There is no feature store'):
+        adapt(cfg, support=tiny_store, shots=2, out=tmp_path / 'x.pth')

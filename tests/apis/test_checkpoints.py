@@ -61,6 +61,13 @@ def test_mirrors_are_tried_after_the_first_address(make_zoo, published, server):
     assert resolve_checkpoint(NAME).is_file()
 
 
+def test_weights_that_the_authors_publish_name_the_way_to_them():
+    with pytest.raises(CheckpointError, match=r'download\.py avdiff_ucf_5shot --data-root STORE.*--dataset ucf makes'):
+        resolve_checkpoint('avdiff_ucf_5shot')
+    with pytest.raises(CheckpointError, match=r'No weights of .* are published'):
+        resolve_checkpoint('avdiff_ucf_5shot_released')
+
+
 def test_weights_inside_the_zoo_need_no_network(make_zoo, published, monkeypatch):
     monkeypatch.setenv('AVZOO_OFFLINE', '1')
     root = make_zoo(Weights='weights/w.safetensors', SHA256=sha256_of(published[0]))

@@ -1,20 +1,22 @@
 """Models by name: listing, building, and mmengine's hub."""
 
+import doctest
 import os
-import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 import avzoo
 from avzoo.apis import mmengine_hub
+from avzoo.apis.build import config_of
+from avzoo.apis.checkpoints import load_any_checkpoint
 from avzoo.apis.hub import get_model, list_models
 from avzoo.apis.model_index import find_model, read_index
-from avzoo.utils.errors import ConfigError, DataError
-from avzoo.utils.files import sha256_of
+from avzoo.apis.published import read_published, write_published
+from avzoo.utils.errors import CheckpointError, ConfigError
 
 NAME = 'tiny_custom_5shot'
 
@@ -62,14 +64,6 @@ def test_without_weights_widths_come_from_info_store_or_benchmark(make_zoo, tiny
     assert model.head.fc.out_features == 48 and model.encoders['visual'].net[0].in_features == 4096
 
 
-@pytest.fixture
-def pretrained_zoo(make_zoo, published):
-    root = make_zoo(Weights='weights/w.safetensors', SHA256=sha256_of(published[0]))
-    (root / 'weights').mkdir()
-    shutil.copy(published[0], root / 'weights' / 'w.safetensors')
-    return root
-
-
 def test_mmengine_hub_gives_the_pretrained_model(pretrained_zoo, published, monkeypatch):
     monkeypatch.setattr(mmengine_hub, 'zoo_root', lambda: pretrained_zoo)
     from mmengine.hub import get_model as hub_model
@@ -91,67 +85,60 @@ def test_mmengine_hub_works_after_a_plain_import(repo_dir, home):
     assert done.stdout.split() == ['MaskedTransformer', 'AVClassifier'], done.stderr
 
 
-def clip(rng, audio=3, visual=4):
-    return dict(audio=rng.normal(size=(audio, 6)), visual=rng.normal(size=(visual, 9)))
+def test_the_example_of_the_list_is_what_it_gives():
+    example = doctest.DocTestFinder().find(list_models, 'list_models', globs=dict(list_models=list_models))[0]
+    assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
 
 
-@pytest.fixture
-def classify(pretrained_zoo):
-    return avzoo.init_model(NAME, device='cpu')
+@pytest.mark.parametrize('pretrained', [False, None])
+def test_no_weights_are_asked_for_in_two_ways(make_zoo, tiny_info, pretrained):
+    make_zoo()
+    assert get_model(NAME, pretrained=pretrained, data_info=tiny_info).head.fc.out_features == 11
 
 
-def test_inference_ranks_by_calibrated_probability(classify):
-    found = avzoo.inference_model(classify, clip(np.random.default_rng(0)), top=11)[0]['predictions']
-    assert sum(entry['probability'] for entry in found) == pytest.approx(1, abs=1e-5)
-    assert [entry['score'] for entry in found] == sorted((entry['score'] for entry in found), reverse=True)
-    for entry in found:
-        offset = 0 if entry['novel'] else 0.25
-        assert entry['score'] == pytest.approx(entry['probability'] - offset, abs=1e-6)
-    assert {entry['class'] for entry in found if entry['novel']} == {'class09', 'class10'}
+@pytest.mark.parametrize('kind', ['folder', 'file'])
+def test_nothing_in_the_current_folder_stands_in_for_a_name(pretrained_zoo, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    if kind == 'folder':
+        (tmp_path / NAME).mkdir()
+    else:
+        (tmp_path / NAME).write_text('no weights')
+    assert get_model(NAME, pretrained=True).meta['name'] == NAME
+    assert get_model(NAME, pretrained=NAME).meta['name'] == NAME
+    assert load_any_checkpoint(NAME)['meta']['name'] == NAME  # As mmengine's hub asks.
+    with pytest.raises(CheckpointError, match=rf'{NAME} (is a folder|holds objects)'):
+        get_model(NAME, pretrained=f'./{NAME}')
 
 
-def test_one_clip_and_a_padded_batch_of_many_agree(classify, tmp_path):
-    rng = np.random.default_rng(0)
-    clips = [clip(rng), clip(rng, 7, 1), clip(rng, 1, 9)]
-    together = classify(clips)
-    for one, many in zip(clips, together, strict=True):
-        alone = classify(one)[0]['predictions']
-        for a, b in zip(alone, many['predictions'], strict=True):
-            assert a['class'] == b['class'] and a['probability'] == pytest.approx(b['probability'], abs=1e-5)
+def test_weights_of_a_config_go_by_the_name_of_its_file(pretrained_zoo, tmp_path):
+    config = find_model(NAME).config
+    assert get_model(config, pretrained=True).meta['name'] == NAME
+    other = tmp_path / 'mine.py'
+    other.write_text(f"_base_ = ['{config}']\n")
+    with pytest.raises(CheckpointError, match="no model 'mine'"):
+        get_model(other, pretrained=True)
 
 
-def test_npz_folders_and_stores_are_read(classify, tmp_path, tiny_store):
-    clips = [clip(np.random.default_rng(i)) for i in range(2)]
-    wanted = [entry['predictions'][0]['probability'] for entry in classify(clips)]
-    folder = tmp_path / 'clips'
-    (folder / 'sub').mkdir(parents=True)
-    np.savez(folder / 'a.npz', **clips[0])
-    np.savez(folder / 'sub' / 'b.npz', **clips[1])
-    found = classify(folder, batch_size=1)
-    assert [entry['video_id'] for entry in found] == ['a', 'sub/b']
-    assert [entry['predictions'][0]['probability'] for entry in found] == pytest.approx(wanted, abs=1e-5)
-    np.savez(tmp_path / 'many.npz', video_id=['x', 'y'], **{m: np.stack([c[m] for c in clips]) for m in clips[0]})
-    found = classify(tmp_path / 'many.npz', video_ids=['y'])
-    assert found[0]['video_id'] == 'y'
-    assert found[0]['predictions'][0]['probability'] == pytest.approx(wanted[1], abs=1e-5)
-    name = 'class03_stage_1_train_2'
-    assert classify(tiny_store, video_ids=[name])[0]['video_id'] == name
+def test_names_that_are_none_are_explained(pretrained_zoo):
+    with pytest.raises(ConfigError, match='name of the model is empty'):
+        get_model('')
+    with pytest.raises(CheckpointError, match='name of the checkpoint is empty'):
+        get_model(NAME, pretrained='')
+    nameless = Config(config_of(NAME).to_dict())
+    with pytest.raises(ConfigError, match='made in memory, so it has no name'):
+        get_model(nameless, pretrained=True)
 
 
-@pytest.mark.parametrize(('broken', 'message'), [
-    (lambda c: c.pop('audio'), 'has no audio features'),
-    (lambda c: c.update(visual=np.zeros((3, 8))), r'trained on \(steps, 9\)'),
-    (lambda c: c.update(visual=np.full((3, 9), np.nan)), 'NaN or infinity'),
-    (lambda c: c.update(audio=np.zeros((0, 6))), 'at least one step')])
-def test_clips_that_do_not_fit_are_refused(classify, broken, message):
-    one = clip(np.random.default_rng(0))
-    broken(one)
-    with pytest.raises(DataError, match=message):
-        classify(one)
+def test_a_checkpoint_that_does_not_say_its_data_is_refused(pretrained_zoo, published, tmp_path):
+    content = read_published(published[0])
+    meta = {key: value for key, value in content['meta'].items() if key != 'data_info'}
+    path = write_published(tmp_path / 'w.safetensors', content['state_dict'], meta)
+    with pytest.raises(CheckpointError, match='does not say its data_info'):
+        get_model(NAME, pretrained=path)
 
 
-def test_unknown_videos_and_missing_files_are_named(classify, tiny_store, tmp_path):
-    with pytest.raises(DataError, match="Did you mean 'class03_stage_1_train_2'"):
-        classify(tiny_store, video_ids=['class03_stage_1_train2'])
-    with pytest.raises(DataError, match='There are no features at'):
-        classify(tmp_path / 'nothing.npz')
+@pytest.mark.parametrize('device', ['foo', 'cuda:99'])
+def test_a_device_that_is_not_there_is_one_error(make_zoo, tiny_info, device):
+    make_zoo()
+    with pytest.raises(ConfigError, match=f"device='{device}' cannot be used"):
+        get_model(NAME, data_info=tiny_info, device=device)

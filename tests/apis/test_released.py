@@ -64,7 +64,7 @@ def test_released_features_become_a_store(store, home, server):
 
 
 def test_a_released_checkpoint_is_found_by_name_afterwards(store, models, home):
-    with pytest.raises(CheckpointError, match='No weights of'):
+    with pytest.raises(CheckpointError, match='must be converted first'):
         resolve_checkpoint(NAME)
     assert not has_weights(find_model(NAME))
     path, notes = released.fetch_released_weights(NAME, store, gamma=0.3)

@@ -1,0 +1,13 @@
+"""Checks of arguments that more than one public function takes."""
+
+from avzoo.utils.errors import ConfigError
+
+
+def check_positive(name: str, value: int) -> None:
+    """Refuse a count below 1.
+
+    Raises:
+        ConfigError: Names the argument and what it may be.
+    """
+    if value < 1:
+        raise ConfigError(f'{name}={value}; give a whole number of at least 1.')
