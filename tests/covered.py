@@ -43,7 +43,8 @@ COVERED: dict[str, dict[str, dict[str, str]]] = {
             modalities=f'{_ADAPT}batches_follow_modalities_window_and_seed',
             window=f'{_ADAPT}batches_follow_modalities_window_and_seed',
             seed=f'{_ADAPT}batches_follow_modalities_window_and_seed',
-            embedding=f'{_ADAPT}an_embedding_that_the_stores_lack_is_refused'),
+            embedding=f'{_ADAPT}an_embedding_that_the_stores_lack_is_refused',
+            device=f'{_ADAPT}batches_are_the_same_on_a_device'),
     },
     'sampler': {
         'ClassBalancedBatchSampler': dict(

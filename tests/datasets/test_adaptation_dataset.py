@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from avzoo.datasets.adaptation_dataset import AdaptationDataset
 from avzoo.datasets.feature_store import FeatureStore
@@ -55,3 +56,8 @@ def test_an_embedding_that_the_stores_lack_is_refused(tiny_store):
     assert adaptation(tiny_store, embedding='text').class_embeddings.shape == (11, 5)
     with pytest.raises(DataError):
         _ = adaptation(tiny_store, embedding='glove').class_embeddings
+
+
+def test_batches_are_the_same_on_a_device(tiny_store):
+    read, held = (adaptation(tiny_store, device=device)[-1]['features'] for device in (None, 'cpu'))
+    assert all(torch.equal(read[m]['x'], held[m]['x']) for m in read)
