@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.dist import is_main_process
 
 from avzoo.apis.checkpoints import resolve_checkpoint
+from avzoo.apis.model_index import read_index
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ensure_synth(cfg)
     work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')
     done = [evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, amp=args.amp)
-            for path in find_checkpoints(Path(args.checkpoint), args.split)]
+            for path in find_checkpoints(args.checkpoint, args.split)]
     if not is_main_process():
         return
     aggregate = aggregate_draws([e.metrics for e in done])
@@ -70,10 +71,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f'Written to {args.out}')
 
 
-def find_checkpoints(path: Path, split: str) -> list[Path]:
+def find_checkpoints(source: str, split: str) -> list[Path]:
     """Return the checkpoint itself, or those of a work directory: of each draw, or of stage 1 for validation."""
-    if not path.is_dir():
-        return [resolve_checkpoint(path)]
+    path = Path(source)
+    if source in read_index() or not path.is_dir():
+        return [resolve_checkpoint(source)]
     wanted = [p for p in finished_phases(path) if (p == Phase(1, 'full') if split == 'val' else p.draw is not None)]
     files = [(path / p.name / 'best.pth', path / p.name / 'last.pth') for p in wanted]
     found = [best if best.is_file() else last for best, last in files if best.is_file() or last.is_file()]

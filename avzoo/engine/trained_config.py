@@ -25,7 +25,7 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
 
     Args:
         cfg: Config of a curriculum, or one that a checkpoint carries.
-        meta: The checkpoint's ``meta``; one without a config is let pass.
+        meta: The checkpoint's ``meta``; one without a model's config is let pass.
         source: Where it comes from, for the error.
 
     Raises:
@@ -35,6 +35,8 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
     if not carried:
         return
     trained = parse_config_text(carried, source) if isinstance(carried, str) else carried
+    if 'model' not in trained:
+        return
     try:
         found = first_difference(_deciding(trained), _deciding(cfg))
     except (KeyError, TypeError, ConfigError) as error:
