@@ -16,15 +16,15 @@ from avzoo.registry import MODELS
 from avzoo.utils.config import load_config
 from tests.golden.conftest import second_forward, without_dropout
 
-FROZEN = 'model.frozen=("encoders","embedding","fusion")'
+FROZEN = ('encoders', 'embedding', 'fusion')
 
 
 @pytest.fixture
 def novel_step(build, batch, golden, fixed_noise):
     """A function that runs the golden novel batch backward with changed arguments."""
 
-    def run(*options):
-        model = without_dropout(build(FROZEN, *options))
+    def run(*options, frozen_mode='train'):
+        model = without_dropout(build(*options, frozen=FROZEN, frozen_mode=frozen_mode))
         own, step = batch('novel_'), golden.train_step
         model.conditioner.vectors[own['label']] = torch.tensor(golden.inputs['novel_text'])
         fixed_noise([step['noise'], step['x_T'], *step['chain_noise']], step['t'])
@@ -64,8 +64,8 @@ def test_diffusion_loss_reaches_the_features(novel_step, golden):
 def test_frozen_parts_stay_in_train_mode(novel_step, golden):
     want = {m: golden.train_step[f'novel.train.frozen.after_step.{p}.fc.1.running_mean']
             for m, p in (('audio', 'A_enc'), ('visual', 'V_enc'))}
-    model, _ = novel_step('model.frozen_mode=train')
-    fixed, _ = novel_step('model.frozen_mode=eval')
+    model, _ = novel_step(frozen_mode='train')
+    fixed, _ = novel_step(frozen_mode='eval')
     for m, released in want.items():
         np.testing.assert_allclose(model.encoders[m].net[1].running_mean, released, atol=1e-6, rtol=1e-5)
         assert not np.allclose(fixed.encoders[m].net[1].running_mean, released, atol=1e-4)

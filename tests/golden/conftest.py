@@ -46,16 +46,16 @@ def conversion(golden_dir, golden_store):
 
 @pytest.fixture
 def build(conversion, tmp_path):
-    """A function that builds the converted model, with changes of its config."""
+    """A function that builds the converted model, with changes of its config and of what a phase sets."""
     from avzoo.registry import MODELS
     from avzoo.utils.config import load_config
 
-    def make(*options, strict=True):
+    def make(*options, strict=True, **of_phase):
         path = tmp_path / 'config.py'
         path.write_text(conversion.config)
         cfg = load_config(path, options)
         model = MODELS.build(dict(cfg.model.to_dict(), data_preprocessor=cfg.data_preprocessor.to_dict(),
-                                  data_info=conversion.checkpoint['meta']['data_info']))
+                                  data_info=conversion.checkpoint['meta']['data_info'], **of_phase))
         model.load_state_dict(conversion.checkpoint['state_dict'], strict=strict)
         return model.eval()
 

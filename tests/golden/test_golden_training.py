@@ -23,8 +23,7 @@ class Case:
         self.name, self.want = name, {k[len(name) + 1:]: v for k, v in golden.train_step.items() if k.startswith(name)}
         split = name.split('.')[0]
         frozen = 'frozen' in name
-        self.model = without_dropout(build('model.frozen=("encoders","embedding","fusion")' if frozen
-                                           else 'model.frozen=()'))
+        self.model = without_dropout(build(frozen=('encoders', 'embedding', 'fusion') if frozen else ()))
         self.model.train('train' in name)
         # Training batches carry the vectors that the released code feeds, the validation batch the true ones.
         self.model.conditioner = ClassEmbedding(32, order='sorted' if split == 'val' else 'released')
