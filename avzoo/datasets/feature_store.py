@@ -43,7 +43,8 @@ class FeatureStore:
     def __init__(self, root: str | Path, *, verify: bool = False) -> None:
         self.root = Path(root)
         self._meta = read_meta(self.root)
-        if verify:
+        self._rows = self._map_features()
+        if verify:  # After the arrays were opened: one that is cut off is called so.
             verify_checksums(self.root, self._meta)
         self.name: str = self._meta['name']
         self.modalities = {key: Modality(key, entry['dim'], entry['dtype'], entry['seconds_per_step'])
@@ -55,7 +56,6 @@ class FeatureStore:
         videos = read_videos(self.root, self._meta, self.class_names)
         self.video_ids, self.labels, self.offsets, self.lengths = videos
         self._positions: dict[str, int] | None = None
-        self._rows = self._map_features()
 
     def __len__(self) -> int:
         return len(self.video_ids)
