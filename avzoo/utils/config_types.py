@@ -66,8 +66,9 @@ def _fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, Mapping) and all(_fits(v, inner[1]) for v in value.values() if len(inner) == 2)
     if issubclass(kind, Sequence) and not issubclass(kind, str):
         return isinstance(value, list | tuple) and (not inner or all(_fits(v, inner[0]) for v in value))
-    built = isinstance(value, Mapping) and 'type' in value and kind not in (bool, str)  # The section of an object.
-    return built or isinstance(value, kind)
+    if kind in (bool, str):
+        return isinstance(value, kind)
+    return isinstance(value, kind | str | Mapping)  # A config names or describes an object; who takes it, judges it.
 
 
 def _words(annotation: Any) -> str:

@@ -1,8 +1,13 @@
 """Configs: a typo is found before anything runs."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
 import pytest
 
 from avzoo.utils.config import check_config, load_config
+from avzoo.utils.config_types import check_types
 from avzoo.utils.errors import ConfigError
 
 
@@ -112,6 +117,16 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
 def test_impossible_value_is_refused_with_the_cure(path, option, words):
     with pytest.raises(ConfigError, match=words):
         load_config(path, [option])
+
+
+def test_annotations_beyond_plain_values_are_left_to_the_part():
+    class Part:
+        def __init__(self, path: Path, act: Callable | None = None, late: 'int' = 1, free=None,
+                     size: Annotated[int, 'px'] = 1) -> None: ...
+
+    check_types(dict(path='a/b', act='relu', late='x', free=[1], size='y'), Part, 'model.part')
+    with pytest.raises(ConfigError, match=r'model\.part\.act=3 .*Callable or None'):
+        check_types(dict(act=3), Part, 'model.part')
 
 
 @pytest.mark.parametrize(('key', 'cure'), [
