@@ -58,3 +58,7 @@ METRICS = _registry('metric', 'avzoo.evaluation', mmengine_registry.METRICS)
 HOOKS = _registry('hook', 'avzoo.engine', mmengine_registry.HOOKS)
 RUNNERS = _registry('runner', 'avzoo.engine', mmengine_registry.RUNNERS)
 OPTIM_WRAPPERS = _registry('optimizer wrapper', 'avzoo.engine', mmengine_registry.OPTIM_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = _registry('optimizer wrapper constructor', 'avzoo.engine',
+                                       mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS)
+OPTIMIZERS = _registry('optimizer', 'avzoo.engine', mmengine_registry.OPTIMIZERS)
+PARAM_SCHEDULERS = _registry('parameter scheduler', 'avzoo.engine', mmengine_registry.PARAM_SCHEDULERS)

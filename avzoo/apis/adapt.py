@@ -17,7 +17,6 @@ from avzoo.apis.checkpoints import class_columns, load_any_checkpoint, published
 from avzoo.apis.graft import graft_classes
 from avzoo.apis.publish import stage_one_outcomes
 from avzoo.apis.support import Support, open_support
-from avzoo.datasets.adaptation_dataset import AdaptationDataset  # noqa: F401, registers it
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.checkpoint import FORMAT, save_checkpoint

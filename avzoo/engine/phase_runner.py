@@ -62,7 +62,9 @@ class PhaseRunner(Runner):
                         for k, v in self.plain_model.state_dict().items()},
             optimizer=self.optim_wrapper.state_dict(),
             param_schedulers=[s.state_dict() for s in self.param_schedulers or []])
+        gamma = checkpoint['state_dict']['gamma'].clone()
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        checkpoint['state_dict']['gamma'] = gamma  # No average: it was chosen.
         if is_main_process():
             save_checkpoint(path, checkpoint)
         barrier()

@@ -13,9 +13,9 @@ from avzoo.utils.errors import CheckpointError, ConfigError
 # What a score goes through. Generator and conditioner serve in training only, and their shapes are compared anyway.
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head')
 # Settings that are of no account once a model is trained, and widths that may be stated or left to the data.
-_FREE = {'dropout', 'loss_weight', 'aux_weight', 'reg_weight', 'rec_weight', 'margin',
-         'in_dim', 'dim', 'dims', 'num_classes', 'embedding_dim', 'feature_dims', 'seconds_per_step', 'modalities',
-         'num_readouts'}
+_FREE = {'dropout', 'last_bn_momentum', 'padding_in_stats', 'fourier_scale', 'summary_std', 'init_cfg', 'loss_weight',
+         'aux_weight', 'reg_weight', 'rec_weight', 'margin', 'in_dim', 'dim', 'dims', 'num_classes', 'embedding_dim',
+         'feature_dims', 'seconds_per_step', 'modalities', 'num_readouts'}
 
 
 def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source: str) -> None:
@@ -50,7 +50,8 @@ def _deciding(cfg: Mapping[str, Any]) -> dict[str, Any]:
     model = cfg['model']
     parts = {name: _spelled_out(model.get(name), f'model.{name}') for name in _PARTS}
     preparation = cfg.get('data_preprocessor') or model.get('data_preprocessor')
-    return json.loads(json.dumps(dict(model=parts, data_preprocessor=_spelled_out(preparation, 'data_preprocessor'))))
+    whole = dict(model=parts, data_preprocessor=_spelled_out(preparation, 'data_preprocessor'))
+    return json.loads(json.dumps(whole, default=repr))  # A default may be any object.
 
 
 def _spelled_out(node: Any, path: str) -> Any:

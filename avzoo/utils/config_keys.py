@@ -60,7 +60,7 @@ _MOVED = {
 }
 _FREE_FORM = {'log_processor', 'model_wrapper_cfg'}
 _TYPED = ('model', 'data_preprocessor', 'val_evaluator', 'param_scheduler', 'custom_hooks', 'visualizer')
-_FOREIGN = ('OPTIMIZERS', 'PARAM_SCHEDULERS', 'VISUALIZERS', 'VISBACKENDS', 'WEIGHT_INITIALIZERS')
+_FOREIGN = ('VISUALIZERS', 'VISBACKENDS', 'WEIGHT_INITIALIZERS')
 
 
 def check_keys(cfg: Config) -> None:

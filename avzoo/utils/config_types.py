@@ -14,8 +14,8 @@ _FOREIGN = ('torch', 'mmengine')  # Their annotations are not kept to by themsel
 def check_types(node: Mapping, cls: type, path: str) -> None:
     """Compare the values of a part's section with the annotations of its constructor.
 
-    A whole number whose default is at least 1 counts something that there must be, and is refused below 1; any other
-    is refused below 0. A negative default lifts that bound.
+    In parts of avzoo a whole number without a default, or with one of at least 1, counts something that there must be,
+    and is refused below 1; one whose default is 0 is refused below 0.
 
     Args:
         node: The section.
@@ -35,16 +35,18 @@ def check_types(node: Mapping, cls: type, path: str) -> None:
             choices = get_args(annotation) if get_origin(annotation) is Literal else ()
             raise ConfigError(f'{path}.{name}={value!r} is not possible.{nearest(value, choices)} It must be '
                               f'{_words(annotation)}.')
-        least = _least(parameter)
+        least = _least(parameter, cls)
         if least is not None and isinstance(value, int) and value < least:
             raise ConfigError(f'{path}.{name}={value!r} is not possible; it must be at least {least}.')
 
 
-def _least(parameter: inspect.Parameter) -> int | None:
+def _least(parameter: inspect.Parameter, cls: type) -> int | None:
     default = parameter.default
-    if parameter.annotation is not int or (isinstance(default, int) and default < 0):
+    if parameter.annotation is not int or not cls.__module__.startswith('avzoo.'):
         return None
-    return 0 if default == 0 else 1
+    if default is inspect.Parameter.empty:
+        return 1
+    return None if not isinstance(default, int) or default < 0 else min(default, 1)
 
 
 def _fits(value: Any, annotation: Any) -> bool:
@@ -56,19 +58,29 @@ def _fits(value: Any, annotation: Any) -> bool:
     if annotation in (None, type(None)):
         return value is None
     if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
+    if annotation in (bool, str):
+        return isinstance(value, annotation)
     kind = origin or annotation
-    if not isinstance(kind, type) or kind is inspect.Parameter.empty:
-        return True
-    if issubclass(kind, Mapping):
+    if kind in (dict, Mapping):
         return isinstance(value, Mapping) and all(_fits(v, inner[1]) for v in value.values() if len(inner) == 2)
-    if issubclass(kind, Sequence) and not issubclass(kind, str):
-        return isinstance(value, list | tuple) and (not inner or all(_fits(v, inner[0]) for v in value))
-    if kind in (bool, str):
-        return isinstance(value, kind)
-    return isinstance(value, kind | str | Mapping)  # A config names or describes an object; who takes it, judges it.
+    if kind in (list, tuple, Sequence):
+        return isinstance(value, list | tuple) and _items_fit(value, kind, inner)
+    # A config names or describes an object; who takes it, judges it. A bare number describes none.
+    return not isinstance(value, int | float) or annotation in (Any, inspect.Parameter.empty) or _unknown(annotation)
+
+
+def _items_fit(values: Sequence, kind: type, inner: tuple) -> bool:
+    if kind is tuple and inner[1:] != (...,) and inner:
+        return len(values) == len(inner) and all(map(_fits, values, inner))
+    return not inner or all(_fits(value, inner[0]) for value in values)
+
+
+def _unknown(annotation: Any) -> bool:
+    """Return whether this is more than a class: nothing is known of what may be given then."""
+    return not isinstance(annotation, type)
 
 
 def _words(annotation: Any) -> str:
@@ -83,8 +95,8 @@ def _words(annotation: Any) -> str:
     named = {bool: 'True or False', int: 'a whole number', float: 'a number', str: 'a text'}
     if kind in named:
         return named[kind]
-    if issubclass(kind, Mapping):
+    if kind in (dict, Mapping):
         return 'a section (a dict)' + (f' in which each value is {_words(inner[1])}' if len(inner) == 2 else '')
-    if issubclass(kind, Sequence):
+    if kind in (list, tuple, Sequence):
         return 'a list' + (f' in which each item is {_words(inner[0])}' if inner else '')
-    return f'a {kind.__name__}'
+    return f'a {getattr(kind, "__name__", kind)}'

@@ -1,6 +1,5 @@
 """Which values the settings outside of registered parts may have."""
 
-import os
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -15,7 +14,7 @@ _KINDS = {
                      'auto_scale_lr', 'visualizer'), (Mapping, 'a section (a dict)')),
     'param_scheduler': (Mapping | list | tuple, 'a section (a dict), or a list'),
     'custom_hooks': (list | tuple, 'a list'),
-    **dict.fromkeys(('data_root', 'work_dir'), (str | os.PathLike, "a path; a name of digits is written './123'")),
+    **dict.fromkeys(('data_root', 'work_dir'), (str, "the text of a path; a name of digits is written './123'")),
     **dict.fromkeys(('method', 'runner_type'), (str, 'a text')),
 }
 _METRICS = ('B0', 'B', 'N', 'HM', 'FSL', 'AUSUC')

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from avzoo.utils.errors import AvzooError
@@ -38,4 +38,8 @@ def held_alone(folder: Path, busy: str) -> Iterator[None]:
                 time.sleep(0.2)
             except OSError:  # A file system without locks.
                 break
-        yield
+        try:
+            yield
+        finally:  # Closing is not enough: loader workers that were forked meanwhile share the open file.
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)

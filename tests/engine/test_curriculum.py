@@ -250,15 +250,17 @@ def test_a_checkpoint_of_the_base_substage_or_of_other_classes_is_not_tested(sma
 
 def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdiff, tmp_path, monkeypatch):
     average = "custom_hooks=[{'type': 'FitHook'}, {'type': 'EMAHook', 'momentum': 0.3, 'update_buffers': True}]"
-    whole = small_avdiff(tmp_path / 'whole', average)
+    average = (average, 'val_evaluator.gamma_grid=[0.3]')
+    whole = small_avdiff(tmp_path / 'whole', *average)
     CurriculumRunner(whole, stage=1).train()
     chosen = json.loads((tmp_path / 'whole' / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
     found = evaluate_checkpoint(whole, tmp_path / 'whole/stage1_full/best.pth', split='val', draw=None,
                                 work_dir=tmp_path)
     assert {k: found.metrics[k] for k in ('B', 'N', 'AUSUC')} == {k: chosen[k] for k in ('B', 'N', 'AUSUC')}
+    assert found.metrics['gamma'] == 0.3  # Chosen, and no average of what was before.
 
     stop_in(monkeypatch, 'stage1_full')
-    broken = small_avdiff(tmp_path / 'broken', average)
+    broken = small_avdiff(tmp_path / 'broken', *average)
     with pytest.raises(Stopped):
         CurriculumRunner(broken, stage=1).train()
     CurriculumRunner(broken, stage=1, resume=True).train()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
@@ -122,9 +122,11 @@ def test_impossible_value_is_refused_with_the_cure(path, option, words):
 def test_annotations_beyond_plain_values_are_left_to_the_part():
     class Part:
         def __init__(self, path: Path, act: Callable | None = None, late: 'int' = 1, free=None,
-                     size: Annotated[int, 'px'] = 1) -> None: ...
+                     size: Annotated[int, 'px'] = 1, extra: dict[str, Any] | None = None,
+                     pair: tuple[str, int] = ('a', 1), offset: int = 1) -> None: ...
 
-    check_types(dict(path='a/b', act='relu', late='x', free=[1], size='y'), Part, 'model.part')
+    check_types(dict(path='a/b', act='relu', late='x', free=[1], size=3, extra=dict(a=object()), pair=('b', 2),
+                     offset=0), Part, 'model.part')
     with pytest.raises(ConfigError, match=r'model\.part\.act=3 .*Callable or None'):
         check_types(dict(act=3), Part, 'model.part')
 

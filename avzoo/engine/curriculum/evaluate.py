@@ -33,7 +33,7 @@ class Evaluation:
 
 
 def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: str, draw: int | None,
-                        work_dir: str | os.PathLike, amp: bool = False) -> Evaluation:
+                        work_dir: str | os.PathLike, amp: bool = False, own: bool = False) -> Evaluation:
     """Evaluate a checkpoint with the calibration that it carries.
 
     Args:
@@ -43,11 +43,13 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
         draw: The draw whose test set is meant; ``None`` takes that of the checkpoint.
         work_dir: Where the log goes.
         amp: Compute in bfloat16.
+        own: Whether this very config trained it; otherwise that is checked.
     """
     content = load_checkpoint(checkpoint)
     meta = content['meta']
     _check_origin(cfg, meta, split, str(checkpoint))
-    check_trained_config(cfg, meta, str(checkpoint))
+    if not own:
+        check_trained_config(cfg, meta, str(checkpoint))
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.registry import DATASETS, METRICS, MODELS
+from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.register import register_all_modules
 

@@ -149,7 +149,7 @@ class CurriculumRunner:
     def _test_draw(self, draw: int) -> None:
         phase = Phase(2, 'full', draw)
         path = self.work_dir / phase.name / start_file(self.cfg, phase)
-        found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent)
+        found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent, own=True)
         self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall)
         if dist.is_main_process():
             self.state.write()

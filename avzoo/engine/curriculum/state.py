@@ -40,7 +40,7 @@ class CurriculumState:
     def __init__(self, work_dir: str | Path, settings: dict[str, Any], processes: int | None = None) -> None:
         self.path = Path(work_dir) / FILE_NAME
         self.processes = processes
-        self.settings = json.loads(json.dumps(settings, default=str))  # A path is its text.
+        self.settings = json.loads(json.dumps(settings))
         self.phases: dict[str, dict] = {}
         self.tests: dict[str, dict] = {}
         self.store_sha256 = ''
