@@ -54,7 +54,8 @@ class Progress:
         pace_now = self._pace.get(self.phase.substage, 0.0)
         left = (runner.max_iters - runner.iter) * pace_now
         for phase in self.phases[self.phases.index(self.phase) + 1:]:
-            batches = self.cfg.train_dataloader.batch_sampler.get('num_batches', 300) * (1 if phase.substage == 'base' else 2)
+            batches = self.cfg.train_dataloader.batch_sampler.get('num_batches', 300)
+            batches *= 1 if phase.substage == 'base' else 2
             left += (phase_epochs(self.cfg, phase, self.outcomes) * batches
                      * self._pace.get(phase.substage, pace_now))
         seconds = int(left + 0.5)
