@@ -1,7 +1,7 @@
 """Teach a trained model new classes from K clips each.
 
 The model keeps its base classes; the new classes take the place of the novel classes that it knew. One full sub-stage
-is run: the fusion is frozen, batches of base videos and of the new clips take turns. So it wants
+is run: parts are frozen as the config says, batches of base videos and of the new clips take turns. So it wants
   - a base model: published weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
   - the training videos of its base classes (--base-store), lest it forget them,
   - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder

@@ -20,6 +20,7 @@ from avzoo.apis.support import Support, open_support
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.checkpoint import FORMAT, save_checkpoint
+from avzoo.engine.curriculum.evaluate import check_splits
 from avzoo.engine.curriculum.plan import Phase, phase_config, phase_epochs
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.hooks import PhaseHook
@@ -78,7 +79,11 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
         clips = open_support(support, shots=shots, known=base, scratch=Path(scratch), draw=draw, classes=classes,
                              seconds=meta['data_info']['seconds_per_step'], vector_width=width,
                              seed=cfg.randomness.seed)
-        columns = _column_order(base, clips, FeatureStore(root))
+        store = FeatureStore(root)
+        shots_of_base = meta.get('num_shots', shots)
+        if shots_of_base in store.shots():
+            check_splits(meta, store, shots_of_base, str(path), only=f'stage{stated(meta, "stage", path)}_base')
+        columns = _column_order(base, clips, store)
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
         config = cfg.pretty_text  # Before the paths of this adaptation, which are gone after it.
         cfg.train_dataloader.dataset = dict(

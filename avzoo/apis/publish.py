@@ -23,7 +23,7 @@ from avzoo.version import __version__
 
 # What a checkpoint of training says about itself and published weights keep.
 _KEPT = ('phase', 'stage', 'substage', 'draw', 'num_shots', 'epoch', 'seed', 'classes', 'base_mask', 'data_info',
-         'outcomes')
+         'splits', 'outcomes')
 
 
 def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *, name: str | None = None,

@@ -1,5 +1,6 @@
 """The data set of one phase: some splits of a feature store, with the classes of its stage."""
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -124,6 +125,12 @@ def _held_store(root: Path, device: str) -> FeatureStore:
     except (RuntimeError, AssertionError) as error:  # No such device, or no room; a torch without CUDA asserts.
         raise ConfigError(f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Leave device "
                           'out to read batches from disk.') from error
+
+
+def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:
+    """Return a fingerprint of the videos of a split, whatever their order."""
+    ids = sorted(store.video_ids[store.split(num_shots, name)].tolist())
+    return hashlib.sha256('\n'.join(ids).encode()).hexdigest()
 
 
 def stage_classes(store: FeatureStore, num_shots: int, stage: int) -> tuple[np.ndarray, np.ndarray]:

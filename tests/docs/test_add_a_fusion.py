@@ -21,7 +21,7 @@ def folder(repo_dir, tmp_path_factory):
     files = dict(re.findall(r'<!-- file: (\S+) -->\n```python\n(.*?)```', page, re.DOTALL))
     assert sorted(files) == ['weighted_mean.py', 'weighted_mean_synth_5shot.py']
     check = re.search(r'<!-- check -->\n```python\n(.*?)```', page, re.DOTALL).group(1)
-    for name, text in dict(files, **{'check.py': f'import weighted_mean\n{check}'}).items():
+    for name, text in dict(files, **{'check.py': check}).items():
         (out / name).write_text(text, encoding='utf-8')
     return out
 

@@ -248,6 +248,18 @@ def test_a_checkpoint_of_the_base_substage_or_of_other_classes_is_not_tested(sma
         evaluate_checkpoint(cfg, tmp_path / 'other.pth', split='test', draw=0, work_dir=tmp_path)
 
 
+def test_a_store_whose_shots_were_drawn_anew_is_not_tested_on(small_avdiff, tmp_path, tiny_store, finished):
+    shutil.copytree(tiny_store, tmp_path / 'store')
+    lists = tmp_path / 'store' / 'splits' / '2shot'
+    shots, rest = ((lists / f'{name}_novel_0.txt').read_text().splitlines() for name in ('stage2', 'test'))
+    (lists / 'stage2_novel_0.txt').write_text('\n'.join([rest[0], *shots[1:]]))
+    (lists / 'test_novel_0.txt').write_text('\n'.join([shots[0], *rest[1:]]))
+    cfg = small_avdiff(tmp_path / 'run', f'data_root={tmp_path / "store"}')
+    with pytest.raises(CheckpointError, match=r'trained on other videos .* in stage2_novel_0'):
+        evaluate_checkpoint(cfg, finished[0] / 'stage2_full_draw0' / 'last.pth', split='test', draw=None,
+                            work_dir=tmp_path)
+
+
 def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdiff, tmp_path, monkeypatch):
     average = "custom_hooks=[{'type': 'FitHook'}, {'type': 'EMAHook', 'momentum': 0.3, 'update_buffers': True}]"
     average = (average, 'val_evaluator.gamma_grid=[0.3]')

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.gfsl_dataset import split_digest
 from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.plan import evaluation_config
 from avzoo.engine.optim import autocast
@@ -58,7 +60,9 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
     run_cfg.load_from = str(Path(checkpoint))
     run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma='search' if split == 'test' and unset else 'checkpoint')
     runner = PhaseRunner.from_cfg(run_cfg)
-    _check_classes(meta, runner.test_dataloader.dataset.metainfo['classes'], str(checkpoint))
+    data = runner.test_dataloader.dataset
+    _check_classes(meta, data.metainfo['classes'], str(checkpoint))
+    check_splits(meta, data.store, cfg.num_shots, str(checkpoint))
     if amp:  # Around the step itself: mmengine's loop switches off what stands around the loop.
         runner.model.test_step = autocast()(runner.model.test_step)
     metrics = runner.test()
@@ -90,3 +94,19 @@ def _check_classes(meta: dict, classes: list[str], source: str) -> None:
                    f'{len(known)} classes where the data has {len(classes)}')
         raise CheckpointError(f'{source} was trained on other classes: it has {odd}. Name the data it was trained on '
                               'by --cfg-options data_root=... num_shots=...')
+
+
+def check_splits(meta: dict, store: FeatureStore, num_shots: int, source: str, *, only: str | None = None) -> None:
+    """Refuse a store whose training lists are not those that a checkpoint saw: its test may hold videos of them.
+
+    Args:
+        meta: The checkpoint's ``meta``; one that does not tell is let pass.
+        store: The store.
+        num_shots: K of the lists.
+        source: Where the checkpoint comes from, for the error.
+        only: Compare this list alone.
+    """
+    for name, digest in (meta.get('splits') or {}).items():
+        if only in (None, name) and split_digest(store, num_shots, name) != digest:
+            raise CheckpointError(f'{source} was trained on other videos than {store.root} lists in {name}, so its '
+                                  'test might hold some of them. Restore the store, or train again.')

@@ -10,6 +10,7 @@ import mmengine.dist as dist
 from mmengine.config import Config
 
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
 from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
@@ -121,7 +122,7 @@ class CurriculumRunner:
         substage = self.cfg.curriculum[phase.substage]
         runner = PhaseRunner.from_cfg(cfg)
         meta = dict(phase=phase.name, stage=phase.stage, substage=phase.substage, draw=phase.draw,
-                    num_shots=self.cfg.num_shots, **_plain(runner.train_dataloader.dataset.metainfo, cfg))
+                    num_shots=self.cfg.num_shots, **_plain(runner.train_dataloader.dataset, cfg))
         hook = PhaseHook(meta=meta, monitor=substage['monitor'], begin=partial(progress.begin, phase),
                          report=progress.report, keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate)
         runner.register_hook(hook)
@@ -209,9 +210,11 @@ class CurriculumRunner:
                              f'finished {missing[0]}. Run without --stage, or with --stage 1 first.')
 
 
-def _plain(metainfo: dict, cfg: Config) -> dict:
+def _plain(dataset: GFSLDataset, cfg: Config) -> dict:
     """Return what a checkpoint tells about its data."""
-    return dict(classes=metainfo['classes'], base_mask=metainfo['base_mask'], data_info=cfg.model.data_info.to_dict())
+    info = dataset.metainfo
+    return dict(classes=info['classes'], base_mask=info['base_mask'], data_info=cfg.model.data_info.to_dict(),
+                splits={name: split_digest(dataset.store, cfg.num_shots, name) for name in dataset.splits})
 
 
 def _mean_recall(tests: list[dict]) -> dict[str, float]:
