@@ -51,7 +51,8 @@ def read_meta(root: Path) -> dict[str, Any]:
         meta = json.loads(path.read_text(encoding='utf-8'))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
-                        'with a tool of tools/dataset_converters/.') from None
+                        'with a tool of tools/dataset_converters/ (the authors\' features: tools/download.py --dataset '
+                        'NAME).') from None
     except (ValueError, OSError) as error:
         raise DataError(f'{path} cannot be read: {error}. {_CURE}') from None
     found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)

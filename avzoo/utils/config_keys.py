@@ -96,8 +96,11 @@ def known_keys(node: Mapping, path: str) -> set[str] | None:
 
 def unknown_key(path: str, choices: set[str]) -> ConfigError:
     """Return the error of a key that does not exist; ``path`` ends in it."""
+    section = path.rpartition('.')[0]
+    inherited = (f" If {section} inherits it from another part, put _delete_=True beside its type." if 'type' in choices
+                 else '')
     return ConfigError(f"Unknown config key '{path}'.{nearest(path.rpartition('.')[2], choices)} "
-                       f"Valid here: {', '.join(sorted(choices))}.")
+                       f"Valid here: {', '.join(sorted(choices))}.{inherited}")
 
 
 def _check_typed(value: Any, path: str) -> None:
