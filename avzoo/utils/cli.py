@@ -29,7 +29,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print('interrupted; a training run goes on with --resume', file=sys.stderr)
+        print('interrupted', file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The interpreter flushes stdout once more at exit; let it do so into nothing.
