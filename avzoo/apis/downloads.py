@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 from avzoo.apis.home import cache_home, is_offline
 from avzoo.apis.transfer import Report, TransferError, forget, transfer
 from avzoo.utils.errors import AvzooError
-from avzoo.utils.files import atomic_write_text, locked, sha256_of
+from avzoo.utils.files import atomic_write_text, sha256_of
+from avzoo.utils.lock import locked
 
 
 class DownloadError(AvzooError):

@@ -11,6 +11,7 @@ from avzoo.registry import DATA_SAMPLERS
 from avzoo.utils.errors import DataError
 
 Subset = Literal['base', 'novel', 'all']
+NUM_BATCHES = 300  # AV-DIFF, sec. 5.1
 
 
 @DATA_SAMPLERS.register_module()
@@ -27,7 +28,7 @@ class ClassBalancedBatchSampler:
         subsets: Which classes a batch is drawn from, in turn: ``base``, ``novel`` or ``all``.
     """
 
-    def __init__(self, sampler: DefaultSampler, batch_size: int, *, num_batches: int = 300,
+    def __init__(self, sampler: DefaultSampler, batch_size: int, *, num_batches: int = NUM_BATCHES,
                  subsets: tuple[Subset, ...] = ('base',)) -> None:
         self.batch_size, self.num_batches = batch_size, num_batches
         self.subsets = tuple(subsets)

@@ -68,19 +68,16 @@ def _fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, Mapping) and all(_fits(v, inner[1]) for v in value.values() if len(inner) == 2)
     if kind in (list, tuple, Sequence):
         return isinstance(value, list | tuple) and _items_fit(value, kind, inner)
+    if annotation in (Any, inspect.Parameter.empty) or not isinstance(annotation, type):
+        return True
     # A config names or describes an object; who takes it, judges it. A bare number describes none.
-    return not isinstance(value, int | float) or annotation in (Any, inspect.Parameter.empty) or _unknown(annotation)
+    return not isinstance(value, int | float)
 
 
 def _items_fit(values: Sequence, kind: type, inner: tuple) -> bool:
     if kind is tuple and inner[1:] != (...,) and inner:
         return len(values) == len(inner) and all(map(_fits, values, inner))
     return not inner or all(_fits(value, inner[0]) for value in values)
-
-
-def _unknown(annotation: Any) -> bool:
-    """Return whether this is more than a class: nothing is known of what may be given then."""
-    return not isinstance(annotation, type)
 
 
 def _words(annotation: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from avzoo.datasets.samplers import NUM_BATCHES
 from avzoo.engine.hooks import best_epoch
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import ConfigError
@@ -74,6 +75,11 @@ def phase_epochs(cfg: Config, phase: Phase, outcomes: dict[str, dict]) -> int:
     if phase.stage == 2 and 'best_epoch' in outcomes.get(f'stage1_{phase.substage}', {}):
         return outcomes[f'stage1_{phase.substage}']['best_epoch']
     return cfg.curriculum[phase.substage]['max_epochs']
+
+
+def epoch_steps(cfg: Config, substage: str) -> int:
+    """Return the training steps in an epoch of a sub-stage: in the full one, base and novel batches take turns."""
+    return cfg.train_dataloader.batch_sampler.get('num_batches', NUM_BATCHES) * (1 if substage == 'base' else 2)
 
 
 def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | Path) -> Config:

@@ -8,30 +8,31 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config, plan_phases
+from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.register import register_all_modules
 
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_LOADERS = ('train_dataloader', 'val_dataloader')
 
 
-def preflight(cfg: Config, phases: Sequence[Phase]) -> None:
+def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config, GFSLDataset]]:
     """Open the data of every phase and test, and build what each sub-stage's run builds.
+
+    Returns:
+        Each phase with its config and its training set.
 
     Raises:
         ConfigError: If a part cannot be built.
         DataError: If training and evaluation share videos, or the draws differ in their classes.
     """
     register_all_modules()
-    tried = set()
+    checked, tried = [], set()
     for phase in phases:
         run = phase_config(cfg, phase, {}, cfg.work_dir)
-        train = DATASETS.build(run.train_dataloader.dataset)
-        held_out = []
-        if run.val_dataloader:
-            held_out.append(DATASETS.build(run.val_dataloader.dataset))
+        data = {name: DATASETS.build(run[name].dataset) for name in _LOADERS if run.get(name)}
+        train, *held_out = data.values()
         if phase.draw is not None:
             test = evaluation_config(cfg, 'test', phase.draw, cfg.work_dir)
             held_out.append(DATASETS.build(test.test_dataloader.dataset))
@@ -39,29 +40,23 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> None:
         for one in held_out:
             _check_apart(train, one)
         if (phase.stage, phase.substage) not in tried:
-            _try_parts(run)
+            _try_parts(run, epoch_steps(cfg, phase.substage), data)
             tried.add((phase.stage, phase.substage))
+        checked.append((phase, run, train))
     with _reported('val_evaluator'):
         METRICS.build(cfg.val_evaluator)
+    return checked
 
 
 def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
     """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
     draws = range(cfg.curriculum.num_draws) if draws is None else draws
-    preflight(cfg, plan_phases(draws, stage))
     lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
-    for phase in plan_phases(draws, stage):
-        run = phase_config(cfg, phase, {}, cfg.work_dir)
-        data = DATASETS.build(run.train_dataloader.dataset)
+    for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '
-                     f'{upto}{run.train_cfg.max_epochs} epochs of {_steps(run)} steps')
+                     f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase.substage)} steps')
     return '\n'.join(lines)
-
-
-def _steps(run: Config) -> int:
-    sampler = run.train_dataloader.batch_sampler
-    return sampler.get('num_batches', 300) * len(sampler.subsets)
 
 
 def _check_apart(train: GFSLDataset, held_out: GFSLDataset) -> None:
@@ -83,11 +78,11 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
                         f'stage2_novel_{draw}; mend the lists.')
 
 
-def _try_parts(run: Config) -> None:
+def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> None:
     model = MODELS.build(run.model)
     with _reported('optim_wrapper'):
         wrapper = build_optim_wrapper(model, run.optim_wrapper)
-    steps, counts = _steps(run), run.optim_wrapper.get('accumulative_counts', 1)
+    counts = run.optim_wrapper.get('accumulative_counts', 1)
     if steps % counts:
         raise ConfigError(f'optim_wrapper.accumulative_counts={counts} does not divide the {steps} steps of an epoch: '
                           'gradients would be carried into the next one and lost when a run is resumed. Choose a '
@@ -95,10 +90,9 @@ def _try_parts(run: Config) -> None:
     for i, scheduler in enumerate(run.param_scheduler or ()):
         with _reported(f'param_scheduler.{i}'):
             PARAM_SCHEDULERS.build(dict(scheduler), default_args=dict(optimizer=wrapper, epoch_length=steps))
-    for name in _LOADERS:
-        if run.get(name):
-            with _reported(name):
-                PhaseRunner.build_dataloader(run[name], seed=run.randomness.seed)
+    for name, dataset in data.items():
+        with _reported(name):
+            PhaseRunner.build_dataloader(dict(run[name], dataset=dataset), seed=run.randomness.seed)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import time
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from avzoo.engine.curriculum.plan import Phase, phase_epochs
+from avzoo.engine.curriculum.plan import Phase, epoch_steps, phase_epochs
 from avzoo.engine.log import log_line
 
 
@@ -54,9 +54,7 @@ class Progress:
         pace_now = self._pace.get(self.phase.substage, 0.0)
         left = (runner.max_iters - runner.iter) * pace_now
         for phase in self.phases[self.phases.index(self.phase) + 1:]:
-            batches = self.cfg.train_dataloader.batch_sampler.get('num_batches', 300)
-            batches *= 1 if phase.substage == 'base' else 2
-            left += (phase_epochs(self.cfg, phase, self.outcomes) * batches
+            left += (phase_epochs(self.cfg, phase, self.outcomes) * epoch_steps(self.cfg, phase.substage)
                      * self._pace.get(phase.substage, pace_now))
         seconds = int(left + 0.5)
         return f'{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}'

@@ -14,6 +14,7 @@ from avzoo.models.converters.avdiff_config import config_from_args, published_co
 from avzoo.models.converters.avdiff_keys import UNUSED, to_released
 from avzoo.models.converters.avdiff_settings import CURRICULUM, DATASETS, MODEL, PLAIN, TRAINING, check_settings
 from avzoo.models.converters.avdiff_tensors import check_names, check_tensors
+from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError
 
 _CALIBRATION_HIDDEN = 32  # width of the released code's unused network
@@ -114,7 +115,9 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     check_settings(settings, source)
     rebuilt = config_from_args(settings, dataset or 'ucf', shots).model.to_dict()
     for part in _PARTS:
-        _compare(config['model'].get(part), rebuilt[part], f'model.{part}', source)
+        if odd := first_difference(config['model'].get(part), rebuilt[part], f'model.{part}'):
+            raise CheckpointError(f'{source}: the model has {odd.path}={odd.before!r}, the released code has only '
+                                  f'{odd.now!r}; it cannot run there.')
     return settings
 
 
@@ -129,16 +132,6 @@ def _windows(config: dict[str, Any], published: dict[str, Any]) -> dict[str, Any
             settings.update({f'batch_seqlen_{phase}_maxlen': _lookup(windows[phase], 'steps') for phase in phases})
             settings[f'batch_seqlen_{mode}_trim'] = _lookup(windows[phases[-1]], 'position') or 'random'
     return settings
-
-
-def _compare(ours: Any, released: Any, path: str, source: str) -> None:
-    """Refuse a part of the model that the released code would build otherwise."""
-    if isinstance(ours, Mapping) and isinstance(released, Mapping):
-        for key in [*released, *(ours.keys() - released.keys())]:
-            _compare(ours.get(key), released.get(key), f'{path}.{key}', source)
-    elif ours != released:
-        raise CheckpointError(f'{source}: the model has {path}={ours!r}, the released code has only {released!r}; it '
-                              'cannot run there.')
 
 
 def _notes(config: dict[str, Any], dataset: str | None) -> list[str]:
