@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import avzoo  # noqa: F401, before mmengine, which it makes safe to import
+
 REPO = Path(__file__).resolve().parents[1]
 CONFIGS = REPO / 'configs'
 

@@ -1,5 +1,8 @@
 """Test a checkpoint, or all draws of a finished run, and print the B / N / HM / FSL table."""
 
+import avzoo  # noqa: F401, before mmengine, which it makes safe to import
+
+# isort: split
 import argparse
 import json
 import os

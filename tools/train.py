@@ -1,5 +1,8 @@
 """Train a method through the whole curriculum and print its B / N / HM / FSL table."""
 
+import avzoo  # noqa: F401, before mmengine, which it makes safe to import
+
+# isort: split
 import argparse
 import inspect
 import sys

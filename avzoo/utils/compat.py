@@ -5,7 +5,9 @@ Nothing here is imported from torch at module level, so that ``import avzoo`` st
 """
 
 import os
-from importlib import metadata
+import sys
+from contextlib import ExitStack, suppress
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,27 @@ def share_cores() -> None:
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 
+def import_yapf() -> None:
+    """Import yapf, which mmengine needs, while no other process does.
+
+    Once after each installation it writes a cache, and moves it into place before its last bytes are written. A process
+    that starts at the same moment, of torchrun say, then read an empty file: ``EOFError: Ran out of input``.
+    """
+    if 'yapf' in sys.modules:
+        return
+    from avzoo.apis.home import cache_home
+    from avzoo.utils.lock import locked
+
+    with ExitStack() as stack:
+        with suppress(OSError):  # A home that cannot be written to.
+            stack.enter_context(locked(cache_home() / 'yapf'))
+        import_module('yapf')
+
+
 def patch_mmengine() -> None:
     """Tell mmengine of avzoo and, where pkg_resources is gone, how to find installed packages without it."""
+    import_yapf()
+
     from mmengine.config.utils import MODULE2PACKAGE
 
     from avzoo.apis.mmengine_hub import patch_hub

@@ -99,3 +99,26 @@ def test_waiting_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):
     monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
     compat.share_cores()
     assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'
+
+
+def test_yapf_is_imported_under_a_lock_once(tmp_path):
+    code = """
+import sys, contextlib, avzoo
+from avzoo.utils import compat, lock
+for name in [name for name in sys.modules if name.split('.')[0] == 'yapf']:
+    del sys.modules[name]
+asked = []
+
+@contextlib.contextmanager
+def recorded(target):
+    asked.append('yapf' in sys.modules)
+    yield
+    asked.append('yapf' in sys.modules)
+
+lock.locked = recorded
+compat.import_yapf()
+compat.import_yapf()
+assert asked == [False, True], asked
+"""
+    subprocess.run([sys.executable, '-c', code], check=True, env=dict(os.environ, AVZOO_HOME=str(tmp_path / 'home')))
+    assert list((tmp_path / 'home').iterdir()) == []  # The lock is gone.
