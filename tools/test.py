@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.dist import is_main_process
 
+from avzoo.apis.build import config_path
 from avzoo.apis.checkpoints import resolve_checkpoint
 from avzoo.apis.model_index import read_index
 from avzoo.datasets.synthetic import ensure_synth
@@ -40,7 +41,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file that the checkpoint was trained with')
+    parser.add_argument('config', metavar='NAME_OR_CONFIG',
+                        help='what the checkpoint was trained with: a name of the zoo, or a config file')
     parser.add_argument('checkpoint', help=_CHECKPOINT_HELP)
     add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG/test')
     parser.add_argument('--split', choices=['val', 'test'], default='test', help='what to evaluate on')
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if Path(args.out).suffix not in ('.json', '.npz'):
             raise ConfigError(f'--out {args.out}: the file must end in .json or .npz.')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    args.config = config_path(args.config)
     cfg = config_from_arguments(args)
     ensure_synth(cfg)
     work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from avzoo.apis.build import config_path
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.preflight import describe_plan
 from avzoo.registry import RUNNERS
@@ -35,7 +36,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file, e.g. configs/avdiff/avdiff_ucf_5shot.py')
+    parser.add_argument('config', metavar='NAME_OR_CONFIG',
+                        help='a name of the zoo, or a config file, e.g. configs/avdiff/avdiff_ucf_5shot.py')
     add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG')
     parser.add_argument('--resume', nargs='?', const=True, default=False, metavar='CKPT',
                         help='go on with the run in the work directory; with CKPT, the running phase goes back to that '
@@ -54,6 +56,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train."""
     args = parse_arguments(argv)
+    args.config = config_path(args.config)
     cfg = config_from_arguments(args)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     if args.amp:
@@ -70,7 +73,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.dry_run:
         print(describe_plan(cfg, draws, args.stage))
         return
-    runner(cfg, resume=args.resume, stage=args.stage, draws=draws).train()
+    try:
+        runner(cfg, resume=args.resume, stage=args.stage, draws=draws).train()
+    except KeyboardInterrupt:
+        print(f'{cfg.work_dir} keeps what is done. The same command with --resume goes on from there.', file=sys.stderr)
+        raise
 
 
 def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int) -> tuple[int, ...] | None:

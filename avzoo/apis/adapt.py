@@ -27,7 +27,7 @@ from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.engine.trained_config import check_trained_config
 from avzoo.utils.arguments import check_positive
-from avzoo.utils.errors import CheckpointError, ConfigError, DataError
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 
 
 def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
@@ -91,7 +91,10 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
             support_ids=clips.video_ids, classes=columns, base_classes=base,
             base_split=f'stage{stated(meta, "stage", path)}_base')
         outcomes = _outcomes(cfg, content, path, epochs)
-        trained = _train(cfg, content, path, Phase(2, 'full', draw), outcomes, Path(scratch) / 'run')
+        try:
+            trained = _train(cfg, content, path, Phase(2, 'full', draw), outcomes, Path(scratch) / 'run')
+        except AvzooError as error:  # A folder of clips was packed into a store that nobody but us knows of.
+            raise type(error)(str(error).replace(str(clips.store.root), str(support))) from error
         out.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(out, dict(trained, meta=dict(trained['meta'], config=config)))
     return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))

@@ -28,11 +28,19 @@ def config_of(name_or_config: str | os.PathLike | Config, options: Sequence[str]
     """
     if isinstance(name_or_config, Config):
         return name_or_config
-    if not str(name_or_config):
+    return load_config(config_path(name_or_config), options)
+
+
+def config_path(name_or_path: str | os.PathLike) -> Path:
+    """Return the config file of a model's name; a path is returned as it is.
+
+    Raises:
+        ConfigError: If the zoo has no model of that name.
+    """
+    if not str(name_or_path):
         raise ConfigError('The name of the model is empty. avzoo.list_models() shows all names.')
-    path = Path(name_or_config)
-    is_file = path.suffix == '.py' or len(path.parts) > 1
-    return load_config(path if is_file else find_model(str(name_or_config)).config, options)
+    path = Path(name_or_path)
+    return path if path.suffix == '.py' or len(path.parts) > 1 else find_model(str(name_or_path)).config
 
 
 def model_name(cfg: Config) -> str:
@@ -60,8 +68,8 @@ def data_info_of(cfg: Config, *, data_root: str | os.PathLike | None = None) -> 
         return GFSLDataset(root, splits=('stage2_base', 'stage2_novel_0'), num_shots=cfg.num_shots).data_info
     benchmark = find_benchmark(root.name)
     if benchmark is None:
-        raise ConfigError(f'There is no feature store {root} to read feature widths and classes from; give data_root, '
-                          'data_info, or a checkpoint.')
+        raise ConfigError(f'There is no feature store {root} to read feature widths and classes from; give '
+                          'data_root (--data-root), data_info, or a checkpoint.')
     return benchmark.data_info
 
 

@@ -21,7 +21,8 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     """
     path = Path(path)
     if not path.is_file():
-        near = nearest(path.stem, [p.stem for p in path.parent.glob('*.py')]) if path.parent.is_dir() else ''
+        there = path.parent.glob('*.py') if path.parent.is_dir() else path.parent.parent.glob('*/*.py')
+        near = nearest(path.as_posix(), [p.as_posix() for p in there])
         raise ConfigError(f'There is no config {path}.{near} The configs lie in configs/METHOD/.')
     try:
         cfg = Config.fromfile(path)

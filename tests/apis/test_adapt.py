@@ -118,7 +118,9 @@ def test_frozen_parts_stay_as_they_were(base_model, support, tmp_path):
     (lambda f: None, {'classes': ['tap dancing']}, "Did you mean 'tap dance'"),
     (lambda f: None, {'base_store': 'nowhere'}, 'give the store that it was trained on'),
     (lambda f: (f / 'classes.csv').write_text('label\ntap dance\n'), {}, 'do not name the same classes'),
-    (lambda f: np.savez(f / 'tap dance' / '0.npz', audio=np.zeros((1, 6)), visual=np.zeros((1, 8))), {}, 'shape')])
+    (lambda f: np.savez(f / 'tap dance' / '0.npz', audio=np.zeros((1, 6)), visual=np.zeros((1, 8))), {}, 'shape'),
+    (lambda f: [np.savez(p, audio=np.zeros((1, 6)), visual=np.zeros((1, 8))) for p in f.glob('*/*.npz')], {},
+     r'^(?!.*avzoo-adapt).*/support: visual features are 8-d')])
 def test_support_that_does_not_fit_is_refused(base_model, support, tmp_path, change, arguments, message):
     cfg, path, _ = base_model
     change(support)

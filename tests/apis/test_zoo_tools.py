@@ -12,6 +12,7 @@ import pytest
 
 from avzoo.apis import model_index
 from avzoo.utils.cli import run_tool
+from avzoo.utils.errors import ConfigError
 from avzoo.utils.files import sha256_of
 
 TOOLS = ['predict', 'adapt', 'download', 'model_converters/publish_model', 'misc/make_model_zoo',
@@ -114,6 +115,36 @@ def test_the_origin_of_weights_is_written_and_read(repo_dir, make_zoo, monkeypat
     tool.main(['--converted-from', 'https://a.b:7443/models.zip', '--models', 'tiny*'])
     model_index._read_collections.cache_clear()
     assert model_index.read_index(root)['tiny_custom_5shot'].converted_from == 'https://a.b:7443/models.zip'
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    (dict(), None), (dict(method='MBT'), 'is a run with method MBT'), (dict(num_shots=1), 'a run with num_shots 1'),
+    (dict(draws=[{}]), 'is a run with draws 1, but tiny_custom_5shot has 3')])
+def test_only_results_of_a_whole_run_of_the_model_are_written(repo_dir, make_zoo, monkeypatch, tmp_path, change,
+                                                              message):
+    root = make_zoo()
+    (root / 'configs/tiny/metafile.yml').write_text(METAFILE)
+    tool = load(repo_dir, 'misc/update_metafiles')
+    monkeypatch.setattr(tool, 'REPO', root)
+    run = dict(method='AV-DIFF', dataset='custom', num_shots=5, seed=42, draws=[{}] * 3,
+               aggregate=dict(B=1.0, N=2.0, HM=4 / 3, FSL=3.0, ci95=0.5))
+    (tmp_path / 'results.json').write_text(json.dumps({**run, **change}))
+    args = ['--results', tmp_path / 'results.json', '--models', 'tiny_custom_5shot']
+    if message is None:
+        tool.main(list(map(str, args)))
+        assert 'HM: 1.33' in (root / 'configs/tiny/metafile.yml').read_text()
+    else:
+        with pytest.raises(ConfigError, match=message):
+            tool.main(list(map(str, args)))
+
+
+def test_operations_follow_the_config(repo_dir, capsys):
+    tool = load(repo_dir, 'analysis_tools/get_flops')
+    counts = []
+    for options in ([], ['--cfg-options', 'model.fusion.depth=2', 'model.fusion.switch_after=1']):
+        tool.main(['avdiff_ucf_5shot', *options])
+        counts.append(int(capsys.readouterr().out.split()[1].replace(',', '')))
+    assert counts[1] < counts[0]
 
 
 def test_stale_pages_are_told_and_mended(repo_dir, make_zoo):

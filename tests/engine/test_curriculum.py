@@ -178,6 +178,7 @@ def test_stage_two_without_stage_one_is_refused(small_avdiff, tmp_path):
 
 def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
     assert CurriculumRunner(small_avdiff(tmp_path), stage=1).train() is None
+    assert 'Stage 1 is finished. Validation chose epoch ' in (tmp_path / 'curriculum.log').read_text()
     CurriculumRunner(small_avdiff(tmp_path), resume=True, stage=2, draws=(1,)).train()
     results = CurriculumRunner(small_avdiff(tmp_path), resume=True).train()
     assert results['aggregate'] == finished[1]['aggregate']

@@ -56,6 +56,36 @@ def test_a_runner_that_runs_no_curriculum_is_refused(train, repo_dir, name):
         train.main([str(repo_dir / CONFIG), '--cfg-options', f'runner_type={name}'])
 
 
+def test_a_name_of_the_zoo_stands_for_its_config(train, built, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    train.main(['avdiff_custom_5shot', '--cfg-options', 'runner_type=RecordingRunner'])
+    assert built[0]['cfg'].work_dir == 'work_dirs/avdiff_custom_5shot' and built[0]['cfg'].method == 'AV-DIFF'
+
+
+@pytest.mark.parametrize(('config', 'words'), [
+    ('avdif_custom_5shot', "no model 'avdif_custom_5shot'. Did you mean 'avdiff_custom_5shot'"),
+    ('configs/avdif/avdiff_custom_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'"),
+    ('configs/avdiff/avdiff_custm_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'")])
+def test_a_wrong_name_or_folder_is_answered_with_the_nearest(train, repo_dir, monkeypatch, config, words):
+    monkeypatch.chdir(repo_dir)
+    with pytest.raises(ConfigError, match=words):
+        train.main([config])
+
+
+def test_an_interruption_says_how_to_go_on(train, repo_dir, monkeypatch, capsys):
+    class InterruptedRunner:
+        def __init__(self, cfg, *, resume, stage, draws):
+            pass
+
+        def train(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(RUNNERS.module_dict, 'InterruptedRunner', InterruptedRunner)
+    with pytest.raises(KeyboardInterrupt):
+        train.main([str(repo_dir / CONFIG), '--work-dir', 'runs/a', '--cfg-options', 'runner_type=InterruptedRunner'])
+    assert 'runs/a keeps what is done. The same command with --resume' in capsys.readouterr().err
+
+
 def test_work_dir_of_the_config_counts_unless_one_is_given(train, built, repo_dir):
     run(train, repo_dir)
     run(train, repo_dir, options=['work_dir=runs/a'])

@@ -127,15 +127,30 @@ def write_weights(path: Path, urls: Sequence[str], licence: str, converted_from:
 def read_run(path: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding='utf-8'))
-        if missing := {'B', 'N', 'HM', 'FSL'} - run['aggregate'].keys() or {'seed'} - run.keys():
+        wanted = {'method', 'dataset', 'num_shots', 'seed', 'draws'}
+        if missing := {'B', 'N', 'HM', 'FSL'} - run['aggregate'].keys() or wanted - run.keys():
             raise ValueError(f'it lacks {sorted(missing)[0]}')
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f'{path} is no results.json of tools/train.py: {type(error).__name__}: {error}.') from error
     return run
 
 
+def check_run(path: Path, run: Mapping[str, Any], name: str) -> None:
+    from avzoo.apis.build import config_of
+
+    cfg = config_of(name)
+    wanted = dict(method=cfg.method, num_shots=cfg.num_shots, draws=cfg.curriculum.num_draws)
+    for key, value in wanted.items():
+        found = len(run['draws']) if key == 'draws' else run[key]
+        if found != value:
+            raise ConfigError(f'{path} is a run with {key} {found}, but {name} has {value}. Name the results of a '
+                              'whole run of that model.')
+
+
 def write_results(paths: Sequence[Path], name: str) -> None:
     runs = [read_run(path) for path in paths]
+    for path, run in zip(paths, runs, strict=True):
+        check_run(path, run, name)
     first = runs[0]['aggregate']
     values = {key: round(sum(run['aggregate'][key] for run in runs) / len(runs), 2) for key in ('B', 'N', 'HM', 'FSL')}
     if len(runs) == 1 and first.get('ci95') is not None:

@@ -68,6 +68,8 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
         on_progress: Called with (class files done, class files in all).
     """
     root = Path(root)
+    if not root.is_dir():
+        raise DataError(f'There is no folder {root}. ROOT is the unzipped folder of one released data set.')
     there = find_shots(root)
     shots = there if shots is None else sorted(set(shots))
     absent = sorted(set(shots) - set(there))
