@@ -23,12 +23,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.progress import Progress
-
-from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.importers.arrays import import_arrays
-from avzoo.datasets.splits import format_table
+from avzoo.datasets.importers.report import describe_store, progress_of
 from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool
 
 
@@ -55,17 +51,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task('videos', total=None)
+    with progress_of('videos') as on_progress:
         out = import_arrays(
             args.out, features=args.features, lists=args.lists, class_embeddings=args.class_embeddings,
             shots=args.shots, draws=args.draws, seed=args.seed, name=args.name, dtype=args.dtype,
             seconds_per_step=dict(audio=args.seconds_audio, visual=args.seconds_visual),
-            skip_missing=args.skip_missing,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total))
-    store = FeatureStore(out)
-    print(f'{out}: {store}')
-    print(format_table({k: store.split_sizes(k) for k in store.shots()}))
+            skip_missing=args.skip_missing, on_progress=on_progress)
+    print(describe_store(out))
     return 0
 
 

@@ -12,12 +12,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.progress import Progress
-
-from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.importers.official import DATASETS, import_official
-from avzoo.datasets.splits import format_table
+from avzoo.datasets.importers.report import describe_store, progress_of
 from avzoo.utils.cli import positive_int, run_tool
 
 
@@ -36,13 +32,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task('class files', total=None)
+    with progress_of('class files') as on_progress:
         out = import_official(args.root, args.out, shots=args.shots, dataset=args.dataset, dtype=args.dtype,
-                              on_progress=lambda done, total: progress.update(task, completed=done, total=total))
-    store = FeatureStore(out)
-    print(f'{out}: {store}')
-    print(format_table({k: store.split_sizes(k) for k in store.shots()}))
+                              on_progress=on_progress)
+    print(describe_store(out))
     return 0
 
 
