@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from avzoo.apis.build import config_path
 from avzoo.datasets.synthetic import ensure_synth
@@ -20,7 +21,7 @@ from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.launch import add_common_arguments, config_from_arguments
 
 _EPILOG = """examples:
-  the whole curriculum on the embedded data set
+  the whole curriculum on the embedded data set; the name avdiff_synth_5shot does as well
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py
   go on after an interruption (finished phases are not run again)
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py --resume
@@ -73,10 +74,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.dry_run:
         print(describe_plan(cfg, draws, args.stage))
         return
+    run = runner(cfg, resume=args.resume, stage=args.stage, draws=draws)
     try:
-        runner(cfg, resume=args.resume, stage=args.stage, draws=draws).train()
+        run.train()
     except KeyboardInterrupt:
-        print(f'{cfg.work_dir} keeps what is done. The same command with --resume goes on from there.', file=sys.stderr)
+        if is_main_process():
+            print(f'{cfg.work_dir} keeps what is done. The same command with --resume, without a path, goes on from '
+                  'there.', file=sys.stderr)
         raise
 
 

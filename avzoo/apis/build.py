@@ -40,7 +40,7 @@ def config_path(name_or_path: str | os.PathLike) -> Path:
     if not str(name_or_path):
         raise ConfigError('The name of the model is empty. avzoo.list_models() shows all names.')
     path = Path(name_or_path)
-    return path if path.suffix == '.py' or len(path.parts) > 1 else find_model(str(name_or_path)).config
+    return path if path.suffix or len(path.parts) > 1 else find_model(str(name_or_path)).config
 
 
 def model_name(cfg: Config) -> str:

@@ -1,8 +1,6 @@
 """Training checkpoints: written atomically, read without executing anything, loaded strictly."""
 
 import os
-import pickle
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from torch import nn
 
 from avzoo.apis.published import is_extra_state, read_published
 from avzoo.utils.errors import CheckpointError
+from avzoo.utils.safe_load import load_tensors
 
 FORMAT = 'avzoo-checkpoint'
 
@@ -42,17 +41,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         return read_published(path)
     if not path.is_file():
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
-    try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:  # Its text advises to open the file all the same.
-        named = re.search(r'GLOBAL (\S+)', str(error))
-        raise CheckpointError(f'{path} holds objects other than tensors and plain values'
-                              f'{f" ({named[1]})" if named else ""}, and was not opened, since that could run code. '
-                              'Use a checkpoint that avzoo wrote.') from error
-    except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f'{path} is no readable checkpoint (damaged or cut short?): {reason} Copy it again or '
-                              'train again.') from error
+    checkpoint = load_tensors(path, str(path), 'Use a checkpoint that avzoo wrote: copy it again or train again.')
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if not isinstance(meta, dict) or meta.get('format') != FORMAT:
         raise CheckpointError(f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '

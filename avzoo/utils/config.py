@@ -8,7 +8,7 @@ from mmengine.config import Config
 from avzoo.utils.config_keys import check_keys
 from avzoo.utils.config_options import apply_option, parse_value
 from avzoo.utils.config_values import check_values
-from avzoo.utils.errors import ConfigError, nearest
+from avzoo.utils.errors import ConfigError, nearest_of
 
 __all__ = ['check_config', 'load_config', 'parse_value']
 
@@ -21,9 +21,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     """
     path = Path(path)
     if not path.is_file():
-        there = path.parent.glob('*.py') if path.parent.is_dir() else path.parent.parent.glob('*/*.py')
-        near = nearest(path.as_posix(), [p.as_posix() for p in there])
-        raise ConfigError(f'There is no config {path}.{near} The configs lie in configs/METHOD/.')
+        raise ConfigError(f'There is no config {path}.{_nearest_file(path)} The configs lie in configs/METHOD/.')
     try:
         cfg = Config.fromfile(path)
     except Exception as error:
@@ -32,6 +30,13 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         apply_option(cfg, option)
     check_config(cfg)
     return cfg
+
+
+def _nearest_file(path: Path) -> str:
+    """Suggest the file of the most similar name: its stem if it lies in the same folder, its path in one beside it."""
+    files = {p.stem: p for p in path.parent.parent.glob('*/*.py')} | {p.stem: p.stem for p in path.parent.glob('*.py')}
+    stem = nearest_of(path.stem, files)
+    return '' if stem is None else f" Did you mean '{files[stem]}'?"
 
 
 def check_config(cfg: Config) -> None:

@@ -22,5 +22,11 @@ class CheckpointError(AvzooError):
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the choice most like ``word``, or an empty string."""
+    found = nearest_of(word, choices)
+    return '' if found is None else f" Did you mean '{found}'?"
+
+
+def nearest_of(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice most like ``word``, if any is like it."""
     found = difflib.get_close_matches(str(word), list(map(str, choices)), n=1, cutoff=0.5)
-    return f" Did you mean '{found[0]}'?" if found else ''
+    return found[0] if found else None

@@ -119,11 +119,13 @@ def test_the_origin_of_weights_is_written_and_read(repo_dir, make_zoo, monkeypat
 
 @pytest.mark.parametrize(('change', 'message'), [
     (dict(), None), (dict(method='MBT'), 'is a run with method MBT'), (dict(num_shots=1), 'a run with num_shots 1'),
-    (dict(draws=[{}]), 'is a run with draws 1, but tiny_custom_5shot has 3')])
+    (dict(draws=[{}]), 'is a run with draws 1, but tiny_custom_5shot has 3'), (dict(draws=3), 'draws is no list'),
+    (dict(dataset='synth_fsl'), 'dataset synth_fsl, but tiny_custom_5shot has ucf_fsl')])
 def test_only_results_of_a_whole_run_of_the_model_are_written(repo_dir, make_zoo, monkeypatch, tmp_path, change,
                                                               message):
     root = make_zoo()
-    (root / 'configs/tiny/metafile.yml').write_text(METAFILE)
+    dataset = 'UCF-FSL' if 'dataset' in change else 'custom'
+    (root / 'configs/tiny/metafile.yml').write_text(METAFILE.replace('Dataset: custom', f'Dataset: {dataset}'))
     tool = load(repo_dir, 'misc/update_metafiles')
     monkeypatch.setattr(tool, 'REPO', root)
     run = dict(method='AV-DIFF', dataset='custom', num_shots=5, seed=42, draws=[{}] * 3,
@@ -140,11 +142,13 @@ def test_only_results_of_a_whole_run_of_the_model_are_written(repo_dir, make_zoo
 
 def test_operations_follow_the_config(repo_dir, capsys):
     tool = load(repo_dir, 'analysis_tools/get_flops')
-    counts = []
+    parameters, operations = [], []
     for options in ([], ['--cfg-options', 'model.fusion.depth=2', 'model.fusion.switch_after=1']):
         tool.main(['avdiff_ucf_5shot', *options])
-        counts.append(int(capsys.readouterr().out.split()[1].replace(',', '')))
-    assert counts[1] < counts[0]
+        words = capsys.readouterr().out.replace(',', '').split()
+        parameters.append(int(words[1]))
+        operations.append(int(words[3]))
+    assert parameters[1] < parameters[0] and operations[1] < operations[0]
 
 
 def test_stale_pages_are_told_and_mended(repo_dir, make_zoo):

@@ -96,6 +96,11 @@ def test_shots_that_are_not_there_are_named(released, tmp_path):
         import_official(tmp_path, tmp_path / 'out')
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r'There is no folder .*/nowhere'):
+        import_official(tmp_path / 'nowhere', tmp_path / 'store')
+
+
 def test_videos_are_matched_by_name_not_by_position(own_copy, golden_store, tmp_path):
     def turn_round(content):
         for key in content:

@@ -70,6 +70,11 @@ def test_predictions_hold_ids_labels_columns_and_scores(trained, run, options, t
     assert np.allclose(found['scores'].sum(1), 1, atol=1e-5)
 
 
+def test_a_name_of_the_zoo_stands_for_the_config(trained, run, options, tmp_path):
+    code, _, err = run('test', 'avdiff_custom_5shot', trained[0], '--work-dir', tmp_path, *options)
+    assert code == 0, err
+
+
 def test_validation_split_takes_the_model_of_stage_one(trained, run, options, tmp_path):
     code, out, err = run('test', CONFIG, trained[0], '--split', 'val', '--work-dir', tmp_path, *options)
     assert code == 0 and 'validation' in out, err

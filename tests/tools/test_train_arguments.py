@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 
 from avzoo.registry import RUNNERS
+from avzoo.utils.config import load_config
 from avzoo.utils.errors import ConfigError
 
 CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
@@ -65,11 +66,26 @@ def test_a_name_of_the_zoo_stands_for_its_config(train, built, monkeypatch, tmp_
 @pytest.mark.parametrize(('config', 'words'), [
     ('avdif_custom_5shot', "no model 'avdif_custom_5shot'. Did you mean 'avdiff_custom_5shot'"),
     ('configs/avdif/avdiff_custom_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'"),
-    ('configs/avdiff/avdiff_custm_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'")])
+    ('configs/mbt/avdiff_custom_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'"),
+    ('configs/avdiff/avdiff_custm_5shot.py', "Did you mean 'avdiff_custom_5shot'")])
 def test_a_wrong_name_or_folder_is_answered_with_the_nearest(train, repo_dir, monkeypatch, config, words):
     monkeypatch.chdir(repo_dir)
     with pytest.raises(ConfigError, match=words):
         train.main([config])
+
+
+def test_a_name_like_none_gets_no_suggestion(train, repo_dir, monkeypatch):
+    monkeypatch.chdir(repo_dir)
+    with pytest.raises(ConfigError, match=r'There is no config configs/avdiff/qqqq\.py\. The configs lie in'):
+        train.main(['configs/avdiff/qqqq.py'])
+
+
+def test_a_config_in_another_format_lies_anywhere(train, built, repo_dir, monkeypatch, tmp_path):
+    cfg = load_config(repo_dir / CONFIG, ['runner_type=RecordingRunner'])
+    cfg.dump(str(tmp_path / 'mine.json'))
+    monkeypatch.chdir(tmp_path)
+    train.main(['mine.json'])
+    assert built[0]['cfg'].work_dir == 'work_dirs/mine'
 
 
 def test_an_interruption_says_how_to_go_on(train, repo_dir, monkeypatch, capsys):

@@ -20,7 +20,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('models', metavar='NAME_OR_CONFIG', nargs='+', help='a name of the zoo, or a config file')
     parser.add_argument('--data-root', metavar='STORE', help="feature store (default: the config's)")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='change config values, e.g. model.fusion.depth=2')
+                        help='change config values of every model named, e.g. model.fusion.depth=2')
     parser.add_argument('--seconds', type=positive_float, default=10.0, help='length of the clip (default: 10)')
     return parser.parse_args(argv)
 

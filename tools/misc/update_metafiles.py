@@ -130,20 +130,25 @@ def read_run(path: Path) -> dict[str, Any]:
         wanted = {'method', 'dataset', 'num_shots', 'seed', 'draws'}
         if missing := {'B', 'N', 'HM', 'FSL'} - run['aggregate'].keys() or wanted - run.keys():
             raise ValueError(f'it lacks {sorted(missing)[0]}')
+        if not isinstance(run['draws'], list):
+            raise ValueError('draws is no list')
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f'{path} is no results.json of tools/train.py: {type(error).__name__}: {error}.') from error
     return run
 
 
 def check_run(path: Path, run: Mapping[str, Any], name: str) -> None:
+    from avzoo.apis.benchmarks import find_benchmark
     from avzoo.apis.build import config_of
 
     cfg = config_of(name)
     wanted = dict(method=cfg.method, num_shots=cfg.num_shots, draws=cfg.curriculum.num_draws)
+    found = dict(run, draws=len(run['draws']))
+    if benchmark := find_benchmark(find_model(name).dataset):
+        wanted['dataset'] = benchmark.store_name
     for key, value in wanted.items():
-        found = len(run['draws']) if key == 'draws' else run[key]
-        if found != value:
-            raise ConfigError(f'{path} is a run with {key} {found}, but {name} has {value}. Name the results of a '
+        if found[key] != value:
+            raise ConfigError(f'{path} is a run with {key} {found[key]}, but {name} has {value}. Name the results of a '
                               'whole run of that model.')
 
 

@@ -96,7 +96,11 @@ class CurriculumRunner:
         progress = Progress(self.cfg, self.phases, self.state.phases)
         for phase in todo:
             self._run_phase(phase, progress)
-        results = self.test() if self.stage != 1 else self._report_stage_one()
+        results = None
+        if self.stage == 1:
+            self._report_stage_one()
+        else:
+            results = self.test()
         if not todo:
             log_line('Every phase was finished already: nothing was trained.')
         return results
@@ -107,8 +111,8 @@ class CurriculumRunner:
         if done.get('metrics'):
             shown = '  '.join(f'{key} {done["metrics"][key]:.2f}' for key in ('B', 'N', 'HM', 'FSL'))
             chose = f' Validation chose epoch {done["best_epoch"]} of {done["epochs"]}: {shown}.'
-        log_line(f'Stage 1 is finished.{chose} --resume, with or without --stage 2, goes on to the table of the test '
-                 'set.')
+        log_line(f'Stage 1 is finished.{chose} The same command with --resume in place of --stage 1 goes on to the '
+                 'table of the test set.')
 
     def test(self) -> dict:
         """Test the finished draws, write ``results.json`` and ``results.md``, and show the table."""

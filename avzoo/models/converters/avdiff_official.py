@@ -137,7 +137,7 @@ def _checkpoint_file(run: ReleasedRun, draw: int | None) -> ReleasedFile:
         return run.files['AVDiff_score.pt']
     raise CheckpointError(f'{run} holds no checkpoint' + (f' of draw {draw}' if draw is not None else '') +
                           f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. One of them can '
-                          'be named itself.')
+                          'be named itself, out of an archive once it is unpacked.')
 
 
 def _check_layers(released: dict[str, Tensor], cfg: Config, source: str) -> None:

@@ -1,7 +1,6 @@
 """Finding a released AV-DIFF checkpoint in a file, a run folder, or an archive of many run folders."""
 
 import io
-import pickle
 import re
 import stat
 import struct
@@ -18,6 +17,7 @@ import torch
 from avzoo.models.converters.avdiff_settings import DATASETS, parse_settings, shots_of
 from avzoo.models.converters.avdiff_tensors import shown
 from avzoo.utils.errors import CheckpointError
+from avzoo.utils.safe_load import load_tensors
 
 _MAX_YAML = 1 << 20
 _MAX_CHECKPOINT = 4 << 30
@@ -86,21 +86,12 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     Raises:
         CheckpointError: If it is damaged, holds objects of any other kind, or is no checkpoint.
     """
-    try:
-        if zipfile.is_zipfile(file):  # Since 2020 a .pt is itself a zip, which may be compressed.
-            with zipfile.ZipFile(file) as archive:
-                _check_members(archive, name, _MAX_CHECKPOINT)
-        if isinstance(file, io.BytesIO):
-            file.seek(0)
-        content = torch.load(file, map_location='cpu', weights_only=True)
-    except CheckpointError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f'{name} is no checkpoint, or holds objects other than tensors and plain values; it was '
-                              f'not opened: {str(error).splitlines()[0]}') from error
-    except Exception as error:
-        text = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f'{name} is no readable checkpoint (damaged or cut short?): {text}') from error
+    if zipfile.is_zipfile(file):  # Since 2020 a .pt is itself a zip, which may be compressed.
+        with _open(file, name) as archive:
+            _check_members(archive, name, _MAX_CHECKPOINT)
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+    content = load_tensors(file, name, 'Get it again from its origin.')
     state = content.get('model') if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise CheckpointError(f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
@@ -122,7 +113,7 @@ def find_runs(source: Path) -> list[ReleasedRun]:
         settings = {name: _read_file(file.path) for name, file in files.items() if _is_settings(name)}
     elif not source.is_file():
         raise CheckpointError(f'There is no {source}. Give a .pt, a run folder or a zip of run folders.')
-    elif source.suffix == '.pt' or not _is_plain_zip(source):
+    elif source.suffix == '.pt' or (source.suffix != '.zip' and not _is_plain_zip(source)):
         return [_bare_run(source)]
     else:
         with _open(source) as archive:
@@ -161,11 +152,11 @@ def _read_file(path: Path) -> bytes:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open(file: Path | io.BytesIO, name: str = '') -> Iterator[zipfile.ZipFile]:
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(file)
     except (*_ZIP_ERRORS, OSError) as error:
-        raise CheckpointError(f'{path} is a damaged archive: {error}. Get it again from its origin.') from error
+        raise CheckpointError(f'{name or file} is a damaged archive: {error}. Get it again from its origin.') from error
     with archive:
         yield archive
 

@@ -1,6 +1,7 @@
 """What is no released AV-DIFF checkpoint, or unsafe to open, is refused with one clear error."""
 
 import io
+import pickle
 import runpy
 import stat
 import struct
@@ -118,6 +119,13 @@ def test_an_archive_with_a_damaged_directory_is_refused(run_folder, tmp_path):
         convert(path)
 
 
+def test_an_archive_that_is_cut_short_is_called_damaged(run_folder, tmp_path):
+    path = archive(tmp_path, run_folder())
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match='is a damaged archive'):
+        convert(path)
+
+
 def test_no_more_is_unpacked_than_an_archive_says(run_folder, tmp_path):
     path = archive(tmp_path, run_folder())
     with zipfile.ZipFile(path, 'a', zipfile.ZIP_BZIP2) as file:
@@ -162,3 +170,11 @@ def test_settings_of_another_run_are_not_overwritten(run_folder, tmp_path, tool)
     assert refused(outcome, 'belongs to another run') and (folder / 'args.yaml').read_bytes() == before
     for _ in range(2):  # Its own may be written again.
         assert tool(tmp_path / 'out/checkpoint.pth', tmp_path / 'back/AVDiff_score.pt', '--reverse') == (0, [])
+
+
+@pytest.mark.parametrize('content', [b'<!DOCTYPE html><html></html>', pickle.dumps(print, protocol=4)])
+def test_what_torch_refuses_is_one_line_without_its_advice(run_folder, tmp_path, tool, recwarn, content):
+    folder = run_folder()
+    (folder / 'AVDiff_score.pt').write_bytes(content)
+    code, lines = tool(folder, tmp_path / 'out')
+    assert refused((code, lines), 'could run code') and 'weights_only' not in lines[0] and not recwarn.list
