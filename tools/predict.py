@@ -28,7 +28,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--video-id', nargs='+', metavar='ID', help='only these clips (default: all)')
     add('--top', type=positive_int, default=5, metavar='N', help='classes to name (default: %(default)s)')
     add('--json', action='store_true', help='print JSON instead of a table')
-    add('--no-calibration', action='store_true', help="rank by score alone, without the validated calibration")
+    add('--no-calibration', action='store_true',
+        help='rank by score alone, without the validated calibration gamma, which lowers the scores of base classes')
     add('--batch-size', type=positive_int, default=64, help='clips computed at a time (default: %(default)s)')
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
         help='config values that were changed when the checkpoint was trained, e.g. model.fusion.depth=2')

@@ -1,6 +1,7 @@
 """The curriculum: its phases, what it hands on, and that it can be stopped anywhere."""
 
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -178,7 +179,10 @@ def test_stage_two_without_stage_one_is_refused(small_avdiff, tmp_path):
 
 def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
     assert CurriculumRunner(small_avdiff(tmp_path), stage=1).train() is None
-    assert 'Stage 1 is finished. Validation chose epoch ' in (tmp_path / 'curriculum.log').read_text()
+    log = (tmp_path / 'curriculum.log').read_text()
+    assert 'Stage 1 is finished. Validation chose epoch ' in log
+    assert re.search(r'stage1_base .* loss \S+  B0 \S+  B \S+  N \S+  HM \S+  FSL \S+  lr ', log)
+    assert re.search(r'stage1_full .* loss \S+  HM \S+  B \S+  N \S+  FSL \S+  lr ', log)
     CurriculumRunner(small_avdiff(tmp_path), resume=True, stage=2, draws=(1,)).train()
     results = CurriculumRunner(small_avdiff(tmp_path), resume=True).train()
     assert results['aggregate'] == finished[1]['aggregate']
@@ -186,7 +190,9 @@ def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
 
 def test_without_validation_all_configured_epochs_are_run(small_avdiff, tmp_path):
     cfg = small_avdiff(tmp_path, 'curriculum.validate=False', 'curriculum.num_draws=1', 'curriculum.references=[]')
-    results = CurriculumRunner(cfg).train()
+    CurriculumRunner(cfg, stage=1).train()
+    assert 'Stage 1 is finished. The same command with --resume' in (tmp_path / 'curriculum.log').read_text()
+    results = CurriculumRunner(cfg, resume=True).train()
     phases = json.loads((tmp_path / 'curriculum.json').read_text())['phases']
     assert [p['epochs'] for p in phases.values()] == [3, 3, 3, 3] and results['gamma'] == 0.0
 

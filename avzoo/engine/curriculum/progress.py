@@ -12,6 +12,8 @@ from avzoo.engine.log import log_line
 class Progress:
     """Report phase, epoch, loss, validation and the time left, one line per epoch.
 
+    Of validation, the metric that chooses the sub-stage's epoch comes first.
+
     The time left is counted in training steps: those still to come, at the pace of the same sub-stage so far. Stage 2
     takes as many epochs as stage 1 will choose, so before that it is an upper bound.
 
@@ -44,7 +46,8 @@ class Progress:
         if partial:
             parts.append(f'step {partial["step"]}/{len(runner.train_dataloader)}')
         parts.append(f'loss {entry["loss"]:.4f}')
-        parts += [f'{k} {entry[k]:.2f}' for k in ('B', 'N', 'HM', 'FSL') if k in entry]
+        shown = dict.fromkeys([self.cfg.curriculum[phase.substage].monitor, 'B', 'N', 'HM', 'FSL'])  # Each once.
+        parts += [f'{k} {entry[k]:.2f}' for k in shown if k in entry]
         if not partial:
             parts.append(f'lr {entry["lr"]:.1e}')
         parts.append(f'left {self._clock(runner)}')
