@@ -25,6 +25,9 @@ _EPILOG = """examples:
 exit codes: 0 the table is complete, or was only planned, gathered or submitted; 1 a run failed; 2 bad input
 """
 
+# Config keys that say which run of a table it is, and the option here that sets them.
+_OWN_OPTIONS = {'num_shots': '--shots', 'randomness.seed': '--seeds', 'work_dir': '--work-dir'}
+
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
@@ -50,6 +53,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.slurm and args.launcher != 'slurm':
         parser.error('--slurm belongs to --launcher slurm')
+    for option in args.cfg_options:
+        key = option.partition('=')[0].strip()
+        if key in _OWN_OPTIONS:
+            parser.error(f'--cfg-options {key}: the tables name their runs by it; give {_OWN_OPTIONS[key]} instead')
     return args
 
 

@@ -12,7 +12,7 @@ from avzoo.utils.files import atomic_write_text
 
 METRIC_COLUMNS = ('B', 'N', 'HM', 'FSL', 'AUSUC')
 _HEADER = ('method / draw', *METRIC_COLUMNS)
-_TITLES = {'nearest_class_mean': 'nearest class mean', 'logistic_regression': 'logistic regression'}
+REFERENCE_TITLES = {'nearest_class_mean': 'nearest class mean', 'logistic_regression': 'logistic regression'}
 
 
 def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = [dict(draw, name=f"{method} / draw {draw['draw']}") for draw in results['draws']]
     rows.append(dict(results['aggregate'], name=f'{method} / mean'))
     for name, reference in results.get('references', {}).items():
-        rows.append(dict(reference['aggregate'], name=f'{_TITLES.get(name, name)} / mean'))
+        rows.append(dict(reference['aggregate'], name=f'{REFERENCE_TITLES.get(name, name)} / mean'))
     return rows
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from avzoo.evaluation.report import REFERENCE_TITLES
 from avzoo.utils.errors import ConfigError, nearest
 
 _KINDS = {
@@ -18,7 +19,6 @@ _KINDS = {
     **dict.fromkeys(('method', 'runner_type'), (str, 'a text')),
 }
 _METRICS = ('B0', 'B', 'N', 'HM', 'FSL', 'AUSUC')
-_REFERENCES = ('nearest_class_mean', 'logistic_regression')
 
 
 def check_values(cfg: Config) -> None:
@@ -65,9 +65,9 @@ def _check_curriculum(curriculum: Mapping) -> None:
     _choice('curriculum.gamma_epoch', curriculum['gamma_epoch'], ('best', 'last'))
     _choice('curriculum.zero_gamma', curriculum['zero_gamma'], ('keep', 'search_test'))
     references = curriculum['references']
-    _check('curriculum.references', references, _is_names, f'a list of: {", ".join(_REFERENCES)}; () for none')
+    _check('curriculum.references', references, _is_names, f'a list of: {", ".join(REFERENCE_TITLES)}; () for none')
     for name in references:
-        _choice('curriculum.references', name, _REFERENCES)
+        _choice('curriculum.references', name, REFERENCE_TITLES)
 
 
 def _check_run(cfg: Config) -> None:

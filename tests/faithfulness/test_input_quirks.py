@@ -6,9 +6,11 @@ import torch
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.datasets.window import Window
+from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config
 from avzoo.models.conditioners import ClassEmbedding
 from avzoo.models.conditioners.class_embedding import released_rows
 from avzoo.models.data_preprocessors import AVPreprocessor
+from avzoo.registry import DATASETS
 from avzoo.utils.config import load_config
 from avzoo.utils.errors import DataError
 
@@ -92,6 +94,22 @@ def test_validation_length_of_30_is_an_argument(repo_dir):
     assert cfg.val_dataloader.dataset.window.steps == cfg.test_dataloader.dataset.window.steps == 300
 
 
+@pytest.mark.parametrize('options, want', [
+    ((), {'train': (60, 40), 'val': (30, 20), 'test': (300, 200)}),
+    (('val_dataloader.dataset.window.steps=300',), {'train': (60, 40), 'val': (300, 200), 'test': (300, 200)}),
+    ([f'{phase}_dataloader.dataset.window.audio_length=released' for phase in ('train', 'val', 'test')],
+     {'train': (60, 37), 'val': (30, 18), 'test': (300, 184)})])
+def test_windows_reach_the_batches_of_each_phase(repo_dir, tiny_store, tmp_path, options, want):
+    cfg = load_config(repo_dir / 'configs/avdiff/avdiff_activitynet_5shot.py',
+                      [f'data_root={tiny_store}', 'num_shots=2', *options])
+    phase = phase_config(cfg, Phase(1, 'full'), {}, tmp_path)
+    loaders = dict(train=phase.train_dataloader, val=phase.val_dataloader,
+                   test=evaluation_config(cfg, 'test', 0, tmp_path).test_dataloader)
+    for name, (visual, audio) in want.items():
+        features = DATASETS.build(loaders[name].dataset).__getitems__([0, 1])['features']
+        assert (features['visual']['x'].shape[1], features['audio']['x'].shape[1]) == (visual, audio), name
+
+
 def fitted(store, order, **kwargs):
     data = GFSLDataset(store, splits=('stage1_base', 'stage1_novel'), num_shots=5)
     conditioner = ClassEmbedding(32, order=order, **kwargs)
@@ -128,6 +146,18 @@ def test_class_numbers_are_positions_in_the_list_of_all_classes(golden_store, go
         fitted(golden_store, 'released', class_list=tmp_path / 'few.txt')
     with pytest.raises(ValueError, match="choose 'sorted' or 'released'"):
         ClassEmbedding(3, order='random')
+
+
+def test_without_a_list_of_all_classes_the_released_order_is_warned_about(tiny_store, tmp_path, monkeypatch):
+    data, said = GFSLDataset(tiny_store, splits=('stage1_base', 'stage1_novel'), num_shots=2), []
+    monkeypatch.setattr('avzoo.models.conditioners.class_embedding.print_log', lambda text, **_: said.append(text))
+    (tmp_path / 'all.txt').write_text('\n'.join(data.store.class_names))
+    numbers = dict(num_classes=len(data.class_ids), embedding_dim=data.class_embeddings.shape[1])
+    for choice in (dict(order='sorted'), dict(order='released', class_list=tmp_path / 'all.txt')):
+        ClassEmbedding(**numbers, **choice).fit(data)
+    assert said == []
+    ClassEmbedding(**numbers, order='released').fit(data)
+    assert len(said) == 1 and 'set model.conditioner.class_list' in said[0]
 
 
 @pytest.mark.parametrize('data, split, scrambled', [

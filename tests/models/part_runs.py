@@ -117,4 +117,5 @@ def _classify(part: nn.Module) -> list[Tensor]:
     trainable = [p for p in part.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(sum(losses.values()), trainable, retain_graph=True, allow_unused=True)
     norms = [torch.zeros(()) if g is None else g.norm() for g in gradients]
-    return [*losses.values(), *norms, part.predict(inputs, LABELS, None)[0]['scores']]
+    found = part.predict(inputs, LABELS, None)[0]
+    return [*losses.values(), *norms, found['scores'], found['gamma']]

@@ -68,6 +68,11 @@ def test_every_argument_changes_something(kind, name, argument):
     assert not same(start(one), start(other)) or not same(course(one, kind, name), course(other, kind, name))
 
 
+def test_the_calibration_is_handed_on_with_the_scores():
+    *_, gamma = run(build('model', 'AVClassifier', gamma=0.3).eval(), 'model', 'AVClassifier')
+    assert gamma.item() == pytest.approx(0.3)
+
+
 @every_part
 def test_a_seed_decides_weights_and_results(kind, name):
     one, other = (run(build(kind, name).train(), kind, name) for _ in range(2))

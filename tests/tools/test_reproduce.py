@@ -150,10 +150,24 @@ def test_bad_input_is_one_line(tool, tmp_path, capsys):
         assert message in error and error.count('\n') == 1
 
 
-def test_damaged_results_are_named(tmp_path):
+@pytest.mark.parametrize('option, cure', [('num_shots=1', '--shots'), ('randomness.seed=7', '--seeds'),
+                                          ('work_dir=x', '--work-dir')])
+def test_options_that_make_a_run_another_one_are_refused(tool, tmp_path, capsys, option, cure):
+    arguments = ['--table', '4', '--dataset', 'ucf', '--work-dir', str(tmp_path), '--dry-run', '--cfg-options']
+    with pytest.raises(SystemExit) as caught:
+        tool.main([*arguments, 'data_root=data/x', option])
+    message = capsys.readouterr().err
+    assert caught.value.code == 2 and f'--cfg-options {option.partition("=")[0]}: ' in message
+    assert f'give {cure} instead' in message
+    assert tool.main([*arguments, 'data_root=data/x']) == 0
+
+
+@pytest.mark.parametrize('text', ['{', '{}', '[]', '{"aggregate": {"B": 1, "N": 1, "HM": 1}}',
+                                  '{"aggregate": {"B": 1, "N": 1, "HM": "x", "FSL": 1}}'])
+def test_damaged_results_are_named(tmp_path, text):
     one = plan(tmp_path)[0]
     finish(one, 50.0)
-    (one.work_dir / 'results.json').write_text('{', encoding='utf-8')
+    (one.work_dir / 'results.json').write_text(text, encoding='utf-8')
     with pytest.raises(AvzooError, match=r'results\.json is damaged'):
         gather([one])
 

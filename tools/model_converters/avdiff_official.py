@@ -2,7 +2,8 @@
 
 SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt), or a zip or folder of many run folders such as the
 released models.zip. DST receives checkpoint.pth and config.py. Nothing in SRC is run: args.pkl is never opened.
-With --reverse SRC is an avzoo checkpoint, and DST the .pt to write; args.yaml with its settings is put beside it.
+With --reverse SRC is an avzoo checkpoint, and DST the .pt to write; args.yaml with its settings is put beside it. Of
+the options only --dataset then counts.
 
 example:
   python tools/model_converters/avdiff_official.py downloads/models.zip work_dirs/released_ucf \\
@@ -36,7 +37,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--data-root', metavar='STORE', help='feature store that gives class names and class vectors')
     parser.add_argument('--gamma', type=float, help='calibration to store (a released checkpoint holds none)')
     parser.add_argument('--reverse', action='store_true', help='from avzoo to the released format')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    idle = [f'--{name.replace("_", "-")}' for name in ('shots', 'stage', 'draw', 'data_root', 'gamma')
+            if args.reverse and getattr(args, name) is not None]
+    if idle:
+        parser.error(f'{idle[0]} has no meaning with --reverse: the checkpoint tells it itself')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -91,10 +91,13 @@ class Run:
         """Return the content of the finished run's ``results.json``."""
         path = self.work_dir / 'results.json'
         try:
-            return json.loads(path.read_text(encoding='utf-8'))
-        except ValueError as error:
-            raise AvzooError(f'{path} is damaged ({error}). Delete it and run the table again: it is tested, not '
-                             'trained, again.') from error
+            results = json.loads(path.read_text(encoding='utf-8'))
+            if not all(isinstance(results['aggregate'][key], int | float) for key in ('B', 'N', 'HM', 'FSL')):
+                raise ValueError('B, N, HM or FSL is no number')
+        except (ValueError, KeyError, TypeError) as error:
+            raise AvzooError(f'{path} is damaged ({type(error).__name__}: {error}). Delete it and run the table again: '
+                             'it is tested, not trained, again.') from error
+        return results
 
 
 def plan_runs(table: int, datasets: Sequence[str], shots: Sequence[int], seeds: Sequence[int], work_dir: str | Path,

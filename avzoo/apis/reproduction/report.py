@@ -10,10 +10,10 @@ from typing import Any
 from avzoo.apis.model_index import read_index
 from avzoo.apis.reproduction.plan import Run, Status
 from avzoo.evaluation.functional import half_width_95
+from avzoo.evaluation.report import REFERENCE_TITLES
 from avzoo.utils.files import atomic_write_text
 
 _METRICS = ('B', 'N', 'HM', 'FSL')
-_REFERENCES = {'nearest_class_mean': 'nearest class mean', 'logistic_regression': 'logistic regression'}
 _UNIMODAL = ('avdiff-audio', 'avdiff-visual')  # Their references see one modality only.
 
 
@@ -49,7 +49,7 @@ def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
     for run in reversed(found):
         references = found[run].get('references') if run.row not in _UNIMODAL else None
         if references:
-            return [dict(name=name, method=_REFERENCES.get(name, name), status={}, paper={},
+            return [dict(name=name, method=REFERENCE_TITLES.get(name, name), status={}, paper={},
                          **_over_seeds([reference['aggregate']])) for name, reference in references.items()]
     return []
 

@@ -1,10 +1,12 @@
 """Conditioning on a vector of the class name."""
 
+import logging
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
@@ -44,6 +46,11 @@ class ClassEmbedding(nn.Module):
         """Take the class vectors from the training set's store."""
         vectors = dataset.class_embeddings
         if self.order == 'released':
+            if self.class_list is None:
+                print_log(f'model.conditioner: class numbers are counted among the {len(dataset.store.class_names)} '
+                          f'classes of {dataset.store.root}. Where the data set has more, as UCF-FSL has, the released '
+                          'code scrambles the class vectors otherwise: set model.conditioner.class_list.',
+                          logger='current', level=logging.WARNING)
             numbers = self._class_numbers(dataset)
             # The released code has one such set for the base classes and one for the novel ones.
             for columns in (np.flatnonzero(dataset.base_mask), np.flatnonzero(~dataset.base_mask)):

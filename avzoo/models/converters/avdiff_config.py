@@ -1,5 +1,6 @@
 """From the settings of a released AV-DIFF run to an avzoo config."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -53,6 +54,19 @@ def config_text(cfg: Config, title: str) -> str:
     if parse_config_text(text, title) != cfg.to_dict():
         raise CheckpointError(f'{title}: its config cannot be written as plain values; nothing was written.')
     return text
+
+
+def windows_by_seconds(config: Mapping[str, Any]) -> bool:
+    """Tell whether a config cuts audio windows by seconds, as the released code does not."""
+    windows = [f'{phase}_dataloader.dataset.window' for phase in ('train', 'val', 'test')]
+    return any(lookup(config, path) and lookup(config, f'{path}.audio_length') != 'released' for path in windows)
+
+
+def lookup(values: Any, path: str) -> Any:
+    """Return the value at a path with dots, or ``None``."""
+    for key in path.split('.'):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
 
 
 def _set_scheduler(cfg: Config, plateau: bool) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.checkpoint import FORMAT, load_weights
 from avzoo.engine.curriculum.plan import Phase
-from avzoo.models.converters.avdiff_config import config_from_args, config_text
+from avzoo.models.converters.avdiff_config import config_from_args, config_text, windows_by_seconds
 from avzoo.models.converters.avdiff_keys import UNUSED, from_released
 from avzoo.models.converters.avdiff_settings import check_settings
 from avzoo.models.converters.avdiff_source import ReleasedFile, ReleasedRun, find_runs
@@ -90,12 +90,16 @@ def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None,
     if len(runs) == 1 and not runs[0].args:
         return runs[0]
     wanted = dict(dataset=dataset, shots=shots, stage=stage)
+    unreadable = [run.problem for run in runs if run.problem]
+    runs = [run for run in runs if not run.problem]
     fitting = [run for run in runs if all(v is None or getattr(run, k) == v for k, v in wanted.items())]
     if len(fitting) == 1:
         return fitting[0]
     asked = ', '.join(f'{k} {v}' for k, v in wanted.items() if v is not None) or 'nothing in particular'
     found = '; '.join(str(run) for run in (fitting or runs)[:6]) + ('; ...' if len(fitting or runs) > 6 else '')
     problem = 'several runs fit' if fitting else 'no run fits'
+    if unreadable and not fitting:
+        problem = f'{unreadable[0]} Of the runs whose settings can be read, {problem}'
     raise CheckpointError(f'{problem} ({asked} was asked for): {found}. Choose with --dataset, --shots and --stage.')
 
 
@@ -189,6 +193,10 @@ def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_
         meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
     if gamma is None:
         notes.append('The calibration is unknown: gamma is 0. Give it, or choose it on validation.')
+    if windows_by_seconds(cfg.to_dict()):
+        notes.append('The released code cuts audio windows shorter than the visual ones beside them. The config cuts '
+                     'both by seconds; to score what the released code scores, add --cfg-options '
+                     'test_dataloader.dataset.window.audio_length=released.')
     state['conditioner.vectors'] = vectors
     state['gamma'] = torch.tensor(gamma or 0.0, dtype=torch.float64)
     return notes

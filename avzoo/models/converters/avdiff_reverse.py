@@ -1,6 +1,5 @@
 """Avzoo checkpoints of AV-DIFF to the format of the released code."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from avzoo.apis.plain_config import parse_config_text
 from avzoo.engine.checkpoint import load_checkpoint
-from avzoo.models.converters.avdiff_config import config_from_args, published_config
+from avzoo.models.converters.avdiff_config import config_from_args, lookup, published_config, windows_by_seconds
 from avzoo.models.converters.avdiff_keys import UNUSED, to_released
 from avzoo.models.converters.avdiff_settings import CURRICULUM, DATASETS, MODEL, PLAIN, TRAINING, check_settings
 from avzoo.models.converters.avdiff_tensors import check_names, check_tensors
@@ -55,7 +54,7 @@ def revert(source: str | Path, *, dataset: str | None = None) -> Reversion:
     config = _carried_config(checkpoint['meta'], source)
     folder = Path(str(config.get('data_root'))).name
     dataset = dataset or next((key for key in DATASETS.values() if folder == f'{key}_fsl'), None)
-    dropout = _lookup(config, 'model.generator.noise_predictor.dropout')
+    dropout = lookup(config, 'model.generator.noise_predictor.dropout')
     state = to_released(checkpoint.get('state_dict'), source,
                         generator_dropout=isinstance(dropout, int | float) and dropout > 0)
     settings = _settings(config, checkpoint['meta'], dataset, source)
@@ -100,7 +99,7 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     settings = dict(PLAIN)
     for places, origin in ((MODEL, config['model']), (TRAINING, config), (CURRICULUM, whole)):
         for ours, theirs in places.items():
-            value = _lookup(origin, ours)
+            value = lookup(origin, ours)
             if settings.setdefault(theirs, value) != value:
                 raise CheckpointError(f'{source}: the released code has one {theirs}, this model has both '
                                       f'{settings[theirs]} and {value} (model.{ours}); it cannot run there.')
@@ -109,7 +108,7 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     settings.update(zero_shot_split=f'{shots}-shot', feature_extraction_method=f'{shots}-shot',
                     retrain_all=meta.get('stage') == 2, calibration_net_hidden_size=_CALIBRATION_HIDDEN)
     for theirs, ours in (('audio', 'audio'), ('video', 'visual')):
-        settings[f'input_size_{theirs}'] = _lookup(meta, f'data_info.feature_dims.{ours}')
+        settings[f'input_size_{theirs}'] = lookup(meta, f'data_info.feature_dims.{ours}')
     if dataset:
         settings['dataset_name'] = next(name for name, key in DATASETS.items() if key == dataset)
     check_settings(settings, source)
@@ -122,15 +121,15 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
 
 
 def _windows(config: dict[str, Any], published: dict[str, Any]) -> dict[str, Any]:
-    windows = {phase: _lookup(config.get(loader) or published[loader], 'dataset.window')
+    windows = {phase: lookup(config.get(loader) or published[loader], 'dataset.window')
                for phase in ('train', 'val', 'test') for loader in [f'{phase}_dataloader']}
     settings = {}
     for mode, phases in (('train', ('train',)), ('test', ('val', 'test'))):
         fixed = all(windows[phase] for phase in phases)
         settings[f'batch_seqlen_{mode}'] = 'fixed' if fixed else 'max'
         if fixed:
-            settings.update({f'batch_seqlen_{phase}_maxlen': _lookup(windows[phase], 'steps') for phase in phases})
-            settings[f'batch_seqlen_{mode}_trim'] = _lookup(windows[phases[-1]], 'position') or 'random'
+            settings.update({f'batch_seqlen_{phase}_maxlen': lookup(windows[phase], 'steps') for phase in phases})
+            settings[f'batch_seqlen_{mode}_trim'] = lookup(windows[phases[-1]], 'position') or 'random'
     return settings
 
 
@@ -143,14 +142,10 @@ def _notes(config: dict[str, Any], dataset: str | None) -> list[str]:
     if ours != published_config(dataset or 'ucf', 5).data_preprocessor.to_dict():
         notes.append('The model was trained on features prepared otherwise than the released code prepares them '
                      '(data_preprocessor), so its scores will differ there.')
+    if windows_by_seconds(config):
+        notes.append('The model was trained on audio windows that last as long as the visual ones. The released code '
+                     'cuts them shorter, so its scores will differ there.')
     return notes
-
-
-def _lookup(values: Any, path: str) -> Any:
-    """Return the value at a path with dots, or ``None``."""
-    for key in path.split('.'):
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values
 
 
 def _unused(width: int) -> dict[str, Tensor]:

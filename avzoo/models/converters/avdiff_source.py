@@ -36,12 +36,14 @@ class ReleasedRun:
         args: Its ``args.yaml``; empty for a bare checkpoint file without one.
         files: {path below the run folder: how to read it}, checkpoints only.
         bare: Whether it is no folder but one checkpoint file that was named.
+        problem: Why its ``args.yaml`` cannot be read, if so; it is empty then.
     """
 
     name: str
     args: dict[str, Any]
     files: dict[str, 'ReleasedFile']
     bare: bool = False
+    problem: str = ''
 
     @property
     def dataset(self) -> str | None:
@@ -105,8 +107,10 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
 def find_runs(source: Path) -> list[ReleasedRun]:
     """Find the run folders of a zip or a folder by their ``args.yaml``, or wrap a bare ``.pt``.
 
+    A run whose settings cannot be read does not hinder the others.
+
     Raises:
-        CheckpointError: If there is nothing, or an archive is unsafe to read.
+        CheckpointError: If there is nothing that can be read, or an archive is unsafe to read.
     """
     if source.is_dir():
         files = {p.relative_to(source).as_posix(): ReleasedFile(p) for p in sorted(source.rglob('*')) if p.is_file()}
@@ -122,7 +126,10 @@ def find_runs(source: Path) -> list[ReleasedRun]:
             settings = {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
     if not settings:
         raise CheckpointError(f'{source} holds no args.yaml, by which run folders of the released code are found.')
-    return [_run(name, text, files, source) for name, text in sorted(settings.items())]
+    runs = [_run(name, text, files, source) for name, text in sorted(settings.items())]
+    if all(run.problem for run in runs):
+        raise CheckpointError(runs[0].problem)
+    return runs
 
 
 def _run(settings: str, text: bytes, files: dict[str, ReleasedFile], source: Path) -> ReleasedRun:
@@ -130,7 +137,10 @@ def _run(settings: str, text: bytes, files: dict[str, ReleasedFile], source: Pat
     own = {PurePosixPath(name).relative_to(folder).as_posix(): file for name, file in files.items()
            if PurePosixPath(name).is_relative_to(folder) and name.endswith('.pt')}
     name = f'{source}:{folder}' if str(folder) != '.' else str(source)
-    return ReleasedRun(name, parse_settings(text, f'{source}:{settings}'), own)
+    try:
+        return ReleasedRun(name, parse_settings(text, f'{source}:{settings}'), own)
+    except CheckpointError as error:
+        return ReleasedRun(name, {}, own, problem=str(error))
 
 
 def _bare_run(path: Path) -> ReleasedRun:

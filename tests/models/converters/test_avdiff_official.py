@@ -63,6 +63,8 @@ def test_settings_become_windows_and_schedulers(run_folder):
     assert "window=dict(position='center', steps=30)" in done.config
     assert "window=dict(position='center', steps=300)" in done.config
     assert 'param_scheduler = None' in done.config and 'carry_optimizer=True' in done.config
+    assert any('window.audio_length=released' in note for note in done.notes)
+    assert not any('window' in note for note in convert(run_folder('whole_videos')).notes)
 
 
 def test_the_archive_is_searched_by_data_set_shots_and_stage(run_folder, tmp_path):

@@ -178,3 +178,11 @@ def test_what_torch_refuses_is_one_line_without_its_advice(run_folder, tmp_path,
     (folder / 'AVDiff_score.pt').write_bytes(content)
     code, lines = tool(folder, tmp_path / 'out')
     assert refused((code, lines), 'could run code') and 'weights_only' not in lines[0] and not recwarn.list
+
+
+@pytest.mark.parametrize('option', [('--shots', 5), ('--stage', 2), ('--draw', 0), ('--gamma', 0.0),
+                                    ('--data-root', 'data')])
+def test_options_without_meaning_on_the_way_back_are_refused(run_folder, tmp_path, tool, option):
+    with pytest.raises(SystemExit) as caught:
+        tool(tmp_path / 'checkpoint.pth', tmp_path / 'back.pt', '--reverse', *option)
+    assert caught.value.code == 2

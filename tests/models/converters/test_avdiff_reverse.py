@@ -61,6 +61,12 @@ def test_there_and_back_the_config_is_the_same(tmp_path, name):
         assert cfg[part] == own[part], part
 
 
+def test_windows_that_the_released_code_cuts_otherwise_are_noted(tmp_path):
+    assert 'audio windows' in revert(saved(tmp_path, trained('avdiff_activitynet_5shot'))).notes[0]
+    released = 'train_dataloader.dataset.window.audio_length=released'
+    assert revert(saved(tmp_path, trained('avdiff_activitynet_5shot', released))).notes == []
+
+
 def test_settings_name_the_run(tmp_path):
     settings = revert(saved(tmp_path, trained('avdiff_ucf_20shot'))).settings
     assert {key: settings[key] for key in ('dataset_name', 'zero_shot_split', 'retrain_all', 'input_size_audio',
