@@ -1,9 +1,14 @@
 """The index and its metafiles: readable, and true to the configs and the papers."""
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
+
+from avzoo.apis.model_index import find_model
+from avzoo.evaluation.report import results_rows, results_table
+from avzoo.utils.config import load_config
 
 REPO = Path(__file__).resolve().parents[1]
 METAFILES = sorted((REPO / 'configs').glob('*/metafile.yml'))
@@ -38,3 +43,14 @@ def test_paper_values_agree_with_each_other(path):
         if 'B' in value:
             harmonic_mean = 2 * value['B'] * value['N'] / (value['B'] + value['N'])
             assert value['HM'] == pytest.approx(harmonic_mean, abs=0.02)
+
+
+@pytest.mark.parametrize('path', sorted((REPO / 'weights').glob('*.safetensors')), ids=lambda path: path.stem)
+def test_shipped_weights_were_trained_by_the_recipe_of_their_config(path):
+    facts = json.loads(path.with_suffix('.json').read_text(encoding='utf-8'))
+    cfg = load_config(find_model(path.stem).config)
+    for substage in ('base', 'full'):
+        assert facts['outcomes'][f'stage1_{substage}']['epochs'] == cfg.curriculum[substage].max_epochs
+    results = json.loads(path.with_suffix('.results.json').read_text(encoding='utf-8'))
+    row = results_table(results_rows(results)).splitlines()[2]
+    assert row in path.with_suffix('.log').read_text(encoding='utf-8') and results['seed'] == facts['seed']

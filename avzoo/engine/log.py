@@ -22,6 +22,7 @@ def log_to(path: Path) -> None:
     if not is_main_process():
         return
     file = logging.FileHandler(path, 'a', encoding='utf-8')
+    file.setLevel(logging.INFO)  # Registries tell at DEBUG of every part that they build.
     file.setFormatter(MMFormatter(color=False, datefmt='%Y/%m/%d %H:%M:%S'))
     logger.addHandler(file)
 
