@@ -56,7 +56,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for option in args.cfg_options:
         key = option.partition('=')[0].strip()
         if key in _OWN_OPTIONS:
-            parser.error(f'--cfg-options {key}: the tables name their runs by it; give {_OWN_OPTIONS[key]} instead')
+            parser.error(f'--cfg-options {key}: the tables name their runs by it; {_OWN_OPTIONS[key]} sets it'
+                         f'{", in Table 2 alone" if key == "num_shots" else ""}')
     return args
 
 

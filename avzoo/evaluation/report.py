@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from avzoo.utils.config_values import REFERENCE_TITLES
 from avzoo.utils.files import atomic_write_text
 
 METRIC_COLUMNS = ('B', 'N', 'HM', 'FSL', 'AUSUC')
 _HEADER = ('method / draw', *METRIC_COLUMNS)
-REFERENCE_TITLES = {'nearest_class_mean': 'nearest class mean', 'logistic_regression': 'logistic regression'}
 
 
 def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from avzoo.evaluation.report import REFERENCE_TITLES
 from avzoo.utils.errors import ConfigError, nearest
 
 _KINDS = {
@@ -19,6 +18,8 @@ _KINDS = {
     **dict.fromkeys(('method', 'runner_type'), (str, 'a text')),
 }
 _METRICS = ('B0', 'B', 'N', 'HM', 'FSL', 'AUSUC')
+# The plain references of `curriculum.references`, and what tables call them.
+REFERENCE_TITLES = {'nearest_class_mean': 'nearest class mean', 'logistic_regression': 'logistic regression'}
 
 
 def check_values(cfg: Config) -> None:
@@ -67,7 +68,7 @@ def _check_curriculum(curriculum: Mapping) -> None:
     references = curriculum['references']
     _check('curriculum.references', references, _is_names, f'a list of: {", ".join(REFERENCE_TITLES)}; () for none')
     for name in references:
-        _choice('curriculum.references', name, REFERENCE_TITLES)
+        _choice('curriculum.references', name, tuple(REFERENCE_TITLES))
 
 
 def _check_run(cfg: Config) -> None:

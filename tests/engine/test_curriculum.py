@@ -1,12 +1,14 @@
 """The curriculum: its phases, what it hands on, and that it can be stopped anywhere."""
 
 import json
+import logging
 import re
 import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.logging import print_log
 
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.checkpoint import load_checkpoint, save_checkpoint
@@ -14,6 +16,7 @@ from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, outcome, phase_config, phase_epochs, plan_phases
 from avzoo.engine.curriculum.state import finished_phases
 from avzoo.engine.hooks import EpochSeedHook, PhaseHook, best_epoch
+from avzoo.engine.log import log_line, log_to
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 
 
@@ -180,7 +183,7 @@ def test_stage_two_without_stage_one_is_refused(small_avdiff, tmp_path):
 def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
     assert CurriculumRunner(small_avdiff(tmp_path), stage=1).train() is None
     log = (tmp_path / 'curriculum.log').read_text()
-    assert 'Stage 1 is finished. Validation chose epoch ' in log and 'DEBUG' not in log
+    assert 'Stage 1 is finished. Validation chose epoch ' in log
     assert re.search(r'stage1_base .* loss \S+  B0 \S+  B \S+  N \S+  HM \S+  FSL \S+  lr ', log)
     assert re.search(r'stage1_full .* loss \S+  HM \S+  B \S+  N \S+  FSL \S+  lr ', log)
     CurriculumRunner(small_avdiff(tmp_path), resume=True, stage=2, draws=(1,)).train()
@@ -333,3 +336,10 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
         load_checkpoint(tmp_path / 'evil.pth')
     assert 'weights_only' not in str(caught.value)  # torch's own words advise to open it all the same.
     assert not (tmp_path / 'ran').exists()
+
+
+def test_the_log_keeps_what_is_said_and_no_debug_lines(tmp_path):
+    log_to(tmp_path / 'curriculum.log')
+    print_log('how a part was built', logger='avzoo', level=logging.DEBUG)
+    log_line('epoch 1')
+    assert re.fullmatch(r'\S+ \S+ - avzoo - INFO - epoch 1\n', (tmp_path / 'curriculum.log').read_text())

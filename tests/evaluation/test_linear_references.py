@@ -4,7 +4,8 @@ import pytest
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.evaluation.functional import aggregate_draws
-from avzoo.evaluation.linear_references import evaluate_references
+from avzoo.evaluation.linear_references import _METHODS, evaluate_references
+from avzoo.utils.config_values import REFERENCE_TITLES
 from avzoo.utils.errors import ConfigError, DataError
 
 # Classes 0-4 are base, 5-6 novel in stage 1, 7-8 novel in stage 2.
@@ -117,3 +118,7 @@ def test_class_without_shots_is_an_error(tmp_path):
     store = write_store(tmp_path / 'store', change_splits=drop)
     with pytest.raises(DataError, match="class 'class 8' is in some but not all of the splits"):
         evaluate_references(store, SHOTS, draws=[1], methods=['nearest_class_mean'])
+
+
+def test_a_config_may_name_every_reference():
+    assert list(REFERENCE_TITLES) == list(_METHODS)

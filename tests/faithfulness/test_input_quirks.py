@@ -7,6 +7,7 @@ import torch
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.datasets.window import Window
 from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config
+from avzoo.engine.log import log_to
 from avzoo.models.conditioners import ClassEmbedding
 from avzoo.models.conditioners.class_embedding import released_rows
 from avzoo.models.data_preprocessors import AVPreprocessor
@@ -148,16 +149,16 @@ def test_class_numbers_are_positions_in_the_list_of_all_classes(golden_store, go
         ClassEmbedding(3, order='random')
 
 
-def test_without_a_list_of_all_classes_the_released_order_is_warned_about(tiny_store, tmp_path, monkeypatch):
-    data, said = GFSLDataset(tiny_store, splits=('stage1_base', 'stage1_novel'), num_shots=2), []
-    monkeypatch.setattr('avzoo.models.conditioners.class_embedding.print_log', lambda text, **_: said.append(text))
+def test_without_a_list_of_all_classes_the_released_order_is_warned_about(tiny_store, tmp_path):
+    data = GFSLDataset(tiny_store, splits=('stage1_base', 'stage1_novel'), num_shots=2)
+    log_to(tmp_path / 'curriculum.log')
     (tmp_path / 'all.txt').write_text('\n'.join(data.store.class_names))
     numbers = dict(num_classes=len(data.class_ids), embedding_dim=data.class_embeddings.shape[1])
     for choice in (dict(order='sorted'), dict(order='released', class_list=tmp_path / 'all.txt')):
         ClassEmbedding(**numbers, **choice).fit(data)
-    assert said == []
+    assert (tmp_path / 'curriculum.log').read_text() == ''
     ClassEmbedding(**numbers, order='released').fit(data)
-    assert len(said) == 1 and 'set model.conditioner.class_list' in said[0]
+    assert 'set model.conditioner.class_list' in (tmp_path / 'curriculum.log').read_text()
 
 
 @pytest.mark.parametrize('data, split, scrambled', [

@@ -158,12 +158,13 @@ def test_options_that_make_a_run_another_one_are_refused(tool, tmp_path, capsys,
         tool.main([*arguments, 'data_root=data/x', option])
     message = capsys.readouterr().err
     assert caught.value.code == 2 and f'--cfg-options {option.partition("=")[0]}: ' in message
-    assert f'give {cure} instead' in message
+    assert f'{cure} sets it' in message
     assert tool.main([*arguments, 'data_root=data/x']) == 0
 
 
 @pytest.mark.parametrize('text', ['{', '{}', '[]', '{"aggregate": {"B": 1, "N": 1, "HM": 1}}',
-                                  '{"aggregate": {"B": 1, "N": 1, "HM": "x", "FSL": 1}}'])
+                                  '{"aggregate": {"B": 1, "N": 1, "HM": "x", "FSL": 1}}',
+                                  '{"aggregate": {"B": 1, "N": 1, "HM": 1, "FSL": 1}, "references": {"x": {}}}'])
 def test_damaged_results_are_named(tmp_path, text):
     one = plan(tmp_path)[0]
     finish(one, 50.0)

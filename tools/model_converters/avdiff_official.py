@@ -2,8 +2,8 @@
 
 SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt), or a zip or folder of many run folders such as the
 released models.zip. DST receives checkpoint.pth and config.py. Nothing in SRC is run: args.pkl is never opened.
-With --reverse SRC is an avzoo checkpoint, and DST the .pt to write; args.yaml with its settings is put beside it. Of
-the options only --dataset then counts.
+With --reverse SRC is an avzoo checkpoint, and DST the .pt to write; args.yaml with its settings is put beside it; of
+the options only --dataset goes with it.
 
 example:
   python tools/model_converters/avdiff_official.py downloads/models.zip work_dirs/released_ucf \\
@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     idle = [f'--{name.replace("_", "-")}' for name in ('shots', 'stage', 'draw', 'data_root', 'gamma')
             if args.reverse and getattr(args, name) is not None]
     if idle:
-        parser.error(f'{idle[0]} has no meaning with --reverse: the checkpoint tells it itself')
+        parser.error(f'{idle[0]} has no meaning with --reverse')
     return args
 
 

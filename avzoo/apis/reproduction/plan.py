@@ -92,9 +92,10 @@ class Run:
         path = self.work_dir / 'results.json'
         try:
             results = json.loads(path.read_text(encoding='utf-8'))
-            if not all(isinstance(results['aggregate'][key], int | float) for key in ('B', 'N', 'HM', 'FSL')):
-                raise ValueError('B, N, HM or FSL is no number')
-        except (ValueError, KeyError, TypeError) as error:
+            for entry in (results, *results.get('references', {}).values()):
+                if not all(isinstance(entry['aggregate'][key], int | float) for key in ('B', 'N', 'HM', 'FSL')):
+                    raise ValueError('B, N, HM or FSL is no number')
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise AvzooError(f'{path} is damaged ({type(error).__name__}: {error}). Delete it and run the table again: '
                              'it is tested, not trained, again.') from error
         return results

@@ -10,7 +10,7 @@ from typing import Any
 from avzoo.apis.model_index import read_index
 from avzoo.apis.reproduction.plan import Run, Status
 from avzoo.evaluation.functional import half_width_95
-from avzoo.evaluation.report import REFERENCE_TITLES
+from avzoo.utils.config_values import REFERENCE_TITLES
 from avzoo.utils.files import atomic_write_text
 
 _METRICS = ('B', 'N', 'HM', 'FSL')

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
@@ -47,10 +47,12 @@ class ClassEmbedding(nn.Module):
         vectors = dataset.class_embeddings
         if self.order == 'released':
             if self.class_list is None:
-                print_log(f'model.conditioner: class numbers are counted among the {len(dataset.store.class_names)} '
-                          f'classes of {dataset.store.root}. Where the data set has more, as UCF-FSL has, the released '
-                          'code scrambles the class vectors otherwise: set model.conditioner.class_list.',
-                          logger='current', level=logging.WARNING)
+                # A phase's own logger keeps warnings from the screen; that of the curriculum does not.
+                print_log(
+                    f'model.conditioner: class numbers are counted among the {len(dataset.store.class_names)} classes '
+                    f'of {dataset.store.root}. If the data set has more, as UCF-FSL has, the released code mixes the '
+                    'class vectors in another way: set model.conditioner.class_list.', level=logging.WARNING,
+                    logger='avzoo' if MMLogger.check_instance_created('avzoo') else 'current')
             numbers = self._class_numbers(dataset)
             # The released code has one such set for the base classes and one for the novel ones.
             for columns in (np.flatnonzero(dataset.base_mask), np.flatnonzero(~dataset.base_mask)):

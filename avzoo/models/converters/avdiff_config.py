@@ -56,10 +56,10 @@ def config_text(cfg: Config, title: str) -> str:
     return text
 
 
-def windows_by_seconds(config: Mapping[str, Any]) -> bool:
-    """Tell whether a config cuts audio windows by seconds, as the released code does not."""
-    windows = [f'{phase}_dataloader.dataset.window' for phase in ('train', 'val', 'test')]
-    return any(lookup(config, path) and lookup(config, f'{path}.audio_length') != 'released' for path in windows)
+def window_by_seconds(config: Mapping[str, Any], phase: str) -> bool:
+    """Tell whether a phase (train, val, test) cuts audio windows by seconds, as the released code does not."""
+    window = lookup(config, f'{phase}_dataloader.dataset.window')
+    return bool(window) and lookup(window, 'audio_length') != 'released'
 
 
 def lookup(values: Any, path: str) -> Any:

@@ -14,7 +14,7 @@ from torch import Tensor
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.checkpoint import FORMAT, load_weights
 from avzoo.engine.curriculum.plan import Phase
-from avzoo.models.converters.avdiff_config import config_from_args, config_text, windows_by_seconds
+from avzoo.models.converters.avdiff_config import config_from_args, config_text, window_by_seconds
 from avzoo.models.converters.avdiff_keys import UNUSED, from_released
 from avzoo.models.converters.avdiff_settings import check_settings
 from avzoo.models.converters.avdiff_source import ReleasedFile, ReleasedRun, find_runs
@@ -62,7 +62,8 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
     """
     if gamma is not None and not math.isfinite(gamma):
         raise CheckpointError(f'gamma={gamma} is no calibration; give a finite number, usually from 0 to 1.')
-    run = _choose(find_runs(Path(source)), dataset, shots, stage)
+    runs = find_runs(Path(source))
+    run = _choose(runs, dataset, shots, stage)
     dataset, shots, stage = _facts(run, dataset, shots, stage)
     cfg = config_from_args(run.args, dataset, shots)
     cfg.data_root = str(data_root or cfg.data_root)
@@ -76,6 +77,7 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
                 draw=phase.draw, num_shots=shots, epoch=released.get('epoch', 0), iter=0, seed=cfg.randomness.seed,
                 history=[], data_info=info, source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}')
     notes = _complete(state, meta, cfg, data_root, gamma)
+    notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, info, state, str(file))
     meta['config'] = config_text(cfg, f'AV-DIFF as released: {dataset}, {shots} shots, stage {stage}.')
     meta['notes'] = notes
@@ -193,7 +195,7 @@ def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_
         meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
     if gamma is None:
         notes.append('The calibration is unknown: gamma is 0. Give it, or choose it on validation.')
-    if windows_by_seconds(cfg.to_dict()):
+    if window_by_seconds(cfg.to_dict(), 'test'):
         notes.append('The released code cuts audio windows shorter than the visual ones beside them. The config cuts '
                      'both by seconds; to score what the released code scores, add --cfg-options '
                      'test_dataloader.dataset.window.audio_length=released.')

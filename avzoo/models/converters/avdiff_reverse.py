@@ -9,7 +9,7 @@ from torch import Tensor
 
 from avzoo.apis.plain_config import parse_config_text
 from avzoo.engine.checkpoint import load_checkpoint
-from avzoo.models.converters.avdiff_config import config_from_args, lookup, published_config, windows_by_seconds
+from avzoo.models.converters.avdiff_config import config_from_args, lookup, published_config, window_by_seconds
 from avzoo.models.converters.avdiff_keys import UNUSED, to_released
 from avzoo.models.converters.avdiff_settings import CURRICULUM, DATASETS, MODEL, PLAIN, TRAINING, check_settings
 from avzoo.models.converters.avdiff_tensors import check_names, check_tensors
@@ -58,7 +58,8 @@ def revert(source: str | Path, *, dataset: str | None = None) -> Reversion:
     state = to_released(checkpoint.get('state_dict'), source,
                         generator_dropout=isinstance(dropout, int | float) and dropout > 0)
     settings = _settings(config, checkpoint['meta'], dataset, source)
-    return Reversion(_as_found(checkpoint, state, source), settings, _notes(config, dataset))
+    return Reversion(_as_found(checkpoint, state, source), settings,
+                     _notes(config, dataset, 'released' in checkpoint))
 
 
 def _as_found(checkpoint: dict[str, Any], state: dict[str, Tensor], source: str) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _windows(config: dict[str, Any], published: dict[str, Any]) -> dict[str, Any
     return settings
 
 
-def _notes(config: dict[str, Any], dataset: str | None) -> list[str]:
+def _notes(config: dict[str, Any], dataset: str | None, converted: bool) -> list[str]:
     notes = []
     if dataset is None:
         notes.append(f'The data set is unknown (data_root {config.get("data_root")!r}), so args.yaml has no '
@@ -142,7 +143,7 @@ def _notes(config: dict[str, Any], dataset: str | None) -> list[str]:
     if ours != published_config(dataset or 'ucf', 5).data_preprocessor.to_dict():
         notes.append('The model was trained on features prepared otherwise than the released code prepares them '
                      '(data_preprocessor), so its scores will differ there.')
-    if windows_by_seconds(config):
+    if not converted and window_by_seconds(config, 'train'):
         notes.append('The model was trained on audio windows that last as long as the visual ones. The released code '
                      'cuts them shorter, so its scores will differ there.')
     return notes

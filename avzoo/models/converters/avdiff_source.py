@@ -114,7 +114,7 @@ def find_runs(source: Path) -> list[ReleasedRun]:
     """
     if source.is_dir():
         files = {p.relative_to(source).as_posix(): ReleasedFile(p) for p in sorted(source.rglob('*')) if p.is_file()}
-        settings = {name: _read_file(file.path) for name, file in files.items() if _is_settings(name)}
+        settings = {name: file.path for name, file in files.items() if _is_settings(name)}
     elif not source.is_file():
         raise CheckpointError(f'There is no {source}. Give a .pt, a run folder or a zip of run folders.')
     elif source.suffix == '.pt' or (source.suffix != '.zip' and not _is_plain_zip(source)):
@@ -132,12 +132,13 @@ def find_runs(source: Path) -> list[ReleasedRun]:
     return runs
 
 
-def _run(settings: str, text: bytes, files: dict[str, ReleasedFile], source: Path) -> ReleasedRun:
+def _run(settings: str, text: bytes | Path, files: dict[str, ReleasedFile], source: Path) -> ReleasedRun:
     folder = PurePosixPath(settings).parent
     own = {PurePosixPath(name).relative_to(folder).as_posix(): file for name, file in files.items()
            if PurePosixPath(name).is_relative_to(folder) and name.endswith('.pt')}
     name = f'{source}:{folder}' if str(folder) != '.' else str(source)
     try:
+        text = _read_file(text) if isinstance(text, Path) else text
         return ReleasedRun(name, parse_settings(text, f'{source}:{settings}'), own)
     except CheckpointError as error:
         return ReleasedRun(name, {}, own, problem=str(error))

@@ -55,7 +55,7 @@ def test_a_model_that_avzoo_trained_gets_the_unused_network(run_folder, tmp_path
     assert not back['discriminator_seen_novel.fc.1.weight'].any()
 
 
-def test_settings_become_windows_and_schedulers(run_folder):
+def test_settings_become_windows_and_schedulers(run_folder, tmp_path):
     done = convert(run_folder(batch_seqlen_train='fixed', batch_seqlen_test='fixed', batch_seqlen_train_maxlen=60,
                               batch_seqlen_val_maxlen=30, batch_seqlen_test_maxlen=300, dataset_name='ActivityNet',
                               batch_seqlen_train_trim='random', batch_seqlen_test_trim='center', lr_scheduler=False))
@@ -65,6 +65,8 @@ def test_settings_become_windows_and_schedulers(run_folder):
     assert 'param_scheduler = None' in done.config and 'carry_optimizer=True' in done.config
     assert any('window.audio_length=released' in note for note in done.notes)
     assert not any('window' in note for note in convert(run_folder('whole_videos')).notes)
+    save_checkpoint(tmp_path / 'converted.pth', done.checkpoint)
+    assert not any('window' in note for note in revert(tmp_path / 'converted.pth', dataset='activitynet').notes)
 
 
 def test_the_archive_is_searched_by_data_set_shots_and_stage(run_folder, tmp_path):
