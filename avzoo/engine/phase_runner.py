@@ -21,7 +21,7 @@ class PhaseRunner(Runner):
     """Run one phase: mmengine's Runner, whose checkpoints hold nothing but tensors and plain values.
 
     mmengine's own checkpoints cannot be resumed with ``weights_only=True`` and load with missing keys; here loading is
-    strict. The log goes to a file; only warnings reach the screen, where the curriculum reports its progress.
+    strict. The log goes to a file; only errors reach the screen, where the curriculum reports its progress.
     """
 
     @property

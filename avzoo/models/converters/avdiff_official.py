@@ -101,7 +101,7 @@ def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None,
     found = '; '.join(str(run) for run in (fitting or runs)[:6]) + ('; ...' if len(fitting or runs) > 6 else '')
     problem = 'several runs fit' if fitting else 'no run fits'
     if unreadable and not fitting:
-        problem = f'{unreadable[0]} Of the runs whose settings can be read, {problem}'
+        problem = f'{unreadable[0].rstrip(".")}. Of the runs whose settings can be read, {problem}'
     raise CheckpointError(f'{problem} ({asked} was asked for): {found}. Choose with --dataset, --shots and --stage.')
 
 

@@ -146,6 +146,8 @@ def _check_flat(text: bytes) -> None:
             latest = event.value
         elif isinstance(event, yaml.MappingStartEvent) and event.tag is None and depth == 0:
             depth = 1
+        elif isinstance(event, yaml.NodeEvent) and depth == 0:
+            raise ValueError('it does not begin with such a line')
         elif isinstance(event, yaml.NodeEvent):
             raise ValueError(f'{latest[:40]!r} has a value that is no number, text, true or false (line '
                              f'{event.start_mark.line + 1})')
