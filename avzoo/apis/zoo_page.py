@@ -18,9 +18,10 @@ _PAGE = """# Model zoo
 {begin}
 
 Names, numbers and files of all models, as `model-index.yml` and the metafiles have them. Per cent. *parameters* are
-those of all parts, *multiply-adds* those of one prediction on ten seconds. *ours* is the mean over the draws, whose HM is
-that of the mean B and the mean N; with several seeds, the mean of each number over them. An interval (95%, over draws or
-seeds) belongs to HM. A *checkpoint* is of one draw; shipped ones state its numbers in their `weights/NAME.results.json`.
+those of all parts, *multiply-adds* those of one prediction on ten seconds. *ours* is the mean over the draws, whose
+HM is that of the mean B and the mean N; with several seeds, the mean of each number over them. An interval (95%, over
+draws or seeds) belongs to HM. A *checkpoint* is of one draw; shipped ones state its numbers in their
+`weights/NAME.results.json`.
 
 ```python
 import avzoo
