@@ -67,6 +67,9 @@ def _convert(args: argparse.Namespace) -> int:
 def _reverse(args: argparse.Namespace) -> int:
     if args.dst.is_dir():
         raise CheckpointError(f'{args.dst} is a folder; give the file to write, e.g. {args.dst / "AVDiff_score.pt"}.')
+    if args.dst.suffix != '.pt':
+        raise CheckpointError(f'{args.dst} does not end in .pt, as the checkpoints of the released code do; give the '
+                              f'file to write, e.g. {args.dst / "AVDiff_score.pt"}.')
     done = revert(args.src, dataset=args.dataset)
     settings, text = args.dst.with_name('args.yaml'), yaml.safe_dump(done.settings)
     if settings.exists() and settings.read_bytes() != text.encode():

@@ -48,12 +48,11 @@ def revert(source: str | Path, *, dataset: str | None = None) -> Reversion:
         dataset: ``vgg``, ``ucf`` or ``activitynet``: what it was trained on, where its config does not tell.
 
     Raises:
-        CheckpointError: If the model is none that the released code can build.
+        CheckpointError: If the model is none that the released code can build, or ``dataset`` contradicts its config.
     """
     checkpoint, source = load_checkpoint(source), str(source)
     config = _carried_config(checkpoint['meta'], source)
-    folder = Path(str(config.get('data_root'))).name
-    dataset = dataset or next((key for key in DATASETS.values() if folder == f'{key}_fsl'), None)
+    dataset = _dataset(config, dataset, source)
     dropout = lookup(config, 'model.generator.noise_predictor.dropout')
     state = to_released(checkpoint.get('state_dict'), source,
                         generator_dropout=isinstance(dropout, int | float) and dropout > 0)
@@ -86,6 +85,16 @@ def _carried_config(meta: dict[str, Any], source: str) -> dict[str, Any]:
         raise CheckpointError(f'{source} carries no config, without which the layers of the released model cannot be '
                               'named. Take a checkpoint that tools/train.py or the conversion wrote.')
     return config
+
+
+def _dataset(config: dict[str, Any], asked: str | None, source: str) -> str | None:
+    """Return what the model was trained on, as its config's ``data_root`` tells or, where it does not, as asked."""
+    root = config.get('data_root')
+    told = next((key for key in DATASETS.values() if Path(str(root)).name == f'{key}_fsl'), None)
+    if asked and told and asked != told:
+        raise CheckpointError(f'{source} was trained on {told}, as its config says (data_root {root!r}), not on '
+                              f'{asked}; leave --dataset out.')
+    return told or asked
 
 
 def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None, source: str) -> dict[str, Any]:

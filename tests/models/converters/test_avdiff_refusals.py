@@ -160,6 +160,8 @@ def test_places_that_cannot_be_written_to_are_refused(run_folder, tmp_path, tool
     checkpoint = tmp_path / 'out/checkpoint.pth'
     assert refused(tool(checkpoint, tmp_path / 'out', '--reverse'), 'is a folder')
     assert refused(tool(checkpoint, tmp_path / 'file/back.pt', '--reverse'), 'cannot be made a folder')
+    assert refused(tool(checkpoint, tmp_path / 'back', '--reverse'), 'back/AVDiff_score.pt')
+    assert not (tmp_path / 'args.yaml').exists()
 
 
 def test_settings_of_another_run_are_not_overwritten(run_folder, tmp_path, tool):

@@ -100,6 +100,13 @@ def test_an_unknown_data_set_is_named_by_hand(tmp_path):
     assert done.settings['dataset_name'] == 'VGGSound' and len(done.notes) == 1
 
 
+def test_a_data_set_that_the_config_contradicts_is_refused(tmp_path):
+    path = saved(tmp_path, trained('avdiff_ucf_5shot'))
+    assert revert(path, dataset='ucf').settings == revert(path).settings
+    with pytest.raises(CheckpointError, match=r"trained on ucf, .*'data/ucf_fsl'.*, not on vgg; leave --dataset out"):
+        revert(path, dataset='vgg')
+
+
 @pytest.mark.parametrize('change, match', [
     (dict(config=None), 'carries no config'), (dict(config='model = print(1)'), 'was not run'),
     (dict(config='model = dict()'), 'args.yaml says'), (dict(num_shots='../5'), 'how many shots')])
