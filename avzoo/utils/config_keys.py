@@ -25,7 +25,8 @@ _LOADER = {'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'pre
 _MODALITIES = {'audio', 'visual'}
 _SECTIONS = {
     '': _TOP_LEVEL,
-    'curriculum': {'base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'references'},
+    'curriculum': {'base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'lr_drops',
+                   'references'},
     'curriculum.base': _SUBSTAGE,
     'curriculum.full': {*_SUBSTAGE, 'carry_optimizer'},
     **dict.fromkeys(_LOADERS, _LOADER),

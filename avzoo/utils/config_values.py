@@ -65,6 +65,7 @@ def _check_curriculum(curriculum: Mapping) -> None:
     _check('curriculum.validate', curriculum['validate'], _is_bool, 'True or False')
     _choice('curriculum.gamma_epoch', curriculum['gamma_epoch'], ('best', 'last'))
     _choice('curriculum.zero_gamma', curriculum['zero_gamma'], ('keep', 'search_test'))
+    _choice('curriculum.lr_drops', curriculum.get('lr_drops', 'scheduler'), ('scheduler', 'counter'))
     references = curriculum['references']
     _check('curriculum.references', references, _is_names, f'a list of: {", ".join(REFERENCE_TITLES)}; () for none')
     for name in references:

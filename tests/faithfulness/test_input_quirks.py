@@ -89,12 +89,6 @@ def test_lengths_of_the_papers_data_sets(repo_dir):
         assert all(cfg[f'{phase}_dataloader'].dataset.get('window') is None for phase in ('train', 'val', 'test'))
 
 
-def test_validation_length_of_30_is_an_argument(repo_dir):
-    path, steps = repo_dir / 'configs/avdiff/avdiff_activitynet_5shot.py', 'val_dataloader.dataset.window.steps'
-    cfg = load_config(path, [f'{steps}=300'])
-    assert cfg.val_dataloader.dataset.window.steps == cfg.test_dataloader.dataset.window.steps == 300
-
-
 @pytest.mark.parametrize('options, want', [
     ((), {'train': (60, 40), 'val': (30, 20), 'test': (300, 200)}),
     (('val_dataloader.dataset.window.steps=300',), {'train': (60, 40), 'val': (300, 200), 'test': (300, 200)}),

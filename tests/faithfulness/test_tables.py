@@ -12,7 +12,7 @@ TESTS = {
     'AVPreprocessor.norm': f'{INPUT}_by_hand.py::test_l2_norm_over_time_or_over_features',
     'GFSLDataset.window': f'{INPUT}_quirks.py::test_lengths_of_the_papers_data_sets',
     'test_dataloader.dataset.window': f'{INPUT}_quirks.py::test_lengths_of_the_papers_data_sets',
-    'val_dataloader.dataset.window': f'{INPUT}_quirks.py::test_validation_length_of_30_is_an_argument',
+    'val_dataloader.dataset.window': f'{INPUT}_quirks.py::test_windows_reach_the_batches_of_each_phase',
     'Window.last_start': f'{INPUT}_quirks.py::test_the_last_start_of_a_random_crop',
     'Window.audio_length': f'{INPUT}_quirks.py::test_audio_length_of_activitynet',
     'ClassEmbedding.order': f'{INPUT}_by_hand.py::'
@@ -36,6 +36,10 @@ TESTS = {
     'ExtraForwardHook': f'{TRAINING}_by_hand.py::test_a_second_forward_lets_the_batch_enter_the_statistics_twice',
     'randomness.seed': f'{TRAINING}_by_hand.py::test_all_draws_have_the_seed_of_the_run',
     'curriculum.zero_gamma': f'{TRAINING}_quirks.py::test_a_validated_gamma_of_zero_is_searched_on_the_test_set',
+    'curriculum.lr_drops': f'{TRAINING}_quirks.py::test_learning_rate_drops_of_stage_two',
+    'curriculum.base.monitor': f'{TRAINING}_quirks.py::test_metric_that_chooses_the_base_epoch',
+    'import_official.text_order': 'tests/datasets/test_official_importer.py::'
+                                  'test_word_vectors_by_name_or_by_the_place_of_the_spelled_out_name',
     'curriculum.gamma_epoch': f'{TRAINING}_quirks.py::test_gamma_of_the_last_or_of_the_best_epoch',
     'GFSLMetric.gamma_grid': f'{TRAINING}_by_hand.py::test_gamma_is_searched_in_steps_of_a_tenth_or_on_another_grid',
 }

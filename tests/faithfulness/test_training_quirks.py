@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.optim import ReduceOnPlateauLR
 
 from avzoo.engine.checkpoint import FORMAT, load_checkpoint, save_checkpoint
 from avzoo.engine.curriculum import runner as curriculum_runner
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
-from avzoo.engine.curriculum.plan import chosen_gamma, evaluation_config
+from avzoo.engine.curriculum.plan import Phase, chosen_gamma, evaluation_config, outcome, phase_config
 from avzoo.engine.hooks import ExtraForwardHook, best_epoch
 from avzoo.evaluation.functional import gfsl_metrics
 from avzoo.registry import MODELS
@@ -103,6 +104,39 @@ def test_second_forward_waits_for_the_end_of_a_turn():
     assert order == ['base 0', 'novel 0', 'again base 0', 'again novel 0', 'base 1']
 
 
+QUIRKS = {'curriculum.gamma_epoch': 'last', 'curriculum.zero_gamma': 'search_test', 'curriculum.lr_drops': 'counter',
+          'model.conditioner.order': 'released', 'custom_hooks.2.type': 'ExtraForwardHook'}
+WINDOWS = {**{f'{phase}_dataloader.dataset.window.audio_length': 'released' for phase in ('train', 'val', 'test')},
+           'train_dataloader.dataset.window.last_start': False}
+
+
+def leaves(value, path=()):
+    if isinstance(value, dict | list | tuple):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return {k: v for key, part in pairs for k, v in leaves(part, (*path, str(key))).items()}
+    return {'.'.join(path): value}
+
+
+def changes(plain, released):
+    before, after = (leaves(load_config(path).to_dict()) for path in (plain, released))
+    assert before.keys() <= after.keys()
+    return {key: value for key, value in after.items() if key not in before or before[key] != value}
+
+
+@pytest.mark.parametrize(('data', 'want'), [('ucf', QUIRKS), ('activitynet', QUIRKS | WINDOWS)])
+def test_the_released_configs_switch_on_every_quirk_and_nothing_else(repo_dir, data, want):
+    plain, released = (repo_dir / f'configs/avdiff/avdiff_{data}_5shot{recipe}.py' for recipe in ('', '_released'))
+    assert changes(plain, released) == want
+
+
+def test_the_same_lines_serve_another_data_set(repo_dir, tmp_path):
+    lines = (repo_dir / 'configs/avdiff/avdiff_ucf_5shot_released.py').read_text().split('_base_ = ', 1)[1]
+    plain = repo_dir / 'configs/avdiff/avdiff_vgg_20shot.py'
+    own = tmp_path / 'own.py'
+    own.write_text(f'_base_ = {lines.replace("./avdiff_ucf_5shot.py", str(plain))}')
+    assert changes(plain, own) == QUIRKS
+
+
 def test_second_forward_is_off_by_default(repo_dir):
     default, released = ([hook.type for hook in load_config(repo_dir / f'configs/avdiff/{name}.py').custom_hooks]
                          for name in ('avdiff_ucf_5shot', 'avdiff_ucf_5shot_released'))
@@ -124,6 +158,48 @@ def test_weight_decay_is_added_to_the_gradient(repo_dir):
 def test_a_score_of_zero_counts_as_none():
     assert best_epoch([dict(epoch=1, HM=0.0), dict(epoch=2, HM=0.0)], 'HM') == 2
     assert best_epoch([dict(epoch=1, HM=0.0), dict(epoch=2, HM=0.1), dict(epoch=3, HM=0.1)], 'HM') == 2
+
+
+@pytest.mark.parametrize(('choice', 'drop'), [('scheduler', 5), ('counter', 6)])
+def test_learning_rate_drops_of_stage_two(tiny_config, tmp_path, choice, drop):
+    # The second score is better by less than a ten-thousandth: enough for the counter, not for the scheduler.
+    scores = [10.0, 10.0005, *[9.0] * 5]
+    cfg = tiny_config(tmp_path, 'curriculum.full.monitor=HM')
+    cfg.param_scheduler = dict(type='ReduceOnPlateauLR', rule='greater', factor=0.1, patience=3)
+    cfg.curriculum.lr_drops = choice
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = ReduceOnPlateauLR(optimizer, monitor='HM', rule='greater', factor=0.1, patience=3)
+    history = []
+    for epoch, score in enumerate(scores, 1):
+        history.append(dict(epoch=epoch, lr=optimizer.param_groups[0]['lr'], loss=1.0, HM=score, gamma=0.0))
+        scheduler.step(dict(HM=score))
+    outcomes = {'stage1_full': outcome(cfg, Phase(1, 'full'), history)}
+    run = phase_config(cfg, Phase(2, 'full', 0), outcomes, tmp_path)
+    assert dict(run.param_scheduler[0]) == dict(type='MultiStepLR', milestones=[drop], gamma=0.1)
+
+
+@pytest.mark.parametrize(('scores', 'drops'), [
+    ([5.0, 4.0, 5.0, 3.0], []), ([5.0, 4.0, 5.0, 3.0, 2.0], [5]), ([1.0] * 10, [5, 9]), ([1.0, 2.0, 3.0], [])])
+def test_the_counter_waits_for_any_better_score(tiny_config, tmp_path, scores, drops):
+    cfg = tiny_config(tmp_path, 'curriculum.lr_drops=counter', 'curriculum.full.monitor=HM')
+    cfg.param_scheduler = dict(type='ReduceOnPlateauLR', rule='greater', factor=0.1, patience=3)
+    history = [dict(epoch=e, lr=1.0, loss=1.0, HM=score, gamma=0.0) for e, score in enumerate(scores, 1)]
+    assert outcome(cfg, Phase(1, 'full'), history)['lr_drops'] == drops
+    cfg.param_scheduler = None  # No plateau, nothing counted.
+    assert outcome(cfg, Phase(1, 'full'), history)['lr_drops'] == []
+
+
+def test_the_base_substage_is_chosen_by_base_classes_without_calibration(repo_dir):
+    for data in ('vgg', 'ucf', 'activitynet'):
+        curriculum = load_config(repo_dir / f'configs/avdiff/avdiff_{data}_5shot.py').curriculum
+        assert (curriculum.base.monitor, curriculum.full.monitor) == ('B0', 'HM')
+
+
+@pytest.mark.parametrize(('monitor', 'epoch'), [('B0', 1), ('HM', 2)])
+def test_metric_that_chooses_the_base_epoch(tiny_config, tmp_path, monitor, epoch):
+    cfg = tiny_config(tmp_path, f'curriculum.base.monitor={monitor}')
+    history = [dict(epoch=e, lr=1.0, loss=1.0, B0=b0, HM=hm, gamma=0.0) for e, b0, hm in [(1, 9.0, 1.0), (2, 8.0, 2.0)]]
+    assert outcome(cfg, Phase(1, 'base'), history)['best_epoch'] == epoch
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
 @pytest.mark.parametrize(('option', 'words'), [
     ('curriculum.gamma_epoch=first', r"curriculum\.gamma_epoch='first'.*best, last"),
     ('curriculum.zero_gamma=kep', r"curriculum\.zero_gamma='kep'.*Did you mean 'keep'"),
+    ('curriculum.lr_drops=count', r"curriculum\.lr_drops='count'.*Did you mean 'counter'"),
     ("curriculum.references=['nearest_mean']", r"references='nearest_mean'.*Did you mean 'nearest_class_mean'"),
     ('curriculum.base.max_epochs=0', r'curriculum\.base\.max_epochs=0 .*at least 1'),
     ('curriculum.full.max_epochs=2.5', r'curriculum\.full\.max_epochs=2\.5 .*whole number'),

@@ -27,6 +27,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                         help='default: told by the file of word vectors')
     parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
                         help='how features are stored; float16 halves the disk space (default: %(default)s)')
+    parser.add_argument('--text-order', choices=['name', 'released'], default='name',
+                        help='how word vectors are matched with classes: by name, or as the released code does, which '
+                             'sorts both and mixes up what does not sort alike (default: %(default)s)')
     return parser.parse_args(argv)
 
 
@@ -34,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     with progress_of('class files') as on_progress:
         out = import_official(args.root, args.out, shots=args.shots, dataset=args.dataset, dtype=args.dtype,
-                              on_progress=on_progress)
+                              text_order=args.text_order, on_progress=on_progress)
     print(describe_store(out))
     return 0
 

@@ -1,7 +1,7 @@
 """Import the features that the authors of AV-DIFF released (VGGSound-FSL, UCF-FSL, ActivityNet-FSL).
 
-Where the released code scrambles word vectors among small sets of classes (docs: table of differences), this importer
-stores the true vector of each class.
+Each class gets its own word vector; the released code takes the class names and their spelled-out forms to sort alike
+(docs/faithfulness.md), which can be repeated on request.
 """
 
 import re
@@ -54,7 +54,8 @@ def find_shots(root: str | Path) -> list[int]:
 
 
 def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] | None = None, dataset: str = 'auto',
-                    dtype: str = 'float32', on_progress: Callable[[int, int], None] | None = None) -> Path:
+                    dtype: str = 'float32', text_order: str = 'name',
+                    on_progress: Callable[[int, int], None] | None = None) -> Path:
     """Make a feature store of one released data set; nothing in its pickles is run.
 
     A video that lies in several folders is stored once. Its id and label are checked to agree everywhere.
@@ -65,6 +66,8 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
         shots: Which K to import; None takes all that are there.
         dataset: ``vgg``, ``ucf``, ``activitynet``, or ``auto`` to tell by the file of word vectors.
         dtype: How to store features, ``float32`` or ``float16``.
+        text_order: ``name`` matches word vectors and classes by name. ``released`` repeats a defect of the released
+            code: the i-th of the sorted class names gets the i-th of the vectors sorted by their spelled-out names.
         on_progress: Called with (class files done, class files in all).
     """
     root = Path(root)
@@ -78,16 +81,19 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
                         f'{there or "none"}. ROOT is the unzipped folder of one data set; choose --shots among these.')
     if dataset not in ('auto', *DATASETS):
         raise ValueError(f'unknown dataset {dataset!r}; choose one of auto, {", ".join(DATASETS)}')
+    if text_order not in ('name', 'released'):
+        raise ValueError(f"text_order={text_order!r}; choose 'name' or 'released'.")
     name = _tell_dataset(root, shots[0]) if dataset == 'auto' else dataset
     fold = DATASETS[name][2]
     names = sorted(set(read_lines(root / 'class-split' / 'all_class.txt')))  # case-sensitive, as released
     files = list(_class_files(root, shots, names, fold))
     present = {file.label for file in files}
     labels = [label for label in names if label in present]
-    texts, vectors = _class_words(root, name, shots[0], labels)
+    texts, vectors = _class_words(root, name, shots[0], labels, names if text_order == 'released' else None)
     modalities = {key: dict(dim=_width(files[0], key), seconds_per_step=_SECONDS[key]) for key in _SECONDS}
     with FeatureStoreWriter(out, name=f'{name}_fsl', modalities=modalities, classes=labels, texts=texts, dtype=dtype,
-                            source='features released with AV-DIFF (AVDIFF-GFSL)') as writer:
+                            source='features released with AV-DIFF (AVDIFF-GFSL)'
+                            + (', word vectors in the released order' * (text_order == 'released'))) as writer:
         writer.write_class_embeddings('word2vec', vectors)
         copier = _Copier(writer)
         for done, file in enumerate(files, 1):
@@ -211,15 +217,16 @@ def _width(file: _ClassFile, key: str) -> int:
     return _as_sequence(values, video, getattr(file, key)).shape[1]
 
 
-def _class_words(root: Path, dataset: str, shots: int, labels: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Return each class in words, and its word vector, (C, 300)."""
+def _class_words(root: Path, dataset: str, shots: int, labels: Sequence[str],
+                 ranked: Sequence[str] | None) -> tuple[list[str], np.ndarray]:
+    """Return each class in words, and its word vector, (C, 300): its own, or that of its place among all ``ranked``."""
     vectors_name, names_name, fold = DATASETS[dataset]
     names_path = root / 'class-split' / names_name
     words = {_key(original, fold): manual for original, manual in read_csv(names_path, ['original', 'manual'])}
     vectors_path = root / 'features' / f'{shots}-shot' / 'text' / vectors_name
     content = load_npy(vectors_path)
     table = content.item() if content.shape == () else None
-    if not isinstance(table, dict):
+    if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
         raise DataError(f'{vectors_path}: expected a dict of word vectors by class name.')
     texts = []
     for label in labels:
@@ -229,8 +236,16 @@ def _class_words(root: Path, dataset: str, shots: int, labels: Sequence[str]) ->
         if text not in table:
             raise DataError(f'{vectors_path} has no vector for {text!r} (class {label!r}).' + nearest(text, table))
         texts.append(text)
+    owners = texts
+    if ranked is not None:
+        if len(table) != len(ranked):
+            raise DataError(f'{vectors_path} has {len(table)} vectors for the {len(ranked)} classes of '
+                            f'{root / "class-split" / "all_class.txt"}; by position (text order: released) there must '
+                            'be one for each. Match them by name.')
+        place = dict(zip(ranked, sorted(table), strict=True))
+        owners = [place[label] for label in labels]
     try:
-        return texts, np.stack([np.asarray(table[text], np.float32) for text in texts])
+        return texts, np.stack([np.asarray(table[owner], np.float32) for owner in owners])
     except (TypeError, ValueError) as error:
         raise DataError(f'{vectors_path}: word vectors are no numbers or of unequal width: {error}') from None
 

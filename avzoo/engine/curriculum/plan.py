@@ -1,6 +1,7 @@
 """The curriculum as data: which phases there are, and the ordinary run that each of them is."""
 
 import copy
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,16 +140,39 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
 
     Returns:
         ``epochs`` run; with validation also ``best_epoch``, its ``metrics``, the ``gamma`` chosen then, the
-        ``last_gamma`` of the last epoch, and ``lr_drops``: after how many epochs the learning rate fell.
+        ``last_gamma`` of the last epoch, and ``lr_drops``: after how many epochs stage 2 cuts the learning rate.
     """
     result = dict(epochs=len(history))
     if phase.stage == 2 or not cfg.curriculum.validate:
         return result
     epoch = best_epoch(history, cfg.curriculum[phase.substage]['monitor'])
     metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr', 'loss')}
-    drops = [now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False) if now['lr'] < before['lr']]
+    if cfg.curriculum.get('lr_drops', 'scheduler') == 'counter':
+        drops = [drop for scheduler in _schedulers(cfg) if scheduler['type'] == 'ReduceOnPlateauLR'
+                 for drop in _counted_drops([entry[cfg.curriculum[phase.substage]['monitor']] for entry in history],
+                                            scheduler.get('patience', 10))]
+    else:
+        drops = [now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False)
+                 if now['lr'] < before['lr']]
     return dict(result, best_epoch=epoch, lr_drops=drops, metrics=metrics, gamma=metrics.get('gamma'),
                 last_gamma=history[-1].get('gamma'))
+
+
+def _counted_drops(scores: Sequence[float], patience: int) -> list[int]:
+    """Return the epochs that the released code reports as cuts: any higher score, however little, ends the waiting.
+
+    The scheduler itself waits for one that is higher by a ten-thousandth, so it may have cut after other epochs.
+    """
+    best, waited, drops = -math.inf, 0, []
+    for epoch, score in enumerate(scores, 1):
+        if score > best:
+            best, waited = score, 0
+        elif waited < patience:
+            waited += 1
+        else:
+            waited = 0
+            drops.append(epoch)
+    return drops
 
 
 def chosen_gamma(cfg: Config, outcomes: dict[str, dict]) -> float:
