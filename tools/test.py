@@ -5,6 +5,7 @@ import avzoo  # noqa: F401, before mmengine, which it makes safe to import
 # isort: split
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -46,10 +47,20 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help=_CHECKPOINT_HELP)
     add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG/test')
     parser.add_argument('--split', choices=['val', 'test'], default='test', help='what to evaluate on')
+    parser.add_argument('--gamma', type=calibration, metavar='{search,NUMBER}',
+                        help='another calibration than the one in the checkpoint: the best on validation (with '
+                             '--split val), or a number, usually from 0 to 1')
     parser.add_argument('--out', metavar='FILE.{json,npz}', help='write the result to a file')
     parser.add_argument('--out-item', choices=['metrics', 'pred'], default='metrics',
                         help='what --out holds: the metrics, or video_id, label, classes (column order), scores (N, C)')
     return parser.parse_args(argv)
+
+
+def calibration(text: str) -> float | str:
+    """Read a value of --gamma."""
+    if text != 'search' and not math.isfinite(float(text)):
+        raise ValueError
+    return text if text == 'search' else float(text)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -63,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = config_from_arguments(args)
     ensure_synth(cfg)
     work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')
-    done = [evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, amp=args.amp)
+    done = [evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, gamma=args.gamma,
+                                amp=args.amp)
             for path in find_checkpoints(args.checkpoint, args.split)]
     if not is_main_process():
         return
@@ -72,6 +84,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(results_table([*rows, dict(aggregate, name=f'{cfg.method} / mean')] if len(done) > 1 else rows))
     if len(done) > 1:
         print(interval_line(aggregate))
+    used = sorted({e.metrics['gamma'] for e in done})
+    origin = 'given' if args.gamma is not None else 'from the checkpoint'
+    if args.gamma == 'search':
+        origin = 'the best on validation'
+    elif args.gamma is None and cfg.curriculum.zero_gamma == 'search_test' and args.split == 'test':
+        origin += '; where that is 0, searched on the test set as curriculum.zero_gamma says'
+    print(f'calibration gamma: {", ".join(f"{gamma:g}" for gamma in used)} ({origin})')
     if args.out:
         write_output(Path(args.out), args.out_item, done, aggregate)
         print(f'Written to {args.out}')

@@ -1,5 +1,7 @@
 """Quirks of the released code at the input: on gives its numbers, off the sane ones."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -153,6 +155,16 @@ def test_without_a_list_of_all_classes_the_released_order_is_warned_about(tiny_s
     assert (tmp_path / 'curriculum.log').read_text() == ''
     ClassEmbedding(**numbers, order='released').fit(data)
     assert 'set model.conditioner.class_list' in (tmp_path / 'curriculum.log').read_text()
+
+
+@pytest.mark.parametrize('data, classes, other', [('UCF', 101, 79), ('ActivityNet', 200, 8), ('VGGSound', 309, 205)])
+def test_how_many_classes_do_not_sort_like_their_spelled_out_names(shared_dir, data, classes, other):
+    folder = shared_dir / 'data/gzsl_lists' / data
+    words = {row['original']: row['manual'] for path in folder.glob('*_w2v_class_names.csv')
+             for row in csv.DictReader(path.open(encoding='utf-8'))}
+    names = sorted(set((folder / 'all_class.txt').read_text().split('\n')) - {''})
+    texts = [words[name] for name in names]
+    assert len(names) == classes and sum(a != b for a, b in zip(texts, sorted(texts), strict=True)) == other
 
 
 @pytest.mark.parametrize('data, split, scrambled', [

@@ -36,7 +36,10 @@ class Case:
         np.testing.assert_array_equal(self.model.conditioner(self.batch['label']),
                                       golden.inputs[f'{CASES[name]}text'])
         inputs = self.model.data_preprocessor(self.batch, training=True)['inputs']
+        self.classified = []
+        watch = self.model.head.fc.register_forward_pre_hook(lambda _, args: self.classified.append(args[0].detach()))
         self.losses = self.model.loss(inputs, self.batch['label'], novel=self.novel)
+        watch.remove()
         self.total = sum(self.losses.values())
 
     def state(self):
@@ -58,6 +61,13 @@ def test_losses(case):
     assert float(ce.detach()) == pytest.approx(float(case.want['loss_ce']), abs=1e-5)
     assert float(case.losses['loss_diffusion'].detach()) == pytest.approx(float(case.want['loss_diff']), abs=1e-5)
     assert float(case.total.detach()) == pytest.approx(float(case.want['loss_total']), abs=1e-5)
+
+
+def test_real_and_synthetic_features(case):
+    assert len(case.classified) == 1 + case.novel
+    for found, name in zip(case.classified, ('theta_o', 'theta_fake'), strict=False):
+        atol = 1e-5 if name == 'theta_o' else 1e-3  # The end of a chain of 200 steps.
+        np.testing.assert_allclose(found, case.want[name], atol=atol, rtol=1e-5, err_msg=name)
 
 
 def test_gradients(trained):

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from avzoo.engine.checkpoint import load_checkpoint, save_checkpoint
 from tests.conftest import SMALL_AVDIFF
 
 CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
@@ -78,6 +79,27 @@ def test_a_name_of_the_zoo_stands_for_the_config(trained, run, options, tmp_path
 def test_validation_split_takes_the_model_of_stage_one(trained, run, options, tmp_path):
     code, out, err = run('test', CONFIG, trained[0], '--split', 'val', '--work-dir', tmp_path, *options)
     assert code == 0 and 'validation' in out, err
+
+
+@pytest.mark.parametrize('choice', ['search', 0.05, None])
+def test_another_calibration_than_that_of_the_checkpoint(trained, run, options, tmp_path, choice):
+    chosen = json.loads((trained[0] / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
+    best = load_checkpoint(trained[0] / 'stage1_full' / 'best.pth')
+    best['state_dict']['gamma'].fill_(0.85)  # Not the one that validation chose.
+    save_checkpoint(tmp_path / 'it.pth', best)
+    flags = () if choice is None else ('--gamma', choice)
+    code, out, err = run('test', CONFIG, tmp_path / 'it.pth', '--split', 'val', *flags, '--work-dir', tmp_path, '--out',
+                         tmp_path / 'm.json', *options)
+    assert code == 0, err
+    found, = json.loads((tmp_path / 'm.json').read_text())['draws'].values()
+    want = {'search': chosen['gamma'], None: 0.85}.get(choice, choice)
+    assert found['gamma'] == want and f'calibration gamma: {want:g} (' in out
+    assert (found['HM'] == pytest.approx(chosen['HM'])) or choice != 'search'
+
+
+def test_the_calibration_is_never_searched_on_the_test_set(trained, run, options, tmp_path):
+    code, _, err = run('test', CONFIG, trained[0], '--gamma', 'search', '--work-dir', tmp_path, *options)
+    assert code == 2 and 'never on the test set' in err and 'Traceback' not in err
 
 
 def test_two_processes_train_and_evaluate_like_one(trained, run, options, tmp_path):

@@ -1,7 +1,8 @@
 """Turn a checkpoint released with AV-DIFF into an avzoo checkpoint and its config, or back.
 
-SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt), or a zip or folder of many run folders such as the
-released models.zip. DST receives checkpoint.pth and config.py. Nothing in SRC is run: args.pkl is never opened.
+SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt; draw N of stage 2 lies in checkpoints, checkpoints_1 or
+checkpoints_2, of which the last epoch counts), or a zip or folder of many run folders such as the released models.zip.
+DST receives checkpoint.pth and config.py. Nothing in SRC is run: args.pkl is never opened.
 With --reverse SRC is an avzoo checkpoint, and DST the .pt to write; args.yaml with its settings is put beside it; of
 the options only --dataset goes with it.
 
@@ -15,11 +16,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from avzoo.engine.checkpoint import save_checkpoint
 from avzoo.models.converters import convert, revert
+from avzoo.models.converters.avdiff_official import TITLE
+from avzoo.models.converters.avdiff_settings import parse_settings
 from avzoo.utils.cli import natural_int, positive_int, run_tool
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_write_text
@@ -29,13 +33,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', metavar='SRC', type=Path, help='what to convert')
     parser.add_argument('dst', metavar='DST', type=Path, help='folder to write to; with --reverse the .pt to write')
-    parser.add_argument('--dataset', choices=['vgg', 'ucf', 'activitynet'],
+    parser.add_argument('--dataset', type=str.lower, choices=['vgg', 'ucf', 'activitynet'],
                         help='which run to take among several; with --reverse what the model was trained on')
     parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to take')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='stage of the run to take')
     parser.add_argument('--draw', type=natural_int, help='draw of a stage-2 run (default: 0)')
     parser.add_argument('--data-root', metavar='STORE', help='feature store that gives class names and class vectors')
-    parser.add_argument('--gamma', type=float, help='calibration to store (a released checkpoint holds none)')
+    parser.add_argument('--gamma', type=float, help='calibration to store, as tools/test.py --split val '
+                        '--gamma search finds it (a released checkpoint holds none)')
     parser.add_argument('--reverse', action='store_true', help='from avzoo to the released format')
     args = parser.parse_args(argv)
     idle = [f'--{name.replace("_", "-")}' for name in ('shots', 'stage', 'draw', 'data_root', 'gamma')
@@ -53,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _convert(args: argparse.Namespace) -> int:
     if args.dst.exists() and not args.dst.is_dir():
         raise CheckpointError(f'{args.dst} is a file; give a folder to write checkpoint.pth and config.py to.')
+    for name in ('checkpoint.pth', 'config.py'):
+        if (args.dst / name).is_dir():
+            raise CheckpointError(f'{args.dst / name} is a folder; give another place to write to.')
+    config = args.dst / 'config.py'
+    if config.exists() and not config.read_bytes().startswith(f'"""{TITLE}'.encode()):
+        raise CheckpointError(f'{config} was not written by this tool; write into a folder of its own.')
     done = convert(args.src, dataset=args.dataset, shots=args.shots, stage=args.stage, draw=args.draw,
                    data_root=args.data_root, gamma=args.gamma)
     _make_folder(args.dst)
@@ -65,22 +76,35 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _reverse(args: argparse.Namespace) -> int:
+    args.dst = args.dst.resolve()
     if args.dst.is_dir():
         raise CheckpointError(f'{args.dst} is a folder; give the file to write, e.g. {args.dst / "AVDiff_score.pt"}.')
     if args.dst.suffix != '.pt':
+        example = args.dst.with_suffix('.pt') if args.dst.suffix else args.dst / 'AVDiff_score.pt'
         raise CheckpointError(f'{args.dst} does not end in .pt, as the checkpoints of the released code do; give the '
-                              f'file to write, e.g. {args.dst / "AVDiff_score.pt"}.')
+                              f'file to write, e.g. {example}.')
+    if args.dst == args.src.resolve():
+        raise CheckpointError(f'{args.dst} is what is converted; write to another file.')
     done = revert(args.src, dataset=args.dataset)
-    settings, text = args.dst.with_name('args.yaml'), yaml.safe_dump(done.settings)
-    if settings.exists() and settings.read_bytes() != text.encode():
+    settings = args.dst.with_name('args.yaml')
+    if settings.exists() and not _are_of_the_same_run(settings, done.settings):
         raise CheckpointError(f'{settings} belongs to another run; write into a folder of its own.')
     _make_folder(args.dst.parent)
     save_checkpoint(args.dst, done.checkpoint)
-    atomic_write_text(settings, text)
+    atomic_write_text(settings, yaml.safe_dump(done.settings))
     print(f'{args.dst} and args.yaml: {args.src} in the released format')
     for note in done.notes:
         print(f'note: {note}')
     return 0
+
+
+def _are_of_the_same_run(path: Path, settings: dict[str, Any]) -> bool:
+    """Tell whether a file holds these settings; an earlier call may not have known the data set."""
+    try:
+        before = parse_settings(path.read_bytes(), str(path))
+    except (CheckpointError, OSError):
+        return False
+    return {'dataset_name': settings.get('dataset_name'), **before} == {'dataset_name': None, **settings}
 
 
 def _make_folder(path: Path) -> None:
@@ -88,6 +112,8 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise CheckpointError(f'{path} cannot be made a folder: there is a file of that name on the way.') from error
+    except FileNotFoundError as error:
+        raise CheckpointError(f'{path} cannot be made a folder: {error.strerror}.') from error
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from mmengine.config import Config
@@ -14,7 +15,7 @@ from avzoo.engine.curriculum.plan import evaluation_config
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.engine.trained_config import check_trained_config
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, ConfigError
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Evaluation:
 
 
 def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: str, draw: int | None,
-                        work_dir: str | os.PathLike, amp: bool = False, own: bool = False) -> Evaluation:
-    """Evaluate a checkpoint with the calibration that it carries.
+                        work_dir: str | os.PathLike, gamma: float | Literal['search'] | None = None, amp: bool = False,
+                        own: bool = False) -> Evaluation:
+    """Evaluate a checkpoint with the calibration that it carries, or with another.
 
     Args:
         cfg: The config of the whole curriculum.
@@ -44,9 +46,13 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
         split: ``val`` (takes a checkpoint of stage 1) or ``test`` (stage 2).
         draw: The draw whose test set is meant; ``None`` takes that of the checkpoint.
         work_dir: Where the log goes.
+        gamma: Another calibration; ``search`` finds the best on validation, and is refused on the test set.
         amp: Compute in bfloat16.
         own: Whether this very config trained it; otherwise that is checked.
     """
+    if gamma == 'search' and split == 'test':
+        raise ConfigError("The calibration is chosen on validation, never on the test set: take gamma 'search' with "
+                          'split val and a checkpoint of stage 1, then the number that it finds.')
     content = load_checkpoint(checkpoint)
     meta = content['meta']
     _check_origin(cfg, meta, split, str(checkpoint))
@@ -56,9 +62,11 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.
     unset = cfg.curriculum.zero_gamma == 'search_test' and float(content['state_dict']['gamma']) == 0
+    if gamma is None:
+        gamma = 'search' if split == 'test' and unset else 'checkpoint'
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
     run_cfg.load_from = str(Path(checkpoint))
-    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma='search' if split == 'test' and unset else 'checkpoint')
+    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=gamma)
     runner = PhaseRunner.from_cfg(run_cfg)
     data = runner.test_dataloader.dataset
     _check_classes(meta, data.metainfo['classes'], str(checkpoint))

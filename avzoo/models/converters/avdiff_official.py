@@ -20,9 +20,11 @@ from avzoo.models.converters.avdiff_settings import check_settings
 from avzoo.models.converters.avdiff_source import ReleasedFile, ReleasedRun, find_runs
 from avzoo.models.converters.avdiff_tensors import shown
 from avzoo.registry import MODELS
+from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError
 from avzoo.version import __version__
 
+TITLE = 'AV-DIFF as released'  # how the config of a converted checkpoint begins
 _SECONDS = {'audio': 0.96, 'visual': 0.64}
 _MAX_WIDTH = 1 << 14  # of features, class vectors and the classifier
 
@@ -71,15 +73,18 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
     file = _checkpoint_file(run, draw)
     released = file.load()
     state = from_released(released['model'], str(file))
-    _check_layers(released['model'], cfg, str(file))
+    of = '' if run.args else (f' No args.yaml lies beside it, so the published settings of {dataset} with {shots} '
+                              'shots were taken: check --dataset and --shots, or put its args.yaml there.')
+    _check_layers(released['model'], cfg, str(file), of)
     info, phase = _data_info(state, str(file)), Phase(stage, 'full', draw)
     meta = dict(format=FORMAT, avzoo_version=__version__, phase=phase.name, stage=stage, substage='full',
-                draw=phase.draw, num_shots=shots, epoch=released.get('epoch', 0), iter=0, seed=cfg.randomness.seed,
-                history=[], data_info=info, source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}')
+                draw=phase.draw, dataset=dataset, num_shots=shots, epoch=released.get('epoch', 0), iter=0,
+                seed=cfg.randomness.seed, history=[], data_info=info,
+                source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}')
     notes = _complete(state, meta, cfg, data_root, gamma)
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
-    _check_fit(cfg, info, state, str(file))
-    meta['config'] = config_text(cfg, f'AV-DIFF as released: {dataset}, {shots} shots, stage {stage}.')
+    _check_fit(cfg, info, state, str(file), of)
+    meta['config'] = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
     meta['notes'] = notes
     unused = {k: v for k, v in released['model'].items() if k.startswith(UNUSED)}
     kept = dict(epoch=released.get('epoch'), metric=released.get('metric'), optimizer=released.get('optimizer', {}),
@@ -94,7 +99,8 @@ def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None,
     wanted = dict(dataset=dataset, shots=shots, stage=stage)
     unreadable = [run.problem for run in runs if run.problem]
     runs = [run for run in runs if not run.problem]
-    fitting = [run for run in runs if all(v is None or getattr(run, k) == v for k, v in wanted.items())]
+    fitting = ([run for run in runs if all(v in (None, getattr(run, k)) for k, v in wanted.items())]
+               or [run for run in runs if all(v is None or run.may_be(k, v) for k, v in wanted.items())])
     if len(fitting) == 1:
         return fitting[0]
     asked = ', '.join(f'{k} {v}' for k, v in wanted.items() if v is not None) or 'nothing in particular'
@@ -102,17 +108,25 @@ def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None,
     problem = 'several runs fit' if fitting else 'no run fits'
     if unreadable and not fitting:
         problem = f'{unreadable[0].rstrip(".")}. Of the runs whose settings can be read, {problem}'
-    raise CheckpointError(f'{problem} ({asked} was asked for): {found}. Choose with --dataset, --shots and --stage.')
+    apart = [f'--{key}' for key in wanted if len({getattr(run, key) for run in fitting or runs}) > 1]
+    cure = f'Choose with {" and ".join(apart)}.' if apart else 'Ask for what is there.'
+    if fitting and not apart:
+        cure = 'They do not differ in what can be asked for: unpack them, and name the folder of one.'
+    raise CheckpointError(f'{problem} ({asked} was asked for): {found}. {cure}')
 
 
 def _facts(run: ReleasedRun, dataset: str | None, shots: int | None, stage: int | None) -> tuple[str, int, int]:
     if run.args:
         check_settings(run.args, run.name)
     facts = dict(dataset=run.dataset or dataset, shots=run.shots or shots, stage=run.stage or stage)
-    missing = [f'--{name}' for name, value in facts.items() if value is None]
+    missing = ' and '.join(f'--{name}' for name, value in facts.items() if value is None)
+    if missing and run.args:
+        raise CheckpointError(f'{run.name}: its args.yaml does not tell what it was trained on; give {missing}.')
     if missing:
+        for file in run.files.values():  # What is no checkpoint at all is told first.
+            file.load()
         raise CheckpointError(f'{run.name}: there is no args.yaml that tells what it was trained on. Put it beside the '
-                              f'checkpoint, or give {" and ".join(missing)}; the published settings are then taken.')
+                              f'checkpoint, or give {missing}; the published settings are then taken.')
     return facts['dataset'], facts['shots'], facts['stage']
 
 
@@ -142,20 +156,22 @@ def _checkpoint_file(run: ReleasedRun, draw: int | None) -> ReleasedFile:
     if 'AVDiff_score.pt' in run.files and not draw:
         return run.files['AVDiff_score.pt']
     raise CheckpointError(f'{run} holds no checkpoint' + (f' of draw {draw}' if draw is not None else '') +
-                          f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. One of them can '
-                          'be named itself, out of an archive once it is unpacked.')
+                          f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. Expected: '
+                          + ('AVDiff_score.pt' if not draw else '') + (' or ' if draw == 0 else '')
+                          + (f'checkpoints{f"_{draw}" if draw else ""}/AVDiff_score_ckpt_N.pt' if draw is not None
+                             else '') + '. A .pt can also be named itself, out of an archive once it is unpacked.')
 
 
-def _check_layers(released: dict[str, Tensor], cfg: Config, source: str) -> None:
+def _check_layers(released: dict[str, Tensor], cfg: Config, source: str, of: str) -> None:
     """Compare what the settings say about the layers with their names, before a model is built."""
     depth = len({key.split('.')[2] for key in released if key.startswith('Audio_visual_transformer.layers.')})
     if depth != cfg.model.fusion.depth:
         raise CheckpointError(f'{source} does not fit its settings: they say transformer_depth: '
-                              f'{cfg.model.fusion.depth}, it has {depth} layers.')
+                              f'{cfg.model.fusion.depth}, it has {depth} layers.{of}')
     dropout = cfg.model.generator.noise_predictor.dropout
     if ('generator.fc.4.weight' in released) != (dropout > 0):
         raise CheckpointError(f'{source} does not fit its settings: they say diffusion_dropout_value: {dropout}, but '
-                              f'its layers are numbered {"without" if dropout > 0 else "with"} dropout.')
+                              f'its layers are numbered {"without" if dropout > 0 else "with"} dropout.{of}')
 
 
 def _data_info(state: dict[str, Tensor], source: str) -> dict[str, Any]:
@@ -183,18 +199,21 @@ def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_
     info, notes = meta['data_info'], []
     vectors = torch.zeros(info['num_classes'], info['embedding_dim'])
     if data_root is None:
-        notes.append('Class names and class vectors are unknown (no feature store was given): the vectors are zeros. '
-                     'Prediction does not need them; training goes on only after they are read from a store.')
+        notes.append('Class names and class vectors are unknown, as no feature store was given (--data-root): the '
+                     'vectors are zeros. tools/test.py needs neither; tools/predict.py needs the names.')
     else:
         splits = (f'stage{meta["stage"]}_base',)
         data = GFSLDataset(data_root, splits=splits, num_shots=cfg.num_shots)
         if data.data_info != info:
-            raise CheckpointError(f'{data_root} does not fit the checkpoint: the store has {data.data_info}, the '
-                                  f'checkpoint was trained on {info}.')
+            odd = first_difference(data.data_info, info)
+            raise CheckpointError(f'{data_root} does not fit the checkpoint: {odd.path} is {odd.before} in the store '
+                                  f'(stage {meta["stage"]}, {cfg.num_shots} shots) and {odd.now} in the checkpoint. '
+                                  'Check --data-root and, where no args.yaml tells them, --stage and --shots.')
         vectors = torch.from_numpy(data.class_embeddings)
         meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
     if gamma is None:
-        notes.append('The calibration is unknown: gamma is 0. Give it, or choose it on validation.')
+        notes.append('The calibration is unknown: gamma is 0. tools/test.py CONFIG CHECKPOINT --split val --gamma '
+                     'search finds it on validation, with the checkpoint of stage 1; convert again with --gamma.')
     if window_by_seconds(cfg.to_dict(), 'test'):
         notes.append('The released code cuts audio windows shorter than the visual ones beside them. The config cuts '
                      'both by seconds; to score what the released code scores, add --cfg-options '
@@ -204,12 +223,15 @@ def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_
     return notes
 
 
-def _check_fit(cfg: Config, info: dict[str, Any], state: dict[str, Tensor], source: str) -> None:
+def _check_fit(cfg: Config, info: dict[str, Any], state: dict[str, Tensor], source: str, of: str) -> None:
     """Check that the config builds the model that the tensors are of."""
     parts = dict(cfg.model.to_dict(), data_info=info, data_preprocessor=cfg.data_preprocessor.to_dict())
     try:
         with torch.device('meta'):  # Shapes without memory: settings may claim any size.
             model = MODELS.build(parts)
     except (AvzooError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f'{source}: its settings describe no model that can be built: {error}') from error
-    load_weights(model, {key: tensor.to('meta') for key, tensor in state.items()}, source)
+        raise CheckpointError(f'{source}: its settings describe no model that can be built: {error}{of}') from error
+    try:
+        load_weights(model, {key: tensor.to('meta') for key, tensor in state.items()}, source)
+    except CheckpointError as error:
+        raise CheckpointError(f'{error}{of}') from error

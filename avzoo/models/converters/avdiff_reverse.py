@@ -52,7 +52,7 @@ def revert(source: str | Path, *, dataset: str | None = None) -> Reversion:
     """
     checkpoint, source = load_checkpoint(source), str(source)
     config = _carried_config(checkpoint['meta'], source)
-    dataset = _dataset(config, dataset, source)
+    dataset = _dataset(config, checkpoint['meta'], dataset, source)
     dropout = lookup(config, 'model.generator.noise_predictor.dropout')
     state = to_released(checkpoint.get('state_dict'), source,
                         generator_dropout=isinstance(dropout, int | float) and dropout > 0)
@@ -87,13 +87,14 @@ def _carried_config(meta: dict[str, Any], source: str) -> dict[str, Any]:
     return config
 
 
-def _dataset(config: dict[str, Any], asked: str | None, source: str) -> str | None:
-    """Return what the model was trained on, as its config's ``data_root`` tells or, where it does not, as asked."""
-    root = config.get('data_root')
-    told = next((key for key in DATASETS.values() if Path(str(root)).name == f'{key}_fsl'), None)
+def _dataset(config: dict[str, Any], meta: dict[str, Any], asked: str | None, source: str) -> str | None:
+    """Return what the model was trained on: as its conversion noted or ``data_root`` tells, or as asked."""
+    root, noted = config.get('data_root'), meta.get('dataset')
+    told = noted if noted in DATASETS.values() else next(
+        (key for key in DATASETS.values() if Path(str(root)).name == f'{key}_fsl'), None)
     if asked and told and asked != told:
-        raise CheckpointError(f'{source} was trained on {told}, as its config says (data_root {root!r}), not on '
-                              f'{asked}; leave --dataset out.')
+        origin = 'its conversion' if told == noted else f'its config (data_root {root!r})'
+        raise CheckpointError(f'{source} was trained on {told}, as {origin} says, not on {asked}; leave --dataset out.')
     return told or asked
 
 

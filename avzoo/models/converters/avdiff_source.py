@@ -19,6 +19,7 @@ from avzoo.models.converters.avdiff_tensors import shown
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.safe_load import load_tensors
 
+_FACTS = {'dataset': 'dataset_name', 'shots': 'zero_shot_split', 'stage': 'retrain_all'}
 _MAX_YAML = 1 << 20
 _MAX_CHECKPOINT = 4 << 30
 _MAX_RATIO = 200  # of sizes before and after compression; weights hardly shrink
@@ -60,7 +61,13 @@ class ReleasedRun:
         """1 or 2: the released code notes whether it retrains on everything of stage 1."""
         return None if 'retrain_all' not in self.args else 2 if self.args['retrain_all'] else 1
 
+    def may_be(self, fact: str, value: Any) -> bool:
+        """Tell whether ``dataset``, ``shots`` or ``stage`` has a value, or is left open by ``args.yaml``."""
+        return getattr(self, fact) == value or _FACTS[fact] not in self.args
+
     def __str__(self) -> str:
+        if not self.args:
+            return self.name
         return f'{self.name} ({shown(str(self.args.get("dataset_name")))}, {self.shots}-shot, stage {self.stage})'
 
 
@@ -97,7 +104,7 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     state = content.get('model') if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise CheckpointError(f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
-                              'expected. Avzoo\'s own checkpoints need no conversion.')
+                              'expected. Avzoo\'s own checkpoints need no conversion, and go back with --reverse.')
     epoch = content.get('epoch', 0)
     if type(epoch) is not int or epoch < 0:
         raise CheckpointError(f'{name} is no checkpoint of the released code: its epoch is no number of epochs.')
@@ -107,7 +114,7 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
 def find_runs(source: Path) -> list[ReleasedRun]:
     """Find the run folders of a zip or a folder by their ``args.yaml``, or wrap a bare ``.pt``.
 
-    A run whose settings cannot be read does not hinder the others.
+    A run whose settings are none does not hinder the others. An archive of which a file cannot be unpacked is damaged.
 
     Raises:
         CheckpointError: If there is nothing that can be read, or an archive is unsafe to read.
@@ -125,7 +132,8 @@ def find_runs(source: Path) -> list[ReleasedRun]:
             files = {name: ReleasedFile(source, name) for name in members}
             settings = {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
     if not settings:
-        raise CheckpointError(f'{source} holds no args.yaml, by which run folders of the released code are found.')
+        raise CheckpointError(f'{source} holds no args.yaml, by which run folders of the released code are found. A '
+                              '.pt without one is named itself, with --dataset, --shots and --stage.')
     runs = [_run(name, text, files, source) for name, text in sorted(settings.items())]
     if all(run.problem for run in runs):
         raise CheckpointError(runs[0].problem)
@@ -182,7 +190,7 @@ def _is_plain_zip(path: Path) -> bool:
 
 def _check_members(archive: zipfile.ZipFile, source: str, limit: int | None) -> dict[str, zipfile.ZipInfo]:
     """Refuse an archive with members that lead out of it, links, or a content out of proportion."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = archive.infolist()
     if len(infos) > _MAX_MEMBERS:
         raise CheckpointError(f'{source} holds {len(infos)} files; at most {_MAX_MEMBERS} are looked at.')
     for info in infos:
@@ -198,7 +206,7 @@ def _check_members(archive: zipfile.ZipFile, source: str, limit: int | None) -> 
     total = sum(info.file_size for info in infos)
     if limit is not None and total > limit:
         raise CheckpointError(f'{source} unpacks to {total} bytes; more than {limit} are refused.')
-    return {info.filename: info for info in infos}
+    return {info.filename: info for info in infos if not info.is_dir()}
 
 
 def _check_size(info: zipfile.ZipInfo, source: str, limit: int) -> None:

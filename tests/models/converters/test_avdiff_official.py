@@ -4,6 +4,7 @@ import runpy
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from avzoo.engine.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from avzoo.models.converters import convert, revert
@@ -53,6 +54,26 @@ def test_a_model_that_avzoo_trained_gets_the_unused_network(run_folder, tmp_path
     back = revert(tmp_path / 'own.pth').checkpoint['model']
     assert list(back) == list(released_checkpoint()['model'])
     assert not back['discriminator_seen_novel.fc.1.weight'].any()
+
+
+def test_every_window_is_that_of_the_settings(run_folder):
+    settings = dict(dataset_name='ActivityNet', batch_seqlen_train='fixed', batch_seqlen_test='fixed',
+                    batch_seqlen_train_maxlen=50, batch_seqlen_val_maxlen=25, batch_seqlen_test_maxlen=200,
+                    batch_seqlen_train_trim='center', batch_seqlen_test_trim='random')
+    config = Config.fromstring(convert(run_folder(**settings)).config, '.py')
+    windows = [config[f'{phase}_dataloader'].dataset.window for phase in ('train', 'val', 'test')]
+    assert windows == [dict(steps=50, position='center'), dict(steps=25, position='random'),
+                       dict(steps=200, position='random')]
+    settings.update(batch_seqlen_train='max', batch_seqlen_test='max')
+    config = Config.fromstring(convert(run_folder(**settings)).config, '.py')
+    assert not any('window' in config[f'{phase}_dataloader'].dataset for phase in ('train', 'val', 'test'))
+
+
+def test_the_order_of_the_tensors_is_kept(run_folder, tmp_path):
+    content = released_checkpoint()
+    content['model'] = dict(reversed(content['model'].items()))
+    save_checkpoint(tmp_path / 'checkpoint.pth', convert(run_folder(content=content)).checkpoint)
+    assert list(revert(tmp_path / 'checkpoint.pth').checkpoint['model']) == list(content['model'])
 
 
 def test_settings_become_windows_and_schedulers(run_folder, tmp_path):

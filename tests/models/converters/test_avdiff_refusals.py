@@ -33,12 +33,10 @@ def test_what_is_no_checkpoint_is_refused(run_folder, content):
 
 def test_broken_files_are_refused(run_folder, tmp_path):
     path = run_folder() / 'AVDiff_score.pt'
-    path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(CheckpointError, match='no'):
-        convert(path)
-    path.write_text('hello')
-    with pytest.raises(CheckpointError, match='no'):
-        convert(path)
+    for content in (path.read_bytes()[:3000], b'hello', b''):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r'AVDiff_score\.pt is no readable checkpoint \(damaged or cut short'):
+            convert(path)
     with pytest.raises(CheckpointError, match='There is no'):
         convert(tmp_path / 'absent.pt')
     with pytest.raises(CheckpointError, match=r'holds no args\.yaml'):
@@ -87,7 +85,7 @@ def bomb():
     ((zipfile.ZipInfo('models/../../evil'), b''), 'leads out'), ((zipfile.ZipInfo('/etc/evil'), b''), 'leads out'),
     ((zipfile.ZipInfo('C:\\evil'), b''), 'leads out'), ((link('models/link.pt'), b'/etc/passwd'), 'is a link'),
     ((bomb(), bytes(8 << 20)), 'out of proportion'),
-    ((zipfile.ZipInfo('models/a\nb'), b''), 'is no name')])
+    ((zipfile.ZipInfo('../evil/'), b''), 'leads out'), ((zipfile.ZipInfo('models/a\nb'), b''), 'is no name')])
 def test_unsafe_archives_are_refused(run_folder, tmp_path, member, reason):
     with pytest.raises(CheckpointError, match=reason):
         convert(archive(tmp_path, run_folder(), extra=[member]))
@@ -188,3 +186,72 @@ def test_options_without_meaning_on_the_way_back_are_refused(run_folder, tmp_pat
     with pytest.raises(SystemExit) as caught:
         tool(tmp_path / 'checkpoint.pth', tmp_path / 'back.pt', '--reverse', *option)
     assert caught.value.code == 2
+
+
+def test_the_source_is_not_overwritten(run_folder, tmp_path, tool):
+    tool(run_folder(), tmp_path / 'out')
+    checkpoint = (tmp_path / 'out/checkpoint.pth').rename(tmp_path / 'own.pt')
+    before = checkpoint.read_bytes()
+    (tmp_path / 'folder').mkdir()
+    for same in (checkpoint, tmp_path / 'folder/../own.pt'):
+        assert refused(tool(checkpoint, same, '--reverse'), 'is what is converted')
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_config_of_another_origin_is_not_overwritten(run_folder, tmp_path, tool):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/config.py').write_text('mine = 1')
+    assert refused(tool(run_folder(), tmp_path / 'out'), 'was not written by this tool')
+    assert (tmp_path / 'out/config.py').read_text() == 'mine = 1' and not (tmp_path / 'out/checkpoint.pth').exists()
+    (tmp_path / 'out/config.py').unlink()
+    for _ in range(2):  # Its own is.
+        assert tool(run_folder(), tmp_path / 'out') == (0, [])
+
+
+@pytest.mark.parametrize('name', ['config.py', 'checkpoint.pth'])
+def test_folders_where_files_are_to_be_written_are_refused(run_folder, tmp_path, tool, name):
+    (tmp_path / 'out' / name).mkdir(parents=True)
+    assert refused(tool(run_folder(), tmp_path / 'out'), f'{name} is a folder')
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == [name]
+    (tmp_path / 'back/args.yaml').mkdir(parents=True)
+    assert tool(run_folder(), tmp_path / 'own') == (0, [])
+    assert refused(tool(tmp_path / 'own/checkpoint.pth', tmp_path / 'back/a.pt', '--reverse'), 'belongs to another run')
+
+
+def test_a_data_set_that_is_named_later_completes_the_settings(run_folder, tmp_path, tool, capsys):
+    assert tool(run_folder(), tmp_path / 'out') == (0, [])
+    content = torch.load(tmp_path / 'out/checkpoint.pth', weights_only=True)
+    del content['meta']['dataset']  # As a checkpoint that avzoo trained on a folder of another name.
+    content['meta']['config'] = content['meta']['config'].replace('data/ucf_fsl', 'data/mine')
+    torch.save(content, tmp_path / 'own.pth')
+    assert tool(tmp_path / 'own.pth', tmp_path / 'back/a.pt', '--reverse') == (0, [])
+    assert refused(tool(tmp_path / 'back', tmp_path / 'again'), 'does not tell what it was trained on; give --dataset')
+    assert tool(tmp_path / 'back/a.pt', tmp_path / 'again', '--dataset', 'UCF') == (0, [])
+    assert tool(tmp_path / 'own.pth', tmp_path / 'back/a.pt', '--reverse', '--dataset', 'ucf') == (0, [])
+    assert 'dataset_name: UCF' in (tmp_path / 'back/args.yaml').read_text()
+    assert refused(tool(tmp_path / 'own.pth', tmp_path / 'back/a.pt', '--reverse', '--dataset', 'vgg'), 'another run')
+
+
+def test_what_is_no_checkpoint_is_told_before_what_it_was_trained_on(tmp_path, tool):
+    torch.save({'meta': {}, 'state_dict': {}}, tmp_path / 'own.pth')
+    assert refused(tool(tmp_path / 'own.pth', tmp_path / 'out'), 'go back with --reverse')
+    (tmp_path / 'text.pt').write_text('hello')
+    assert refused(tool(tmp_path / 'text.pt', tmp_path / 'out'), 'no readable checkpoint')
+
+
+def test_published_settings_that_do_not_fit_are_called_so(run_folder, tmp_path, tool):
+    path = (run_folder() / 'AVDiff_score.pt').rename(tmp_path / 'alone.pt')
+    options = ('--shots', 5, '--stage', 1)
+    assert refused(tool(path, tmp_path / 'out', '--dataset', 'vgg', *options), 'published settings of vgg with 5 shots')
+    content = released_checkpoint()
+    content['model'] = {k.replace('layers.2.', 'layers.3.'): v for k, v in content['model'].items()} | {
+        k: v for k, v in content['model'].items() if 'layers.2.' in k}
+    torch.save(content, path)  # Of the published depth, but not of the published widths.
+    assert refused(tool(path, tmp_path / 'out', '--dataset', 'ucf', *options), 'published settings of ucf with 5 shots')
+
+
+def test_runs_that_do_not_differ_are_to_be_named_themselves(run_folder, tmp_path, tool):
+    path = archive(tmp_path, run_folder('a'), run_folder('b'), run_folder('c', zero_shot_split='1-shot'))
+    assert refused(tool(path, tmp_path / 'out'), 'Choose with --shots.')
+    assert refused(tool(path, tmp_path / 'out', '--shots', 5), 'name the folder of one')
+    assert refused(tool(path, tmp_path / 'out', '--stage', 2), 'Choose with --shots.')

@@ -103,8 +103,17 @@ def test_an_unknown_data_set_is_named_by_hand(tmp_path):
 def test_a_data_set_that_the_config_contradicts_is_refused(tmp_path):
     path = saved(tmp_path, trained('avdiff_ucf_5shot'))
     assert revert(path, dataset='ucf').settings == revert(path).settings
-    with pytest.raises(CheckpointError, match=r"trained on ucf, .*'data/ucf_fsl'.*, not on vgg; leave --dataset out"):
+    with pytest.raises(CheckpointError, match=r"trained on ucf, as its config .*'data/ucf_fsl'.*, not on vgg; leave"):
         revert(path, dataset='vgg')
+
+
+def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_path):
+    checkpoint = convert(run_folder()).checkpoint
+    checkpoint['meta']['config'] = checkpoint['meta']['config'].replace('data/ucf_fsl', 'data/mine')
+    save_checkpoint(tmp_path / 'converted.pth', checkpoint)
+    assert revert(tmp_path / 'converted.pth').settings['dataset_name'] == 'UCF'
+    with pytest.raises(CheckpointError, match='trained on ucf, as its conversion says, not on vgg'):
+        revert(tmp_path / 'converted.pth', dataset='vgg')
 
 
 @pytest.mark.parametrize('change, match', [
