@@ -22,6 +22,8 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f'There is no config {path}.{_nearest_file(path)} The configs lie in configs/METHOD/.')
+    if path.suffix in ('.pth', '.pt', '.safetensors'):
+        raise ConfigError(f'{path} is a file of weights where a config is expected; name the config first.')
     try:
         cfg = Config.fromfile(path)
     except Exception as error:

@@ -179,6 +179,12 @@ def test_unknown_part_name_lists_the_nearest(path):
         load_config(path, ['model.fusion.type=MaskedTransformr'])
 
 
+def test_weights_in_place_of_a_config_are_called_so(tmp_path):
+    (tmp_path / 'last.pth').write_bytes(b'PK')
+    with pytest.raises(ConfigError, match='a file of weights where a config is expected; name the config first'):
+        load_config(tmp_path / 'last.pth')
+
+
 def test_missing_config_names_the_nearest_file(path):
     with pytest.raises(ConfigError, match="Did you mean 'avdiff_ucf_5shot'"):
         load_config(path.with_name('avdiff_ucf_5shots.py'))

@@ -76,9 +76,11 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
     there = find_shots(root)
     shots = there if shots is None else sorted(set(shots))
     absent = sorted(set(shots) - set(there))
-    if absent or not shots:
-        raise DataError(f'{root}/features has no {absent[0] if absent else "K"}-shot folder; it has K = '
-                        f'{there or "none"}. ROOT is the unzipped folder of one data set; choose --shots among these.')
+    if not there:
+        raise DataError(f'{root}/features has no K-shot folder. ROOT is the unzipped folder of one data set.')
+    if absent:
+        raise DataError(f'{root}/features has no {absent[0]}-shot folder; it has K = {there}. Choose --shots among '
+                        'these.')
     if dataset not in ('auto', *DATASETS):
         raise ValueError(f'unknown dataset {dataset!r}; choose one of auto, {", ".join(DATASETS)}')
     if text_order not in ('name', 'released'):
