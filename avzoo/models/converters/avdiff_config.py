@@ -12,11 +12,13 @@ from avzoo.utils.config import check_config
 from avzoo.utils.errors import CheckpointError
 
 
+PUBLISHED_SHOTS = (1, 5, 10, 20)
+
+
 def published_config(dataset: str, shots: int) -> Config:
     """Return the zoo's own AV-DIFF config of a data set; it follows the best settings that the authors published."""
     folder = zoo_root() / 'configs' / 'avdiff'
-    path = folder / f'avdiff_{dataset}_{shots}shot.py'
-    cfg = Config.fromfile(path if path.is_file() else folder / f'avdiff_{dataset}_5shot.py')
+    cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in PUBLISHED_SHOTS else 5}shot.py')
     cfg.num_shots = shots
     return cfg
 

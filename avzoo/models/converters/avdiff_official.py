@@ -14,7 +14,7 @@ from torch import Tensor
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.checkpoint import FORMAT, load_weights
 from avzoo.engine.curriculum.plan import Phase
-from avzoo.models.converters.avdiff_config import config_from_args, config_text, window_by_seconds
+from avzoo.models.converters.avdiff_config import PUBLISHED_SHOTS, config_from_args, config_text, window_by_seconds
 from avzoo.models.converters.avdiff_keys import UNUSED, from_released
 from avzoo.models.converters.avdiff_settings import check_settings
 from avzoo.models.converters.avdiff_source import ReleasedFile, ReleasedRun, find_runs
@@ -82,6 +82,8 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
                 seed=cfg.randomness.seed, history=[], data_info=info,
                 source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}')
     notes = _complete(state, meta, cfg, data_root, gamma)
+    if not run.args and shots not in PUBLISHED_SHOTS:
+        notes.append(f'The authors published no settings for {shots} shots: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, info, state, str(file), of)
     meta['config'] = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')

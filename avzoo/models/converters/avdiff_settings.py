@@ -97,7 +97,7 @@ def parse_settings(text: bytes, name: str) -> dict[str, Any]:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise CheckpointError(f'{name} is no plain YAML of lines "name: value": {_first_line(error)}') from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not content:
         raise CheckpointError(f'{name} holds no settings: expected lines "name: value".')
     _check(content, _FINDING, name)
     return content

@@ -107,6 +107,14 @@ def test_a_data_set_that_the_config_contradicts_is_refused(tmp_path):
         revert(path, dataset='vgg')
 
 
+@pytest.mark.parametrize('shots, noted', [(5, False), (7, True)])
+def test_shots_without_published_settings_take_those_of_five(tmp_path, shots, noted):
+    torch.save(revert(saved(tmp_path, trained('avdiff_ucf_5shot'))).checkpoint, tmp_path / 'alone.pt')
+    done = convert(tmp_path / 'alone.pt', dataset='ucf', shots=shots, stage=1)
+    assert any('no settings for 7 shots: those for 5' in note for note in done.notes) == noted
+    assert done.checkpoint['meta']['num_shots'] == shots
+
+
 def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_path):
     checkpoint = convert(run_folder()).checkpoint
     checkpoint['meta']['config'] = checkpoint['meta']['config'].replace('data/ucf_fsl', 'data/mine')

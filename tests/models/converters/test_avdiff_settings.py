@@ -59,7 +59,7 @@ def test_windows_need_their_length_and_place(run_folder, name):
 
 
 @pytest.mark.parametrize('text', [
-    'x: 2020-13-45', 'x: ' + '[' * 3000, 'a: &a 1\nb: *a', 'dataset_name: [UCF]', 'transformer_dim: {a: 1}',
+    '{}', 'x: 2020-13-45', 'x: ' + '[' * 3000, 'a: &a 1\nb: *a', 'dataset_name: [UCF]', 'transformer_dim: {a: 1}',
     'x: !!timestamp soon', 'x: ' + '1' * 5000, 'a: 1\n<<: {b: 2}', '- 1', 'plain', 'a: "', '\x00',
     'x: ' + '1:' * 400 + '1.5'])
 def test_what_is_no_list_of_plain_values_is_refused(run_folder, text):
