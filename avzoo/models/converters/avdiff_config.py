@@ -11,7 +11,6 @@ from avzoo.models.converters.avdiff_settings import CURRICULUM, MODEL, TRAINING
 from avzoo.utils.config import check_config
 from avzoo.utils.errors import CheckpointError
 
-
 PUBLISHED_SHOTS = (1, 5, 10, 20)
 
 
