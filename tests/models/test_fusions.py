@@ -69,7 +69,7 @@ def test_mbt_exchanges_through_the_mean_of_the_bottlenecks(tokens, masks):
 def test_mbt_needs_two_bottleneck_layers_to_pass_a_message(tokens, masks, depth, fusion_layer, meets):
     fusion = BottleneckFusion(4, depth=depth, fusion_layer=fusion_layer, **SMALL)
     heard = fusion(tokens, masks)[:, 0]
-    blind = fusion(dict(tokens, visual=tokens['visual'] + 1), masks)[:, 0]
+    blind = fusion(dict(tokens, visual=tokens['visual'].flip(2)), masks)[:, 0]
     assert torch.equal(heard, blind) != meets
 
 
