@@ -157,7 +157,7 @@ def test_hip_mixes_modalities_on_the_last_level_only(tokens, masks):
     fusion.cross_layers[-1].register_forward_hook(lambda module, args, out: seen.update(context=args[1]))
     fusion(tokens, masks)
     before = seen['context']
-    fusion(dict(tokens, visual=tokens['visual'] + 1), masks)
+    fusion(dict(tokens, visual=tokens['visual'].flip(2)), masks)
     assert torch.equal(before[:, :2], seen['context'][:, :2])  # The audio group's latents.
     assert not torch.equal(before[:, 2:], seen['context'][:, 2:])
 
