@@ -33,7 +33,7 @@ def load_tensors(file: Path | io.BytesIO, name: str, cure: str) -> Any:
                               f'{f" ({named[1]})" if named else ""}, or is no checkpoint at all. It was not opened, '
                               f'since that could run code. {cure}') from error
     except Exception as error:
-        reason = (str(error) or type(error).__name__).split('. ')[0].splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0].split('. ')[0]
         reason = f'{type(error).__name__} {reason}' if reason.isdigit() else reason
         reason = reason if reason.endswith('.') else f'{reason}.'
         raise CheckpointError(f'{name} is no readable checkpoint (damaged or cut short?): {reason} {cure}') from error

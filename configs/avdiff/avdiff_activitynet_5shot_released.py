@@ -1,6 +1,7 @@
-"""AV-DIFF on ActivityNet-FSL, 5 shots, with every quirk of the released code that has an argument.
+"""AV-DIFF on ActivityNet-FSL, 5 shots, with every quirk of the released code that has an argument in a config.
 
-Only to compare with the released code's numbers (docs/faithfulness.md). Set model.conditioner.class_list to the
+Only to compare with the released code's numbers (docs/faithfulness.md), on a store made with --text-order
+released. Set model.conditioner.class_list to the
 released class-split/all_class.txt if the store holds fewer classes.
 
 python tools/train.py configs/avdiff/avdiff_activitynet_5shot_released.py

@@ -1,7 +1,8 @@
-"""AV-DIFF on UCF-FSL, 5 shots, with every quirk of the released code that has an argument (docs/faithfulness.md).
+"""AV-DIFF on UCF-FSL, 5 shots, with every quirk of the released code that has an argument in a config.
 
-Only to compare with the released code's numbers. The store holds 48 of the data set's 101 classes: set
-model.conditioner.class_list to the released class-split/all_class.txt, whose order scrambles the class vectors.
+Only to compare with the released code's numbers (docs/faithfulness.md), on a store made with --text-order released.
+The store holds 48 of the data set's 101 classes: set model.conditioner.class_list to the released
+class-split/all_class.txt, whose order scrambles the class vectors.
 
 python tools/train.py configs/avdiff/avdiff_ucf_5shot_released.py \
     --cfg-options model.conditioner.class_list=downloads/UCF/class-split/all_class.txt

@@ -224,6 +224,8 @@ def test_a_validated_gamma_of_zero_is_searched_on_the_test_set(small_avdiff, tmp
     save_checkpoint(tmp_path / 'it.pth', dict(meta=meta, state_dict=model.state_dict()))
     used = evaluate_checkpoint(cfg, tmp_path / 'it.pth', split='test', draw=0, work_dir=tmp_path).metrics['gamma']
     assert used in (0.3, 0.5) if (choice, gamma) == ('search_test', 0.0) else used == gamma
+    given = evaluate_checkpoint(cfg, tmp_path / 'it.pth', split='test', draw=0, work_dir=tmp_path, gamma=0.25)
+    assert given.metrics['gamma'] == 0.25
 
 
 def test_the_released_recipe_searches_where_zero_was_chosen(released_and_sane):

@@ -81,7 +81,7 @@ def test_validation_split_takes_the_model_of_stage_one(trained, run, options, tm
     assert code == 0 and 'validation' in out, err
 
 
-@pytest.mark.parametrize('choice', ['search', 0.05, None])
+@pytest.mark.parametrize('choice', ['search', 0.05, 0.0, None])
 def test_another_calibration_than_that_of_the_checkpoint(trained, run, options, tmp_path, choice):
     chosen = json.loads((trained[0] / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
     best = load_checkpoint(trained[0] / 'stage1_full' / 'best.pth')
@@ -93,7 +93,8 @@ def test_another_calibration_than_that_of_the_checkpoint(trained, run, options, 
     assert code == 0, err
     found, = json.loads((tmp_path / 'm.json').read_text())['draws'].values()
     want = {'search': chosen['gamma'], None: 0.85}.get(choice, choice)
-    assert found['gamma'] == want and f'calibration gamma: {want:g} (' in out
+    origin = {'search': 'the best on validation', None: 'from the checkpoint'}.get(choice, 'given')
+    assert found['gamma'] == want and f'calibration gamma: {want:g} ({origin})' in out
     assert (found['HM'] == pytest.approx(chosen['HM'])) or choice != 'search'
 
 

@@ -87,8 +87,11 @@ def _reverse(args: argparse.Namespace) -> int:
         raise CheckpointError(f'{args.dst} is what is converted; write to another file.')
     done = revert(args.src, dataset=args.dataset)
     settings = args.dst.with_name('args.yaml')
+    if settings.is_dir():
+        raise CheckpointError(f'{settings} is a folder; give another place to write to.')
     if settings.exists() and not _are_of_the_same_run(settings, done.settings):
-        raise CheckpointError(f'{settings} belongs to another run; write into a folder of its own.')
+        raise CheckpointError(f'{settings} belongs to another run, or names a data set that is unknown here '
+                              '(--dataset); write into a folder of its own.')
     _make_folder(args.dst.parent)
     save_checkpoint(args.dst, done.checkpoint)
     atomic_write_text(settings, yaml.safe_dump(done.settings))

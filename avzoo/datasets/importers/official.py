@@ -74,7 +74,7 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
     if not root.is_dir():
         raise DataError(f'There is no folder {root}. ROOT is the unzipped folder of one released data set.')
     there = find_shots(root)
-    shots = there if shots is None else sorted(set(shots))
+    shots = sorted(set(shots or there))
     absent = sorted(set(shots) - set(there))
     if not there:
         raise DataError(f'{root}/features has no K-shot folder. ROOT is the unzipped folder of one data set.')
@@ -94,8 +94,8 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
     texts, vectors = _class_words(root, name, shots[0], labels, names if text_order == 'released' else None)
     modalities = {key: dict(dim=_width(files[0], key), seconds_per_step=_SECONDS[key]) for key in _SECONDS}
     with FeatureStoreWriter(out, name=f'{name}_fsl', modalities=modalities, classes=labels, texts=texts, dtype=dtype,
-                            source='features released with AV-DIFF (AVDIFF-GFSL)'
-                            + (', word vectors in the released order' * (text_order == 'released'))) as writer:
+                            source='features released with AV-DIFF (AVDIFF-GFSL)' if text_order == 'name' else
+                            'features released with AV-DIFF (AVDIFF-GFSL), word vectors in its order') as writer:
         writer.write_class_embeddings('word2vec', vectors)
         copier = _Copier(writer)
         for done, file in enumerate(files, 1):

@@ -111,9 +111,9 @@ def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None,
     if unreadable and not fitting:
         problem = f'{unreadable[0].rstrip(".")}. Of the runs whose settings can be read, {problem}'
     apart = [f'--{key}' for key in wanted if len({getattr(run, key) for run in fitting or runs}) > 1]
-    cure = f'Choose with {" and ".join(apart)}.' if apart else 'Ask for what is there.'
+    cure = f'Choose with {" and ".join(apart)}.' if apart else 'Leave out what it is not, or name another SRC.'
     if fitting and not apart:
-        cure = 'They do not differ in what can be asked for: unpack them, and name the folder of one.'
+        cure = 'They do not differ in what can be asked for: name the (unpacked) folder of one.'
     raise CheckpointError(f'{problem} ({asked} was asked for): {found}. {cure}')
 
 
@@ -157,11 +157,12 @@ def _checkpoint_file(run: ReleasedRun, draw: int | None) -> ReleasedFile:
             return epochs[max(epochs)]
     if 'AVDiff_score.pt' in run.files and not draw:
         return run.files['AVDiff_score.pt']
+    wanted = [] if draw is None else [f'checkpoints{f"_{draw}" if draw else ""}/AVDiff_score_ckpt_N.pt']
+    wanted += [] if draw else ['AVDiff_score.pt']
     raise CheckpointError(f'{run} holds no checkpoint' + (f' of draw {draw}' if draw is not None else '') +
                           f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. Expected: '
-                          + ('AVDiff_score.pt' if not draw else '') + (' or ' if draw == 0 else '')
-                          + (f'checkpoints{f"_{draw}" if draw else ""}/AVDiff_score_ckpt_N.pt' if draw is not None
-                             else '') + '. A .pt can also be named itself, out of an archive once it is unpacked.')
+                          f'{" or ".join(wanted)}. A .pt can also be named itself, out of an archive once it is '
+                          'unpacked.')
 
 
 def _check_layers(released: dict[str, Tensor], cfg: Config, source: str, of: str) -> None:
@@ -219,7 +220,8 @@ def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_
     if window_by_seconds(cfg.to_dict(), 'test'):
         notes.append('The released code cuts audio windows shorter than the visual ones beside them. The config cuts '
                      'both by seconds; to score what the released code scores, add --cfg-options '
-                     'test_dataloader.dataset.window.audio_length=released.')
+                     'test_dataloader.dataset.window.audio_length=released, and with --split val the same of '
+                     'val_dataloader.')
     state['conditioner.vectors'] = vectors
     state['gamma'] = torch.tensor(gamma or 0.0, dtype=torch.float64)
     return notes

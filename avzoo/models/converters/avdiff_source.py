@@ -63,7 +63,7 @@ class ReleasedRun:
 
     def may_be(self, fact: str, value: Any) -> bool:
         """Tell whether ``dataset``, ``shots`` or ``stage`` has a value, or is left open by ``args.yaml``."""
-        return getattr(self, fact) == value or _FACTS[fact] not in self.args
+        return getattr(self, fact) == value or self.args.get(_FACTS[fact], '') == ''
 
     def __str__(self) -> str:
         if not self.args:

@@ -215,7 +215,17 @@ def test_folders_where_files_are_to_be_written_are_refused(run_folder, tmp_path,
     assert [path.name for path in (tmp_path / 'out').iterdir()] == [name]
     (tmp_path / 'back/args.yaml').mkdir(parents=True)
     assert tool(run_folder(), tmp_path / 'own') == (0, [])
-    assert refused(tool(tmp_path / 'own/checkpoint.pth', tmp_path / 'back/a.pt', '--reverse'), 'belongs to another run')
+    assert refused(tool(tmp_path / 'own/checkpoint.pth', tmp_path / 'back/a.pt', '--reverse'), 'args.yaml is a folder')
+
+
+def test_shots_that_the_settings_leave_open_are_given(run_folder, tmp_path, tool):
+    folder = run_folder(zero_shot_split='')
+    assert refused(tool(folder, tmp_path / 'out'), 'give --shots')
+    assert tool(folder, tmp_path / 'out', '--shots', 5) == (0, [])
+
+
+def test_a_run_of_another_kind_than_asked_for_is_refused(run_folder, tmp_path, tool):
+    assert refused(tool(run_folder(), tmp_path / 'out', '--stage', 2), 'Leave out what it is not')
 
 
 def test_a_data_set_that_is_named_later_completes_the_settings(run_folder, tmp_path, tool, capsys):
@@ -253,5 +263,5 @@ def test_published_settings_that_do_not_fit_are_called_so(run_folder, tmp_path, 
 def test_runs_that_do_not_differ_are_to_be_named_themselves(run_folder, tmp_path, tool):
     path = archive(tmp_path, run_folder('a'), run_folder('b'), run_folder('c', zero_shot_split='1-shot'))
     assert refused(tool(path, tmp_path / 'out'), 'Choose with --shots.')
-    assert refused(tool(path, tmp_path / 'out', '--shots', 5), 'name the folder of one')
+    assert refused(tool(path, tmp_path / 'out', '--shots', 5), 'name the (unpacked) folder of one')
     assert refused(tool(path, tmp_path / 'out', '--stage', 2), 'Choose with --shots.')
