@@ -145,12 +145,12 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
     result = dict(epochs=len(history))
     if phase.stage == 2 or not cfg.curriculum.validate:
         return result
-    epoch = best_epoch(history, cfg.curriculum[phase.substage]['monitor'])
+    monitor = cfg.curriculum[phase.substage]['monitor']
+    epoch = best_epoch(history, monitor)
     metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr', 'loss')}
     if cfg.curriculum.get('lr_drops', 'scheduler') == 'counter':
         drops = [drop for scheduler in _schedulers(cfg) if scheduler['type'] == 'ReduceOnPlateauLR'
-                 for drop in _counted_drops([entry[cfg.curriculum[phase.substage]['monitor']] for entry in history],
-                                            scheduler.get('patience', 10))]
+                 for drop in _counted_drops([entry[monitor] for entry in history], scheduler.get('patience', 10))]
     else:
         drops = [now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False)
                  if now['lr'] < before['lr']]

@@ -73,9 +73,9 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
     file = _checkpoint_file(run, draw)
     released = file.load()
     state = from_released(released['model'], str(file))
-    of = '' if run.args else (f' No args.yaml lies beside it, so the published settings of {dataset} with {shots} '
-                              'shots were taken: check --dataset and --shots, or put its args.yaml there.')
-    _check_layers(released['model'], cfg, str(file), of)
+    hint = '' if run.args else (f' No args.yaml lies beside it, so the published settings of {dataset} with {shots} '
+                                'shots were taken: check --dataset and --shots, or put its args.yaml there.')
+    _check_layers(released['model'], cfg, str(file), hint)
     info, phase = _data_info(state, str(file)), Phase(stage, 'full', draw)
     meta = dict(format=FORMAT, avzoo_version=__version__, phase=phase.name, stage=stage, substage='full',
                 draw=phase.draw, dataset=dataset, num_shots=shots, epoch=released.get('epoch', 0), iter=0,
@@ -85,7 +85,7 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
     if not run.args and shots not in PUBLISHED_SHOTS:
         notes.append(f'The authors published no settings for {shots} shots: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
-    _check_fit(cfg, info, state, str(file), of)
+    _check_fit(cfg, info, state, str(file), hint)
     meta['config'] = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
     meta['notes'] = notes
     unused = {k: v for k, v in released['model'].items() if k.startswith(UNUSED)}
@@ -165,16 +165,16 @@ def _checkpoint_file(run: ReleasedRun, draw: int | None) -> ReleasedFile:
                           'unpacked.')
 
 
-def _check_layers(released: dict[str, Tensor], cfg: Config, source: str, of: str) -> None:
+def _check_layers(released: dict[str, Tensor], cfg: Config, source: str, hint: str) -> None:
     """Compare what the settings say about the layers with their names, before a model is built."""
     depth = len({key.split('.')[2] for key in released if key.startswith('Audio_visual_transformer.layers.')})
     if depth != cfg.model.fusion.depth:
         raise CheckpointError(f'{source} does not fit its settings: they say transformer_depth: '
-                              f'{cfg.model.fusion.depth}, it has {depth} layers.{of}')
+                              f'{cfg.model.fusion.depth}, it has {depth} layers.{hint}')
     dropout = cfg.model.generator.noise_predictor.dropout
     if ('generator.fc.4.weight' in released) != (dropout > 0):
         raise CheckpointError(f'{source} does not fit its settings: they say diffusion_dropout_value: {dropout}, but '
-                              f'its layers are numbered {"without" if dropout > 0 else "with"} dropout.{of}')
+                              f'its layers are numbered {"without" if dropout > 0 else "with"} dropout.{hint}')
 
 
 def _data_info(state: dict[str, Tensor], source: str) -> dict[str, Any]:
@@ -227,15 +227,15 @@ def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_
     return notes
 
 
-def _check_fit(cfg: Config, info: dict[str, Any], state: dict[str, Tensor], source: str, of: str) -> None:
+def _check_fit(cfg: Config, info: dict[str, Any], state: dict[str, Tensor], source: str, hint: str) -> None:
     """Check that the config builds the model that the tensors are of."""
     parts = dict(cfg.model.to_dict(), data_info=info, data_preprocessor=cfg.data_preprocessor.to_dict())
     try:
         with torch.device('meta'):  # Shapes without memory: settings may claim any size.
             model = MODELS.build(parts)
     except (AvzooError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f'{source}: its settings describe no model that can be built: {error}{of}') from error
+        raise CheckpointError(f'{source}: its settings describe no model that can be built: {error}{hint}') from error
     try:
         load_weights(model, {key: tensor.to('meta') for key, tensor in state.items()}, source)
     except CheckpointError as error:
-        raise CheckpointError(f'{error}{of}') from error
+        raise CheckpointError(f'{error}{hint}') from error

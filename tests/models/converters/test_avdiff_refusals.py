@@ -228,7 +228,7 @@ def test_a_run_of_another_kind_than_asked_for_is_refused(run_folder, tmp_path, t
     assert refused(tool(run_folder(), tmp_path / 'out', '--stage', 2), 'Leave out what it is not')
 
 
-def test_a_data_set_that_is_named_later_completes_the_settings(run_folder, tmp_path, tool, capsys):
+def test_a_data_set_that_is_named_later_completes_the_settings(run_folder, tmp_path, tool):
     assert tool(run_folder(), tmp_path / 'out') == (0, [])
     content = torch.load(tmp_path / 'out/checkpoint.pth', weights_only=True)
     del content['meta']['dataset']  # As a checkpoint that avzoo trained on a folder of another name.
