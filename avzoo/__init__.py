@@ -1,25 +1,24 @@
-"""A model zoo for audio-visual few-shot learning. Importing it is quick and brings in no torch."""
+"""A model zoo for audio-visual few-shot learning.
+
+Importing it is quick and has no side effects: public names are looked up when they are first used.
+"""
 
 from importlib import import_module
 from typing import Any
 
-from avzoo.utils import compat
 from avzoo.version import __version__
-
-# mmengine must know of the package before it is asked for an `avzoo::...` config.
-compat.patch_mmengine()
-compat.share_cores()
 
 # Public names and the modules they live in. A module is imported when its name is first used.
 _LAZY = {
     'FeatureStore': 'avzoo.datasets.feature_store',
     'Inferencer': 'avzoo.apis.inferencer',
     'get_model': 'avzoo.apis.hub',
-    'inference_model': 'avzoo.apis.hub',
-    'init_model': 'avzoo.apis.hub',
-    'list_models': 'avzoo.apis.hub',
-    'load_any_checkpoint': 'avzoo.apis.checkpoints',
-    'resolve_checkpoint': 'avzoo.apis.checkpoints',
+    'inference_model': 'avzoo.apis.inferencer',
+    'init_model': 'avzoo.apis.inferencer',
+    'list_models': 'avzoo.zoo.listing',
+    'load_any_checkpoint': 'avzoo.zoo.weights',
+    'register_all_modules': 'avzoo.apis.register',
+    'resolve_checkpoint': 'avzoo.zoo.weights',
 }
 
 __all__ = ['__version__', *_LAZY]

@@ -7,12 +7,12 @@ own classes. Each one knows where its parts live and imports them when it is fir
 from typing import Any
 
 from mmengine import registry as mmengine_registry
-from mmengine.registry import Registry
+from mmengine.registry import DefaultScope, Registry
 
 from avzoo.utils import compat
 from avzoo.utils.errors import ConfigError, nearest
 
-compat.apply()
+compat.apply()  # Every module that builds or defines a part comes by here.
 
 
 class PartRegistry(Registry):
@@ -62,3 +62,15 @@ OPTIM_WRAPPER_CONSTRUCTORS = _registry('optimizer wrapper constructor', 'avzoo.e
                                        mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS)
 OPTIMIZERS = _registry('optimizer', 'avzoo.engine', mmengine_registry.OPTIMIZERS)
 PARAM_SCHEDULERS = _registry('parameter scheduler', 'avzoo.engine', mmengine_registry.PARAM_SCHEDULERS)
+
+
+def import_parts(init_default_scope: bool = True) -> None:
+    """Import every part of avzoo, so that mmengine finds it by name too.
+
+    Args:
+        init_default_scope: Also make ``avzoo`` the scope in which mmengine looks names up, if it has none yet.
+    """
+    for registry in [value for value in globals().values() if isinstance(value, PartRegistry)]:
+        registry.import_from_location()
+    if init_default_scope and DefaultScope.get_current_instance() is None:
+        DefaultScope.get_instance('avzoo', scope_name='avzoo')

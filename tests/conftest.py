@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import avzoo  # noqa: F401, before mmengine, which it makes safe to import
+from avzoo.utils import compat
+
+compat.prepare_process()
 
 REPO = Path(__file__).resolve().parents[1]
 CONFIGS = REPO / 'configs'
@@ -77,7 +79,7 @@ def tiny_store(tmp_path_factory) -> Path:
 @pytest.fixture
 def tiny_config(tiny_store):
     """A function that reads AV-DIFF's config, shrunk to a run of a few seconds on the tiny store."""
-    from avzoo.utils.config import load_config
+    from avzoo.config.load import load_config
 
     def read(work_dir, *options, config='avdiff/avdiff_custom_5shot.py'):
         cfg = load_config(CONFIGS / config, [

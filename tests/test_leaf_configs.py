@@ -8,10 +8,10 @@ import torch
 from mmengine.optim import build_optim_wrapper
 
 import avzoo
-from avzoo.apis.benchmarks import BENCHMARKS
+from avzoo.config.load import load_config
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.registry import DATASETS, MODELS
-from avzoo.utils.config import load_config
+from avzoo.zoo.benchmarks import BENCHMARKS
 from tests.conftest import CONFIGS, write_store
 
 MODELS_OF_INDEX = frozenset(avzoo.list_models())

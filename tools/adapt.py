@@ -43,7 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from avzoo.apis.adapt import adapt
-    from avzoo.apis.build import config_of
+    from avzoo.zoo.build import config_of
 
     began = time.monotonic()
     done = adapt(config_of(args.model, args.cfg_options), args.checkpoint, support=args.support, shots=args.shots,

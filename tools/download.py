@@ -16,11 +16,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.apis.benchmarks import BENCHMARKS, Benchmark, find_benchmark
-from avzoo.apis.checkpoints import resolve_checkpoint
-from avzoo.apis.model_index import ModelEntry, find_model, has_weights, read_index
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError
+from avzoo.zoo.benchmarks import BENCHMARKS, Benchmark, find_benchmark
+from avzoo.zoo.index import ModelEntry, find_model, read_index
+from avzoo.zoo.weights import has_weights, resolve_checkpoint
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -90,7 +90,7 @@ def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None)
     if data_root is None and has_weights(entry):
         print(f'{entry.name}: {resolve_checkpoint(entry.name)}')
         return
-    from avzoo.apis.released import fetch_released_weights
+    from avzoo.avdiff_release.downloads import fetch_released_weights
 
     path, notes = fetch_released_weights(entry.name, data_root, gamma=gamma)
     print(f'{entry.name}: {path}')
@@ -107,7 +107,7 @@ def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
-        from avzoo.apis.released import fetch_released_features
+        from avzoo.avdiff_release.downloads import fetch_released_features
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task('converting', total=None, visible=False)
             fetch_released_features(benchmark, target, dtype=dtype, on_progress=lambda done, total: progress.update(

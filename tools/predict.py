@@ -39,8 +39,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    from avzoo.apis.build import config_of
     from avzoo.apis.inferencer import Inferencer
+    from avzoo.zoo.build import config_of
 
     classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
     found = classify(args.features, video_ids=args.video_id, top=args.top, batch_size=args.batch_size,

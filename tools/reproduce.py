@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.apis import reproduction
-from avzoo.apis.reproduction import DATASETS, TABLES, Run
+from avzoo import reproduction
+from avzoo.config.load import parse_value
+from avzoo.reproduction import DATASETS, TABLES, Run
 from avzoo.utils.cli import natural_int, positive_int, run_tool
-from avzoo.utils.config import parse_value
 from avzoo.utils.errors import ConfigError
 
 _EPILOG = """examples:

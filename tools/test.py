@@ -1,8 +1,5 @@
 """Test a checkpoint, or all draws of a finished run, and print the B / N / HM / FSL table."""
 
-import avzoo  # noqa: F401, before mmengine, which it makes safe to import
-
-# isort: split
 import argparse
 import json
 import math
@@ -14,19 +11,20 @@ from pathlib import Path
 import numpy as np
 from mmengine.dist import is_main_process
 
-from avzoo.apis.build import config_path
-from avzoo.apis.checkpoints import resolve_checkpoint
-from avzoo.apis.model_index import read_index
+from avzoo.apis.register import register_all_modules
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.engine.curriculum.state import finished_phases
+from avzoo.engine.launch import add_common_arguments, config_from_arguments
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, plain, results_table
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
-from avzoo.utils.launch import add_common_arguments, config_from_arguments
+from avzoo.zoo.build import config_path
+from avzoo.zoo.index import read_index
+from avzoo.zoo.weights import resolve_checkpoint
 
 _CHECKPOINT_HELP = 'a checkpoint file, the name of a model with weights, or the work directory of a run (all draws)'
 _EPILOG = """examples:
@@ -70,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if Path(args.out).suffix not in ('.json', '.npz'):
             raise ConfigError(f'--out {args.out}: the file must end in .json or .npz.')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    register_all_modules()  # The config may have a base `avzoo::...`.
     args.config = config_path(args.config)
     cfg = config_from_arguments(args)
     ensure_synth(cfg)

@@ -1,8 +1,5 @@
 """Train a method through the whole curriculum and print its B / N / HM / FSL table."""
 
-import avzoo  # noqa: F401, before mmengine, which it makes safe to import
-
-# isort: split
 import argparse
 import inspect
 import sys
@@ -12,13 +9,14 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from avzoo.apis.build import config_path
+from avzoo.apis.register import register_all_modules
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.preflight import describe_plan
+from avzoo.engine.launch import add_common_arguments, config_from_arguments
 from avzoo.registry import RUNNERS
 from avzoo.utils.cli import natural_int, run_tool
 from avzoo.utils.errors import ConfigError, nearest
-from avzoo.utils.launch import add_common_arguments, config_from_arguments
+from avzoo.zoo.build import config_path
 
 _EPILOG = """examples:
   the whole curriculum on the embedded data set; the name avdiff_synth_5shot does as well
@@ -57,6 +55,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train."""
     args = parse_arguments(argv)
+    register_all_modules()  # The config may have a base `avzoo::...`.
     args.config = config_path(args.config)
     cfg = config_from_arguments(args)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)

@@ -12,22 +12,23 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from avzoo.apis.build import build_model, config_of, model_name
-from avzoo.apis.checkpoints import class_columns, load_any_checkpoint, published_weights, resolve_checkpoint, stated
-from avzoo.apis.graft import graft_classes
-from avzoo.apis.publish import stage_one_outcomes
-from avzoo.apis.support import Support, open_support
+from avzoo.checkpoints.class_rows import carry_class_rows
+from avzoo.checkpoints.meta import class_columns, require_meta
+from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.checkpoints.training import FORMAT, save_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.support_set import SupportSet, open_support_set
 from avzoo.datasets.synthetic import ensure_synth
-from avzoo.engine.checkpoint import FORMAT, save_checkpoint
 from avzoo.engine.curriculum.evaluate import check_splits
 from avzoo.engine.curriculum.plan import Phase, phase_config, phase_epochs
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.engine.trained_config import check_trained_config
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
+from avzoo.zoo.build import build_model, config_of, model_name
+from avzoo.zoo.publish import stage_one_outcomes
+from avzoo.zoo.weights import load_any_checkpoint, published_weights, resolve_checkpoint
 
 
 def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
@@ -45,7 +46,7 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
     Args:
         name_or_config: A name of the index, a config file, or a config.
         checkpoint: A base model: a checkpoint of a base sub-stage, or of a full one; by default the published weights.
-        support: Clips of the new classes: a feature store or a folder, see :func:`open_support`.
+        support: Clips of the new classes: a feature store or a folder, see :func:`open_support_set`.
         shots: Clips per new class.
         out: Checkpoint to write, ``.pth``.
         base_store: Feature store with the base classes' training videos; by default the config's ``data_root``.
@@ -76,20 +77,20 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
     MMLogger.get_instance('avzoo', logger_name='avzoo')
     with tempfile.TemporaryDirectory(prefix='avzoo-adapt-') as scratch:
         width = None if cfg.model.get('conditioner') else meta['data_info']['embedding_dim']
-        clips = open_support(support, shots=shots, known=base, scratch=Path(scratch), draw=draw, classes=classes,
+        clips = open_support_set(support, shots=shots, known=base, scratch=Path(scratch), draw=draw, classes=classes,
                              seconds=meta['data_info']['seconds_per_step'], vector_width=width,
                              seed=cfg.randomness.seed)
         store = FeatureStore(root)
         shots_of_base = meta.get('num_shots', shots)
         if shots_of_base in store.shots():
-            check_splits(meta, store, shots_of_base, str(path), only=f'stage{stated(meta, "stage", path)}_base')
+            check_splits(meta, store, shots_of_base, str(path), only=f'stage{require_meta(meta, "stage", path)}_base')
         columns = _column_order(base, clips, store)
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
         config = cfg.pretty_text  # Before the paths of this adaptation, which are gone after it.
         cfg.train_dataloader.dataset = dict(
             cfg.train_dataloader.dataset, type='AdaptationDataset', support=str(clips.store.root),
             support_ids=clips.video_ids, classes=columns, base_classes=base,
-            base_split=f'stage{stated(meta, "stage", path)}_base')
+            base_split=f'stage{require_meta(meta, "stage", path)}_base')
         outcomes = _outcomes(cfg, content, path, epochs)
         try:
             trained = _train(cfg, content, path, Phase(2, 'full', draw), outcomes, Path(scratch) / 'run')
@@ -110,7 +111,7 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
         torch.manual_seed(cfg.randomness.seed)
         fresh = build_model(run_cfg, info)
     before, keep = _kept_rows(content['meta'], dataset['base_classes'], dataset['classes'])
-    state = graft_classes(content['state_dict'], fresh,
+    state = carry_class_rows(content['state_dict'], fresh,
                           build_model(run_cfg, dict(info, num_classes=info['num_classes'] + 1)), before=before,
                           now=dataset['classes'], keep=keep, source=str(path))
     start = Path(run_cfg.load_from)
@@ -163,7 +164,7 @@ def _base_root(cfg: Config, base_store: str | os.PathLike | None) -> Path:
     return root
 
 
-def _column_order(base: Sequence[str], clips: Support, base_store: FeatureStore) -> list[str]:
+def _column_order(base: Sequence[str], clips: SupportSet, base_store: FeatureStore) -> list[str]:
     """Return the classes in the order of a store that has all of them, so that its test splits fit; else base first."""
     columns = [*base, *clips.classes]
     for store in (clips.store, base_store):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avzoo.apis.published import is_extra_state
+from avzoo.checkpoints.zoo_weights import is_extra_state
 from avzoo.utils.errors import ConfigError
 
 CLIP_SECONDS = 10.0

@@ -8,13 +8,13 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from avzoo.apis.build import config_of, model_name
-from avzoo.apis.checkpoints import class_columns
-from avzoo.apis.clips import Clips, batches, make_batch
 from avzoo.apis.hub import get_model
+from avzoo.checkpoints.meta import class_columns
+from avzoo.datasets.clips import Clips, batches, make_batch
 from avzoo.datasets.window import Window
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import CheckpointError
+from avzoo.zoo.build import config_of, model_name
 
 
 class Inferencer:
@@ -106,3 +106,20 @@ class Inferencer:
             x = part['x'][torch.arange(len(places)).unsqueeze(1), places]  # (B, T, D)
             x = x * (torch.arange(x.shape[1]) < kept.unsqueeze(1)).unsqueeze(2)
             features[m] = dict(x=x, lengths=kept, starts=starts)
+
+
+def init_model(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
+               device: str | None = None) -> Inferencer:
+    """Load a model with its weights and make it ready for :func:`inference_model`.
+
+    Args:
+        name_or_config: A name of the index, a config file, or a config.
+        checkpoint: A file or a name; by default the published weights of the name.
+        device: Where to compute; by default a GPU if there is one.
+    """
+    return Inferencer(name_or_config, checkpoint, device=device)
+
+
+def inference_model(model: Inferencer, features: Any, *, top: int = 5) -> list[dict[str, Any]]:
+    """Classify clips; see :class:`Inferencer` for what features may be and what comes back."""
+    return model(features, top=top)

@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from avzoo.apis.benchmarks import BENCHMARKS, RELEASED_MODELS
-from avzoo.apis.model_index import Collection, ModelEntry, read_collections
 from avzoo.utils.errors import ConfigError
+from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
+from avzoo.zoo.index import Collection, ModelEntry, read_collections
 
 BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py from metafile.yml -->', '<!-- end of what is made -->'
 _METRICS = ('B', 'N', 'HM', 'FSL')

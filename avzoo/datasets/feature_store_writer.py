@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.datasets.atomic_folder import check_target, part_folder, replace_folder
 from avzoo.datasets.store_format import (
     DTYPES,
     FORMAT,
@@ -21,6 +20,7 @@ from avzoo.datasets.store_format import (
     write_csv,
     write_lines,
 )
+from avzoo.utils.atomic_folder import check_target, part_folder, replace_folder
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from avzoo.datasets.atomic_folder import check_target, fill_folder
 from avzoo.datasets.store_files import read_meta
 from avzoo.datasets.store_format import read_csv, write_lines
+from avzoo.utils.atomic_folder import check_target, fill_folder
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_write_text, sha256_of
 

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from avzoo.engine.checkpoint import FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.checkpoints.training import FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.registry import RUNNERS
 from avzoo.version import __version__
 

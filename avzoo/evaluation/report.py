@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from avzoo.utils.config_values import REFERENCE_TITLES
+from avzoo.config.values import REFERENCE_TITLES
 from avzoo.utils.files import atomic_write_text
 
 METRIC_COLUMNS = ('B', 'N', 'HM', 'FSL', 'AUSUC')

@@ -1,5 +1,11 @@
-"""Helpers that belong to no single concern. Importing this package brings in no torch."""
+"""Helpers that know nothing of models, data or configs. Importing this package brings in no torch."""
 
-from avzoo.utils.register import register_all_modules
+from importlib import import_module
+from typing import Any
 
-__all__ = ['register_all_modules']
+
+def __getattr__(name: str) -> Any:
+    # mmengine's hub looks for `PACKAGE.utils.register_all_modules`. The function itself belongs to a higher layer.
+    if name != 'register_all_modules':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return import_module('avzoo.apis.register').register_all_modules

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError
 
 # Troubles of the machine, not of the program: no room, no right to write.
@@ -23,6 +24,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         >>> if __name__ == '__main__':
         ...     sys.exit(run_tool(main))
     """
+    compat.prepare_process()
     try:
         return main(argv) or 0
     except AvzooError as error:

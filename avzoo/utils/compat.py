@@ -12,11 +12,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from avzoo.utils.cache import cache_home
+from avzoo.utils.lock import locked
+
 # Operators that torchvision describes at import time even when its compiled library did not load.
 _TORCHVISION_OPERATORS = ('nms', 'qnms')
 
 # A torch library object takes its operators along when it is garbage collected: keep it for the whole process.
 _torchvision_library: Any = None
+
+
+def prepare_process() -> None:
+    """Set up a process of our own: what must happen before torch, mmengine and yapf are first imported.
+
+    The command-line tools do this; ``import avzoo`` does not, since it changes the process.
+    """
+    share_cores()
+    import_yapf()
 
 
 def apply() -> None:
@@ -43,9 +55,6 @@ def import_yapf() -> None:
     """
     if 'yapf' in sys.modules:
         return
-    from avzoo.apis.home import cache_home
-    from avzoo.utils.lock import locked
-
     with ExitStack() as stack:
         with suppress(OSError):  # A home that cannot be written to.
             stack.enter_context(locked(cache_home() / 'yapf'))
@@ -54,13 +63,8 @@ def import_yapf() -> None:
 
 def patch_mmengine() -> None:
     """Tell mmengine of avzoo and, where pkg_resources is gone, how to find installed packages without it."""
-    import_yapf()
-
     from mmengine.config.utils import MODULE2PACKAGE
 
-    from avzoo.apis.mmengine_hub import patch_hub
-
-    patch_hub()
     MODULE2PACKAGE.setdefault('avzoo', 'avzoo')  # allows configs named `avzoo::...`, and mmengine.hub
     if find_spec('pkg_resources') is None:  # setuptools >= 82
         _replace_package_utils()

@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from avzoo.apis.adapt import _kept_rows, adapt
-from avzoo.apis.build import config_of
-from avzoo.apis.graft import graft_classes
 from avzoo.apis.inferencer import Inferencer
-from avzoo.apis.plain_config import parse_config_text
-from avzoo.apis.support import open_support
+from avzoo.checkpoints.class_rows import carry_class_rows
+from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
+from avzoo.config.as_data import parse_config_text
 from avzoo.datasets.adaptation_dataset import AdaptationDataset
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
+from avzoo.datasets.support_set import open_support_set
 from avzoo.engine import CurriculumRunner
-from avzoo.engine.checkpoint import load_checkpoint, save_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
+from avzoo.zoo.build import config_of
 
 # Wide enough to learn classes that no video of the base store resembles.
 SMALL = ('model.encoders.audio.out_dim=64', 'model.encoders.visual.out_dim=64', 'model.projector.out_dim=64',
@@ -29,7 +29,7 @@ SMALL = ('model.encoders.audio.out_dim=64', 'model.encoders.visual.out_dim=64', 
 @pytest.fixture(scope='module')
 def base_model(tmp_path_factory, tiny_store, repo_dir):
     """A config and the checkpoint of its stage-2 base phase."""
-    from avzoo.utils.config import load_config
+    from avzoo.config.load import load_config
     cfg = load_config(repo_dir / 'configs/avdiff/avdiff_custom_5shot.py', [
         f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
         'test_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=10', 'curriculum.base.max_epochs=4',
@@ -142,7 +142,7 @@ def test_rows_of_kept_classes_move_with_their_names():
         return torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, n))
 
     old, new, wider = linear(3), linear(3), linear(4)  # As many classes as before: shapes alone would not tell.
-    state = graft_classes(old.state_dict(), new, wider, before=['a', 'b', 'c'], now=['c', 'x', 'a'], keep=['a', 'c'],
+    state = carry_class_rows(old.state_dict(), new, wider, before=['a', 'b', 'c'], now=['c', 'x', 'a'], keep=['a', 'c'],
                           source='test')
     assert torch.equal(state['0.weight'], old[0].weight)
     assert torch.equal(state['1.weight'], torch.stack([old[1].weight[2], new[1].weight[1], old[1].weight[0]]))
@@ -166,7 +166,7 @@ def test_a_joined_store_gives_what_its_parts_give(tiny_store):
 
 
 def test_a_held_data_set_gives_the_batches_of_one_on_disk(tiny_store, support, tmp_path):
-    clips = open_support(support, shots=2, known=(), scratch=tmp_path / 'scratch',
+    clips = open_support_set(support, shots=2, known=(), scratch=tmp_path / 'scratch',
                          seconds=dict(audio=0.96, visual=0.64), vector_width=None)
     base = FeatureStore(tiny_store).class_names[:9]
     arguments = dict(support=clips.store.root, support_ids=clips.video_ids, classes=[*base, *clips.classes],

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import avzoo
-from avzoo.apis import clips as clips_module
 from avzoo.apis.inferencer import Inferencer
-from avzoo.apis.published import read_published, write_published
+from avzoo.checkpoints.zoo_weights import read_published, write_published
+from avzoo.datasets import clips as clips_module
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 NAME = 'tiny_custom_5shot'

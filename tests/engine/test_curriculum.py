@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.logging import print_log
 
+from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
 from avzoo.engine import CurriculumRunner
-from avzoo.engine.checkpoint import load_checkpoint, save_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, outcome, phase_config, phase_epochs, plan_phases
 from avzoo.engine.curriculum.state import finished_phases
@@ -43,7 +43,7 @@ def stop_in(monkeypatch, phase: str) -> None:
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory, tiny_store):
     """The work directory and the results of one undisturbed run."""
-    from avzoo.utils.config import load_config
+    from avzoo.config.load import load_config
     from tests.conftest import CONFIGS, SMALL_AVDIFF
     work_dir = tmp_path_factory.mktemp('finished')
     cfg = load_config(CONFIGS / 'avdiff/avdiff_custom_5shot.py', [

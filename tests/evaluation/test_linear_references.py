@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from avzoo.config.values import REFERENCE_TITLES
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.linear_references import _METHODS, evaluate_references
-from avzoo.utils.config_values import REFERENCE_TITLES
 from avzoo.utils.errors import ConfigError, DataError
 
 # Classes 0-4 are base, 5-6 novel in stage 1, 7-8 novel in stage 2.

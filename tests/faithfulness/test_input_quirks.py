@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from avzoo.config.load import load_config
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.datasets.window import Window
 from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config
@@ -14,7 +15,6 @@ from avzoo.models.conditioners import ClassEmbedding
 from avzoo.models.conditioners.class_embedding import released_rows
 from avzoo.models.data_preprocessors import AVPreprocessor
 from avzoo.registry import DATASETS
-from avzoo.utils.config import load_config
 from avzoo.utils.errors import DataError
 
 SECONDS = dict(audio=0.96, visual=0.64)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from avzoo.config.load import load_config
 from avzoo.models.fusions import MaskedTransformer
 from avzoo.models.generators import LinearSchedule, MLPNoisePredictor
 from avzoo.models.layers import MLP
-from avzoo.utils.config import load_config
 from tests.faithfulness.tiny import BETA, LABELS, reverse_chain, tiny_draws, tiny_model
 from tests.models import by_hand
 

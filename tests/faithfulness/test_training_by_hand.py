@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import OPTIMIZERS
 
+from avzoo.config.load import load_config
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.evaluation.functional import gfsl_metrics
 from avzoo.evaluation.gfsl_metric import GFSLMetric
-from avzoo.utils.config import load_config
 from tests.faithfulness.tiny import LABELS, diffusion_error, reverse_chain, tiny_batch, tiny_draws, tiny_model
 from tests.golden.conftest import second_forward
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from mmengine.optim import ReduceOnPlateauLR
 
-from avzoo.engine.checkpoint import FORMAT, load_checkpoint, save_checkpoint
+from avzoo.checkpoints.training import FORMAT, load_checkpoint, save_checkpoint
+from avzoo.config.load import load_config
 from avzoo.engine.curriculum import runner as curriculum_runner
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, evaluation_config, outcome, phase_config
 from avzoo.engine.hooks import ExtraForwardHook, best_epoch
 from avzoo.evaluation.functional import gfsl_metrics
 from avzoo.registry import MODELS
-from avzoo.utils.config import load_config
 from tests.golden.conftest import second_forward, without_dropout
 
 FROZEN = ('encoders', 'embedding', 'fusion')

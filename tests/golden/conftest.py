@@ -31,7 +31,7 @@ def golden(golden_dir):
 @pytest.fixture(scope='session')
 def golden_store(golden_dir, tmp_path_factory):
     """The feature store imported from the golden data set."""
-    from avzoo.datasets.importers.official import import_official
+    from avzoo.avdiff_release.features import import_official
     root, out = tmp_path_factory.mktemp('released'), tmp_path_factory.mktemp('stores') / 'ucf'
     with zipfile.ZipFile(golden_dir / 'dataset_small_ucf.zip') as archive:
         archive.extractall(root)
@@ -40,15 +40,15 @@ def golden_store(golden_dir, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def conversion(golden_dir, golden_store):
-    from avzoo.models.converters import convert
+    from avzoo.avdiff_release import convert
     return convert(golden_dir / 'AVDiff_score.pt', data_root=golden_store)
 
 
 @pytest.fixture
 def build(conversion, tmp_path):
     """A function that builds the converted model, with changes of its config and of what a phase sets."""
+    from avzoo.config.load import load_config
     from avzoo.registry import MODELS
-    from avzoo.utils.config import load_config
 
     def make(*options, strict=True, **of_phase):
         path = tmp_path / 'config.py'

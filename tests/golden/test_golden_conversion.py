@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
-from avzoo.engine.checkpoint import save_checkpoint
-from avzoo.models.converters import convert, revert
+from avzoo.avdiff_release import convert, revert
+from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.errors import CheckpointError
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from avzoo.avdiff_release.keys import UNUSED, key_pairs
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.conditioners import ClassEmbedding
-from avzoo.models.converters.avdiff_keys import UNUSED, key_pairs
 from tests.golden.conftest import second_forward, without_dropout
 
 LR = 5e-4

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
+from avzoo.checkpoints.training import load_checkpoint
+from avzoo.config.load import load_config
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine import CurriculumRunner
-from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.hooks import PhaseHook
 from avzoo.registry import DATASETS, MODELS
-from avzoo.utils.config import load_config
 
 UCF = dict(feature_dims=dict(audio=128, visual=4096), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=48,
            embedding_dim=300)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from avzoo.config.load import load_config
 from avzoo.registry import MODELS
-from avzoo.utils.config import load_config
 
 UCF = dict(feature_dims=dict(audio=128, visual=4096), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=48,
            embedding_dim=300)

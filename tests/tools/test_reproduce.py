@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from avzoo.apis.reproduction import TABLES, gather, plan_runs, report, run, submit, tables_markdown, tables_text
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
+from avzoo.reproduction import TABLES, gather, plan_runs, report, run, submit, tables_markdown, tables_text
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import AvzooError, ConfigError
 from tests.conftest import SMALL_AVDIFF

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from avzoo.engine.checkpoint import load_checkpoint, save_checkpoint
+from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
 from tests.conftest import SMALL_AVDIFF
 
 CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'

@@ -4,8 +4,8 @@ import importlib.util
 
 import pytest
 
+from avzoo.config.load import load_config
 from avzoo.registry import RUNNERS
-from avzoo.utils.config import load_config
 from avzoo.utils.errors import ConfigError
 
 CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'

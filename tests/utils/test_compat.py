@@ -76,8 +76,8 @@ def test_a_missing_package_is_named_in_the_error():
         compat.package2module('no_such_package')
 
 
-def test_mmengine_knows_avzoo_after_a_plain_import():
-    code = ('import avzoo\n'
+def test_mmengine_knows_avzoo_after_registration():
+    code = ('import avzoo; avzoo.register_all_modules()\n'
             'from mmengine.config.utils import MODULE2PACKAGE\n'
             'print(MODULE2PACKAGE["avzoo"])')
     assert run_python(code) == 'avzoo'
@@ -103,10 +103,8 @@ def test_waiting_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):
 
 def test_yapf_is_imported_under_a_lock_once(tmp_path):
     code = """
-import sys, contextlib, avzoo
-from avzoo.utils import compat, lock
-for name in [name for name in sys.modules if name.split('.')[0] == 'yapf']:
-    del sys.modules[name]
+import sys, contextlib
+from avzoo.utils import compat
 asked = []
 
 @contextlib.contextmanager
@@ -115,10 +113,28 @@ def recorded(target):
     yield
     asked.append('yapf' in sys.modules)
 
-lock.locked = recorded
+compat.locked = recorded
 compat.import_yapf()
 compat.import_yapf()
 assert asked == [False, True], asked
 """
     subprocess.run([sys.executable, '-c', code], check=True, env=dict(os.environ, AVZOO_HOME=str(tmp_path / 'home')))
-    assert list((tmp_path / 'home').iterdir()) == []  # The lock is gone.
+    assert not (tmp_path / 'home').exists()
+
+
+def test_importing_avzoo_has_no_side_effects(tmp_path):
+    code = (
+        'import os, sys\n'
+        'before = dict(os.environ)\n'
+        'import avzoo\n'
+        'assert dict(os.environ) == before\n'
+        'heavy = {"torch", "mmengine", "yapf", "numpy", "timm"} & {name.split(".")[0] for name in sys.modules}\n'
+        'assert not heavy, heavy\n'
+        'assert avzoo.__version__ and "get_model" in dir(avzoo)\n'
+    )
+    home = tmp_path / 'home'
+    home.mkdir()
+    env = {'HOME': str(home), 'PATH': os.environ['PATH'], 'PYTHONPATH': str(Path(compat.__file__).parents[2])}
+    done = subprocess.run([sys.executable, '-B', '-c', code], capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert list(home.iterdir()) == []

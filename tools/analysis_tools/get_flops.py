@@ -27,9 +27,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    from avzoo.apis.build import config_of, data_info_of
     from avzoo.apis.flops import count_flops, count_parameters
     from avzoo.apis.hub import get_model
+    from avzoo.zoo.build import config_of, data_info_of
 
     for name in args.models:
         cfg = config_of(name, args.cfg_options)

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from avzoo.apis.model_index import zoo_root
-from avzoo.models.converters.avdiff_keys import key_pairs
+from avzoo.avdiff_release.keys import key_pairs
 from avzoo.models.generators import ddpm
 from avzoo.registry import MODELS
 from avzoo.utils.cli import run_tool
+from avzoo.zoo.index import zoo_root
 
 SEED = 20231
 BATCH, STEPS, DIMS = 5, {'audio': 7, 'visual': 11}, {'audio': 128, 'visual': 64}

@@ -21,10 +21,10 @@ from typing import Any
 import yaml
 
 from avzoo.apis.metafile_text import set_values
-from avzoo.apis.model_index import ModelEntry, find_model, read_index
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.files import atomic_write_text, sha256_of
+from avzoo.zoo.index import ModelEntry, find_model, read_index
 
 REPO = Path(__file__).resolve().parents[2]
 LICENCE = 'Apache-2.0'
@@ -87,10 +87,10 @@ def write_index() -> None:
 
 
 def write_sizes(patterns: Sequence[str]) -> None:
-    from avzoo.apis.benchmarks import find_benchmark
-    from avzoo.apis.build import config_of
     from avzoo.apis.flops import count_flops, count_parameters
     from avzoo.apis.hub import get_model
+    from avzoo.zoo.benchmarks import find_benchmark
+    from avzoo.zoo.build import config_of
 
     counted: dict[str, dict[str, int]] = {}  # Many models differ in dropout alone.
     for name, entry in matching(patterns).items():
@@ -138,8 +138,8 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def check_run(path: Path, run: Mapping[str, Any], name: str) -> None:
-    from avzoo.apis.benchmarks import find_benchmark
-    from avzoo.apis.build import config_of
+    from avzoo.zoo.benchmarks import find_benchmark
+    from avzoo.zoo.build import config_of
 
     cfg = config_of(name)
     wanted = dict(method=cfg.method, num_shots=cfg.num_shots, draws=cfg.curriculum.num_draws)

@@ -20,10 +20,10 @@ from typing import Any
 
 import yaml
 
-from avzoo.engine.checkpoint import save_checkpoint
-from avzoo.models.converters import convert, revert
-from avzoo.models.converters.avdiff_official import TITLE
-from avzoo.models.converters.avdiff_settings import parse_settings
+from avzoo.avdiff_release import convert, revert
+from avzoo.avdiff_release.import_checkpoint import TITLE
+from avzoo.avdiff_release.settings import parse_settings
+from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.cli import natural_int, positive_int, run_tool
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_write_text

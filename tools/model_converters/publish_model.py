@@ -29,8 +29,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    from avzoo.apis.publish import publish_checkpoint
     from avzoo.utils.files import sha256_of
+    from avzoo.zoo.publish import publish_checkpoint
 
     path = publish_checkpoint(args.checkpoint, args.out, name=args.name, features=args.features, half=args.half)
     print(f'{path}: {path.stat().st_size:,} bytes, SHA-256 {sha256_of(path)}')

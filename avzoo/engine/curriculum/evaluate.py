@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 from mmengine.config import Config
 
+from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.checkpoints.training import load_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import split_digest
-from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.plan import evaluation_config
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.engine.trained_config import check_trained_config
 from avzoo.utils.errors import CheckpointError, ConfigError
 
 

@@ -10,9 +10,8 @@ from mmengine.optim import build_optim_wrapper
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS
+from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS, import_parts
 from avzoo.utils.errors import ConfigError, DataError
-from avzoo.utils.register import register_all_modules
 
 _LOADERS = ('train_dataloader', 'val_dataloader')
 
@@ -27,7 +26,7 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
         ConfigError: If a part cannot be built.
         DataError: If training and evaluation share videos, or the draws differ in their classes.
     """
-    register_all_modules()
+    import_parts()
     checked, tried = [], set()
     for phase in phases:
         run = phase_config(cfg, phase, {}, cfg.work_dir)

@@ -9,9 +9,9 @@ from pathlib import Path
 import mmengine.dist as dist
 from mmengine.config import Config
 
+from avzoo.checkpoints.training import load_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
-from avzoo.engine.checkpoint import load_checkpoint
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight

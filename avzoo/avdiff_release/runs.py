@@ -1,0 +1,227 @@
+"""Finding a released AV-DIFF checkpoint in a file, a run folder, or an archive of many run folders."""
+
+import io
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+
+from avzoo.avdiff_release.settings import DATASETS, parse_settings, shots_of
+from avzoo.avdiff_release.tensors import shown
+from avzoo.checkpoints.safe_load import load_tensors
+from avzoo.utils.errors import CheckpointError
+
+_FACTS = {'dataset': 'dataset_name', 'shots': 'zero_shot_split', 'stage': 'retrain_all'}
+_MAX_YAML = 1 << 20
+_MAX_CHECKPOINT = 4 << 30
+_MAX_RATIO = 200  # of sizes before and after compression; weights hardly shrink
+_MAX_MEMBERS = 200_000
+# What an archive that is damaged, encrypted or packed in an unusual way makes zipfile raise.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, EOFError, OverflowError)
+
+
+@dataclass(frozen=True)
+class ReleasedRun:
+    """One run folder of the released code.
+
+    Attributes:
+        name: Where it lies, for messages.
+        args: Its ``args.yaml``; empty for a bare checkpoint file without one.
+        files: {path below the run folder: how to read it}, checkpoints only.
+        bare: Whether it is no folder but one checkpoint file that was named.
+        problem: Why its ``args.yaml`` cannot be read, if so; it is empty then.
+    """
+
+    name: str
+    args: dict[str, Any]
+    files: dict[str, 'ReleasedFile']
+    bare: bool = False
+    problem: str = ''
+
+    @property
+    def dataset(self) -> str | None:
+        """``vgg``, ``ucf`` or ``activitynet``."""
+        return DATASETS.get(self.args.get('dataset_name'))
+
+    @property
+    def shots(self) -> int | None:
+        """K of the K-shot split."""
+        return shots_of(self.args.get('zero_shot_split'))
+
+    @property
+    def stage(self) -> int | None:
+        """1 or 2: the released code notes whether it retrains on everything of stage 1."""
+        return None if 'retrain_all' not in self.args else 2 if self.args['retrain_all'] else 1
+
+    def may_be(self, fact: str, value: Any) -> bool:
+        """Tell whether ``dataset``, ``shots`` or ``stage`` has a value, or is left open by ``args.yaml``."""
+        return getattr(self, fact) == value or self.args.get(_FACTS[fact], '') == ''
+
+    def __str__(self) -> str:
+        if not self.args:
+            return self.name
+        return f'{self.name} ({shown(str(self.args.get("dataset_name")))}, {self.shots}-shot, stage {self.stage})'
+
+
+@dataclass(frozen=True)
+class ReleasedFile:
+    """A checkpoint file on disk or inside an archive."""
+
+    path: Path
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return f'{self.path}:{self.member}' if self.member else str(self.path)
+
+    def load(self) -> dict[str, Any]:
+        """Read the checkpoint; nothing but tensors and plain values."""
+        if self.member is None:
+            return read_released(self.path, str(self))
+        with _open(self.path) as archive:
+            return read_released(io.BytesIO(_read(archive, archive.getinfo(self.member), _MAX_CHECKPOINT)), str(self))
+
+
+def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
+    """Read one ``.pt`` and check that it is laid out as the released code writes it.
+
+    Raises:
+        CheckpointError: If it is damaged, holds objects of any other kind, or is no checkpoint.
+    """
+    if zipfile.is_zipfile(file):  # Since 2020 a .pt is itself a zip, which may be compressed.
+        with _open(file, name) as archive:
+            _check_members(archive, name, _MAX_CHECKPOINT)
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+    content = load_tensors(file, name, 'Get it again from its origin.')
+    state = content.get('model') if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise CheckpointError(f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
+                              'expected. Avzoo\'s own checkpoints need no conversion, and go back with --reverse.')
+    epoch = content.get('epoch', 0)
+    if type(epoch) is not int or epoch < 0:
+        raise CheckpointError(f'{name} is no checkpoint of the released code: its epoch is no number of epochs.')
+    return content
+
+
+def find_runs(source: Path) -> list[ReleasedRun]:
+    """Find the run folders of a zip or a folder by their ``args.yaml``, or wrap a bare ``.pt``.
+
+    A run whose settings are none does not hinder the others. An archive of which a file cannot be unpacked is damaged.
+
+    Raises:
+        CheckpointError: If there is nothing that can be read, or an archive is unsafe to read.
+    """
+    if source.is_dir():
+        files = {p.relative_to(source).as_posix(): ReleasedFile(p) for p in sorted(source.rglob('*')) if p.is_file()}
+        settings = {name: file.path for name, file in files.items() if _is_settings(name)}
+    elif not source.is_file():
+        raise CheckpointError(f'There is no {source}. Give a .pt, a run folder or a zip of run folders.')
+    elif source.suffix == '.pt' or (source.suffix != '.zip' and not _is_plain_zip(source)):
+        return [_bare_run(source)]
+    else:
+        with _open(source) as archive:
+            members = _check_members(archive, str(source), None)
+            files = {name: ReleasedFile(source, name) for name in members}
+            settings = {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
+    if not settings:
+        raise CheckpointError(f'{source} holds no args.yaml, by which run folders of the released code are found. A '
+                              '.pt without one is named itself, with --dataset, --shots and --stage.')
+    runs = [_run(name, text, files, source) for name, text in sorted(settings.items())]
+    if all(run.problem for run in runs):
+        raise CheckpointError(runs[0].problem)
+    return runs
+
+
+def _run(settings: str, text: bytes | Path, files: dict[str, ReleasedFile], source: Path) -> ReleasedRun:
+    folder = PurePosixPath(settings).parent
+    own = {PurePosixPath(name).relative_to(folder).as_posix(): file for name, file in files.items()
+           if PurePosixPath(name).is_relative_to(folder) and name.endswith('.pt')}
+    name = f'{source}:{folder}' if str(folder) != '.' else str(source)
+    try:
+        text = _read_file(text) if isinstance(text, Path) else text
+        return ReleasedRun(name, parse_settings(text, f'{source}:{settings}'), own)
+    except CheckpointError as error:
+        return ReleasedRun(name, {}, own, problem=str(error))
+
+
+def _bare_run(path: Path) -> ReleasedRun:
+    """Wrap one file; its settings lie beside it, or one folder up from ``checkpoints``."""
+    folders = [path.parent, path.parent.parent] if path.parent.name.startswith('checkpoints') else [path.parent]
+    settings = next((folder / 'args.yaml' for folder in folders if (folder / 'args.yaml').is_file()), None)
+    args = parse_settings(_read_file(settings), str(settings)) if settings else {}
+    return ReleasedRun(str(path), args, {path.name: ReleasedFile(path)}, bare=True)
+
+
+def _is_settings(name: str) -> bool:
+    return PurePosixPath(name).name == 'args.yaml'
+
+
+def _read_file(path: Path) -> bytes:
+    if path.stat().st_size > _MAX_YAML:
+        raise CheckpointError(f'{path} is larger than settings can be; check the path.')
+    return path.read_bytes()
+
+
+@contextmanager
+def _open(file: Path | io.BytesIO, name: str = '') -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except (*_ZIP_ERRORS, OSError) as error:
+        raise CheckpointError(f'{name or file} is a damaged archive: {error}. Get it again from its origin.') from error
+    with archive:
+        yield archive
+
+
+def _is_plain_zip(path: Path) -> bool:
+    """Tell an archive of folders from a checkpoint, which is a zip too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with _open(path) as archive:
+        return not any(name.endswith('/data.pkl') for name in archive.namelist())
+
+
+def _check_members(archive: zipfile.ZipFile, source: str, limit: int | None) -> dict[str, zipfile.ZipInfo]:
+    """Refuse an archive with members that lead out of it, links, or a content out of proportion."""
+    infos = archive.infolist()
+    if len(infos) > _MAX_MEMBERS:
+        raise CheckpointError(f'{source} holds {len(infos)} files; at most {_MAX_MEMBERS} are looked at.')
+    for info in infos:
+        name = info.filename.replace('\\', '/')
+        if not name.isprintable():
+            raise CheckpointError(f'{source} has the member {info.filename!r}, which is no name. It was not opened.')
+        if name.startswith('/') or '..' in name.split('/') or re.match('[A-Za-z]:', name):
+            raise CheckpointError(f'{source} has the member {info.filename!r}, which leads out of the archive. '
+                                  'It was not opened; get it again from its origin.')
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise CheckpointError(f'{source} has the member {info.filename!r}, which is a link. It was not opened.')
+        _check_size(info, source, _MAX_CHECKPOINT)
+    total = sum(info.file_size for info in infos)
+    if limit is not None and total > limit:
+        raise CheckpointError(f'{source} unpacks to {total} bytes; more than {limit} are refused.')
+    return {info.filename: info for info in infos if not info.is_dir()}
+
+
+def _check_size(info: zipfile.ZipInfo, source: str, limit: int) -> None:
+    if info.file_size > limit or info.file_size > max(_MAX_YAML, _MAX_RATIO * info.compress_size):
+        raise CheckpointError(f'{source} has the member {info.filename!r}, which unpacks from {info.compress_size} to '
+                              f'{info.file_size} bytes. That is out of proportion; it was not opened.')
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    _check_size(info, str(archive.filename), limit)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise CheckpointError(f'{archive.filename}:{info.filename} is packed in a way that cannot be read piece by '
+                              'piece, so its size is unknown; it was not opened. Pack it with deflate.')
+    try:
+        with archive.open(info) as file:  # However much it unpacks to, no more is read than it says.
+            return file.read(info.file_size)
+    except _ZIP_ERRORS as error:
+        raise CheckpointError(f'{archive.filename}:{info.filename} cannot be unpacked: {error}') from error

@@ -1,0 +1,66 @@
+"""Compare a config with the one that a checkpoint was trained with."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from avzoo.config.as_data import parse_config_text
+from avzoo.config.keys import find_class
+from avzoo.utils.differences import first_difference
+from avzoo.utils.errors import CheckpointError, ConfigError
+
+# What a score goes through. Generator and conditioner serve in training only, and their shapes are compared anyway.
+_PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head')
+# Settings that are of no account once a model is trained, and widths that may be stated or left to the data.
+_FREE = {'dropout', 'last_bn_momentum', 'padding_in_stats', 'fourier_scale', 'summary_std', 'init_cfg', 'loss_weight',
+         'aux_weight', 'reg_weight', 'rec_weight', 'margin', 'in_dim', 'dim', 'dims', 'num_classes', 'embedding_dim',
+         'feature_dims', 'seconds_per_step', 'modalities', 'num_readouts'}
+
+
+def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source: str) -> None:
+    """Refuse a checkpoint whose scores another config would compute differently.
+
+    Names and shapes of weights do not tell: the attention patterns of AV-DIFF's ablations, say, have none.
+
+    Args:
+        cfg: Config of a curriculum, or one that a checkpoint carries.
+        meta: The checkpoint's ``meta``; one without a model's config is let pass.
+        source: Where it comes from, for the error.
+
+    Raises:
+        CheckpointError: Names the first setting that differs.
+    """
+    carried = meta.get('config')
+    if not carried:
+        return
+    trained = parse_config_text(carried, source) if isinstance(carried, str) else carried
+    if 'model' not in trained:
+        return
+    try:
+        found = first_difference(_deciding(trained), _deciding(cfg))
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f'{source} carries a config that cannot be compared ({error}).') from error
+    if found:
+        raise CheckpointError(f'{source} was trained with another config: {found}. Use the config that it was trained '
+                              'with.')
+
+
+def _deciding(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    model = cfg['model']
+    parts = {name: _spelled_out(model.get(name), f'model.{name}') for name in _PARTS}
+    preparation = cfg.get('data_preprocessor') or model.get('data_preprocessor')
+    whole = dict(model=parts, data_preprocessor=_spelled_out(preparation, 'data_preprocessor'))
+    return json.loads(json.dumps(whole, default=repr))  # A default may be any object.
+
+
+def _spelled_out(node: Any, path: str) -> Any:
+    """Return a section with the defaults of its part filled in, and without what is of no account."""
+    if not isinstance(node, Mapping):
+        return node
+    values = dict(node)
+    if isinstance(node.get('type'), str):
+        parameters = inspect.signature(find_class(node['type'], path)).parameters.values()
+        values = {p.name: p.default for p in parameters if p.default is not p.empty} | values
+    return {key: _spelled_out(value, f'{path}.{key}') for key, value in values.items()
+            if key not in _FREE and not key.startswith('_')}

@@ -1,0 +1,76 @@
+"""Training checkpoints: written atomically, read without executing anything, loaded strictly."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from avzoo.checkpoints.safe_load import load_tensors
+from avzoo.checkpoints.zoo_weights import is_extra_state, read_published
+from avzoo.utils.errors import CheckpointError
+
+FORMAT = 'avzoo-checkpoint'
+
+
+def save_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint so that ``path`` is either the old file or the complete new one."""
+    path = Path(path)
+    partial = path.with_name(f'.{path.name}.partial')
+    try:
+        with partial.open('wb') as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint that avzoo wrote, of training or published.
+
+    Only tensors and plain Python values are read; a file that would run code is refused.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, not a checkpoint of avzoo, or holds foreign objects.
+    """
+    path = Path(path)
+    if path.suffix == '.safetensors':
+        return read_published(path)
+    if not path.is_file():
+        raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
+    checkpoint = load_tensors(path, str(path), 'Use a checkpoint that avzoo wrote: copy it again or train again.')
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(meta, dict) or meta.get('format') != FORMAT:
+        raise CheckpointError(f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
+                              'tools/model_converters/avdiff_official.py.')
+    state = checkpoint.get('state_dict')
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) or is_extra_state(k)
+                                              for k, v in state.items()):
+        raise CheckpointError(f'{path} holds no state_dict of tensors; it is damaged. Copy it again or train again.')
+    return checkpoint
+
+
+def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+    """Load a state dict strictly.
+
+    Raises:
+        CheckpointError: If keys are missing, left over, or differ in shape; names the first few of each.
+    """
+    own = {k: v for k, v in model.state_dict().items() if not is_extra_state(k)}
+    given = {k: v for k, v in state.items() if not is_extra_state(k)}
+    problems = []
+    missing, extra = sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys())
+    shapes = [f'{k} {tuple(given[k].shape)} where the model has {tuple(own[k].shape)}'
+              for k in sorted(own.keys() & given.keys()) if given[k].shape != own[k].shape]
+    for title, names in (('missing', missing), ('not in the model', extra), ('of another shape', shapes)):
+        if names:
+            more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+            problems.append(f'{len(names)} {title}: {", ".join(names[:3])}{more}')
+    if problems:
+        raise CheckpointError(f'{source} does not fit the model of this config; {"; ".join(problems)}. '
+                              'Use the config that the checkpoint was trained with.')
+    # Compared above; not strict, since published weights come without the `_extra_state` of a part's own optimizers.
+    model.load_state_dict(state, strict=False)

@@ -1,0 +1,1 @@
+"""Configs: reading them, options of the command line, and checks before anything runs."""

@@ -1,0 +1,136 @@
+"""The support of an adaptation: a few labelled clips of new classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.datasets.clips import read_clip
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.feature_store_writer import FeatureStoreWriter
+from avzoo.datasets.safe_pickle import load_npy
+from avzoo.datasets.store_format import read_csv
+from avzoo.utils.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class SupportSet:
+    """Clips of new classes.
+
+    Attributes:
+        store: Where their features and class vectors lie.
+        classes: The new classes, in the store's order.
+        video_ids: K clips of each class.
+    """
+
+    store: FeatureStore
+    classes: tuple[str, ...]
+    video_ids: tuple[str, ...]
+
+
+def open_support_set(path: str | Path, *, shots: int, known: Sequence[str], scratch: Path, seconds: dict[str, float],
+                 vector_width: int | None, draw: int = 0, classes: Sequence[str] | None = None,
+                 seed: int = 0) -> SupportSet:
+    """Choose K clips of each new class.
+
+    From a feature store with K-shot splits these are its split ``stage2_novel_DRAW``; K must be one of those that it
+    has, since clips drawn anew might be among those that it tests on. From a store without splits K videos are drawn
+    from each class that the model does not know as a base class. A folder holds one folder per class, named by the
+    class, with one ``.npz`` of ``audio`` and ``visual`` per clip, and ``class_embeddings.npy`` (C, d), row i for class
+    i of ``classes.csv`` or, without one, of the sorted class names.
+
+    Args:
+        path: Store or folder.
+        shots: K.
+        known: The model's base classes.
+        scratch: Where a folder's clips are packed into a store.
+        seconds: {modality: seconds per step} of a folder's clips.
+        vector_width: Width of zero vectors where the folder has none; ``None`` if the model needs real ones.
+        draw: Which draw of the splits, or which draw of one's own.
+        classes: Only these classes.
+        seed: Of one's own draws.
+
+    Raises:
+        DataError: If a class has fewer clips, none in the split, or is one of ``known``.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f'{path} is neither a feature store nor a folder with a folder of clips for each new class.')
+    is_store = (path / 'store.json').is_file()
+    store = FeatureStore(path if is_store else _pack(path, scratch / 'support', seconds, vector_width))
+    labels = np.array(store.class_names)[store.labels]
+    has_splits = bool(store.shots())
+    videos = _split(store, shots, draw) if has_splits else np.arange(len(store))
+    origin = f'{path}, split stage2_novel_{draw} of {shots} shots,' if has_splits else str(path)
+    offered = [name for name in store.class_names if name in set(labels[videos])]
+    if classes is None:  # Splits and folders name what to teach; other stores are data sets, base classes and all.
+        classes = [name for name in offered if name not in known] if is_store and not has_splits else offered
+    _check_classes(classes, offered, known, origin)
+    rng = np.random.default_rng([seed, draw])
+    chosen = [_draw(videos[labels[videos] == name], shots, f"{origin} class '{name}'", rng) for name in classes]
+    videos = videos[np.isin(videos, np.concatenate(chosen))]  # In the split's order, as the curriculum has it.
+    return SupportSet(store, tuple(name for name in offered if name in classes),
+                   tuple(str(name) for name in store.video_ids[videos]))
+
+
+def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
+    ready = store.shots()
+    if shots not in ready:
+        raise DataError(f'{store.root} has splits of {", ".join(map(str, ready))} shots, not of {shots}, and other '
+                        'clips may be those of its tests. Take one of these, or draw splits of that K with '
+                        'tools/dataset_converters/splits.py.')
+    return store.split(shots, f'stage2_novel_{draw}')
+
+
+def _draw(videos: np.ndarray, shots: int, origin: str, rng: np.random.Generator) -> np.ndarray:
+    """Return K of the videos of a class."""
+    if len(videos) < shots:
+        raise DataError(f'{origin} has {len(videos)} clips, --shots asks for {shots}.')
+    return rng.permutation(videos)[:shots]
+
+
+def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequence[str], origin: str) -> None:
+    if not classes:
+        raise DataError(f'{origin} has no class that the model does not know already as a base class.')
+    for name in classes:
+        if name not in offered:
+            raise DataError(f"{origin} has no class '{name}'.{nearest(name, offered)} It has {', '.join(offered[:8])}"
+                            f'{", ..." if len(offered) > 8 else "."}')
+        if name in known:
+            raise DataError(f"{origin} has the class '{name}', which the model knows as a base class already; leave it "
+                            'out with --classes, or give it another name.')
+
+
+def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int | None) -> Path:
+    """Write the clips of a folder into a store."""
+    files = {sub.name: sorted(sub.glob('*.npz')) for sub in sorted(folder.iterdir())
+             if sub.is_dir() and not sub.name.startswith('.')}
+    empty = [name for name, paths in files.items() if not paths]
+    if empty or not files:
+        raise DataError(f'{folder / empty[0] if empty else folder} has no clips: put those of a class in '
+                        f'{folder}/CLASS NAME/*.npz.')
+    listed = folder / 'classes.csv'
+    order = [row[0] for row in read_csv(listed, ['label'])] if listed.is_file() else list(files)
+    if set(order) != set(files):
+        odd = sorted(set(order) ^ set(files))[0]
+        raise DataError(f"{listed} and the folders beside it do not name the same classes: '{odd}' is in one only.")
+    first = read_clip(files[order[0]][0])
+    modalities = {m: dict(dim=x.shape[1], seconds_per_step=seconds.get(m, 1.0)) for m, x in first.items()}
+    with FeatureStoreWriter(out, name=folder.name, modalities=modalities, classes=order) as writer:
+        writer.write_class_embeddings('text', _vectors(folder, len(order), vector_width))
+        for name in order:
+            for path in files[name]:
+                writer.add(f'{name}/{path.stem}', name, read_clip(path))
+        return writer.finish()
+
+
+def _vectors(folder: Path, count: int, vector_width: int | None) -> np.ndarray:
+    path = folder / 'class_embeddings.npy'
+    if path.is_file():
+        return load_npy(path)
+    if vector_width is None:
+        raise DataError(f'{path} is missing: this model generates features from class vectors. Write an array '
+                        f'({count}, width) with the vectors of the class names, from the same model of language as '
+                        'those of the base classes.')
+    return np.zeros((count, vector_width), np.float32)

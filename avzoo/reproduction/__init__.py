@@ -1,0 +1,8 @@
+"""Repeat the tables of the AV-DIFF paper: which runs they need, running these, and the table beside the paper's."""
+
+from avzoo.reproduction.plan import DATASETS, TABLES, Run, Status, plan_runs
+from avzoo.reproduction.report import gather, plan_text, tables_markdown, tables_text, write_tables
+from avzoo.reproduction.run import run_here, submit
+
+__all__ = ['DATASETS', 'TABLES', 'Run', 'Status', 'gather', 'plan_runs', 'plan_text', 'run_here', 'submit',
+           'tables_markdown', 'tables_text', 'write_tables']

@@ -1,0 +1,57 @@
+"""Carrying out the runs of a table, here or on a cluster."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from avzoo.reproduction.plan import Run
+from avzoo.utils.errors import AvzooError, ConfigError
+
+
+def run_here(run: Run) -> bool:
+    """Carry out a run, or the rest of it, in a process of its own; returns whether it succeeded."""
+    return subprocess.run(run.command, check=False).returncode == 0
+
+
+def submit(runs: Sequence[Run], folder: str | Path, parameters: Mapping[str, Any], *,
+           cluster: str = 'slurm') -> list[str]:
+    """Submit runs as one job array.
+
+    Args:
+        runs: What to run. A job that is preempted or out of time goes on where it stopped.
+        folder: Where submitit keeps scripts and logs.
+        parameters: Parameters of submitit, e.g. ``dict(timeout_min=600, gpus_per_node=1, slurm_partition='gpu')``.
+        cluster: The kind of cluster, as submitit names it.
+
+    Returns:
+        Ids of the jobs.
+    """
+    try:
+        import submitit
+    except ImportError as error:
+        raise AvzooError('--launcher slurm needs submitit; pip install "avzoo[slurm]", or run the plan here with '
+                         '--launcher none.') from error
+    try:
+        executor = submitit.AutoExecutor(folder=str(folder), cluster=cluster)
+        executor.update_parameters(**parameters)
+    except (RuntimeError, NameError) as error:  # no such cluster here; an unknown parameter
+        raise ConfigError(f'{error} Check that Slurm is installed here, and the --slurm options.') from error
+    with executor.batch():
+        jobs = [executor.submit(_Job(run.command)) for run in runs]
+    return [job.job_id for job in jobs]
+
+
+class _Job:
+    """A command that may be started again at any time, as submitit runs it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = list(command)
+
+    def __call__(self) -> None:
+        subprocess.run(self.command, check=True)
+
+    def checkpoint(self) -> Any:
+        """Tell submitit what to submit when the job is preempted: the same, since it goes on by itself."""
+        import submitit
+        return submitit.helpers.DelayedSubmission(self)

@@ -1,0 +1,100 @@
+"""Build a model from a config and from what is known of its data."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import nn
+
+from avzoo.config.load import load_config
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.registry import MODELS
+from avzoo.utils.errors import ConfigError
+from avzoo.zoo.benchmarks import find_benchmark
+from avzoo.zoo.index import find_model
+
+# Set by phases of the curriculum; they say how a model trained, not what it is.
+_TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma')
+
+
+def config_of(name_or_config: str | os.PathLike | Config, options: Sequence[str] = ()) -> Config:
+    """Return the config of a model's name, of a config file, or the config itself.
+
+    Args:
+        name_or_config: Any of them.
+        options: ``key=value`` changes to a config that is read from its file.
+    """
+    if isinstance(name_or_config, Config):
+        return name_or_config
+    return load_config(config_path(name_or_config), options)
+
+
+def config_path(name_or_path: str | os.PathLike) -> Path:
+    """Return the config file of a model's name; a path is returned as it is.
+
+    Raises:
+        ConfigError: If the zoo has no model of that name.
+    """
+    if not str(name_or_path):
+        raise ConfigError('The name of the model is empty. avzoo.list_models() shows all names.')
+    path = Path(name_or_path)
+    return path if path.suffix or len(path.parts) > 1 else find_model(str(name_or_path)).config
+
+
+def model_name(cfg: Config) -> str:
+    """Return the name under which a config's weights are published: the stem of its file.
+
+    Raises:
+        ConfigError: If the config was not read from a file.
+    """
+    if not cfg.filename:
+        raise ConfigError('This config was made in memory, so it has no name to find weights by: name a checkpoint.')
+    return Path(cfg.filename).stem
+
+
+def data_info_of(cfg: Config, *, data_root: str | os.PathLike | None = None) -> dict[str, Any]:
+    """Return what the data decides about a model of stage 2.
+
+    It is read from the store at ``data_root``, by default the config's. Where that is not there, the known facts of
+    the benchmark serve.
+
+    Raises:
+        ConfigError: If there is no store, and the data set is none of the benchmarks.
+    """
+    root = Path(data_root or cfg.data_root)
+    if data_root is not None or (root / 'store.json').is_file():
+        return GFSLDataset(root, splits=('stage2_base', 'stage2_novel_0'), num_shots=cfg.num_shots).data_info
+    benchmark = find_benchmark(root.name)
+    if benchmark is None:
+        raise ConfigError(f'There is no feature store {root} to read feature widths and classes from; give '
+                          'data_root (--data-root), data_info, or a checkpoint.')
+    return benchmark.data_info
+
+
+def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -> nn.Module:
+    """Build the model of a curriculum's config, or of the config inside a checkpoint.
+
+    Args:
+        cfg: Either of them.
+        data_info: See :class:`AVClassifier`.
+    """
+    model = {key: value for key, value in dict(cfg['model']).items() if key not in _TRAINING_KEYS}
+    if cfg.get('data_preprocessor') is not None:
+        model['data_preprocessor'] = cfg['data_preprocessor']
+    stated = model.pop('data_info', None)
+    return MODELS.build(dict(model, data_info=dict(data_info or stated)))
+
+
+def move_to(device: str, model: nn.Module) -> nn.Module:
+    """Move a model to a device.
+
+    Raises:
+        ConfigError: If this machine or this build of torch has no such device, or no room on it.
+    """
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:  # A torch without CUDA asserts.
+        raise ConfigError(f"device='{device}' cannot be used; choose another, e.g. cpu. "
+                          f'{str(error).splitlines()[0]}') from error

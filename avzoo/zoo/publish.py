@@ -1,0 +1,102 @@
+"""Turn a training checkpoint into published weights."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from avzoo.checkpoints.meta import class_columns
+from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.checkpoints.training import load_weights
+from avzoo.checkpoints.zoo_weights import write_published
+from avzoo.config.as_data import parse_config_text, portable_config
+from avzoo.utils.differences import first_difference
+from avzoo.utils.errors import CheckpointError
+from avzoo.version import __version__
+from avzoo.zoo.benchmarks import find_benchmark
+from avzoo.zoo.build import build_model, config_of
+from avzoo.zoo.index import ModelEntry, read_index
+from avzoo.zoo.weights import load_any_checkpoint
+
+# What a checkpoint of training says about itself and published weights keep.
+_KEPT = ('phase', 'stage', 'substage', 'draw', 'num_shots', 'epoch', 'seed', 'classes', 'base_mask', 'data_info',
+         'splits', 'outcomes')
+
+
+def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *, name: str | None = None,
+                       features: str | None = None, half: bool = False) -> Path:
+    """Write weights for others: no optimizer, no paths of this machine, nothing that can run.
+
+    Args:
+        checkpoint: A training checkpoint.
+        out: A file that ends in ``.safetensors``, or a folder, which gets ``NAME.safetensors``.
+        name: Name of the model; by default the stem of ``out``. Under a name of the index only weights of that very
+            model are published.
+        features: Feature set, e.g. ``VGGish + C3D``; by default what the index says of that name.
+        half: Store matrices in half precision: half the size, and scores that differ a little.
+
+    Returns:
+        The file; ``.json`` beside it holds its facts.
+
+    Raises:
+        CheckpointError: If the checkpoint is incomplete, or not of the model that the index has under that name.
+    """
+    out = Path(out)
+    if out.suffix != '.safetensors':
+        if name is None:
+            raise CheckpointError(f'{out} is a folder: give the name of the model, or a file {out}/NAME.safetensors.')
+        out = out / f'{name}.safetensors'
+    name = name or out.stem
+    content = load_any_checkpoint(checkpoint)
+    meta, state = content['meta'], content['state_dict']
+    class_columns(meta, checkpoint)
+    if 'gamma' not in state:
+        raise CheckpointError(f'{checkpoint} holds no calibration (gamma), so it is not all of a model of avzoo. Give '
+                              'a checkpoint of tools/train.py or tools/adapt.py.')
+    config = _config(meta, str(checkpoint))
+    entry = read_index().get(name)
+    if entry is not None:
+        _check_name(entry, meta, state, str(checkpoint))
+    facts = {key: meta[key] for key in _KEPT if key in meta}
+    facts.update(name=name, config=config, gamma=float(state['gamma']),
+                 features=features or (entry.features if entry else None),
+                 versions=dict(avzoo=meta.get('avzoo_version', __version__), torch=torch.__version__.split('+')[0]),
+                 outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)))
+    return write_published(out, state, facts, half=half)
+
+
+def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], source: str) -> None:
+    """Refuse a checkpoint of other data, another K or another model than a name of the index stands for."""
+    cfg, info, benchmark = config_of(entry.config), meta['data_info'], find_benchmark(entry.dataset)
+    found, wanted = {'num_shots': meta.get('num_shots', entry.shots)}, {'num_shots': entry.shots}
+    if benchmark is not None:
+        found |= {key: _used(info.get(key), cfg) for key in benchmark.data_info}
+        wanted |= {key: _used(value, cfg) for key, value in benchmark.data_info.items()}
+    if other := first_difference(found, wanted):
+        raise CheckpointError(f'{source} is not of {entry.name}: its {other.path} is {other.before}, that of '
+                              f'{entry.name} {other.now}. Publish it under a name of its own.')
+    check_trained_config(cfg, meta, source)
+    load_weights(build_model(cfg, info), state, source)
+
+
+def _used(value: Any, cfg: Config) -> Any:
+    """Return of a fact about each modality those that the model takes."""
+    return {m: value.get(m) for m in cfg.model.encoders} if isinstance(value, dict) else value
+
+
+def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
+    config = meta.get('config') or {}
+    return portable_config(parse_config_text(config, source) if isinstance(config, str) else config)
+
+
+def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:
+    """Return what stage 1 chose, from the work directory that the checkpoint lies in; :func:`adapt` replays it."""
+    try:
+        phases = json.loads((checkpoint.parent.parent / 'curriculum.json').read_text(encoding='utf-8'))['phases']
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {name: outcome for name, outcome in phases.items() if name.startswith('stage1_')}

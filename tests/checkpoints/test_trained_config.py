@@ -1,0 +1,40 @@
+"""A checkpoint is only scored by a config that computes what it was trained to compute."""
+
+import pytest
+
+from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.utils.errors import CheckpointError
+
+
+@pytest.fixture
+def carried(small_avdiff, tmp_path):
+    """The ``meta`` of a checkpoint that the small AV-DIFF was trained to."""
+    return dict(config=small_avdiff(tmp_path).pretty_text)
+
+
+@pytest.mark.parametrize(('option', 'words'), [
+    ('model.fusion.pattern=cross', "model.fusion.pattern was 'hybrid' and is now 'cross'"),
+    ('model.fusion.shared_norm=False', 'model.fusion.shared_norm was True'),
+    ('data_preprocessor.norm.audio=None', "data_preprocessor.norm.audio was 'l2_feature'"),
+    ('model.embedding.use_time=False', 'use_time'),
+])
+def test_another_computation_is_refused(carried, small_avdiff, tmp_path, option, words):
+    with pytest.raises(CheckpointError, match=f'x.pth was trained with another config: .*{words}'):
+        check_trained_config(small_avdiff(tmp_path, option), carried, 'x.pth')
+
+
+@pytest.mark.parametrize('option', ['model.fusion.dropout=0.5', 'model.head.loss_weight=2.0',
+                                    'model.synthetic_weight=0', 'model.fusion.num_summary_tokens=1',
+                                    'optim_wrapper.optimizer.lr=1', 'data_root=elsewhere'])
+def test_what_matters_to_training_alone_or_only_spells_out_a_default_is_let_pass(carried, small_avdiff, tmp_path,
+                                                                                option):
+    check_trained_config(small_avdiff(tmp_path, option), carried, 'x.pth')
+
+
+def test_a_checkpoint_without_a_config_is_let_pass(small_avdiff, tmp_path):
+    check_trained_config(small_avdiff(tmp_path), {}, 'x.pth')
+
+
+def test_a_carried_config_is_read_and_not_run(small_avdiff, tmp_path):
+    with pytest.raises(CheckpointError, match='was not run'):
+        check_trained_config(small_avdiff(tmp_path), dict(config='model = __import__("os")'), 'x.pth')

@@ -1,0 +1,86 @@
+"""Which clips an adaptation learns from."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.support_set import open_support_set
+from avzoo.utils.errors import DataError
+
+BASE = [f'class{i:02}' for i in range(9)]
+
+
+@pytest.fixture
+def choose(tmp_path):
+    """A function that opens a support; only what a test is about needs to be said."""
+    def choose(path, *, shots=2, known=BASE, draw=0, classes=None, seed=0):
+        return open_support_set(path, shots=shots, known=known, scratch=tmp_path / 'scratch', draw=draw,
+                                classes=classes, seconds=dict(audio=0.96, visual=0.64), vector_width=5, seed=seed)
+    return choose
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of three clips each."""
+    rng, out = np.random.default_rng(5), tmp_path / 'folder'
+    for name in ('blowing glass', 'tap dance'):
+        (out / name).mkdir(parents=True)
+        for i in range(3):
+            np.savez(out / name / f'{i}.npz', audio=rng.normal(size=(2, 6)), visual=rng.normal(size=(3, 9)))
+    return out
+
+
+@pytest.fixture
+def unsplit_store(tiny_store, tmp_path):
+    """The tiny store without its splits."""
+    shutil.copytree(tiny_store, tmp_path / 'unsplit', ignore=shutil.ignore_patterns('splits'))
+    return tmp_path / 'unsplit'
+
+
+def test_a_split_gives_just_its_videos_in_its_order(choose, tiny_store):
+    store = FeatureStore(tiny_store)
+    for draw in range(2):
+        found = choose(tiny_store, draw=draw)
+        assert list(found.video_ids) == store.video_ids[store.split(2, f'stage2_novel_{draw}')].tolist()
+        assert found.classes == ('class09', 'class10')
+
+
+def test_test_videos_never_become_shots(choose, tiny_store):
+    with pytest.raises(DataError, match=r'has splits of 2 shots, not of 3, and other clips may be those of its tests'):
+        choose(tiny_store, shots=3)
+
+
+def test_a_store_without_splits_gives_k_clips_of_each_class_that_is_not_known(choose, unsplit_store):
+    found = choose(unsplit_store, shots=3)
+    assert found.classes == ('class09', 'class10') and len(set(found.video_ids)) == 6
+    assert choose(unsplit_store, shots=3).video_ids == found.video_ids
+    assert choose(unsplit_store, shots=3, draw=1).video_ids != found.video_ids
+    with pytest.raises(DataError, match='has no class that the model does not know'):
+        choose(unsplit_store, known=[*BASE, 'class09', 'class10'])
+
+
+def test_chosen_classes_alone_are_taught(choose, tiny_store, unsplit_store, folder):
+    assert choose(tiny_store, classes=['class10']).classes == ('class10',)
+    assert choose(unsplit_store, classes=['class10']).classes == ('class10',)
+    assert choose(folder, classes=['tap dance']).classes == ('tap dance',)
+
+
+def test_a_chosen_class_outside_the_split_is_refused(choose, tiny_store):
+    with pytest.raises(DataError, match="split stage2_novel_0 of 2 shots, has no class 'class07'"):
+        choose(tiny_store, classes=['class10', 'class07'], known=BASE[:6])
+
+
+def test_a_class_that_the_model_knows_is_refused_and_not_left_out(choose, tiny_store, unsplit_store, folder):
+    for path, known, classes in ((folder, ['tap dance'], None), (tiny_store, [*BASE, 'class09'], None),
+                                 (unsplit_store, BASE, ['class03'])):
+        with pytest.raises(DataError, match='which the model knows as a base class already'):
+            choose(path, known=known, classes=classes)
+    assert choose(folder, known=['tap dance'], classes=['blowing glass']).classes == ('blowing glass',)
+
+
+def test_a_folder_of_a_class_without_clips_is_refused(choose, folder):
+    (folder / 'yodelling').mkdir()
+    with pytest.raises(DataError, match='yodelling has no clips'):
+        choose(folder)

@@ -1,0 +1,49 @@
+"""Several processes: a launcher that did not start them is named."""
+
+import os
+
+import pytest
+
+from avzoo.engine.launch import check_launcher
+from avzoo.utils.errors import ConfigError
+
+VARIABLES = {
+    'pytorch': dict(RANK='0', WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT='29500'),
+    'slurm': dict(SLURM_PROCID='0', SLURM_NTASKS='2', SLURM_NODELIST='n[1-2]'),
+    'mpi': dict(OMPI_COMM_WORLD_RANK='0', OMPI_COMM_WORLD_SIZE='2', OMPI_COMM_WORLD_LOCAL_RANK='0'),
+}
+COMMANDS = {'pytorch': 'torchrun --nproc_per_node', 'slurm': 'srun --ntasks', 'mpi': 'mpirun -np'}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """A function that leaves only the given launcher variables in the environment."""
+    monkeypatch.setattr(os, 'environ', {})
+    return os.environ.update
+
+
+@pytest.mark.parametrize(('launcher', 'missing'), [(k, name) for k, names in VARIABLES.items() for name in names])
+def test_missing_variable_is_named_with_the_right_command(environment, launcher, missing):
+    environment({k: v for k, v in VARIABLES[launcher].items() if k != missing})
+    with pytest.raises(ConfigError, match=f'has no {missing}.*{COMMANDS[launcher]}'):
+        check_launcher(launcher)
+
+
+@pytest.mark.parametrize('launcher', VARIABLES)
+def test_one_node_needs_no_address(environment, launcher):
+    environment(VARIABLES[launcher])
+    check_launcher(launcher)
+    assert os.environ['MASTER_ADDR'] == '127.0.0.1' and os.environ['MASTER_PORT'] == '29500'
+
+
+@pytest.mark.parametrize(('launcher', 'more'), [('slurm', dict(SLURM_NNODES='2')),
+                                                ('slurm', dict(SLURM_JOB_NUM_NODES='2')),
+                                                ('mpi', dict(OMPI_COMM_WORLD_LOCAL_SIZE='1'))])
+def test_several_nodes_need_an_address(environment, monkeypatch, launcher, more):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    environment({**VARIABLES[launcher], **more})
+    with pytest.raises(ConfigError, match='several nodes: the environment has no MASTER_ADDR'):
+        check_launcher(launcher)
+    environment(dict(MASTER_ADDR='n1'))
+    check_launcher(launcher)
+    assert os.environ['MASTER_ADDR'] == 'n1'

@@ -1,0 +1,84 @@
+"""Unpacking zips that mean harm."""
+
+import stat
+import zipfile
+
+import pytest
+
+from avzoo.zoo.fetch import DownloadError
+from avzoo.zoo.unzip import unpack_zip
+
+
+def make_zip(path, members):
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, content, mode in members:
+            info = zipfile.ZipInfo(name)
+            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, mode << 16
+            archive.writestr(info, content)
+    return path
+
+
+def test_an_honest_zip_is_unpacked(tmp_path):
+    members = [('UCF/', b'', 0), ('UCF/x.txt', b'one', 0), ('UCF/deep/y.txt', b'two', 0o100644)]
+    path = make_zip(tmp_path / 'a.zip', members)
+    out = unpack_zip(path, tmp_path / 'out')
+    assert (out / 'UCF/x.txt').read_bytes() == b'one' and (out / 'UCF/deep/y.txt').read_bytes() == b'two'
+
+
+@pytest.mark.parametrize('name', ['../x', 'a/../../x', '/tmp/avzoo_hostile', 'C:/x', 'a\\..\\..\\x', '..', '.'])
+def test_a_name_that_leads_out_is_refused(tmp_path, name):
+    inside = tmp_path / 'inside'
+    inside.mkdir()
+    path = make_zip(tmp_path / 'a.zip', [('good.txt', b'good', 0), (name, b'evil', 0)])
+    with pytest.raises(DownloadError, match='nothing was unpacked'):
+        unpack_zip(path, inside / 'out')
+    assert sorted(p.name for p in tmp_path.rglob('*')) == ['a.zip', 'inside']
+
+
+@pytest.mark.parametrize('kind', [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_links_and_devices_are_refused(tmp_path, kind):
+    path = make_zip(tmp_path / 'a.zip', [('link', b'/etc/passwd', kind | 0o777), ('link/x', b'evil', 0)])
+    with pytest.raises(DownloadError, match='is a link or a device'):
+        unpack_zip(path, tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
+
+
+def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path):
+    path = make_zip(tmp_path / 'a.zip', [(f'zeros{i}', bytes(20 << 20), 0) for i in range(3)])
+    with pytest.raises(DownloadError, match='would unpack to 62,914,560'):
+        unpack_zip(path, tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
+
+
+@pytest.mark.parametrize('names', [('x', 'x'), ('a', 'A'), ('a', 'a/b')])
+@pytest.mark.filterwarnings('ignore:Duplicate name')
+def test_members_that_overwrite_each_other_are_refused(tmp_path, names):
+    path = make_zip(tmp_path / 'a.zip', [(name, b'content', 0) for name in names])
+    with pytest.raises(DownloadError):
+        unpack_zip(path, tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
+
+
+@pytest.mark.parametrize('damage', ['cut', 'flipped'])
+def test_a_damaged_zip_leaves_nothing(tmp_path, damage):
+    path = make_zip(tmp_path / 'a.zip', [('x', bytes(range(256)) * 40, 0)])
+    content = bytearray(path.read_bytes())
+    path.write_bytes(content[:-30] if damage == 'cut' else content[:60] + b'\xff' + content[61:])
+    with pytest.raises(DownloadError, match='no readable zip'):
+        unpack_zip(path, tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
+
+
+def test_a_folder_that_is_there_is_not_overwritten(tmp_path):
+    (tmp_path / 'out').mkdir()
+    with pytest.raises(DownloadError, match='exists already'):
+        unpack_zip(make_zip(tmp_path / 'a.zip', [('x', b'x', 0)]), tmp_path / 'out')
+
+
+def test_a_missing_zip_and_a_name_too_long_for_the_disk_are_clear_errors(tmp_path):
+    with pytest.raises(DownloadError, match=r'There is no zip .*none\.zip'):
+        unpack_zip(tmp_path / 'none.zip', tmp_path / 'out')
+    path = make_zip(tmp_path / 'a.zip', [('good', b'x', 0), ('x' * 300, b'x', 0)])
+    with pytest.raises(DownloadError, match='cannot be unpacked'):
+        unpack_zip(path, tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']

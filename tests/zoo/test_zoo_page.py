@@ -1,0 +1,133 @@
+"""Metafiles as text, the pages made of them, and the numbers in them."""
+
+import math
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from avzoo.apis.flops import count_flops, count_parameters
+from avzoo.apis.hub import get_model
+from avzoo.apis.metafile_text import set_values
+from avzoo.apis.zoo_page import BEGIN, zoo_files
+from avzoo.utils.errors import ConfigError
+from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS, find_benchmark
+from avzoo.zoo.index import read_collections, read_index
+
+TEXT = """# A comment.
+Collections:
+  - Name: One
+Models:
+  - Name: one_ucf_1shot
+    In Collection: One
+    Metadata:
+      Shots: 1
+      Features: VGGish + C3D
+    Results:
+      - Task: GFSL
+        Dataset: UCF-FSL
+        Paper: {Table: 2, HM: 1.00}  # kept
+  - Name: one_ucf_5shot
+    Metadata:
+      Shots: 5
+"""
+
+
+def test_values_are_set_changed_and_removed_where_they_belong():
+    text = set_values(TEXT, 'one_ucf_1shot', dict(Parameters=5, Shots=2), under=['Metadata'])
+    text = set_values(text, 'one_ucf_1shot', dict(Metrics=dict(HM=1.5, Seeds=[1, 2])), under=['Results'])
+    text = set_values(text, 'one_ucf_1shot', dict(Weights='https://a.b/c?d=1', Mirrors=None))
+    entry = yaml.safe_load(text)['Models'][0]
+    assert entry['Metadata'] == dict(Shots=2, Features='VGGish + C3D', Parameters=5)
+    assert entry['Results'][0]['Metrics'] == dict(HM=1.5, Seeds=[1, 2])
+    assert entry['Weights'] == 'https://a.b/c?d=1' and text.startswith('# A comment.') and '# kept' in text
+    again = set_values(text, 'one_ucf_1shot', dict(Weights=None))
+    assert 'Weights' not in yaml.safe_load(again)['Models'][0]
+    assert yaml.safe_load(text)['Models'][1] == yaml.safe_load(TEXT)['Models'][1]
+
+
+def test_the_last_entry_of_a_file_can_be_changed():
+    text = set_values(TEXT, 'one_ucf_5shot', dict(FLOPs=7), under=['Metadata'])
+    assert yaml.safe_load(text)['Models'][1]['Metadata'] == dict(Shots=5, FLOPs=7) and text.endswith('\n')
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(ConfigError, match='no entry'):
+        set_values(TEXT, 'two', dict(x=1))
+
+
+def test_a_table_goes_where_the_old_one_was_and_stays_stable(make_zoo):
+    root = make_zoo(Weights='https://a.b/tiny.safetensors', SHA256='0123456789abcdef' * 4, Size=5_100_000)
+    files = zoo_files(root)
+    readme = root / 'configs/tiny/README.md'
+    assert files[readme].startswith(f'# Tiny\n\n{BEGIN}') and files[readme].endswith('\n\nMore.\n')
+    assert '| x | y |' not in files[readme]
+    assert '[5.1 MB](https://a.b/tiny.safetensors), `0123456789ab`' in files[readme]
+    readme.write_text(files[readme])
+    assert zoo_files(root) == files
+    assert '(../configs/tiny/tiny_custom_5shot.py)' in files[root / 'docs/model_zoo.md']
+
+
+def test_weights_that_others_publish_are_named_with_what_is_not_known_of_them(make_zoo):
+    root = make_zoo(**{'Converted From': dict(Weights='https://a.b/models.zip')})
+    text = zoo_files(root)[root / 'docs/model_zoo.md']
+    assert '| to convert: [models.zip](https://a.b/models.zip), licence not stated, no checksum published |' in text
+
+
+def test_the_released_models_are_entries_of_the_index(repo_dir):
+    found = {name for name, entry in read_index(repo_dir).items() if entry.converted_from == RELEASED_MODELS[0]}
+    assert found == {f'avdiff_{b.key}_{k}shot' for b in BENCHMARKS.values() if b.urls for k in (1, 5, 10, 20)}
+
+
+def test_the_repositorys_pages_are_not_stale(repo_dir):
+    if not read_index(repo_dir):
+        pytest.skip('the index is still empty')
+    stale = [path.relative_to(repo_dir).as_posix() for path, text in zoo_files(repo_dir).items()
+             if not path.is_file() or path.read_text(encoding='utf-8') != text]
+    assert not stale, 'run python tools/misc/make_model_zoo.py'
+
+
+def one_of_each_method(repo_dir):
+    models = []
+    for collection in read_collections(repo_dir):
+        models += [m for m in collection.models if m.dataset == 'synth' and m.parameters][:1]
+    return models
+
+
+def test_sizes_in_the_metafiles_are_those_of_the_models(repo_dir):
+    models = one_of_each_method(repo_dir)
+    if not models:
+        pytest.skip('no sizes yet')
+    for entry in models:
+        info = find_benchmark(entry.dataset).data_info
+        model = get_model(entry.config, data_info=info)
+        assert (count_parameters(model), count_flops(model, info)) == (entry.parameters, entry.flops), entry.name
+
+
+class Attention(nn.Module):
+    """Stands in for a model: one attention over four visual steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoders = nn.ModuleDict(dict(visual=nn.Identity()))
+        self.q = nn.Linear(8, 8, bias=False)
+
+    def data_preprocessor(self, batch):
+        return dict(inputs=batch['features']['visual']['x'])
+
+    def forward(self, x, mode):
+        x = x.unsqueeze(1)  # (B, 1, T, D)
+        return [dict(scores=nn.functional.scaled_dot_product_attention(self.q(x), x, x[..., :6]))]
+
+
+def test_a_clip_too_long_to_compute_is_refused():
+    info = dict(feature_dims=dict(visual=8), seconds_per_step=dict(visual=2.0))
+    with pytest.raises(ConfigError, match='500,000,000 steps of all modalities'):
+        count_flops(Attention(), info, seconds=1e9)
+
+
+def test_attention_is_counted():
+    info = dict(feature_dims=dict(visual=8), seconds_per_step=dict(visual=2.0))
+    assert count_flops(Attention(), info, seconds=8) == 4 * 8 * 8 + 4 * 4 * 8 + 4 * 4 * 6
+    assert count_parameters(Attention()) == 64 and math.isfinite(float(torch.zeros(1)))
