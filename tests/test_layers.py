@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.conftest import REPO
 
 # Bottom up. A file may import from its own layer and from those before it; docs/design.md says what each is for.
-LAYERS = ('utils', 'registry', 'datasets', 'config', 'models', 'checkpoints', 'evaluation', 'engine', 'zoo',
+LAYERS = ('utils', 'registry', 'datasets', 'importers', 'config', 'models', 'checkpoints', 'evaluation', 'engine', 'zoo',
           'avdiff_release', 'reproduction', 'apis')
 PACKAGE = REPO / 'avzoo'
 

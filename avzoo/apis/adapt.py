@@ -17,13 +17,13 @@ from avzoo.checkpoints.meta import class_columns, require_meta
 from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.checkpoints.training import FORMAT, save_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.support_set import SupportSet, open_support_set
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.evaluate import check_splits
 from avzoo.engine.curriculum.plan import Phase, phase_config, phase_epochs
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import build_model, config_of, model_name

@@ -10,8 +10,8 @@ from mmengine.device import get_device
 
 from avzoo.apis.hub import get_model
 from avzoo.checkpoints.meta import class_columns
-from avzoo.datasets.clips import Clips, batches, make_batch
 from avzoo.datasets.window import Window
+from avzoo.importers.clips import Clips, batches, make_batch
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.build import config_of, model_name

@@ -15,9 +15,9 @@ from avzoo.config.as_data import parse_config_text
 from avzoo.datasets.adaptation_dataset import AdaptationDataset
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
-from avzoo.datasets.support_set import open_support_set
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+from avzoo.importers.support_set import open_support_set
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import config_of
 

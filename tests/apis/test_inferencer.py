@@ -7,7 +7,7 @@ import torch
 import avzoo
 from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.zoo_weights import read_published, write_published
-from avzoo.datasets import clips as clips_module
+from avzoo.importers import clips as clips_module
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 NAME = 'tiny_custom_5shot'
@@ -159,6 +159,6 @@ def test_a_file_of_many_clips_is_read_once(classify, tmp_path, monkeypatch):
         return original(path)
 
     monkeypatch.setattr(clips_module, 'load_npz', counted)
-    monkeypatch.setattr('avzoo.datasets.importers.array_features.load_npz', counted)
+    monkeypatch.setattr('avzoo.importers.array_features.load_npz', counted)
     assert classify(tmp_path / 'many.npz')[0]['predictions'] == classify(tmp_path / 'one.npz')[0]['predictions']
     assert read == ['many.npz', 'one.npz']

@@ -23,8 +23,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.datasets.importers.arrays import import_arrays
-from avzoo.datasets.importers.report import describe_store, progress_of
+from avzoo.importers.arrays import import_arrays
+from avzoo.importers.report import describe_store, progress_of
 from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.avdiff_release.features import DATASETS, import_official
-from avzoo.datasets.importers.report import describe_store, progress_of
+from avzoo.importers.report import describe_store, progress_of
 from avzoo.utils.cli import positive_int, run_tool
 
 

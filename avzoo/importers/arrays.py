@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.importers.array_features import ArrayFeatures
 from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names, read_csv
+from avzoo.importers.array_features import ArrayFeatures
 from avzoo.utils.errors import DataError, nearest
 
 _LOGGER = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.datasets.clips import read_clip
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv
+from avzoo.importers.clips import read_clip
 from avzoo.utils.errors import DataError, nearest
 
 

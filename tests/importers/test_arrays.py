@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.importers.arrays import import_arrays
+from avzoo.importers.arrays import import_arrays
 from avzoo.utils.errors import DataError
 
 LISTS = {'stage_1_train': 'ab', 'stage_1_val_seen': 'ab', 'stage_1_val_unseen': 'c', 'stage_2_test_seen': 'abc',

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.support_set import open_support_set
+from avzoo.importers.support_set import open_support_set
 from avzoo.utils.errors import DataError
 
 BASE = [f'class{i:02}' for i in range(9)]

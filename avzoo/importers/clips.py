@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.importers.array_features import MODALITIES, ArrayFeatures
 from avzoo.datasets.safe_pickle import load_npz
+from avzoo.importers.array_features import MODALITIES, ArrayFeatures
 from avzoo.utils.errors import DataError, nearest
 
 Clip = Mapping[str, np.ndarray]
