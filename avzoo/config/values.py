@@ -82,8 +82,7 @@ def _check_run(cfg: Config) -> None:
     _require(cfg.optim_wrapper, 'optim_wrapper', ('type', 'optimizer'))
     for name, value in (cfg.optim_wrapper.get('clip_grad') or {}).items():
         if name in ('max_norm', 'clip_value'):
-            _check(f'optim_wrapper.clip_grad.{name}', value, lambda v: isinstance(v, int | float) and v > 0,
-                   'a number above 0')
+            _check(f'optim_wrapper.clip_grad.{name}', value, lambda v: _is_number(v) and v > 0, 'a number above 0')
 
 
 def _check_backends(visualizer: Mapping) -> None:
@@ -117,6 +116,10 @@ def _check(path: str, value: Any, fits: Callable[[Any], bool], words: str) -> No
 
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_bool(value: Any) -> bool:

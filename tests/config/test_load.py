@@ -1,5 +1,6 @@
 """Configs: a typo is found before anything runs."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,6 +119,26 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
 def test_impossible_value_is_refused_with_the_cure(path, option, words):
     with pytest.raises(ConfigError, match=words):
         load_config(path, [option])
+
+
+@pytest.mark.parametrize('key', [
+    'model.fusion.depth', 'model.fusion.num_heads', 'model.encoders.audio.hidden_dim',
+    'model.generator.schedule.num_steps', 'train_dataloader.batch_sampler.num_batches',
+    'train_dataloader.dataset.window.steps', 'default_hooks.runtime_info.interval', 'num_shots',
+    'train_dataloader.batch_size', 'train_dataloader.num_workers', 'curriculum.num_draws',
+    'curriculum.base.max_epochs', 'randomness.seed', 'default_hooks.logger.interval', 'model.fusion.dropout',
+    'model.gamma', 'val_evaluator.gamma', 'optim_wrapper.clip_grad.max_norm', 'optim_wrapper.clip_grad.clip_value'])
+def test_true_is_not_a_number(repo_dir, key):
+    data = repo_dir / 'configs' / 'avdiff' / 'avdiff_activitynet_5shot.py'  # The one with windows.
+    with pytest.raises(ConfigError, match=f'{re.escape(key)}=True'):
+        load_config(data, [f'{key}=True'])
+
+
+@pytest.mark.parametrize(('key', 'number'), [('model.fusion.shared_norm', 1), ('curriculum.validate', 0),
+                                             ('model.synthetic_grad', 1), ('curriculum.full.carry_optimizer', 0)])
+def test_a_number_is_not_true_or_false(path, key, number):
+    with pytest.raises(ConfigError, match=f'{re.escape(key)}={number}'):
+        load_config(path, [f'{key}={number}'])
 
 
 def test_annotations_beyond_plain_values_are_left_to_the_part():

@@ -1,5 +1,7 @@
 """The data set of a phase, its windows and its samplers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -95,6 +97,37 @@ def test_classes_are_drawn_equally_often_however_many_videos_they_have(tiny_stor
     share = np.bincount(drawn) / len(drawn)
     share = share[share > 0]
     assert len(share) == 9 and np.allclose(share, 1 / 9, atol=0.02)
+
+
+def test_every_video_of_a_class_is_drawn_equally_often(tiny_store):
+    data = dataset(tiny_store, 'stage2_base')
+    drawn = np.bincount([i for b in sampler(data, num_batches=1500) for i in b], minlength=len(data))
+    share = drawn / np.bincount(data.labels[np.repeat(np.arange(len(data)), drawn)], minlength=11)[data.labels]
+    assert np.allclose(share, 1 / np.bincount(data.labels)[data.labels], atol=0.03)
+
+
+def test_processes_draw_different_batches_of_the_same_seed(tiny_store):
+    data = dataset(tiny_store, 'stage1_base')
+    batches = {rank: list(ClassBalancedBatchSampler(SimpleNamespace(dataset=data, seed=3, rank=rank), 8))[:5]
+               for rank in range(3)}
+    assert batches[0] != batches[1] != batches[2] != batches[0]
+    assert batches[1] == list(ClassBalancedBatchSampler(SimpleNamespace(dataset=data, seed=3, rank=1), 8))[:5]
+
+
+def test_the_rank_of_the_process_reaches_the_batches(tiny_store, monkeypatch):
+    data = dataset(tiny_store, 'stage1_base')
+
+    def batches(rank):
+        monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (rank, 2))
+        return list(sampler(data))[:5]
+
+    assert batches(0) != batches(1)
+
+
+def test_the_subset_all_draws_base_and_novel_classes_alike(tiny_store):
+    data = dataset(tiny_store, 'stage1_base', 'stage1_novel')
+    drawn = np.concatenate([data.labels[b] for b in sampler(data, num_batches=600, subsets=('all',))])
+    assert np.allclose(np.bincount(drawn) / len(drawn), 1 / 9, atol=0.02)
 
 
 def test_base_and_novel_batches_take_turns(tiny_store):

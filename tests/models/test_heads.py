@@ -106,3 +106,36 @@ def test_readouts_become_one_decision_by_logits_or_by_probabilities():
     assert logits.loss(c_o, labels)['loss_ce'].item() == pytest.approx(cross_entropy(each.mean(1), labels), rel=1e-5)
     assert probability.loss(c_o, labels)['loss_ce'].item() == pytest.approx(
         np.mean([cross_entropy(each[:, r], labels) for r in range(2)]), rel=1e-5)
+
+
+MASK = torch.tensor([[True, True, False], [True, False, False]])  # Two readouts of the first video count, one of the
+COUNT = [2, 1]  # second; they come first.
+
+
+@pytest.mark.parametrize('readout', ['mean_logits', 'mean_probability'])
+def test_a_readout_that_does_not_count_enters_neither_loss_nor_scores(readout):
+    torch.manual_seed(0)
+    head, labels = LinearHead(4, 3, readout=readout), torch.tensor([2, 0])
+    c_o = torch.randn(2, 3, 4, requires_grad=True)
+    loss, scores = head.loss(c_o, labels, dict(readout_mask=MASK))['loss_ce'], head.scores(c_o, dict(readout_mask=MASK))
+    losses, want = [], []
+    for row, (count, label) in enumerate(zip(COUNT, labels, strict=True)):
+        logits = linear(array(c_o[row, :count]), head.fc)  # (R, C)
+        softmax = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        mean = np.exp(logits.mean(0)) / np.exp(logits.mean(0)).sum()
+        by_logits = readout == 'mean_logits'
+        want.append(mean if by_logits else softmax.mean(0))
+        losses.append(-np.log(mean[label]) if by_logits else -np.log(softmax[:, label]).mean())
+    assert loss.item() == pytest.approx(np.mean(losses), rel=1e-5)
+    np.testing.assert_allclose(array(scores), want, rtol=1e-5)
+    gradient, = torch.autograd.grad(loss, c_o)
+    assert not gradient[~MASK].any() and gradient[MASK].any(1).all()
+
+
+def test_distances_and_their_losses_leave_out_what_does_not_count():
+    head = fitted(EmbeddingDistanceHead(4, 4, embedding_dim=3, hidden_dim=5, dropout=0.0)).eval()
+    c_o, labels = torch.rand(2, 3, 4), torch.tensor([2, 0])
+    mean = torch.stack([c_o[row, :count].mean(0) for row, count in enumerate(COUNT)])
+    context = dict(readout_mask=MASK)
+    torch.testing.assert_close(head.scores(c_o, context), head.scores(mean))
+    torch.testing.assert_close(head.loss(c_o, labels, context), head.loss(mean, labels))
