@@ -1,4 +1,4 @@
-"""Attention Fusion on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 6.17, FSL 8.13; not run by us).
+"""Attention Fusion on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/attention_fusion/attention_fusion_activitynet_5shot.py
 """

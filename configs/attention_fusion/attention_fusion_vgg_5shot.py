@@ -1,4 +1,4 @@
-"""Attention Fusion on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 28.22, FSL 31.57; not run by us).
+"""Attention Fusion on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/attention_fusion/attention_fusion_vgg_5shot.py
 """

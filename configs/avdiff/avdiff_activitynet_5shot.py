@@ -1,4 +1,4 @@
-"""AV-DIFF on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 26.96, FSL 23.00; not run by us).
+"""AV-DIFF on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff_activitynet_5shot.py
 """

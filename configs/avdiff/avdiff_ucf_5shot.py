@@ -1,4 +1,4 @@
-"""AV-DIFF on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 59.96, FSL 51.45; not run by us).
+"""AV-DIFF on UCF-FSL, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff_ucf_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 31.19, FSL 36.56; not run by us).
+"""AV-DIFF on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff_vgg_5shot.py
 """

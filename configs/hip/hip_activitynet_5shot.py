@@ -1,4 +1,4 @@
-"""HiP on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 18.10, FSL 16.25; not run by us).
+"""HiP on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/hip/hip_activitynet_5shot.py
 """

@@ -1,4 +1,4 @@
-"""HiP on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 26.82, FSL 30.67; not run by us).
+"""HiP on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/hip/hip_vgg_5shot.py
 """

@@ -1,4 +1,4 @@
-"""MBT on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 23.26, FSL 22.38; not run by us).
+"""MBT on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/mbt/mbt_activitynet_5shot.py
 """

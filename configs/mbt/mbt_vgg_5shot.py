@@ -1,4 +1,4 @@
-"""MBT on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 27.26, FSL 34.95; not run by us).
+"""MBT on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/mbt/mbt_vgg_5shot.py
 """

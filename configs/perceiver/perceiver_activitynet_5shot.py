@@ -1,4 +1,4 @@
-"""Perceiver on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 25.75, FSL 21.50; not run by us).
+"""Perceiver on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/perceiver/perceiver_activitynet_5shot.py
 """

@@ -1,4 +1,4 @@
-"""Perceiver on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 29.92, FSL 33.58; not run by us).
+"""Perceiver on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/perceiver/perceiver_vgg_5shot.py
 """

@@ -1,4 +1,4 @@
-"""SLDG on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 22.29, FSL 19.16; not run by us).
+"""SLDG on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/sldg/sldg_activitynet_5shot.py
 """

@@ -1,4 +1,4 @@
-"""SLDG on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 20.79, FSL 25.17; not run by us).
+"""SLDG on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/sldg/sldg_vgg_5shot.py
 """

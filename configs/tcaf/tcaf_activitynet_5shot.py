@@ -1,4 +1,4 @@
-"""TCAF on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 22.79, FSL 21.81; not run by us).
+"""TCAF on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/tcaf/tcaf_activitynet_5shot.py
 """

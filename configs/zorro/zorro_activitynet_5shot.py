@@ -1,4 +1,4 @@
-"""Zorro on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 23.14, FSL 21.94; not run by us).
+"""Zorro on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/zorro/zorro_activitynet_5shot.py
 """

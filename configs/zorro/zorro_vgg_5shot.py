@@ -1,4 +1,4 @@
-"""Zorro on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 29.56, FSL 35.17; not run by us).
+"""Zorro on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/zorro/zorro_vgg_5shot.py
 """
