@@ -10,7 +10,4 @@ _base_ = [
 ]
 num_shots = 5
 data_preprocessor = dict(pool_time=True)
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    fusion=dict(dropout=0.1),
-    projector=dict(dropout=0.1))
+model = dict(encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)))

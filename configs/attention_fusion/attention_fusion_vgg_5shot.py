@@ -10,7 +10,4 @@ _base_ = [
 ]
 num_shots = 5
 data_preprocessor = dict(pool_time=True)
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))
+model = dict(fusion=dict(dropout=0.2), projector=dict(dropout=0.2))

@@ -12,6 +12,4 @@ num_shots = 5
 model = dict(
     encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
     embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, switch_after=3, dropout=0.1),
-    projector=dict(dropout=0.1),
-    generator=dict(schedule=dict(num_steps=200), noise_predictor=dict(hidden_dim=128, dropout=0.0)))
+    fusion=dict(depth=5, switch_after=3))

@@ -10,8 +10,7 @@ _base_ = [
 ]
 num_shots = 5
 model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
     embedding=dict(dropout=0.2),
     fusion=dict(depth=8, switch_after=5, dropout=0.2),
     projector=dict(dropout=0.2),
-    generator=dict(schedule=dict(num_steps=100), noise_predictor=dict(hidden_dim=128, dropout=0.0)))
+    generator=dict(schedule=dict(num_steps=100)))

@@ -11,6 +11,4 @@ _base_ = [
 num_shots = 5
 model = dict(
     encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.1),
-    projector=dict(dropout=0.1))
+    embedding=dict(dropout=0.2))

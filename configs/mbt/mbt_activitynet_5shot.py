@@ -12,5 +12,4 @@ num_shots = 5
 model = dict(
     encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
     embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, fusion_layer=3, dropout=0.1),
-    projector=dict(dropout=0.1))
+    fusion=dict(depth=5, fusion_layer=3))

@@ -9,6 +9,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 5
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    projector=dict(dropout=0.2))
+model = dict(projector=dict(dropout=0.2))

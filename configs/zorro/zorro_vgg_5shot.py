@@ -10,7 +10,6 @@ _base_ = [
 ]
 num_shots = 5
 model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
     embedding=dict(dropout=0.2),
     fusion=dict(depth=8, dropout=0.2),
     projector=dict(dropout=0.2))
