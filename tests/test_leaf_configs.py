@@ -90,7 +90,12 @@ def test_the_name_says_method_data_set_and_shots(leaf):
     cfg = load_config(leaf)
     assert cfg.num_shots == int(name['shots'])
     assert Path(cfg.data_root).name == (f"{name['dataset']}_fsl" if name['dataset'] in BENCHMARKS else 'custom')
-    assert f'configs/{leaf.parent.name}/{leaf.name}' in leaf.read_text(encoding='utf-8').split()
+    assert f'python tools/train.py configs/{leaf.parent.name}/{leaf.name}' in leaf.read_text(encoding='utf-8')
+
+
+@every_leaf
+def test_the_papers_numbers_stand_in_the_metafile_alone(leaf):
+    assert not re.search(r'\b(HM|FSL) \d', leaf.read_text(encoding='utf-8'))
 
 
 @every_leaf

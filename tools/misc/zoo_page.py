@@ -18,10 +18,11 @@ _PAGE = """# Model zoo
 {begin}
 
 Names, numbers and files of all models, as `model-index.yml` and the metafiles have them. Per cent. *parameters* are
-those of all parts, *multiply-adds* those of one prediction on ten seconds. *ours* is the mean over the draws, whose
-HM is that of the mean B and the mean N; with several seeds, the mean of each number over them. An interval (95%, over
-draws or seeds) belongs to HM. A *checkpoint* is of one draw; shipped ones state its numbers in their
-`weights/NAME.results.json`.
+those of all parts, *multiply-adds* those of one prediction on ten seconds. *paper* is what the AV-DIFF paper reports,
+with the number of its table. *ours* is the mean over the draws, whose HM is that of the mean B and the mean N; with
+several seeds, the mean of each number over them. An interval (95%, over draws or seeds) belongs to HM. An empty cell is
+a number that the paper's tables do not give, or a config that we have not run. A *checkpoint* is of one draw; shipped
+ones state its numbers in their `weights/NAME.results.json`.
 
 ```python
 import avzoo
@@ -61,7 +62,9 @@ def zoo_files(root: Path) -> dict[Path, str]:
     for folder in dict.fromkeys(collection.folder for collection in collections):
         models = [m for c in collections if c.folder == folder for m in c.models]
         readme = folder / 'README.md'
-        files[readme] = _with_block(readme, table(models, folder, root))
+        page = os.path.relpath(root / 'docs' / 'model_zoo.md', folder)
+        legend = f'Per cent; [the model zoo]({page}) says what the columns are.'
+        files[readme] = _with_block(readme, f'{legend}\n\n{table(models, folder, root)}')
     return files
 
 
