@@ -112,11 +112,13 @@ def make_zoo(tmp_path, monkeypatch, repo_dir):
             'generator=dict(schedule=dict(num_steps=5)))\n')
         model = dict(Name='tiny_custom_5shot', Config='configs/tiny/tiny_custom_5shot.py',
                      Metadata=dict(Shots=5, Features='random numbers'),
-                     Results=[dict(Task='classification', Dataset=dataset)], **{'In Collection': 'Tiny'}, **entries)
+                     Results=[dict(Task='classification', Dataset=dataset)], **{'In Collection': 'Tiny'}) | entries
         (folder / 'metafile.yml').write_text(yaml.safe_dump(dict(
             Collections=[dict(Name='Tiny', README='configs/tiny/README.md', Paper=dict(Title='Tiny'))],
             Models=[model]), sort_keys=False))
-        (folder / 'README.md').write_text('# Tiny\n\n| config | old |\n|---|---|\n| x | y |\n\nMore.\n')
+        for readme in (folder / 'README.md', root / 'README.md'):
+            readme.write_text('# Tiny\n\n<!-- made by tools/misc/make_model_zoo.py -->\n| config | old |\n'
+                              '<!-- end of what is made -->\n\nMore.\n')
         (root / 'model-index.yml').write_text('Import:\n  - configs/tiny/metafile.yml\n')
         model_index._read_collections.cache_clear()
         monkeypatch.setattr(model_index, 'zoo_root', lambda: root)

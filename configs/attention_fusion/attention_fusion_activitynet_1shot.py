@@ -1,16 +1,6 @@
-"""Attention Fusion on ActivityNet-FSL, 1 shot (AV-DIFF, Table 2: HM 4.35, FSL 5.82; not run by us).
+"""Attention Fusion on ActivityNet-FSL, 1 shot.
 
 python tools/train.py configs/attention_fusion/attention_fusion_activitynet_1shot.py
 """
-_base_ = [
-    '../_base_/models/attention_fusion.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./attention_fusion_activitynet_5shot.py']
 num_shots = 1
-data_preprocessor = dict(pool_time=True)
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    fusion=dict(dropout=0.1),
-    projector=dict(dropout=0.1))

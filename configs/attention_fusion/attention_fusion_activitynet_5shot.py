@@ -1,4 +1,4 @@
-"""Attention Fusion on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 6.17, FSL 8.13; not run by us).
+"""Attention Fusion on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/attention_fusion/attention_fusion_activitynet_5shot.py
 """
@@ -10,7 +10,4 @@ _base_ = [
 ]
 num_shots = 5
 data_preprocessor = dict(pool_time=True)
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    fusion=dict(dropout=0.1),
-    projector=dict(dropout=0.1))
+model = dict(encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)))

@@ -2,11 +2,5 @@
 
 python tools/train.py configs/attention_fusion/attention_fusion_custom_10shot.py --cfg-options data_root=data/mine
 """
-_base_ = [
-    '../_base_/models/attention_fusion.py',
-    '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage_custom.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./attention_fusion_custom_5shot.py']
 num_shots = 10
-data_preprocessor = dict(pool_time=True)

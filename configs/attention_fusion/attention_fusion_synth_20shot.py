@@ -2,11 +2,5 @@
 
 python tools/train.py configs/attention_fusion/attention_fusion_synth_20shot.py
 """
-_base_ = [
-    '../_base_/models/attention_fusion.py',
-    '../_base_/datasets/synth_fsl.py',
-    '../_base_/schedules/two_stage_short.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./attention_fusion_synth_5shot.py']
 num_shots = 20
-data_preprocessor = dict(pool_time=True)

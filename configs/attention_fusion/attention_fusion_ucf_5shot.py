@@ -1,4 +1,4 @@
-"""Attention Fusion on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 51.68, FSL 47.18; not run by us).
+"""Attention Fusion on UCF-FSL, 5 shots.
 
 python tools/train.py configs/attention_fusion/attention_fusion_ucf_5shot.py
 """

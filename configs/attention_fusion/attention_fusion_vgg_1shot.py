@@ -1,16 +1,6 @@
-"""Attention Fusion on VGGSound-FSL, 1 shot (AV-DIFF, Table 2: HM 15.46, FSL 16.37; not run by us).
+"""Attention Fusion on VGGSound-FSL, 1 shot.
 
 python tools/train.py configs/attention_fusion/attention_fusion_vgg_1shot.py
 """
-_base_ = [
-    '../_base_/models/attention_fusion.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./attention_fusion_vgg_5shot.py']
 num_shots = 1
-data_preprocessor = dict(pool_time=True)
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))

@@ -1,4 +1,4 @@
-"""Attention Fusion on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 28.22, FSL 31.57; not run by us).
+"""Attention Fusion on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/attention_fusion/attention_fusion_vgg_5shot.py
 """
@@ -10,7 +10,4 @@ _base_ = [
 ]
 num_shots = 5
 data_preprocessor = dict(pool_time=True)
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))
+model = dict(fusion=dict(dropout=0.2), projector=dict(dropout=0.2))

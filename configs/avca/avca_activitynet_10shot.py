@@ -1,16 +1,6 @@
-"""AVCA on ActivityNet-FSL, 10 shots (AV-DIFF, Table 2: HM 26.02, FSL 26.76; not run by us).
+"""AVCA on ActivityNet-FSL, 10 shots.
 
 python tools/train.py configs/avca/avca_activitynet_10shot.py
 """
-_base_ = [
-    '../_base_/models/avca.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avca_activitynet_5shot.py']
 num_shots = 10
-data_preprocessor = dict(pool_time=True, norm=dict(visual=None))
-model = dict(
-    projector=dict(dropout=0.2),
-    head=dict(dropout=0.1))
-optim_wrapper = dict(optimizer=dict(lr=1e-3))  # released AVCA code

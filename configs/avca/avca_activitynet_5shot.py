@@ -1,4 +1,4 @@
-"""AVCA on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 20.09, FSL 21.65; not run by us).
+"""AVCA on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/avca/avca_activitynet_5shot.py
 """

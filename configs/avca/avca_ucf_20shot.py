@@ -2,12 +2,5 @@
 
 python tools/train.py configs/avca/avca_ucf_20shot.py
 """
-_base_ = [
-    '../_base_/models/avca.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avca_ucf_5shot.py']
 num_shots = 20
-data_preprocessor = dict(pool_time=True, norm=dict(visual=None))
-optim_wrapper = dict(optimizer=dict(lr=1e-3))  # released AVCA code

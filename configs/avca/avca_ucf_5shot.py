@@ -1,4 +1,4 @@
-"""AVCA on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 49.19, FSL 36.70; not run by us).
+"""AVCA on UCF-FSL, 5 shots.
 
 python tools/train.py configs/avca/avca_ucf_5shot.py
 """

@@ -1,17 +1,6 @@
-"""AVCA on VGGSound-FSL, 10 shots (AV-DIFF, Table 2: HM 18.08, FSL 28.27; not run by us).
+"""AVCA on VGGSound-FSL, 10 shots.
 
 python tools/train.py configs/avca/avca_vgg_10shot.py
 """
-_base_ = [
-    '../_base_/models/avca.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avca_vgg_5shot.py']
 num_shots = 10
-data_preprocessor = dict(pool_time=True, norm=dict(visual=None))
-model = dict(
-    encoders=dict(audio=dict(dropout=0.0), visual=dict(dropout=0.0)),
-    projector=dict(dropout=0.0),
-    head=dict(dropout=0.0))
-optim_wrapper = dict(optimizer=dict(lr=1e-3))  # released AVCA code

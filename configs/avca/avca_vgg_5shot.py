@@ -1,4 +1,4 @@
-"""AVCA on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 15.98, FSL 20.50; not run by us).
+"""AVCA on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/avca/avca_vgg_5shot.py
 """

@@ -1,6 +1,5 @@
 """AV-DIFF on ActivityNet-FSL, 5 shots, with self and full attention by turns.
 
-AV-DIFF, Table 3: HM 25.49, FSL 22.59; not run by us.
 python tools/train.py configs/avdiff/avdiff-alternate_activitynet_5shot.py
 """
 _base_ = ['./avdiff_activitynet_5shot.py']

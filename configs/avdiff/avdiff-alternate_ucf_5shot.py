@@ -1,6 +1,5 @@
 """AV-DIFF on UCF-FSL, 5 shots, with self and full attention by turns.
 
-AV-DIFF, Table 3: HM 56.00, FSL 45.81; not run by us.
 python tools/train.py configs/avdiff/avdiff-alternate_ucf_5shot.py
 """
 _base_ = ['./avdiff_ucf_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on VGGSound-FSL, 5 shots, with self and full attention by turns.
 
-AV-DIFF, Table 3: HM 29.78, FSL 36.82; not run by us.
 python tools/train.py configs/avdiff/avdiff-alternate_vgg_5shot.py
 """
 _base_ = ['./avdiff_vgg_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on ActivityNet-FSL, 5 shots, with audio only.
 
-AV-DIFF, Table 5: HM 14.45, FSL 17.58; not run by us.
 python tools/train.py configs/avdiff/avdiff-audio_activitynet_5shot.py
 """
 _base_ = ['./avdiff_activitynet_5shot.py']

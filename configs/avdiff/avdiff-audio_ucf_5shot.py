@@ -1,6 +1,5 @@
 """AV-DIFF on UCF-FSL, 5 shots, with audio only.
 
-AV-DIFF, Table 5: HM 45.87, FSL 44.44; not run by us.
 python tools/train.py configs/avdiff/avdiff-audio_ucf_5shot.py
 """
 _base_ = ['./avdiff_ucf_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on VGGSound-FSL, 5 shots, with audio only.
 
-AV-DIFF, Table 5: HM 29.39, FSL 36.64; not run by us.
 python tools/train.py configs/avdiff/avdiff-audio_vgg_5shot.py
 """
 _base_ = ['./avdiff_vgg_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on ActivityNet-FSL, 5 shots, with class prototypes in place of word vectors.
 
-AV-DIFF, Table 6: HM 25.79, FSL 22.73; not run by us.
 python tools/train.py configs/avdiff/avdiff-avprot_activitynet_5shot.py
 """
 _base_ = ['./avdiff_activitynet_5shot.py']

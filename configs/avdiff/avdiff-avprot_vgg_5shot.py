@@ -1,6 +1,5 @@
 """AV-DIFF on VGGSound-FSL, 5 shots, with class prototypes in place of word vectors.
 
-AV-DIFF, Table 6: HM 28.92, FSL 35.76; not run by us.
 python tools/train.py configs/avdiff/avdiff-avprot_vgg_5shot.py
 """
 _base_ = ['./avdiff_vgg_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on ActivityNet-FSL, 5 shots, with attention across modalities only, as in TCAF.
 
-AV-DIFF, Table 3: HM 23.79, FSL 21.98; not run by us.
 python tools/train.py configs/avdiff/avdiff-cross_activitynet_5shot.py
 """
 _base_ = ['./avdiff_activitynet_5shot.py']

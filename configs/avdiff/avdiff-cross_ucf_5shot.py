@@ -1,6 +1,5 @@
 """AV-DIFF on UCF-FSL, 5 shots, with attention across modalities only, as in TCAF.
 
-AV-DIFF, Table 3: HM 57.77, FSL 47.02; not run by us.
 python tools/train.py configs/avdiff/avdiff-cross_ucf_5shot.py
 """
 _base_ = ['./avdiff_ucf_5shot.py']

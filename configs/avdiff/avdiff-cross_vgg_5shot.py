@@ -1,6 +1,5 @@
 """AV-DIFF on VGGSound-FSL, 5 shots, with attention across modalities only, as in TCAF.
 
-AV-DIFF, Table 3: HM 30.33, FSL 36.85; not run by us.
 python tools/train.py configs/avdiff/avdiff-cross_vgg_5shot.py
 """
 _base_ = ['./avdiff_vgg_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on UCF-FSL, 5 shots, with full attention in every layer.
 
-AV-DIFF, Table 3: HM 54.90, FSL 43.75; not run by us.
 python tools/train.py configs/avdiff/avdiff-full_ucf_5shot.py
 """
 _base_ = ['./avdiff_ucf_5shot.py']

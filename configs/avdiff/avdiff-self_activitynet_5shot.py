@@ -1,6 +1,5 @@
 """AV-DIFF on ActivityNet-FSL, 5 shots, with attention within modalities only.
 
-AV-DIFF, Table 3: HM 25.58, FSL 22.65; not run by us.
 python tools/train.py configs/avdiff/avdiff-self_activitynet_5shot.py
 """
 _base_ = ['./avdiff_activitynet_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on UCF-FSL, 5 shots, with attention within modalities only.
 
-AV-DIFF, Table 3: HM 47.18, FSL 45.03; not run by us.
 python tools/train.py configs/avdiff/avdiff-self_ucf_5shot.py
 """
 _base_ = ['./avdiff_ucf_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on VGGSound-FSL, 5 shots, with attention within modalities only.
 
-AV-DIFF, Table 3: HM 29.60, FSL 37.06; not run by us.
 python tools/train.py configs/avdiff/avdiff-self_vgg_5shot.py
 """
 _base_ = ['./avdiff_vgg_5shot.py']

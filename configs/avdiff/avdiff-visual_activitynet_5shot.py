@@ -1,6 +1,5 @@
 """AV-DIFF on ActivityNet-FSL, 5 shots, with visual features only.
 
-AV-DIFF, Table 5: HM 19.01, FSL 17.84; not run by us.
 python tools/train.py configs/avdiff/avdiff-visual_activitynet_5shot.py
 """
 _base_ = ['./avdiff_activitynet_5shot.py']

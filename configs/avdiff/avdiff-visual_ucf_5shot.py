@@ -1,6 +1,5 @@
 """AV-DIFF on UCF-FSL, 5 shots, with visual features only.
 
-AV-DIFF, Table 5: HM 42.14, FSL 30.98; not run by us.
 python tools/train.py configs/avdiff/avdiff-visual_ucf_5shot.py
 """
 _base_ = ['./avdiff_ucf_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on VGGSound-FSL, 5 shots, with visual features only.
 
-AV-DIFF, Table 5: HM 8.35, FSL 9.51; not run by us.
 python tools/train.py configs/avdiff/avdiff-visual_vgg_5shot.py
 """
 _base_ = ['./avdiff_vgg_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on ActivityNet-FSL, 5 shots, with a Wasserstein GAN in place of the diffusion model.
 
-AV-DIFF, Table 4: HM 25.10, FSL 21.35; not run by us.
 python tools/train.py configs/avdiff/avdiff-wgan_activitynet_5shot.py
 """
 _base_ = ['./avdiff_activitynet_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on UCF-FSL, 5 shots, with a Wasserstein GAN in place of the diffusion model.
 
-AV-DIFF, Table 4: HM 50.56, FSL 37.33; not run by us.
 python tools/train.py configs/avdiff/avdiff-wgan_ucf_5shot.py
 """
 _base_ = ['./avdiff_ucf_5shot.py']

@@ -1,6 +1,5 @@
 """AV-DIFF on VGGSound-FSL, 5 shots, with a Wasserstein GAN in place of the diffusion model.
 
-AV-DIFF, Table 4: HM 29.64, FSL 36.53; not run by us.
 python tools/train.py configs/avdiff/avdiff-wgan_vgg_5shot.py
 """
 _base_ = ['./avdiff_vgg_5shot.py']

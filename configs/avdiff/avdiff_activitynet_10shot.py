@@ -1,17 +1,6 @@
-"""AV-DIFF on ActivityNet-FSL, 10 shots (AV-DIFF, Table 2: HM 30.86, FSL 27.81; not run by us).
+"""AV-DIFF on ActivityNet-FSL, 10 shots.
 
 python tools/train.py configs/avdiff/avdiff_activitynet_10shot.py
 """
-_base_ = [
-    '../_base_/models/avdiff.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avdiff_activitynet_5shot.py']
 num_shots = 10
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, switch_after=3, dropout=0.1),
-    projector=dict(dropout=0.1),
-    generator=dict(schedule=dict(num_steps=200), noise_predictor=dict(hidden_dim=128, dropout=0.0)))

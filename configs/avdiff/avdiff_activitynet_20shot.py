@@ -1,17 +1,7 @@
-"""AV-DIFF on ActivityNet-FSL, 20 shots (the paper has it in its supplement; not run by us).
+"""AV-DIFF on ActivityNet-FSL, 20 shots.
 
 python tools/train.py configs/avdiff/avdiff_activitynet_20shot.py
 """
-_base_ = [
-    '../_base_/models/avdiff.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avdiff_activitynet_5shot.py']
 num_shots = 20
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, switch_after=3, dropout=0.1),
-    projector=dict(dropout=0.1),
-    generator=dict(schedule=dict(num_steps=200), noise_predictor=dict(hidden_dim=128, dropout=0.0)))
+model = dict(encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)))

@@ -1,4 +1,4 @@
-"""AV-DIFF on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 26.96, FSL 23.00; not run by us).
+"""AV-DIFF on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff_activitynet_5shot.py
 """
@@ -12,6 +12,4 @@ num_shots = 5
 model = dict(
     encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
     embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, switch_after=3, dropout=0.1),
-    projector=dict(dropout=0.1),
-    generator=dict(schedule=dict(num_steps=200), noise_predictor=dict(hidden_dim=128, dropout=0.0)))
+    fusion=dict(depth=5, switch_after=3))

@@ -2,10 +2,5 @@
 
 python tools/train.py configs/avdiff/avdiff_custom_20shot.py --cfg-options data_root=data/mine
 """
-_base_ = [
-    '../_base_/models/avdiff_wide.py',
-    '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage_custom.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avdiff_custom_5shot.py']
 num_shots = 20

@@ -2,10 +2,5 @@
 
 python tools/train.py configs/avdiff/avdiff_synth_1shot.py
 """
-_base_ = [
-    '../_base_/models/avdiff.py',
-    '../_base_/datasets/synth_fsl.py',
-    '../_base_/schedules/two_stage_short.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avdiff_synth_5shot.py']
 num_shots = 1

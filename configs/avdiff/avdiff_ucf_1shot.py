@@ -1,17 +1,7 @@
-"""AV-DIFF on UCF-FSL, 1 shot (AV-DIFF, Table 2: HM 51.50, FSL 39.89; not run by us).
+"""AV-DIFF on UCF-FSL, 1 shot.
 
 python tools/train.py configs/avdiff/avdiff_ucf_1shot.py
 """
-_base_ = [
-    '../_base_/models/avdiff.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avdiff_ucf_5shot.py']
 num_shots = 1
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.1),
-    fusion=dict(depth=4, switch_after=2, dropout=0.1),
-    projector=dict(dropout=0.1),
-    generator=dict(schedule=dict(num_steps=300), noise_predictor=dict(hidden_dim=64, dropout=0.0)))
+model = dict(generator=dict(schedule=dict(num_steps=300), noise_predictor=dict(hidden_dim=64)))

@@ -1,17 +1,11 @@
-"""AV-DIFF on UCF-FSL, 20 shots (the paper has it in its supplement; not run by us).
+"""AV-DIFF on UCF-FSL, 20 shots.
 
 python tools/train.py configs/avdiff/avdiff_ucf_20shot.py
 """
-_base_ = [
-    '../_base_/models/avdiff.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avdiff_ucf_5shot.py']
 num_shots = 20
 model = dict(
     encoders=dict(audio=dict(dropout=0.1), visual=dict(dropout=0.1)),
-    embedding=dict(dropout=0.1),
-    fusion=dict(depth=4, switch_after=2, dropout=0.2),
+    fusion=dict(dropout=0.2),
     projector=dict(dropout=0.2),
-    generator=dict(schedule=dict(num_steps=200), noise_predictor=dict(hidden_dim=256, dropout=0.1)))
+    generator=dict(noise_predictor=dict(hidden_dim=256, dropout=0.1)))

@@ -1,4 +1,4 @@
-"""AV-DIFF on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 59.96, FSL 51.45; not run by us).
+"""AV-DIFF on UCF-FSL, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff_ucf_5shot.py
 """
@@ -9,9 +9,3 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 5
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.1),
-    fusion=dict(depth=4, switch_after=2, dropout=0.1),
-    projector=dict(dropout=0.1),
-    generator=dict(schedule=dict(num_steps=200), noise_predictor=dict(hidden_dim=128, dropout=0.0)))

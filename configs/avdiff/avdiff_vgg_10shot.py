@@ -1,17 +1,7 @@
-"""AV-DIFF on VGGSound-FSL, 10 shots (AV-DIFF, Table 2: HM 33.99, FSL 41.39; not run by us).
+"""AV-DIFF on VGGSound-FSL, 10 shots.
 
 python tools/train.py configs/avdiff/avdiff_vgg_10shot.py
 """
-_base_ = [
-    '../_base_/models/avdiff.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./avdiff_vgg_5shot.py']
 num_shots = 10
-model = dict(
-    encoders=dict(audio=dict(dropout=0.1), visual=dict(dropout=0.1)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=8, switch_after=5, dropout=0.2),
-    projector=dict(dropout=0.2),
-    generator=dict(schedule=dict(num_steps=100), noise_predictor=dict(hidden_dim=128, dropout=0.0)))
+model = dict(encoders=dict(audio=dict(dropout=0.1), visual=dict(dropout=0.1)))

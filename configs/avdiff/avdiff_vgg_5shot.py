@@ -1,4 +1,4 @@
-"""AV-DIFF on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 31.19, FSL 36.56; not run by us).
+"""AV-DIFF on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff_vgg_5shot.py
 """
@@ -10,8 +10,7 @@ _base_ = [
 ]
 num_shots = 5
 model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
     embedding=dict(dropout=0.2),
     fusion=dict(depth=8, switch_after=5, dropout=0.2),
     projector=dict(dropout=0.2),
-    generator=dict(schedule=dict(num_steps=100), noise_predictor=dict(hidden_dim=128, dropout=0.0)))
+    generator=dict(schedule=dict(num_steps=100)))

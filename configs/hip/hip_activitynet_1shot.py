@@ -1,16 +1,6 @@
-"""HiP on ActivityNet-FSL, 1 shot (AV-DIFF, Table 2: HM 13.80, FSL 10.31; not run by us).
+"""HiP on ActivityNet-FSL, 1 shot.
 
 python tools/train.py configs/hip/hip_activitynet_1shot.py
 """
-_base_ = [
-    '../_base_/models/hip.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./hip_activitynet_5shot.py']
 num_shots = 1
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.1),
-    projector=dict(dropout=0.1))

@@ -2,11 +2,5 @@
 
 python tools/train.py configs/hip/hip_synth_1shot.py
 """
-_base_ = [
-    '../_base_/models/hip.py',
-    '../_base_/datasets/synth_fsl.py',
-    '../_base_/schedules/two_stage_short.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./hip_synth_5shot.py']
 num_shots = 1
-model = dict(fusion=dict(num_latents=(4, 4, 8)))  # for a dozen tokens on a CPU

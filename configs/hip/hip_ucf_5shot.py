@@ -1,4 +1,4 @@
-"""HiP on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 36.44, FSL 42.23; not run by us).
+"""HiP on UCF-FSL, 5 shots.
 
 python tools/train.py configs/hip/hip_ucf_5shot.py
 """

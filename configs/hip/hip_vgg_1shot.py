@@ -1,16 +1,6 @@
-"""HiP on VGGSound-FSL, 1 shot (AV-DIFF, Table 2: HM 19.27, FSL 18.64; not run by us).
+"""HiP on VGGSound-FSL, 1 shot.
 
 python tools/train.py configs/hip/hip_vgg_1shot.py
 """
-_base_ = [
-    '../_base_/models/hip.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./hip_vgg_5shot.py']
 num_shots = 1
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))

@@ -2,15 +2,5 @@
 
 python tools/train.py configs/hip/hip_vgg_20shot.py
 """
-_base_ = [
-    '../_base_/models/hip.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./hip_vgg_5shot.py']
 num_shots = 20
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))

@@ -1,4 +1,4 @@
-"""HiP on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 26.82, FSL 30.67; not run by us).
+"""HiP on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/hip/hip_vgg_5shot.py
 """
@@ -9,8 +9,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 5
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))
+model = dict(embedding=dict(dropout=0.2), fusion=dict(dropout=0.2), projector=dict(dropout=0.2))

@@ -2,15 +2,5 @@
 
 python tools/train.py configs/mbt/mbt_activitynet_20shot.py
 """
-_base_ = [
-    '../_base_/models/mbt.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./mbt_activitynet_5shot.py']
 num_shots = 20
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, fusion_layer=3, dropout=0.1),
-    projector=dict(dropout=0.1))

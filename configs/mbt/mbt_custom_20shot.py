@@ -2,10 +2,5 @@
 
 python tools/train.py configs/mbt/mbt_custom_20shot.py --cfg-options data_root=data/mine
 """
-_base_ = [
-    '../_base_/models/mbt.py',
-    '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage_custom.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./mbt_custom_5shot.py']
 num_shots = 20

@@ -2,10 +2,5 @@
 
 python tools/train.py configs/mbt/mbt_synth_1shot.py
 """
-_base_ = [
-    '../_base_/models/mbt.py',
-    '../_base_/datasets/synth_fsl.py',
-    '../_base_/schedules/two_stage_short.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./mbt_synth_5shot.py']
 num_shots = 1

@@ -1,11 +1,6 @@
-"""MBT on UCF-FSL, 10 shots (AV-DIFF, Table 2: HM 50.04, FSL 39.73; not run by us).
+"""MBT on UCF-FSL, 10 shots.
 
 python tools/train.py configs/mbt/mbt_ucf_10shot.py
 """
-_base_ = [
-    '../_base_/models/mbt.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./mbt_ucf_5shot.py']
 num_shots = 10

@@ -1,4 +1,4 @@
-"""MBT on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 46.55, FSL 34.53; not run by us).
+"""MBT on UCF-FSL, 5 shots.
 
 python tools/train.py configs/mbt/mbt_ucf_5shot.py
 """

@@ -1,16 +1,6 @@
-"""MBT on VGGSound-FSL, 1 shot (AV-DIFF, Table 2: HM 14.70, FSL 21.96; not run by us).
+"""MBT on VGGSound-FSL, 1 shot.
 
 python tools/train.py configs/mbt/mbt_vgg_1shot.py
 """
-_base_ = [
-    '../_base_/models/mbt.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./mbt_vgg_5shot.py']
 num_shots = 1
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=8, fusion_layer=5, dropout=0.2),
-    projector=dict(dropout=0.2))

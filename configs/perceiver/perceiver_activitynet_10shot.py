@@ -1,16 +1,6 @@
-"""Perceiver on ActivityNet-FSL, 10 shots (AV-DIFF, Table 2: HM 29.88, FSL 26.46; not run by us).
+"""Perceiver on ActivityNet-FSL, 10 shots.
 
 python tools/train.py configs/perceiver/perceiver_activitynet_10shot.py
 """
-_base_ = [
-    '../_base_/models/perceiver.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./perceiver_activitynet_5shot.py']
 num_shots = 10
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.1),
-    projector=dict(dropout=0.1))

@@ -1,16 +1,6 @@
-"""Perceiver on ActivityNet-FSL, 1 shot (AV-DIFF, Table 2: HM 17.34, FSL 12.53; not run by us).
+"""Perceiver on ActivityNet-FSL, 1 shot.
 
 python tools/train.py configs/perceiver/perceiver_activitynet_1shot.py
 """
-_base_ = [
-    '../_base_/models/perceiver.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./perceiver_activitynet_5shot.py']
 num_shots = 1
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.1),
-    projector=dict(dropout=0.1))

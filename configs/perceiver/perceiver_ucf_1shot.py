@@ -1,11 +1,6 @@
-"""Perceiver on UCF-FSL, 1 shot (AV-DIFF, Table 2: HM 44.12, FSL 33.73; not run by us).
+"""Perceiver on UCF-FSL, 1 shot.
 
 python tools/train.py configs/perceiver/perceiver_ucf_1shot.py
 """
-_base_ = [
-    '../_base_/models/perceiver.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./perceiver_ucf_5shot.py']
 num_shots = 1

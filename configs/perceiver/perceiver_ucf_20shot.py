@@ -2,10 +2,5 @@
 
 python tools/train.py configs/perceiver/perceiver_ucf_20shot.py
 """
-_base_ = [
-    '../_base_/models/perceiver.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./perceiver_ucf_5shot.py']
 num_shots = 20

@@ -1,4 +1,4 @@
-"""Perceiver on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 48.60, FSL 40.47; not run by us).
+"""Perceiver on UCF-FSL, 5 shots.
 
 python tools/train.py configs/perceiver/perceiver_ucf_5shot.py
 """

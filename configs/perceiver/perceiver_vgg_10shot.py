@@ -1,16 +1,6 @@
-"""Perceiver on VGGSound-FSL, 10 shots (AV-DIFF, Table 2: HM 33.65, FSL 40.73; not run by us).
+"""Perceiver on VGGSound-FSL, 10 shots.
 
 python tools/train.py configs/perceiver/perceiver_vgg_10shot.py
 """
-_base_ = [
-    '../_base_/models/perceiver.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./perceiver_vgg_5shot.py']
 num_shots = 10
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))

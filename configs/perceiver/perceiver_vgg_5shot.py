@@ -1,4 +1,4 @@
-"""Perceiver on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 29.92, FSL 33.58; not run by us).
+"""Perceiver on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/perceiver/perceiver_vgg_5shot.py
 """
@@ -9,8 +9,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 5
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(dropout=0.2),
-    projector=dict(dropout=0.2))
+model = dict(embedding=dict(dropout=0.2), fusion=dict(dropout=0.2), projector=dict(dropout=0.2))

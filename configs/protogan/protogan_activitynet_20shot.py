@@ -1,12 +1,6 @@
-"""ProtoGAN on ActivityNet-FSL, 20 shots (no number in the paper's main text; not run by us).
+"""ProtoGAN on ActivityNet-FSL, 20 shots.
 
 python tools/train.py configs/protogan/protogan_activitynet_20shot.py
 """
-_base_ = [
-    '../_base_/models/protogan.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./protogan_activitynet_5shot.py']
 num_shots = 20
-data_preprocessor = dict(pool_time=True)

@@ -1,4 +1,4 @@
-"""ProtoGAN on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 2.67, FSL 7.81; not run by us).
+"""ProtoGAN on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/protogan/protogan_activitynet_5shot.py
 """

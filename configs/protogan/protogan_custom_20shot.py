@@ -2,12 +2,5 @@
 
 python tools/train.py configs/protogan/protogan_custom_20shot.py --cfg-options data_root=data/mine
 """
-_base_ = [
-    '../_base_/models/protogan.py',
-    '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage_custom.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./protogan_custom_5shot.py']
 num_shots = 20
-data_preprocessor = dict(pool_time=True)
-model = dict(generator=dict(output='linear'))  # signed features

@@ -1,4 +1,4 @@
-"""ProtoGAN on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 42.42, FSL 33.63; not run by us).
+"""ProtoGAN on UCF-FSL, 5 shots.
 
 python tools/train.py configs/protogan/protogan_ucf_5shot.py
 """

@@ -1,12 +1,6 @@
-"""ProtoGAN on VGGSound-FSL, 20 shots (no number in the paper's main text; not run by us).
+"""ProtoGAN on VGGSound-FSL, 20 shots.
 
 python tools/train.py configs/protogan/protogan_vgg_20shot.py
 """
-_base_ = [
-    '../_base_/models/protogan.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./protogan_vgg_5shot.py']
 num_shots = 20
-data_preprocessor = dict(pool_time=True)

@@ -1,4 +1,4 @@
-"""ProtoGAN on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 25.17, FSL 28.87; not run by us).
+"""ProtoGAN on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/protogan/protogan_vgg_5shot.py
 """

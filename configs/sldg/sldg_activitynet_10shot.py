@@ -1,14 +1,6 @@
-"""SLDG on ActivityNet-FSL, 10 shots (AV-DIFF, Table 2: HM 27.81, FSL 25.35; not run by us).
+"""SLDG on ActivityNet-FSL, 10 shots.
 
 python tools/train.py configs/sldg/sldg_activitynet_10shot.py
 """
-_base_ = [
-    '../_base_/models/sldg.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./sldg_activitynet_5shot.py']
 num_shots = 10
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    projector=dict(dropout=0.1))

@@ -1,4 +1,4 @@
-"""SLDG on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 22.29, FSL 19.16; not run by us).
+"""SLDG on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/sldg/sldg_activitynet_5shot.py
 """
@@ -9,6 +9,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 5
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    projector=dict(dropout=0.1))
+model = dict(encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)))

@@ -2,10 +2,5 @@
 
 python tools/train.py configs/sldg/sldg_synth_20shot.py
 """
-_base_ = [
-    '../_base_/models/sldg.py',
-    '../_base_/datasets/synth_fsl.py',
-    '../_base_/schedules/two_stage_short.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./sldg_synth_5shot.py']
 num_shots = 20

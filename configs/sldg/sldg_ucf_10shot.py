@@ -1,11 +1,6 @@
-"""SLDG on UCF-FSL, 10 shots (AV-DIFF, Table 2: HM 34.31, FSL 26.96; not run by us).
+"""SLDG on UCF-FSL, 10 shots.
 
 python tools/train.py configs/sldg/sldg_ucf_10shot.py
 """
-_base_ = [
-    '../_base_/models/sldg.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./sldg_ucf_5shot.py']
 num_shots = 10

@@ -2,10 +2,5 @@
 
 python tools/train.py configs/sldg/sldg_ucf_20shot.py
 """
-_base_ = [
-    '../_base_/models/sldg.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./sldg_ucf_5shot.py']
 num_shots = 20

@@ -1,4 +1,4 @@
-"""SLDG on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 36.47, FSL 28.56; not run by us).
+"""SLDG on UCF-FSL, 5 shots.
 
 python tools/train.py configs/sldg/sldg_ucf_5shot.py
 """

@@ -2,12 +2,5 @@
 
 python tools/train.py configs/tcaf/tcaf_synth_1shot.py
 """
-_base_ = [
-    '../_base_/models/tcaf.py',
-    '../_base_/datasets/synth_fsl.py',
-    '../_base_/schedules/two_stage_short.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./tcaf_synth_5shot.py']
 num_shots = 1
-# Distances are not bounded by 1 as probabilities are.
-val_evaluator = dict(gamma_grid=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0))

@@ -1,4 +1,4 @@
-"""TCAF on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 46.29, FSL 37.39; not run by us).
+"""TCAF on UCF-FSL, 5 shots.
 
 python tools/train.py configs/tcaf/tcaf_ucf_5shot.py
 """

@@ -1,18 +1,6 @@
-"""TCAF on VGGSound-FSL, 1 shot (AV-DIFF, Table 2: HM 19.54, FSL 20.01; not run by us).
+"""TCAF on VGGSound-FSL, 1 shot.
 
 python tools/train.py configs/tcaf/tcaf_vgg_1shot.py
 """
-_base_ = [
-    '../_base_/models/tcaf.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./tcaf_vgg_5shot.py']
 num_shots = 1
-model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
-    embedding=dict(dropout=0.1),
-    fusion=dict(depth=8, dropout=0.5),
-    projector=dict(dropout=0.2))
-# Distances are not bounded by 1 as probabilities are.
-val_evaluator = dict(gamma_grid=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0))

@@ -1,4 +1,4 @@
-"""TCAF on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 26.09, FSL 32.22; not run by us).
+"""TCAF on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/tcaf/tcaf_vgg_5shot.py
 """

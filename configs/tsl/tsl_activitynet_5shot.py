@@ -1,4 +1,4 @@
-"""TSL on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 10.97, FSL 12.77; not run by us).
+"""TSL on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/tsl/tsl_activitynet_5shot.py
 """

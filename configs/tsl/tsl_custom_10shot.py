@@ -2,11 +2,5 @@
 
 python tools/train.py configs/tsl/tsl_custom_10shot.py --cfg-options data_root=data/mine
 """
-_base_ = [
-    '../_base_/models/tsl.py',
-    '../_base_/datasets/custom.py',
-    '../_base_/schedules/two_stage_custom.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./tsl_custom_5shot.py']
 num_shots = 10
-curriculum = dict(full=dict(freeze=('projector',)))  # the segment encoder

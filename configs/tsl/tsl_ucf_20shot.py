@@ -1,12 +1,6 @@
-"""TSL on UCF-FSL, 20 shots (no number in the paper's main text; not run by us).
+"""TSL on UCF-FSL, 20 shots.
 
 python tools/train.py configs/tsl/tsl_ucf_20shot.py
 """
-_base_ = [
-    '../_base_/models/tsl.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./tsl_ucf_5shot.py']
 num_shots = 20
-curriculum = dict(full=dict(freeze=('projector',)))  # the segment encoder

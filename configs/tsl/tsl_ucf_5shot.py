@@ -1,4 +1,4 @@
-"""TSL on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 51.08, FSL 42.42; not run by us).
+"""TSL on UCF-FSL, 5 shots.
 
 python tools/train.py configs/tsl/tsl_ucf_5shot.py
 """

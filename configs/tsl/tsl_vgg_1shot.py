@@ -1,12 +1,6 @@
-"""TSL on VGGSound-FSL, 1 shot (AV-DIFF, Table 2: HM 18.73, FSL 22.44; not run by us).
+"""TSL on VGGSound-FSL, 1 shot.
 
 python tools/train.py configs/tsl/tsl_vgg_1shot.py
 """
-_base_ = [
-    '../_base_/models/tsl.py',
-    '../_base_/datasets/vgg_fsl.py',
-    '../_base_/schedules/two_stage_vgg.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./tsl_vgg_5shot.py']
 num_shots = 1
-curriculum = dict(full=dict(freeze=('projector',)))  # the segment encoder

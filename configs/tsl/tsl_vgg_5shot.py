@@ -1,4 +1,4 @@
-"""TSL on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 19.49, FSL 29.50; not run by us).
+"""TSL on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/tsl/tsl_vgg_5shot.py
 """

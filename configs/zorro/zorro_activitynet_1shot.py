@@ -1,16 +1,6 @@
-"""Zorro on ActivityNet-FSL, 1 shot (AV-DIFF, Table 2: HM 14.56, FSL 11.94; not run by us).
+"""Zorro on ActivityNet-FSL, 1 shot.
 
 python tools/train.py configs/zorro/zorro_activitynet_1shot.py
 """
-_base_ = [
-    '../_base_/models/zorro.py',
-    '../_base_/datasets/activitynet_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./zorro_activitynet_5shot.py']
 num_shots = 1
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, dropout=0.1),
-    projector=dict(dropout=0.1))

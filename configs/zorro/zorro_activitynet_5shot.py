@@ -1,4 +1,4 @@
-"""Zorro on ActivityNet-FSL, 5 shots (AV-DIFF, Table 2: HM 23.14, FSL 21.94; not run by us).
+"""Zorro on ActivityNet-FSL, 5 shots.
 
 python tools/train.py configs/zorro/zorro_activitynet_5shot.py
 """
@@ -12,5 +12,4 @@ num_shots = 5
 model = dict(
     encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
     embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, dropout=0.1),
-    projector=dict(dropout=0.1))
+    fusion=dict(depth=5))

@@ -1,11 +1,6 @@
-"""Zorro on UCF-FSL, 1 shot (AV-DIFF, Table 2: HM 44.35, FSL 34.52; not run by us).
+"""Zorro on UCF-FSL, 1 shot.
 
 python tools/train.py configs/zorro/zorro_ucf_1shot.py
 """
-_base_ = [
-    '../_base_/models/zorro.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./zorro_ucf_5shot.py']
 num_shots = 1

@@ -2,10 +2,5 @@
 
 python tools/train.py configs/zorro/zorro_ucf_20shot.py
 """
-_base_ = [
-    '../_base_/models/zorro.py',
-    '../_base_/datasets/ucf_fsl.py',
-    '../_base_/schedules/two_stage.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./zorro_ucf_5shot.py']
 num_shots = 20

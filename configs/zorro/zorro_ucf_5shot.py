@@ -1,4 +1,4 @@
-"""Zorro on UCF-FSL, 5 shots (AV-DIFF, Table 2: HM 51.86, FSL 42.59; not run by us).
+"""Zorro on UCF-FSL, 5 shots.
 
 python tools/train.py configs/zorro/zorro_ucf_5shot.py
 """

@@ -1,4 +1,4 @@
-"""Zorro on VGGSound-FSL, 5 shots (AV-DIFF, Table 2: HM 29.56, FSL 35.17; not run by us).
+"""Zorro on VGGSound-FSL, 5 shots.
 
 python tools/train.py configs/zorro/zorro_vgg_5shot.py
 """
@@ -10,7 +10,6 @@ _base_ = [
 ]
 num_shots = 5
 model = dict(
-    encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
     embedding=dict(dropout=0.2),
     fusion=dict(depth=8, dropout=0.2),
     projector=dict(dropout=0.2))

@@ -9,8 +9,8 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
+from avzoo.checkpoints.training import FORMAT, load_checkpoint, save_checkpoint
 from avzoo.engine import CurriculumRunner
-from avzoo.engine.checkpoint import FORMAT, load_checkpoint, save_checkpoint
 from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
 

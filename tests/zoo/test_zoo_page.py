@@ -1,60 +1,19 @@
-"""Metafiles as text, the pages made of them, and the numbers in them."""
+"""The pages made of the metafiles, and the numbers in them."""
 
 import math
 
 import pytest
 import torch
-import yaml
 from torch import nn
 
 from avzoo.apis.flops import count_flops, count_parameters
 from avzoo.apis.hub import get_model
-from avzoo.apis.metafile_text import set_values
-from avzoo.apis.zoo_page import BEGIN, zoo_files
+from avzoo.registry import FUSIONS
 from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS, find_benchmark
 from avzoo.zoo.index import read_collections, read_index
-
-TEXT = """# A comment.
-Collections:
-  - Name: One
-Models:
-  - Name: one_ucf_1shot
-    In Collection: One
-    Metadata:
-      Shots: 1
-      Features: VGGish + C3D
-    Results:
-      - Task: GFSL
-        Dataset: UCF-FSL
-        Paper: {Table: 2, HM: 1.00}  # kept
-  - Name: one_ucf_5shot
-    Metadata:
-      Shots: 5
-"""
-
-
-def test_values_are_set_changed_and_removed_where_they_belong():
-    text = set_values(TEXT, 'one_ucf_1shot', dict(Parameters=5, Shots=2), under=['Metadata'])
-    text = set_values(text, 'one_ucf_1shot', dict(Metrics=dict(HM=1.5, Seeds=[1, 2])), under=['Results'])
-    text = set_values(text, 'one_ucf_1shot', dict(Weights='https://a.b/c?d=1', Mirrors=None))
-    entry = yaml.safe_load(text)['Models'][0]
-    assert entry['Metadata'] == dict(Shots=2, Features='VGGish + C3D', Parameters=5)
-    assert entry['Results'][0]['Metrics'] == dict(HM=1.5, Seeds=[1, 2])
-    assert entry['Weights'] == 'https://a.b/c?d=1' and text.startswith('# A comment.') and '# kept' in text
-    again = set_values(text, 'one_ucf_1shot', dict(Weights=None))
-    assert 'Weights' not in yaml.safe_load(again)['Models'][0]
-    assert yaml.safe_load(text)['Models'][1] == yaml.safe_load(TEXT)['Models'][1]
-
-
-def test_the_last_entry_of_a_file_can_be_changed():
-    text = set_values(TEXT, 'one_ucf_5shot', dict(FLOPs=7), under=['Metadata'])
-    assert yaml.safe_load(text)['Models'][1]['Metadata'] == dict(Shots=5, FLOPs=7) and text.endswith('\n')
-
-
-def test_an_unknown_model_is_refused():
-    with pytest.raises(ConfigError, match='no entry'):
-        set_values(TEXT, 'two', dict(x=1))
+from overview import summary
+from zoo_page import BEGIN, END, zoo_files
 
 
 def test_a_table_goes_where_the_old_one_was_and_stays_stable(make_zoo):
@@ -62,11 +21,57 @@ def test_a_table_goes_where_the_old_one_was_and_stays_stable(make_zoo):
     files = zoo_files(root)
     readme = root / 'configs/tiny/README.md'
     assert files[readme].startswith(f'# Tiny\n\n{BEGIN}') and files[readme].endswith('\n\nMore.\n')
-    assert '| x | y |' not in files[readme]
+    assert '| config | old |' not in files[readme]
     assert '[5.1 MB](https://a.b/tiny.safetensors), `0123456789ab`' in files[readme]
     readme.write_text(files[readme])
     assert zoo_files(root) == files
     assert '(../configs/tiny/tiny_custom_5shot.py)' in files[root / 'docs/model_zoo.md']
+
+
+@pytest.mark.parametrize('mark', [BEGIN, END])
+def test_a_readme_without_both_marks_is_refused(make_zoo, mark):
+    readme = make_zoo() / 'configs/tiny/README.md'
+    readme.write_text(readme.read_text().replace(mark, ''))
+    with pytest.raises(ConfigError, match=str(readme)):
+        zoo_files(readme.parents[2])
+
+
+def test_the_papers_numbers_are_shown_with_their_table(make_zoo):
+    root = make_zoo(Results=[dict(Dataset='custom', Paper=dict(Table=4, HM=1.5, FSL=2))])
+    assert '| - / - / 1.50 / 2.00, Table 4 |' in zoo_files(root)[root / 'docs/model_zoo.md']
+
+
+def test_the_readme_lists_methods_shots_and_what_each_part_does(make_zoo):
+    root = make_zoo()
+    text = zoo_files(root)[root / 'README.md']
+    assert '| Methods | [Tiny](configs/tiny/README.md) |' in text and '| Shots | 5 |' in text
+    assert '| head | `LinearHead` | Classify c_o by one linear layer' in text
+
+
+def test_variants_and_tools_are_listed_by_name(repo_dir):
+    text = zoo_files(repo_dir)[repo_dir / 'README.md']
+    assert '| Variants of AV-DIFF | `-full`, `-cross`,' in text and '| Shots | 1, 5, 10, 20; variants 5 |' in text
+    assert '| `tools/analysis_tools` | `get_flops.py` |' in text
+
+
+def test_a_part_of_a_user_is_not_listed(make_zoo):
+    @FUSIONS.register_module()
+    class Mine(nn.Module):
+        """Fuse as I like."""
+
+    try:
+        root = make_zoo()
+        assert 'Mine' not in zoo_files(root)[root / 'README.md']
+    finally:
+        FUSIONS.module_dict.pop('Mine')
+
+
+def test_a_summary_is_the_first_sentence_as_markdown():
+    assert summary("""Project by an :class:`MLP`
+    of ``dim``.
+
+    Args:
+    """) == 'Project by an `MLP` of `dim`'
 
 
 def test_weights_that_others_publish_are_named_with_what_is_not_known_of_them(make_zoo):

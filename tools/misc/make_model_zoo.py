@@ -1,4 +1,4 @@
-"""Write docs/model_zoo.md and the result tables of configs/*/README.md from the metafiles.
+"""Write docs/model_zoo.md and the tables of README.md and configs/*/README.md from metafiles, registries and files.
 
 example:
   python tools/misc/make_model_zoo.py            # write what has changed
@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.apis.zoo_page import zoo_files
 from avzoo.utils.cli import run_tool
 from avzoo.utils.files import atomic_write_text
+from zoo_page import zoo_files
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -20,11 +20,11 @@ from typing import Any
 
 import yaml
 
-from avzoo.apis.metafile_text import set_values
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.files import atomic_write_text, sha256_of
 from avzoo.zoo.index import ModelEntry, find_model, read_index
+from metafile_text import set_values
 
 REPO = Path(__file__).resolve().parents[2]
 LICENCE = 'Apache-2.0'

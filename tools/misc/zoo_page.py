@@ -1,27 +1,28 @@
-"""Write the zoo's tables from its metafiles: the page of all models and the table of each method's README."""
+"""Lay out the zoo's pages from its metafiles: the page of all models, and what the READMEs show of them."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
 from avzoo.zoo.index import Collection, ModelEntry, read_collections
+from overview import overview
 
-BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py from metafile.yml -->', '<!-- end of what is made -->'
+BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py -->', '<!-- end of what is made -->'
 _METRICS = ('B', 'N', 'HM', 'FSL')
-_HEAD = ('config', 'data set', 'shots', 'parameters, M', 'multiply-adds, M', 'paper: B / N / HM / FSL',
+_HEAD = ('config', 'data set', 'shots', 'parameters, M', 'multiply-adds, M', 'paper: B / N / HM / FSL, table',
          'ours: B / N / HM / FSL', 'checkpoint')
 _PAGE = """# Model zoo
 
 {begin}
 
 Names, numbers and files of all models, as `model-index.yml` and the metafiles have them. Per cent. *parameters* are
-those of all parts, *multiply-adds* those of one prediction on ten seconds. *ours* is the mean over the draws, whose
-HM is that of the mean B and the mean N; with several seeds, the mean of each number over them. An interval (95%, over
-draws or seeds) belongs to HM. A *checkpoint* is of one draw; shipped ones state its numbers in their
-`weights/NAME.results.json`.
+those of all parts, *multiply-adds* those of one prediction on ten seconds. *paper* is what the AV-DIFF paper reports,
+with the number of its table. *ours* is the mean over the draws, whose HM is that of the mean B and the mean N; with
+several seeds, the mean of each number over them. An interval (95%, over draws or seeds) belongs to HM. An empty cell is
+a number that the paper's tables do not give, or a config that we have not run. A *checkpoint* is of one draw; shipped
+ones state its numbers in their `weights/NAME.results.json`.
 
 ```python
 import avzoo
@@ -50,17 +51,20 @@ are held to it. A licence of the models is not stated.
 
 
 def zoo_files(root: Path) -> dict[Path, str]:
-    """Return what each generated file should hold: ``docs/model_zoo.md`` and each method's README.
+    """Return what each generated file should hold: ``docs/model_zoo.md``, the README and that of each method.
 
     Args:
         root: Root of the repository.
     """
     collections = read_collections(root)
     files = {root / 'docs' / 'model_zoo.md': _page(collections, root)}
+    files[root / 'README.md'] = _with_block(root / 'README.md', overview(root))
     for folder in dict.fromkeys(collection.folder for collection in collections):
         models = [m for c in collections if c.folder == folder for m in c.models]
         readme = folder / 'README.md'
-        files[readme] = _with_table(readme, table(models, folder, root))
+        page = os.path.relpath(root / 'docs' / 'model_zoo.md', folder)
+        legend = f'Per cent; [the model zoo]({page}) says what the columns are.'
+        files[readme] = _with_block(readme, f'{legend}\n\n{table(models, folder, root)}')
     return files
 
 
@@ -85,30 +89,29 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
     return _PAGE.format(begin=BEGIN, end=END, methods='\n\n'.join(parts), released=rows)
 
 
-def _with_table(readme: Path, content: str) -> str:
-    """Return a README with its table replaced: what stands between the marks, else its first table of configs."""
-    text = readme.read_text(encoding='utf-8')
-    made = f'{BEGIN}\n\n{content}\n\n{END}'
-    if BEGIN in text and END in text:
-        before, rest = text.split(BEGIN, 1)
-        return before + made + rest.split(END, 1)[1]
-    found = re.search(r'^\| config \|.*\n(?:\|.*\n)+', text, re.MULTILINE)
-    if not found:
-        raise ConfigError(f'{readme} has no place for its table: add the two lines {BEGIN} and {END}.')
-    return text[:found.start()] + made + '\n' + text[found.end():]
+def _with_block(path: Path, content: str) -> str:
+    """Return a file's text with what stands between the two marks replaced."""
+    text = path.read_text(encoding='utf-8')
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ConfigError(f'{path} has no place for its table: add the two lines {BEGIN} and {END}.')
+    return f'{before}{begin}\n\n{content}\n\n{end}{after}'
 
 
 def _row(model: ModelEntry, origin: Path, root: Path) -> tuple[str, ...]:
     result = model.results[0]
     config = os.path.relpath(model.config, origin)
     return (f'[{model.name}]({config})', model.dataset, str(model.shots), _millions(model.parameters),
-            _millions(model.flops), _numbers(result.get('Paper')), _ours(result.get('Metrics')),
+            _millions(model.flops), _paper(result.get('Paper')), _ours(result.get('Metrics')),
             _checkpoint(model, origin, root))
 
 
-def _numbers(values: dict | None) -> str:
-    if not values:
-        return ''
+def _paper(values: dict | None) -> str:
+    return f'{_numbers(values)}, Table {values["Table"]}' if values else ''
+
+
+def _numbers(values: dict) -> str:
     return ' / '.join('-' if values.get(key) is None else f'{values[key]:.2f}' for key in _METRICS)
 
 
