@@ -32,8 +32,10 @@ class PartRegistry(Registry):
         kind = cfg.get('type') if hasattr(cfg, 'get') else None
         if isinstance(kind, str) and self.get(kind) is None:
             names = self.names()
-            raise ConfigError(f"There is no {self.name} named '{kind}'.{nearest(kind, names)} "
-                              f"Registered: {', '.join(names) or 'none'}.")
+            raise ConfigError(
+                f"There is no {self.name} named '{kind}'.{nearest(kind, names)} "
+                f'Registered: {", ".join(names) or "none"}.'
+            )
         return super().build(cfg, *args, **kwargs)
 
 
@@ -58,8 +60,9 @@ METRICS = _registry('metric', 'avzoo.evaluation', mmengine_registry.METRICS)
 HOOKS = _registry('hook', 'avzoo.engine', mmengine_registry.HOOKS)
 RUNNERS = _registry('runner', 'avzoo.engine', mmengine_registry.RUNNERS)
 OPTIM_WRAPPERS = _registry('optimizer wrapper', 'avzoo.engine', mmengine_registry.OPTIM_WRAPPERS)
-OPTIM_WRAPPER_CONSTRUCTORS = _registry('optimizer wrapper constructor', 'avzoo.engine',
-                                       mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS)
+OPTIM_WRAPPER_CONSTRUCTORS = _registry(
+    'optimizer wrapper constructor', 'avzoo.engine', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS
+)
 OPTIMIZERS = _registry('optimizer', 'avzoo.engine', mmengine_registry.OPTIMIZERS)
 PARAM_SCHEDULERS = _registry('parameter scheduler', 'avzoo.engine', mmengine_registry.PARAM_SCHEDULERS)
 

@@ -31,8 +31,16 @@ def shared_dir() -> Path:
     return path
 
 
-def write_store(out: Path, *, audio: int = 6, visual: int = 9, embedding_dim: int = 5, shots=(2,), draws: int = 2,
-                novel_videos: int = 8) -> Path:
+def write_store(
+    out: Path,
+    *,
+    audio: int = 6,
+    visual: int = 9,
+    embedding_dim: int = 5,
+    shots=(2,),
+    draws: int = 2,
+    novel_videos: int = 8,
+) -> Path:
     """Write a store of 6 base, 3 and 2 novel classes, sequences of one to four steps, with its k-shot splits.
 
     Args:
@@ -46,6 +54,7 @@ def write_store(out: Path, *, audio: int = 6, visual: int = 9, embedding_dim: in
     """
     from avzoo.datasets.feature_store_writer import FeatureStoreWriter
     from avzoo.datasets.splits import ZeroShotLists, draw_splits
+
     rng = np.random.default_rng(0)
     classes = [f'class{i:02}' for i in range(11)]
     dims = {'audio': audio, 'visual': visual}
@@ -54,15 +63,22 @@ def write_store(out: Path, *, audio: int = 6, visual: int = 9, embedding_dim: in
     modalities = {m: dict(dim=d, seconds_per_step=s) for (m, d), s in zip(dims.items(), (0.96, 0.64), strict=True)}
     with FeatureStoreWriter(out, name='tiny', modalities=modalities, classes=classes) as writer:
         for i, name in enumerate(classes):
-            sizes = ({'stage_1_train': 6, 'stage_1_val_seen': 2, 'stage_2_test_seen': 2} if i < 6 else
-                     {'stage_1_val_unseen': novel_videos - 1, 'stage_2_test_seen': 2} if i < 9 else
-                     {'stage_2_test_unseen': novel_videos})
+            sizes = (
+                {'stage_1_train': 6, 'stage_1_val_seen': 2, 'stage_2_test_seen': 2}
+                if i < 6
+                else {'stage_1_val_unseen': novel_videos - 1, 'stage_2_test_seen': 2}
+                if i < 9
+                else {'stage_2_test_unseen': novel_videos}
+            )
             for list_name, count in sizes.items():
                 ids = [f'{name}_{list_name}_{n}' for n in range(count)]
                 lists.setdefault(list_name, {})[name] = ids
                 for video in ids:
-                    writer.add(video, name, {m: centres[m][i] + rng.normal(size=(int(rng.integers(1, 5)), d))
-                                             for m, d in dims.items()})
+                    writer.add(
+                        video,
+                        name,
+                        {m: centres[m][i] + rng.normal(size=(int(rng.integers(1, 5)), d)) for m, d in dims.items()},
+                    )
         writer.write_class_embeddings('text', rng.normal(size=(11, embedding_dim)))
         for k in shots:
             writer.write_splits(k, draw_splits(ZeroShotLists(out, lists), k, draws, 0))
@@ -82,11 +98,22 @@ def tiny_config(tiny_store):
     from avzoo.config.load import load_config
 
     def read(work_dir, *options, config='avdiff/avdiff_custom_5shot.py'):
-        cfg = load_config(CONFIGS / config, [
-            f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
-            'test_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=3',
-            'curriculum.base.max_epochs=3', 'curriculum.full.max_epochs=3', 'curriculum.num_draws=2',
-            'optim_wrapper.optimizer.lr=1e-3', *options])
+        cfg = load_config(
+            CONFIGS / config,
+            [
+                f'data_root={tiny_store}',
+                'num_shots=2',
+                'train_dataloader.batch_size=8',
+                'val_dataloader.batch_size=8',
+                'test_dataloader.batch_size=8',
+                'train_dataloader.batch_sampler.num_batches=3',
+                'curriculum.base.max_epochs=3',
+                'curriculum.full.max_epochs=3',
+                'curriculum.num_draws=2',
+                'optim_wrapper.optimizer.lr=1e-3',
+                *options,
+            ],
+        )
         cfg.work_dir = str(work_dir)
         return cfg
 
@@ -94,11 +121,20 @@ def tiny_config(tiny_store):
 
 
 SMALL_AVDIFF = (
-    'model.encoders.audio.hidden_dim=16', 'model.encoders.audio.out_dim=12', 'model.encoders.visual.hidden_dim=16',
-    'model.encoders.visual.out_dim=12', 'model.fusion.depth=2', 'model.fusion.switch_after=1',
-    'model.fusion.num_heads=2', 'model.fusion.head_dim=8', 'model.fusion.mlp_dim=8', 'model.projector.hidden_dim=16',
+    'model.encoders.audio.hidden_dim=16',
+    'model.encoders.audio.out_dim=12',
+    'model.encoders.visual.hidden_dim=16',
+    'model.encoders.visual.out_dim=12',
+    'model.fusion.depth=2',
+    'model.fusion.switch_after=1',
+    'model.fusion.num_heads=2',
+    'model.fusion.head_dim=8',
+    'model.fusion.mlp_dim=8',
+    'model.projector.hidden_dim=16',
     'model.projector.out_dim=8',
-    'model.generator.schedule.num_steps=5', "curriculum.full.freeze=('encoders','embedding','fusion')")
+    'model.generator.schedule.num_steps=5',
+    "curriculum.full.freeze=('encoders','embedding','fusion')",
+)
 
 
 @pytest.fixture

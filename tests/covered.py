@@ -30,7 +30,8 @@ COVERED: dict[str, dict[str, dict[str, str]]] = {
             window=f'{_DATA}windows_follow_the_seed_and_the_videos_alone',
             embedding='tests/datasets/test_shots.py::test_the_class_vectors_are_those_that_the_embedding_names',
             seed=f'{_DATA}windows_follow_the_seed_and_the_videos_alone',
-            device=f'{_DATA}features_held_on_a_device_give_the_same_batches_and_one_copy_serves_all'),
+            device=f'{_DATA}features_held_on_a_device_give_the_same_batches_and_one_copy_serves_all',
+        ),
         'AdaptationDataset': dict(
             data_root=f'{_ADAPT}base_videos_come_from_one_store_and_the_support_from_another',
             support=f'{_ADAPT}base_videos_come_from_one_store_and_the_support_from_another',
@@ -44,27 +45,33 @@ COVERED: dict[str, dict[str, dict[str, str]]] = {
             window=f'{_ADAPT}batches_follow_modalities_window_and_seed',
             seed=f'{_ADAPT}batches_follow_modalities_window_and_seed',
             embedding=f'{_ADAPT}an_embedding_that_the_stores_lack_is_refused',
-            device=f'{_ADAPT}batches_are_the_same_on_a_device'),
+            device=f'{_ADAPT}batches_are_the_same_on_a_device',
+        ),
     },
     'sampler': {
         'ClassBalancedBatchSampler': dict(
             sampler=f'{_DATA}batches_depend_on_seed_and_epoch',
             batch_size=f'{_DATA}base_and_novel_batches_take_turns',
             num_batches=f'{_DATA}base_and_novel_batches_take_turns',
-            subsets=f'{_DATA}base_and_novel_batches_take_turns'),
+            subsets=f'{_DATA}base_and_novel_batches_take_turns',
+        ),
         'EvaluationBatchSampler': dict(
             sampler=f'{_DATA}evaluation_batches_of_two_processes_are_those_of_one',
-            batch_size='tests/datasets/test_shots.py::test_evaluation_batches_are_as_large_as_asked_for'),
+            batch_size='tests/datasets/test_shots.py::test_evaluation_batches_are_as_large_as_asked_for',
+        ),
     },
     'metric': {
-        'GFSLMetric': dict(gamma=f'{_METRIC}fixed_gamma_and_grid_are_used',
-                           gamma_grid=f'{_METRIC}fixed_gamma_and_grid_are_used'),
+        'GFSLMetric': dict(
+            gamma=f'{_METRIC}fixed_gamma_and_grid_are_used', gamma_grid=f'{_METRIC}fixed_gamma_and_grid_are_used'
+        ),
     },
     'hook': {
         'EpochSeedHook': {ITSELF: f'{_HOOKS}an_epoch_draws_the_same_numbers_whatever_was_drawn_before'},
         'FitHook': {ITSELF: f'{_HOOKS}a_model_reads_its_constants_from_the_training_set'},
-        'ExtraForwardHook': {ITSELF: 'tests/faithfulness/test_training_by_hand.py::'
-                                     'test_a_second_forward_lets_the_batch_enter_the_statistics_twice'},
+        'ExtraForwardHook': {
+            ITSELF: 'tests/faithfulness/test_training_by_hand.py::'
+            'test_a_second_forward_lets_the_batch_enter_the_statistics_twice'
+        },
         'IntervalRuntimeInfoHook': dict(interval=f'{_HOOKS}losses_are_handed_to_the_log_at_each_interval'),
     },
     'runner': {
@@ -72,14 +79,16 @@ COVERED: dict[str, dict[str, dict[str, str]]] = {
             cfg=f'{_CURRICULUM}run_ends_with_a_table_over_the_draws',
             resume=f'{_CURRICULUM}a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit',
             stage=f'{_CURRICULUM}stages_and_draws_can_be_run_apart',
-            draws=f'{_CURRICULUM}stages_and_draws_can_be_run_apart'),
+            draws=f'{_CURRICULUM}stages_and_draws_can_be_run_apart',
+        ),
         'PhaseRunner': {ITSELF: f'{_CURRICULUM}a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit'},
     },
     'optimizer wrapper': {
         'AutocastOptimWrapper': dict(
             optimizer=f'{_OPTIM}the_optimizer_steps_on_what_was_computed_in_bfloat16',
             accumulative_counts=f'{_OPTIM}gradients_are_accumulated_over_as_many_steps_as_asked_for',
-            clip_grad=f'{_OPTIM}gradients_are_clipped_if_asked_for'),
+            clip_grad=f'{_OPTIM}gradients_are_clipped_if_asked_for',
+        ),
     },
 }
 

@@ -7,8 +7,21 @@ from pathlib import Path
 from tests.conftest import REPO
 
 # Bottom up. A file may import from its own layer and from those before it; docs/design.md says what each is for.
-LAYERS = ('utils', 'registry', 'datasets', 'importers', 'config', 'models', 'checkpoints', 'evaluation', 'engine', 'zoo',
-          'avdiff_release', 'reproduction', 'apis')
+LAYERS = (
+    'utils',
+    'registry',
+    'datasets',
+    'importers',
+    'config',
+    'models',
+    'checkpoints',
+    'evaluation',
+    'engine',
+    'zoo',
+    'avdiff_release',
+    'reproduction',
+    'apis',
+)
 PACKAGE = REPO / 'avzoo'
 
 
@@ -44,9 +57,14 @@ def test_every_package_has_its_place():
 
 
 def test_nothing_imports_upward():
-    upward = [(name, target) for name, targets in graph().items() for target in targets
-              if layer_of(name) in LAYERS and layer_of(target) in LAYERS
-              and LAYERS.index(layer_of(target)) > LAYERS.index(layer_of(name))]
+    upward = [
+        (name, target)
+        for name, targets in graph().items()
+        for target in targets
+        if layer_of(name) in LAYERS
+        and layer_of(target) in LAYERS
+        and LAYERS.index(layer_of(target)) > LAYERS.index(layer_of(name))
+    ]
     assert upward == []
 
 

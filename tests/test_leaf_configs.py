@@ -24,14 +24,14 @@ NAME = re.compile(r'(?P<method>[a-z_]+)(-[a-z]+)?_(?P<dataset>[a-z]+)_(?P<shots>
 ENCODERS = {'model.encoders.audio.dropout', 'model.encoders.visual.dropout'}
 STEPS, PREDICTOR = 'model.generator.schedule.num_steps', 'model.generator.noise_predictor'
 CHANGED_WITH_SHOTS = {
-    'avdiff_vgg_1shot': ENCODERS | {'model.embedding.dropout', 'model.fusion.dropout', 'model.projector.dropout',
-                                    STEPS},
+    'avdiff_vgg_1shot': ENCODERS
+    | {'model.embedding.dropout', 'model.fusion.dropout', 'model.projector.dropout', STEPS},
     'avdiff_vgg_10shot': ENCODERS,
     'avdiff_vgg_20shot': ENCODERS,
     'avdiff_ucf_1shot': {STEPS, f'{PREDICTOR}.hidden_dim'},
     'avdiff_ucf_10shot': {STEPS, 'model.projector.dropout'},
-    'avdiff_ucf_20shot': ENCODERS | {'model.fusion.dropout', 'model.projector.dropout', f'{PREDICTOR}.hidden_dim',
-                                     f'{PREDICTOR}.dropout'},
+    'avdiff_ucf_20shot': ENCODERS
+    | {'model.fusion.dropout', 'model.projector.dropout', f'{PREDICTOR}.hidden_dim', f'{PREDICTOR}.dropout'},
     'avdiff_activitynet_1shot': {'model.embedding.dropout', STEPS, f'{PREDICTOR}.hidden_dim', f'{PREDICTOR}.dropout'},
     'avdiff_activitynet_20shot': ENCODERS,
 }
@@ -42,13 +42,16 @@ every_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda path: path.stem)
 def five_shot_leaf(leaf: Path) -> Path:
     """The leaf of the same method and data set with 5 shots."""
     name = NAME.fullmatch(leaf.stem)
-    return leaf.with_name(f"{name['method']}_{name['dataset']}_5shot.py")
+    return leaf.with_name(f'{name["method"]}_{name["dataset"]}_5shot.py')
 
 
 def bases(leaf: Path) -> list[Path]:
     """The files that a leaf names in ``_base_``."""
-    names, = [ast.literal_eval(line.value) for line in ast.parse(leaf.read_text(encoding='utf-8')).body
-              if isinstance(line, ast.Assign) and line.targets[0].id == '_base_']
+    (names,) = [
+        ast.literal_eval(line.value)
+        for line in ast.parse(leaf.read_text(encoding='utf-8')).body
+        if isinstance(line, ast.Assign) and line.targets[0].id == '_base_'
+    ]
     return [(leaf.parent / name).resolve() for name in names]
 
 
@@ -70,8 +73,9 @@ def stores(tmp_path_factory):
             sizes = dict(BENCHMARKS[dataset].feature_dims, embedding_dim=BENCHMARKS[dataset].embedding_dim)
         key = tuple(sizes.values())
         if key not in made:
-            made[key] = write_store(tmp_path_factory.mktemp('stores') / 'small', shots=(1, 5, 10, 20), draws=1,
-                                    novel_videos=22, **sizes)
+            made[key] = write_store(
+                tmp_path_factory.mktemp('stores') / 'small', shots=(1, 5, 10, 20), draws=1, novel_videos=22, **sizes
+            )
         return made[key]
 
     return store
@@ -89,7 +93,7 @@ def test_the_name_says_method_data_set_and_shots(leaf):
     assert name and name['method'] == leaf.parent.name
     cfg = load_config(leaf)
     assert cfg.num_shots == int(name['shots'])
-    assert Path(cfg.data_root).name == (f"{name['dataset']}_fsl" if name['dataset'] in BENCHMARKS else 'custom')
+    assert Path(cfg.data_root).name == (f'{name["dataset"]}_fsl' if name['dataset'] in BENCHMARKS else 'custom')
     assert f'python tools/train.py configs/{leaf.parent.name}/{leaf.name}' in leaf.read_text(encoding='utf-8')
 
 
@@ -122,7 +126,7 @@ def test_a_leaf_states_what_differs_from_the_5_shot_leaf_or_from_shared_files(le
 
 @every_leaf
 def test_it_builds_and_takes_a_training_step_and_predicts(leaf, stores, stepped, tmp_path):
-    cfg = load_config(leaf, [f"data_root={stores(NAME.fullmatch(leaf.stem)['dataset'])}"])
+    cfg = load_config(leaf, [f'data_root={stores(NAME.fullmatch(leaf.stem)["dataset"])}'])
     cfg = phase_config(cfg, Phase(1, 'full'), {}, tmp_path)
     data = DATASETS.build(cfg.train_dataloader.dataset)
     made_of = str((cfg.model, cfg.optim_wrapper))
@@ -139,5 +143,5 @@ def test_it_builds_and_takes_a_training_step_and_predicts(leaf, stores, stepped,
     assert torch.isfinite(losses['loss'])
     trained = {name.split('.')[0] for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert 'head' in trained and not trained & set(cfg.model.frozen)
-    result, = model.eval().test_step(batch)
+    (result,) = model.eval().test_step(batch)
     assert result['scores'].shape == (2, 9) and torch.isfinite(result['scores']).all()

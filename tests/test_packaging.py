@@ -43,13 +43,34 @@ def wheel(repo_dir, tmp_path_factory) -> Path:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f'{name} is not installed')
     folder = tmp_path_factory.mktemp('dist')
-    run(sys.executable, 'setup.py', '-q', 'egg_info', '--egg-base', str(folder),
-        'sdist', '--formats=zip', '--dist-dir', str(folder), cwd=repo_dir)
+    run(
+        sys.executable,
+        'setup.py',
+        '-q',
+        'egg_info',
+        '--egg-base',
+        str(folder),
+        'sdist',
+        '--formats=zip',
+        '--dist-dir',
+        str(folder),
+        cwd=repo_dir,
+    )
     with zipfile.ZipFile(next(folder.glob('*.zip'))) as archive:
         archive.extractall(folder)
     source = next(path.parent for path in folder.glob('*/setup.py'))
-    run(sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation',
-        '--wheel-dir', str(folder), str(source))
+    run(
+        sys.executable,
+        '-m',
+        'pip',
+        'wheel',
+        '--quiet',
+        '--no-deps',
+        '--no-build-isolation',
+        '--wheel-dir',
+        str(folder),
+        str(source),
+    )
     return next(folder.glob('*.whl'))
 
 
@@ -58,8 +79,11 @@ def test_wheel_holds_the_package_and_the_zoo(wheel, repo_dir):
     modules = {path.relative_to(repo_dir).as_posix() for path in (repo_dir / 'avzoo').rglob('*.py')}
     assert modules <= names
     zoo = [repo_dir / 'model-index.yml', *(repo_dir / 'configs').rglob('*.*'), *(repo_dir / 'tools').rglob('*.*')]
-    expected = {f'avzoo/.mim/{path.relative_to(repo_dir).as_posix()}' for path in zoo
-                if path.is_file() and '__pycache__' not in path.parts}
+    expected = {
+        f'avzoo/.mim/{path.relative_to(repo_dir).as_posix()}'
+        for path in zoo
+        if path.is_file() and '__pycache__' not in path.parts
+    }
     assert expected <= names
     assert not [name for name in names if '__pycache__' in name or name.startswith(('tests/', 'tools/'))]
 
@@ -69,6 +93,9 @@ def test_wheel_states_version_licence_and_requirements(wheel):
     metadata = archive.read(f'avzoo-{avzoo.__version__}.dist-info/METADATA').decode()
     assert f'Version: {avzoo.__version__}\n' in metadata
     assert 'License-Expression: Apache-2.0\n' in metadata
-    for line in ('Requires-Dist: torch<3,>=2.10', 'Requires-Dist: submitit>=1.5; extra == "slurm"',
-                 'Requires-Dist: pytest>=8.0; extra == "all"'):
+    for line in (
+        'Requires-Dist: torch<3,>=2.10',
+        'Requires-Dist: submitit>=1.5; extra == "slurm"',
+        'Requires-Dist: pytest>=8.0; extra == "all"',
+    ):
         assert line in metadata

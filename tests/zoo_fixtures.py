@@ -109,16 +109,32 @@ def make_zoo(tmp_path, monkeypatch, repo_dir):
         base = repo_dir / 'configs' / 'avdiff' / 'avdiff_custom_5shot.py'
         (folder / 'tiny_custom_5shot.py').write_text(
             f"_base_ = ['{base}']\nmodel = dict(fusion=dict(depth=2, switch_after=1), "
-            'generator=dict(schedule=dict(num_steps=5)))\n')
-        model = dict(Name='tiny_custom_5shot', Config='configs/tiny/tiny_custom_5shot.py',
-                     Metadata=dict(Shots=5, Features='random numbers'),
-                     Results=[dict(Task='classification', Dataset=dataset)], **{'In Collection': 'Tiny'}) | entries
-        (folder / 'metafile.yml').write_text(yaml.safe_dump(dict(
-            Collections=[dict(Name='Tiny', README='configs/tiny/README.md', Paper=dict(Title='Tiny'))],
-            Models=[model]), sort_keys=False))
+            'generator=dict(schedule=dict(num_steps=5)))\n'
+        )
+        model = (
+            dict(
+                Name='tiny_custom_5shot',
+                Config='configs/tiny/tiny_custom_5shot.py',
+                Metadata=dict(Shots=5, Features='random numbers'),
+                Results=[dict(Task='classification', Dataset=dataset)],
+                **{'In Collection': 'Tiny'},
+            )
+            | entries
+        )
+        (folder / 'metafile.yml').write_text(
+            yaml.safe_dump(
+                dict(
+                    Collections=[dict(Name='Tiny', README='configs/tiny/README.md', Paper=dict(Title='Tiny'))],
+                    Models=[model],
+                ),
+                sort_keys=False,
+            )
+        )
         for readme in (folder / 'README.md', root / 'README.md'):
-            readme.write_text('# Tiny\n\n<!-- made by tools/misc/make_model_zoo.py -->\n| config | old |\n'
-                              '<!-- end of what is made -->\n\nMore.\n')
+            readme.write_text(
+                '# Tiny\n\n<!-- made by tools/misc/make_model_zoo.py -->\n| config | old |\n'
+                '<!-- end of what is made -->\n\nMore.\n'
+            )
         (root / 'model-index.yml').write_text('Import:\n  - configs/tiny/metafile.yml\n')
         model_index._read_collections.cache_clear()
         monkeypatch.setattr(model_index, 'zoo_root', lambda: root)
@@ -130,8 +146,12 @@ def make_zoo(tmp_path, monkeypatch, repo_dir):
 
 @pytest.fixture(scope='session')
 def tiny_info():
-    return dict(feature_dims=dict(audio=6, visual=9), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=11,
-                embedding_dim=5)
+    return dict(
+        feature_dims=dict(audio=6, visual=9),
+        seconds_per_step=dict(audio=0.96, visual=0.64),
+        num_classes=11,
+        embedding_dim=5,
+    )
 
 
 @pytest.fixture(scope='session')
@@ -141,15 +161,30 @@ def published(tmp_path_factory, tiny_info, repo_dir):
     from avzoo.config.load import load_config
     from avzoo.zoo.build import build_model
 
-    cfg = load_config(repo_dir / 'configs/avdiff/avdiff_custom_5shot.py', [
-        'model.fusion.depth=2', 'model.fusion.switch_after=1', 'model.generator.schedule.num_steps=5'])
+    cfg = load_config(
+        repo_dir / 'configs/avdiff/avdiff_custom_5shot.py',
+        ['model.fusion.depth=2', 'model.fusion.switch_after=1', 'model.generator.schedule.num_steps=5'],
+    )
     model = build_model(cfg, tiny_info).eval()
     model.gamma.fill_(0.25)
     path = tmp_path_factory.mktemp('published') / 'tiny_custom_5shot.safetensors'
     classes = [f'class{i:02}' for i in range(11)]
-    write_published(path, model.state_dict(), dict(
-        name='tiny_custom_5shot', classes=classes, base_mask=[i < 9 for i in range(11)], data_info=tiny_info, stage=2,
-        substage='full', draw=0, num_shots=2, gamma=0.25, config=cfg.to_dict()['model']))
+    write_published(
+        path,
+        model.state_dict(),
+        dict(
+            name='tiny_custom_5shot',
+            classes=classes,
+            base_mask=[i < 9 for i in range(11)],
+            data_info=tiny_info,
+            stage=2,
+            substage='full',
+            draw=0,
+            num_shots=2,
+            gamma=0.25,
+            config=cfg.to_dict()['model'],
+        ),
+    )
     return path, model
 
 

@@ -46,11 +46,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     from avzoo.zoo.build import config_of
 
     began = time.monotonic()
-    done = adapt(config_of(args.model, args.cfg_options), args.checkpoint, support=args.support, shots=args.shots,
-                 out=args.out, base_store=args.base_store, draw=args.draw, classes=args.classes, epochs=args.epochs,
-                 seed=args.seed)
-    print(f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
-          f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {"; ".join(done["novel_classes"])}')
+    done = adapt(
+        config_of(args.model, args.cfg_options),
+        args.checkpoint,
+        support=args.support,
+        shots=args.shots,
+        out=args.out,
+        base_store=args.base_store,
+        draw=args.draw,
+        classes=args.classes,
+        epochs=args.epochs,
+        seed=args.seed,
+    )
+    print(
+        f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
+        f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {"; ".join(done["novel_classes"])}'
+    )
 
 
 if __name__ == '__main__':

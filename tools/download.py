@@ -69,8 +69,10 @@ def check_use(args: argparse.Namespace, entries: Sequence[ModelEntry], benchmark
     """Refuse arguments that would do nothing with these models or this data set."""
     ready = [entry.name for entry in entries if entry.weights]
     if args.data_root and ready:
-        raise ConfigError(f'--data-root and --gamma serve to convert; the weights of {ready[0]} are published ready to '
-                          'use. Leave them out.')
+        raise ConfigError(
+            f'--data-root and --gamma serve to convert; the weights of {ready[0]} are published ready to '
+            'use. Leave them out.'
+        )
     if args.dtype and benchmark and not benchmark.urls:
         raise ConfigError(f'--dtype does nothing to {benchmark.title}, which is made on the spot. Leave it out.')
 
@@ -102,16 +104,22 @@ def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
     target = Path(out or f'data/{benchmark.store_name}')
     if not benchmark.urls:
         from avzoo.datasets.synthetic import make_synth
+
         make_synth(target)
     else:
         from rich.console import Console
         from rich.progress import Progress
 
         from avzoo.avdiff_release.downloads import fetch_released_features
+
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task('converting', total=None, visible=False)
-            fetch_released_features(benchmark, target, dtype=dtype, on_progress=lambda done, total: progress.update(
-                task, completed=done, total=total, visible=True))
+            fetch_released_features(
+                benchmark,
+                target,
+                dtype=dtype,
+                on_progress=lambda done, total: progress.update(task, completed=done, total=total, visible=True),
+            )
     print(f'{benchmark.title}: {target}')
 
 

@@ -28,11 +28,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--video-id', nargs='+', metavar='ID', help='only these clips (default: all)')
     add('--top', type=positive_int, default=5, metavar='N', help='classes to name (default: %(default)s)')
     add('--json', action='store_true', help='print JSON instead of a table')
-    add('--no-calibration', action='store_true',
-        help='rank by score alone, without the validated calibration gamma, which lowers the scores of base classes')
+    add(
+        '--no-calibration',
+        action='store_true',
+        help='rank by score alone, without the validated calibration gamma, which lowers the scores of base classes',
+    )
     add('--batch-size', type=positive_int, default=64, help='clips computed at a time (default: %(default)s)')
-    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-        help='config values that were changed when the checkpoint was trained, e.g. model.fusion.depth=2')
+    add(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='config values that were changed when the checkpoint was trained, e.g. model.fusion.depth=2',
+    )
     add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
     return parser.parse_args(argv)
 
@@ -43,8 +51,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     from avzoo.zoo.build import config_of
 
     classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
-    found = classify(args.features, video_ids=args.video_id, top=args.top, batch_size=args.batch_size,
-                     calibrate=not args.no_calibration)
+    found = classify(
+        args.features,
+        video_ids=args.video_id,
+        top=args.top,
+        batch_size=args.batch_size,
+        calibrate=not args.no_calibration,
+    )
     if args.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return

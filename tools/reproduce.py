@@ -31,41 +31,73 @@ _OWN_OPTIONS = {'num_shots': '--shots', 'randomness.seed': '--seeds', 'work_dir'
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--table', type=int, choices=list(TABLES), required=True,
-                        help='2: all methods; 3: fusion; 4: generator; 5: modalities; 6: condition')
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--table',
+        type=int,
+        choices=list(TABLES),
+        required=True,
+        help='2: all methods; 3: fusion; 4: generator; 5: modalities; 6: condition',
+    )
     parser.add_argument('--dataset', nargs='+', choices=DATASETS, required=True, help='one or more data sets')
-    parser.add_argument('--shots', nargs='+', type=positive_int, default=[5],
-                        help='videos per novel class (default: 5; Tables 3 to 6 have no other)')
+    parser.add_argument(
+        '--shots',
+        nargs='+',
+        type=positive_int,
+        default=[5],
+        help='videos per novel class (default: 5; Tables 3 to 6 have no other)',
+    )
     parser.add_argument('--seeds', nargs='+', type=natural_int, default=[42], help='random seeds (default: 42)')
-    parser.add_argument('--work-dir', default='work_dirs/reproduce',
-                        help='where all runs and the table are written (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='change config values of every run')
+    parser.add_argument(
+        '--work-dir',
+        default='work_dirs/reproduce',
+        help='where all runs and the table are written (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values of every run'
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument('--dry-run', action='store_true', help='print the plan and stop')
     action.add_argument('--gather', action='store_true', help='run nothing; only gather what is finished')
-    parser.add_argument('--launcher', choices=['none', 'slurm'], default='none',
-                        help='none: one run after another, here; slurm: submit them through submitit')
-    parser.add_argument('--slurm', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='parameters of submitit, e.g. timeout_min=600 gpus_per_node=1 slurm_partition=gpu')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'slurm'],
+        default='none',
+        help='none: one run after another, here; slurm: submit them through submitit',
+    )
+    parser.add_argument(
+        '--slurm',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='parameters of submitit, e.g. timeout_min=600 gpus_per_node=1 slurm_partition=gpu',
+    )
     args = parser.parse_args(argv)
     if args.slurm and args.launcher != 'slurm':
         parser.error('--slurm belongs to --launcher slurm')
     for option in args.cfg_options:
         key = option.partition('=')[0].strip()
         if key in _OWN_OPTIONS:
-            parser.error(f'--cfg-options {key}: the tables name their runs by it; {_OWN_OPTIONS[key]} sets it'
-                         f'{", in Table 2 alone" if key == "num_shots" else ""}')
+            parser.error(
+                f'--cfg-options {key}: the tables name their runs by it; {_OWN_OPTIONS[key]} sets it'
+                f'{", in Table 2 alone" if key == "num_shots" else ""}'
+            )
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan, run, gather."""
     args = parse_arguments(argv)
-    runs = reproduction.plan_runs(args.table, list(dict.fromkeys(args.dataset)), list(dict.fromkeys(args.shots)),
-                                  list(dict.fromkeys(args.seeds)), args.work_dir, args.cfg_options)
+    runs = reproduction.plan_runs(
+        args.table,
+        list(dict.fromkeys(args.dataset)),
+        list(dict.fromkeys(args.shots)),
+        list(dict.fromkeys(args.seeds)),
+        args.work_dir,
+        args.cfg_options,
+    )
     if args.dry_run:
         print(reproduction.plan_text(runs))
         return 0
@@ -81,8 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print('Written to {} and {}'.format(*reproduction.write_tables(args.work_dir, args.table, tables)))
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
-        print(f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages stand above; run this again '
-              'to go on with them.', file=sys.stderr)
+        print(
+            f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages stand above; run this again '
+            'to go on with them.',
+            file=sys.stderr,
+        )
     return 1 if failed else 0
 
 

@@ -38,19 +38,31 @@ _EPILOG = """examples:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', metavar='NAME_OR_CONFIG',
-                        help='what the checkpoint was trained with: a name of the zoo, or a config file')
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'config',
+        metavar='NAME_OR_CONFIG',
+        help='what the checkpoint was trained with: a name of the zoo, or a config file',
+    )
     parser.add_argument('checkpoint', help=_CHECKPOINT_HELP)
     add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG/test')
     parser.add_argument('--split', choices=['val', 'test'], default='test', help='what to evaluate on')
-    parser.add_argument('--gamma', type=calibration, metavar='{search,NUMBER}',
-                        help='another calibration than the one in the checkpoint: the best on validation (with '
-                             '--split val), or a number, usually from 0 to 1')
+    parser.add_argument(
+        '--gamma',
+        type=calibration,
+        metavar='{search,NUMBER}',
+        help='another calibration than the one in the checkpoint: the best on validation (with '
+        '--split val), or a number, usually from 0 to 1',
+    )
     parser.add_argument('--out', metavar='FILE.{json,npz}', help='write the result to a file')
-    parser.add_argument('--out-item', choices=['metrics', 'pred'], default='metrics',
-                        help='what --out holds: the metrics, or video_id, label, classes (column order), scores (N, C)')
+    parser.add_argument(
+        '--out-item',
+        choices=['metrics', 'pred'],
+        default='metrics',
+        help='what --out holds: the metrics, or video_id, label, classes (column order), scores (N, C)',
+    )
     return parser.parse_args(argv)
 
 
@@ -73,9 +85,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = config_from_arguments(args)
     ensure_synth(cfg)
     work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')
-    done = [evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, gamma=args.gamma,
-                                amp=args.amp)
-            for path in find_checkpoints(args.checkpoint, args.split)]
+    done = [
+        evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, gamma=args.gamma, amp=args.amp)
+        for path in find_checkpoints(args.checkpoint, args.split)
+    ]
     if not is_main_process():
         return
     aggregate = aggregate_draws([e.metrics for e in done])
@@ -104,8 +117,10 @@ def find_checkpoints(source: str, split: str) -> list[Path]:
     files = [(path / p.name / 'best.pth', path / p.name / 'last.pth') for p in wanted]
     found = [best if best.is_file() else last for best, last in files if best.is_file() or last.is_file()]
     if not found:
-        raise CheckpointError(f'{path} holds no finished run to evaluate on {split}; train it with tools/train.py, or '
-                              'name a checkpoint file.')
+        raise CheckpointError(
+            f'{path} holds no finished run to evaluate on {split}; train it with tools/train.py, or '
+            'name a checkpoint file.'
+        )
     return found
 
 

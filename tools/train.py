@@ -33,18 +33,32 @@ _EPILOG = """examples:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', metavar='NAME_OR_CONFIG',
-                        help='a name of the zoo, or a config file, e.g. configs/avdiff/avdiff_ucf_5shot.py')
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'config',
+        metavar='NAME_OR_CONFIG',
+        help='a name of the zoo, or a config file, e.g. configs/avdiff/avdiff_ucf_5shot.py',
+    )
     add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG')
-    parser.add_argument('--resume', nargs='?', const=True, default=False, metavar='CKPT',
-                        help='go on with the run in the work directory; with CKPT, the running phase goes back to that '
-                             'checkpoint of its own')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate with the number of processes')
-    parser.add_argument('--no-validate', action='store_true',
-                        help='no validation: stage 2 then takes the configured epochs and no calibration')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const=True,
+        default=False,
+        metavar='CKPT',
+        help='go on with the run in the work directory; with CKPT, the running phase goes back to that '
+        'checkpoint of its own',
+    )
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate with the number of processes'
+    )
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='no validation: stage 2 then takes the configured epochs and no calibration',
+    )
     parser.add_argument('--deterministic', action='store_true', help='only deterministic algorithms (slower on GPUs)')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='run only this stage')
     parser.add_argument('--draws', type=natural_int, nargs='+', help='run only these draws of stage 2 (from 0)')
@@ -78,8 +92,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         run.train()
     except KeyboardInterrupt:
         if is_main_process():
-            print(f'{cfg.work_dir} keeps what is done. The same command with --resume, without a path, goes on from '
-                  'there.', file=sys.stderr)
+            print(
+                f'{cfg.work_dir} keeps what is done. The same command with --resume, without a path, goes on from '
+                'there.',
+                file=sys.stderr,
+            )
         raise
 
 
@@ -102,8 +119,10 @@ def runner_class(cfg: Config) -> type:
     taken = inspect.signature(cls).parameters if cls is not None else {}
     if not {'cfg', 'resume', 'stage', 'draws'} <= set(taken):
         why = 'is not registered' if cls is None else 'runs no curriculum (it takes no cfg, resume, stage, draws)'
-        raise ConfigError(f"runner_type='{name}' {why}.{nearest(name, RUNNERS.names())} The one that is built in is "
-                          "'CurriculumRunner'.")
+        raise ConfigError(
+            f"runner_type='{name}' {why}.{nearest(name, RUNNERS.names())} The one that is built in is "
+            "'CurriculumRunner'."
+        )
     return cls
 
 

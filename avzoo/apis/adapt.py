@@ -31,10 +31,19 @@ from avzoo.zoo.publish import stage_one_outcomes
 from avzoo.zoo.weights import load_any_checkpoint, published_weights, resolve_checkpoint
 
 
-def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
-          support: str | os.PathLike, shots: int, out: str | os.PathLike, base_store: str | os.PathLike | None = None,
-          draw: int = 0, classes: Sequence[str] | None = None, epochs: int | None = None,
-          seed: int | None = None) -> dict[str, Any]:
+def adapt(
+    name_or_config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    support: str | os.PathLike,
+    shots: int,
+    out: str | os.PathLike,
+    base_store: str | os.PathLike | None = None,
+    draw: int = 0,
+    classes: Sequence[str] | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
     """Teach new classes to a model and write a checkpoint that knows its base classes and the new ones.
 
     The model's base classes keep their rows of the classifier; novel classes that it learned before are dropped. Rows
@@ -77,9 +86,17 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
     MMLogger.get_instance('avzoo', logger_name='avzoo')
     with tempfile.TemporaryDirectory(prefix='avzoo-adapt-') as scratch:
         width = None if cfg.model.get('conditioner') else meta['data_info']['embedding_dim']
-        clips = open_support_set(support, shots=shots, known=base, scratch=Path(scratch), draw=draw, classes=classes,
-                             seconds=meta['data_info']['seconds_per_step'], vector_width=width,
-                             seed=cfg.randomness.seed)
+        clips = open_support_set(
+            support,
+            shots=shots,
+            known=base,
+            scratch=Path(scratch),
+            draw=draw,
+            classes=classes,
+            seconds=meta['data_info']['seconds_per_step'],
+            vector_width=width,
+            seed=cfg.randomness.seed,
+        )
         store = FeatureStore(root)
         shots_of_base = meta.get('num_shots', shots)
         if shots_of_base in store.shots():
@@ -88,9 +105,14 @@ def adapt(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathL
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
         config = cfg.pretty_text  # Before the paths of this adaptation, which are gone after it.
         cfg.train_dataloader.dataset = dict(
-            cfg.train_dataloader.dataset, type='AdaptationDataset', support=str(clips.store.root),
-            support_ids=clips.video_ids, classes=columns, base_classes=base,
-            base_split=f'stage{require_meta(meta, "stage", path)}_base')
+            cfg.train_dataloader.dataset,
+            type='AdaptationDataset',
+            support=str(clips.store.root),
+            support_ids=clips.video_ids,
+            classes=columns,
+            base_classes=base,
+            base_split=f'stage{require_meta(meta, "stage", path)}_base',
+        )
         outcomes = _outcomes(cfg, content, path, epochs)
         try:
             trained = _train(cfg, content, path, Phase(2, 'full', draw), outcomes, Path(scratch) / 'run')
@@ -111,19 +133,41 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
         torch.manual_seed(cfg.randomness.seed)
         fresh = build_model(run_cfg, info)
     before, keep = _kept_rows(content['meta'], dataset['base_classes'], dataset['classes'])
-    state = carry_class_rows(content['state_dict'], fresh,
-                          build_model(run_cfg, dict(info, num_classes=info['num_classes'] + 1)), before=before,
-                          now=dataset['classes'], keep=keep, source=str(path))
+    state = carry_class_rows(
+        content['state_dict'],
+        fresh,
+        build_model(run_cfg, dict(info, num_classes=info['num_classes'] + 1)),
+        before=before,
+        now=dataset['classes'],
+        keep=keep,
+        source=str(path),
+    )
     start = Path(run_cfg.load_from)
     start.parent.mkdir(parents=True)
     save_checkpoint(start, dict(meta=dict(format=FORMAT), state_dict=state))
     runner = PhaseRunner.from_cfg(run_cfg)
     metainfo = runner.train_dataloader.dataset.metainfo
-    facts = dict(phase=phase.name, stage=2, substage='full', draw=phase.draw, num_shots=cfg.num_shots, data_info=info,
-                 classes=metainfo['classes'], base_mask=metainfo['base_mask'], outcomes=outcomes)
+    facts = dict(
+        phase=phase.name,
+        stage=2,
+        substage='full',
+        draw=phase.draw,
+        num_shots=cfg.num_shots,
+        data_info=info,
+        classes=metainfo['classes'],
+        base_mask=metainfo['base_mask'],
+        outcomes=outcomes,
+    )
     progress = Progress(cfg, [phase], outcomes)
-    runner.register_hook(PhaseHook(meta=facts, monitor=cfg.curriculum.full.monitor, keep_gamma=False,
-                                   begin=partial(progress.begin, phase), report=progress.report))
+    runner.register_hook(
+        PhaseHook(
+            meta=facts,
+            monitor=cfg.curriculum.full.monitor,
+            keep_gamma=False,
+            begin=partial(progress.begin, phase),
+            report=progress.report,
+        )
+    )
     runner.train()
     return load_any_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
 
@@ -147,8 +191,10 @@ def _check_arguments(out: Path, shots: int, epochs: int | None) -> None:
     check_positive('shots', shots)
     check_positive('epochs', 1 if epochs is None else epochs)
     if out.suffix != '.pth' or out.is_dir():
-        raise ConfigError(f'{out} cannot be the adapted checkpoint: name a file that ends in .pth. '
-                          'tools/model_converters/publish_model.py makes .safetensors of it.')
+        raise ConfigError(
+            f'{out} cannot be the adapted checkpoint: name a file that ends in .pth. '
+            'tools/model_converters/publish_model.py makes .safetensors of it.'
+        )
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(f'{out} cannot be written: {folder} is no folder with the right to write. Name another file.')
@@ -159,8 +205,10 @@ def _base_root(cfg: Config, base_store: str | os.PathLike | None) -> Path:
     if base_store is None:
         ensure_synth(cfg)
     if not (root / 'store.json').is_file():
-        raise DataError(f'There is no feature store {root}. The model must see videos of its base classes again, or it '
-                        'forgets them: give the store that it was trained on with --base-store.')
+        raise DataError(
+            f'There is no feature store {root}. The model must see videos of its base classes again, or it '
+            'forgets them: give the store that it was trained on with --base-store.'
+        )
     return root
 
 
@@ -178,8 +226,10 @@ def _outcomes(cfg: Config, content: dict, path: Path, epochs: int | None) -> dic
     """Return what stage 1 chose for the full sub-stage, as the curriculum keeps it."""
     meta = content['meta']
     if 'gamma' not in content['state_dict']:
-        raise CheckpointError(f'{path} lacks the weight gamma, the calibration, which every model of avzoo has. Take a '
-                              'checkpoint of tools/train.py, or published weights.')
+        raise CheckpointError(
+            f'{path} lacks the weight gamma, the calibration, which every model of avzoo has. Take a '
+            'checkpoint of tools/train.py, or published weights.'
+        )
     known = dict((meta.get('outcomes') or stage_one_outcomes(path)).get('stage1_full', {}))
     gamma = float(content['state_dict']['gamma'])
     known.update(gamma=gamma, last_gamma=gamma)
@@ -190,5 +240,7 @@ def _outcomes(cfg: Config, content: dict, path: Path, epochs: int | None) -> dic
 def _check_widths(trained: dict, found: dict, path: Path) -> None:
     for key in ('feature_dims', 'seconds_per_step', 'embedding_dim'):
         if trained[key] != found[key]:
-            raise CheckpointError(f'{path} was trained with {key} {trained[key]}, but the stores have {found[key]}. '
-                                  'Use features and class vectors of the same networks.')
+            raise CheckpointError(
+                f'{path} was trained with {key} {trained[key]}, but the stores have {found[key]}. '
+                'Use features and class vectors of the same networks.'
+            )

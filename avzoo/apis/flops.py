@@ -34,8 +34,10 @@ def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float =
 
     steps = {m: max(1, round(seconds / data_info['seconds_per_step'][m])) for m in model.encoders}
     if sum(steps.values()) > _MAX_STEPS:
-        raise ConfigError(f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. To count, a prediction '
-                          f'is computed, and attention grows with their square: take a clip of up to {_MAX_STEPS:,}.')
+        raise ConfigError(
+            f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. To count, a prediction '
+            f'is computed, and attention grows with their square: take a clip of up to {_MAX_STEPS:,}.'
+        )
     clip = tuple(torch.zeros(1, steps[m], data_info['feature_dims'][m]) for m in model.encoders)
     analysis = FlopCountAnalysis(_Prediction(model), clip)
     analysis.set_op_handle('aten::scaled_dot_product_attention', _attention_flops)
@@ -55,8 +57,10 @@ class _Prediction(nn.Module):
         self.model = model
 
     def forward(self, *clip: Tensor) -> Tensor:
-        features = {m: dict(x=x, lengths=torch.tensor([x.shape[1]]), starts=torch.zeros(1, dtype=torch.long))
-                    for m, x in zip(self.model.encoders, clip, strict=True)}
+        features = {
+            m: dict(x=x, lengths=torch.tensor([x.shape[1]]), starts=torch.zeros(1, dtype=torch.long))
+            for m, x in zip(self.model.encoders, clip, strict=True)
+        }
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
         return self.model(inputs, mode='predict')[0]['scores']
 

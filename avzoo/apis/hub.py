@@ -16,9 +16,14 @@ from avzoo.zoo.weights import load_any_checkpoint, published_weights
 NameOrConfig = str | os.PathLike | Config
 
 
-def get_model(name_or_config: NameOrConfig, *, pretrained: bool | str | os.PathLike | None = False,
-              data_root: str | os.PathLike | None = None, data_info: Mapping[str, Any] | None = None,
-              device: str | None = None) -> nn.Module:
+def get_model(
+    name_or_config: NameOrConfig,
+    *,
+    pretrained: bool | str | os.PathLike | None = False,
+    data_root: str | os.PathLike | None = None,
+    data_info: Mapping[str, Any] | None = None,
+    device: str | None = None,
+) -> nn.Module:
     """Build a model, in evaluation mode.
 
     Without weights, the widths of the features and the number of classes come from ``data_info``, else from the store

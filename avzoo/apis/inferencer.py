@@ -34,8 +34,13 @@ class Inferencer:
         >>> classify('clip.npz', top=1)[0]['predictions'][0]['class']
     """
 
-    def __init__(self, name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
-                 device: str | None = None) -> None:
+    def __init__(
+        self,
+        name_or_config: str | os.PathLike | Config,
+        checkpoint: str | os.PathLike | None = None,
+        *,
+        device: str | None = None,
+    ) -> None:
         self.device = device or get_device()
         self.cfg = config_of(name_or_config)
         pretrained = True if checkpoint is None else checkpoint
@@ -49,8 +54,15 @@ class Inferencer:
         window = self.cfg.test_dataloader['dataset'].get('window') if self.cfg.get('test_dataloader') else None
         self._window = Window(**window) if window else None
 
-    def __call__(self, features: Any, *, video_ids: Iterable[str] | None = None, top: int = 5, batch_size: int = 64,
-                 calibrate: bool = True) -> list[dict[str, Any]]:
+    def __call__(
+        self,
+        features: Any,
+        *,
+        video_ids: Iterable[str] | None = None,
+        top: int = 5,
+        batch_size: int = 64,
+        calibrate: bool = True,
+    ) -> list[dict[str, Any]]:
         """Classify clips.
 
         Args:
@@ -73,8 +85,10 @@ class Inferencer:
             scores = self.scores([clips.read(name) for name in names], names)  # (B, C)
             ranking = scores - self.model.gamma.to(scores) * scores.new_tensor(self.base_mask) if calibrate else scores
             probabilities = self.model.head.probabilities(scores)  # (B, C)
-            results += [dict(video_id=name, predictions=self._best(probability, score, top))
-                        for name, probability, score in zip(names, probabilities.cpu(), ranking.cpu(), strict=True)]
+            results += [
+                dict(video_id=name, predictions=self._best(probability, score, top))
+                for name, probability, score in zip(names, probabilities.cpu(), ranking.cpu(), strict=True)
+            ]
         return results
 
     @torch.inference_mode()
@@ -86,14 +100,23 @@ class Inferencer:
         inputs = self.model.data_preprocessor(batch)['inputs']
         scores = self.model(inputs, mode='predict')[0]['scores']
         if not torch.isfinite(scores).all():  # Clips are checked before, so it is the weights.
-            raise CheckpointError(f'{self._source} scores a clip with NaN or infinity: its weights are damaged, or its '
-                                  'training diverged. Use another checkpoint.')
+            raise CheckpointError(
+                f'{self._source} scores a clip with NaN or infinity: its weights are damaged, or its '
+                'training diverged. Use another checkpoint.'
+            )
         return scores
 
     def _best(self, probability: torch.Tensor, score: torch.Tensor, top: int) -> list[dict[str, Any]]:
         order = score.argsort(descending=True, stable=True)[:top].tolist()
-        return [{'class': self.classes[i], 'probability': float(probability[i]), 'score': float(score[i]),
-                 'novel': not self.base_mask[i]} for i in order]
+        return [
+            {
+                'class': self.classes[i],
+                'probability': float(probability[i]),
+                'score': float(score[i]),
+                'novel': not self.base_mask[i],
+            }
+            for i in order
+        ]
 
     def _cut(self, features: dict[str, dict]) -> None:
         """Cut long clips to the middle window of the config's test, in place."""
@@ -108,8 +131,12 @@ class Inferencer:
             features[m] = dict(x=x, lengths=kept, starts=starts)
 
 
-def init_model(name_or_config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None, *,
-               device: str | None = None) -> Inferencer:
+def init_model(
+    name_or_config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    device: str | None = None,
+) -> Inferencer:
     """Load a model with its weights and make it ready for :func:`inference_model`.
 
     Args:

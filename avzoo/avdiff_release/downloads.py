@@ -16,8 +16,13 @@ from avzoo.zoo.unzip import unpack_zip
 from avzoo.zoo.weights import converted_path, released_key
 
 
-def fetch_released_features(benchmark: Benchmark, out: str | os.PathLike, *, dtype: str = 'float32',
-                            on_progress: Callable[[int, int], None] | None = None) -> Path:
+def fetch_released_features(
+    benchmark: Benchmark,
+    out: str | os.PathLike,
+    *,
+    dtype: str = 'float32',
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Download a data set's features and write them as a feature store.
 
     The zip stays in the cache; what is unpacked of it does not.
@@ -42,16 +47,22 @@ def fetch_released_features(benchmark: Benchmark, out: str | os.PathLike, *, dty
 
 def _dataset_root(folder: Path, archive: Path) -> Path:
     """Return the folder that holds ``class-split``; macOS packs a shadow of every file below ``__MACOSX``."""
-    roots = sorted(path.parent for path in folder.rglob('class-split')
-                   if path.is_dir() and '__MACOSX' not in path.relative_to(folder).parts)
+    roots = sorted(
+        path.parent
+        for path in folder.rglob('class-split')
+        if path.is_dir() and '__MACOSX' not in path.relative_to(folder).parts
+    )
     if len(roots) != 1:
-        raise DownloadError(f'{archive} holds {len(roots)} folders class-split, one is expected: unpack it and convert '
-                            'the right one with tools/dataset_converters/official.py.')
+        raise DownloadError(
+            f'{archive} holds {len(roots)} folders class-split, one is expected: unpack it and convert '
+            'the right one with tools/dataset_converters/official.py.'
+        )
     return roots[0]
 
 
-def fetch_released_weights(name: str, data_root: str | os.PathLike | None, *,
-                           gamma: float | None = None) -> tuple[Path, list[str]]:
+def fetch_released_weights(
+    name: str, data_root: str | os.PathLike | None, *, gamma: float | None = None
+) -> tuple[Path, list[str]]:
     """Download the authors' models and convert the one that a name of the zoo means.
 
     Args:
@@ -69,11 +80,14 @@ def fetch_released_weights(name: str, data_root: str | os.PathLike | None, *,
     entry = find_model(name)
     key = released_key(entry)
     if key is None:
-        raise CheckpointError(f"Neither avzoo nor the authors publish weights of '{name}'. Train it: "
-                              f'python tools/train.py {entry.config}')
+        raise CheckpointError(
+            f"Neither avzoo nor the authors publish weights of '{name}'. Train it: python tools/train.py {entry.config}"
+        )
     if data_root is None or not (Path(data_root) / 'store.json').is_file():
-        raise AvzooError(f"The authors' checkpoints hold no class names: give the feature store of {entry.dataset} "
-                         f'with --data-root (python tools/download.py --dataset {key} makes it).')
+        raise AvzooError(
+            f"The authors' checkpoints hold no class names: give the feature store of {entry.dataset} "
+            f'with --data-root (python tools/download.py --dataset {key} makes it).'
+        )
     archive = fetch('archives/avdiff_models.zip', [entry.converted_from], accept=zipfile.is_zipfile)
     done = convert(archive, dataset=key, shots=entry.shots, stage=2, draw=0, data_root=data_root, gamma=gamma)
     target = converted_path(name)

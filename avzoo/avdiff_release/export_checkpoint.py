@@ -54,11 +54,11 @@ def revert(source: str | Path, *, dataset: str | None = None) -> Reversion:
     config = _carried_config(checkpoint['meta'], source)
     dataset = _dataset(config, checkpoint['meta'], dataset, source)
     dropout = lookup(config, 'model.generator.noise_predictor.dropout')
-    state = to_released(checkpoint.get('state_dict'), source,
-                        generator_dropout=isinstance(dropout, int | float) and dropout > 0)
+    state = to_released(
+        checkpoint.get('state_dict'), source, generator_dropout=isinstance(dropout, int | float) and dropout > 0
+    )
     settings = _settings(config, checkpoint['meta'], dataset, source)
-    return Reversion(_as_found(checkpoint, state, source), settings,
-                     _notes(config, dataset, 'released' in checkpoint))
+    return Reversion(_as_found(checkpoint, state, source), settings, _notes(config, dataset, 'released' in checkpoint))
 
 
 def _as_found(checkpoint: dict[str, Any], state: dict[str, Tensor], source: str) -> dict[str, Any]:
@@ -73,8 +73,12 @@ def _as_found(checkpoint: dict[str, Any], state: dict[str, Tensor], source: str)
         if not isinstance(kept['keys'], list) or sorted(map(str, kept['keys'])) != sorted(state):
             raise CheckpointError(f'{source}: {_DAMAGED}')
         state = {key: state[key] for key in kept['keys']}
-    return dict(epoch=kept.get('epoch') or checkpoint['meta'].get('epoch', 0), model=state,
-                optimizer=kept.get('optimizer', {}), metric=kept.get('metric') or 'score')
+    return dict(
+        epoch=kept.get('epoch') or checkpoint['meta'].get('epoch', 0),
+        model=state,
+        optimizer=kept.get('optimizer', {}),
+        metric=kept.get('metric') or 'score',
+    )
 
 
 def _carried_config(meta: dict[str, Any], source: str) -> dict[str, Any]:
@@ -82,16 +86,21 @@ def _carried_config(meta: dict[str, Any], source: str) -> dict[str, Any]:
     if isinstance(config, str):
         config = parse_config_text(config, source)
     if not isinstance(config, dict) or not isinstance(config.get('model'), dict):
-        raise CheckpointError(f'{source} carries no config, without which the layers of the released model cannot be '
-                              'named. Take a checkpoint that tools/train.py or the conversion wrote.')
+        raise CheckpointError(
+            f'{source} carries no config, without which the layers of the released model cannot be '
+            'named. Take a checkpoint that tools/train.py or the conversion wrote.'
+        )
     return config
 
 
 def _dataset(config: dict[str, Any], meta: dict[str, Any], asked: str | None, source: str) -> str | None:
     """Return what the model was trained on: as its conversion noted or ``data_root`` tells, or as asked."""
     root, noted = config.get('data_root'), meta.get('dataset')
-    told = noted if noted in DATASETS.values() else next(
-        (key for key in DATASETS.values() if Path(str(root)).name == f'{key}_fsl'), None)
+    told = (
+        noted
+        if noted in DATASETS.values()
+        else next((key for key in DATASETS.values() if Path(str(root)).name == f'{key}_fsl'), None)
+    )
     if asked and told and asked != told:
         origin = 'its conversion' if told == noted else f'its config (data_root {root!r})'
         raise CheckpointError(f'{source} was trained on {told}, as {origin} says, not on {asked}; leave --dataset out.')
@@ -102,8 +111,10 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     """Return the settings of the released code, whose own conversion gives the parts of the model again."""
     shots = meta.get('num_shots')
     if type(shots) is not int or shots < 1:
-        raise CheckpointError(f'{source} does not say how many shots it was trained on (num_shots); take a checkpoint '
-                              'that tools/train.py or the conversion wrote.')
+        raise CheckpointError(
+            f'{source} does not say how many shots it was trained on (num_shots); take a checkpoint '
+            'that tools/train.py or the conversion wrote.'
+        )
     # A phase's own config holds no curriculum and only the loaders in use; the published ones fill in.
     published = published_config(dataset or 'ucf', shots).to_dict()
     whole = config if 'curriculum' in config else published
@@ -112,12 +123,18 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
         for ours, theirs in places.items():
             value = lookup(origin, ours)
             if settings.setdefault(theirs, value) != value:
-                raise CheckpointError(f'{source}: the released code has one {theirs}, this model has both '
-                                      f'{settings[theirs]} and {value} (model.{ours}); it cannot run there.')
+                raise CheckpointError(
+                    f'{source}: the released code has one {theirs}, this model has both '
+                    f'{settings[theirs]} and {value} (model.{ours}); it cannot run there.'
+                )
     settings['lr_scheduler'] = bool(whole.get('param_scheduler'))
     settings.update(_windows(config, published))
-    settings.update(zero_shot_split=f'{shots}-shot', feature_extraction_method=f'{shots}-shot',
-                    retrain_all=meta.get('stage') == 2, calibration_net_hidden_size=_CALIBRATION_HIDDEN)
+    settings.update(
+        zero_shot_split=f'{shots}-shot',
+        feature_extraction_method=f'{shots}-shot',
+        retrain_all=meta.get('stage') == 2,
+        calibration_net_hidden_size=_CALIBRATION_HIDDEN,
+    )
     for theirs, ours in (('audio', 'audio'), ('video', 'visual')):
         settings[f'input_size_{theirs}'] = lookup(meta, f'data_info.feature_dims.{ours}')
     if dataset:
@@ -126,14 +143,19 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     rebuilt = config_from_args(settings, dataset or 'ucf', shots).model.to_dict()
     for part in _PARTS:
         if odd := first_difference(config['model'].get(part), rebuilt[part], f'model.{part}'):
-            raise CheckpointError(f'{source}: the model has {odd.path}={odd.before!r}, the released code has only '
-                                  f'{odd.now!r}; it cannot run there.')
+            raise CheckpointError(
+                f'{source}: the model has {odd.path}={odd.before!r}, the released code has only '
+                f'{odd.now!r}; it cannot run there.'
+            )
     return settings
 
 
 def _windows(config: dict[str, Any], published: dict[str, Any]) -> dict[str, Any]:
-    windows = {phase: lookup(config.get(loader) or published[loader], 'dataset.window')
-               for phase in ('train', 'val', 'test') for loader in [f'{phase}_dataloader']}
+    windows = {
+        phase: lookup(config.get(loader) or published[loader], 'dataset.window')
+        for phase in ('train', 'val', 'test')
+        for loader in [f'{phase}_dataloader']
+    }
     settings = {}
     for mode, phases in (('train', ('train',)), ('test', ('val', 'test'))):
         fixed = all(windows[phase] for phase in phases)
@@ -147,19 +169,29 @@ def _windows(config: dict[str, Any], published: dict[str, Any]) -> dict[str, Any
 def _notes(config: dict[str, Any], dataset: str | None, converted: bool) -> list[str]:
     notes = []
     if dataset is None:
-        notes.append(f'The data set is unknown (data_root {config.get("data_root")!r}), so args.yaml has no '
-                     'dataset_name: give --dataset.')
+        notes.append(
+            f'The data set is unknown (data_root {config.get("data_root")!r}), so args.yaml has no '
+            'dataset_name: give --dataset.'
+        )
     ours = config.get('data_preprocessor') or config['model'].get('data_preprocessor')
     if ours != published_config(dataset or 'ucf', 5).data_preprocessor.to_dict():
-        notes.append('The model was trained on features prepared otherwise than the released code prepares them '
-                     '(data_preprocessor), so its scores will differ there.')
+        notes.append(
+            'The model was trained on features prepared otherwise than the released code prepares them '
+            '(data_preprocessor), so its scores will differ there.'
+        )
     if not converted and window_by_seconds(config, 'train'):
-        notes.append('The model was trained on audio windows that last as long as the visual ones. The released code '
-                     'cuts them shorter, so its scores will differ there.')
+        notes.append(
+            'The model was trained on audio windows that last as long as the visual ones. The released code '
+            'cuts them shorter, so its scores will differ there.'
+        )
     return notes
 
 
 def _unused(width: int) -> dict[str, Tensor]:
-    shapes = {'fc.1.weight': (_CALIBRATION_HIDDEN, width), 'fc.1.bias': (_CALIBRATION_HIDDEN,),
-              'fc.3.weight': (1, _CALIBRATION_HIDDEN), 'fc.3.bias': (1,)}
+    shapes = {
+        'fc.1.weight': (_CALIBRATION_HIDDEN, width),
+        'fc.1.bias': (_CALIBRATION_HIDDEN,),
+        'fc.3.weight': (1, _CALIBRATION_HIDDEN),
+        'fc.3.bias': (1,),
+    }
     return {UNUSED + name: torch.zeros(shape) for name, shape in shapes.items()}

@@ -41,9 +41,11 @@ FOLDERS = {
 }
 _STAGE_1 = ('stage1_base', 'stage1_novel', 'val_base', 'val_novel')
 # What is trained on, and what is evaluated on after it: these lists share no video. A draw counts with itself only.
-_APART = [*product(('stage1_base', 'stage1_novel'), ('val_base', 'val_novel')),
-          *product(_STAGE_1, ('test_base', *(f'test_novel_{d}' for d in range(3)))),
-          *((f'stage2_novel_{d}', test) for d in range(3) for test in ('test_base', f'test_novel_{d}'))]
+_APART = [
+    *product(('stage1_base', 'stage1_novel'), ('val_base', 'val_novel')),
+    *product(_STAGE_1, ('test_base', *(f'test_novel_{d}' for d in range(3)))),
+    *((f'stage2_novel_{d}', test) for d in range(3) for test in ('test_base', f'test_novel_{d}')),
+]
 _SECONDS = {'audio': 0.96, 'visual': 0.64}
 
 
@@ -53,9 +55,16 @@ def find_shots(root: str | Path) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
-def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] | None = None, dataset: str = 'auto',
-                    dtype: str = 'float32', text_order: str = 'name',
-                    on_progress: Callable[[int, int], None] | None = None) -> Path:
+def import_official(
+    root: str | Path,
+    out: str | Path,
+    *,
+    shots: Sequence[int] | None = None,
+    dataset: str = 'auto',
+    dtype: str = 'float32',
+    text_order: str = 'name',
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Make a feature store of one released data set; nothing in its pickles is run.
 
     A video that lies in several folders is stored once. Its id and label are checked to agree everywhere.
@@ -79,8 +88,9 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
     if not there:
         raise DataError(f'{root}/features has no K-shot folder. ROOT is the unzipped folder of one data set.')
     if absent:
-        raise DataError(f'{root}/features has no {absent[0]}-shot folder; it has K = {there}. Choose --shots among '
-                        'these.')
+        raise DataError(
+            f'{root}/features has no {absent[0]}-shot folder; it has K = {there}. Choose --shots among these.'
+        )
     if dataset not in ('auto', *DATASETS):
         raise ValueError(f'unknown dataset {dataset!r}; choose one of auto, {", ".join(DATASETS)}')
     if text_order not in ('name', 'released'):
@@ -93,9 +103,17 @@ def import_official(root: str | Path, out: str | Path, *, shots: Sequence[int] |
     labels = [label for label in names if label in present]
     texts, vectors = _class_words(root, name, shots[0], labels, names if text_order == 'released' else None)
     modalities = {key: dict(dim=_width(files[0], key), seconds_per_step=_SECONDS[key]) for key in _SECONDS}
-    with FeatureStoreWriter(out, name=f'{name}_fsl', modalities=modalities, classes=labels, texts=texts, dtype=dtype,
-                            source='features released with AV-DIFF (AVDIFF-GFSL)' if text_order == 'name' else
-                            'features released with AV-DIFF (AVDIFF-GFSL), word vectors in its order') as writer:
+    with FeatureStoreWriter(
+        out,
+        name=f'{name}_fsl',
+        modalities=modalities,
+        classes=labels,
+        texts=texts,
+        dtype=dtype,
+        source='features released with AV-DIFF (AVDIFF-GFSL)'
+        if text_order == 'name'
+        else 'features released with AV-DIFF (AVDIFF-GFSL), word vectors in its order',
+    ) as writer:
         writer.write_class_embeddings('word2vec', vectors)
         copier = _Copier(writer)
         for done, file in enumerate(files, 1):
@@ -132,19 +150,25 @@ class _Copier:
         audio, visual = _read_class(file.audio), _read_class(file.visual)
         if audio.keys() != visual.keys():
             odd = sorted(audio.keys() ^ visual.keys())
-            raise DataError(f'{file.audio} and {file.visual} hold different videos ({len(odd)} are in one only, e.g. '
-                            f'{odd[0]!r}). Unpack the data set again.')
+            raise DataError(
+                f'{file.audio} and {file.visual} hold different videos ({len(odd)} are in one only, e.g. '
+                f'{odd[0]!r}). Unpack the data set again.'
+            )
         for video in audio:
-            arrays = {'audio': _as_sequence(audio[video], video, file.audio),
-                      'visual': _as_sequence(visual[video], video, file.visual)}
+            arrays = {
+                'audio': _as_sequence(audio[video], video, file.audio),
+                'visual': _as_sequence(visual[video], video, file.visual),
+            }
             print_ = (file.label, zlib.crc32(arrays['visual'], zlib.crc32(arrays['audio'])))
             if video not in self._known:
                 self.writer.add(video, file.label, arrays)
                 self._known[video] = print_
             elif self._known[video] != print_:
-                raise DataError(f'{file.audio}: video {video!r} of class {file.label!r} differs from the one of the '
-                                f'same name read before (class {self._known[video][0]!r}). Unpack the data set again, '
-                                'or import one K at a time with --shots.')
+                raise DataError(
+                    f'{file.audio}: video {video!r} of class {file.label!r} differs from the one of the '
+                    f'same name read before (class {self._known[video][0]!r}). Unpack the data set again, '
+                    'or import one K at a time with --shots.'
+                )
         self.splits.setdefault(file.shots, {}).setdefault(file.split, []).extend(audio)
 
 
@@ -153,8 +177,10 @@ def _tell_dataset(root: Path, shots: int) -> str:
     found = [name for name, (vectors, _, _) in DATASETS.items() if (folder / vectors).is_file()]
     if len(found) != 1:
         wanted = ', '.join(entry[0] for entry in DATASETS.values())
-        raise DataError(f'{folder}: exactly one of {wanted} must be there, found {len(found)}. Name the data set with '
-                        '--dataset, or check ROOT.')
+        raise DataError(
+            f'{folder}: exactly one of {wanted} must be there, found {len(found)}. Name the data set with '
+            '--dataset, or check ROOT.'
+        )
     return found[0]
 
 
@@ -171,13 +197,17 @@ def _class_files(root: Path, shots: Sequence[int], names: Sequence[str], fold: b
             listed = {_key(name, fold) for name in read_lines(expected)}
             lacking = sorted(listed - {_key(path.stem, fold) for path in audio_files})
             if lacking:
-                raise DataError(f'{base / "audio" / folder} has no file of class {known.get(lacking[0], lacking[0])!r} '
-                                f'({len(lacking)} such), which {expected} lists. Unpack the data set again.')
+                raise DataError(
+                    f'{base / "audio" / folder} has no file of class {known.get(lacking[0], lacking[0])!r} '
+                    f'({len(lacking)} such), which {expected} lists. Unpack the data set again.'
+                )
             for path in audio_files:
                 label = known.get(_key(path.stem, fold))
                 if label is None:
-                    raise DataError(f'{path}: class {path.stem!r} is not in {root / "class-split" / "all_class.txt"}.'
-                                    + nearest(path.stem, names))
+                    raise DataError(
+                        f'{path}: class {path.stem!r} is not in {root / "class-split" / "all_class.txt"}.'
+                        + nearest(path.stem, names)
+                    )
                 yield _ClassFile(k, split, label, path, base / 'video' / folder / path.name)
 
 
@@ -187,8 +217,10 @@ def _check_apart(folder: Path, splits: dict[str, list[str]]) -> None:
         held_out = set(splits[evaluation])
         shared = [video for video in splits[training] if video in held_out]
         if shared:
-            raise DataError(f'{folder}: video {shared[0]!r} lies in {folders[training]}, to train on, and in '
-                            f'{folders[evaluation]}, to evaluate on ({len(shared)} such). Unpack the data set again.')
+            raise DataError(
+                f'{folder}: video {shared[0]!r} lies in {folders[training]}, to train on, and in '
+                f'{folders[evaluation]}, to evaluate on ({len(shared)} such). Unpack the data set again.'
+            )
 
 
 def _read_class(path: Path) -> dict[str, Any]:
@@ -199,8 +231,10 @@ def _read_class(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, IndexError):
         raise DataError(f'{path}: expected a dict with features and video_names.') from None
     if len(features) != len(ids) or len(set(ids)) != len(ids) or not ids:
-        raise DataError(f'{path}: {len(features)} features and {len(ids)} video names ({len(set(ids))} different); '
-                        'one of each is needed. Unpack the data set again.')
+        raise DataError(
+            f'{path}: {len(features)} features and {len(ids)} video names ({len(set(ids))} different); '
+            'one of each is needed. Unpack the data set again.'
+        )
     return dict(zip(ids, features, strict=True))
 
 
@@ -219,8 +253,9 @@ def _width(file: _ClassFile, key: str) -> int:
     return _as_sequence(values, video, getattr(file, key)).shape[1]
 
 
-def _class_words(root: Path, dataset: str, shots: int, labels: Sequence[str],
-                 ranked: Sequence[str] | None) -> tuple[list[str], np.ndarray]:
+def _class_words(
+    root: Path, dataset: str, shots: int, labels: Sequence[str], ranked: Sequence[str] | None
+) -> tuple[list[str], np.ndarray]:
     """Return each class in words, and its word vector, (C, 300): its own, or that of its place among all ``ranked``."""
     vectors_name, names_name, fold = DATASETS[dataset]
     names_path = root / 'class-split' / names_name
@@ -241,9 +276,11 @@ def _class_words(root: Path, dataset: str, shots: int, labels: Sequence[str],
     owners = texts
     if ranked is not None:
         if len(table) != len(ranked):
-            raise DataError(f'{vectors_path} has {len(table)} vectors for the {len(ranked)} classes of '
-                            f'{root / "class-split" / "all_class.txt"}; by position (text order: released) there must '
-                            'be one for each. Match them by name.')
+            raise DataError(
+                f'{vectors_path} has {len(table)} vectors for the {len(ranked)} classes of '
+                f'{root / "class-split" / "all_class.txt"}; by position (text order: released) there must '
+                'be one for each. Match them by name.'
+            )
         place = dict(zip(ranked, sorted(table), strict=True))
         owners = [place[label] for label in labels]
     try:

@@ -46,8 +46,16 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
 
 
-def convert(source: str | Path, *, dataset: str | None = None, shots: int | None = None, stage: int | None = None,
-            draw: int | None = None, data_root: str | Path | None = None, gamma: float | None = None) -> Conversion:
+def convert(
+    source: str | Path,
+    *,
+    dataset: str | None = None,
+    shots: int | None = None,
+    stage: int | None = None,
+    draw: int | None = None,
+    data_root: str | Path | None = None,
+    gamma: float | None = None,
+) -> Conversion:
     """Convert a released checkpoint.
 
     Args:
@@ -73,14 +81,32 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
     file = _checkpoint_file(run, draw)
     released = file.load()
     state = from_released(released['model'], str(file))
-    hint = '' if run.args else (f' No args.yaml lies beside it, so the published settings of {dataset} with {shots} '
-                                'shots were taken: check --dataset and --shots, or put its args.yaml there.')
+    hint = (
+        ''
+        if run.args
+        else (
+            f' No args.yaml lies beside it, so the published settings of {dataset} with {shots} '
+            'shots were taken: check --dataset and --shots, or put its args.yaml there.'
+        )
+    )
     _check_layers(released['model'], cfg, str(file), hint)
     info, phase = _data_info(state, str(file)), Phase(stage, 'full', draw)
-    meta = dict(format=FORMAT, avzoo_version=__version__, phase=phase.name, stage=stage, substage='full',
-                draw=phase.draw, dataset=dataset, num_shots=shots, epoch=released.get('epoch', 0), iter=0,
-                seed=cfg.randomness.seed, history=[], data_info=info,
-                source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}')
+    meta = dict(
+        format=FORMAT,
+        avzoo_version=__version__,
+        phase=phase.name,
+        stage=stage,
+        substage='full',
+        draw=phase.draw,
+        dataset=dataset,
+        num_shots=shots,
+        epoch=released.get('epoch', 0),
+        iter=0,
+        seed=cfg.randomness.seed,
+        history=[],
+        data_info=info,
+        source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}',
+    )
     notes = _complete(state, meta, cfg, data_root, gamma)
     if not run.args and shots not in PUBLISHED_SHOTS:
         notes.append(f'The authors published no settings for {shots} shots: those for 5 were taken.')
@@ -89,10 +115,19 @@ def convert(source: str | Path, *, dataset: str | None = None, shots: int | None
     meta['config'] = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
     meta['notes'] = notes
     unused = {k: v for k, v in released['model'].items() if k.startswith(UNUSED)}
-    kept = dict(epoch=released.get('epoch'), metric=released.get('metric'), optimizer=released.get('optimizer', {}),
-                keys=list(released['model']), unused=unused)
-    return Conversion(dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=kept),
-                      meta['config'], str(file), notes)
+    kept = dict(
+        epoch=released.get('epoch'),
+        metric=released.get('metric'),
+        optimizer=released.get('optimizer', {}),
+        keys=list(released['model']),
+        unused=unused,
+    )
+    return Conversion(
+        dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=kept),
+        meta['config'],
+        str(file),
+        notes,
+    )
 
 
 def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None, stage: int | None) -> ReleasedRun:
@@ -101,8 +136,9 @@ def _choose(runs: Sequence[ReleasedRun], dataset: str | None, shots: int | None,
     wanted = dict(dataset=dataset, shots=shots, stage=stage)
     unreadable = [run.problem for run in runs if run.problem]
     runs = [run for run in runs if not run.problem]
-    fitting = ([run for run in runs if all(v in (None, getattr(run, k)) for k, v in wanted.items())]
-               or [run for run in runs if all(v is None or run.may_be(k, v) for k, v in wanted.items())])
+    fitting = [run for run in runs if all(v in (None, getattr(run, k)) for k, v in wanted.items())] or [
+        run for run in runs if all(v is None or run.may_be(k, v) for k, v in wanted.items())
+    ]
     if len(fitting) == 1:
         return fitting[0]
     asked = ', '.join(f'{k} {v}' for k, v in wanted.items() if v is not None) or 'nothing in particular'
@@ -127,8 +163,10 @@ def _facts(run: ReleasedRun, dataset: str | None, shots: int | None, stage: int 
     if missing:
         for file in run.files.values():  # What is no checkpoint at all is told first.
             file.load()
-        raise CheckpointError(f'{run.name}: there is no args.yaml that tells what it was trained on. Put it beside the '
-                              f'checkpoint, or give {missing}; the published settings are then taken.')
+        raise CheckpointError(
+            f'{run.name}: there is no args.yaml that tells what it was trained on. Put it beside the '
+            f'checkpoint, or give {missing}; the published settings are then taken.'
+        )
     return facts['dataset'], facts['shots'], facts['stage']
 
 
@@ -151,77 +189,103 @@ def _checkpoint_file(run: ReleasedRun, draw: int | None) -> ReleasedFile:
         return next(iter(run.files.values()))
     if draw is not None:
         folder = 'checkpoints' + (f'_{draw}' if draw else '')
-        epochs = {int(m[1]): f for name, f in run.files.items()
-                  if (m := re.fullmatch(rf'{folder}/AVDiff_score_ckpt_([0-9]{{1,6}})\.pt', name))}
+        epochs = {
+            int(m[1]): f
+            for name, f in run.files.items()
+            if (m := re.fullmatch(rf'{folder}/AVDiff_score_ckpt_([0-9]{{1,6}})\.pt', name))
+        }
         if epochs:
             return epochs[max(epochs)]
     if 'AVDiff_score.pt' in run.files and not draw:
         return run.files['AVDiff_score.pt']
     wanted = [] if draw is None else [f'checkpoints{f"_{draw}" if draw else ""}/AVDiff_score_ckpt_N.pt']
     wanted += [] if draw else ['AVDiff_score.pt']
-    raise CheckpointError(f'{run} holds no checkpoint' + (f' of draw {draw}' if draw is not None else '') +
-                          f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. Expected: '
-                          f'{" or ".join(wanted)}. A .pt can also be named itself, out of an archive once it is '
-                          'unpacked.')
+    raise CheckpointError(
+        f'{run} holds no checkpoint'
+        + (f' of draw {draw}' if draw is not None else '')
+        + f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. Expected: '
+        f'{" or ".join(wanted)}. A .pt can also be named itself, out of an archive once it is '
+        'unpacked.'
+    )
 
 
 def _check_layers(released: dict[str, Tensor], cfg: Config, source: str, hint: str) -> None:
     """Compare what the settings say about the layers with their names, before a model is built."""
     depth = len({key.split('.')[2] for key in released if key.startswith('Audio_visual_transformer.layers.')})
     if depth != cfg.model.fusion.depth:
-        raise CheckpointError(f'{source} does not fit its settings: they say transformer_depth: '
-                              f'{cfg.model.fusion.depth}, it has {depth} layers.{hint}')
+        raise CheckpointError(
+            f'{source} does not fit its settings: they say transformer_depth: '
+            f'{cfg.model.fusion.depth}, it has {depth} layers.{hint}'
+        )
     dropout = cfg.model.generator.noise_predictor.dropout
     if ('generator.fc.4.weight' in released) != (dropout > 0):
-        raise CheckpointError(f'{source} does not fit its settings: they say diffusion_dropout_value: {dropout}, but '
-                              f'its layers are numbered {"without" if dropout > 0 else "with"} dropout.{hint}')
+        raise CheckpointError(
+            f'{source} does not fit its settings: they say diffusion_dropout_value: {dropout}, but '
+            f'its layers are numbered {"without" if dropout > 0 else "with"} dropout.{hint}'
+        )
 
 
 def _data_info(state: dict[str, Tensor], source: str) -> dict[str, Any]:
-    names = dict(head='head.fc.weight', generator='generator.noise_predictor.net.1.weight',
-                 **{m: f'encoders.{m}.net.0.weight' for m in _SECONDS})
+    names = dict(
+        head='head.fc.weight',
+        generator='generator.noise_predictor.net.1.weight',
+        **{m: f'encoders.{m}.net.0.weight' for m in _SECONDS},
+    )
     shapes = {part: tuple(state[name].shape) for part, name in names.items()}
     for part, shape in shapes.items():
         if len(shape) != 2:
-            raise CheckpointError(f'{source}: {names[part]} (avzoo\'s name) has the shape {shape}; two dimensions were '
-                                  'expected.')
+            raise CheckpointError(
+                f"{source}: {names[part]} (avzoo's name) has the shape {shape}; two dimensions were expected."
+            )
     num_classes, dim = shapes['head']
     embedding_dim = shapes['generator'][1] - dim - 1  # The noise predictor reads x_t, t and w.
     feature_dims = {m: shapes[m][1] for m in _SECONDS}
     for what, size in {'classes': num_classes, 'wide class vectors': embedding_dim, **feature_dims}.items():
         if not 1 <= size <= _MAX_WIDTH:
-            raise CheckpointError(f'{source} is no checkpoint of AV-DIFF: by its shapes it has {size} {what}, where '
-                                  f'1 to {_MAX_WIDTH} make sense.')
-    return dict(feature_dims=feature_dims, seconds_per_step=dict(_SECONDS), num_classes=num_classes,
-                embedding_dim=embedding_dim)
+            raise CheckpointError(
+                f'{source} is no checkpoint of AV-DIFF: by its shapes it has {size} {what}, where '
+                f'1 to {_MAX_WIDTH} make sense.'
+            )
+    return dict(
+        feature_dims=feature_dims, seconds_per_step=dict(_SECONDS), num_classes=num_classes, embedding_dim=embedding_dim
+    )
 
 
-def _complete(state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_root: str | Path | None,
-              gamma: float | None) -> list[str]:
+def _complete(
+    state: dict[str, Tensor], meta: dict[str, Any], cfg: Config, data_root: str | Path | None, gamma: float | None
+) -> list[str]:
     """Add what the released checkpoint does not hold; return what stays unknown."""
     info, notes = meta['data_info'], []
     vectors = torch.zeros(info['num_classes'], info['embedding_dim'])
     if data_root is None:
-        notes.append('Class names and class vectors are unknown, as no feature store was given (--data-root): the '
-                     'vectors are zeros. tools/test.py needs neither; tools/predict.py needs the names.')
+        notes.append(
+            'Class names and class vectors are unknown, as no feature store was given (--data-root): the '
+            'vectors are zeros. tools/test.py needs neither; tools/predict.py needs the names.'
+        )
     else:
         splits = (f'stage{meta["stage"]}_base',)
         data = GFSLDataset(data_root, splits=splits, num_shots=cfg.num_shots)
         if data.data_info != info:
             odd = first_difference(data.data_info, info)
-            raise CheckpointError(f'{data_root} does not fit the checkpoint: {odd.path} is {odd.before} in the store '
-                                  f'(stage {meta["stage"]}, {cfg.num_shots} shots) and {odd.now} in the checkpoint. '
-                                  'Check --data-root and, where no args.yaml tells them, --stage and --shots.')
+            raise CheckpointError(
+                f'{data_root} does not fit the checkpoint: {odd.path} is {odd.before} in the store '
+                f'(stage {meta["stage"]}, {cfg.num_shots} shots) and {odd.now} in the checkpoint. '
+                'Check --data-root and, where no args.yaml tells them, --stage and --shots.'
+            )
         vectors = torch.from_numpy(data.class_embeddings)
         meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
     if gamma is None:
-        notes.append('The calibration is unknown: gamma is 0. tools/test.py CONFIG CHECKPOINT --split val --gamma '
-                     'search finds it on validation, with the checkpoint of stage 1; convert again with --gamma.')
+        notes.append(
+            'The calibration is unknown: gamma is 0. tools/test.py CONFIG CHECKPOINT --split val --gamma '
+            'search finds it on validation, with the checkpoint of stage 1; convert again with --gamma.'
+        )
     if window_by_seconds(cfg.to_dict(), 'test'):
-        notes.append('The released code cuts audio windows shorter than the visual ones beside them. The config cuts '
-                     'both by seconds; to score what the released code scores, add --cfg-options '
-                     'test_dataloader.dataset.window.audio_length=released, and with --split val the same of '
-                     'val_dataloader.')
+        notes.append(
+            'The released code cuts audio windows shorter than the visual ones beside them. The config cuts '
+            'both by seconds; to score what the released code scores, add --cfg-options '
+            'test_dataloader.dataset.window.audio_length=released, and with --split val the same of '
+            'val_dataloader.'
+        )
     state['conditioner.vectors'] = vectors
     state['gamma'] = torch.tensor(gamma or 0.0, dtype=torch.float64)
     return notes

@@ -15,8 +15,19 @@ OWN = ('conditioner.vectors', 'gamma')
 
 _BATCH_NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
 _PLACE = 'position_encoder_block.'
-_LAYER = ('attn.to_q.weight', 'attn.to_k.weight', 'attn.to_v.weight', 'attn.to_out.0.weight', 'attn.to_out.0.bias',
-          'ff.net.0.weight', 'ff.net.0.bias', 'ff.net.3.weight', 'ff.net.3.bias', 'norm.weight', 'norm.bias')
+_LAYER = (
+    'attn.to_q.weight',
+    'attn.to_k.weight',
+    'attn.to_v.weight',
+    'attn.to_out.0.weight',
+    'attn.to_out.0.bias',
+    'ff.net.0.weight',
+    'ff.net.0.bias',
+    'ff.net.3.weight',
+    'ff.net.3.bias',
+    'norm.weight',
+    'norm.bias',
+)
 _LAYER_NAMES = (('attn.to_out.0', 'attn.to_out'), ('ff.net.0', 'mlp.fc1'), ('ff.net.3', 'mlp.fc2'))
 # Shapes that differ: a vector kept as a table of one row, linear layers written as convolutions of width 1.
 _LEADING_ONE = (f'{_PLACE}pad_embedding.weight',)
@@ -33,22 +44,31 @@ def key_pairs(depth: int, generator_dropout: bool) -> dict[str, str]:
     """
     pairs = {'cls_token': 'fusion.summary'}
     pairs.update(_mlp('A_enc', 'encoders.audio') | _mlp('V_enc', 'encoders.visual'))
-    pairs.update({
-        f'{_PLACE}fourier_randn': 'embedding.frequencies', f'{_PLACE}modal_embedding.weight': 'embedding.modality',
-        f'{_PLACE}fourier_embeddings.weight': 'embedding.time_proj.weight',
-        f'{_PLACE}fourier_embeddings.bias': 'embedding.time_proj.bias',
-        f'{_PLACE}pad_embedding.weight': 'embedding.padding'})
+    pairs.update(
+        {
+            f'{_PLACE}fourier_randn': 'embedding.frequencies',
+            f'{_PLACE}modal_embedding.weight': 'embedding.modality',
+            f'{_PLACE}fourier_embeddings.weight': 'embedding.time_proj.weight',
+            f'{_PLACE}fourier_embeddings.bias': 'embedding.time_proj.bias',
+            f'{_PLACE}pad_embedding.weight': 'embedding.padding',
+        }
+    )
     for theirs, ours in (('audio', 'audio'), ('video', 'visual')):
-        pairs.update({f'{_PLACE}out_proj_{theirs}.{leaf}': f'embedding.out_proj.{ours}.{leaf}'
-                      for leaf in ('weight', 'bias')})
+        pairs.update(
+            {f'{_PLACE}out_proj_{theirs}.{leaf}': f'embedding.out_proj.{ours}.{leaf}' for leaf in ('weight', 'bias')}
+        )
     for layer in range(depth):
         for name in _LAYER:
             pairs[f'Audio_visual_transformer.layers.{layer}.{name}'] = f'fusion.layers.{layer}.{_layer_name(name)}'
     pairs.update({f'classifier.{leaf}': f'head.fc.{leaf}' for leaf in ('weight', 'bias')})
     pairs.update(_mlp('O_proj', 'projector'))
     for theirs, ours in ((1, 1), (4 if generator_dropout else 3, 4)):
-        pairs.update({f'generator.fc.{theirs}.{leaf}': f'generator.noise_predictor.net.{ours}.{leaf}'
-                      for leaf in ('weight', 'bias')})
+        pairs.update(
+            {
+                f'generator.fc.{theirs}.{leaf}': f'generator.noise_predictor.net.{ours}.{leaf}'
+                for leaf in ('weight', 'bias')
+            }
+        )
     return pairs
 
 
@@ -87,8 +107,12 @@ def to_released(state: dict[str, Tensor], source: str, *, generator_dropout: boo
 
 
 def _mlp(theirs: str, ours: str) -> dict[str, str]:
-    leaves = [f'{i}.{leaf}' for linear, norm in ((0, 1), (4, 5))
-              for i, names in ((linear, ('weight', 'bias')), (norm, _BATCH_NORM)) for leaf in names]
+    leaves = [
+        f'{i}.{leaf}'
+        for linear, norm in ((0, 1), (4, 5))
+        for i, names in ((linear, ('weight', 'bias')), (norm, _BATCH_NORM))
+        for leaf in names
+    ]
     return {f'{theirs}.fc.{leaf}': f'{ours}.net.{leaf}' for leaf in leaves}
 
 
@@ -107,22 +131,31 @@ def _check_keys(wanted: Iterable[str], found: set[str], source: str, model: str)
     wanted = set(wanted)
     missing, extra = sorted(wanted - found), sorted(found - wanted)
     if 2 * len(wanted & found) < len(wanted):
-        raise CheckpointError(f'{source} is a checkpoint of another architecture: of the {len(wanted)} tensors of '
-                              f'{model} it has {len(wanted & found)} (it lacks e.g. {missing[0]}). Only AV-DIFF is '
-                              'converted; check the path.')
-    problems = [f'{title} {len(names)} ({", ".join(map(shown, names[:3]))}{", ..." if len(names) > 3 else ""})'
-                for title, names in (('lacks', missing), ('has beyond them', extra)) if names]
+        raise CheckpointError(
+            f'{source} is a checkpoint of another architecture: of the {len(wanted)} tensors of '
+            f'{model} it has {len(wanted & found)} (it lacks e.g. {missing[0]}). Only AV-DIFF is '
+            'converted; check the path.'
+        )
+    problems = [
+        f'{title} {len(names)} ({", ".join(map(shown, names[:3]))}{", ..." if len(names) > 3 else ""})'
+        for title, names in (('lacks', missing), ('has beyond them', extra))
+        if names
+    ]
     if problems:
-        raise CheckpointError(f'{source} does not hold the tensors of {model}: it {" and ".join(problems)}. Take a '
-                              'complete checkpoint of the plain AV-DIFF model.')
+        raise CheckpointError(
+            f'{source} does not hold the tensors of {model}: it {" and ".join(problems)}. Take a '
+            'complete checkpoint of the plain AV-DIFF model.'
+        )
 
 
 def _squeeze(key: str, tensor: Tensor, source: str) -> Tensor:
     if key in _LEADING_ONE + _TRAILING_ONE:
         dims, place = (2, 0) if key in _LEADING_ONE else (3, -1)
         if tensor.dim() != dims or tensor.shape[place] != 1:
-            raise CheckpointError(f'{source}: {key} has the shape {tuple(tensor.shape)}; {dims} dimensions were '
-                                  f'expected, the {"first" if place == 0 else "last"} of size 1.')
+            raise CheckpointError(
+                f'{source}: {key} has the shape {tuple(tensor.shape)}; {dims} dimensions were '
+                f'expected, the {"first" if place == 0 else "last"} of size 1.'
+            )
         return tensor.squeeze(place).clone()
     return tensor
 

@@ -103,8 +103,10 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     content = load_tensors(file, name, 'Get it again from its origin.')
     state = content.get('model') if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise CheckpointError(f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
-                              'expected. Avzoo\'s own checkpoints need no conversion, and go back with --reverse.')
+        raise CheckpointError(
+            f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
+            "expected. Avzoo's own checkpoints need no conversion, and go back with --reverse."
+        )
     epoch = content.get('epoch', 0)
     if type(epoch) is not int or epoch < 0:
         raise CheckpointError(f'{name} is no checkpoint of the released code: its epoch is no number of epochs.')
@@ -132,8 +134,10 @@ def find_runs(source: Path) -> list[ReleasedRun]:
             files = {name: ReleasedFile(source, name) for name in members}
             settings = {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
     if not settings:
-        raise CheckpointError(f'{source} holds no args.yaml, by which run folders of the released code are found. A '
-                              '.pt without one is named itself, with --dataset, --shots and --stage.')
+        raise CheckpointError(
+            f'{source} holds no args.yaml, by which run folders of the released code are found. A '
+            '.pt without one is named itself, with --dataset, --shots and --stage.'
+        )
     runs = [_run(name, text, files, source) for name, text in sorted(settings.items())]
     if all(run.problem for run in runs):
         raise CheckpointError(runs[0].problem)
@@ -142,8 +146,11 @@ def find_runs(source: Path) -> list[ReleasedRun]:
 
 def _run(settings: str, text: bytes | Path, files: dict[str, ReleasedFile], source: Path) -> ReleasedRun:
     folder = PurePosixPath(settings).parent
-    own = {PurePosixPath(name).relative_to(folder).as_posix(): file for name, file in files.items()
-           if PurePosixPath(name).is_relative_to(folder) and name.endswith('.pt')}
+    own = {
+        PurePosixPath(name).relative_to(folder).as_posix(): file
+        for name, file in files.items()
+        if PurePosixPath(name).is_relative_to(folder) and name.endswith('.pt')
+    }
     name = f'{source}:{folder}' if str(folder) != '.' else str(source)
     try:
         text = _read_file(text) if isinstance(text, Path) else text
@@ -198,8 +205,10 @@ def _check_members(archive: zipfile.ZipFile, source: str, limit: int | None) -> 
         if not name.isprintable():
             raise CheckpointError(f'{source} has the member {info.filename!r}, which is no name. It was not opened.')
         if name.startswith('/') or '..' in name.split('/') or re.match('[A-Za-z]:', name):
-            raise CheckpointError(f'{source} has the member {info.filename!r}, which leads out of the archive. '
-                                  'It was not opened; get it again from its origin.')
+            raise CheckpointError(
+                f'{source} has the member {info.filename!r}, which leads out of the archive. '
+                'It was not opened; get it again from its origin.'
+            )
         if stat.S_ISLNK(info.external_attr >> 16):
             raise CheckpointError(f'{source} has the member {info.filename!r}, which is a link. It was not opened.')
         _check_size(info, source, _MAX_CHECKPOINT)
@@ -211,15 +220,19 @@ def _check_members(archive: zipfile.ZipFile, source: str, limit: int | None) -> 
 
 def _check_size(info: zipfile.ZipInfo, source: str, limit: int) -> None:
     if info.file_size > limit or info.file_size > max(_MAX_YAML, _MAX_RATIO * info.compress_size):
-        raise CheckpointError(f'{source} has the member {info.filename!r}, which unpacks from {info.compress_size} to '
-                              f'{info.file_size} bytes. That is out of proportion; it was not opened.')
+        raise CheckpointError(
+            f'{source} has the member {info.filename!r}, which unpacks from {info.compress_size} to '
+            f'{info.file_size} bytes. That is out of proportion; it was not opened.'
+        )
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
     _check_size(info, str(archive.filename), limit)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise CheckpointError(f'{archive.filename}:{info.filename} is packed in a way that cannot be read piece by '
-                              'piece, so its size is unknown; it was not opened. Pack it with deflate.')
+        raise CheckpointError(
+            f'{archive.filename}:{info.filename} is packed in a way that cannot be read piece by '
+            'piece, so its size is unknown; it was not opened. Pack it with deflate.'
+        )
     try:
         with archive.open(info) as file:  # However much it unpacks to, no more is read than it says.
             return file.read(info.file_size)

@@ -11,30 +11,50 @@ from avzoo.utils.errors import CheckpointError
 DATASETS = {'VGGSound': 'vgg', 'UCF': 'ucf', 'ActivityNet': 'activitynet'}
 # Settings with which the released model is AV-DIFF as avzoo builds it.
 PLAIN = dict(
-    final_model=True, use_diffusion_model=True, transformer_use_embedding_net=True, embeddings_batch_norm=True,
-    transformer_use_class_token=True, transformer_embedding_modality=True,
-    transformer_embedding_time_embed_type='sinusoid', transformer_embedding_embed_augment_position=False,
-    attention_type='m_to_o_stream', audio_only=False, video_only=False, use_diffusion_batch_norm=False,
-    number_layers_diffusion=1, selavi=False)
+    final_model=True,
+    use_diffusion_model=True,
+    transformer_use_embedding_net=True,
+    embeddings_batch_norm=True,
+    transformer_use_class_token=True,
+    transformer_embedding_modality=True,
+    transformer_embedding_time_embed_type='sinusoid',
+    transformer_embedding_embed_augment_position=False,
+    attention_type='m_to_o_stream',
+    audio_only=False,
+    video_only=False,
+    use_diffusion_batch_norm=False,
+    number_layers_diffusion=1,
+    selavi=False,
+)
 # Where each number of the model stands in both.
 MODEL = {
-    'encoders.audio.hidden_dim': 'embeddings_hidden_size', 'encoders.visual.hidden_dim': 'embeddings_hidden_size',
-    'encoders.audio.out_dim': 'transformer_dim', 'encoders.visual.out_dim': 'transformer_dim',
-    'encoders.audio.dropout': 'embedding_dropout', 'encoders.visual.dropout': 'embedding_dropout',
-    'embedding.embed_dim': 'transformer_embedding_dim', 'embedding.dropout': 'transformer_embedding_dropout',
+    'encoders.audio.hidden_dim': 'embeddings_hidden_size',
+    'encoders.visual.hidden_dim': 'embeddings_hidden_size',
+    'encoders.audio.out_dim': 'transformer_dim',
+    'encoders.visual.out_dim': 'transformer_dim',
+    'encoders.audio.dropout': 'embedding_dropout',
+    'encoders.visual.dropout': 'embedding_dropout',
+    'embedding.embed_dim': 'transformer_embedding_dim',
+    'embedding.dropout': 'transformer_embedding_dropout',
     'embedding.fourier_scale': 'transformer_embedding_fourier_scale',
-    'fusion.depth': 'transformer_depth', 'fusion.switch_after': 'layer_change_attention',
-    'fusion.num_heads': 'transformer_heads', 'fusion.head_dim': 'transformer_dim_head',
-    'fusion.mlp_dim': 'transformer_mlp_dim', 'fusion.dropout': 'transformer_dropout',
-    'projector.hidden_dim': 'decoder_hidden_size', 'projector.out_dim': 'output_dimension_transformer',
+    'fusion.depth': 'transformer_depth',
+    'fusion.switch_after': 'layer_change_attention',
+    'fusion.num_heads': 'transformer_heads',
+    'fusion.head_dim': 'transformer_dim_head',
+    'fusion.mlp_dim': 'transformer_mlp_dim',
+    'fusion.dropout': 'transformer_dropout',
+    'projector.hidden_dim': 'decoder_hidden_size',
+    'projector.out_dim': 'output_dimension_transformer',
     'projector.dropout': 'decoder_dropout',
     'generator.schedule.num_steps': 'diffusion_steps',
     'generator.noise_predictor.hidden_dim': 'generator_hidden_size',
     'generator.noise_predictor.dropout': 'diffusion_dropout_value',
 }
 TRAINING = {
-    'train_dataloader.batch_size': 'bs', 'train_dataloader.batch_sampler.num_batches': 'n_batches',
-    'optim_wrapper.optimizer.lr': 'lr', 'randomness.seed': 'seed',
+    'train_dataloader.batch_size': 'bs',
+    'train_dataloader.batch_sampler.num_batches': 'n_batches',
+    'optim_wrapper.optimizer.lr': 'lr',
+    'randomness.seed': 'seed',
 }
 CURRICULUM = {'curriculum.base.max_epochs': 'epochs', 'curriculum.full.max_epochs': 'epochs_fine_tune'}
 
@@ -49,8 +69,10 @@ def _whole(low: int, high: int) -> _Rule:
 
 
 def _choice(*options: Any) -> _Rule:
-    words = ' or '.join('null' if option is None else str(option).lower() if isinstance(option, bool) else str(option)
-                        for option in options)
+    words = ' or '.join(
+        'null' if option is None else str(option).lower() if isinstance(option, bool) else str(option)
+        for option in options
+    )
     return lambda value: any(type(value) is type(option) and value == option for option in options), words
 
 
@@ -62,21 +84,56 @@ _TEXT: _Rule = (lambda value: isinstance(value, str), 'a text')
 
 _RULES: dict[str, _Rule] = {
     **{name: _choice(value) for name, value in PLAIN.items()},
-    **dict.fromkeys(('embeddings_hidden_size', 'transformer_dim', 'transformer_embedding_dim', 'transformer_heads',
-                     'transformer_dim_head', 'transformer_mlp_dim', 'decoder_hidden_size',
-                     'output_dimension_transformer', 'generator_hidden_size'), _WIDTH),
-    **dict.fromkeys(('embedding_dropout', 'transformer_embedding_dropout', 'transformer_dropout', 'decoder_dropout',
-                     'diffusion_dropout_value'), _SHARE),
-    **dict.fromkeys(('diffusion_steps', 'bs', 'n_batches', 'epochs', 'epochs_fine_tune', 'batch_seqlen_train_maxlen',
-                     'batch_seqlen_val_maxlen', 'batch_seqlen_test_maxlen'), _COUNT),
-    'transformer_depth': _whole(1, 1000), 'layer_change_attention': _whole(0, 1000),
-    'transformer_embedding_fourier_scale': _SCALE, 'lr': _RATE, 'seed': _whole(0, (1 << 32) - 1),
+    **dict.fromkeys(
+        (
+            'embeddings_hidden_size',
+            'transformer_dim',
+            'transformer_embedding_dim',
+            'transformer_heads',
+            'transformer_dim_head',
+            'transformer_mlp_dim',
+            'decoder_hidden_size',
+            'output_dimension_transformer',
+            'generator_hidden_size',
+        ),
+        _WIDTH,
+    ),
+    **dict.fromkeys(
+        (
+            'embedding_dropout',
+            'transformer_embedding_dropout',
+            'transformer_dropout',
+            'decoder_dropout',
+            'diffusion_dropout_value',
+        ),
+        _SHARE,
+    ),
+    **dict.fromkeys(
+        (
+            'diffusion_steps',
+            'bs',
+            'n_batches',
+            'epochs',
+            'epochs_fine_tune',
+            'batch_seqlen_train_maxlen',
+            'batch_seqlen_val_maxlen',
+            'batch_seqlen_test_maxlen',
+        ),
+        _COUNT,
+    ),
+    'transformer_depth': _whole(1, 1000),
+    'layer_change_attention': _whole(0, 1000),
+    'transformer_embedding_fourier_scale': _SCALE,
+    'lr': _RATE,
+    'seed': _whole(0, (1 << 32) - 1),
     'lr_scheduler': _SWITCH,
     **dict.fromkeys(('batch_seqlen_train', 'batch_seqlen_test'), _choice('max', 'fixed')),
     **dict.fromkeys(('batch_seqlen_train_trim', 'batch_seqlen_test_trim'), _choice('random', 'center')),
     'dataset_name': _choice(*DATASETS),
-    'zero_shot_split': (lambda value: isinstance(value, str) and bool(not value or _SHOTS.fullmatch(value)),
-                        'a text such as 5-shot'),
+    'zero_shot_split': (
+        lambda value: isinstance(value, str) and bool(not value or _SHOTS.fullmatch(value)),
+        'a text such as 5-shot',
+    ),
     # An option that was not given is null, which the released code takes as false.
     'retrain_all': _choice(True, False, None),
 }
@@ -120,8 +177,10 @@ def check_settings(args: dict[str, Any], name: str) -> None:
             lengths = {f'batch_seqlen_{phase}_maxlen' for phase in {mode, 'val' if mode == 'test' else mode}}
             missing += sorted({*lengths, f'batch_seqlen_{mode}_trim'} - args.keys())
     if missing:
-        raise CheckpointError(f'{name}: args.yaml lacks {len(missing)} settings of AV-DIFF, such as {missing[0]}. '
-                              'Take the run folder as the released code wrote it.')
+        raise CheckpointError(
+            f'{name}: args.yaml lacks {len(missing)} settings of AV-DIFF, such as {missing[0]}. '
+            'Take the run folder as the released code wrote it.'
+        )
 
 
 def shots_of(split: Any) -> int | None:
@@ -149,8 +208,9 @@ def _check_flat(text: bytes) -> None:
         elif isinstance(event, yaml.NodeEvent) and depth == 0:
             raise ValueError('it does not begin with such a line')
         elif isinstance(event, yaml.NodeEvent):
-            raise ValueError(f'{latest[:40]!r} has a value that is no number, text, true or false (line '
-                             f'{event.start_mark.line + 1})')
+            raise ValueError(
+                f'{latest[:40]!r} has a value that is no number, text, true or false (line {event.start_mark.line + 1})'
+            )
 
 
 def _first_line(error: Exception) -> str:

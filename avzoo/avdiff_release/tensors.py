@@ -18,8 +18,9 @@ def check_names(state: Any, source: str) -> None:
     """
     odd = [key for key in state if not isinstance(key, str)] if isinstance(state, dict) else [state]
     if odd:
-        raise CheckpointError(f'{source} has {repr(odd[0])[:40]} where the name of a tensor belongs; it is no '
-                              'checkpoint of AV-DIFF.')
+        raise CheckpointError(
+            f'{source} has {repr(odd[0])[:40]} where the name of a tensor belongs; it is no checkpoint of AV-DIFF.'
+        )
 
 
 def check_tensors(state: dict[str, Any], source: str) -> None:

@@ -9,8 +9,16 @@ from avzoo.checkpoints.zoo_weights import is_extra_state
 from avzoo.utils.errors import CheckpointError
 
 
-def carry_class_rows(state: Mapping[str, Tensor], model: nn.Module, wider: nn.Module, *, before: Sequence[str],
-                  now: Sequence[str], keep: Sequence[str], source: str) -> dict[str, Tensor]:
+def carry_class_rows(
+    state: Mapping[str, Tensor],
+    model: nn.Module,
+    wider: nn.Module,
+    *,
+    before: Sequence[str],
+    now: Sequence[str],
+    keep: Sequence[str],
+    source: str,
+) -> dict[str, Tensor]:
     """Return a state dict for ``model``: rows of kept classes and all else from ``state``, new rows from ``model``.
 
     Which axis of which tensor counts classes is seen by comparing with a model of one class more.
@@ -27,8 +35,10 @@ def carry_class_rows(state: Mapping[str, Tensor], model: nn.Module, wider: nn.Mo
     own = {key: value for key, value in model.state_dict().items() if not is_extra_state(key)}
     odd = sorted(own.keys() ^ {key for key in state if not is_extra_state(key)})
     if odd:
-        raise CheckpointError(f'{source} does not fit the config: {len(odd)} weights differ by name, the first is '
-                              f'{odd[0]}. Use the config that it was trained with.')
+        raise CheckpointError(
+            f'{source} does not fit the config: {len(odd)} weights differ by name, the first is '
+            f'{odd[0]}. Use the config that it was trained with.'
+        )
     more = wider.state_dict()
     places = {name: i for i, name in enumerate(before)}
     columns = {name: i for i, name in enumerate(now)}
@@ -41,11 +51,15 @@ def carry_class_rows(state: Mapping[str, Tensor], model: nn.Module, wider: nn.Mo
         if axes:
             expected[axes[0]] = len(before)
             if len(axes) > 1 or fresh.shape[axes[0]] != len(now):
-                raise CheckpointError(f'{key} counts classes in a way that cannot be carried over to others; adapt a '
-                                      'model with another head.')
+                raise CheckpointError(
+                    f'{key} counts classes in a way that cannot be carried over to others; adapt a '
+                    'model with another head.'
+                )
         if list(old.shape) != expected:
-            raise CheckpointError(f'{source} does not fit the config: {key} is {tuple(old.shape)} where '
-                                  f'{tuple(expected)} is needed. Use the config that it was trained with.')
+            raise CheckpointError(
+                f'{source} does not fit the config: {key} is {tuple(old.shape)} where '
+                f'{tuple(expected)} is needed. Use the config that it was trained with.'
+            )
         if axes:
             carried[key] = fresh.clone().index_copy_(axes[0], new_rows, old.index_select(axes[0], old_rows).to(fresh))
         else:

@@ -19,8 +19,9 @@ def class_columns(meta: dict[str, Any], source: str | os.PathLike) -> tuple[list
     classes, base_mask = list(require_meta(meta, 'classes', source)), list(require_meta(meta, 'base_mask', source))
     scored = require_meta(meta, 'data_info', source)['num_classes']
     if not len(classes) == len(base_mask) == scored:
-        raise CheckpointError(f'{source} names {len(classes)} classes (base_mask: {len(base_mask)}) and scores '
-                              f'{scored}; it is damaged.')
+        raise CheckpointError(
+            f'{source} names {len(classes)} classes (base_mask: {len(base_mask)}) and scores {scored}; it is damaged.'
+        )
     return classes, base_mask
 
 
@@ -31,6 +32,8 @@ def require_meta(meta: dict[str, Any], key: str, source: str | os.PathLike) -> A
         CheckpointError: If it does not say.
     """
     if key not in meta:
-        raise CheckpointError(f'{source} does not say its {key}. A checkpoint of tools/train.py does; one of the '
-                              'authors must be converted with --data-root STORE to learn it.')
+        raise CheckpointError(
+            f'{source} does not say its {key}. A checkpoint of tools/train.py does; one of the '
+            'authors must be converted with --data-root STORE to learn it.'
+        )
     return meta[key]

@@ -29,9 +29,11 @@ def load_tensors(file: Path | io.BytesIO, name: str, cure: str) -> Any:
             return torch.load(file, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:  # Its text advises to open the file all the same.
         named = re.search(r'GLOBAL (\S+)', str(error))
-        raise CheckpointError(f'{name} holds objects other than tensors and plain values'
-                              f'{f" ({named[1]})" if named else ""}, or is no checkpoint at all. It was not opened, '
-                              f'since that could run code. {cure}') from error
+        raise CheckpointError(
+            f'{name} holds objects other than tensors and plain values'
+            f'{f" ({named[1]})" if named else ""}, or is no checkpoint at all. It was not opened, '
+            f'since that could run code. {cure}'
+        ) from error
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].split('. ')[0]
         reason = f'{type(error).__name__} {reason}' if reason.isdigit() else reason

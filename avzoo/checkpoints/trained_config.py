@@ -13,9 +13,28 @@ from avzoo.utils.errors import CheckpointError, ConfigError
 # What a score goes through. Generator and conditioner serve in training only, and their shapes are compared anyway.
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head')
 # Settings that are of no account once a model is trained, and widths that may be stated or left to the data.
-_FREE = {'dropout', 'last_bn_momentum', 'padding_in_stats', 'fourier_scale', 'summary_std', 'init_cfg', 'loss_weight',
-         'aux_weight', 'reg_weight', 'rec_weight', 'margin', 'in_dim', 'dim', 'dims', 'num_classes', 'embedding_dim',
-         'feature_dims', 'seconds_per_step', 'modalities', 'num_readouts'}
+_FREE = {
+    'dropout',
+    'last_bn_momentum',
+    'padding_in_stats',
+    'fourier_scale',
+    'summary_std',
+    'init_cfg',
+    'loss_weight',
+    'aux_weight',
+    'reg_weight',
+    'rec_weight',
+    'margin',
+    'in_dim',
+    'dim',
+    'dims',
+    'num_classes',
+    'embedding_dim',
+    'feature_dims',
+    'seconds_per_step',
+    'modalities',
+    'num_readouts',
+}
 
 
 def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source: str) -> None:
@@ -42,8 +61,9 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f'{source} carries a config that cannot be compared ({error}).') from error
     if found:
-        raise CheckpointError(f'{source} was trained with another config: {found}. Use the config that it was trained '
-                              'with.')
+        raise CheckpointError(
+            f'{source} was trained with another config: {found}. Use the config that it was trained with.'
+        )
 
 
 def _deciding(cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,5 +82,8 @@ def _spelled_out(node: Any, path: str) -> Any:
     if isinstance(node.get('type'), str):
         parameters = inspect.signature(find_class(node['type'], path)).parameters.values()
         values = {p.name: p.default for p in parameters if p.default is not p.empty} | values
-    return {key: _spelled_out(value, f'{path}.{key}') for key, value in values.items()
-            if key not in _FREE and not key.startswith('_')}
+    return {
+        key: _spelled_out(value, f'{path}.{key}')
+        for key, value in values.items()
+        if key not in _FREE and not key.startswith('_')
+    }

@@ -44,11 +44,14 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     checkpoint = load_tensors(path, str(path), 'Use a checkpoint that avzoo wrote: copy it again or train again.')
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if not isinstance(meta, dict) or meta.get('format') != FORMAT:
-        raise CheckpointError(f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
-                              'tools/model_converters/avdiff_official.py.')
+        raise CheckpointError(
+            f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
+            'tools/model_converters/avdiff_official.py.'
+        )
     state = checkpoint.get('state_dict')
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) or is_extra_state(k)
-                                              for k, v in state.items()):
+    if not isinstance(state, dict) or not all(
+        isinstance(v, torch.Tensor) or is_extra_state(k) for k, v in state.items()
+    ):
         raise CheckpointError(f'{path} holds no state_dict of tensors; it is damaged. Copy it again or train again.')
     return checkpoint
 
@@ -63,14 +66,19 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) 
     given = {k: v for k, v in state.items() if not is_extra_state(k)}
     problems = []
     missing, extra = sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys())
-    shapes = [f'{k} {tuple(given[k].shape)} where the model has {tuple(own[k].shape)}'
-              for k in sorted(own.keys() & given.keys()) if given[k].shape != own[k].shape]
+    shapes = [
+        f'{k} {tuple(given[k].shape)} where the model has {tuple(own[k].shape)}'
+        for k in sorted(own.keys() & given.keys())
+        if given[k].shape != own[k].shape
+    ]
     for title, names in (('missing', missing), ('not in the model', extra), ('of another shape', shapes)):
         if names:
             more = f' and {len(names) - 3} more' if len(names) > 3 else ''
             problems.append(f'{len(names)} {title}: {", ".join(names[:3])}{more}')
     if problems:
-        raise CheckpointError(f'{source} does not fit the model of this config; {"; ".join(problems)}. '
-                              'Use the config that the checkpoint was trained with.')
+        raise CheckpointError(
+            f'{source} does not fit the model of this config; {"; ".join(problems)}. '
+            'Use the config that the checkpoint was trained with.'
+        )
     # Compared above; not strict, since published weights come without the `_extra_state` of a part's own optimizers.
     model.load_state_dict(state, strict=False)

@@ -17,8 +17,9 @@ _HALF_ERROR = 1e-3  # Rounding that is still accepted, about that of values belo
 _META = 'avzoo'  # Key of the facts in the header of the safetensors file.
 
 
-def write_published(path: str | Path, state_dict: dict[str, torch.Tensor], meta: dict[str, Any], *,
-                    half: bool = False) -> Path:
+def write_published(
+    path: str | Path, state_dict: dict[str, torch.Tensor], meta: dict[str, Any], *, half: bool = False
+) -> Path:
     """Write ``path`` and, with the suffix ``.json``, its facts with size and SHA-256.
 
     Args:
@@ -30,8 +31,11 @@ def write_published(path: str | Path, state_dict: dict[str, torch.Tensor], meta:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     meta = dict(meta, format=FORMAT)
-    tensors = {key: _stored(value.detach().cpu(), half) for key, value in state_dict.items()
-               if isinstance(value, torch.Tensor) and not is_extra_state(key)}
+    tensors = {
+        key: _stored(value.detach().cpu(), half)
+        for key, value in state_dict.items()
+        if isinstance(value, torch.Tensor) and not is_extra_state(key)
+    }
     partial = path.with_name(f'.{path.name}.partial')
     try:
         save_file(tensors, partial, metadata={'format': 'pt', _META: json.dumps(meta, sort_keys=True)})
@@ -59,18 +63,24 @@ def read_published(path: str | Path) -> dict[str, Any]:
             header = file.metadata() or {}
             state = {key: _single(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118, it is no dict
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f'{path} is no readable safetensors file (damaged, cut short, or something else under '
-                              f'that name): {error}. Fetch it again.') from error
+        raise CheckpointError(
+            f'{path} is no readable safetensors file (damaged, cut short, or something else under '
+            f'that name): {error}. Fetch it again.'
+        ) from error
     try:
         meta = json.loads(header[_META])
         if meta['format'] != FORMAT:
             raise ValueError(f'format {meta["format"]!r}')
     except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f'{path} holds weights, but not of a model of avzoo ({error}). '
-                              'tools/model_converters/ turns checkpoints into published weights.') from error
+        raise CheckpointError(
+            f'{path} holds weights, but not of a model of avzoo ({error}). '
+            'tools/model_converters/ turns checkpoints into published weights.'
+        ) from error
     if contradicted := [key for key in meta if key in facts and _plain(facts[key]) != _plain(meta[key])]:
-        raise CheckpointError(f'{_json_of(path)} says another {contradicted[0]} than {path.name} itself: one of them '
-                              'was changed by hand. Fetch both again, or delete the JSON.')
+        raise CheckpointError(
+            f'{_json_of(path)} says another {contradicted[0]} than {path.name} itself: one of them '
+            'was changed by hand. Fetch both again, or delete the JSON.'
+        )
     return dict(meta=meta, state_dict=state)
 
 
@@ -107,11 +117,15 @@ def _facts_beside(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f'{json_path} does not describe the weights beside it ({type(error).__name__}: {error}): '
-                              'it is damaged or of another kind. Fetch it again, or delete it.') from error
+        raise CheckpointError(
+            f'{json_path} does not describe the weights beside it ({type(error).__name__}: {error}): '
+            'it is damaged or of another kind. Fetch it again, or delete it.'
+        ) from error
     if sha256_of(path) != expected:
-        raise CheckpointError(f'{path} is not the file that {json_path.name} beside it describes '
-                              '(another SHA-256): it is damaged or was replaced. Fetch it again.')
+        raise CheckpointError(
+            f'{path} is not the file that {json_path.name} beside it describes '
+            '(another SHA-256): it is damaged or was replaced. Fetch it again.'
+        )
     return facts
 
 

@@ -30,8 +30,10 @@ def parse_config_text(text: str, source: str) -> dict[str, Any]:
             values[statement.targets[0].id] = _value(statement.value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         reason = str(error) or 'it is nested too deep'  # Of which Python says nothing but MemoryError.
-        raise CheckpointError(f'The config inside {source} holds more than plain values and was not run: {reason}. '
-                              'Name a config file beside the checkpoint.') from error
+        raise CheckpointError(
+            f'The config inside {source} holds more than plain values and was not run: {reason}. '
+            'Name a config file beside the checkpoint.'
+        ) from error
     return values
 
 
@@ -52,15 +54,18 @@ def _portable(value: Any) -> Any:
 
 
 def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
-    named = {key: PurePath(value).name if key == 'data_root' and _is_absolute(value) else value
-             for key, value in values.items()}
+    named = {
+        key: PurePath(value).name if key == 'data_root' and _is_absolute(value) else value
+        for key, value in values.items()
+    }
     return {key: value for key, value in named.items() if not _is_absolute(value)}
 
 
 def _is_absolute(value: Any) -> bool:
     """Return whether a value is a path of one machine, of whichever system."""
-    return isinstance(value, str) and (value.startswith(('~/', 'file:')) or PurePosixPath(value).is_absolute()
-                                       or PureWindowsPath(value).is_absolute())
+    return isinstance(value, str) and (
+        value.startswith(('~/', 'file:')) or PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
+    )
 
 
 def _value(node: ast.expr) -> Any:

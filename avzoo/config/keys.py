@@ -13,27 +13,70 @@ from avzoo.config.types import check_types
 from avzoo.datasets.window import Window
 from avzoo.utils.errors import ConfigError, nearest
 
-_REQUIRED = ('method', 'data_root', 'num_shots', 'model', 'data_preprocessor', 'curriculum', 'train_dataloader',
-             'val_dataloader', 'test_dataloader', 'val_evaluator', 'optim_wrapper', 'randomness')
-_TOP_LEVEL = {*_REQUIRED, 'synthesize', 'param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks', 'env_cfg',
-              'visualizer', 'log_level', 'log_processor', 'default_scope', 'runner_type', 'work_dir',
-              'model_wrapper_cfg', 'custom_imports'}
+_REQUIRED = (
+    'method',
+    'data_root',
+    'num_shots',
+    'model',
+    'data_preprocessor',
+    'curriculum',
+    'train_dataloader',
+    'val_dataloader',
+    'test_dataloader',
+    'val_evaluator',
+    'optim_wrapper',
+    'randomness',
+)
+_TOP_LEVEL = {
+    *_REQUIRED,
+    'synthesize',
+    'param_scheduler',
+    'auto_scale_lr',
+    'default_hooks',
+    'custom_hooks',
+    'env_cfg',
+    'visualizer',
+    'log_level',
+    'log_processor',
+    'default_scope',
+    'runner_type',
+    'work_dir',
+    'model_wrapper_cfg',
+    'custom_imports',
+}
 _SUBSTAGE = {'max_epochs', 'monitor', 'freeze', 'frozen_mode'}
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_LOADER = {'batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'dataset', 'sampler',
-           'batch_sampler', 'worker_init_fn'}
+_LOADER = {
+    'batch_size',
+    'num_workers',
+    'persistent_workers',
+    'pin_memory',
+    'prefetch_factor',
+    'dataset',
+    'sampler',
+    'batch_sampler',
+    'worker_init_fn',
+}
 _MODALITIES = {'audio', 'visual'}
 _SECTIONS = {
     '': _TOP_LEVEL,
-    'curriculum': {'base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'lr_drops',
-                   'references'},
+    'curriculum': {'base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'lr_drops', 'references'},
     'curriculum.base': _SUBSTAGE,
     'curriculum.full': {*_SUBSTAGE, 'carry_optimizer'},
     **dict.fromkeys(_LOADERS, _LOADER),
-    **dict.fromkeys(('model.encoders', 'data_preprocessor.scale', 'data_preprocessor.norm', 'data_preprocessor.gain'),
-                    _MODALITIES),
-    'optim_wrapper.paramwise_cfg': {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult',
-                                    'flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'},
+    **dict.fromkeys(
+        ('model.encoders', 'data_preprocessor.scale', 'data_preprocessor.norm', 'data_preprocessor.gain'), _MODALITIES
+    ),
+    'optim_wrapper.paramwise_cfg': {
+        'custom_keys',
+        'bias_lr_mult',
+        'bias_decay_mult',
+        'norm_decay_mult',
+        'flat_decay_mult',
+        'dwconv_decay_mult',
+        'dcn_offset_lr_mult',
+        'bypass_duplicate',
+    },
     'optim_wrapper.clip_grad': {'type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach', 'clip_value'},
     'default_hooks': {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'},
     'randomness': {'seed', 'deterministic', 'diff_rank_seed'},
@@ -44,8 +87,13 @@ _SECTIONS = {
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout', 'init_method'},
 }
 _OPEN_ENDED = ('model.encoders', 'default_hooks')  # A file may name others; an option only those that are there.
-_BY_PHASE = {'splits': 'each phase has its own.', 'num_shots': 'set num_shots.', 'data_root': 'set data_root.',
-             'modalities': 'they are those of model.encoders.', 'seed': 'set randomness.seed.'}
+_BY_PHASE = {
+    'splits': 'each phase has its own.',
+    'num_shots': 'set num_shots.',
+    'data_root': 'set data_root.',
+    'modalities': 'they are those of model.encoders.',
+    'seed': 'set randomness.seed.',
+}
 # Keys that would be overwritten or passed over, and where what they say is said.
 _MOVED = {
     'launcher': 'it is given on the command line: --launcher.',
@@ -73,8 +121,10 @@ def check_keys(cfg: Config) -> None:
     _compare(cfg, _TOP_LEVEL, '')
     for key in _REQUIRED:
         if cfg.get(key) is None:
-            raise ConfigError(f"The config has no '{key}'. Each experiment needs: {', '.join(_REQUIRED)}; the files in "
-                              'configs/_base_/ set them.')
+            raise ConfigError(
+                f"The config has no '{key}'. Each experiment needs: {', '.join(_REQUIRED)}; the files in "
+                'configs/_base_/ set them.'
+            )
     for key in _TYPED:
         _check_typed(cfg.get(key), key)
     for key, value in cfg.items():
@@ -98,10 +148,13 @@ def known_keys(node: Mapping, path: str) -> set[str] | None:
 def unknown_key(path: str, choices: set[str]) -> ConfigError:
     """Return the error of a key that does not exist; ``path`` ends in it."""
     section = path.rpartition('.')[0]
-    inherited = (f" If {section} inherits it from another part, put _delete_=True beside its type." if 'type' in choices
-                 else '')
-    return ConfigError(f"Unknown config key '{path}'.{nearest(path.rpartition('.')[2], choices)} "
-                       f"Valid here: {', '.join(sorted(choices))}.{inherited}")
+    inherited = (
+        f' If {section} inherits it from another part, put _delete_=True beside its type.' if 'type' in choices else ''
+    )
+    return ConfigError(
+        f"Unknown config key '{path}'.{nearest(path.rpartition('.')[2], choices)} "
+        f'Valid here: {", ".join(sorted(choices))}.{inherited}'
+    )
 
 
 def _check_typed(value: Any, path: str) -> None:

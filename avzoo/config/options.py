@@ -43,8 +43,10 @@ def parse_value(text: str) -> Any:
         if re.match(r'(dict|list|tuple|set)\(', text):
             raise ConfigError(f'{text} is a call, and values are not run. Write {_as_literal(text)}') from None
         if text[:1] in ('{', '[', '('):
-            raise ConfigError(f"{text} cannot be read: in lists and dicts texts stand in quotes, and the whole in "
-                              "quotes of the shell. Write e.g. \"{'max_norm': 1.0}\"") from None
+            raise ConfigError(
+                f'{text} cannot be read: in lists and dicts texts stand in quotes, and the whole in '
+                'quotes of the shell. Write e.g. "{\'max_norm\': 1.0}"'
+            ) from None
         return _WORDS.get(text.lower(), text)
 
 
@@ -57,7 +59,7 @@ def _as_literal(text: str) -> str:
             return f'"{value}"'
     except (ValueError, SyntaxError, AttributeError):
         pass
-    return "it as a literal, e.g. \"{'max_norm': 1.0}\""
+    return 'it as a literal, e.g. "{\'max_norm\': 1.0}"'
 
 
 def _changed(node: Any, path: str, rest: list[str], value: Any) -> Any:
@@ -95,12 +97,16 @@ def _replaced(old: Any, path: str, new: Any) -> Any:
     elif isinstance(old, list | tuple):
         _refuse_unless(new is None or isinstance(new, list | tuple), path, new, 'a list', f'"{path}=[...]"')
     elif isinstance(old, int | float):
-        _refuse_unless(not isinstance(new, str | Mapping | list | tuple), path, new,
-                       'true or false' if isinstance(old, bool) else 'a number', f'{path}={old!r}')
+        _refuse_unless(
+            not isinstance(new, str | Mapping | list | tuple),
+            path,
+            new,
+            'true or false' if isinstance(old, bool) else 'a number',
+            f'{path}={old!r}',
+        )
     return ConfigDict(value=new)['value']
 
 
 def _refuse_unless(fits: bool, path: str, value: Any, kind: str, example: str) -> None:
     if not fits:
-        raise ConfigError(f'--cfg-options: {path}={value!r} is of the wrong kind: {path} is {kind}. '
-                          f'Set e.g. {example}')
+        raise ConfigError(f'--cfg-options: {path}={value!r} is of the wrong kind: {path} is {kind}. Set e.g. {example}')

@@ -33,8 +33,9 @@ def check_types(node: Mapping, cls: type, path: str) -> None:
         value, annotation = node[name], parameter.annotation
         if not _fits(value, annotation):
             choices = get_args(annotation) if get_origin(annotation) is Literal else ()
-            raise ConfigError(f'{path}.{name}={value!r} is not possible.{nearest(value, choices)} It must be '
-                              f'{_words(annotation)}.')
+            raise ConfigError(
+                f'{path}.{name}={value!r} is not possible.{nearest(value, choices)} It must be {_words(annotation)}.'
+            )
         least = _least(parameter, cls)
         if least is not None and isinstance(value, int) and value < least:
             raise ConfigError(f'{path}.{name}={value!r} is not possible; it must be at least {least}.')

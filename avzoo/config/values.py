@@ -9,9 +9,24 @@ from mmengine.config import Config
 from avzoo.utils.errors import ConfigError, nearest
 
 _KINDS = {
-    **dict.fromkeys(('model', 'data_preprocessor', 'curriculum', 'train_dataloader', 'val_dataloader',
-                     'test_dataloader', 'val_evaluator', 'optim_wrapper', 'randomness', 'default_hooks', 'env_cfg',
-                     'auto_scale_lr', 'visualizer'), (Mapping, 'a section (a dict)')),
+    **dict.fromkeys(
+        (
+            'model',
+            'data_preprocessor',
+            'curriculum',
+            'train_dataloader',
+            'val_dataloader',
+            'test_dataloader',
+            'val_evaluator',
+            'optim_wrapper',
+            'randomness',
+            'default_hooks',
+            'env_cfg',
+            'auto_scale_lr',
+            'visualizer',
+        ),
+        (Mapping, 'a section (a dict)'),
+    ),
     'param_scheduler': (Mapping | list | tuple, 'a section (a dict), or a list'),
     'custom_hooks': (list | tuple, 'a list'),
     **dict.fromkeys(('data_root', 'work_dir'), (str, "the text of a path; a name of digits is written './123'")),
@@ -49,8 +64,9 @@ def _check_loader(loader: Mapping, path: str) -> None:
 
 
 def _check_curriculum(curriculum: Mapping) -> None:
-    _require(curriculum, 'curriculum',
-             ('base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'references'))
+    _require(
+        curriculum, 'curriculum', ('base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'references')
+    )
     for name in ('base', 'full'):
         path, substage = f'curriculum.{name}', curriculum[name]
         if not isinstance(substage, Mapping):
@@ -74,8 +90,12 @@ def _check_curriculum(curriculum: Mapping) -> None:
 
 def _check_run(cfg: Config) -> None:
     seed = cfg.randomness.get('seed')
-    _check('randomness.seed', seed, lambda v: _is_int(v) and 0 <= v < 2 ** 32,
-           'a whole number from 0 to 4294967295: a run without one cannot be repeated or resumed')
+    _check(
+        'randomness.seed',
+        seed,
+        lambda v: _is_int(v) and 0 <= v < 2**32,
+        'a whole number from 0 to 4294967295: a run without one cannot be repeated or resumed',
+    )
     _choice('log_level', cfg.get('log_level', 'INFO'), ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'))
     logger = (cfg.get('default_hooks') or {}).get('logger') or {}
     _positive('default_hooks.logger.interval', logger.get('interval', 10))
@@ -89,8 +109,10 @@ def _check_backends(visualizer: Mapping) -> None:
     for i, backend in enumerate(visualizer.get('vis_backends') or ()):
         name = backend.get('type') if isinstance(backend, Mapping) else type(backend).__name__
         if name == 'TensorboardVisBackend' and find_spec('tensorboard') is None:
-            raise ConfigError(f"visualizer.vis_backends.{i}.type='TensorboardVisBackend' needs the package "
-                              'tensorboard, which is not installed; pip install tensorboard.')
+            raise ConfigError(
+                f"visualizer.vis_backends.{i}.type='TensorboardVisBackend' needs the package "
+                'tensorboard, which is not installed; pip install tensorboard.'
+            )
 
 
 def _require(section: Mapping, path: str, keys: tuple[str, ...]) -> None:
@@ -105,8 +127,9 @@ def _positive(path: str, value: Any) -> None:
 
 def _choice(path: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ConfigError(f'{path}={value!r} is not possible.{nearest(value, choices)} '
-                          f'Choose one of: {", ".join(choices)}.')
+        raise ConfigError(
+            f'{path}={value!r} is not possible.{nearest(value, choices)} Choose one of: {", ".join(choices)}.'
+        )
 
 
 def _check(path: str, value: Any, fits: Callable[[Any], bool], words: str) -> None:

@@ -33,11 +33,23 @@ class AdaptationDataset(GFSLDataset):
         device: As there; it holds both stores.
     """
 
-    def __init__(self, data_root: str | Path, *, support: str | Path, support_ids: Sequence[str],
-                 classes: Sequence[str], base_classes: Sequence[str], base_split: str = 'stage2_base',
-                 splits: tuple[str, ...] = (), num_shots: int = 0, modalities: tuple[str, ...] | None = None,
-                 window: dict | None = None, embedding: str | None = None, seed: int = 0,
-                 device: str | None = None) -> None:
+    def __init__(
+        self,
+        data_root: str | Path,
+        *,
+        support: str | Path,
+        support_ids: Sequence[str],
+        classes: Sequence[str],
+        base_classes: Sequence[str],
+        base_split: str = 'stage2_base',
+        splits: tuple[str, ...] = (),
+        num_shots: int = 0,
+        modalities: tuple[str, ...] | None = None,
+        window: dict | None = None,
+        embedding: str | None = None,
+        seed: int = 0,
+        device: str | None = None,
+    ) -> None:
         base, extra = FeatureStore(data_root), FeatureStore(support)
         self.store = JoinedStore(base, extra, classes)
         self.splits = tuple(splits)
@@ -68,8 +80,10 @@ class AdaptationDataset(GFSLDataset):
         wanted = np.flatnonzero(self.base_mask)
         absent = np.setdiff1d(wanted, self.store.labels[videos])
         if len(absent):
-            raise DataError(f"{base.root}: its split {split} has no video of {len(absent)} of the model's "
-                            f"{len(wanted)} base classes, the first is "
-                            f"'{self.store.class_names[absent[0]]}'. Give the store that the "
-                            'model was trained on (--base-store).')
+            raise DataError(
+                f"{base.root}: its split {split} has no video of {len(absent)} of the model's "
+                f'{len(wanted)} base classes, the first is '
+                f"'{self.store.class_names[absent[0]]}'. Give the store that the "
+                'model was trained on (--base-store).'
+            )
         return videos

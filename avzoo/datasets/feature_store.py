@@ -47,8 +47,10 @@ class FeatureStore:
         if verify:  # After the arrays were opened: one that is cut off is called so.
             verify_checksums(self.root, self._meta)
         self.name: str = self._meta['name']
-        self.modalities = {key: Modality(key, entry['dim'], entry['dtype'], entry['seconds_per_step'])
-                           for key, entry in self._meta['modalities'].items()}
+        self.modalities = {
+            key: Modality(key, entry['dim'], entry['dtype'], entry['seconds_per_step'])
+            for key, entry in self._meta['modalities'].items()
+        }
         classes = read_csv(self.root / 'classes.csv', ['label', 'text'])
         self.class_names = [label for label, _ in classes]
         check_names(self.class_names, f'{self.root / "classes.csv"}: class')
@@ -72,8 +74,15 @@ class FeatureStore:
         self.__dict__.update(state)
         self._rows = self._map_features()
 
-    def gather(self, modality: str, videos: np.ndarray, *, starts: np.ndarray | None = None,
-               max_steps: int | None = None, pad_to: int | None = None) -> tuple[Tensor, Tensor]:
+    def gather(
+        self,
+        modality: str,
+        videos: np.ndarray,
+        *,
+        starts: np.ndarray | None = None,
+        max_steps: int | None = None,
+        pad_to: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch of sequences in one indexed copy.
 
         Args:
@@ -91,8 +100,10 @@ class FeatureStore:
         longest = int(steps.max(initial=0))
         total = longest if pad_to is None else int(pad_to)
         if total < longest:
-            raise ValueError(f'pad_to={pad_to} is less than the longest sequence of the batch ({longest} steps); '
-                             f'pass max_steps={pad_to} to cut it')
+            raise ValueError(
+                f'pad_to={pad_to} is less than the longest sequence of the batch ({longest} steps); '
+                f'pass max_steps={pad_to} to cut it'
+            )
         time = np.arange(total)
         # A padded step repeats the last real row, which is warm in cache, and is zeroed afterwards: one pass
         # over the output instead of a gather, a zero fill and a scatter.
@@ -121,8 +132,8 @@ class FeatureStore:
         count = max(1, _CHUNK_BYTES // (4 * dim * longest))
         means = np.empty((len(videos), dim), np.float32)
         for begin in range(0, len(videos), count):
-            features, lengths = self.gather(modality, videos[begin:begin + count])  # (b, T, D), padding is zero
-            means[begin:begin + count] = features.cpu().numpy().sum(axis=1) / lengths.cpu().numpy()[:, None]
+            features, lengths = self.gather(modality, videos[begin : begin + count])  # (b, T, D), padding is zero
+            means[begin : begin + count] = features.cpu().numpy().sum(axis=1) / lengths.cpu().numpy()[:, None]
         return means
 
     def load(self, device: str | torch.device) -> 'FeatureStore':
@@ -132,7 +143,7 @@ class FeatureStore:
                 held = torch.empty(rows.shape, dtype=_TORCH_DTYPES[rows.dtype.name], device=device)
                 step = max(1, _CHUNK_BYTES // rows[:1].nbytes)
                 for begin in range(0, len(rows), step):  # piecewise: the file never stands in memory as a whole
-                    held[begin:begin + step] = torch.from_numpy(np.array(rows[begin:begin + step]))
+                    held[begin : begin + step] = torch.from_numpy(np.array(rows[begin : begin + step]))
                 self._rows[key] = held
         return self
 
@@ -142,8 +153,9 @@ class FeatureStore:
         if name is None:
             name = next(iter(kinds), '')
         if name not in kinds:
-            raise DataError(f'{self.root}: no class embeddings {name!r}; it has {sorted(kinds) or "none"}.'
-                            + nearest(name, kinds))
+            raise DataError(
+                f'{self.root}: no class embeddings {name!r}; it has {sorted(kinds) or "none"}.' + nearest(name, kinds)
+            )
         shape = (len(self.class_names), kinds[name]['dim'])
         array = open_array(self.root / kinds[name]['file'], shape, 'float32')
         return np.array(array)
@@ -167,8 +179,10 @@ class FeatureStore:
         folder = self.root / 'splits' / f'{num_shots}shot'
         path = folder / f'{name}.txt'
         if not folder.is_dir():
-            raise DataError(f'{self.root}: no {num_shots}-shot splits; it has {self.shots() or "none"}. '
-                            'Draw them with tools/dataset_converters/splits.py.')
+            raise DataError(
+                f'{self.root}: no {num_shots}-shot splits; it has {self.shots() or "none"}. '
+                'Draw them with tools/dataset_converters/splits.py.'
+            )
         if not path.is_file():
             names = sorted(file.stem for file in folder.glob('*.txt'))
             raise DataError(f'{folder}: no split {name!r}; it has {", ".join(names)}.' + nearest(name, names))
@@ -177,9 +191,11 @@ class FeatureStore:
         ids = read_lines(path)
         unknown = [video for video in ids if video not in self._positions]
         if unknown:
-            raise DataError(f'{path}: {len(unknown)} of {len(ids)} videos are not in the store, the first is '
-                            f'{unknown[0]!r}. Add their features or draw the splits again.'
-                            + nearest(unknown[0], self._positions if len(self) < 5000 else ()))
+            raise DataError(
+                f'{path}: {len(unknown)} of {len(ids)} videos are not in the store, the first is '
+                f'{unknown[0]!r}. Add their features or draw the splits again.'
+                + nearest(unknown[0], self._positions if len(self) < 5000 else ())
+            )
         if len(set(ids)) != len(ids):
             twice = next(video for video, count in Counter(ids).items() if count > 1)
             raise DataError(f'{path}: video {twice!r} is listed twice. Remove one line.')
@@ -187,8 +203,10 @@ class FeatureStore:
 
     def _map_features(self) -> dict[str, np.ndarray | Tensor]:
         """Map each modality's array into memory without reading it, (total steps, D)."""
-        return {key: open_array(self.root / entry['file'], (entry['num_steps'], entry['dim']), entry['dtype'])
-                for key, entry in self._meta['modalities'].items()}
+        return {
+            key: open_array(self.root / entry['file'], (entry['num_steps'], entry['dim']), entry['dtype'])
+            for key, entry in self._meta['modalities'].items()
+        }
 
     def _take(self, modality: str, rows: np.ndarray) -> Tensor:
         """Copy rows of a modality's array, (n, D) float32; a fresh tensor that the caller may change."""
@@ -204,12 +222,15 @@ class FeatureStore:
             return torch.from_numpy(taken)
         return torch.from_numpy(taken).float()
 
-    def _ranges(self, modality: str, videos: np.ndarray, starts: np.ndarray | None,
-                max_steps: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def _ranges(
+        self, modality: str, videos: np.ndarray, starts: np.ndarray | None, max_steps: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the first row and the number of steps to read of each video, both (B,) int64."""
         if modality not in self.modalities:
-            raise DataError(f'{self.root}: no modality {modality!r}; it has {", ".join(self.modalities)}.'
-                            + nearest(modality, self.modalities))
+            raise DataError(
+                f'{self.root}: no modality {modality!r}; it has {", ".join(self.modalities)}.'
+                + nearest(modality, self.modalities)
+            )
         first, steps = self.offsets[modality][videos], self.lengths[modality][videos]
         if starts is not None:
             starts = np.asarray(starts, dtype=np.int64)

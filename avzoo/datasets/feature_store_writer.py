@@ -47,9 +47,17 @@ class FeatureStoreWriter:
         ...     writer.finish()
     """
 
-    def __init__(self, out: str | Path, *, name: str, modalities: Mapping[str, Mapping[str, Any]],
-                 classes: Sequence[str], texts: Sequence[str] | None = None, dtype: str = 'float32',
-                 source: str = '') -> None:
+    def __init__(
+        self,
+        out: str | Path,
+        *,
+        name: str,
+        modalities: Mapping[str, Mapping[str, Any]],
+        classes: Sequence[str],
+        texts: Sequence[str] | None = None,
+        dtype: str = 'float32',
+        source: str = '',
+    ) -> None:
         if dtype not in DTYPES:
             raise ValueError(f'unknown dtype {dtype!r}; choose one of {", ".join(DTYPES)}')
         self.out = Path(os.path.abspath(out))
@@ -62,14 +70,29 @@ class FeatureStoreWriter:
             raise DataError(f'{name}: {len(self._classes)} classes and {len(self._texts)} texts; each class needs one.')
         for key, entry in modalities.items():
             if not MODALITY_NAME.fullmatch(key) or entry['dim'] < 1:
-                raise DataError(f'{name}: modality {key!r} of width {entry["dim"]}; a name of letters, digits and '
-                                'underscores and a width of at least 1 are needed.')
+                raise DataError(
+                    f'{name}: modality {key!r} of width {entry["dim"]}; a name of letters, digits and '
+                    'underscores and a width of at least 1 are needed.'
+                )
         self._known_classes = set(self._classes)
         self._dtype = np.dtype(dtype)
         self._meta: dict[str, Any] = dict(
-            format=FORMAT, version=VERSION, name=name, source=source, class_embeddings={},
-            modalities={key: dict(dim=int(entry['dim']), dtype=dtype, seconds_per_step=float(entry['seconds_per_step']),
-                                  num_steps=0, file=f'{key}.npy') for key, entry in modalities.items()})
+            format=FORMAT,
+            version=VERSION,
+            name=name,
+            source=source,
+            class_embeddings={},
+            modalities={
+                key: dict(
+                    dim=int(entry['dim']),
+                    dtype=dtype,
+                    seconds_per_step=float(entry['seconds_per_step']),
+                    num_steps=0,
+                    file=f'{key}.npy',
+                )
+                for key, entry in modalities.items()
+            },
+        )
         self._rows: list[tuple[object, ...]] = []
         self._ids: set[str] = set()
         self._folder = part_folder(self.out)
@@ -80,8 +103,9 @@ class FeatureStoreWriter:
     def __enter__(self) -> 'FeatureStoreWriter':
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __len__(self) -> int:
@@ -116,8 +140,10 @@ class FeatureStoreWriter:
         """Store class vectors, (C, d), row i for class i."""
         array = np.ascontiguousarray(array, dtype=np.float32)
         if array.ndim != 2 or len(array) != len(self._classes) or not array.size:
-            raise DataError(f'class embeddings {name!r} have shape {array.shape}; there are {len(self._classes)} '
-                            'classes, so (classes, width) with one row each and a width of at least 1 is needed.')
+            raise DataError(
+                f'class embeddings {name!r} have shape {array.shape}; there are {len(self._classes)} '
+                'classes, so (classes, width) with one row each and a width of at least 1 is needed.'
+            )
         if not np.isfinite(array).all():
             bad = self._classes[int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])]
             raise DataError(f'class embeddings {name!r}: NaN or infinity in the vector of class {bad!r}.')
@@ -133,8 +159,10 @@ class FeatureStoreWriter:
         for name, ids in splits.items():
             unknown = [video for video in ids if video not in self._ids]
             if unknown:
-                raise DataError(f'{shots}-shot split {name}: {len(unknown)} of {len(ids)} videos have no features, the '
-                                f'first is {unknown[0]!r}.')
+                raise DataError(
+                    f'{shots}-shot split {name}: {len(unknown)} of {len(ids)} videos have no features, the '
+                    f'first is {unknown[0]!r}.'
+                )
             write_lines(folder / f'{name}.txt', ids)
 
     def finish(self) -> Path:
@@ -150,10 +178,16 @@ class FeatureStoreWriter:
             file.close()
         for entry in [*self._meta['modalities'].values(), *self._meta['class_embeddings'].values()]:
             entry['sha256'] = sha256_of(self._folder / entry['file'])
-        tables = ['videos.csv', 'classes.csv', *sorted(
-            path.relative_to(self._folder).as_posix() for path in self._folder.glob('splits/*/*.txt'))]
-        self._meta |= dict(num_videos=len(self._rows), num_classes=len(self._classes),
-                           sha256={name: sha256_of(self._folder / name) for name in tables})
+        tables = [
+            'videos.csv',
+            'classes.csv',
+            *sorted(path.relative_to(self._folder).as_posix() for path in self._folder.glob('splits/*/*.txt')),
+        ]
+        self._meta |= dict(
+            num_videos=len(self._rows),
+            num_classes=len(self._classes),
+            sha256={name: sha256_of(self._folder / name) for name in tables},
+        )
         (self._folder / 'store.json').write_text(json.dumps(self._meta, indent=2) + '\n', encoding='utf-8')
         replace_folder(self._folder, self.out)
         return self.out
@@ -174,11 +208,14 @@ class FeatureStoreWriter:
         if values.dtype.kind not in 'biuf':
             raise DataError(f'video {video_id!r}: {key} features are of dtype {values.dtype}, not numbers.')
         if values.ndim != 2 or values.shape[1] != dim or len(values) == 0:
-            raise DataError(f'video {video_id!r}: {key} features have shape {values.shape}; (steps, {dim}) with at '
-                            'least one step is needed. Every video of a store has the same width.')
+            raise DataError(
+                f'video {video_id!r}: {key} features have shape {values.shape}; (steps, {dim}) with at '
+                'least one step is needed. Every video of a store has the same width.'
+            )
         if not np.isfinite(values).all():
-            raise DataError(f'video {video_id!r}: NaN or infinity in its {key} features. Extract them again or leave '
-                            'the video out.')
+            raise DataError(
+                f'video {video_id!r}: NaN or infinity in its {key} features. Extract them again or leave the video out.'
+            )
         with np.errstate(over='ignore'):
             array = np.ascontiguousarray(values, dtype=self._dtype)
         if self._dtype == np.float16 and not np.isfinite(array).all():

@@ -34,9 +34,18 @@ class GFSLDataset(Dataset):
             of a process share them. It needs ``num_workers=0``. ``None`` reads batches from disk.
     """
 
-    def __init__(self, data_root: str | Path, *, splits: tuple[str, ...], num_shots: int,
-                 modalities: tuple[str, ...] | None = None, window: dict | None = None, embedding: str | None = None,
-                 seed: int = 0, device: str | None = None) -> None:
+    def __init__(
+        self,
+        data_root: str | Path,
+        *,
+        splits: tuple[str, ...],
+        num_shots: int,
+        modalities: tuple[str, ...] | None = None,
+        window: dict | None = None,
+        embedding: str | None = None,
+        seed: int = 0,
+        device: str | None = None,
+    ) -> None:
         self.store = FeatureStore(data_root)
         self.splits = tuple(splits)
         self.modalities = tuple(modalities or self.store.modalities)
@@ -57,14 +66,19 @@ class GFSLDataset(Dataset):
         if (self.labels < 0).any():
             video = self.videos[int(np.argmax(self.labels < 0))]
             label = self.store.class_names[self.store.labels[video]]
-            raise DataError(f'{self.store.root}: video {self.store.video_ids[video]} of {", ".join(self.splits)} has '
-                            f"the class '{label}', which no training split of stage {stage} holds; mend the lists.")
+            raise DataError(
+                f'{self.store.root}: video {self.store.video_ids[video]} of {", ".join(self.splits)} has '
+                f"the class '{label}', which no training split of stage {stage} holds; mend the lists."
+            )
 
     @property
     def metainfo(self) -> dict:
         """What the metric and a checkpoint need: class names by column, which are base, and the video ids."""
-        return dict(classes=[self.store.class_names[c] for c in self.class_ids], base_mask=self.base_mask.tolist(),
-                    video_ids=[str(v) for v in self.store.video_ids[self.videos]])
+        return dict(
+            classes=[self.store.class_names[c] for c in self.class_ids],
+            base_mask=self.base_mask.tolist(),
+            video_ids=[str(v) for v in self.store.video_ids[self.videos]],
+        )
 
     @property
     def class_embeddings(self) -> np.ndarray:
@@ -75,9 +89,12 @@ class GFSLDataset(Dataset):
     def data_info(self) -> dict:
         """What the data decides about a model: see :class:`AVClassifier`."""
         infos = {m: self.store.modalities[m] for m in self.store.modalities}
-        return dict(feature_dims={m: info.dim for m, info in infos.items()},
-                    seconds_per_step={m: info.seconds_per_step for m, info in infos.items()},
-                    num_classes=len(self.class_ids), embedding_dim=self.class_embeddings.shape[1])
+        return dict(
+            feature_dims={m: info.dim for m, info in infos.items()},
+            seconds_per_step={m: info.seconds_per_step for m, info in infos.items()},
+            num_classes=len(self.class_ids),
+            embedding_dim=self.class_embeddings.shape[1],
+        )
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -100,9 +117,12 @@ class GFSLDataset(Dataset):
             rng = np.random.default_rng([self.seed, *index.tolist()])
             seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
             cuts = self.window.cut({m: self.store.lengths[m][videos] for m in self.modalities}, seconds, rng)
-        return dict(features={m: self._gather(m, videos, *cuts.get(m, (None, None))) for m in self.modalities},
-                    label=torch.from_numpy(labels), index=torch.from_numpy(index),
-                    novel=bool((~self.base_mask[labels]).all()))
+        return dict(
+            features={m: self._gather(m, videos, *cuts.get(m, (None, None))) for m in self.modalities},
+            label=torch.from_numpy(labels),
+            index=torch.from_numpy(index),
+            novel=bool((~self.base_mask[labels]).all()),
+        )
 
     def _gather(self, modality: str, videos: np.ndarray, starts: np.ndarray | None, steps: int | None) -> dict:
         store = self.store if self.device is None else self._held()
@@ -112,8 +132,10 @@ class GFSLDataset(Dataset):
 
     def _held(self) -> FeatureStore:
         if torch.utils.data.get_worker_info() is not None:
-            raise ConfigError(f"dataset.device='{self.device}' holds the features in this process; set num_workers=0 "
-                              'of its loader, or leave device out.')
+            raise ConfigError(
+                f"dataset.device='{self.device}' holds the features in this process; set num_workers=0 "
+                'of its loader, or leave device out.'
+            )
         return _held_store(self.store.root, self.device)
 
 
@@ -123,8 +145,10 @@ def _held_store(root: Path, device: str) -> FeatureStore:
     try:
         return FeatureStore(root).load(device)
     except (RuntimeError, AssertionError) as error:  # No such device, or no room; a torch without CUDA asserts.
-        raise ConfigError(f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Leave device "
-                          'out to read batches from disk.') from error
+        raise ConfigError(
+            f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Leave device "
+            'out to read batches from disk.'
+        ) from error
 
 
 def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:
@@ -140,8 +164,9 @@ def stage_classes(store: FeatureStore, num_shots: int, stage: int) -> tuple[np.n
     novel = np.unique(store.labels[store.split(num_shots, novel_split)])
     both = np.intersect1d(base, novel)
     if len(both):
-        raise DataError(f"{store.root}: class '{store.class_names[both[0]]}' is both base and novel in stage {stage}; "
-                        'mend the split lists.')
+        raise DataError(
+            f"{store.root}: class '{store.class_names[both[0]]}' is both base and novel in stage {stage}; "
+            'mend the split lists.'
+        )
     class_ids = np.union1d(base, novel)
     return class_ids, np.isin(class_ids, base)
-

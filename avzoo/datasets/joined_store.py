@@ -42,12 +42,21 @@ class JoinedStore:
         rows = [next(table[label] for table in tables if label in table) for label in self.class_names]
         widths = sorted({len(row) for row in rows})
         if len(widths) > 1:
-            raise DataError(f'{self.parts[0].root} and {self.parts[1].root}: class vectors are {widths[0]} and '
-                            f'{widths[1]} wide; take both from one model of language.')
+            raise DataError(
+                f'{self.parts[0].root} and {self.parts[1].root}: class vectors are {widths[0]} and '
+                f'{widths[1]} wide; take both from one model of language.'
+            )
         return np.stack(rows)
 
-    def gather(self, modality: str, videos: np.ndarray, *, starts: np.ndarray | None = None,
-               max_steps: int | None = None, pad_to: int | None = None) -> tuple[Tensor, Tensor]:
+    def gather(
+        self,
+        modality: str,
+        videos: np.ndarray,
+        *,
+        starts: np.ndarray | None = None,
+        max_steps: int | None = None,
+        pad_to: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
         videos = np.asarray(videos, dtype=np.int64)
         if pad_to is None:
@@ -75,8 +84,11 @@ class JoinedStore:
         """Ask each store for its share: pairs of positions in ``videos`` and what ``read`` gives for them."""
         border = len(self.parts[0])
         shares = (np.flatnonzero(videos < border), np.flatnonzero(videos >= border))
-        return [(mine, read(part, mine, videos[mine] - offset))
-                for part, mine, offset in zip(self.parts, shares, (0, border), strict=True) if len(mine)]
+        return [
+            (mine, read(part, mine, videos[mine] - offset))
+            for part, mine, offset in zip(self.parts, shares, (0, border), strict=True)
+            if len(mine)
+        ]
 
 
 def _check_alike(first: FeatureStore, second: FeatureStore) -> None:
@@ -84,5 +96,7 @@ def _check_alike(first: FeatureStore, second: FeatureStore) -> None:
         other = second.modalities.get(name)
         if other is None or (one.dim, one.seconds_per_step) != (other.dim, other.seconds_per_step):
             has = f'{other.dim}-d every {other.seconds_per_step:g} s' if other else 'missing'
-            raise DataError(f'{second.root}: {name} features are {has}, but {first.root} has {one.dim}-d every '
-                            f'{one.seconds_per_step:g} s. Extract both with the same networks.')
+            raise DataError(
+                f'{second.root}: {name} features are {has}, but {first.root} has {one.dim}-d every '
+                f'{one.seconds_per_step:g} s. Extract both with the same networks.'
+            )

@@ -83,8 +83,7 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
                 with archive.open(name) as member:
                     arrays[name.removesuffix('.npy')] = _load_npy(member, f'{path}: {name}')
             return arrays
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError,
-            zlib.error) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise DataError(f'{path} is not a whole .npz file: {error}') from None
 
 
@@ -119,8 +118,10 @@ def _load(file: IO[bytes], name: str | Path) -> Any:
     try:
         return _plain(_Unpickler(file).load())
     except _Refused as error:
-        raise DataError(f'{name}: the pickle asks for {error}, which plain data never needs; nothing of it was run. '
-                        'Do not open this file by other means unless you trust where it came from.') from None
+        raise DataError(
+            f'{name}: the pickle asks for {error}, which plain data never needs; nothing of it was run. '
+            'Do not open this file by other means unless you trust where it came from.'
+        ) from None
     except Exception as error:  # a damaged pickle can fail anywhere, with any exception
         raise DataError(f'{name} is not a whole pickle of plain data ({type(error).__name__}: {error}).') from None
 
@@ -167,11 +168,17 @@ def _names() -> dict[tuple[str, str], Any]:
         return b''
 
     table: dict[tuple[str, str], Callable | object] = {
-        ('builtins', kind.__name__): kind for kind in (dict, list, tuple, str, int, float)}
-    table |= {('numpy', 'ndarray'): ndarray, ('numpy', 'dtype'): lambda code, *_: _Dtype(code),
-              ('numpy._core.multiarray', '_reconstruct'): reconstruct, ('numpy._core.multiarray', 'scalar'): scalar,
-              ('numpy._core.numeric', '_frombuffer'): frombuffer, ('_codecs', 'encode'): encode,
-              ('builtins', 'bytes'): no_bytes}
+        ('builtins', kind.__name__): kind for kind in (dict, list, tuple, str, int, float)
+    }
+    table |= {
+        ('numpy', 'ndarray'): ndarray,
+        ('numpy', 'dtype'): lambda code, *_: _Dtype(code),
+        ('numpy._core.multiarray', '_reconstruct'): reconstruct,
+        ('numpy._core.multiarray', 'scalar'): scalar,
+        ('numpy._core.numeric', '_frombuffer'): frombuffer,
+        ('_codecs', 'encode'): encode,
+        ('builtins', 'bytes'): no_bytes,
+    }
     return table
 
 

@@ -28,8 +28,14 @@ class ClassBalancedBatchSampler:
         subsets: Which classes a batch is drawn from, in turn: ``base``, ``novel`` or ``all``.
     """
 
-    def __init__(self, sampler: DefaultSampler, batch_size: int, *, num_batches: int = NUM_BATCHES,
-                 subsets: tuple[Subset, ...] = ('base',)) -> None:
+    def __init__(
+        self,
+        sampler: DefaultSampler,
+        batch_size: int,
+        *,
+        num_batches: int = NUM_BATCHES,
+        subsets: tuple[Subset, ...] = ('base',),
+    ) -> None:
         self.batch_size, self.num_batches = batch_size, num_batches
         self.subsets = tuple(subsets)
         self.seed, self.rank, self.epoch = sampler.seed or 0, sampler.rank, 0
@@ -53,13 +59,14 @@ class _Pool:
     """The videos of some classes, grouped by class."""
 
     def __init__(self, dataset, subset: str) -> None:
-        wanted = {'base': dataset.base_mask, 'novel': ~dataset.base_mask,
-                  'all': np.ones_like(dataset.base_mask)}.get(subset)
+        wanted = {'base': dataset.base_mask, 'novel': ~dataset.base_mask, 'all': np.ones_like(dataset.base_mask)}.get(
+            subset
+        )
         if wanted is None:
             raise ValueError(f"subsets names '{subset}'; choose base, novel or all.")
         members = np.flatnonzero(wanted[dataset.labels])
         if not len(members):
-            raise DataError(f"The splits {', '.join(dataset.splits)} hold no video of a {subset} class to train on.")
+            raise DataError(f'The splits {", ".join(dataset.splits)} hold no video of a {subset} class to train on.')
         self._order = members[np.argsort(dataset.labels[members], kind='stable')]
         _, self._first, self._count = np.unique(dataset.labels[self._order], return_index=True, return_counts=True)
 

@@ -58,13 +58,17 @@ def _check_fit(root: Path, splits: Mapping[int, Splits], labels: Mapping[str, st
         for name, ids in lists.items():
             unknown = [video for video in ids if video not in stored]
             if unknown:
-                raise DataError(f'{root}: {len(unknown)} of the {len(ids)} videos of the {shots}-shot split {name} are '
-                                f'not in the store, the first is {unknown[0]!r}. Add their features first.')
+                raise DataError(
+                    f'{root}: {len(unknown)} of the {len(ids)} videos of the {shots}-shot split {name} are '
+                    f'not in the store, the first is {unknown[0]!r}. Add their features first.'
+                )
             other = [video for video in ids if stored[video] != labels[video]]
             if other:
-                raise DataError(f'{root}: video {other[0]!r} is of class {stored[other[0]]!r} in the store, of '
-                                f'{labels[other[0]]!r} in the lists ({len(other)} such in the {shots}-shot split '
-                                f'{name}). Correct the lists, or convert the features again.')
+                raise DataError(
+                    f'{root}: video {other[0]!r} is of class {stored[other[0]]!r} in the store, of '
+                    f'{labels[other[0]]!r} in the lists ({len(other)} such in the {shots}-shot split '
+                    f'{name}). Correct the lists, or convert the features again.'
+                )
 
 
 def _write_meta(root: Path, meta: Mapping[str, Any]) -> None:

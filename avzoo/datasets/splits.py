@@ -14,8 +14,22 @@ LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
 # List of new classes -> the lists of classes that are known by then
 _KNOWN_BEFORE = {'stage_1_val_unseen': LIST_NAMES[:2], 'stage_2_test_unseen': LIST_NAMES[:4]}
-_COLUMN_SPLITS = dict(zip(TABLE_COLUMNS, ('stage1_base', 'stage1_novel', 'val_base', 'val_novel', 'stage2_base',
-                                          'stage2_novel_0', 'test_base', 'test_novel_0'), strict=True))
+_COLUMN_SPLITS = dict(
+    zip(
+        TABLE_COLUMNS,
+        (
+            'stage1_base',
+            'stage1_novel',
+            'val_base',
+            'val_novel',
+            'stage2_base',
+            'stage2_novel_0',
+            'test_base',
+            'test_novel_0',
+        ),
+        strict=True,
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -65,14 +79,18 @@ def read_zero_shot_lists(folder: str | Path) -> ZeroShotLists:
     for name, classes in videos.items():
         for video in (video for ids in classes.values() for video in ids):
             if video in seen:
-                raise DataError(f'{folder}: video {video!r} is in {seen[video]}.csv and again in {name}.csv. A video '
-                                'belongs to one list only; remove it from the other.')
+                raise DataError(
+                    f'{folder}: video {video!r} is in {seen[video]}.csv and again in {name}.csv. A video '
+                    'belongs to one list only; remove it from the other.'
+                )
             seen[video] = name
     for novel, base in [(novel, base) for novel, before in _KNOWN_BEFORE.items() for base in before]:
         both = sorted(videos.get(novel, {}).keys() & videos.get(base, {}).keys())
         if both:
-            raise DataError(f'{folder}: class {both[0]!r} is novel in {novel}.csv and base in {base}.csv. Remove it '
-                            'from one of them.')
+            raise DataError(
+                f'{folder}: class {both[0]!r} is novel in {novel}.csv and base in {base}.csv. Remove it '
+                'from one of them.'
+            )
     return ZeroShotLists(folder, videos)
 
 
@@ -133,8 +151,11 @@ def _read_list(path: Path) -> dict[str, list[str]]:
         elif not restricted:
             classes[label] = [video]
     if not any(classes.values()):
-        raise DataError(f'{path} has no video' + (f' of a class of {names_path.name}.' if restricted else '.')
-                        + ' Fill the list, or remove the file.')
+        raise DataError(
+            f'{path} has no video'
+            + (f' of a class of {names_path.name}.' if restricted else '.')
+            + ' Fill the list, or remove the file.'
+        )
     check_names(list(classes), f'{path}: class')
     check_names([video for ids in classes.values() for video in ids], f'{path}: video')
     return {label: sorted(classes[label]) for label in sorted(classes)}
@@ -146,8 +167,10 @@ def _check_filled(lists: ZeroShotLists) -> None:
         if len(empty) == len(classes):
             raise DataError(f'{lists.folder / name}.csv: no video of it is left to use. Add features of its videos.')
         if empty and name == 'stage_1_train':
-            raise DataError(f'{lists.folder / name}.csv: class {empty[0]!r} has no video to train on ({len(empty)} '
-                            'such). Add videos of it, or leave the class out of all lists.')
+            raise DataError(
+                f'{lists.folder / name}.csv: class {empty[0]!r} has no video to train on ({len(empty)} '
+                'such). Add videos of it, or leave the class out of all lists.'
+            )
 
 
 def _add_union(splits: dict[str, list[str]], lists: ZeroShotLists, name: str, *sources: str) -> None:
@@ -155,8 +178,9 @@ def _add_union(splits: dict[str, list[str]], lists: ZeroShotLists, name: str, *s
         splits[name] = lists.ids(*sources)
 
 
-def _add_novel(splits: dict[str, list[str]], lists: ZeroShotLists, source: str, names: tuple[str, str],
-               key: list[int]) -> None:
+def _add_novel(
+    splits: dict[str, list[str]], lists: ZeroShotLists, source: str, names: tuple[str, str], key: list[int]
+) -> None:
     if source not in lists.videos:
         return
     shots = key[1]
@@ -164,8 +188,10 @@ def _add_novel(splits: dict[str, list[str]], lists: ZeroShotLists, source: str, 
     rest: list[str] = []
     for label, ids in lists.videos[source].items():
         if len(ids) <= shots:
-            raise DataError(f'{lists.folder / source}.csv: class {label!r} has {len(ids)} videos; {shots} shots need '
-                            f'at least {shots + 1}, one of them to evaluate on. Leave the class or this K out.')
+            raise DataError(
+                f'{lists.folder / source}.csv: class {label!r} has {len(ids)} videos; {shots} shots need '
+                f'at least {shots + 1}, one of them to evaluate on. Leave the class or this K out.'
+            )
         order = np.random.default_rng([*key, zlib.crc32(label.encode())]).permutation(len(ids))
         taken = set(order[:shots].tolist())
         chosen += [video for i, video in enumerate(ids) if i in taken]

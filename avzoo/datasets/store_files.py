@@ -35,13 +35,18 @@ def _is_table(value: Any) -> bool:
 
 # What store.json must hold: key -> test of its value
 _STORE: dict[str, Callable[[Any], bool]] = dict(
-    name=_is_text, num_videos=_is_count, class_embeddings=_is_table,
+    name=_is_text,
+    num_videos=_is_count,
+    class_embeddings=_is_table,
     modalities=lambda value: _is_table(value) and bool(value) and all(map(MODALITY_NAME.fullmatch, value)),
-    sha256=lambda value: _is_table(value) and all(map(_is_inside, value)) and all(map(_is_text, value.values())))
+    sha256=lambda value: _is_table(value) and all(map(_is_inside, value)) and all(map(_is_text, value.values())),
+)
 _ARRAY = dict(dim=_is_count, file=_is_inside, sha256=_is_text)
 _MODALITY = _ARRAY | dict(
-    num_steps=_is_count, dtype=lambda value: value in DTYPES,
-    seconds_per_step=lambda value: type(value) in (int, float) and 0 < value < math.inf)
+    num_steps=_is_count,
+    dtype=lambda value: value in DTYPES,
+    seconds_per_step=lambda value: type(value) in (int, float) and 0 < value < math.inf,
+)
 
 
 def read_meta(root: Path) -> dict[str, Any]:
@@ -50,15 +55,19 @@ def read_meta(root: Path) -> dict[str, Any]:
     try:
         meta = json.loads(path.read_text(encoding='utf-8'))
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
-                        'with a tool of tools/dataset_converters/ (the authors\' features: tools/download.py --dataset '
-                        'NAME).') from None
+        raise DataError(
+            f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
+            "with a tool of tools/dataset_converters/ (the authors' features: tools/download.py --dataset "
+            'NAME).'
+        ) from None
     except (ValueError, OSError) as error:
         raise DataError(f'{path} cannot be read: {error}. {_CURE}') from None
     found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)
     if found != (FORMAT, VERSION):
-        raise DataError(f'{path}: format {found[0]!r} version {found[1]!r}; this avzoo reads {FORMAT!r} version '
-                        f'{VERSION}. Convert the data again.')
+        raise DataError(
+            f'{path}: format {found[0]!r} version {found[1]!r}; this avzoo reads {FORMAT!r} version '
+            f'{VERSION}. Convert the data again.'
+        )
     meta.setdefault('class_embeddings', {})
     meta.setdefault('sha256', {})
     _check_entries(path, '', meta, _STORE)
@@ -74,8 +83,10 @@ def verify_checksums(root: Path, meta: dict[str, Any]) -> None:
     expected = dict(meta['sha256'])
     for path in sorted((root / 'splits').glob('*shot/*.txt')):
         if path.relative_to(root).as_posix() not in expected:
-            raise DataError(f'{path} has no checksum in store.json: its writing was not finished. Draw the splits '
-                            'again with tools/dataset_converters/splits.py.')
+            raise DataError(
+                f'{path} has no checksum in store.json: its writing was not finished. Draw the splits '
+                'again with tools/dataset_converters/splits.py.'
+            )
     for entry in [*meta['modalities'].values(), *meta['class_embeddings'].values()]:
         expected[entry['file']] = entry['sha256']
     for name, digest in expected.items():
@@ -84,8 +95,10 @@ def verify_checksums(root: Path, meta: dict[str, Any]) -> None:
             raise DataError(f'{path} is missing. {_CURE}')
         found = sha256_of(path)
         if found != digest:
-            raise DataError(f'{path}: wrong checksum: its SHA-256 is {found[:16]}..., store.json says '
-                            f'{digest[:16]}...; it changed after the store was written. {_CURE}')
+            raise DataError(
+                f'{path}: wrong checksum: its SHA-256 is {found[:16]}..., store.json says '
+                f'{digest[:16]}...; it changed after the store was written. {_CURE}'
+            )
 
 
 def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -98,14 +111,16 @@ def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         size = path.stat().st_size
         raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_CURE}') from None
     if array.shape != shape or array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
-        raise DataError(f'{path}: {array.dtype} array of shape {array.shape}, store.json says {dtype} of shape '
-                        f'{shape}. {_CURE}')
+        raise DataError(
+            f'{path}: {array.dtype} array of shape {array.shape}, store.json says {dtype} of shape {shape}. {_CURE}'
+        )
     # A bare ndarray over the map: np.memmap's own indexing is several times slower.
     return np.asarray(array)
 
 
-def read_videos(root: Path, meta: dict[str, Any], class_names: list[str]
-                ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+def read_videos(
+    root: Path, meta: dict[str, Any], class_names: list[str]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Read ``videos.csv``.
 
     Returns:
@@ -140,10 +155,13 @@ def _check_entries(path: Path, place: str, entry: Any, rules: Mapping[str, Calla
             raise DataError(f'{path} is damaged: {place}{key} is {reprlib.repr(value)}. {_CURE}')
 
 
-def _check_ranges(path: Path, key: str, ids: tuple[str, ...], start: np.ndarray, length: np.ndarray,
-                  num_steps: int) -> None:
+def _check_ranges(
+    path: Path, key: str, ids: tuple[str, ...], start: np.ndarray, length: np.ndarray, num_steps: int
+) -> None:
     wrong = np.flatnonzero((start < 0) | (length < 1) | (length > num_steps) | (start > num_steps - length))
     if len(wrong):
         i = wrong[0]
-        raise DataError(f'{path}: {key} of video {ids[i]!r} (start {start[i]}, length {length[i]}) lies outside the '
-                        f'{num_steps} stored steps. {_CURE}')
+        raise DataError(
+            f'{path}: {key} of video {ids[i]!r} (start {start[i]}, length {length[i]}) lies outside the '
+            f'{num_steps} stored steps. {_CURE}'
+        )

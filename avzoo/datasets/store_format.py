@@ -38,8 +38,16 @@ class Modality:
 def split_names(num_draws: int = 3) -> list[str]:
     """Return the names of the lists of one K-shot protocol with ``num_draws`` draws of the novel shots."""
     draws = range(num_draws)
-    return ['stage1_base', 'stage1_novel', 'val_base', 'val_novel', 'stage2_base',
-            *(f'stage2_novel_{d}' for d in draws), 'test_base', *(f'test_novel_{d}' for d in draws)]
+    return [
+        'stage1_base',
+        'stage1_novel',
+        'val_base',
+        'val_novel',
+        'stage2_base',
+        *(f'stage2_novel_{d}' for d in draws),
+        'test_base',
+        *(f'test_novel_{d}' for d in draws),
+    ]
 
 
 def check_names(names: Sequence[str], what: str) -> None:
@@ -56,8 +64,10 @@ def check_names(names: Sequence[str], what: str) -> None:
     if wrong is None and _CONTROL.search(''.join(names)):  # in one search: many names are quick to check
         wrong = next(filter(_CONTROL.search, names))
     if wrong is not None:
-        raise DataError(f'{what} {wrong!r} is empty, has white space around it, or holds a line break or another '
-                        'control character. Rename it.')
+        raise DataError(
+            f'{what} {wrong!r} is empty, has white space around it, or holds a line break or another '
+            'control character. Rename it.'
+        )
     if len(set(names)) != len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
         raise DataError(f'{what} {twice!r} comes twice. Give each its own name, or remove one.')
@@ -75,15 +85,18 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
             header = next(rows, [])
             missing = [name for name in columns if name not in header]
             if missing:
-                raise DataError(f'{path}: no column {missing[0]!r}; its first line names {header}, '
-                                f'and the columns {list(columns)} are needed.')
+                raise DataError(
+                    f'{path}: no column {missing[0]!r}; its first line names {header}, '
+                    f'and the columns {list(columns)} are needed.'
+                )
             places = [header.index(name) for name in columns]
             return [[row[place] for place in places] for row in rows if row]
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
     except IndexError:
-        raise DataError(f'{path}: a line has fewer fields than the {len(header)} of the first line; '
-                        'the file is cut off or damaged.') from None
+        raise DataError(
+            f'{path}: a line has fewer fields than the {len(header)} of the first line; the file is cut off or damaged.'
+        ) from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}') from None
 

@@ -49,8 +49,14 @@ def ensure_synth(cfg: Config) -> None:
     barrier()
 
 
-def make_synth(out: str | Path, *, seed: int = 0, shots: tuple[int, ...] = (1, 5, 10, 20), draws: int = 3,
-               recipe: Recipe = Recipe()) -> None:
+def make_synth(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    shots: tuple[int, ...] = (1, 5, 10, 20),
+    draws: int = 3,
+    recipe: Recipe = Recipe(),
+) -> None:
     """Write the data set as a feature store with its splits.
 
     A class is a sight that turns into another, with a sound that turns into another. Each class has a mirror class in
@@ -73,8 +79,14 @@ def make_synth(out: str | Path, *, seed: int = 0, shots: tuple[int, ...] = (1, 5
     modalities = {m: dict(dim=_DIMS[m], seconds_per_step=_SECONDS[m]) for m in _DIMS}
     world = {m: _World(rng, _DIMS[m], recipe) for m in _DIMS}
     lists: dict[str, dict[str, list[str]]] = {}
-    with FeatureStoreWriter(out, name='synth_fsl', modalities=modalities, classes=[names[i] for i in order],
-                            dtype='float16', source=f'avzoo synth, seed {seed}') as writer:
+    with FeatureStoreWriter(
+        out,
+        name='synth_fsl',
+        modalities=modalities,
+        classes=[names[i] for i in order],
+        dtype='float16',
+        source=f'avzoo synth, seed {seed}',
+    ) as writer:
         for i in order:
             for list_name, count in _counts(roles[i]):
                 ids = [f'c{i:02}_{list_name}_{n:02}' for n in range(count)]
@@ -102,8 +114,11 @@ def _draw_classes(rng: np.random.Generator) -> list[tuple[int, int, int, int]]:
 
 def _counts(role: str) -> list[tuple[str, int]]:
     if role == 'base':
-        return [('stage_1_train', _VIDEOS['train']), ('stage_1_val_seen', _VIDEOS['seen']),
-                ('stage_2_test_seen', _VIDEOS['test'])]
+        return [
+            ('stage_1_train', _VIDEOS['train']),
+            ('stage_1_val_seen', _VIDEOS['seen']),
+            ('stage_2_test_seen', _VIDEOS['test']),
+        ]
     if role == 'novel1':
         return [('stage_1_val_unseen', _VIDEOS['novel']), ('stage_2_test_seen', _VIDEOS['test'])]
     return [('stage_2_test_unseen', _VIDEOS['novel'])]
@@ -126,8 +141,9 @@ class _World:
         return np.tanh(x @ self.mix).astype(np.float32)
 
 
-def _video(rng: np.random.Generator, cls: tuple[int, int, int, int], world: dict[str, _World],
-           recipe: Recipe) -> dict[str, np.ndarray]:
+def _video(
+    rng: np.random.Generator, cls: tuple[int, int, int, int], world: dict[str, _World], recipe: Recipe
+) -> dict[str, np.ndarray]:
     seconds = rng.uniform(1.9, 3.9)
     turn = rng.uniform(0.35, 0.65)
     blank = rng.choice(list(world)) if rng.random() < recipe.blank else None

@@ -20,16 +20,23 @@ class Window:
         last_start: Let a random window end at the very last step. The released code never does.
     """
 
-    def __init__(self, steps: int, *, position: Literal['random', 'center'] = 'random',
-                 audio_length: Literal['seconds', 'released'] = 'seconds', last_start: bool = True) -> None:
+    def __init__(
+        self,
+        steps: int,
+        *,
+        position: Literal['random', 'center'] = 'random',
+        audio_length: Literal['seconds', 'released'] = 'seconds',
+        last_start: bool = True,
+    ) -> None:
         if position not in ('random', 'center'):
             raise ValueError(f"window.position='{position}'; choose 'random' or 'center'.")
         if audio_length not in ('seconds', 'released'):
             raise ValueError(f"window.audio_length='{audio_length}'; choose 'seconds' or 'released'.")
         self.steps, self.position, self.audio_length, self.last_start = steps, position, audio_length, last_start
 
-    def cut(self, lengths: dict[str, np.ndarray], seconds: dict[str, float],
-            rng: np.random.Generator) -> dict[str, tuple[np.ndarray, int]]:
+    def cut(
+        self, lengths: dict[str, np.ndarray], seconds: dict[str, float], rng: np.random.Generator
+    ) -> dict[str, tuple[np.ndarray, int]]:
         """Return {modality: (starts (B,), number of steps)}.
 
         Args:

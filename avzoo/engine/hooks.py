@@ -80,8 +80,9 @@ class ExtraForwardHook(Hook):
     def before_train_epoch(self, runner) -> None:
         self._turn.clear()
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         self._turn.append(data_batch)
         if len(self._turn) < len(runner.train_dataloader.batch_sampler.subsets):
             return
@@ -104,8 +105,9 @@ class IntervalRuntimeInfoHook(RuntimeInfoHook):
         super().__init__()
         self.interval = interval
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         if (runner.iter + 1) % self.interval == 0:
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
@@ -125,8 +127,15 @@ class PhaseHook(Hook):
 
     priority = 'VERY_LOW'  # After the parameter schedulers, whose state enters the checkpoint.
 
-    def __init__(self, *, meta: dict, monitor: str, keep_gamma: bool, begin: Callable[[int], None],
-                 report: Callable[['object', list[dict], dict | None], None]) -> None:
+    def __init__(
+        self,
+        *,
+        meta: dict,
+        monitor: str,
+        keep_gamma: bool,
+        begin: Callable[[int], None],
+        report: Callable[['object', list[dict], dict | None], None],
+    ) -> None:
         self.meta, self.monitor, self.keep_gamma = meta, monitor, keep_gamma
         self.begin, self.report = begin, report
         self.history: list[dict] = []
@@ -143,8 +152,9 @@ class PhaseHook(Hook):
         self._loss, self._steps = None, 0
         self._rate = runner.optim_wrapper.optimizer.param_groups[0]['lr']
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         loss = outputs['loss'].detach()
         self._loss = loss if self._loss is None else self._loss + loss  # No .item(): that would wait for the device.
         self._steps += 1
@@ -180,10 +190,12 @@ class PhaseHook(Hook):
         all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is none.
         loss = float(mean)
         if not np.isfinite(loss):
-            raise AvzooError(f'The training loss of {self.meta["phase"]} became {loss} in epoch {runner.epoch + 1}. '
-                             'Train anew in another --work-dir with a lower optim_wrapper.optimizer.lr, or with '
-                             'optim_wrapper.clip_grad="{\'max_norm\': 1.0}"; if that does not help, look for NaN in '
-                             'the features.')
+            raise AvzooError(
+                f'The training loss of {self.meta["phase"]} became {loss} in epoch {runner.epoch + 1}. '
+                'Train anew in another --work-dir with a lower optim_wrapper.optimizer.lr, or with '
+                'optim_wrapper.clip_grad="{\'max_norm\': 1.0}"; if that does not help, look for NaN in '
+                'the features.'
+            )
         return loss
 
 

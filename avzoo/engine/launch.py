@@ -29,12 +29,22 @@ def add_common_arguments(parser: argparse.ArgumentParser, default_work_dir: str)
     parser.add_argument('--work-dir', help=f'where everything is written (default: {default_work_dir})')
     parser.add_argument('--amp', action='store_true', help='compute in bfloat16 (mixed precision), on CPU or GPU')
     parser.add_argument('--seed', type=natural_int, help='random seed (default: randomness.seed of the config)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='change config values, e.g. data_root=data/mine model.fusion.depth=2')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='how several processes were started (pytorch: torchrun)')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
-                        help='set by launchers; kept in LOCAL_RANK')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='change config values, e.g. data_root=data/mine model.fusion.depth=2',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how several processes were started (pytorch: torchrun)',
+    )
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help='set by launchers; kept in LOCAL_RANK'
+    )
 
 
 def config_from_arguments(args: argparse.Namespace) -> Config:
@@ -66,17 +76,21 @@ def check_launcher(launcher: str) -> None:
     """
     missing = [name for name in _VARIABLES[launcher] if name not in os.environ]
     if missing:
-        raise ConfigError(f'--launcher {launcher}: the environment has no {missing[0]}, so this process was not '
-                          f'started by that launcher. Use: {_COMMANDS[launcher]} (or leave --launcher out).')
+        raise ConfigError(
+            f'--launcher {launcher}: the environment has no {missing[0]}, so this process was not '
+            f'started by that launcher. Use: {_COMMANDS[launcher]} (or leave --launcher out).'
+        )
     if launcher == 'pytorch' or 'MASTER_ADDR' in os.environ:
         os.environ.setdefault('MASTER_PORT', '29500')
         return
     if _num_nodes(launcher) == 1:
         os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=os.environ.get('MASTER_PORT', '29500'))
     elif launcher == 'mpi' or not torch.cuda.is_available():  # mmengine asks slurm itself, for GPUs.
-        raise ConfigError(f'--launcher {launcher} on several nodes: the environment has no MASTER_ADDR, the node of '
-                          'process 0. Before the start: export MASTER_ADDR=$(scontrol show hostnames '
-                          '"$SLURM_JOB_NODELIST" | head -n 1), or the name of that node.')
+        raise ConfigError(
+            f'--launcher {launcher} on several nodes: the environment has no MASTER_ADDR, the node of '
+            'process 0. Before the start: export MASTER_ADDR=$(scontrol show hostnames '
+            '"$SLURM_JOB_NODELIST" | head -n 1), or the name of that node.'
+        )
 
 
 def _num_nodes(launcher: str) -> int:

@@ -30,8 +30,9 @@ class AutocastOptimWrapper(OptimWrapper):
         clip_grad: Arguments of gradient clipping, or ``None``.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, *, accumulative_counts: int = 1,
-                 clip_grad: dict | None = None) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, *, accumulative_counts: int = 1, clip_grad: dict | None = None
+    ) -> None:
         super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
 
     @contextmanager

@@ -38,8 +38,9 @@ class PhaseRunner(Runner):
         return logger
 
     @staticmethod
-    def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None,
-                         diff_rank_seed: bool = False) -> DataLoader:
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
         """Build a loader of whole batches: the data set gathers them, so there is nothing to collate."""
         if isinstance(dataloader, dict):
             dataloader = dict(dataloader, collate_fn=_whole_batch)
@@ -56,12 +57,21 @@ class PhaseRunner(Runner):
             meta: Plain values to keep beside them.
         """
         checkpoint = dict(
-            meta=dict(meta, format=FORMAT, avzoo_version=__version__, epoch=epoch, iter=self.iter, seed=self.seed,
-                      config=self.cfg.pretty_text),
-            state_dict={k: v.cpu() if isinstance(v, torch.Tensor) else v
-                        for k, v in self.plain_model.state_dict().items()},
+            meta=dict(
+                meta,
+                format=FORMAT,
+                avzoo_version=__version__,
+                epoch=epoch,
+                iter=self.iter,
+                seed=self.seed,
+                config=self.cfg.pretty_text,
+            ),
+            state_dict={
+                k: v.cpu() if isinstance(v, torch.Tensor) else v for k, v in self.plain_model.state_dict().items()
+            },
             optimizer=self.optim_wrapper.state_dict(),
-            param_schedulers=[s.state_dict() for s in self.param_schedulers or []])
+            param_schedulers=[s.state_dict() for s in self.param_schedulers or []],
+        )
         gamma = checkpoint['state_dict']['gamma'].clone()
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         checkpoint['state_dict']['gamma'] = gamma  # No average: it was chosen.
@@ -69,8 +79,9 @@ class PhaseRunner(Runner):
             save_checkpoint(path, checkpoint)
         barrier()
 
-    def load_checkpoint(self, filename: str, map_location: str = 'cpu', strict: bool = True,
-                        revise_keys: list | None = None) -> dict:
+    def load_checkpoint(
+        self, filename: str, map_location: str = 'cpu', strict: bool = True, revise_keys: list | None = None
+    ) -> dict:
         """Load weights strictly; returns the checkpoint. The arguments after the first are mmengine's and unused."""
         checkpoint = load_checkpoint(filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
@@ -88,8 +99,13 @@ class PhaseRunner(Runner):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group['lr'] = rate
 
-    def resume(self, filename: str, resume_optimizer: bool = True, resume_param_scheduler: bool = True,
-               map_location: str = 'default') -> None:
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str = 'default',
+    ) -> None:
         """Go on from a checkpoint of this phase as if it had never stopped."""
         checkpoint = self.load_checkpoint(filename)
         self.train_loop._epoch = checkpoint['meta']['epoch']

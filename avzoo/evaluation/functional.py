@@ -30,12 +30,13 @@ class _Contest(NamedTuple):
         return (lowered > self.novel_score) | tie
 
 
-def _check(scores: np.ndarray, labels: np.ndarray,
-           base_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _check(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     scores, labels, base_mask = np.asarray(scores), np.asarray(labels), np.asarray(base_mask, dtype=bool)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or base_mask.shape != scores.shape[1:]:
-        raise ValueError(f'scores must be (N, C), labels (N,), base_mask (C,); got {scores.shape}, '
-                         f'{labels.shape}, {base_mask.shape}.')
+        raise ValueError(
+            f'scores must be (N, C), labels (N,), base_mask (C,); got {scores.shape}, '
+            f'{labels.shape}, {base_mask.shape}.'
+        )
     if labels.size and not 0 <= labels.min() <= labels.max() < scores.shape[1]:
         raise ValueError(f'labels must be columns 0..{scores.shape[1] - 1}; got {labels.min()}..{labels.max()}.')
     if np.isnan(scores).any():
@@ -106,8 +107,9 @@ def harmonic_mean(b: float, n: float) -> float:
     return 2.0 * b * n / (b + n) if b + n > 0 else 0.0
 
 
-def _accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray,
-                gammas: Sequence[float]) -> list[dict[str, float]]:
+def _accuracies(
+    scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, gammas: Sequence[float]
+) -> list[dict[str, float]]:
     """B, N, HM, FSL for each gamma from one pass over the scores."""
     scores, labels, base_mask = _check(scores, labels, base_mask)
     contest = _contest(scores, base_mask)
@@ -132,8 +134,9 @@ def gfsl_accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarra
     return _accuracies(scores, labels, base_mask, [gamma])[0]
 
 
-def sweep_gamma(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray,
-                grid: Sequence[float] = DEFAULT_GAMMA_GRID) -> tuple[float, dict[str, float]]:
+def sweep_gamma(
+    scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, grid: Sequence[float] = DEFAULT_GAMMA_GRID
+) -> tuple[float, dict[str, float]]:
     """Return the gamma of the grid with the best HM (the first of equals) and its B, N, HM, FSL."""
     if not len(grid):
         raise ValueError('the grid of gammas is empty; give at least one value.')
@@ -162,9 +165,14 @@ def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> floa
     return float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0)
 
 
-def gfsl_metrics(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, *,
-                 gamma: float | Literal['search'] = 'search',
-                 gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID) -> dict[str, float]:
+def gfsl_metrics(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    base_mask: np.ndarray,
+    *,
+    gamma: float | Literal['search'] = 'search',
+    gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID,
+) -> dict[str, float]:
     """Return every metric of one evaluation: B, N, HM, FSL, AUSUC, gamma and B0.
 
     B0 is B without calibration, by which the base sub-stage picks its epoch.
@@ -173,8 +181,12 @@ def gfsl_metrics(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, 
         gamma, row = sweep_gamma(scores, labels, base_mask, gamma_grid)
     else:
         row = gfsl_accuracies(scores, labels, base_mask, gamma)
-    return dict(row, AUSUC=ausuc(scores, labels, base_mask), gamma=float(gamma),
-                B0=gfsl_accuracies(scores, labels, base_mask, 0.0)['B'])
+    return dict(
+        row,
+        AUSUC=ausuc(scores, labels, base_mask),
+        gamma=float(gamma),
+        B0=gfsl_accuracies(scores, labels, base_mask, 0.0)['B'],
+    )
 
 
 def half_width_95(values: Sequence[float]) -> float | None:
@@ -198,5 +210,13 @@ def aggregate_draws(draws: Sequence[Mapping[str, float]]) -> dict[str, float | i
         raise ValueError('no draws to combine; give the metrics of at least one.')
     mean = {key: float(np.mean([draw[key] for draw in draws])) for key in ('B', 'N', 'HM', 'FSL', 'AUSUC')}
     ci95 = half_width_95([draw['HM'] for draw in draws])
-    return dict(B=mean['B'], N=mean['N'], HM=harmonic_mean(mean['B'], mean['N']), FSL=mean['FSL'],
-                AUSUC=mean['AUSUC'], HM_mean=mean['HM'], ci95=ci95, num_draws=len(draws))
+    return dict(
+        B=mean['B'],
+        N=mean['N'],
+        HM=harmonic_mean(mean['B'], mean['N']),
+        FSL=mean['FSL'],
+        AUSUC=mean['AUSUC'],
+        HM_mean=mean['HM'],
+        ci95=ci95,
+        num_draws=len(draws),
+    )

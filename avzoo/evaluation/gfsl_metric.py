@@ -34,8 +34,12 @@ class GFSLMetric(BaseMetric):
 
     default_prefix = ''
 
-    def __init__(self, gamma: float | Literal['search', 'checkpoint'] = 'search', *,
-                 gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID) -> None:
+    def __init__(
+        self,
+        gamma: float | Literal['search', 'checkpoint'] = 'search',
+        *,
+        gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID,
+    ) -> None:
         super().__init__()
         if isinstance(gamma, str) and gamma not in ('search', 'checkpoint'):
             raise ValueError(f"gamma={gamma!r} of GFSLMetric is unknown; give a number, 'search' or 'checkpoint'.")
@@ -71,10 +75,16 @@ class GFSLMetric(BaseMetric):
         metrics = gfsl_metrics(scores, labels, base_mask, gamma=gamma, gamma_grid=self.gamma_grid)
         predicted = calibrated_predictions(scores, base_mask, metrics['gamma'])
         recall = per_class_recall(predicted, labels, len(classes))
-        self.per_class_recall = {str(name): float(value) for name, value in zip(classes, recall, strict=True)
-                                 if not np.isnan(value)}
-        self.predictions = dict(index=results['index'], label=labels, scores=scores, classes=classes,
-                                video_id=np.asarray(meta['video_ids'], dtype=str)[results['index']])
+        self.per_class_recall = {
+            str(name): float(value) for name, value in zip(classes, recall, strict=True) if not np.isnan(value)
+        }
+        self.predictions = dict(
+            index=results['index'],
+            label=labels,
+            scores=scores,
+            classes=classes,
+            video_id=np.asarray(meta['video_ids'], dtype=str)[results['index']],
+        )
         return metrics
 
     def _local_results(self) -> dict[str, Any]:
@@ -95,27 +105,34 @@ class GFSLMetric(BaseMetric):
             raise DataError(f"GFSLMetric: the data set's metainfo lacks {', '.join(missing)}; it has {sorted(meta)}.")
         num_columns, num_rows = results['scores'].shape[1], len(results['index'])
         if not num_columns == len(meta['classes']) == len(meta['base_mask']):
-            raise DataError(f'GFSLMetric: the model scores {num_columns} classes, but the data set has '
-                            f"{len(meta['classes'])} (base_mask: {len(meta['base_mask'])}); model and data must be "
-                            'of one stage.')
+            raise DataError(
+                f'GFSLMetric: the model scores {num_columns} classes, but the data set has '
+                f'{len(meta["classes"])} (base_mask: {len(meta["base_mask"])}); model and data must be '
+                'of one stage.'
+            )
         if len(meta['video_ids']) != num_rows:
-            raise DataError(f"GFSLMetric: metainfo names {len(meta['video_ids'])} videos for {num_rows} samples.")
+            raise DataError(f'GFSLMetric: metainfo names {len(meta["video_ids"])} videos for {num_rows} samples.')
         bad = np.flatnonzero(np.isnan(results['scores']).any(axis=1))
         if len(bad):
-            raise DataError(f"GFSLMetric: the scores of {len(bad)} samples are NaN, first video "
-                            f"'{meta['video_ids'][bad[0]]}'; training has diverged or a feature is broken: lower the "
-                            'learning rate, or verify the store.')
+            raise DataError(
+                f'GFSLMetric: the scores of {len(bad)} samples are NaN, first video '
+                f"'{meta['video_ids'][bad[0]]}'; training has diverged or a feature is broken: lower the "
+                'learning rate, or verify the store.'
+            )
         return meta
 
     @staticmethod
     def _stored_gamma(gammas: set) -> float:
         if len(gammas) != 1:
-            raise CheckpointError(f'GFSLMetric: batches report different calibrations {gammas}; evaluate one '
-                                  'checkpoint at a time.')
+            raise CheckpointError(
+                f'GFSLMetric: batches report different calibrations {gammas}; evaluate one checkpoint at a time.'
+            )
         (gamma,) = gammas
         if gamma is None or not np.isfinite(gamma):
-            raise CheckpointError('GFSLMetric: this checkpoint holds no calibration, because no validation chose one; '
-                                  'train stage 1 first, or set gamma to a number.')
+            raise CheckpointError(
+                'GFSLMetric: this checkpoint holds no calibration, because no validation chose one; '
+                'train stage 1 first, or set gamma to a number.'
+            )
         return gamma
 
 
@@ -131,8 +148,12 @@ def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
     index, first = np.unique(joined['index'], return_index=True)
     if not np.array_equal(index, np.arange(size)):
         missing, alien = np.setdiff1d(np.arange(size), index), np.setdiff1d(index, np.arange(size))
-        raise DataError(f'GFSLMetric: expected samples 0..{size - 1} once each; {len(missing)} are missing (first '
-                        f'{missing[:5].tolist()}), {len(alien)} are beyond (first {alien[:5].tolist()}). The sampler '
-                        'must cover the whole data set (round_up=True, drop_last=False).')
-    return {**{field: joined[field][first] for field in _FIELDS},
-            'gammas': set().union(*(shard['gammas'] for shard in filled))}
+        raise DataError(
+            f'GFSLMetric: expected samples 0..{size - 1} once each; {len(missing)} are missing (first '
+            f'{missing[:5].tolist()}), {len(alien)} are beyond (first {alien[:5].tolist()}). The sampler '
+            'must cover the whole data set (round_up=True, drop_last=False).'
+        )
+    return {
+        **{field: joined[field][first] for field in _FIELDS},
+        'gammas': set().union(*(shard['gammas'] for shard in filled)),
+    }

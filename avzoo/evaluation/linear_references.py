@@ -39,8 +39,9 @@ class _Method(NamedTuple):
 
 def _nearest_class_mean(task: _Task, scale: float) -> np.ndarray:
     """Softmax over scale * cosine between a sample and each class mean, (N, C)."""
-    means = np.stack([task.train_features[task.train_labels == column].mean(axis=0)
-                      for column in range(len(task.base_mask))])  # (C, D)
+    means = np.stack(
+        [task.train_features[task.train_labels == column].mean(axis=0) for column in range(len(task.base_mask))]
+    )  # (C, D)
     logits = scale * _unit(task.features) @ _unit(means).T
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
@@ -67,9 +68,15 @@ _METHODS = {
 }
 
 
-def evaluate_references(store: FeatureStore, num_shots: int, *, draws: Sequence[int] = (0, 1, 2),
-                        methods: Sequence[str] = tuple(_METHODS), modalities: Sequence[str] | None = None,
-                        gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID) -> dict[str, dict[str, Any]]:
+def evaluate_references(
+    store: FeatureStore,
+    num_shots: int,
+    *,
+    draws: Sequence[int] = (0, 1, 2),
+    methods: Sequence[str] = tuple(_METHODS),
+    modalities: Sequence[str] | None = None,
+    gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID,
+) -> dict[str, dict[str, Any]]:
     """Run the plain references on a feature store.
 
     Features are the mean over time of each modality, L2-normalised, side by side. `nearest_class_mean` scores by the
@@ -103,33 +110,49 @@ def evaluate_references(store: FeatureStore, num_shots: int, *, draws: Sequence[
             scores = _METHODS[name].score(task, value)
             tested = gfsl_metrics(scores, task.labels, task.base_mask, gamma=metrics['gamma'])
             results[name].append(dict(draw=int(draw), **tested))
-    return {name: dict(draws=results[name], aggregate=aggregate_draws(results[name]), gamma=metrics['gamma'],
-                       setting={_METHODS[name].setting: value}, validation=metrics)
-            for name, (value, metrics) in chosen.items()}
+    return {
+        name: dict(
+            draws=results[name],
+            aggregate=aggregate_draws(results[name]),
+            gamma=metrics['gamma'],
+            setting={_METHODS[name].setting: value},
+            validation=metrics,
+        )
+        for name, (value, metrics) in chosen.items()
+    }
 
 
 def _choose(method: _Method, task: _Task, gamma_grid: Sequence[float]) -> tuple[float, dict[str, float]]:
     """Return the setting of best validation HM (the first of equals) and its metrics, gamma among them."""
-    rows = [gfsl_metrics(method.score(task, value), task.labels, task.base_mask, gamma_grid=gamma_grid)
-            for value in method.values]
+    rows = [
+        gfsl_metrics(method.score(task, value), task.labels, task.base_mask, gamma_grid=gamma_grid)
+        for value in method.values
+    ]
     best = int(np.argmax([round(row['HM'], 9) for row in rows]))
     return method.values[best], rows[best]
 
 
-def _load_task(store: FeatureStore, num_shots: int, stage: int, splits: tuple[str, str, str, str],
-               modalities: Sequence[str]) -> _Task:
+def _load_task(
+    store: FeatureStore, num_shots: int, stage: int, splits: tuple[str, str, str, str], modalities: Sequence[str]
+) -> _Task:
     """Read the splits (training base and novel, evaluation base and novel) of a stage."""
     class_ids, base_mask = stage_classes(store, num_shots, stage)
-    trained, evaluated = (np.concatenate([store.split(num_shots, name) for name in pair])
-                          for pair in (splits[:2], splits[2:]))
+    trained, evaluated = (
+        np.concatenate([store.split(num_shots, name) for name in pair]) for pair in (splits[:2], splits[2:])
+    )
     lacking = np.setdiff1d(class_ids, store.labels[trained])
     alien = np.setdiff1d(store.labels[np.concatenate([trained, evaluated])], class_ids)
     if len(lacking) or len(alien):
         label = store.class_names[np.concatenate([lacking, alien])[0]]
-        raise DataError(f"store '{store.name}', {num_shots} shots: class '{label}' is in some but not all of the "
-                        f"splits {', '.join(splits)} and the class list of stage {stage}; mend the split lists.")
-    parts = [array for videos in (trained, evaluated)
-             for array in (_features(store, videos, modalities), np.searchsorted(class_ids, store.labels[videos]))]
+        raise DataError(
+            f"store '{store.name}', {num_shots} shots: class '{label}' is in some but not all of the "
+            f'splits {", ".join(splits)} and the class list of stage {stage}; mend the split lists.'
+        )
+    parts = [
+        array
+        for videos in (trained, evaluated)
+        for array in (_features(store, videos, modalities), np.searchsorted(class_ids, store.labels[videos]))
+    ]
     return _Task(*parts, base_mask)
 
 
@@ -149,8 +172,10 @@ def _known_modalities(store: FeatureStore, modalities: Sequence[str] | None) -> 
         return list(store.modalities)
     for name in modalities:
         if name not in store.modalities:
-            raise ConfigError(f"store '{store.name}' has no modality '{name}'.{nearest(name, store.modalities)} "
-                              f"It has {', '.join(store.modalities)}.")
+            raise ConfigError(
+                f"store '{store.name}' has no modality '{name}'.{nearest(name, store.modalities)} "
+                f'It has {", ".join(store.modalities)}.'
+            )
     if not modalities:
-        raise ConfigError(f"no modality to use; choose from {', '.join(store.modalities)}.")
+        raise ConfigError(f'no modality to use; choose from {", ".join(store.modalities)}.')
     return list(modalities)

@@ -22,7 +22,7 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
         results (Mapping): As `write_results` takes it.
     """
     method = results['method']
-    rows = [dict(draw, name=f"{method} / draw {draw['draw']}") for draw in results['draws']]
+    rows = [dict(draw, name=f'{method} / draw {draw["draw"]}') for draw in results['draws']]
     rows.append(dict(results['aggregate'], name=f'{method} / mean'))
     for name, reference in results.get('references', {}).items():
         rows.append(dict(reference['aggregate'], name=f'{REFERENCE_TITLES.get(name, name)} / mean'))
@@ -40,8 +40,10 @@ def results_table(rows: Sequence[Mapping[str, Any]], *, style: Literal['text', '
         raise ValueError(f"style={style!r} is unknown; choose 'text' or 'markdown'.")
     cells = [_HEADER] + [(str(row['name']), *(_percent(row.get(key)) for key in METRIC_COLUMNS)) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
-    lines = [[line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-             for line in cells]
+    lines = [
+        [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        for line in cells
+    ]
     if style == 'markdown':
         rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
         return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [lines[0], rule, *lines[1:]])
@@ -51,11 +53,13 @@ def results_table(rows: Sequence[Mapping[str, Any]], *, style: Literal['text', '
 
 def interval_line(aggregate: Mapping[str, Any]) -> str:
     """Say in one sentence how HM is formed and how far the draws lie apart."""
-    text = f"HM of mean B and mean N: {_percent(aggregate['HM'])}"
+    text = f'HM of mean B and mean N: {_percent(aggregate["HM"])}'
     if aggregate.get('ci95') is None:
         return f'{text} (one draw, no interval).'
-    return (f"{text}. Mean HM of {aggregate['num_draws']} draws: {_percent(aggregate['HM_mean'])} "
-            f"± {_percent(aggregate['ci95'])} (95%).")
+    return (
+        f'{text}. Mean HM of {aggregate["num_draws"]} draws: {_percent(aggregate["HM_mean"])} '
+        f'± {_percent(aggregate["ci95"])} (95%).'
+    )
 
 
 def write_results(work_dir: str | os.PathLike, results: Mapping[str, Any]) -> tuple[Path, Path]:
@@ -73,15 +77,17 @@ def write_results(work_dir: str | os.PathLike, results: Mapping[str, Any]) -> tu
     """
     work_dir = Path(work_dir)
     text = json.dumps(plain(results), indent=2, ensure_ascii=False, allow_nan=False)
-    return (atomic_write_text(work_dir / 'results.json', text + '\n'),
-            atomic_write_text(work_dir / 'results.md', _markdown(results)))
+    return (
+        atomic_write_text(work_dir / 'results.json', text + '\n'),
+        atomic_write_text(work_dir / 'results.md', _markdown(results)),
+    )
 
 
 def _markdown(results: Mapping[str, Any]) -> str:
     shots = results['num_shots']
     parts = [
-        f"# {results['method']} on {results['dataset']}, {shots} shot{'' if shots == 1 else 's'}",
-        f"Seed {results['seed']}, calibration gamma {results['gamma']:g} ({results['gamma_source']}). Per cent.",
+        f'# {results["method"]} on {results["dataset"]}, {shots} shot{"" if shots == 1 else "s"}',
+        f'Seed {results["seed"]}, calibration gamma {results["gamma"]:g} ({results["gamma_source"]}). Per cent.',
         results_table(results_rows(results), style='markdown'),
         interval_line(results['aggregate']),
     ]

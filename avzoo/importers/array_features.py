@@ -41,8 +41,10 @@ class ArrayFeatures:
         if self.path.is_dir():
             self.modalities = tuple(key for key in MODALITIES if (self.path / key).is_dir())
             if not self.modalities:
-                raise DataError(f'{self.path} has neither a folder audio nor a folder visual. Put the features of a '
-                                'video in audio/VIDEO_ID.npy and visual/VIDEO_ID.npy.')
+                raise DataError(
+                    f'{self.path} has neither a folder audio nor a folder visual. Put the features of a '
+                    'video in audio/VIDEO_ID.npy and visual/VIDEO_ID.npy.'
+                )
         else:
             self._read_npz()
 
@@ -78,8 +80,10 @@ class ArrayFeatures:
             array, found = np.empty(0), 'rows of unequal width'
         array = array[None] if array.ndim == 1 else array
         if array.ndim != 2 or array.dtype.kind not in 'biuf' or not array.shape[1]:
-            raise DataError(f'{self.path}: the {key} features of video {video!r} are {found}; numbers '
-                            '(steps, width), or (width,) for one step, are needed.')
+            raise DataError(
+                f'{self.path}: the {key} features of video {video!r} are {found}; numbers '
+                '(steps, width), or (width,) for one step, are needed.'
+            )
         return array
 
     def _texts(self, name: str, array: np.ndarray) -> list[str]:
@@ -90,8 +94,10 @@ class ArrayFeatures:
         except UnicodeDecodeError as error:
             raise DataError(f'{self.path}: {name} holds bytes that are not UTF-8 ({error}). Save it as text.') from None
         if not all(isinstance(item, str | int) for item in items):
-            raise DataError(f'{self.path}: {name} is {array.dtype} of shape {array.shape}; an array (N,) of text or of '
-                            'whole numbers is needed.')
+            raise DataError(
+                f'{self.path}: {name} is {array.dtype} of shape {array.shape}; an array (N,) of text or of '
+                'whole numbers is needed.'
+            )
         return list(map(str, items))
 
     def _read_npz(self) -> None:
@@ -99,12 +105,14 @@ class ArrayFeatures:
         allowed = ('video_id', 'label', *MODALITIES, *(f'{key}_len' for key in MODALITIES))
         odd = [key for key in content if key not in allowed]
         if odd:
-            raise DataError(f'{self.path}: unknown array {odd[0]!r}; known are {", ".join(allowed)}.'
-                            + nearest(odd[0], allowed))
+            raise DataError(
+                f'{self.path}: unknown array {odd[0]!r}; known are {", ".join(allowed)}.' + nearest(odd[0], allowed)
+            )
         self.modalities = tuple(key for key in MODALITIES if key in content)
         if 'video_id' not in content or not self.modalities:
-            raise DataError(f'{self.path} has {", ".join(content)}; video_id and at least one of audio, visual are '
-                            'needed.')
+            raise DataError(
+                f'{self.path} has {", ".join(content)}; video_id and at least one of audio, visual are needed.'
+            )
         ids = self._texts('video_id', content['video_id'])
         check_names(ids, f'{self.path}: video')
         self._positions = {video: i for i, video in enumerate(ids)}
@@ -113,8 +121,9 @@ class ArrayFeatures:
             if len(labels) != len(ids):
                 raise DataError(f'{self.path}: {len(labels)} labels for {len(ids)} videos; each needs one.')
             self.labels = dict(zip(ids, labels, strict=True))
-        self._arrays = {key: self._split(key, content[key], content.get(f'{key}_len'), len(ids))
-                        for key in self.modalities}
+        self._arrays = {
+            key: self._split(key, content[key], content.get(f'{key}_len'), len(ids)) for key in self.modalities
+        }
 
     def _split(self, key: str, array: np.ndarray, lengths: np.ndarray | None, num_videos: int) -> Sequence[np.ndarray]:
         """Cut an array into one piece a video."""
@@ -122,12 +131,16 @@ class ArrayFeatures:
             whole = lengths.dtype.kind in 'iu' and lengths.shape == (num_videos,) and array.ndim == 2
             # No length beyond the rows: the sum of huge ones might overflow to the right number.
             if not whole or (lengths < 1).any() or (lengths > len(array)).any() or lengths.sum() != len(array):
-                raise DataError(f'{self.path}: {key}_len ({lengths.dtype} of shape {lengths.shape}) must hold a whole '
-                                f'number of at least 1 for each of the {num_videos} videos, which sum up to the rows '
-                                f'of {key}, shape {array.shape}.')
+                raise DataError(
+                    f'{self.path}: {key}_len ({lengths.dtype} of shape {lengths.shape}) must hold a whole '
+                    f'number of at least 1 for each of the {num_videos} videos, which sum up to the rows '
+                    f'of {key}, shape {array.shape}.'
+                )
             return np.split(array, np.cumsum(lengths)[:-1])
         if array.ndim not in (1, 2, 3) or len(array) != num_videos or (array.ndim == 1) != (array.dtype == object):
-            raise DataError(f'{self.path}: {key} has shape {array.shape} for {num_videos} videos. Give (N, D), '
-                            f'(N, T, D), an object array of N sequences, or all steps one after the other with '
-                            f'{key}_len.')
+            raise DataError(
+                f'{self.path}: {key} has shape {array.shape} for {num_videos} videos. Give (N, D), '
+                f'(N, T, D), an object array of N sequences, or all steps one after the other with '
+                f'{key}_len.'
+            )
         return array

@@ -16,10 +16,21 @@ from avzoo.utils.errors import DataError, nearest
 _LOGGER = logging.getLogger(__name__)
 
 
-def import_arrays(out: str | Path, *, features: str | Path, lists: str | Path, class_embeddings: str | Path,
-                  shots: Sequence[int] = (1, 5, 10, 20), draws: int = 3, seed: int = 0, name: str | None = None,
-                  seconds_per_step: Mapping[str, float] | None = None, dtype: str = 'float32',
-                  skip_missing: bool = False, on_progress: Callable[[int, int], None] | None = None) -> Path:
+def import_arrays(
+    out: str | Path,
+    *,
+    features: str | Path,
+    lists: str | Path,
+    class_embeddings: str | Path,
+    shots: Sequence[int] = (1, 5, 10, 20),
+    draws: int = 3,
+    seed: int = 0,
+    name: str | None = None,
+    seconds_per_step: Mapping[str, float] | None = None,
+    dtype: str = 'float32',
+    skip_missing: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Make a feature store from features of one's own.
 
     Videos that no list names are left out. The classes are those of the lists, in the order of ``classes.csv`` beside
@@ -42,8 +53,10 @@ def import_arrays(out: str | Path, *, features: str | Path, lists: str | Path, c
     source = ArrayFeatures(features)
     found = read_zero_shot_lists(lists)
     if found.missing:
-        raise DataError(f'{found.folder} lacks {", ".join(f"{name}.csv" for name in found.missing)}; a store needs all '
-                        f'of {", ".join(LIST_NAMES)}.')
+        raise DataError(
+            f'{found.folder} lacks {", ".join(f"{name}.csv" for name in found.missing)}; a store needs all '
+            f'of {", ".join(LIST_NAMES)}.'
+        )
     found = _match(found, source, skip_missing)
     splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}  # before the long work: it may refuse
     labels = found.labels
@@ -51,8 +64,15 @@ def import_arrays(out: str | Path, *, features: str | Path, lists: str | Path, c
     seconds = seconds_per_step or {}
     first = source.read(next(iter(labels)))
     modalities = {key: dict(dim=first[key].shape[-1], seconds_per_step=seconds.get(key, 1.0)) for key in first}
-    with FeatureStoreWriter(out, name=name or Path(out).name, modalities=modalities, classes=classes, texts=texts,
-                            dtype=dtype, source=f'{Path(features).name} with lists of {Path(lists).name}') as writer:
+    with FeatureStoreWriter(
+        out,
+        name=name or Path(out).name,
+        modalities=modalities,
+        classes=classes,
+        texts=texts,
+        dtype=dtype,
+        source=f'{Path(features).name} with lists of {Path(lists).name}',
+    ) as writer:
         writer.write_class_embeddings('text', vectors)
         for done, (video, label) in enumerate(labels.items(), 1):
             writer.add(video, label, source.read(video))
@@ -68,16 +88,22 @@ def _match(lists: ZeroShotLists, source: ArrayFeatures, skip_missing: bool) -> Z
     labels = lists.labels
     missing = set(source.missing(labels))
     if missing and not skip_missing:
-        raise DataError(f'{source.path}: {len(missing)} of the {len(labels)} videos of {lists.folder} have no features '
-                        f'(the first: {min(missing)!r}). Add them, or leave them out with --skip-missing.')
+        raise DataError(
+            f'{source.path}: {len(missing)} of the {len(labels)} videos of {lists.folder} have no features '
+            f'(the first: {min(missing)!r}). Add them, or leave them out with --skip-missing.'
+        )
     if missing:
         _LOGGER.warning('%d of %d listed videos have no features and are left out', len(missing), len(labels))
     for video, label in labels.items():
         if source.labels.get(video, label) != label:
-            raise DataError(f'video {video!r} is of class {label!r} in {lists.folder}, of {source.labels[video]!r} in '
-                            f'{source.path}. Correct one of them.')
-    videos = {name: {label: [video for video in ids if video not in missing] for label, ids in classes.items()}
-              for name, classes in lists.videos.items()}
+            raise DataError(
+                f'video {video!r} is of class {label!r} in {lists.folder}, of {source.labels[video]!r} in '
+                f'{source.path}. Correct one of them.'
+            )
+    videos = {
+        name: {label: [video for video in ids if video not in missing] for label, ids in classes.items()}
+        for name, classes in lists.videos.items()
+    }
     return ZeroShotLists(lists.folder, videos)
 
 
@@ -101,7 +127,9 @@ def _read_classes(lists: ZeroShotLists, folder: Path, embeddings: Path) -> tuple
         raise DataError(f'{origin}: class {unknown[0]!r} is not in it.' + nearest(unknown[0], order))
     vectors = load_npy(embeddings)
     if vectors.ndim != 2 or len(vectors) != len(order) or not vectors.size or vectors.dtype.kind not in 'biuf':
-        raise DataError(f'{embeddings}: {vectors.dtype} array of shape {vectors.shape}; ({len(order)}, width) is '
-                        f'needed, a row of at least one number for each class in the order of {origin}.')
+        raise DataError(
+            f'{embeddings}: {vectors.dtype} array of shape {vectors.shape}; ({len(order)}, width) is '
+            f'needed, a row of at least one number for each class in the order of {origin}.'
+        )
     kept = [i for i, label in enumerate(order) if label in used]
     return [order[i] for i in kept], [texts[i] for i in kept], vectors[kept]

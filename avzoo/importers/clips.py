@@ -55,14 +55,17 @@ class Clips:
         known = set(self.ids)
         for name in wanted:
             if name not in known:
-                raise DataError(f"{self._origin} has no video '{name}'; it has {len(known)}."
-                                f'{nearest(name, self.ids[:5000])}')
+                raise DataError(
+                    f"{self._origin} has no video '{name}'; it has {len(known)}.{nearest(name, self.ids[:5000])}"
+                )
         return list(wanted)
 
     def _open_memory(self, clips: Sequence[Clip]) -> None:
         if not isinstance(clips, list | tuple) or not all(isinstance(clip, Mapping) for clip in clips):
-            raise DataError(f'A {type(clips).__name__} of that kind is no clip: give a dict {{modality: (T, D)}}, a '
-                            'list of such dicts, a feature store, or the path of a file, a folder or a store.')
+            raise DataError(
+                f'A {type(clips).__name__} of that kind is no clip: give a dict {{modality: (T, D)}}, a '
+                'list of such dicts, a feature store, or the path of a file, a folder or a store.'
+            )
         self.ids = [str(i) for i in range(len(clips))]
         self._read = lambda name: clips[int(name)]
 
@@ -83,8 +86,7 @@ class Clips:
         self._origin = str(store.root)
         self.ids = [str(name) for name in store.video_ids]
         places = {name: i for i, name in enumerate(self.ids)}
-        self._read = lambda name: {m: store.gather(m, np.array([places[name]]))[0][0].numpy()
-                                   for m in store.modalities}
+        self._read = lambda name: {m: store.gather(m, np.array([places[name]]))[0][0].numpy() for m in store.modalities}
 
     def _open_folder(self, path: Path) -> None:
         files = {file.relative_to(path).with_suffix('').as_posix(): file for file in sorted(path.rglob('*.npz'))}
@@ -103,13 +105,20 @@ class Clips:
 
     def _open_arrays(self, path: Path) -> None:
         arrays = ArrayFeatures(path)
-        self.ids = sorted({file.relative_to(path / key).with_suffix('').as_posix()
-                           for key in arrays.modalities for file in (path / key).rglob('*.npy')})
+        self.ids = sorted(
+            {
+                file.relative_to(path / key).with_suffix('').as_posix()
+                for key in arrays.modalities
+                for file in (path / key).rglob('*.npy')
+            }
+        )
         if not self.ids:
             raise DataError(f'{path} has no .npy file in its folders {", ".join(arrays.modalities)}.')
         if missing := arrays.missing(self.ids):
-            raise DataError(f'{path}: video {missing[0]!r} is not in all of the folders '
-                            f'{", ".join(arrays.modalities)}. Add the missing file or take the others away.')
+            raise DataError(
+                f'{path}: video {missing[0]!r} is not in all of the folders '
+                f'{", ".join(arrays.modalities)}. Add the missing file or take the others away.'
+            )
         self._read = arrays.read
 
 
@@ -148,14 +157,14 @@ def make_batch(clips: Sequence[Clip], dims: Mapping[str, int], names: Sequence[s
         lengths = torch.tensor([len(array) for array in arrays])
         x = torch.zeros(len(arrays), int(lengths.max()), dim)  # (B, T, D)
         for row, array in zip(x, arrays, strict=True):
-            row[:len(array)] = torch.from_numpy(array)
+            row[: len(array)] = torch.from_numpy(array)
         features[modality] = dict(x=x, lengths=lengths, starts=torch.zeros_like(lengths))
     return dict(features=features)
 
 
 def batches(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     """Cut names into batches."""
-    return (names[i:i + size] for i in range(0, len(names), size))
+    return (names[i : i + size] for i in range(0, len(names), size))
 
 
 def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
@@ -164,11 +173,15 @@ def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
     try:
         array = np.asarray(clip[modality])
     except (ValueError, TypeError) as error:  # Ragged lists; tensors on a device.
-        raise DataError(f"Clip '{name}': its {modality} features are no array: {str(error).splitlines()[0]} Give "
-                        f'(steps, {dim}) numbers.') from error
+        raise DataError(
+            f"Clip '{name}': its {modality} features are no array: {str(error).splitlines()[0]} Give "
+            f'(steps, {dim}) numbers.'
+        ) from error
     if array.ndim != 2 or array.shape[1] != dim or not len(array) or array.dtype.kind not in 'biuf':
-        raise DataError(f"Clip '{name}': its {modality} features are {array.dtype} of shape {array.shape}; this model "
-                        f'was trained on (steps, {dim}) numbers with at least one step.')
+        raise DataError(
+            f"Clip '{name}': its {modality} features are {array.dtype} of shape {array.shape}; this model "
+            f'was trained on (steps, {dim}) numbers with at least one step.'
+        )
     array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise DataError(f"Clip '{name}': NaN or infinity in its {modality} features. Extract them again.")

@@ -29,9 +29,18 @@ class SupportSet:
     video_ids: tuple[str, ...]
 
 
-def open_support_set(path: str | Path, *, shots: int, known: Sequence[str], scratch: Path, seconds: dict[str, float],
-                 vector_width: int | None, draw: int = 0, classes: Sequence[str] | None = None,
-                 seed: int = 0) -> SupportSet:
+def open_support_set(
+    path: str | Path,
+    *,
+    shots: int,
+    known: Sequence[str],
+    scratch: Path,
+    seconds: dict[str, float],
+    vector_width: int | None,
+    draw: int = 0,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+) -> SupportSet:
     """Choose K clips of each new class.
 
     From a feature store with K-shot splits these are its split ``stage2_novel_DRAW``; K must be one of those that it
@@ -70,16 +79,19 @@ def open_support_set(path: str | Path, *, shots: int, known: Sequence[str], scra
     rng = np.random.default_rng([seed, draw])
     chosen = [_draw(videos[labels[videos] == name], shots, f"{origin} class '{name}'", rng) for name in classes]
     videos = videos[np.isin(videos, np.concatenate(chosen))]  # In the split's order, as the curriculum has it.
-    return SupportSet(store, tuple(name for name in offered if name in classes),
-                   tuple(str(name) for name in store.video_ids[videos]))
+    return SupportSet(
+        store, tuple(name for name in offered if name in classes), tuple(str(name) for name in store.video_ids[videos])
+    )
 
 
 def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
     ready = store.shots()
     if shots not in ready:
-        raise DataError(f'{store.root} has splits of {", ".join(map(str, ready))} shots, not of {shots}, and other '
-                        'clips may be those of its tests. Take one of these, or draw splits of that K with '
-                        'tools/dataset_converters/splits.py.')
+        raise DataError(
+            f'{store.root} has splits of {", ".join(map(str, ready))} shots, not of {shots}, and other '
+            'clips may be those of its tests. Take one of these, or draw splits of that K with '
+            'tools/dataset_converters/splits.py.'
+        )
     return store.split(shots, f'stage2_novel_{draw}')
 
 
@@ -95,21 +107,29 @@ def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequen
         raise DataError(f'{origin} has no class that the model does not know already as a base class.')
     for name in classes:
         if name not in offered:
-            raise DataError(f"{origin} has no class '{name}'.{nearest(name, offered)} It has {', '.join(offered[:8])}"
-                            f'{", ..." if len(offered) > 8 else "."}')
+            raise DataError(
+                f"{origin} has no class '{name}'.{nearest(name, offered)} It has {', '.join(offered[:8])}"
+                f'{", ..." if len(offered) > 8 else "."}'
+            )
         if name in known:
-            raise DataError(f"{origin} has the class '{name}', which the model knows as a base class already; leave it "
-                            'out with --classes, or give it another name.')
+            raise DataError(
+                f"{origin} has the class '{name}', which the model knows as a base class already; leave it "
+                'out with --classes, or give it another name.'
+            )
 
 
 def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int | None) -> Path:
     """Write the clips of a folder into a store."""
-    files = {sub.name: sorted(sub.glob('*.npz')) for sub in sorted(folder.iterdir())
-             if sub.is_dir() and not sub.name.startswith('.')}
+    files = {
+        sub.name: sorted(sub.glob('*.npz'))
+        for sub in sorted(folder.iterdir())
+        if sub.is_dir() and not sub.name.startswith('.')
+    }
     empty = [name for name, paths in files.items() if not paths]
     if empty or not files:
-        raise DataError(f'{folder / empty[0] if empty else folder} has no clips: put those of a class in '
-                        f'{folder}/CLASS NAME/*.npz.')
+        raise DataError(
+            f'{folder / empty[0] if empty else folder} has no clips: put those of a class in {folder}/CLASS NAME/*.npz.'
+        )
     listed = folder / 'classes.csv'
     order = [row[0] for row in read_csv(listed, ['label'])] if listed.is_file() else list(files)
     if set(order) != set(files):
@@ -130,7 +150,9 @@ def _vectors(folder: Path, count: int, vector_width: int | None) -> np.ndarray:
     if path.is_file():
         return load_npy(path)
     if vector_width is None:
-        raise DataError(f'{path} is missing: this model generates features from class vectors. Write an array '
-                        f'({count}, width) with the vectors of the class names, from the same model of language as '
-                        'those of the base classes.')
+        raise DataError(
+            f'{path} is missing: this model generates features from class vectors. Write an array '
+            f'({count}, width) with the vectors of the class names, from the same model of language as '
+            'those of the base classes.'
+        )
     return np.zeros((count, vector_width), np.float32)

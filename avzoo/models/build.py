@@ -51,8 +51,10 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     # Only now: where the part itself refuses a fact, it says more than this.
     for name, value in handed.items():
         if cfg.get(name) is not None and cfg[name] != value:
-            raise ConfigError(f'{path}.{name}={cfg[name]!r}, but the data and the parts before it say {value!r}; '
-                              f'drop {path}.{name} from the config or set it to {value!r}.')
+            raise ConfigError(
+                f'{path}.{name}={cfg[name]!r}, but the data and the parts before it say {value!r}; '
+                f'drop {path}.{name} from the config or set it to {value!r}.'
+            )
     return part
 
 

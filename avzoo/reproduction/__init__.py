@@ -4,5 +4,17 @@ from avzoo.reproduction.plan import DATASETS, TABLES, Run, Status, plan_runs
 from avzoo.reproduction.report import gather, plan_text, tables_markdown, tables_text, write_tables
 from avzoo.reproduction.run import run_here, submit
 
-__all__ = ['DATASETS', 'TABLES', 'Run', 'Status', 'gather', 'plan_runs', 'plan_text', 'run_here', 'submit',
-           'tables_markdown', 'tables_text', 'write_tables']
+__all__ = [
+    'DATASETS',
+    'TABLES',
+    'Run',
+    'Status',
+    'gather',
+    'plan_runs',
+    'plan_text',
+    'run_here',
+    'submit',
+    'tables_markdown',
+    'tables_text',
+    'write_tables',
+]

@@ -64,8 +64,17 @@ class Run:
     def command(self) -> list[str]:
         """The command that starts the run, or goes on with it."""
         options = ['--cfg-options', *self.options] if self.options else []
-        return [sys.executable, str(zoo_root() / 'tools' / 'train.py'), str(self.config), '--work-dir',
-                str(self.work_dir), '--seed', str(self.seed), '--resume', *options]
+        return [
+            sys.executable,
+            str(zoo_root() / 'tools' / 'train.py'),
+            str(self.config),
+            '--work-dir',
+            str(self.work_dir),
+            '--seed',
+            str(self.seed),
+            '--resume',
+            *options,
+        ]
 
     def load_config(self) -> Config:
         """Read the config as the run sees it."""
@@ -96,13 +105,21 @@ class Run:
                 if not all(isinstance(entry['aggregate'][key], int | float) for key in ('B', 'N', 'HM', 'FSL')):
                     raise ValueError('B, N, HM or FSL is no number')
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise AvzooError(f'{path} is damaged ({type(error).__name__}: {error}). Delete it and run the table again: '
-                             'it is tested, not trained, again.') from error
+            raise AvzooError(
+                f'{path} is damaged ({type(error).__name__}: {error}). Delete it and run the table again: '
+                'it is tested, not trained, again.'
+            ) from error
         return results
 
 
-def plan_runs(table: int, datasets: Sequence[str], shots: Sequence[int], seeds: Sequence[int], work_dir: str | Path,
-              options: Sequence[str] = ()) -> list[Run]:
+def plan_runs(
+    table: int,
+    datasets: Sequence[str],
+    shots: Sequence[int],
+    seeds: Sequence[int],
+    work_dir: str | Path,
+    options: Sequence[str] = (),
+) -> list[Run]:
     """Return every run of a table, whether it was carried out or not.
 
     Args:
@@ -117,13 +134,20 @@ def plan_runs(table: int, datasets: Sequence[str], shots: Sequence[int], seeds: 
         raise ConfigError(f'There is no table {table}; choose one of {", ".join(map(str, TABLES))}.')
     if table != 2 and set(shots) != {5}:
         raise ConfigError(f'Table {table} is of 5 shots, as its configs are; drop --shots.')
-    runs = [Run(row, dataset, k, seed, Path(work_dir) / f'{row}_{dataset}_{k}shot' / f'seed{seed}', tuple(options))
-            for dataset in datasets for k in shots for row in TABLES[table] for seed in seeds]
+    runs = [
+        Run(row, dataset, k, seed, Path(work_dir) / f'{row}_{dataset}_{k}shot' / f'seed{seed}', tuple(options))
+        for dataset in datasets
+        for k in shots
+        for row in TABLES[table]
+        for seed in seeds
+    ]
     missing = [run for run in runs if not run.config.is_file()]
     if missing:
         has = sorted(path.stem for path in missing[0].config.parent.glob(f'{missing[0].row}_*shot.py'))
-        raise ConfigError(f'Table {table} needs the config {missing[0].name}, which does not exist. Choose --dataset '
-                          f'and --shots among: {", ".join(has) or "none yet"}.')
+        raise ConfigError(
+            f'Table {table} needs the config {missing[0].name}, which does not exist. Choose --dataset '
+            f'and --shots among: {", ".join(has) or "none yet"}.'
+        )
     return runs
 
 

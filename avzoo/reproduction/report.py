@@ -31,17 +31,22 @@ def gather(runs: Sequence[Run]) -> list[dict[str, Any]]:
         group = list(group)
         status = {run: run.status() for run in group}
         found = {run: run.results() for run in group if status[run] == 'finished'}
-        rows = [_row({run: status[run] for run in members}, found)
-                for _, members in groupby(group, key=lambda run: run.row)]
+        rows = [
+            _row({run: status[run] for run in members}, found) for _, members in groupby(group, key=lambda run: run.row)
+        ]
         tables.append(dict(dataset=dataset, shots=shots, rows=rows + _reference_rows(found)))
     return tables
 
 
 def _row(status: Mapping[Run, Status], found: Mapping[Run, dict]) -> dict[str, Any]:
     first = next(iter(status))
-    return dict(name=first.name, method=first.load_config().method, paper=_paper(first.name),
-                status={run.seed: value for run, value in status.items()},
-                **_over_seeds([found[run]['aggregate'] for run in status if run in found]))
+    return dict(
+        name=first.name,
+        method=first.load_config().method,
+        paper=_paper(first.name),
+        status={run.seed: value for run, value in status.items()},
+        **_over_seeds([found[run]['aggregate'] for run in status if run in found]),
+    )
 
 
 def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
@@ -49,8 +54,16 @@ def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
     for run in reversed(found):
         references = found[run].get('references') if run.row not in _UNIMODAL else None
         if references:
-            return [dict(name=name, method=REFERENCE_TITLES.get(name, name), status={}, paper={},
-                         **_over_seeds([reference['aggregate']])) for name, reference in references.items()]
+            return [
+                dict(
+                    name=name,
+                    method=REFERENCE_TITLES.get(name, name),
+                    status={},
+                    paper={},
+                    **_over_seeds([reference['aggregate']]),
+                )
+                for name, reference in references.items()
+            ]
     return []
 
 
@@ -93,8 +106,10 @@ def write_tables(folder: str | Path, number: int, tables: Sequence[Mapping[str, 
     """Write ``tableN.json`` and ``tableN.md`` into a folder; returns both paths."""
     stem = Path(folder) / f'table{number}'
     content = json.dumps(dict(table=number, tables=list(tables)), indent=2, ensure_ascii=False)
-    return (atomic_write_text(stem.with_suffix('.json'), content + '\n'),
-            atomic_write_text(stem.with_suffix('.md'), tables_markdown(number, tables)))
+    return (
+        atomic_write_text(stem.with_suffix('.json'), content + '\n'),
+        atomic_write_text(stem.with_suffix('.md'), tables_markdown(number, tables)),
+    )
 
 
 def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Callable[[list], str], *, heading: str) -> str:
@@ -102,12 +117,22 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Callable[[l
     for one in tables:
         paper = tuple(key for key in _METRICS if any(key in row['paper'] for row in one['rows']))
         header = ['method', *_METRICS, 'draws ±', *(f'paper {key}' for key in paper), 'runs']
-        cells = [[row['method'], *(_value(row, key) for key in _METRICS), _number(row['draws_ci95']),
-                  *(_number(row['paper'].get(key)) for key in paper), _runs(row['status'])] for row in one['rows']]
+        cells = [
+            [
+                row['method'],
+                *(_value(row, key) for key in _METRICS),
+                _number(row['draws_ci95']),
+                *(_number(row['paper'].get(key)) for key in paper),
+                _runs(row['status']),
+            ]
+            for row in one['rows']
+        ]
         shots = f'{one["shots"]} shot{"" if one["shots"] == 1 else "s"}'
         parts.append(f'{heading}Table {number}: {one["dataset"]}, {shots}\n\n{table([header, *cells])}')
-    notes = ['Per cent. ± after a value is the 95% interval of the mean over seeds; `draws ±` is that of HM over the '
-             'draws of the novel shots within a seed.']
+    notes = [
+        'Per cent. ± after a value is the 95% interval of the mean over seeds; `draws ±` is that of HM over the '
+        'draws of the novel shots within a seed.'
+    ]
     if any(_unfinished(row['status']) for one in tables for row in one['rows']):
         notes.append('A dash stands for what was not run, or not to its end.')
     return '\n\n'.join([*parts, '\n'.join(notes)])
@@ -139,9 +164,13 @@ def _runs(status: Mapping[int, Status]) -> str:
 def _text_table(cells: list[list[str]]) -> str:
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     rule = ['-' * width for width in widths]
-    return '\n'.join('  '.join(text.ljust(width) if i == 0 else text.rjust(width)
-                               for i, (text, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-                     for line in [cells[0], rule, *cells[1:]])
+    return '\n'.join(
+        '  '.join(
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in [cells[0], rule, *cells[1:]]
+    )
 
 
 def _markdown_table(cells: list[list[str]]) -> str:

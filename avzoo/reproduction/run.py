@@ -14,8 +14,9 @@ def run_here(run: Run) -> bool:
     return subprocess.run(run.command, check=False).returncode == 0
 
 
-def submit(runs: Sequence[Run], folder: str | Path, parameters: Mapping[str, Any], *,
-           cluster: str = 'slurm') -> list[str]:
+def submit(
+    runs: Sequence[Run], folder: str | Path, parameters: Mapping[str, Any], *, cluster: str = 'slurm'
+) -> list[str]:
     """Submit runs as one job array.
 
     Args:
@@ -30,8 +31,9 @@ def submit(runs: Sequence[Run], folder: str | Path, parameters: Mapping[str, Any
     try:
         import submitit
     except ImportError as error:
-        raise AvzooError('--launcher slurm needs submitit; pip install "avzoo[slurm]", or run the plan here with '
-                         '--launcher none.') from error
+        raise AvzooError(
+            '--launcher slurm needs submitit; pip install "avzoo[slurm]", or run the plan here with --launcher none.'
+        ) from error
     try:
         executor = submitit.AutoExecutor(folder=str(folder), cluster=cluster)
         executor.update_parameters(**parameters)
@@ -54,4 +56,5 @@ class _Job:
     def checkpoint(self) -> Any:
         """Tell submitit what to submit when the job is preempted: the same, since it goes on by itself."""
         import submitit
+
         return submitit.helpers.DelayedSubmission(self)

@@ -31,8 +31,9 @@ def part_folder(out: Path) -> Path:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise DataError(f'{out} cannot be made: {out.parent} is a file, or lies below one. Choose another place.'
-                        ) from None
+        raise DataError(
+            f'{out} cannot be made: {out.parent} is a file, or lies below one. Choose another place.'
+        ) from None
     part = out.parent / f'.{out.name}.{secrets.token_hex(4)}.part'
     part.mkdir()  # unlike tempfile.mkdtemp it gets the ordinary permissions, which the result keeps
     return part

@@ -37,17 +37,24 @@ class Benchmark:
     @property
     def data_info(self) -> dict[str, Any]:
         """What the data decides about a model of stage 2, as ``GFSLDataset.data_info`` says it."""
-        return dict(feature_dims=dict(self.feature_dims), seconds_per_step=dict(audio=0.96, visual=0.64),
-                    num_classes=self.num_classes, embedding_dim=self.embedding_dim)
+        return dict(
+            feature_dims=dict(self.feature_dims),
+            seconds_per_step=dict(audio=0.96, visual=0.64),
+            num_classes=self.num_classes,
+            embedding_dim=self.embedding_dim,
+        )
 
 
 _C3D = dict(audio=128, visual=4096)
-BENCHMARKS = {benchmark.key: benchmark for benchmark in (
-    Benchmark('vgg', 'VGGSound-FSL', _C3D, 271, 300, (f'{_AUTHORS}/VGGSound.zip',)),
-    Benchmark('ucf', 'UCF-FSL', _C3D, 48, 300, (f'{_AUTHORS}/UCF.zip',)),
-    Benchmark('activitynet', 'ActivityNet-FSL', _C3D, 198, 300, (f'{_AUTHORS}/ActivityNet.zip',)),
-    Benchmark('synth', 'synth', dict(audio=64, visual=128), 48, 64),
-)}
+BENCHMARKS = {
+    benchmark.key: benchmark
+    for benchmark in (
+        Benchmark('vgg', 'VGGSound-FSL', _C3D, 271, 300, (f'{_AUTHORS}/VGGSound.zip',)),
+        Benchmark('ucf', 'UCF-FSL', _C3D, 48, 300, (f'{_AUTHORS}/UCF.zip',)),
+        Benchmark('activitynet', 'ActivityNet-FSL', _C3D, 198, 300, (f'{_AUTHORS}/ActivityNet.zip',)),
+        Benchmark('synth', 'synth', dict(audio=64, visual=128), 48, 64),
+    )
+}
 
 
 def find_benchmark(name: str) -> Benchmark | None:

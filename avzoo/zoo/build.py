@@ -68,8 +68,10 @@ def data_info_of(cfg: Config, *, data_root: str | os.PathLike | None = None) -> 
         return GFSLDataset(root, splits=('stage2_base', 'stage2_novel_0'), num_shots=cfg.num_shots).data_info
     benchmark = find_benchmark(root.name)
     if benchmark is None:
-        raise ConfigError(f'There is no feature store {root} to read feature widths and classes from; give '
-                          'data_root (--data-root), data_info, or a checkpoint.')
+        raise ConfigError(
+            f'There is no feature store {root} to read feature widths and classes from; give '
+            'data_root (--data-root), data_info, or a checkpoint.'
+        )
     return benchmark.data_info
 
 
@@ -96,5 +98,6 @@ def move_to(device: str, model: nn.Module) -> nn.Module:
     try:
         return model.to(device)
     except (RuntimeError, AssertionError) as error:  # A torch without CUDA asserts.
-        raise ConfigError(f"device='{device}' cannot be used; choose another, e.g. cpu. "
-                          f'{str(error).splitlines()[0]}') from error
+        raise ConfigError(
+            f"device='{device}' cannot be used; choose another, e.g. cpu. {str(error).splitlines()[0]}"
+        ) from error

@@ -19,8 +19,15 @@ class DownloadError(AvzooError):
     """No place had the file, or what came was not the file."""
 
 
-def fetch(name: str, places: Sequence[str], *, sha256: str | None = None, size: int | None = None,
-          accept: Callable[[Path], bool] | None = None, progress: bool = True) -> Path:
+def fetch(
+    name: str,
+    places: Sequence[str],
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    accept: Callable[[Path], bool] | None = None,
+    progress: bool = True,
+) -> Path:
     """Return a verified local copy of a file.
 
     A copy in the cache is taken if its checksum is right. Else the places are tried in turn: plain paths and
@@ -91,9 +98,17 @@ class _Wanted:
         if self.size is not None and path.stat().st_size != self.size:
             raise TransferError(f'it has {path.stat().st_size} bytes, not {self.size}')
         if self.sha256 is not None and (found := sha256_of(path)) != self.sha256:
-            raise TransferError(f'refused: its SHA-256 is {found}, not {self.sha256}' + ('' if self.published else (
-                f', which is not published but was recorded at the first download; if this file is the right one, '
-                f'delete that record from {_records()}')))
+            raise TransferError(
+                f'refused: its SHA-256 is {found}, not {self.sha256}'
+                + (
+                    ''
+                    if self.published
+                    else (
+                        ', which is not published but was recorded at the first download; if this file is the right '
+                        f'one, delete that record from {_records()}'
+                    )
+                )
+            )
         if self.published is None and self.accept is not None and not self.accept(path):
             raise TransferError('refused: its content is of another kind (a page of the server in its place?)')
 
@@ -154,8 +169,10 @@ def _read_records() -> dict[str, dict]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DownloadError(f'{path}, the record of checksums that nobody publishes, is damaged ({error}). Mend it, or '
-                            'delete it: the next downloads are then recorded anew.') from error
+        raise DownloadError(
+            f'{path}, the record of checksums that nobody publishes, is damaged ({error}). Mend it, or '
+            'delete it: the next downloads are then recorded anew.'
+        ) from error
     return records
 
 
@@ -181,8 +198,10 @@ def _lament(name: str, problems: list[str], wanted: _Wanted, target: Path) -> st
         checksum += f', {wanted.recorded} at the first download'
     facts = [f'{wanted.size:,} bytes' if wanted.size else 'size not published', checksum]
     tried = ''.join(f'\n  {problem}' for problem in problems) or '\n  no address is known'
-    return (f'{Path(name).name} ({", ".join(facts)}) could not be had:{tried}\n'
-            f'Get the file by other means and put it at {target}')
+    return (
+        f'{Path(name).name} ({", ".join(facts)}) could not be had:{tried}\n'
+        f'Get the file by other means and put it at {target}'
+    )
 
 
 @contextlib.contextmanager
@@ -193,7 +212,14 @@ def _progress_bar(title: str, wanted: bool) -> Iterator[Report | None]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    with Progress(TextColumn('{task.description}'), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-                  TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    with Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -19,8 +19,15 @@ class TransferError(Exception):
     """A URL gave no complete file; says why in one line."""
 
 
-def transfer(url: str, partial: Path, *, size: int | None = None, checked_later: bool = False,
-             report: Report | None = None, attempts: int = 3) -> None:
+def transfer(
+    url: str,
+    partial: Path,
+    *,
+    size: int | None = None,
+    checked_later: bool = False,
+    report: Report | None = None,
+    attempts: int = 3,
+) -> None:
     """Complete ``partial`` from ``url``.
 
     What is there already is kept if the server confirms that it still serves the same file, by the validator (ETag or
@@ -93,8 +100,9 @@ def _open(request: urllib.request.Request, partial: Path) -> http.client.HTTPRes
         raise TransferError(str(error.reason)) from error
 
 
-def _receive(response: http.client.HTTPResponse, url: str, partial: Path, have: int, size: int | None,
-             report: Report | None) -> None:
+def _receive(
+    response: http.client.HTTPResponse, url: str, partial: Path, have: int, size: int | None, report: Report | None
+) -> None:
     length = response.headers.get('Content-Length')
     total = have + int(length) if length and length.isdigit() else size
     if size is not None and total is not None and total != size:

@@ -111,8 +111,11 @@ def _read_collections(root: Path) -> tuple[Collection, ...]:
         path = root / name
         meta = _load(path)
         for head in meta.get('Collections') or []:
-            models = tuple(_entry(root, path, model) for model in meta.get('Models') or []
-                           if model.get('In Collection') == head['Name'])
+            models = tuple(
+                _entry(root, path, model)
+                for model in meta.get('Models') or []
+                if model.get('In Collection') == head['Name']
+            )
             collections.append(Collection(head['Name'], path.parent, head, models))
             for model in models:
                 if model.name in seen:
@@ -126,15 +129,25 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
         meta, results = model['Metadata'], tuple(model.get('Results') or ())
         first = [model['Weights']] if model.get('Weights') else []
         return ModelEntry(
-            name=model['Name'], config=root / model['Config'], method=model['In Collection'],
-            dataset=results[0]['Dataset'], shots=int(meta['Shots']), features=meta['Features'],
-            parameters=meta.get('Parameters'), flops=meta.get('FLOPs'), results=results,
+            name=model['Name'],
+            config=root / model['Config'],
+            method=model['In Collection'],
+            dataset=results[0]['Dataset'],
+            shots=int(meta['Shots']),
+            features=meta['Features'],
+            parameters=meta.get('Parameters'),
+            flops=meta.get('FLOPs'),
+            results=results,
             weights=tuple(_place(root, where) for where in [*first, *(model.get('Mirrors') or ())]),
-            sha256=model.get('SHA256'), size=model.get('Size'), licence=model.get('License'),
-            converted_from=(model.get('Converted From') or {}).get('Weights'))
+            sha256=model.get('SHA256'),
+            size=model.get('Size'),
+            licence=model.get('License'),
+            converted_from=(model.get('Converted From') or {}).get('Weights'),
+        )
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: the entry '{model.get('Name')}' is incomplete "
-                          f'({type(error).__name__}: {error}).') from error
+        raise ConfigError(
+            f"{path}: the entry '{model.get('Name')}' is incomplete ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _place(root: Path, where: str) -> str:

@@ -7,8 +7,14 @@ from avzoo.zoo.index import read_index
 from avzoo.zoo.weights import has_weights
 
 
-def list_models(pattern: str | None = None, *, dataset: str | None = None, method: str | None = None,
-                shots: int | None = None, pretrained: bool | None = None) -> list[str]:
+def list_models(
+    pattern: str | None = None,
+    *,
+    dataset: str | None = None,
+    method: str | None = None,
+    shots: int | None = None,
+    pretrained: bool | None = None,
+) -> list[str]:
     """Return the names of the zoo's models, sorted; every condition narrows the choice.
 
     Args:

@@ -99,8 +99,9 @@ def _complete_config(entry: ModelEntry) -> Config:
         cfg.model.data_info = benchmark.data_info
         return cfg
     with contextlib.suppress(AvzooError):  # No weights, or none within reach: the hub will say so if it wants them.
-        cfg.model.data_info = load_any_checkpoint(entry.name)['meta']['data_info'] if entry.weights else (
-            data_info_of(cfg))
+        cfg.model.data_info = (
+            load_any_checkpoint(entry.name)['meta']['data_info'] if entry.weights else (data_info_of(cfg))
+        )
     return cfg
 
 

@@ -23,12 +23,30 @@ from avzoo.zoo.index import ModelEntry, read_index
 from avzoo.zoo.weights import load_any_checkpoint
 
 # What a checkpoint of training says about itself and published weights keep.
-_KEPT = ('phase', 'stage', 'substage', 'draw', 'num_shots', 'epoch', 'seed', 'classes', 'base_mask', 'data_info',
-         'splits', 'outcomes')
+_KEPT = (
+    'phase',
+    'stage',
+    'substage',
+    'draw',
+    'num_shots',
+    'epoch',
+    'seed',
+    'classes',
+    'base_mask',
+    'data_info',
+    'splits',
+    'outcomes',
+)
 
 
-def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *, name: str | None = None,
-                       features: str | None = None, half: bool = False) -> Path:
+def publish_checkpoint(
+    checkpoint: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    name: str | None = None,
+    features: str | None = None,
+    half: bool = False,
+) -> Path:
     """Write weights for others: no optimizer, no paths of this machine, nothing that can run.
 
     Args:
@@ -55,17 +73,23 @@ def publish_checkpoint(checkpoint: str | os.PathLike, out: str | os.PathLike, *,
     meta, state = content['meta'], content['state_dict']
     class_columns(meta, checkpoint)
     if 'gamma' not in state:
-        raise CheckpointError(f'{checkpoint} holds no calibration (gamma), so it is not all of a model of avzoo. Give '
-                              'a checkpoint of tools/train.py or tools/adapt.py.')
+        raise CheckpointError(
+            f'{checkpoint} holds no calibration (gamma), so it is not all of a model of avzoo. Give '
+            'a checkpoint of tools/train.py or tools/adapt.py.'
+        )
     config = _config(meta, str(checkpoint))
     entry = read_index().get(name)
     if entry is not None:
         _check_name(entry, meta, state, str(checkpoint))
     facts = {key: meta[key] for key in _KEPT if key in meta}
-    facts.update(name=name, config=config, gamma=float(state['gamma']),
-                 features=features or (entry.features if entry else None),
-                 versions=dict(avzoo=meta.get('avzoo_version', __version__), torch=torch.__version__.split('+')[0]),
-                 outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)))
+    facts.update(
+        name=name,
+        config=config,
+        gamma=float(state['gamma']),
+        features=features or (entry.features if entry else None),
+        versions=dict(avzoo=meta.get('avzoo_version', __version__), torch=torch.__version__.split('+')[0]),
+        outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)),
+    )
     return write_published(out, state, facts, half=half)
 
 
@@ -77,8 +101,10 @@ def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor
         found |= {key: _used(info.get(key), cfg) for key in benchmark.data_info}
         wanted |= {key: _used(value, cfg) for key, value in benchmark.data_info.items()}
     if other := first_difference(found, wanted):
-        raise CheckpointError(f'{source} is not of {entry.name}: its {other.path} is {other.before}, that of '
-                              f'{entry.name} {other.now}. Publish it under a name of its own.')
+        raise CheckpointError(
+            f'{source} is not of {entry.name}: its {other.path} is {other.before}, that of '
+            f'{entry.name} {other.now}. Publish it under a name of its own.'
+        )
     check_trained_config(cfg, meta, source)
     load_weights(build_model(cfg, info), state, source)
 

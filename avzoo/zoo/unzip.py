@@ -45,17 +45,26 @@ def unpack_zip(archive: str | Path, out: str | Path) -> Path:
                 shutil.rmtree(part, ignore_errors=True)
     except FileNotFoundError as error:
         raise DownloadError(f'There is no zip {archive}. Check the path.') from error
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, FileExistsError,
-            NotADirectoryError, IsADirectoryError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        NotImplementedError,
+        FileExistsError,
+        NotADirectoryError,
+        IsADirectoryError,
+    ) as error:
         raise DownloadError(f'{archive} is no readable zip ({error}); delete it and download it again.') from error
     except OSError as error:
-        raise DownloadError(f'{archive} cannot be unpacked to {out}: {error.strerror or error}. Nothing is left '
-                            'there; unpack it by other means.') from error
+        raise DownloadError(
+            f'{archive} cannot be unpacked to {out}: {error.strerror or error}. Nothing is left '
+            'there; unpack it by other means.'
+        ) from error
     return out
 
 
-def _checked_members(source: zipfile.ZipFile, archive: Path,
-                     out: Path) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+def _checked_members(source: zipfile.ZipFile, archive: Path, out: Path) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
     infos = source.infolist()
     members = [(info, _safe_path(info, archive)) for info in infos if not info.is_dir()]
     for info in infos:

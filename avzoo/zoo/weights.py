@@ -37,8 +37,10 @@ def resolve_checkpoint(name_or_path: str | os.PathLike) -> Path:
         raise CheckpointError(f'{path} is a folder; name a checkpoint in it, e.g. stage2_full_draw0/last.pth.')
     if is_path:
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
-    raise CheckpointError(f"'{name}' is neither a file nor a model of the zoo.{nearest(name, read_index())} "
-                          'avzoo.list_models(pretrained=True) shows those with weights.')
+    raise CheckpointError(
+        f"'{name}' is neither a file nor a model of the zoo.{nearest(name, read_index())} "
+        'avzoo.list_models(pretrained=True) shows those with weights.'
+    )
 
 
 def published_weights(name: str) -> Path:
@@ -50,21 +52,27 @@ def published_weights(name: str) -> Path:
     """
     index = read_index()
     if name not in index:
-        raise CheckpointError(f"Published weights go by the name of the config's file, and the zoo has no model "
-                              f"'{name}'.{nearest(name, index)} Name a checkpoint.")
+        raise CheckpointError(
+            f"Published weights go by the name of the config's file, and the zoo has no model "
+            f"'{name}'.{nearest(name, index)} Name a checkpoint."
+        )
     entry = index[name]
     if entry.weights:
         return fetch(f'checkpoints/{name}.safetensors', entry.weights, sha256=entry.sha256, size=entry.size)
     if (converted := converted_path(name)).is_file():
         return converted
     if key := released_key(entry):
-        raise CheckpointError(f"The weights of '{name}' are the authors' and must be converted first: python "
-                              f'tools/download.py {name} --data-root STORE, with the feature store that python '
-                              f'tools/download.py --dataset {key} makes. Or train it: python tools/train.py '
-                              f'{entry.config}')
+        raise CheckpointError(
+            f"The weights of '{name}' are the authors' and must be converted first: python "
+            f'tools/download.py {name} --data-root STORE, with the feature store that python '
+            f'tools/download.py --dataset {key} makes. Or train it: python tools/train.py '
+            f'{entry.config}'
+        )
     ready = sorted(other for other, item in index.items() if item.weights)
-    raise CheckpointError(f"No weights of '{name}' are published. Train it: python tools/train.py {entry.config}. "
-                          f'With weights: {", ".join(ready) or "none yet"}.')
+    raise CheckpointError(
+        f"No weights of '{name}' are published. Train it: python tools/train.py {entry.config}. "
+        f'With weights: {", ".join(ready) or "none yet"}.'
+    )
 
 
 def load_any_checkpoint(name_or_path: str | os.PathLike) -> dict[str, Any]:

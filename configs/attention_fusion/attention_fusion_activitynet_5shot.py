@@ -2,6 +2,7 @@
 
 python tools/train.py configs/attention_fusion/attention_fusion_activitynet_5shot.py
 """
+
 _base_ = [
     '../_base_/models/attention_fusion.py',
     '../_base_/datasets/activitynet_fsl.py',

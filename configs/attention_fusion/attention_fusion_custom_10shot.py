@@ -2,5 +2,6 @@
 
 python tools/train.py configs/attention_fusion/attention_fusion_custom_10shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = ['./attention_fusion_custom_5shot.py']
 num_shots = 10

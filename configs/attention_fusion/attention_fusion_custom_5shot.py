@@ -2,6 +2,7 @@
 
 python tools/train.py configs/attention_fusion/attention_fusion_custom_5shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = [
     '../_base_/models/attention_fusion.py',
     '../_base_/datasets/custom.py',

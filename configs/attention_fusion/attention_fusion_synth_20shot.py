@@ -2,5 +2,6 @@
 
 python tools/train.py configs/attention_fusion/attention_fusion_synth_20shot.py
 """
+
 _base_ = ['./attention_fusion_synth_5shot.py']
 num_shots = 20

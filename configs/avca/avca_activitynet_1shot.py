@@ -2,5 +2,6 @@
 
 python tools/train.py configs/avca/avca_activitynet_1shot.py
 """
+
 _base_ = ['./avca_activitynet_5shot.py']
 num_shots = 1

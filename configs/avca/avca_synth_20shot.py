@@ -2,5 +2,6 @@
 
 python tools/train.py configs/avca/avca_synth_20shot.py
 """
+
 _base_ = ['./avca_synth_5shot.py']
 num_shots = 20

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avca/avca_synth_5shot.py
 """
+
 _base_ = [
     '../_base_/models/avca.py',
     '../_base_/datasets/synth_fsl.py',

@@ -2,5 +2,6 @@
 
 python tools/train.py configs/avca/avca_vgg_20shot.py
 """
+
 _base_ = ['./avca_vgg_5shot.py']
 num_shots = 20

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avca/avca_vgg_5shot.py
 """
+
 _base_ = [
     '../_base_/models/avca.py',
     '../_base_/datasets/vgg_fsl.py',
@@ -13,5 +14,6 @@ data_preprocessor = dict(pool_time=True, norm=dict(visual=None))
 model = dict(
     encoders=dict(audio=dict(dropout=0.0), visual=dict(dropout=0.0)),
     projector=dict(dropout=0.0),
-    head=dict(dropout=0.0))
+    head=dict(dropout=0.0),
+)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))  # released AVCA code

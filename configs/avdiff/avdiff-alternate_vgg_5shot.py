@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff-alternate_vgg_5shot.py
 """
+
 _base_ = ['./avdiff_vgg_5shot.py']
 method = 'AV-DIFF (alternate)'
 model = dict(fusion=dict(pattern='alternate', switch_after=0))

@@ -2,9 +2,11 @@
 
 python tools/train.py configs/avdiff/avdiff-audio_vgg_5shot.py
 """
+
 _base_ = ['./avdiff_vgg_5shot.py']
 method = 'AV-DIFF (audio)'
 model = dict(
     encoders=dict(_delete_=True, audio=dict(type='MLP', hidden_dim=512, out_dim=300, dropout=0.2)),
     embedding=dict(use_modality=False),
-    fusion=dict(pattern='full', switch_after=0))  # within one modality the same as self attention
+    fusion=dict(pattern='full', switch_after=0),
+)  # within one modality the same as self attention

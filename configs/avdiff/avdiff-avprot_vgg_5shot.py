@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff-avprot_vgg_5shot.py
 """
+
 _base_ = ['./avdiff_vgg_5shot.py']
 method = 'AV-DIFF (av_prot)'
 model = dict(conditioner=dict(_delete_=True, type='Prototype'))

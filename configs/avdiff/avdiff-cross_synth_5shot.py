@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff-cross_synth_5shot.py
 """
+
 _base_ = ['./avdiff_synth_5shot.py']
 method = 'AV-DIFF (cross attention)'
 model = dict(fusion=dict(pattern='cross', switch_after=0))

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff-full_vgg_5shot.py
 """
+
 _base_ = ['./avdiff_vgg_5shot.py']
 method = 'AV-DIFF (full attention)'
 model = dict(fusion=dict(pattern='full', switch_after=0))

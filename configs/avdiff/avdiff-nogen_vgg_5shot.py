@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff-nogen_vgg_5shot.py
 """
+
 _base_ = ['./avdiff_vgg_5shot.py']
 method = 'AV-DIFF (no generator)'
 model = dict(generator=None, conditioner=None)

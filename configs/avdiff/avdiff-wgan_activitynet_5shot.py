@@ -2,7 +2,11 @@
 
 python tools/train.py configs/avdiff/avdiff-wgan_activitynet_5shot.py
 """
+
 _base_ = ['./avdiff_activitynet_5shot.py']
 method = 'AV-GAN'
-model = dict(generator=dict(
-    _delete_=True, type='WGANGP', noise_dim=32, generator_hidden=128, critic_hidden=128, n_critic=5, gp_weight=10.0))
+model = dict(
+    generator=dict(
+        _delete_=True, type='WGANGP', noise_dim=32, generator_hidden=128, critic_hidden=128, n_critic=5, gp_weight=10.0
+    )
+)

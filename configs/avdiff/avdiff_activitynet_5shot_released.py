@@ -6,6 +6,7 @@ released class-split/all_class.txt if the store holds fewer classes.
 
 python tools/train.py configs/avdiff/avdiff_activitynet_5shot_released.py
 """
+
 _base_ = ['./avdiff_activitynet_5shot.py']
 curriculum = dict(gamma_epoch='last', zero_gamma='search_test', lr_drops='counter')
 train_dataloader = dict(dataset=dict(window=dict(audio_length='released', last_start=False)))

@@ -2,5 +2,6 @@
 
 python tools/train.py configs/avdiff/avdiff_custom_20shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = ['./avdiff_custom_5shot.py']
 num_shots = 20

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff_custom_5shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = [
     '../_base_/models/avdiff_wide.py',
     '../_base_/datasets/custom.py',

@@ -2,5 +2,6 @@
 
 python tools/train.py configs/avdiff/avdiff_synth_20shot.py
 """
+
 _base_ = ['./avdiff_synth_5shot.py']
 num_shots = 20

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff_ucf_5shot.py
 """
+
 _base_ = [
     '../_base_/models/avdiff.py',
     '../_base_/datasets/ucf_fsl.py',

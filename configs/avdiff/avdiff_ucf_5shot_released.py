@@ -7,6 +7,7 @@ class-split/all_class.txt, whose order scrambles the class vectors.
 python tools/train.py configs/avdiff/avdiff_ucf_5shot_released.py \
     --cfg-options model.conditioner.class_list=downloads/UCF/class-split/all_class.txt
 """
+
 _base_ = ['./avdiff_ucf_5shot.py']
 curriculum = dict(gamma_epoch='last', zero_gamma='search_test', lr_drops='counter')
 model = dict(conditioner=dict(order='released'))

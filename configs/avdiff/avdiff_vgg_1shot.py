@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff_vgg_1shot.py
 """
+
 _base_ = ['./avdiff_vgg_5shot.py']
 num_shots = 1
 model = dict(
@@ -9,4 +10,5 @@ model = dict(
     embedding=dict(dropout=0.3),
     fusion=dict(dropout=0.3),
     projector=dict(dropout=0.3),
-    generator=dict(schedule=dict(num_steps=200)))
+    generator=dict(schedule=dict(num_steps=200)),
+)

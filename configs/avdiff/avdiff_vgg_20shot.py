@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff_vgg_20shot.py
 """
+
 _base_ = ['./avdiff_vgg_5shot.py']
 num_shots = 20
 model = dict(encoders=dict(audio=dict(dropout=0.1), visual=dict(dropout=0.1)))

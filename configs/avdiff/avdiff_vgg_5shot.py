@@ -2,6 +2,7 @@
 
 python tools/train.py configs/avdiff/avdiff_vgg_5shot.py
 """
+
 _base_ = [
     '../_base_/models/avdiff.py',
     '../_base_/datasets/vgg_fsl.py',
@@ -13,4 +14,5 @@ model = dict(
     embedding=dict(dropout=0.2),
     fusion=dict(depth=8, switch_after=5, dropout=0.2),
     projector=dict(dropout=0.2),
-    generator=dict(schedule=dict(num_steps=100)))
+    generator=dict(schedule=dict(num_steps=100)),
+)

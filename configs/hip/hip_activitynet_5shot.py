@@ -2,6 +2,7 @@
 
 python tools/train.py configs/hip/hip_activitynet_5shot.py
 """
+
 _base_ = [
     '../_base_/models/hip.py',
     '../_base_/datasets/activitynet_fsl.py',
@@ -9,6 +10,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 5
-model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2))
+model = dict(encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)), embedding=dict(dropout=0.2))

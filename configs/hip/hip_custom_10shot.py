@@ -2,5 +2,6 @@
 
 python tools/train.py configs/hip/hip_custom_10shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = ['./hip_custom_5shot.py']
 num_shots = 10

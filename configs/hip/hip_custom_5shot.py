@@ -2,6 +2,7 @@
 
 python tools/train.py configs/hip/hip_custom_5shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = [
     '../_base_/models/hip.py',
     '../_base_/datasets/custom.py',

@@ -2,5 +2,6 @@
 
 python tools/train.py configs/hip/hip_synth_1shot.py
 """
+
 _base_ = ['./hip_synth_5shot.py']
 num_shots = 1

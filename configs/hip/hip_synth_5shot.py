@@ -2,6 +2,7 @@
 
 python tools/train.py configs/hip/hip_synth_5shot.py
 """
+
 _base_ = [
     '../_base_/models/hip.py',
     '../_base_/datasets/synth_fsl.py',

@@ -2,5 +2,6 @@
 
 python tools/train.py configs/hip/hip_ucf_20shot.py
 """
+
 _base_ = ['./hip_ucf_5shot.py']
 num_shots = 20

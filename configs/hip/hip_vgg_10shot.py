@@ -2,5 +2,6 @@
 
 python tools/train.py configs/hip/hip_vgg_10shot.py
 """
+
 _base_ = ['./hip_vgg_5shot.py']
 num_shots = 10

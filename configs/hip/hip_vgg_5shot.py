@@ -2,6 +2,7 @@
 
 python tools/train.py configs/hip/hip_vgg_5shot.py
 """
+
 _base_ = [
     '../_base_/models/hip.py',
     '../_base_/datasets/vgg_fsl.py',

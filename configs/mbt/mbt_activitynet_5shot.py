@@ -2,6 +2,7 @@
 
 python tools/train.py configs/mbt/mbt_activitynet_5shot.py
 """
+
 _base_ = [
     '../_base_/models/mbt.py',
     '../_base_/datasets/activitynet_fsl.py',
@@ -12,4 +13,5 @@ num_shots = 5
 model = dict(
     encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
     embedding=dict(dropout=0.2),
-    fusion=dict(depth=5, fusion_layer=3))
+    fusion=dict(depth=5, fusion_layer=3),
+)

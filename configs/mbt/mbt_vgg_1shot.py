@@ -2,5 +2,6 @@
 
 python tools/train.py configs/mbt/mbt_vgg_1shot.py
 """
+
 _base_ = ['./mbt_vgg_5shot.py']
 num_shots = 1

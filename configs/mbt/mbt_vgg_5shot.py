@@ -2,6 +2,7 @@
 
 python tools/train.py configs/mbt/mbt_vgg_5shot.py
 """
+
 _base_ = [
     '../_base_/models/mbt.py',
     '../_base_/datasets/vgg_fsl.py',
@@ -10,6 +11,5 @@ _base_ = [
 ]
 num_shots = 5
 model = dict(
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=8, fusion_layer=5, dropout=0.2),
-    projector=dict(dropout=0.2))
+    embedding=dict(dropout=0.2), fusion=dict(depth=8, fusion_layer=5, dropout=0.2), projector=dict(dropout=0.2)
+)

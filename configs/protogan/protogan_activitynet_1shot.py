@@ -2,5 +2,6 @@
 
 python tools/train.py configs/protogan/protogan_activitynet_1shot.py
 """
+
 _base_ = ['./protogan_activitynet_5shot.py']
 num_shots = 1

@@ -2,5 +2,6 @@
 
 python tools/train.py configs/protogan/protogan_custom_1shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = ['./protogan_custom_5shot.py']
 num_shots = 1

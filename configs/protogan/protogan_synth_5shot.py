@@ -2,6 +2,7 @@
 
 python tools/train.py configs/protogan/protogan_synth_5shot.py
 """
+
 _base_ = [
     '../_base_/models/protogan.py',
     '../_base_/datasets/synth_fsl.py',

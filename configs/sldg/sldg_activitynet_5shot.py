@@ -2,6 +2,7 @@
 
 python tools/train.py configs/sldg/sldg_activitynet_5shot.py
 """
+
 _base_ = [
     '../_base_/models/sldg.py',
     '../_base_/datasets/activitynet_fsl.py',

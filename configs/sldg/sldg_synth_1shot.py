@@ -2,5 +2,6 @@
 
 python tools/train.py configs/sldg/sldg_synth_1shot.py
 """
+
 _base_ = ['./sldg_synth_5shot.py']
 num_shots = 1

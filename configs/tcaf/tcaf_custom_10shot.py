@@ -2,5 +2,6 @@
 
 python tools/train.py configs/tcaf/tcaf_custom_10shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = ['./tcaf_custom_5shot.py']
 num_shots = 10

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/tcaf/tcaf_custom_5shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = [
     '../_base_/models/tcaf.py',
     '../_base_/datasets/custom.py',

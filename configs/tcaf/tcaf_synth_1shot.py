@@ -2,5 +2,6 @@
 
 python tools/train.py configs/tcaf/tcaf_synth_1shot.py
 """
+
 _base_ = ['./tcaf_synth_5shot.py']
 num_shots = 1

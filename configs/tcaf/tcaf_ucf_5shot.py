@@ -2,6 +2,7 @@
 
 python tools/train.py configs/tcaf/tcaf_ucf_5shot.py
 """
+
 _base_ = [
     '../_base_/models/tcaf.py',
     '../_base_/datasets/ucf_fsl.py',

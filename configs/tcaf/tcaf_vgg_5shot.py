@@ -2,6 +2,7 @@
 
 python tools/train.py configs/tcaf/tcaf_vgg_5shot.py
 """
+
 _base_ = [
     '../_base_/models/tcaf.py',
     '../_base_/datasets/vgg_fsl.py',
@@ -13,6 +14,7 @@ model = dict(
     encoders=dict(audio=dict(dropout=0.2), visual=dict(dropout=0.2)),
     embedding=dict(dropout=0.1),
     fusion=dict(depth=8, dropout=0.5),
-    projector=dict(dropout=0.2))
+    projector=dict(dropout=0.2),
+)
 # Distances are not bounded by 1 as probabilities are.
 val_evaluator = dict(gamma_grid=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0))

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/tsl/tsl_activitynet_5shot.py
 """
+
 _base_ = [
     '../_base_/models/tsl.py',
     '../_base_/datasets/activitynet_fsl.py',

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/tsl/tsl_custom_5shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = [
     '../_base_/models/tsl.py',
     '../_base_/datasets/custom.py',

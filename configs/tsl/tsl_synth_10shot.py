@@ -2,5 +2,6 @@
 
 python tools/train.py configs/tsl/tsl_synth_10shot.py
 """
+
 _base_ = ['./tsl_synth_5shot.py']
 num_shots = 10

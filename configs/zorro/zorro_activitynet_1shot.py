@@ -2,5 +2,6 @@
 
 python tools/train.py configs/zorro/zorro_activitynet_1shot.py
 """
+
 _base_ = ['./zorro_activitynet_5shot.py']
 num_shots = 1

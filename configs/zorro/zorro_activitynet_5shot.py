@@ -2,6 +2,7 @@
 
 python tools/train.py configs/zorro/zorro_activitynet_5shot.py
 """
+
 _base_ = [
     '../_base_/models/zorro.py',
     '../_base_/datasets/activitynet_fsl.py',
@@ -10,6 +11,5 @@ _base_ = [
 ]
 num_shots = 5
 model = dict(
-    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)),
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=5))
+    encoders=dict(audio=dict(dropout=0.3), visual=dict(dropout=0.3)), embedding=dict(dropout=0.2), fusion=dict(depth=5)
+)

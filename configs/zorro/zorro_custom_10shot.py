@@ -2,5 +2,6 @@
 
 python tools/train.py configs/zorro/zorro_custom_10shot.py --cfg-options data_root=data/mine
 """
+
 _base_ = ['./zorro_custom_5shot.py']
 num_shots = 10

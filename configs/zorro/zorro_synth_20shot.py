@@ -2,5 +2,6 @@
 
 python tools/train.py configs/zorro/zorro_synth_20shot.py
 """
+
 _base_ = ['./zorro_synth_5shot.py']
 num_shots = 20

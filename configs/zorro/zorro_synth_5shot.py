@@ -2,6 +2,7 @@
 
 python tools/train.py configs/zorro/zorro_synth_5shot.py
 """
+
 _base_ = [
     '../_base_/models/zorro.py',
     '../_base_/datasets/synth_fsl.py',

@@ -2,5 +2,6 @@
 
 python tools/train.py configs/zorro/zorro_vgg_10shot.py
 """
+
 _base_ = ['./zorro_vgg_5shot.py']
 num_shots = 10

@@ -2,6 +2,7 @@
 
 python tools/train.py configs/zorro/zorro_vgg_5shot.py
 """
+
 _base_ = [
     '../_base_/models/zorro.py',
     '../_base_/datasets/vgg_fsl.py',
@@ -9,7 +10,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 num_shots = 5
-model = dict(
-    embedding=dict(dropout=0.2),
-    fusion=dict(depth=8, dropout=0.2),
-    projector=dict(dropout=0.2))
+model = dict(embedding=dict(dropout=0.2), fusion=dict(depth=8, dropout=0.2), projector=dict(dropout=0.2))

@@ -22,19 +22,37 @@ from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import config_of
 
 # Wide enough to learn classes that no video of the base store resembles.
-SMALL = ('model.encoders.audio.out_dim=64', 'model.encoders.visual.out_dim=64', 'model.projector.out_dim=64',
-         'model.generator.schedule.num_steps=5', "curriculum.full.freeze=('encoders','embedding','fusion')")
+SMALL = (
+    'model.encoders.audio.out_dim=64',
+    'model.encoders.visual.out_dim=64',
+    'model.projector.out_dim=64',
+    'model.generator.schedule.num_steps=5',
+    "curriculum.full.freeze=('encoders','embedding','fusion')",
+)
 
 
 @pytest.fixture(scope='module')
 def base_model(tmp_path_factory, tiny_store, repo_dir):
     """A config and the checkpoint of its stage-2 base phase."""
     from avzoo.config.load import load_config
-    cfg = load_config(repo_dir / 'configs/avdiff/avdiff_custom_5shot.py', [
-        f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
-        'test_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=10', 'curriculum.base.max_epochs=4',
-        'curriculum.full.max_epochs=4', 'curriculum.num_draws=1', 'curriculum.references=[]',
-        'optim_wrapper.optimizer.lr=3e-3', *SMALL])
+
+    cfg = load_config(
+        repo_dir / 'configs/avdiff/avdiff_custom_5shot.py',
+        [
+            f'data_root={tiny_store}',
+            'num_shots=2',
+            'train_dataloader.batch_size=8',
+            'val_dataloader.batch_size=8',
+            'test_dataloader.batch_size=8',
+            'train_dataloader.batch_sampler.num_batches=10',
+            'curriculum.base.max_epochs=4',
+            'curriculum.full.max_epochs=4',
+            'curriculum.num_draws=1',
+            'curriculum.references=[]',
+            'optim_wrapper.optimizer.lr=3e-3',
+            *SMALL,
+        ],
+    )
     cfg.work_dir = str(tmp_path_factory.mktemp('base') / 'run')
     results = CurriculumRunner(cfg).train()
     return cfg, f'{cfg.work_dir}/stage2_base/last.pth', results
@@ -66,8 +84,11 @@ def support(tmp_path):
     for shift, name in ((4, 'blowing glass'), (-4, 'tap dance')):
         (folder / name).mkdir(parents=True)
         for i in range(3):
-            np.savez(folder / name / f'{i}.npz', audio=rng.normal(size=(2, 6)) + shift,
-                     visual=rng.normal(size=(3, 9)) - shift)
+            np.savez(
+                folder / name / f'{i}.npz',
+                audio=rng.normal(size=(2, 6)) + shift,
+                visual=rng.normal(size=(3, 9)) - shift,
+            )
     np.save(folder / 'class_embeddings.npy', rng.normal(size=(2, 5)).astype(np.float32))
     return folder
 
@@ -86,8 +107,9 @@ def test_a_folder_of_clips_teaches_new_classes(base_model, support, tmp_path):
 def test_what_is_taught_can_be_taught_again(base_model, support, tmp_path):
     cfg, path, _ = base_model
     adapt(cfg, path, support=support, shots=3, out=tmp_path / 'one.pth', epochs=1)
-    done = adapt(cfg, tmp_path / 'one.pth', support=support, shots=1, out=tmp_path / 'two.pth', epochs=1,
-                 classes=['tap dance'])
+    done = adapt(
+        cfg, tmp_path / 'one.pth', support=support, shots=1, out=tmp_path / 'two.pth', epochs=1, classes=['tap dance']
+    )
     assert done['novel_classes'] == ['tap dance'] and len(done['base_classes']) == 9
 
 
@@ -111,16 +133,23 @@ def test_frozen_parts_stay_as_they_were(base_model, support, tmp_path):
     assert frozen and all(torch.equal(before[k], after[k]) for k in frozen)
 
 
-@pytest.mark.parametrize(('change', 'arguments', 'message'), [
-    (lambda f: (f / 'class_embeddings.npy').unlink(), {}, 'generates features from class vectors'),
-    (lambda f: np.save(f / 'class_embeddings.npy', np.zeros((2, 4))), {}, '5 and 4 wide|4 and 5 wide'),
-    (lambda f: None, {'shots': 4}, 'has 3 clips, --shots asks for 4'),
-    (lambda f: None, {'classes': ['tap dancing']}, "Did you mean 'tap dance'"),
-    (lambda f: None, {'base_store': 'nowhere'}, 'give the store that it was trained on'),
-    (lambda f: (f / 'classes.csv').write_text('label\ntap dance\n'), {}, 'do not name the same classes'),
-    (lambda f: np.savez(f / 'tap dance' / '0.npz', audio=np.zeros((1, 6)), visual=np.zeros((1, 8))), {}, 'shape'),
-    (lambda f: [np.savez(p, audio=np.zeros((1, 6)), visual=np.zeros((1, 8))) for p in f.glob('*/*.npz')], {},
-     r'^(?!.*avzoo-adapt).*/support: visual features are 8-d')])
+@pytest.mark.parametrize(
+    ('change', 'arguments', 'message'),
+    [
+        (lambda f: (f / 'class_embeddings.npy').unlink(), {}, 'generates features from class vectors'),
+        (lambda f: np.save(f / 'class_embeddings.npy', np.zeros((2, 4))), {}, '5 and 4 wide|4 and 5 wide'),
+        (lambda f: None, {'shots': 4}, 'has 3 clips, --shots asks for 4'),
+        (lambda f: None, {'classes': ['tap dancing']}, "Did you mean 'tap dance'"),
+        (lambda f: None, {'base_store': 'nowhere'}, 'give the store that it was trained on'),
+        (lambda f: (f / 'classes.csv').write_text('label\ntap dance\n'), {}, 'do not name the same classes'),
+        (lambda f: np.savez(f / 'tap dance' / '0.npz', audio=np.zeros((1, 6)), visual=np.zeros((1, 8))), {}, 'shape'),
+        (
+            lambda f: [np.savez(p, audio=np.zeros((1, 6)), visual=np.zeros((1, 8))) for p in f.glob('*/*.npz')],
+            {},
+            r'^(?!.*avzoo-adapt).*/support: visual features are 8-d',
+        ),
+    ],
+)
 def test_support_that_does_not_fit_is_refused(base_model, support, tmp_path, change, arguments, message):
     cfg, path, _ = base_model
     change(support)
@@ -142,8 +171,9 @@ def test_rows_of_kept_classes_move_with_their_names():
         return torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, n))
 
     old, new, wider = linear(3), linear(3), linear(4)  # As many classes as before: shapes alone would not tell.
-    state = carry_class_rows(old.state_dict(), new, wider, before=['a', 'b', 'c'], now=['c', 'x', 'a'], keep=['a', 'c'],
-                          source='test')
+    state = carry_class_rows(
+        old.state_dict(), new, wider, before=['a', 'b', 'c'], now=['c', 'x', 'a'], keep=['a', 'c'], source='test'
+    )
     assert torch.equal(state['0.weight'], old[0].weight)
     assert torch.equal(state['1.weight'], torch.stack([old[1].weight[2], new[1].weight[1], old[1].weight[0]]))
     assert torch.equal(state['1.bias'], torch.stack([old[1].bias[2], new[1].bias[1], old[1].bias[0]]))
@@ -161,16 +191,24 @@ def test_a_joined_store_gives_what_its_parts_give(tiny_store):
     means = joined.temporal_mean('audio', videos)
     assert np.allclose(means, store.temporal_mean('audio', videos % len(store)))
     assert [joined.class_names[i] for i in joined.labels[videos]] == [
-        store.class_names[i] for i in store.labels[videos % len(store)]]
+        store.class_names[i] for i in store.labels[videos % len(store)]
+    ]
     assert np.array_equal(joined.class_embeddings(), store.class_embeddings()[::-1])
 
 
 def test_a_held_data_set_gives_the_batches_of_one_on_disk(tiny_store, support, tmp_path):
-    clips = open_support_set(support, shots=2, known=(), scratch=tmp_path / 'scratch',
-                         seconds=dict(audio=0.96, visual=0.64), vector_width=None)
+    clips = open_support_set(
+        support,
+        shots=2,
+        known=(),
+        scratch=tmp_path / 'scratch',
+        seconds=dict(audio=0.96, visual=0.64),
+        vector_width=None,
+    )
     base = FeatureStore(tiny_store).class_names[:9]
-    arguments = dict(support=clips.store.root, support_ids=clips.video_ids, classes=[*base, *clips.classes],
-                     base_classes=base)
+    arguments = dict(
+        support=clips.store.root, support_ids=clips.video_ids, classes=[*base, *clips.classes], base_classes=base
+    )
     disk, held = (AdaptationDataset(tiny_store, device=device, **arguments) for device in (None, 'cpu'))
     videos = [0, len(disk) - 1, 3]
     wanted, found = disk.__getitems__(videos), held.__getitems__(videos)
@@ -188,11 +226,18 @@ def test_the_checkpoint_keeps_the_config_that_it_was_asked_with(base_model, supp
     assert 'curriculum' in kept and 'AdaptationDataset' not in text
 
 
-@pytest.mark.parametrize(('out', 'message'), [
-    ('', r'name a file that ends in \.pth'), ('t.safetensors', r'name a file that ends in \.pth'),
-    ('folder.pth', r'name a file that ends in \.pth'), ('file/t.pth', 'is no folder')])
-def test_a_file_that_cannot_be_written_is_refused_before_training(base_model, support, tmp_path, monkeypatch, out,
-                                                                  message):
+@pytest.mark.parametrize(
+    ('out', 'message'),
+    [
+        ('', r'name a file that ends in \.pth'),
+        ('t.safetensors', r'name a file that ends in \.pth'),
+        ('folder.pth', r'name a file that ends in \.pth'),
+        ('file/t.pth', 'is no folder'),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_training(
+    base_model, support, tmp_path, monkeypatch, out, message
+):
     cfg, path, _ = base_model
     (tmp_path / 'folder.pth').mkdir()
     (tmp_path / 'file').write_text('')

@@ -28,10 +28,22 @@ def test_listing_brings_in_no_torch(repo_dir):
     assert done.stdout.strip() == 'False', done.stderr
 
 
-@pytest.mark.parametrize(('conditions', 'found'), [
-    ({}, True), ({'pattern': 'tiny*'}, True), ({'pattern': 'CUSTOM'}, True), ({'pattern': 'avdiff*'}, False),
-    ({'dataset': 'Custom'}, True), ({'dataset': 'ucf'}, False), ({'method': 'tiny'}, True), ({'shots': 5}, True),
-    ({'shots': 1}, False), ({'pretrained': True}, False), ({'pretrained': False}, True)])
+@pytest.mark.parametrize(
+    ('conditions', 'found'),
+    [
+        ({}, True),
+        ({'pattern': 'tiny*'}, True),
+        ({'pattern': 'CUSTOM'}, True),
+        ({'pattern': 'avdiff*'}, False),
+        ({'dataset': 'Custom'}, True),
+        ({'dataset': 'ucf'}, False),
+        ({'method': 'tiny'}, True),
+        ({'shots': 5}, True),
+        ({'shots': 1}, False),
+        ({'pretrained': True}, False),
+        ({'pretrained': False}, True),
+    ],
+)
 def test_every_condition_narrows_the_list(make_zoo, conditions, found):
     make_zoo()
     assert list_models(**conditions) == ([NAME] if found else [])
@@ -68,20 +80,29 @@ def test_without_weights_widths_come_from_info_store_or_benchmark(make_zoo, tiny
 def test_mmengine_hub_gives_the_pretrained_model(pretrained_zoo, published, monkeypatch):
     monkeypatch.setattr(mmengine_hub, 'zoo_root', lambda: pretrained_zoo)
     from mmengine.hub import get_model as hub_model
+
     model = hub_model(f'avzoo::tiny/{NAME}.py', pretrained=True)
     wanted = published[1].state_dict()
     assert all(torch.equal(value, wanted[key]) for key, value in model.state_dict().items())
 
 
 def test_mmengine_hub_works_after_registration(repo_dir, home):
-    code = ('import avzoo\navzoo.register_all_modules()\n'
-            'from mmengine.hub import get_config, get_model\nfrom mmengine.config import Config\n'
-            "cfg = Config.fromfile('child.py')\nprint(cfg.model.fusion.type)\n"
-            "print(type(get_model('avzoo::avdiff/avdiff_ucf_5shot.py')).__name__)\n")
+    code = (
+        'import avzoo\navzoo.register_all_modules()\n'
+        'from mmengine.hub import get_config, get_model\nfrom mmengine.config import Config\n'
+        "cfg = Config.fromfile('child.py')\nprint(cfg.model.fusion.type)\n"
+        "print(type(get_model('avzoo::avdiff/avdiff_ucf_5shot.py')).__name__)\n"
+    )
     folder = home.parent
     (folder / 'child.py').write_text("_base_ = ['avzoo::_base_/models/avdiff.py']\n")
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=folder, timeout=200,
-                          env={**os.environ, 'PYTHONPATH': str(repo_dir)})
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=200,
+        env={**os.environ, 'PYTHONPATH': str(repo_dir)},
+    )
     assert done.stdout.split() == ['MaskedTransformer', 'AVClassifier'], done.stderr
 
 

@@ -60,11 +60,15 @@ def test_npz_folders_and_stores_are_read(classify, tmp_path, tiny_store):
     assert classify(tiny_store, video_ids=[name])[0]['video_id'] == name
 
 
-@pytest.mark.parametrize(('broken', 'message'), [
-    (lambda c: c.pop('audio'), 'has no audio features'),
-    (lambda c: c.update(visual=np.zeros((3, 8))), r'trained on \(steps, 9\)'),
-    (lambda c: c.update(visual=np.full((3, 9), np.nan)), 'NaN or infinity'),
-    (lambda c: c.update(audio=np.zeros((0, 6))), 'at least one step')])
+@pytest.mark.parametrize(
+    ('broken', 'message'),
+    [
+        (lambda c: c.pop('audio'), 'has no audio features'),
+        (lambda c: c.update(visual=np.zeros((3, 8))), r'trained on \(steps, 9\)'),
+        (lambda c: c.update(visual=np.full((3, 9), np.nan)), 'NaN or infinity'),
+        (lambda c: c.update(audio=np.zeros((0, 6))), 'at least one step'),
+    ],
+)
 def test_clips_that_do_not_fit_are_refused(classify, broken, message):
     one = clip(np.random.default_rng(0))
     broken(one)
@@ -83,8 +87,9 @@ def test_scores_that_are_distances_are_ranked_as_they_are_and_shown_as_probabili
     one, rng = clip(np.random.default_rng(0)), np.random.default_rng(1)
     distances = -torch.from_numpy(100 + 50 * rng.random((1, 11)))
     monkeypatch.setattr(classify, 'scores', lambda clips, names: distances)
-    monkeypatch.setattr(type(classify.model.head), 'probabilities', lambda self, scores: scores.softmax(-1),
-                        raising=False)
+    monkeypatch.setattr(
+        type(classify.model.head), 'probabilities', lambda self, scores: scores.softmax(-1), raising=False
+    )
     found = classify(one, top=11)[0]['predictions']
     assert sum(entry['probability'] for entry in found) == pytest.approx(1)
     ranking = distances[0] - 0.25 * torch.tensor(classify.base_mask)
@@ -97,8 +102,9 @@ def test_an_open_feature_store_is_taken(classify, tiny_store):
     assert classify(store, video_ids=name) == classify(tiny_store, video_ids=[name])
 
 
-@pytest.mark.parametrize('wrong', [
-    None, 3, np.zeros((3, 6)), [np.zeros((3, 6)), np.zeros((4, 9))], (np.zeros((3, 6)), np.zeros((4, 9)))])
+@pytest.mark.parametrize(
+    'wrong', [None, 3, np.zeros((3, 6)), [np.zeros((3, 6)), np.zeros((4, 9))], (np.zeros((3, 6)), np.zeros((4, 9)))]
+)
 def test_what_is_no_clip_is_refused(classify, wrong):
     with pytest.raises(DataError, match='is no clip: give a dict'):
         classify(wrong)

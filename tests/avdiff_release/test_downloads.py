@@ -50,8 +50,11 @@ def models(server, golden_dir, tmp_path, monkeypatch):
     # The golden store is a small one: narrower visual features, fewer classes.
     small = dataclasses.replace(BENCHMARKS['ucf'], feature_dims=dict(audio=128, visual=64), num_classes=38)
     monkeypatch.setattr('avzoo.zoo.publish.find_benchmark', lambda name: small)
-    monkeypatch.setattr(released, 'find_model', lambda name: dataclasses.replace(
-        find_model(name), converted_from=f'{server.url}/models.zip'))
+    monkeypatch.setattr(
+        released,
+        'find_model',
+        lambda name: dataclasses.replace(find_model(name), converted_from=f'{server.url}/models.zip'),
+    )
 
 
 def test_released_features_become_a_store(store, home, server):
@@ -105,8 +108,9 @@ def pack(path, *members):
 
 
 def test_a_zip_packed_on_a_mac_is_read_without_its_shadows(tmp_path, converted):
-    benchmark = pack(tmp_path / 'UCF.zip', ('UCF/class-split/all_class.txt', 'a'),
-                     ('__MACOSX/UCF/class-split/._all_class.txt', 'b'))
+    benchmark = pack(
+        tmp_path / 'UCF.zip', ('UCF/class-split/all_class.txt', 'a'), ('__MACOSX/UCF/class-split/._all_class.txt', 'b')
+    )
     released.fetch_released_features(benchmark, tmp_path / 'store')
     assert converted == [('UCF', 'a')]
 

@@ -13,8 +13,9 @@ from avzoo.registry import MODELS
 from avzoo.utils.errors import CheckpointError
 from tests.conftest import CONFIGS
 
-INFO = dict(feature_dims=dict(audio=5, visual=7), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=4,
-            embedding_dim=6)
+INFO = dict(
+    feature_dims=dict(audio=5, visual=7), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=4, embedding_dim=6
+)
 
 
 @functools.cache
@@ -26,8 +27,16 @@ def trained(name, *options):
     cfg.model.gamma, cfg.model.frozen = 0.3, ('encoders', 'embedding', 'fusion')
     cfg.pop('curriculum')
     cfg.val_dataloader = cfg.test_dataloader = None
-    meta = dict(format=FORMAT, config=cfg.pretty_text, stage=2, substage='full', draw=0, num_shots=cfg.num_shots,
-                epoch=4, data_info=INFO)
+    meta = dict(
+        format=FORMAT,
+        config=cfg.pretty_text,
+        stage=2,
+        substage='full',
+        draw=0,
+        num_shots=cfg.num_shots,
+        epoch=4,
+        data_info=INFO,
+    )
     return dict(meta=meta, state_dict=model.state_dict())
 
 
@@ -44,20 +53,33 @@ def there_and_back(tmp_path, done, **choice):
     return load_config(tmp_path / 'config.py')
 
 
-@pytest.mark.parametrize('name, last', [('avdiff_ucf_20shot', 4), ('avdiff_activitynet_1shot', 4),
-                                        ('avdiff_ucf_5shot', 3), ('avdiff_vgg_1shot', 3)])
+@pytest.mark.parametrize(
+    'name, last',
+    [('avdiff_ucf_20shot', 4), ('avdiff_activitynet_1shot', 4), ('avdiff_ucf_5shot', 3), ('avdiff_vgg_1shot', 3)],
+)
 def test_the_config_inside_names_the_last_layer_of_the_noise_predictor(tmp_path, name, last):
     state = revert(saved(tmp_path, trained(name))).checkpoint['model']
     assert [key for key in state if key.startswith('generator')] == [
-        f'generator.fc.{layer}.{leaf}' for layer in (1, last) for leaf in ('weight', 'bias')]
+        f'generator.fc.{layer}.{leaf}' for layer in (1, last) for leaf in ('weight', 'bias')
+    ]
 
 
 @pytest.mark.parametrize('name', ['avdiff_ucf_20shot', 'avdiff_activitynet_1shot', 'avdiff_vgg_5shot'])
 def test_there_and_back_the_config_is_the_same(tmp_path, name):
     cfg = there_and_back(tmp_path, revert(saved(tmp_path, trained(name))))
     own = load_config(CONFIGS / f'avdiff/{name}.py')
-    for part in ('model', 'data_preprocessor', 'num_shots', 'train_dataloader', 'val_dataloader', 'test_dataloader',
-                 'optim_wrapper', 'param_scheduler', 'curriculum', 'randomness'):
+    for part in (
+        'model',
+        'data_preprocessor',
+        'num_shots',
+        'train_dataloader',
+        'val_dataloader',
+        'test_dataloader',
+        'optim_wrapper',
+        'param_scheduler',
+        'curriculum',
+        'randomness',
+    ):
         assert cfg[part] == own[part], part
 
 
@@ -69,9 +91,10 @@ def test_windows_that_the_released_code_cuts_otherwise_are_noted(tmp_path):
 
 def test_settings_name_the_run(tmp_path):
     settings = revert(saved(tmp_path, trained('avdiff_ucf_20shot'))).settings
-    assert {key: settings[key] for key in ('dataset_name', 'zero_shot_split', 'retrain_all', 'input_size_audio',
-                                           'input_size_video')} == dict(
-        dataset_name='UCF', zero_shot_split='20-shot', retrain_all=True, input_size_audio=5, input_size_video=7)
+    assert {
+        key: settings[key]
+        for key in ('dataset_name', 'zero_shot_split', 'retrain_all', 'input_size_audio', 'input_size_video')
+    } == dict(dataset_name='UCF', zero_shot_split='20-shot', retrain_all=True, input_size_audio=5, input_size_video=7)
 
 
 @pytest.mark.parametrize('pattern', ['cross', 'alternate', 'full', 'self'])
@@ -81,10 +104,14 @@ def test_attention_that_the_released_code_has_not_is_refused(tmp_path, pattern):
         revert(path)
 
 
-@pytest.mark.parametrize('option, match', [
-    ('model.encoders.visual.dropout=0.5', 'one embedding_dropout, this model has both 0.2 and 0.5'),
-    ('model.generator.schedule.zero_terminal_snr=True', 'zero_terminal_snr=True'),
-    ('model.generator.schedule.beta_end=0.03', 'beta_end=0.03')])
+@pytest.mark.parametrize(
+    'option, match',
+    [
+        ('model.encoders.visual.dropout=0.5', 'one embedding_dropout, this model has both 0.2 and 0.5'),
+        ('model.generator.schedule.zero_terminal_snr=True', 'zero_terminal_snr=True'),
+        ('model.generator.schedule.beta_end=0.03', 'beta_end=0.03'),
+    ],
+)
 def test_models_that_no_settings_describe_are_refused(tmp_path, option, match):
     path = saved(tmp_path, trained('avdiff_ucf_5shot', option))
     with pytest.raises(CheckpointError, match=match):
@@ -124,26 +151,46 @@ def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp
         revert(tmp_path / 'converted.pth', dataset='vgg')
 
 
-@pytest.mark.parametrize('change, match', [
-    (dict(config=None), 'carries no config'), (dict(config='model = print(1)'), 'was not run'),
-    (dict(config='model = dict()'), 'args.yaml says'), (dict(num_shots='../5'), 'how many shots')])
+@pytest.mark.parametrize(
+    'change, match',
+    [
+        (dict(config=None), 'carries no config'),
+        (dict(config='model = print(1)'), 'was not run'),
+        (dict(config='model = dict()'), 'args.yaml says'),
+        (dict(num_shots='../5'), 'how many shots'),
+    ],
+)
 def test_what_does_not_describe_itself_is_refused(tmp_path, change, match):
     path = saved(tmp_path, trained('avdiff_ucf_5shot'), **change)
     with pytest.raises(CheckpointError, match=match):
         revert(path)
 
 
-@pytest.mark.parametrize('kept', [[1], {'keys': []}, {'unused': {}, 'keys': ['a']}, {'unused': {1: 2}},
-                                  {'unused': {'a': torch.zeros(1, dtype=torch.int64)}}])
+@pytest.mark.parametrize(
+    'kept',
+    [
+        [1],
+        {'keys': []},
+        {'unused': {}, 'keys': ['a']},
+        {'unused': {1: 2}},
+        {'unused': {'a': torch.zeros(1, dtype=torch.int64)}},
+    ],
+)
 def test_damaged_notes_of_a_conversion_are_refused(tmp_path, kept):
     path = saved(tmp_path, dict(trained('avdiff_ucf_5shot'), released=kept))
     with pytest.raises(CheckpointError):
         revert(path)
 
 
-@pytest.mark.parametrize('name, tensor', [
-    ('fusion.layers.999999999.norm.weight', torch.zeros(1)), (3, torch.zeros(1)),
-    ('head.fc.weight', torch.zeros(4, 64).long()), ('encoders.audio.net.0.weight', 'text')])
+@pytest.mark.parametrize(
+    'name, tensor',
+    [
+        ('fusion.layers.999999999.norm.weight', torch.zeros(1)),
+        (3, torch.zeros(1)),
+        ('head.fc.weight', torch.zeros(4, 64).long()),
+        ('encoders.audio.net.0.weight', 'text'),
+    ],
+)
 def test_hostile_tensors_are_refused(tmp_path, name, tensor):
     checkpoint = trained('avdiff_ucf_5shot')
     path = saved(tmp_path, dict(checkpoint, state_dict={**checkpoint['state_dict'], name: tensor}))

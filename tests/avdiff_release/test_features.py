@@ -13,9 +13,16 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import split_names
 from avzoo.utils.errors import DataError
 
-SIZES = {'stage1_base': 24 * 16, 'stage1_novel': 8 * 5, 'val_base': 24 * 6, 'val_novel': 8 * 10,
-         'stage2_base': 24 * 22 + 8 * 15, 'test_base': 32 * 6,
-         **{f'stage2_novel_{d}': 6 * 5 for d in range(3)}, **{f'test_novel_{d}': 6 * 10 for d in range(3)}}
+SIZES = {
+    'stage1_base': 24 * 16,
+    'stage1_novel': 8 * 5,
+    'val_base': 24 * 6,
+    'val_novel': 8 * 10,
+    'stage2_base': 24 * 22 + 8 * 15,
+    'test_base': 32 * 6,
+    **{f'stage2_novel_{d}': 6 * 5 for d in range(3)},
+    **{f'test_novel_{d}': 6 * 10 for d in range(3)},
+}
 
 
 @pytest.fixture(scope='module')
@@ -134,6 +141,7 @@ def test_videos_are_matched_by_name_not_by_position(own_copy, golden_store, tmp_
     def turn_round(content):
         for key in content:
             content[key] = content[key][::-1]
+
     edit(class_file(own_copy, 'video'), turn_round)
     store = FeatureStore(import_official(own_copy, tmp_path / 'out'))
     assert store.video_ids.tolist() == golden_store.video_ids.tolist()
@@ -141,13 +149,17 @@ def test_videos_are_matched_by_name_not_by_position(own_copy, golden_store, tmp_
     np.testing.assert_array_equal(*(one.gather('visual', videos)[0] for one in (store, golden_store)))
 
 
-@pytest.mark.parametrize('change, words', [
-    (lambda content: content['features'][2].__setitem__((0, 0), np.nan), r"video 'BlowBell_\d+': NaN"),
-    (lambda content: content['features'].__setitem__(1, np.zeros((3, 65), np.float32)), r'shape \(3, 65\)'),
-    (lambda content: content['features'].pop(), '4 features and 5 video names'),
-    (lambda content: content['video_names'].__setitem__(0, 'other'), 'hold different videos'),
-    (lambda content: content.pop('features'), 'expected a dict'),
-    (lambda content: content.update(features=None), 'expected a dict')])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda content: content['features'][2].__setitem__((0, 0), np.nan), r"video 'BlowBell_\d+': NaN"),
+        (lambda content: content['features'].__setitem__(1, np.zeros((3, 65), np.float32)), r'shape \(3, 65\)'),
+        (lambda content: content['features'].pop(), '4 features and 5 video names'),
+        (lambda content: content['video_names'].__setitem__(0, 'other'), 'hold different videos'),
+        (lambda content: content.pop('features'), 'expected a dict'),
+        (lambda content: content.update(features=None), 'expected a dict'),
+    ],
+)
 def test_a_bad_class_file_is_one_clear_error_and_leaves_no_store(own_copy, tmp_path, change, words):
     edit(class_file(own_copy, 'video'), change)
     with pytest.raises(DataError, match=words):
@@ -155,15 +167,22 @@ def test_a_bad_class_file_is_one_clear_error_and_leaves_no_store(own_copy, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ['copy']
 
 
-@pytest.mark.parametrize('training, evaluation', [
-    ('stage_1_train_novel', 'stage_1_val_novel'), ('stage_1_val_novel', 'stage_2_test_seen'),
-    ('stage_2_train_novel_1', 'stage_2_test_novel_1')])
+@pytest.mark.parametrize(
+    'training, evaluation',
+    [
+        ('stage_1_train_novel', 'stage_1_val_novel'),
+        ('stage_1_val_novel', 'stage_2_test_seen'),
+        ('stage_2_train_novel_1', 'stage_2_test_novel_1'),
+    ],
+)
 def test_what_is_trained_on_is_never_evaluated_on(own_copy, tmp_path, training, evaluation):
     label = sorted((own_copy / 'features/5-shot/audio' / training).glob('*.pkl'))[0].stem
     for modality in ('audio', 'video'):
         first = pickle.loads(class_file(own_copy, modality, training, label).read_bytes())
-        edit(class_file(own_copy, modality, evaluation, label),
-             lambda content, first=first: [content[key].append(first[key][0]) for key in ('features', 'video_names')])
+        edit(
+            class_file(own_copy, modality, evaluation, label),
+            lambda content, first=first: [content[key].append(first[key][0]) for key in ('features', 'video_names')],
+        )
     with pytest.raises(DataError, match=rf"video '{label}_\d+' lies in {training}, .* and in {evaluation}, "):
         import_official(own_copy, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()

@@ -16,8 +16,9 @@ from tests.avdiff_release.conftest import archive, released_checkpoint
 
 
 def tensors_equal(one, other):
-    return list(one) == list(other) and all(torch.equal(one[k], other[k]) and one[k].dtype == other[k].dtype
-                                            for k in one)
+    return list(one) == list(other) and all(
+        torch.equal(one[k], other[k]) and one[k].dtype == other[k].dtype for k in one
+    )
 
 
 def test_the_config_builds_a_model_that_loads_the_checkpoint_strictly(run_folder, tmp_path):
@@ -26,8 +27,9 @@ def test_the_config_builds_a_model_that_loads_the_checkpoint_strictly(run_folder
     (tmp_path / 'config.py').write_text(done.config)
     cfg, checkpoint = load_config(tmp_path / 'config.py'), load_checkpoint(tmp_path / 'checkpoint.pth')
     meta = checkpoint['meta']
-    model = MODELS.build(dict(cfg.model.to_dict(), data_info=meta['data_info'],
-                              data_preprocessor=cfg.data_preprocessor.to_dict()))
+    model = MODELS.build(
+        dict(cfg.model.to_dict(), data_info=meta['data_info'], data_preprocessor=cfg.data_preprocessor.to_dict())
+    )
     load_weights(model, checkpoint['state_dict'], 'it')
     assert (meta['stage'], meta['draw'], meta['num_shots'], meta['phase']) == (1, None, 5, 'stage1_full')
     assert meta['data_info']['feature_dims'] == dict(audio=5, visual=7) and meta['data_info']['embedding_dim'] == 6
@@ -43,8 +45,9 @@ def test_there_and_back_nothing_changes(run_folder, tmp_path, generator_dropout)
     save_checkpoint(tmp_path / 'checkpoint.pth', done.checkpoint)
     back = revert(tmp_path / 'checkpoint.pth').checkpoint
     assert tensors_equal(back['model'], content['model'])
-    assert {k: back[k] for k in ('epoch', 'metric', 'optimizer')} == {k: content[k] for k in
-                                                                     ('epoch', 'metric', 'optimizer')}
+    assert {k: back[k] for k in ('epoch', 'metric', 'optimizer')} == {
+        k: content[k] for k in ('epoch', 'metric', 'optimizer')
+    }
 
 
 def test_a_model_that_avzoo_trained_gets_the_unused_network(run_folder, tmp_path):
@@ -57,13 +60,23 @@ def test_a_model_that_avzoo_trained_gets_the_unused_network(run_folder, tmp_path
 
 
 def test_every_window_is_that_of_the_settings(run_folder):
-    settings = dict(dataset_name='ActivityNet', batch_seqlen_train='fixed', batch_seqlen_test='fixed',
-                    batch_seqlen_train_maxlen=50, batch_seqlen_val_maxlen=25, batch_seqlen_test_maxlen=200,
-                    batch_seqlen_train_trim='center', batch_seqlen_test_trim='random')
+    settings = dict(
+        dataset_name='ActivityNet',
+        batch_seqlen_train='fixed',
+        batch_seqlen_test='fixed',
+        batch_seqlen_train_maxlen=50,
+        batch_seqlen_val_maxlen=25,
+        batch_seqlen_test_maxlen=200,
+        batch_seqlen_train_trim='center',
+        batch_seqlen_test_trim='random',
+    )
     config = Config.fromstring(convert(run_folder(**settings)).config, '.py')
     windows = [config[f'{phase}_dataloader'].dataset.window for phase in ('train', 'val', 'test')]
-    assert windows == [dict(steps=50, position='center'), dict(steps=25, position='random'),
-                       dict(steps=200, position='random')]
+    assert windows == [
+        dict(steps=50, position='center'),
+        dict(steps=25, position='random'),
+        dict(steps=200, position='random'),
+    ]
     settings.update(batch_seqlen_train='max', batch_seqlen_test='max')
     config = Config.fromstring(convert(run_folder(**settings)).config, '.py')
     assert not any('window' in config[f'{phase}_dataloader'].dataset for phase in ('train', 'val', 'test'))
@@ -77,9 +90,19 @@ def test_the_order_of_the_tensors_is_kept(run_folder, tmp_path):
 
 
 def test_settings_become_windows_and_schedulers(run_folder, tmp_path):
-    done = convert(run_folder(batch_seqlen_train='fixed', batch_seqlen_test='fixed', batch_seqlen_train_maxlen=60,
-                              batch_seqlen_val_maxlen=30, batch_seqlen_test_maxlen=300, dataset_name='ActivityNet',
-                              batch_seqlen_train_trim='random', batch_seqlen_test_trim='center', lr_scheduler=False))
+    done = convert(
+        run_folder(
+            batch_seqlen_train='fixed',
+            batch_seqlen_test='fixed',
+            batch_seqlen_train_maxlen=60,
+            batch_seqlen_val_maxlen=30,
+            batch_seqlen_test_maxlen=300,
+            dataset_name='ActivityNet',
+            batch_seqlen_train_trim='random',
+            batch_seqlen_test_trim='center',
+            lr_scheduler=False,
+        )
+    )
     assert "window=dict(position='random', steps=60)" in done.config
     assert "window=dict(position='center', steps=30)" in done.config
     assert "window=dict(position='center', steps=300)" in done.config
@@ -92,9 +115,13 @@ def test_settings_become_windows_and_schedulers(run_folder, tmp_path):
 
 def test_the_archive_is_searched_by_data_set_shots_and_stage(run_folder, tmp_path):
     contents = [released_checkpoint(seed=s) for s in range(4)]
-    path = archive(tmp_path, run_folder('a', contents[0]), run_folder('b', contents[1], zero_shot_split='1-shot'),
-                   run_folder('c', contents[2], dataset_name='VGGSound'),
-                   run_folder('d', contents[3], retrain_all=True, file='checkpoints_1/AVDiff_score_ckpt_2.pt'))
+    path = archive(
+        tmp_path,
+        run_folder('a', contents[0]),
+        run_folder('b', contents[1], zero_shot_split='1-shot'),
+        run_folder('c', contents[2], dataset_name='VGGSound'),
+        run_folder('d', contents[3], retrain_all=True, file='checkpoints_1/AVDiff_score_ckpt_2.pt'),
+    )
     chosen = [dict(dataset='ucf', shots=5, stage=1), dict(shots=1), dict(dataset='vgg'), dict(stage=2, draw=1)]
     for content, choice in zip(contents, chosen, strict=True):
         found = convert(path, **choice).checkpoint['state_dict']['fusion.summary']
@@ -161,8 +188,10 @@ def test_the_tool_writes_both_files_and_puts_errors_on_one_line(repo_dir, run_fo
     assert {p.name for p in (tmp_path / 'out').iterdir()} == {'checkpoint.pth', 'config.py'}
     assert tool(tmp_path / 'out/checkpoint.pth', tmp_path / 'back/AVDiff_score.pt', '--reverse')[0] == 0
     assert {p.name for p in (tmp_path / 'back').iterdir()} == {'AVDiff_score.pt', 'args.yaml'}
-    assert tensors_equal(torch.load(tmp_path / 'back/AVDiff_score.pt', weights_only=True)['model'],
-                         torch.load(tmp_path / 'run/AVDiff_score.pt', weights_only=True)['model'])
+    assert tensors_equal(
+        torch.load(tmp_path / 'back/AVDiff_score.pt', weights_only=True)['model'],
+        torch.load(tmp_path / 'run/AVDiff_score.pt', weights_only=True)['model'],
+    )
     code, _, errors = tool(tmp_path / 'back/AVDiff_score.pt', tmp_path / 'out2', '--reverse')
     assert code == 2 and errors.startswith('error: ') and errors.count('\n') == 1
     assert not (tmp_path / 'out2').exists()

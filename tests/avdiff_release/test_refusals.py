@@ -81,11 +81,18 @@ def bomb():
     return info
 
 
-@pytest.mark.parametrize('member, reason', [
-    ((zipfile.ZipInfo('models/../../evil'), b''), 'leads out'), ((zipfile.ZipInfo('/etc/evil'), b''), 'leads out'),
-    ((zipfile.ZipInfo('C:\\evil'), b''), 'leads out'), ((link('models/link.pt'), b'/etc/passwd'), 'is a link'),
-    ((bomb(), bytes(8 << 20)), 'out of proportion'),
-    ((zipfile.ZipInfo('../evil/'), b''), 'leads out'), ((zipfile.ZipInfo('models/a\nb'), b''), 'is no name')])
+@pytest.mark.parametrize(
+    'member, reason',
+    [
+        ((zipfile.ZipInfo('models/../../evil'), b''), 'leads out'),
+        ((zipfile.ZipInfo('/etc/evil'), b''), 'leads out'),
+        ((zipfile.ZipInfo('C:\\evil'), b''), 'leads out'),
+        ((link('models/link.pt'), b'/etc/passwd'), 'is a link'),
+        ((bomb(), bytes(8 << 20)), 'out of proportion'),
+        ((zipfile.ZipInfo('../evil/'), b''), 'leads out'),
+        ((zipfile.ZipInfo('models/a\nb'), b''), 'is no name'),
+    ],
+)
 def test_unsafe_archives_are_refused(run_folder, tmp_path, member, reason):
     with pytest.raises(CheckpointError, match=reason):
         convert(archive(tmp_path, run_folder(), extra=[member]))
@@ -111,7 +118,7 @@ def test_an_archive_with_a_damaged_directory_is_refused(run_folder, tmp_path):
     path = archive(tmp_path, run_folder())
     content = bytearray(path.read_bytes())
     (start,) = struct.unpack('<I', content[-6:-2])  # Offset of the central directory, in the record at the end.
-    content[start:start + 4] = b'????'
+    content[start : start + 4] = b'????'
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match='is a damaged archive'):
         convert(path)
@@ -180,8 +187,9 @@ def test_what_torch_refuses_is_one_line_without_its_advice(run_folder, tmp_path,
     assert refused((code, lines), 'could run code') and 'weights_only' not in lines[0] and not recwarn.list
 
 
-@pytest.mark.parametrize('option', [('--shots', 5), ('--stage', 2), ('--draw', 0), ('--gamma', 0.0),
-                                    ('--data-root', 'data')])
+@pytest.mark.parametrize(
+    'option', [('--shots', 5), ('--stage', 2), ('--draw', 0), ('--gamma', 0.0), ('--data-root', 'data')]
+)
 def test_options_without_meaning_on_the_way_back_are_refused(run_folder, tmp_path, tool, option):
     with pytest.raises(SystemExit) as caught:
         tool(tmp_path / 'checkpoint.pth', tmp_path / 'back.pt', '--reverse', *option)
@@ -255,7 +263,8 @@ def test_published_settings_that_do_not_fit_are_called_so(run_folder, tmp_path, 
     assert refused(tool(path, tmp_path / 'out', '--dataset', 'vgg', *options), 'published settings of vgg with 5 shots')
     content = released_checkpoint()
     content['model'] = {k.replace('layers.2.', 'layers.3.'): v for k, v in content['model'].items()} | {
-        k: v for k, v in content['model'].items() if 'layers.2.' in k}
+        k: v for k, v in content['model'].items() if 'layers.2.' in k
+    }
     torch.save(content, path)  # Of the published depth, but not of the published widths.
     assert refused(tool(path, tmp_path / 'out', '--dataset', 'ucf', *options), 'published settings of ucf with 5 shots')
 

@@ -12,9 +12,15 @@ from avzoo.config.load import load_config
 from avzoo.utils.errors import CheckpointError
 from tests.avdiff_release.conftest import ARGS
 
-FIXED = dict(batch_seqlen_train='fixed', batch_seqlen_test='fixed', batch_seqlen_train_maxlen=60,
-             batch_seqlen_val_maxlen=30, batch_seqlen_test_maxlen=300, batch_seqlen_train_trim='random',
-             batch_seqlen_test_trim='center')
+FIXED = dict(
+    batch_seqlen_train='fixed',
+    batch_seqlen_test='fixed',
+    batch_seqlen_train_maxlen=60,
+    batch_seqlen_val_maxlen=30,
+    batch_seqlen_test_maxlen=300,
+    batch_seqlen_train_trim='random',
+    batch_seqlen_test_trim='center',
+)
 
 
 def write_settings(folder, text):
@@ -38,30 +44,80 @@ def test_a_config_that_would_not_be_read_back_as_itself_is_refused():
         config_text(cfg, 'it')
 
 
-@pytest.mark.parametrize('name, value', [
-    ('lr', 'abc'), ('lr', -1), ('lr', 0), ('lr', float('nan')), ('lr', True), ('seed', None), ('seed', 'x'),
-    ('seed', -1), ('seed', 1 << 32), ('batch_seqlen_train_trim', 'weird'), ('batch_seqlen_test', 'some'),
-    ('batch_seqlen_train_maxlen', 0), ('batch_seqlen_val_maxlen', '30'), ('retrain_all', 'False'), ('retrain_all', 1),
-    ('lr_scheduler', 'true'), ('embedding_dropout', 1), ('embedding_dropout', -0.1), ('transformer_dim', 10.0),
-    ('transformer_dim', 10**9), ('bs', 0), ('epochs', True), ('transformer_embedding_fourier_scale', float('inf')),
-    ('layer_change_attention', -1), ('dataset_name', 'AudioSet'), ('dataset_name', 7), ('zero_shot_split', 'all'),
-    ('number_layers_diffusion', True), ('audio_only', True), ('use_diffusion_model', False)])
+@pytest.mark.parametrize(
+    'name, value',
+    [
+        ('lr', 'abc'),
+        ('lr', -1),
+        ('lr', 0),
+        ('lr', float('nan')),
+        ('lr', True),
+        ('seed', None),
+        ('seed', 'x'),
+        ('seed', -1),
+        ('seed', 1 << 32),
+        ('batch_seqlen_train_trim', 'weird'),
+        ('batch_seqlen_test', 'some'),
+        ('batch_seqlen_train_maxlen', 0),
+        ('batch_seqlen_val_maxlen', '30'),
+        ('retrain_all', 'False'),
+        ('retrain_all', 1),
+        ('lr_scheduler', 'true'),
+        ('embedding_dropout', 1),
+        ('embedding_dropout', -0.1),
+        ('transformer_dim', 10.0),
+        ('transformer_dim', 10**9),
+        ('bs', 0),
+        ('epochs', True),
+        ('transformer_embedding_fourier_scale', float('inf')),
+        ('layer_change_attention', -1),
+        ('dataset_name', 'AudioSet'),
+        ('dataset_name', 7),
+        ('zero_shot_split', 'all'),
+        ('number_layers_diffusion', True),
+        ('audio_only', True),
+        ('use_diffusion_model', False),
+    ],
+)
 def test_values_of_the_wrong_kind_or_out_of_range_are_refused(run_folder, name, value):
     with pytest.raises(CheckpointError, match=rf'args.yaml says {name}: .*only with {name}: '):
         convert(run_folder(**{**FIXED, name: value}))
 
 
-@pytest.mark.parametrize('name', ['batch_seqlen_train_maxlen', 'batch_seqlen_val_maxlen', 'batch_seqlen_test_maxlen',
-                                  'batch_seqlen_train_trim', 'batch_seqlen_test_trim'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'batch_seqlen_train_maxlen',
+        'batch_seqlen_val_maxlen',
+        'batch_seqlen_test_maxlen',
+        'batch_seqlen_train_trim',
+        'batch_seqlen_test_trim',
+    ],
+)
 def test_windows_need_their_length_and_place(run_folder, name):
     with pytest.raises(CheckpointError, match=f'lacks 1 settings of AV-DIFF, such as {name}'):
         convert(run_folder(**{key: value for key, value in FIXED.items() if key != name}))
 
 
-@pytest.mark.parametrize('text', [
-    '{}', 'x: 2020-13-45', 'x: ' + '[' * 3000, 'a: &a 1\nb: *a', 'dataset_name: [UCF]', 'transformer_dim: {a: 1}',
-    'x: !!timestamp soon', 'x: ' + '1' * 5000, 'a: 1\n<<: {b: 2}', '- 1', 'plain', 'a: "', '\x00',
-    'x: ' + '1:' * 400 + '1.5'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{}',
+        'x: 2020-13-45',
+        'x: ' + '[' * 3000,
+        'a: &a 1\nb: *a',
+        'dataset_name: [UCF]',
+        'transformer_dim: {a: 1}',
+        'x: !!timestamp soon',
+        'x: ' + '1' * 5000,
+        'a: 1\n<<: {b: 2}',
+        '- 1',
+        'plain',
+        'a: "',
+        '\x00',
+        'x: ' + '1:' * 400 + '1.5',
+    ],
+)
 def test_what_is_no_list_of_plain_values_is_refused(run_folder, text):
     with pytest.raises(CheckpointError, match=r'args.yaml (is no plain YAML|holds no settings)') as caught:
         convert(write_settings(run_folder(), text))

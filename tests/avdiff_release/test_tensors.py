@@ -35,23 +35,51 @@ def test_names_of_several_lines_give_messages_of_one(run_folder):
     refused(run_folder, 'a\nb' * 100, torch.zeros(1), r'has beyond them 1 \(a\\nb')
 
 
-@pytest.mark.parametrize('name, shape', [
-    ('classifier.weight', (9,)), ('A_enc.fc.0.weight', ()), ('V_enc.fc.0.weight', (12,)),
-    ('generator.fc.1.weight', (11,)), ('generator.fc.1.weight', (11, 10)), ('generator.fc.1.weight', (11, 3)),
-    ('classifier.weight', (0, 9)), ('A_enc.fc.0.weight', (12, 0)), (PAD, (0, 8)), (PAD, (2, 8)), (PAD, (8,)),
-    ('position_encoder_block.out_proj_audio.weight', (10, 18)), ('cls_token', (1, 1, 11)), ('cls_token', ())])
+@pytest.mark.parametrize(
+    'name, shape',
+    [
+        ('classifier.weight', (9,)),
+        ('A_enc.fc.0.weight', ()),
+        ('V_enc.fc.0.weight', (12,)),
+        ('generator.fc.1.weight', (11,)),
+        ('generator.fc.1.weight', (11, 10)),
+        ('generator.fc.1.weight', (11, 3)),
+        ('classifier.weight', (0, 9)),
+        ('A_enc.fc.0.weight', (12, 0)),
+        (PAD, (0, 8)),
+        (PAD, (2, 8)),
+        (PAD, (8,)),
+        ('position_encoder_block.out_proj_audio.weight', (10, 18)),
+        ('cls_token', (1, 1, 11)),
+        ('cls_token', ()),
+    ],
+)
 def test_odd_shapes_are_refused(run_folder, name, shape):
     refused(run_folder, name, torch.zeros(shape), 'expected|make sense|does not fit')
 
 
-@pytest.mark.parametrize('change', [
-    torch.Tensor.to_sparse, lambda x: x.to(torch.complex64), torch.Tensor.long, torch.Tensor.double,
-    lambda x: x * math.nan, lambda x: x / 0, lambda x: torch.zeros(1, 1).expand(x.shape), lambda x: x.to('meta')],
-    ids=['sparse', 'complex', 'int', 'double', 'nan', 'inf', 'expanded', 'meta'])
+@pytest.mark.parametrize(
+    'change',
+    [
+        torch.Tensor.to_sparse,
+        lambda x: x.to(torch.complex64),
+        torch.Tensor.long,
+        torch.Tensor.double,
+        lambda x: x * math.nan,
+        lambda x: x / 0,
+        lambda x: torch.zeros(1, 1).expand(x.shape),
+        lambda x: x.to('meta'),
+    ],
+    ids=['sparse', 'complex', 'int', 'double', 'nan', 'inf', 'expanded', 'meta'],
+)
 def test_only_finite_float32_numbers_are_weights(run_folder, change):
     weight = released_checkpoint()['model']['A_enc.fc.0.weight']
-    refused(run_folder, 'A_enc.fc.0.weight', change(weight),
-            'plain dense|was expected|not finite|too few numbers|no readable checkpoint|no checkpoint')
+    refused(
+        run_folder,
+        'A_enc.fc.0.weight',
+        change(weight),
+        'plain dense|was expected|not finite|too few numbers|no readable checkpoint|no checkpoint',
+    )
 
 
 def test_counters_are_whole_numbers(run_folder):

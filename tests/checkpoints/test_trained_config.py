@@ -12,22 +12,34 @@ def carried(small_avdiff, tmp_path):
     return dict(config=small_avdiff(tmp_path).pretty_text)
 
 
-@pytest.mark.parametrize(('option', 'words'), [
-    ('model.fusion.pattern=cross', "model.fusion.pattern was 'hybrid' and is now 'cross'"),
-    ('model.fusion.shared_norm=False', 'model.fusion.shared_norm was True'),
-    ('data_preprocessor.norm.audio=None', "data_preprocessor.norm.audio was 'l2_feature'"),
-    ('model.embedding.use_time=False', 'use_time'),
-])
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ('model.fusion.pattern=cross', "model.fusion.pattern was 'hybrid' and is now 'cross'"),
+        ('model.fusion.shared_norm=False', 'model.fusion.shared_norm was True'),
+        ('data_preprocessor.norm.audio=None', "data_preprocessor.norm.audio was 'l2_feature'"),
+        ('model.embedding.use_time=False', 'use_time'),
+    ],
+)
 def test_another_computation_is_refused(carried, small_avdiff, tmp_path, option, words):
     with pytest.raises(CheckpointError, match=f'x.pth was trained with another config: .*{words}'):
         check_trained_config(small_avdiff(tmp_path, option), carried, 'x.pth')
 
 
-@pytest.mark.parametrize('option', ['model.fusion.dropout=0.5', 'model.head.loss_weight=2.0',
-                                    'model.synthetic_weight=0', 'model.fusion.num_summary_tokens=1',
-                                    'optim_wrapper.optimizer.lr=1', 'data_root=elsewhere'])
-def test_what_matters_to_training_alone_or_only_spells_out_a_default_is_let_pass(carried, small_avdiff, tmp_path,
-                                                                                option):
+@pytest.mark.parametrize(
+    'option',
+    [
+        'model.fusion.dropout=0.5',
+        'model.head.loss_weight=2.0',
+        'model.synthetic_weight=0',
+        'model.fusion.num_summary_tokens=1',
+        'optim_wrapper.optimizer.lr=1',
+        'data_root=elsewhere',
+    ],
+)
+def test_what_matters_to_training_alone_or_only_spells_out_a_default_is_let_pass(
+    carried, small_avdiff, tmp_path, option
+):
     check_trained_config(small_avdiff(tmp_path, option), carried, 'x.pth')
 
 

@@ -24,27 +24,50 @@ def test_an_index_outside_of_the_list_is_refused(read, index):
 
 
 def test_sections_that_are_not_there_yet_are_filled(read):
-    cfg = read('data_preprocessor.gain.audio=2', 'train_dataloader.dataset.window.steps=60',
-               'optim_wrapper.clip_grad.max_norm=1.0', 'env_cfg.dist_cfg.backend=gloo')
+    cfg = read(
+        'data_preprocessor.gain.audio=2',
+        'train_dataloader.dataset.window.steps=60',
+        'optim_wrapper.clip_grad.max_norm=1.0',
+        'env_cfg.dist_cfg.backend=gloo',
+    )
     assert cfg.data_preprocessor.gain == {'audio': 2} and cfg.train_dataloader.dataset.window == {'steps': 60}
     assert cfg.optim_wrapper.clip_grad.max_norm == 1.0 and cfg.env_cfg.dist_cfg.backend == 'gloo'
 
 
-@pytest.mark.parametrize(('option', 'near'), [
-    ('data_preprocessor.gain.adio=2', 'audio'), ('train_dataloader.dataset.window.step=60', 'steps'),
-    ('optim_wrapper.clip_grad.maxnorm=1.0', 'max_norm'), ('env_cfg.dist_config.backend=gloo', 'dist_cfg'),
-    ('model.encoders.adio.dropout=0', 'audio'), ('default_hooks.loger.interval=3', 'logger'),
-    ('randomness.sed=3', 'seed'), ('visualizer.vis_backend=[]', 'vis_backends'),
-])
+@pytest.mark.parametrize(
+    ('option', 'near'),
+    [
+        ('data_preprocessor.gain.adio=2', 'audio'),
+        ('train_dataloader.dataset.window.step=60', 'steps'),
+        ('optim_wrapper.clip_grad.maxnorm=1.0', 'max_norm'),
+        ('env_cfg.dist_config.backend=gloo', 'dist_cfg'),
+        ('model.encoders.adio.dropout=0', 'audio'),
+        ('default_hooks.loger.interval=3', 'logger'),
+        ('randomness.sed=3', 'seed'),
+        ('visualizer.vis_backend=[]', 'vis_backends'),
+    ],
+)
 def test_typos_in_free_sections_are_found(read, option, near):
     with pytest.raises(ConfigError, match=f"Did you mean '{near}'"):
         read(option)
 
 
-@pytest.mark.parametrize('option', ['curriculum=3', 'model=3', 'data_root=123', 'model=None',
-                                    'model.fusion=transformer', 'optim_wrapper.optimizer.lr=fast',
-                                    'curriculum.validate=yes', 'custom_hooks={}', 'curriculum.full.freeze=encoders',
-                                    'curriculum.base=[1]', 'randomness=[1]'])
+@pytest.mark.parametrize(
+    'option',
+    [
+        'curriculum=3',
+        'model=3',
+        'data_root=123',
+        'model=None',
+        'model.fusion=transformer',
+        'optim_wrapper.optimizer.lr=fast',
+        'curriculum.validate=yes',
+        'custom_hooks={}',
+        'curriculum.full.freeze=encoders',
+        'curriculum.base=[1]',
+        'randomness=[1]',
+    ],
+)
 def test_values_of_the_wrong_kind_are_refused(read, option):
     key = option.partition('=')[0]
     with pytest.raises(ConfigError, match=rf"{key.rpartition('.')[2]}.*(wrong kind|has no)|has no '{key}'"):

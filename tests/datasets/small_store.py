@@ -11,8 +11,13 @@ LABELS = {f'video, {i}': CLASSES[i % 3] for i in range(7)}
 
 def make_videos(num=7, seed=0):
     rng = np.random.default_rng(seed)
-    return {f'video, {i}': {key: rng.standard_normal((int(rng.integers(1, 6)), entry['dim'])).astype(np.float32)
-                            for key, entry in MODALITIES.items()} for i in range(num)}
+    return {
+        f'video, {i}': {
+            key: rng.standard_normal((int(rng.integers(1, 6)), entry['dim'])).astype(np.float32)
+            for key, entry in MODALITIES.items()
+        }
+        for i in range(num)
+    }
 
 
 def write(out, videos=None, **kwargs):

@@ -47,8 +47,9 @@ def test_splits_and_shots_change_no_video(tiny_store):
 def test_batches_follow_modalities_window_and_seed(tiny_store):
     order = list(range(40))
     assert list(adaptation(tiny_store, modalities=('audio',))[0]['features']) == ['audio']
-    one, other = (adaptation(tiny_store, window=dict(steps=1), seed=s).__getitems__(order)['features']['visual']
-                  for s in (0, 1))
+    one, other = (
+        adaptation(tiny_store, window=dict(steps=1), seed=s).__getitems__(order)['features']['visual'] for s in (0, 1)
+    )
     assert one['x'].shape[1] == 1 and one['starts'].tolist() != other['starts'].tolist()
 
 

@@ -11,8 +11,13 @@ from avzoo.utils.errors import DataError
 
 
 def run(repo_dir, tool, *args):
-    return subprocess.run([sys.executable, repo_dir / 'tools' / 'dataset_converters' / f'{tool}.py', *map(str, args)],
-                          capture_output=True, text=True, cwd=repo_dir, timeout=120)
+    return subprocess.run(
+        [sys.executable, repo_dir / 'tools' / 'dataset_converters' / f'{tool}.py', *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=repo_dir,
+        timeout=120,
+    )
 
 
 @pytest.mark.parametrize('tool', ['official', 'features', 'splits', 'synth'])
@@ -26,7 +31,9 @@ def test_splits_prints_table_1_and_writes_the_lists(repo_dir, shared_dir, tmp_pa
     assert done.returncode == 0
     assert [' '.join(line.split()) for line in done.stdout.strip().split('\n')] == [
         'K V_B1 V_N1 Val_B Val_N V_B2 V_N2 Test_B Test_N',
-        '1 3174 12 353 1455 4994 6 555 839', '5 3174 60 353 1407 4994 30 555 815']
+        '1 3174 12 353 1455 4994 6 555 839',
+        '5 3174 60 353 1407 4994 30 555 815',
+    ]
     assert len((tmp_path / 'out/5shot/test_novel_2.txt').read_text().split()) == 815
 
 
@@ -38,15 +45,33 @@ def test_splits_of_incomplete_lists_say_what_is_missing(repo_dir, shared_dir, tm
 
 def test_features_are_converted_and_summed_up(repo_dir, shared_dir, tmp_path):
     folder = shared_dir / 'data' / 'yt8m_fsl'
-    done = run(repo_dir, 'features', tmp_path / 'out', '--features', folder / 'features.npz', '--lists', folder,
-               '--class-embeddings', folder / 'class_embeddings.npy', '--shots', 5, '--seconds-visual', 120)
+    done = run(
+        repo_dir,
+        'features',
+        tmp_path / 'out',
+        '--features',
+        folder / 'features.npz',
+        '--lists',
+        folder,
+        '--class-embeddings',
+        folder / 'class_embeddings.npy',
+        '--shots',
+        5,
+        '--seconds-visual',
+        120,
+    )
     assert done.returncode == 0, done.stderr
     assert '4223 videos, 48 classes' in done.stdout and '1940     60    249    940   3189     30' in done.stdout
 
 
-@pytest.mark.parametrize('tool, args', [
-    ('official', ['nowhere', 'out']), ('splits', ['nowhere', 'out']),
-    ('features', ['out', '--features', 'no.npz', '--lists', 'no', '--class-embeddings', 'no.npy'])])
+@pytest.mark.parametrize(
+    'tool, args',
+    [
+        ('official', ['nowhere', 'out']),
+        ('splits', ['nowhere', 'out']),
+        ('features', ['out', '--features', 'no.npz', '--lists', 'no', '--class-embeddings', 'no.npy']),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(repo_dir, tmp_path, tool, args):
     done = run(repo_dir, tool, *(tmp_path / arg if not arg.startswith('--') else arg for arg in args))
     errors = [line for line in done.stderr.split('\n') if line.startswith('error: ')]
@@ -63,6 +88,7 @@ def test_a_negative_seed_is_refused(repo_dir, tmp_path):
 def test_run_tool_turns_errors_into_exit_codes(capsys, raised, code):
     def main(argv):
         raise raised
+
     assert run_tool(main, []) == code
     assert capsys.readouterr().err == ('error: no such store\n' if code == 2 else 'interrupted\n')
 

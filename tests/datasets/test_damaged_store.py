@@ -42,22 +42,43 @@ def test_a_changed_byte_is_found_by_verify(root, name):
         FeatureStore(root, verify=True)
 
 
-@pytest.mark.parametrize('changes, words', [
-    (dict(version=9), 'version 9'), (dict(num_videos=8), '7 videos'), (dict(num_videos=True), 'num_videos is True'),
-    (dict(modalities={}), 'modalities is {}'), (dict(modalities={'audio': []}), r'audio\.dim is None'),
-    (dict(modalities={"a': print()": {}}), 'modalities is'), (dict(sha256=None), 'sha256 is None'),
-    (dict(sha256=['a']), 'sha256 is'), (dict(sha256={'videos.csv': None}), 'sha256 is'),
-    (dict(sha256={'../videos.csv': ''}), 'sha256 is')])
+@pytest.mark.parametrize(
+    'changes, words',
+    [
+        (dict(version=9), 'version 9'),
+        (dict(num_videos=8), '7 videos'),
+        (dict(num_videos=True), 'num_videos is True'),
+        (dict(modalities={}), 'modalities is {}'),
+        (dict(modalities={'audio': []}), r'audio\.dim is None'),
+        (dict(modalities={"a': print()": {}}), 'modalities is'),
+        (dict(sha256=None), 'sha256 is None'),
+        (dict(sha256=['a']), 'sha256 is'),
+        (dict(sha256={'videos.csv': None}), 'sha256 is'),
+        (dict(sha256={'../videos.csv': ''}), 'sha256 is'),
+    ],
+)
 def test_a_damaged_description_is_refused(root, changes, words):
     edit_meta(root, **changes)
     with pytest.raises(DataError, match=words):
         FeatureStore(root)
 
 
-@pytest.mark.parametrize('key, value', [
-    ('seconds_per_step', '0.96'), ('seconds_per_step', float('nan')), ('dim', 0), ('dim', 3.0), ('dtype', 'int8'),
-    ('num_steps', 10**40), ('dtype', ['float32']), ('file', '../audio.npy'), ('file', '/audio.npy'), ('file', ''),
-    ('sha256', None)])
+@pytest.mark.parametrize(
+    'key, value',
+    [
+        ('seconds_per_step', '0.96'),
+        ('seconds_per_step', float('nan')),
+        ('dim', 0),
+        ('dim', 3.0),
+        ('dtype', 'int8'),
+        ('num_steps', 10**40),
+        ('dtype', ['float32']),
+        ('file', '../audio.npy'),
+        ('file', '/audio.npy'),
+        ('file', ''),
+        ('sha256', None),
+    ],
+)
 def test_a_wrong_value_in_the_description_is_named(root, key, value):
     modalities = json.loads((root / 'store.json').read_text())['modalities']
     modalities['audio'][key] = value
@@ -66,13 +87,22 @@ def test_a_wrong_value_in_the_description_is_named(root, key, value):
         FeatureStore(root)
 
 
-@pytest.mark.parametrize('name, old, new, words', [
-    ('videos.csv', '"video, 1"', '"video, 0"', "videos.csv: video 'video, 0' comes twice"),
-    ('videos.csv', '"video, 1"', '', "videos.csv: video '' is empty"),
-    ('videos.csv', '"video, 0",', '"a\nb",', 'control character'),
-    ('videos.csv', '"video, 0","barking, loud",0,', '"video, 0","barking, loud",' + 30 * '9' + ',', 'whole number'),
-    ('videos.csv', '"video, 0","barking, loud",0,', '"video, 0","barking, loud",' + str(2**63 - 1) + ',', 'outside'),
-    ('classes.csv', 'tap,tap', '"barking, loud",tap', "classes.csv: class 'barking, loud' comes twice")])
+@pytest.mark.parametrize(
+    'name, old, new, words',
+    [
+        ('videos.csv', '"video, 1"', '"video, 0"', "videos.csv: video 'video, 0' comes twice"),
+        ('videos.csv', '"video, 1"', '', "videos.csv: video '' is empty"),
+        ('videos.csv', '"video, 0",', '"a\nb",', 'control character'),
+        ('videos.csv', '"video, 0","barking, loud",0,', '"video, 0","barking, loud",' + 30 * '9' + ',', 'whole number'),
+        (
+            'videos.csv',
+            '"video, 0","barking, loud",0,',
+            '"video, 0","barking, loud",' + str(2**63 - 1) + ',',
+            'outside',
+        ),
+        ('classes.csv', 'tap,tap', '"barking, loud",tap', "classes.csv: class 'barking, loud' comes twice"),
+    ],
+)
 def test_a_damaged_table_is_refused(root, name, old, new, words):
     text = (root / name).read_text(encoding='utf-8')
     assert old in text

@@ -27,20 +27,23 @@ def test_what_was_written_is_read_back(tmp_path, dtype):
             np.testing.assert_array_equal(features[0].numpy(), array.astype(dtype).astype(np.float32))
 
 
-@pytest.mark.parametrize('starts, max_steps, pad_to', [
-    (False, None, None), (True, None, None), (False, 2, None), (True, 2, None), (True, 3, 9), (False, None, 6)])
+@pytest.mark.parametrize(
+    'starts, max_steps, pad_to',
+    [(False, None, None), (True, None, None), (False, 2, None), (True, 2, None), (True, 3, 9), (False, None, 6)],
+)
 def test_gather_equals_slices_of_single_videos(root, starts, max_steps, pad_to):
     store, arrays = FeatureStore(root), list(make_videos().values())
     videos = np.array([3, 0, 3, 6, 1])
     first = store.lengths['visual'][videos] // 2 if starts else np.zeros(5, int)
     wanted = [arrays[v]['visual'][s:][:max_steps] for v, s in zip(videos, first, strict=True)]
-    features, lengths = store.gather('visual', videos, starts=first if starts else None, max_steps=max_steps,
-                                     pad_to=pad_to)
+    features, lengths = store.gather(
+        'visual', videos, starts=first if starts else None, max_steps=max_steps, pad_to=pad_to
+    )
     assert features.shape == (5, pad_to or max(map(len, wanted)), 5)
     assert lengths.tolist() == [len(array) for array in wanted]
     for row, array in zip(features.numpy(), wanted, strict=True):
-        np.testing.assert_array_equal(row[:len(array)], array)
-        assert not row[len(array):].any()
+        np.testing.assert_array_equal(row[: len(array)], array)
+        assert not row[len(array) :].any()
 
 
 def test_a_gathered_batch_may_be_changed_without_changing_the_store(root):
@@ -88,8 +91,10 @@ def test_splits_keep_the_order_of_their_file(root):
     assert store.split_sizes(5) == {'stage1_base': 7, 'val_base': 2}
 
 
-@pytest.mark.parametrize('shots, name, words', [
-    (1, 'val_base', r'no 1-shot splits; it has \[5\]'), (5, 'val_bas', "Did you mean 'val_base'")])
+@pytest.mark.parametrize(
+    'shots, name, words',
+    [(1, 'val_base', r'no 1-shot splits; it has \[5\]'), (5, 'val_bas', "Did you mean 'val_base'")],
+)
 def test_a_split_that_is_not_there_names_those_that_are(root, shots, name, words):
     with pytest.raises(DataError, match=words):
         FeatureStore(root).split(shots, name)

@@ -18,9 +18,16 @@ def test_features_that_are_not_numbers_are_refused_with_the_video(tmp_path, valu
         write(tmp_path / 'store', videos)
 
 
-@pytest.mark.parametrize('array, words', [
-    (np.zeros((2, 4)), r'shape \(2, 4\)'), (np.zeros((0, 3)), r'shape \(0, 3\)'), (np.zeros(3), r'shape \(3,\)'),
-    (np.full((1, 3), 1e5), 'beyond the range of float16'), (np.array([['a'] * 3]), 'not numbers')])
+@pytest.mark.parametrize(
+    'array, words',
+    [
+        (np.zeros((2, 4)), r'shape \(2, 4\)'),
+        (np.zeros((0, 3)), r'shape \(0, 3\)'),
+        (np.zeros(3), r'shape \(3,\)'),
+        (np.full((1, 3), 1e5), 'beyond the range of float16'),
+        (np.array([['a'] * 3]), 'not numbers'),
+    ],
+)
 def test_sequences_that_do_not_fit_are_refused_with_the_video(tmp_path, array, words):
     videos = make_videos()
     videos['video, 2']['audio'] = array
@@ -32,19 +39,30 @@ def test_a_video_comes_once_and_has_a_known_class_and_every_modality(tmp_path):
     arrays = make_videos()['video, 0']
     with FeatureStoreWriter(tmp_path / 'store', name='x', modalities=MODALITIES, classes=CLASSES) as writer:
         writer.add('a', 'tap', arrays)
-        for video, label, features, words in [('a', 'tap', arrays, 'twice'), ('b', 'tab', arrays, "mean 'tap'"),
-                                              ('b', 'tap', {'audio': arrays['audio']}, 'needs'),
-                                              ('b\nc', 'tap', arrays, 'line break'), ('b\rc', 'tap', arrays, 'control'),
-                                              ('b\0c', 'tap', arrays, 'control'), (' b', 'tap', arrays, 'white')]:
+        for video, label, features, words in [
+            ('a', 'tap', arrays, 'twice'),
+            ('b', 'tab', arrays, "mean 'tap'"),
+            ('b', 'tap', {'audio': arrays['audio']}, 'needs'),
+            ('b\nc', 'tap', arrays, 'line break'),
+            ('b\rc', 'tap', arrays, 'control'),
+            ('b\0c', 'tap', arrays, 'control'),
+            (' b', 'tap', arrays, 'white'),
+        ]:
             with pytest.raises(DataError, match=words):
                 writer.add(video, label, features)
 
 
-@pytest.mark.parametrize('changes, words', [
-    (dict(classes=['tap', 'tap']), "class 'tap' comes twice"), (dict(classes=['tap', 'a\rb']), 'control character'),
-    (dict(texts=['a', 'b\rb', 'c']), 'control character'), (dict(texts=['a']), '3 classes and 1 texts'),
-    (dict(modalities={"a': print()": dict(dim=1, seconds_per_step=1.0)}), 'letters, digits'),
-    (dict(modalities=dict(audio=dict(dim=0, seconds_per_step=1.0))), 'width 0')])
+@pytest.mark.parametrize(
+    'changes, words',
+    [
+        (dict(classes=['tap', 'tap']), "class 'tap' comes twice"),
+        (dict(classes=['tap', 'a\rb']), 'control character'),
+        (dict(texts=['a', 'b\rb', 'c']), 'control character'),
+        (dict(texts=['a']), '3 classes and 1 texts'),
+        (dict(modalities={"a': print()": dict(dim=1, seconds_per_step=1.0)}), 'letters, digits'),
+        (dict(modalities=dict(audio=dict(dim=0, seconds_per_step=1.0))), 'width 0'),
+    ],
+)
 def test_what_a_reader_would_refuse_is_not_written(tmp_path, changes, words):
     with pytest.raises(DataError, match=words):
         FeatureStoreWriter(tmp_path / 'store', **dict(name='x', modalities=MODALITIES, classes=CLASSES) | changes)
@@ -52,8 +70,10 @@ def test_what_a_reader_would_refuse_is_not_written(tmp_path, changes, words):
 
 
 def test_class_vectors_have_a_width(tmp_path):
-    with FeatureStoreWriter(tmp_path / 'store', name='x', modalities=MODALITIES, classes=CLASSES) as writer, \
-            pytest.raises(DataError, match=r'shape \(3, 0\)'):
+    with (
+        FeatureStoreWriter(tmp_path / 'store', name='x', modalities=MODALITIES, classes=CLASSES) as writer,
+        pytest.raises(DataError, match=r'shape \(3, 0\)'),
+    ):
         writer.write_class_embeddings('text', np.zeros((3, 0)))
 
 

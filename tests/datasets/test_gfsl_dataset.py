@@ -26,8 +26,9 @@ def test_labels_are_columns_of_the_stages_classes_in_store_order(tiny_store):
     assert len(one.class_ids) == 9 and one.base_mask.sum() == 6
     assert len(two.class_ids) == 11 and two.base_mask.sum() == 9
     names = one.metainfo['classes']
-    assert all(video.startswith(names[label])
-               for video, label in zip(one.metainfo['video_ids'], one.labels, strict=True))
+    assert all(
+        video.startswith(names[label]) for video, label in zip(one.metainfo['video_ids'], one.labels, strict=True)
+    )
 
 
 def test_class_embeddings_are_in_column_order(tiny_store):
@@ -108,8 +109,10 @@ def test_every_video_of_a_class_is_drawn_equally_often(tiny_store):
 
 def test_processes_draw_different_batches_of_the_same_seed(tiny_store):
     data = dataset(tiny_store, 'stage1_base')
-    batches = {rank: list(ClassBalancedBatchSampler(SimpleNamespace(dataset=data, seed=3, rank=rank), 8))[:5]
-               for rank in range(3)}
+    batches = {
+        rank: list(ClassBalancedBatchSampler(SimpleNamespace(dataset=data, seed=3, rank=rank), 8))[:5]
+        for rank in range(3)
+    }
     assert batches[0] != batches[1] != batches[2] != batches[0]
     assert batches[1] == list(ClassBalancedBatchSampler(SimpleNamespace(dataset=data, seed=3, rank=1), 8))[:5]
 
@@ -170,8 +173,9 @@ def test_evaluation_batches_of_two_processes_are_those_of_one(tiny_store, monkey
 @pytest.mark.parametrize('workers', [0, 2])
 def test_loader_workers_change_nothing(tiny_store, workers):
     data = dataset(tiny_store, 'stage1_base', window=dict(steps=1))
-    loader = torch.utils.data.DataLoader(data, batch_sampler=sampler(data, num_batches=4), num_workers=workers,
-                                         collate_fn=lambda b: b)
+    loader = torch.utils.data.DataLoader(
+        data, batch_sampler=sampler(data, num_batches=4), num_workers=workers, collate_fn=lambda b: b
+    )
     x = torch.cat([b['features']['visual']['x'] for b in loader])
     expected = torch.cat([data.__getitems__(b)['features']['visual']['x'] for b in sampler(data, num_batches=4)])
     assert torch.equal(x, expected)

@@ -24,10 +24,17 @@ class Hostile:
 
 def plain_data():
     rng = np.random.default_rng(0)
-    return {'features': [rng.integers(0, 255, (3, 4)).astype(np.uint8), np.asfortranarray(rng.random((2, 3)))],
-            'ragged': np.array([np.zeros(2), np.ones((3, 1), np.float16), None], dtype=object),
-            'fps': [25.0, np.float32(29.97), np.int64(3)], 'names': ('a', 'ü'), 'empty': np.zeros((0, 4), np.float32),
-            'text': np.array(['ab', 'c']), 'swapped': np.arange(3, dtype='>i4'), 'flag': True, 'none': None}
+    return {
+        'features': [rng.integers(0, 255, (3, 4)).astype(np.uint8), np.asfortranarray(rng.random((2, 3)))],
+        'ragged': np.array([np.zeros(2), np.ones((3, 1), np.float16), None], dtype=object),
+        'fps': [25.0, np.float32(29.97), np.int64(3)],
+        'names': ('a', 'ü'),
+        'empty': np.zeros((0, 4), np.float32),
+        'text': np.array(['ab', 'c']),
+        'swapped': np.arange(3, dtype='>i4'),
+        'flag': True,
+        'none': None,
+    }
 
 
 def same(a, b):
@@ -55,9 +62,11 @@ def test_files_of_numpy_1_are_read(tmp_path):
 
 
 def test_files_of_python_2_are_read(tmp_path):
-    (tmp_path / 'x.pkl').write_bytes(b"(dp0\nS'a'\np1\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\nt"
-                                     b"S'b'\ntR(I1\n(I2\ntcnumpy\ndtype\n(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\n"
-                                     b"tbI00\nS'\\x01\\xff'\ntbs.")
+    (tmp_path / 'x.pkl').write_bytes(
+        b"(dp0\nS'a'\np1\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\nt"
+        b"S'b'\ntR(I1\n(I2\ntcnumpy\ndtype\n(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\n"
+        b"tbI00\nS'\\x01\\xff'\ntbs."
+    )
     assert same({'a': np.array([1, 255], np.uint8)}, load_pickle(tmp_path / 'x.pkl'))
 
 
@@ -82,9 +91,16 @@ def test_a_real_attack_does_not_run(tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ['x.npy', 'x.npz']
 
 
-@pytest.mark.parametrize('make', [
-    lambda: np.zeros(2, [('a', 'f4'), ('b', 'O')]), lambda: np.zeros(2, 'M8[s]'), lambda: {1, 2}.__class__,
-    lambda: slice(1), lambda: np.ma.masked_array([1])])
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda: np.zeros(2, [('a', 'f4'), ('b', 'O')]),
+        lambda: np.zeros(2, 'M8[s]'),
+        lambda: {1, 2}.__class__,
+        lambda: slice(1),
+        lambda: np.ma.masked_array([1]),
+    ],
+)
 def test_what_plain_data_never_needs_is_refused(tmp_path, make):
     (tmp_path / 'x.pkl').write_bytes(pickle.dumps(make(), 4))
     with pytest.raises(DataError):

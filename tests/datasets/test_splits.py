@@ -14,8 +14,13 @@ TABLE_1 = {
     'ActivityNet': '9204 255 1023 4052 14534 240 1615 3812',
     'VGGSound': '- 345 7817 2757 - 320 9032 2880',  # the list of stage-1 training is too large to pass on
 }
-ROLES = {'stage_1_train': 'base', 'stage_1_val_seen': 'base', 'stage_1_val_unseen': 'novel1',
-         'stage_2_test_seen': 'base', 'stage_2_test_unseen': 'novel2'}
+ROLES = {
+    'stage_1_train': 'base',
+    'stage_1_val_seen': 'base',
+    'stage_1_val_unseen': 'novel1',
+    'stage_2_test_seen': 'base',
+    'stage_2_test_unseen': 'novel2',
+}
 
 
 def write_lists(folder, videos_per_class=8, reverse=False):
@@ -47,8 +52,10 @@ def test_all_splits_of_the_protocol_are_made(lists):
 
 def test_every_novel_class_gives_k_videos_to_training_and_the_rest_to_evaluation(lists):
     splits = draw_splits(lists, 3)
-    for shots, rest, source in [('stage1_novel', 'val_novel', 'stage_1_val_unseen'),
-                                *((f'stage2_novel_{d}', f'test_novel_{d}', 'stage_2_test_unseen') for d in range(3))]:
+    for shots, rest, source in [
+        ('stage1_novel', 'val_novel', 'stage_1_val_unseen'),
+        *((f'stage2_novel_{d}', f'test_novel_{d}', 'stage_2_test_unseen') for d in range(3)),
+    ]:
         assert len(splits[shots]) == 6 and len(splits[rest]) == 10
         assert sorted(splits[shots] + splits[rest]) == sorted(lists.ids(source))
         assert [sum(video.startswith(f'{source}_{c}_') for video in splits[shots]) for c in range(2)] == [3, 3]
@@ -118,8 +125,10 @@ def test_a_video_belongs_to_one_list_once(tmp_path, target, words):
         read_zero_shot_lists(folder)
 
 
-@pytest.mark.parametrize('target, label', [
-    ('stage_1_val_unseen', 'base, 0'), ('stage_2_test_unseen', 'base, 1'), ('stage_2_test_unseen', 'novel1, 0')])
+@pytest.mark.parametrize(
+    'target, label',
+    [('stage_1_val_unseen', 'base, 0'), ('stage_2_test_unseen', 'base, 1'), ('stage_2_test_unseen', 'novel1, 0')],
+)
 def test_a_class_is_base_or_novel(tmp_path, target, label):
     folder = write_lists(tmp_path / 'lists')
     with open(folder / f'{target}.csv', 'a') as file:

@@ -8,9 +8,16 @@ import sys
 
 import pytest
 
-OPTIONS = ('num_shots=2', 'train_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=1',
-           'curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1', 'curriculum.num_draws=1',
-           'curriculum.references=()', 'model.generator.schedule.num_steps=3')
+OPTIONS = (
+    'num_shots=2',
+    'train_dataloader.batch_size=8',
+    'train_dataloader.batch_sampler.num_batches=1',
+    'curriculum.base.max_epochs=1',
+    'curriculum.full.max_epochs=1',
+    'curriculum.num_draws=1',
+    'curriculum.references=()',
+    'model.generator.schedule.num_steps=3',
+)
 
 
 @pytest.fixture(scope='module')
@@ -29,8 +36,15 @@ def folder(repo_dir, tmp_path_factory):
 @pytest.fixture
 def run(folder, repo_dir):
     def call(*arguments):
-        return subprocess.run([sys.executable, *map(str, arguments)], cwd=folder, capture_output=True, text=True,
-                              timeout=300, env={**os.environ, 'PYTHONPATH': f'{folder}{os.pathsep}{repo_dir}'})
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, 'PYTHONPATH': f'{folder}{os.pathsep}{repo_dir}'},
+        )
+
     return call
 
 
@@ -40,8 +54,15 @@ def test_its_check_passes(run):
 
 
 def test_its_config_trains_the_new_fusion_and_finds_a_typo_in_its_arguments(run, repo_dir, tiny_store, tmp_path):
-    train = (repo_dir / 'tools/train.py', 'weighted_mean_synth_5shot.py', '--work-dir', tmp_path / 'w',
-             '--cfg-options', f'data_root={tiny_store}', *OPTIONS)
+    train = (
+        repo_dir / 'tools/train.py',
+        'weighted_mean_synth_5shot.py',
+        '--work-dir',
+        tmp_path / 'w',
+        '--cfg-options',
+        f'data_root={tiny_store}',
+        *OPTIONS,
+    )
     done = run(*train, 'model.fusion.dropuot=0.1')
     assert done.returncode == 2 and "Did you mean 'dropout'" in done.stderr
     done = run(*train)

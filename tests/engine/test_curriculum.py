@@ -45,19 +45,38 @@ def finished(tmp_path_factory, tiny_store):
     """The work directory and the results of one undisturbed run."""
     from avzoo.config.load import load_config
     from tests.conftest import CONFIGS, SMALL_AVDIFF
+
     work_dir = tmp_path_factory.mktemp('finished')
-    cfg = load_config(CONFIGS / 'avdiff/avdiff_custom_5shot.py', [
-        f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'val_dataloader.batch_size=8',
-        'test_dataloader.batch_size=8', 'train_dataloader.batch_sampler.num_batches=3', 'curriculum.base.max_epochs=3',
-        'curriculum.full.max_epochs=3', 'curriculum.num_draws=2', 'optim_wrapper.optimizer.lr=1e-3', *SMALL_AVDIFF])
+    cfg = load_config(
+        CONFIGS / 'avdiff/avdiff_custom_5shot.py',
+        [
+            f'data_root={tiny_store}',
+            'num_shots=2',
+            'train_dataloader.batch_size=8',
+            'val_dataloader.batch_size=8',
+            'test_dataloader.batch_size=8',
+            'train_dataloader.batch_sampler.num_batches=3',
+            'curriculum.base.max_epochs=3',
+            'curriculum.full.max_epochs=3',
+            'curriculum.num_draws=2',
+            'optim_wrapper.optimizer.lr=1e-3',
+            *SMALL_AVDIFF,
+        ],
+    )
     cfg.work_dir = str(work_dir)
     return work_dir, CurriculumRunner(cfg).train()
 
 
 def test_phases_come_in_the_papers_order():
     names = [p.name for p in plan_phases((0, 1, 2))]
-    assert names == ['stage1_base', 'stage1_full', 'stage2_base', 'stage2_full_draw0', 'stage2_full_draw1',
-                     'stage2_full_draw2']
+    assert names == [
+        'stage1_base',
+        'stage1_full',
+        'stage2_base',
+        'stage2_full_draw0',
+        'stage2_full_draw1',
+        'stage2_full_draw2',
+    ]
 
 
 def test_novel_videos_never_enter_base_training(tiny_config, tmp_path):
@@ -76,11 +95,14 @@ def test_full_substage_freezes_the_fusion_and_starts_from_the_best_base_model(sm
 
 def test_stage_two_repeats_the_epochs_the_drops_and_the_gamma_of_stage_one(tiny_config, tmp_path):
     cfg = tiny_config(tmp_path)
-    history = [dict(epoch=e, lr=lr, loss=1.0, HM=hm, gamma=g)
-               for e, lr, hm, g in [(1, 1.0, 10.0, 0.1), (2, 0.1, 30.0, 0.3), (3, 0.1, 20.0, 0.2)]]
+    history = [
+        dict(epoch=e, lr=lr, loss=1.0, HM=hm, gamma=g)
+        for e, lr, hm, g in [(1, 1.0, 10.0, 0.1), (2, 0.1, 30.0, 0.3), (3, 0.1, 20.0, 0.2)]
+    ]
     decided = {'stage1_full': outcome(cfg, Phase(1, 'full'), history)}
-    assert decided['stage1_full'] == dict(epochs=3, best_epoch=2, lr_drops=[1], metrics=dict(HM=30.0, gamma=0.3),
-                                          gamma=0.3, last_gamma=0.2)
+    assert decided['stage1_full'] == dict(
+        epochs=3, best_epoch=2, lr_drops=[1], metrics=dict(HM=30.0, gamma=0.3), gamma=0.3, last_gamma=0.2
+    )
     phase = Phase(2, 'full', 0)
     run = phase_config(cfg, phase, decided, tmp_path)
     assert phase_epochs(cfg, phase, decided) == run.train_cfg.max_epochs == 2
@@ -118,15 +140,19 @@ def test_frozen_weights_do_not_move_in_the_full_substage(finished):
     work_dir, _ = finished
     before = load_checkpoint(work_dir / 'stage1_base' / 'best.pth')['state_dict']
     after = load_checkpoint(work_dir / 'stage1_full' / 'last.pth')['state_dict']
-    frozen = [k for k in before if k.startswith(('encoders', 'embedding', 'fusion')) and 'running' not in k
-              and 'tracked' not in k]
+    frozen = [
+        k
+        for k in before
+        if k.startswith(('encoders', 'embedding', 'fusion')) and 'running' not in k and 'tracked' not in k
+    ]
     assert all(torch.equal(before[k], after[k]) for k in frozen)
     assert not torch.equal(before['head.fc.weight'], after['head.fc.weight'])
 
 
 @pytest.mark.parametrize('where', ['stage1_base', 'stage1_full', 'stage2_full_draw1'])
-def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit(where, finished, small_avdiff, tmp_path,
-                                                                         monkeypatch):
+def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit(
+    where, finished, small_avdiff, tmp_path, monkeypatch
+):
     stop_in(monkeypatch, where)
     cfg = small_avdiff(tmp_path)
     with pytest.raises(Stopped):
@@ -135,8 +161,9 @@ def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit(where, 
     work_dir, expected = finished
     assert results['aggregate'] == expected['aggregate']
     for name in ('stage1_full/best.pth', 'stage2_full_draw0/last.pth', 'stage2_full_draw1/last.pth'):
-        assert states_equal(load_checkpoint(work_dir / name)['state_dict'],
-                            load_checkpoint(tmp_path / name)['state_dict'])
+        assert states_equal(
+            load_checkpoint(work_dir / name)['state_dict'], load_checkpoint(tmp_path / name)['state_dict']
+        )
 
 
 def test_a_stop_between_a_checkpoint_and_its_validation_loses_no_choice(finished, small_avdiff, tmp_path, monkeypatch):
@@ -208,8 +235,9 @@ def test_resume_from_a_checkpoint_of_another_phase_is_refused(small_avdiff, tmp_
         runner.train()
 
 
-def test_resume_from_a_checkpoint_of_another_seed_or_without_its_optimizer_is_refused(small_avdiff, tmp_path, finished,
-                                                                                     monkeypatch):
+def test_resume_from_a_checkpoint_of_another_seed_or_without_its_optimizer_is_refused(
+    small_avdiff, tmp_path, finished, monkeypatch
+):
     content = load_checkpoint(finished[0] / 'stage1_base' / 'last.pth')
     save_checkpoint(tmp_path / 'seed.pth', dict(content, meta=dict(content['meta'], seed=7)))
     save_checkpoint(tmp_path / 'bare.pth', {key: value for key, value in content.items() if key != 'optimizer'})
@@ -266,8 +294,9 @@ def test_a_store_whose_shots_were_drawn_anew_is_not_tested_on(small_avdiff, tmp_
     (lists / 'test_novel_0.txt').write_text('\n'.join([shots[0], *rest[1:]]))
     cfg = small_avdiff(tmp_path / 'run', f'data_root={tmp_path / "store"}')
     with pytest.raises(CheckpointError, match=r'trained on other videos .* in stage2_novel_0'):
-        evaluate_checkpoint(cfg, finished[0] / 'stage2_full_draw0' / 'last.pth', split='test', draw=None,
-                            work_dir=tmp_path)
+        evaluate_checkpoint(
+            cfg, finished[0] / 'stage2_full_draw0' / 'last.pth', split='test', draw=None, work_dir=tmp_path
+        )
 
 
 def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdiff, tmp_path, monkeypatch):
@@ -276,8 +305,9 @@ def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdif
     whole = small_avdiff(tmp_path / 'whole', *average)
     CurriculumRunner(whole, stage=1).train()
     chosen = json.loads((tmp_path / 'whole' / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
-    found = evaluate_checkpoint(whole, tmp_path / 'whole/stage1_full/best.pth', split='val', draw=None,
-                                work_dir=tmp_path)
+    found = evaluate_checkpoint(
+        whole, tmp_path / 'whole/stage1_full/best.pth', split='val', draw=None, work_dir=tmp_path
+    )
     assert {k: found.metrics[k] for k in ('B', 'N', 'AUSUC')} == {k: chosen[k] for k in ('B', 'N', 'AUSUC')}
     assert found.metrics['gamma'] == 0.3  # Chosen, and no average of what was before.
 
@@ -286,8 +316,9 @@ def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdif
     with pytest.raises(Stopped):
         CurriculumRunner(broken, stage=1).train()
     CurriculumRunner(broken, stage=1, resume=True).train()
-    assert states_equal(*(load_checkpoint(tmp_path / name / 'stage1_full/last.pth')['state_dict']
-                          for name in ('whole', 'broken')))
+    assert states_equal(
+        *(load_checkpoint(tmp_path / name / 'stage1_full/last.pth')['state_dict'] for name in ('whole', 'broken'))
+    )
 
 
 def test_each_run_of_a_process_has_a_log_of_its_own(small_avdiff, tmp_path):
@@ -313,14 +344,20 @@ def test_amp_trains_in_bfloat16(small_avdiff, tmp_path):
 
 def test_damaged_and_foreign_checkpoints_are_refused(tmp_path, finished):
     whole = (finished[0] / 'stage1_base' / 'last.pth').read_bytes()
-    (tmp_path / 'cut.pth').write_bytes(whole[:len(whole) // 2])
+    (tmp_path / 'cut.pth').write_bytes(whole[: len(whole) // 2])
     torch.save({'model': {}}, tmp_path / 'foreign.pth')
     torch.save({'meta': ['x']}, tmp_path / 'odd.pth')
     meta = {'format': 'avzoo-checkpoint'}
     torch.save({'meta': meta}, tmp_path / 'empty.pth')
     torch.save({'meta': meta, 'state_dict': {'a': 1}}, tmp_path / 'untensored.pth')
-    cases = {'cut.pth': 'cut short', 'foreign.pth': 'not a checkpoint of avzoo', 'no.pth': 'no checkpoint',
-             'odd.pth': 'not a checkpoint of avzoo', 'empty.pth': 'no state_dict', 'untensored.pth': 'no state_dict'}
+    cases = {
+        'cut.pth': 'cut short',
+        'foreign.pth': 'not a checkpoint of avzoo',
+        'no.pth': 'no checkpoint',
+        'odd.pth': 'not a checkpoint of avzoo',
+        'empty.pth': 'no state_dict',
+        'untensored.pth': 'no state_dict',
+    }
     for name, words in cases.items():
         with pytest.raises(CheckpointError, match=words):
             load_checkpoint(tmp_path / name)

@@ -26,8 +26,9 @@ def test_an_epoch_draws_the_same_numbers_whatever_was_drawn_before():
 
 def test_a_model_reads_its_constants_from_the_training_set():
     read, data = [], object()
-    FitHook().before_train(SimpleNamespace(plain_model=SimpleNamespace(fit=read.append),
-                                           train_dataloader=SimpleNamespace(dataset=data)))
+    FitHook().before_train(
+        SimpleNamespace(plain_model=SimpleNamespace(fit=read.append), train_dataloader=SimpleNamespace(dataset=data))
+    )
     assert read == [data]
 
 
@@ -42,8 +43,13 @@ def test_losses_are_handed_to_the_log_at_each_interval(monkeypatch, interval, to
 
 
 def test_init_cfg_of_a_model_counts_when_a_phase_begins(small_avdiff, tmp_path):
-    cfg = small_avdiff(tmp_path, "model.init_cfg={'type':'Constant','layer':'Linear','val':0.25}",
-                       'optim_wrapper.optimizer.lr=0.0', 'curriculum.base.max_epochs=1', 'curriculum.validate=False')
+    cfg = small_avdiff(
+        tmp_path,
+        "model.init_cfg={'type':'Constant','layer':'Linear','val':0.25}",
+        'optim_wrapper.optimizer.lr=0.0',
+        'curriculum.base.max_epochs=1',
+        'curriculum.validate=False',
+    )
     runner = PhaseRunner.from_cfg(phase_config(cfg, Phase(1, 'base'), {}, tmp_path))
     runner.train()
     assert (runner.plain_model.head.fc.weight == 0.25).all()

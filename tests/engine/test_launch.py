@@ -36,9 +36,14 @@ def test_one_node_needs_no_address(environment, launcher):
     assert os.environ['MASTER_ADDR'] == '127.0.0.1' and os.environ['MASTER_PORT'] == '29500'
 
 
-@pytest.mark.parametrize(('launcher', 'more'), [('slurm', dict(SLURM_NNODES='2')),
-                                                ('slurm', dict(SLURM_JOB_NUM_NODES='2')),
-                                                ('mpi', dict(OMPI_COMM_WORLD_LOCAL_SIZE='1'))])
+@pytest.mark.parametrize(
+    ('launcher', 'more'),
+    [
+        ('slurm', dict(SLURM_NNODES='2')),
+        ('slurm', dict(SLURM_JOB_NUM_NODES='2')),
+        ('mpi', dict(OMPI_COMM_WORLD_LOCAL_SIZE='1')),
+    ],
+)
 def test_several_nodes_need_an_address(environment, monkeypatch, launcher, more):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     environment({**VARIABLES[launcher], **more})

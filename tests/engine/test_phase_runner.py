@@ -51,28 +51,38 @@ def rates(work_dir):
 
 
 # No score is ever better by 1000: epoch 1 is the best, and the second epoch without a better one cuts.
-PLATEAU = dict(type='ReduceOnPlateauLR', rule='greater', threshold=1000.0, threshold_rule='abs', factor=0.5,
-               patience=1)
+PLATEAU = dict(type='ReduceOnPlateauLR', rule='greater', threshold=1000.0, threshold_rule='abs', factor=0.5, patience=1)
 MILESTONE = dict(type='MultiStepLR', milestones=[3], gamma=0.5)
 
 
-@pytest.mark.parametrize(('scheduler', 'drops', 'stopped_in'), [(PLATEAU, [3, 5], 2), (PLATEAU, [3, 5], 3),
-                                                                (MILESTONE, [3], 3)])
-def test_a_resumed_phase_cuts_the_learning_rate_after_the_same_epochs(small_avdiff, tmp_path, interrupt, scheduler,
-                                                                      drops, stopped_in):
-    cfg = small_avdiff(tmp_path, 'optim_wrapper.optimizer.lr=1e-3', 'curriculum.base.max_epochs=6',
-                       'curriculum.full.max_epochs=1', 'train_dataloader.batch_sampler.num_batches=2')
+@pytest.mark.parametrize(
+    ('scheduler', 'drops', 'stopped_in'), [(PLATEAU, [3, 5], 2), (PLATEAU, [3, 5], 3), (MILESTONE, [3], 3)]
+)
+def test_a_resumed_phase_cuts_the_learning_rate_after_the_same_epochs(
+    small_avdiff, tmp_path, interrupt, scheduler, drops, stopped_in
+):
+    cfg = small_avdiff(
+        tmp_path,
+        'optim_wrapper.optimizer.lr=1e-3',
+        'curriculum.base.max_epochs=6',
+        'curriculum.full.max_epochs=1',
+        'train_dataloader.batch_sampler.num_batches=2',
+    )
     cfg.param_scheduler = scheduler
     interrupt(cfg, 'stage1_base', stopped_in)
     found, cuts = rates(tmp_path)
     assert cuts == drops
-    assert found == pytest.approx([1e-3 * 0.5**sum(drop < epoch for drop in drops) for epoch in range(1, 7)])
+    assert found == pytest.approx([1e-3 * 0.5 ** sum(drop < epoch for drop in drops) for epoch in range(1, 7)])
 
 
 @pytest.mark.parametrize('copied', [None, 'elsewhere/epoch1.pth'])
 def test_a_resumed_phase_keeps_its_own_moments_and_not_those_it_began_with(small_avdiff, tmp_path, interrupt, copied):
-    options = ('curriculum.full.carry_optimizer=True', 'curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=2',
-               'train_dataloader.batch_sampler.num_batches=2')
+    options = (
+        'curriculum.full.carry_optimizer=True',
+        'curriculum.base.max_epochs=1',
+        'curriculum.full.max_epochs=2',
+        'train_dataloader.batch_sampler.num_batches=2',
+    )
     CurriculumRunner(small_avdiff(tmp_path / 'whole', *options), stage=1).train()
     interrupt(small_avdiff(tmp_path / 'cut', *options), 'stage1_full', 2, copied and tmp_path / copied)
     whole, cut = (load_checkpoint(tmp_path / run / 'stage1_full' / 'last.pth') for run in ('whole', 'cut'))

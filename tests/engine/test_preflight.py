@@ -19,8 +19,15 @@ def plan_with(small_avdiff, tmp_path, store):
     return describe_plan(small_avdiff(tmp_path / 'run', f'data_root={store}'))
 
 
-@pytest.mark.parametrize(('held_out', 'trained'), [('test_base', 'stage2_base'), ('test_novel_1', 'stage2_novel_1'),
-                                                   ('val_base', 'stage1_base'), ('val_novel', 'stage1_novel')])
+@pytest.mark.parametrize(
+    ('held_out', 'trained'),
+    [
+        ('test_base', 'stage2_base'),
+        ('test_novel_1', 'stage2_novel_1'),
+        ('val_base', 'stage1_base'),
+        ('val_novel', 'stage1_novel'),
+    ],
+)
 def test_a_video_that_is_trained_on_and_evaluated_on_is_refused(small_avdiff, tmp_path, own_store, held_out, trained):
     store, lists = own_store
     leaked = (lists / f'{held_out}.txt').read_text().splitlines()[0]
@@ -46,15 +53,18 @@ def test_a_later_draw_that_lacks_a_class_is_refused(small_avdiff, tmp_path, own_
         plan_with(small_avdiff, tmp_path, store)
 
 
-@pytest.mark.parametrize(('option', 'words'), [
-    ("curriculum.full.freeze=['encoder']", "names 'encoder'.*Did you mean 'encoders'"),
-    ('optim_wrapper.optimizer.lr=-1', r'optim_wrapper cannot be built: .*learning rate'),
-    ('param_scheduler.factor=2', r'param_scheduler\.0 cannot be built'),
-    ('val_evaluator.gamma_grid=[]', 'val_evaluator cannot be built: .*gamma_grid'),
-    ('optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper cannot be built'),
-    ('optim_wrapper.accumulative_counts=2', 'accumulative_counts=2 does not divide the 3 steps'),
-    ('model.projector.dropout=7', 'dropout'),
-])
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ("curriculum.full.freeze=['encoder']", "names 'encoder'.*Did you mean 'encoders'"),
+        ('optim_wrapper.optimizer.lr=-1', r'optim_wrapper cannot be built: .*learning rate'),
+        ('param_scheduler.factor=2', r'param_scheduler\.0 cannot be built'),
+        ('val_evaluator.gamma_grid=[]', 'val_evaluator cannot be built: .*gamma_grid'),
+        ('optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper cannot be built'),
+        ('optim_wrapper.accumulative_counts=2', 'accumulative_counts=2 does not divide the 3 steps'),
+        ('model.projector.dropout=7', 'dropout'),
+    ],
+)
 def test_a_value_that_no_constructor_takes_is_refused(small_avdiff, tmp_path, option, words):
     with pytest.raises(ConfigError, match=words):
         describe_plan(small_avdiff(tmp_path, option))
@@ -68,6 +78,7 @@ def test_every_schedule_of_the_zoo_can_be_built(small_avdiff, tmp_path):
 
 def test_a_work_dir_in_use_is_held_by_one_process(tmp_path, monkeypatch):
     from avzoo.utils import lock
+
     monkeypatch.setattr(lock, '_PATIENCE', 0.0)
     with lock.held_alone(tmp_path, ''), pytest.raises(AvzooError, match='busy'), lock.held_alone(tmp_path, 'busy'):
         pytest.fail('two hold it at once')

@@ -38,18 +38,21 @@ def plain_accuracies(scores, labels, base_mask, gamma):
 
 
 # Two base columns, two novel ones; best base minus best novel is .6, .2, -.1, .1 for the four samples.
-TINY = np.array([[.7, .1, .1, .1], [.2, .45, .25, .1], [.3, .2, .4, .1], [.4, .1, .2, .3]])
+TINY = np.array([[0.7, 0.1, 0.1, 0.1], [0.2, 0.45, 0.25, 0.1], [0.3, 0.2, 0.4, 0.1], [0.4, 0.1, 0.2, 0.3]])
 TINY_LABELS = np.array([0, 1, 2, 3])
 TINY_MASK = np.array([True, True, False, False])
 
 
 def test_tiny_case_by_hand():
     assert F.gfsl_accuracies(TINY, TINY_LABELS, TINY_MASK, 0.0) == pytest.approx(
-        dict(B=100.0, N=50.0, HM=200 / 3, FSL=100.0))
+        dict(B=100.0, N=50.0, HM=200 / 3, FSL=100.0)
+    )
     assert F.gfsl_accuracies(TINY, TINY_LABELS, TINY_MASK, 0.15) == pytest.approx(
-        dict(B=100.0, N=100.0, HM=100.0, FSL=100.0))
+        dict(B=100.0, N=100.0, HM=100.0, FSL=100.0)
+    )
     assert F.gfsl_accuracies(TINY, TINY_LABELS, TINY_MASK, 1.0) == pytest.approx(
-        dict(B=0.0, N=100.0, HM=0.0, FSL=100.0))
+        dict(B=0.0, N=100.0, HM=0.0, FSL=100.0)
+    )
 
 
 def test_tiny_area_by_hand():
@@ -57,7 +60,7 @@ def test_tiny_area_by_hand():
     assert F.ausuc(TINY, TINY_LABELS, TINY_MASK) == pytest.approx(100.0)
     # With samples 0 and 3 at one margin, B first falls to 50 at N = 50 and then to 0 while N rises to 100.
     scores = TINY.copy()
-    scores[0], scores[3] = [.75, .0, .25, .0], [.75, .0, .0, .25]
+    scores[0], scores[3] = [0.75, 0.0, 0.25, 0.0], [0.75, 0.0, 0.0, 0.25]
     assert F.ausuc(scores, TINY_LABELS, TINY_MASK) == pytest.approx(25.0 + 37.5)
 
 
@@ -90,7 +93,7 @@ def test_golden_novel_recall(golden):
     scores, labels, mask, own = golden
     novel = ~mask[labels]
     recall = F.per_class_recall(np.where(mask, -np.inf, scores)[novel], labels[novel], len(mask))
-    np.testing.assert_allclose(np.nan_to_num(recall) / 100, own['best_recall_zsl'][:len(mask)], atol=1e-6)
+    np.testing.assert_allclose(np.nan_to_num(recall) / 100, own['best_recall_zsl'][: len(mask)], atol=1e-6)
 
 
 def test_zero_is_a_gamma_like_any_other(golden):
@@ -106,9 +109,11 @@ def test_random_scores_agree_with_the_definition(seed, dtype):
     scores, labels, mask = random_case(seed, dtype=dtype)
     for gamma in (-0.3, 0.0, 0.13, 0.5, 1.0):
         assert F.gfsl_accuracies(scores, labels, mask, gamma) == pytest.approx(
-            plain_accuracies(scores, labels, mask, gamma))
-        np.testing.assert_array_equal(F.calibrated_predictions(scores, mask, gamma),
-                                      (scores - dtype(gamma) * mask).argmax(axis=1))
+            plain_accuracies(scores, labels, mask, gamma)
+        )
+        np.testing.assert_array_equal(
+            F.calibrated_predictions(scores, mask, gamma), (scores - dtype(gamma) * mask).argmax(axis=1)
+        )
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -182,20 +187,23 @@ def test_bad_arrays_are_refused():
     with pytest.raises(ValueError, match=r'labels must be columns 0\.\.3; got 0\.\.4'):
         F.gfsl_accuracies(TINY, np.array([0, 1, 2, 4]), TINY_MASK, 0.0)
     with pytest.raises(ValueError, match='1 of 4 score rows hold NaN'):
-        F.ausuc(np.where(TINY == .45, np.nan, TINY), TINY_LABELS, TINY_MASK)
+        F.ausuc(np.where(TINY == 0.45, np.nan, TINY), TINY_LABELS, TINY_MASK)
     with pytest.raises(ValueError, match='grid of gammas is empty'):
         F.sweep_gamma(TINY, TINY_LABELS, TINY_MASK, [])
 
 
 def test_draws_are_combined_as_the_paper_does():
-    draws = [dict(B=60.0, N=20.0, HM=30.0, FSL=50.0, AUSUC=10.0, draw=0),
-             dict(B=50.0, N=30.0, HM=37.5, FSL=54.0, AUSUC=14.0, draw=1),
-             dict(B=40.0, N=40.0, HM=40.0, FSL=52.0, AUSUC=12.0, draw=2)]
+    draws = [
+        dict(B=60.0, N=20.0, HM=30.0, FSL=50.0, AUSUC=10.0, draw=0),
+        dict(B=50.0, N=30.0, HM=37.5, FSL=54.0, AUSUC=14.0, draw=1),
+        dict(B=40.0, N=40.0, HM=40.0, FSL=52.0, AUSUC=12.0, draw=2),
+    ]
     total = F.aggregate_draws(draws)
     low, high = stats.t.interval(0.95, 2, loc=total['HM_mean'], scale=stats.sem([30.0, 37.5, 40.0]))
     assert total['ci95'] == pytest.approx((high - low) / 2)
     assert {key: total[key] for key in ('B', 'N', 'HM', 'FSL', 'AUSUC', 'HM_mean', 'num_draws')} == pytest.approx(
-        dict(B=50.0, N=30.0, HM=37.5, FSL=52.0, AUSUC=12.0, HM_mean=107.5 / 3, num_draws=3))
+        dict(B=50.0, N=30.0, HM=37.5, FSL=52.0, AUSUC=12.0, HM_mean=107.5 / 3, num_draws=3)
+    )
 
 
 def test_single_draw_has_no_interval():

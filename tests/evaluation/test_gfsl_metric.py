@@ -20,17 +20,29 @@ def case():
 
 def make_metric(base_mask, **kwargs):
     metric = METRICS.build(dict(type='GFSLMetric', **kwargs))
-    metric.dataset_meta = dict(classes=[f'class {i}' for i in range(NUM_CLASSES)], base_mask=base_mask.tolist(),
-                               video_ids=[f'video_{i}' for i in range(NUM_SAMPLES)])
+    metric.dataset_meta = dict(
+        classes=[f'class {i}' for i in range(NUM_CLASSES)],
+        base_mask=base_mask.tolist(),
+        video_ids=[f'video_{i}' for i in range(NUM_SAMPLES)],
+    )
     return metric
 
 
 def feed(metric, case, index, *, batch_size=5, gamma=None):
     scores, labels, _ = case
     for at in range(0, len(index), batch_size):
-        rows = np.asarray(index[at:at + batch_size])
-        metric.process({}, [dict(index=torch.from_numpy(rows), label=torch.from_numpy(labels[rows]),
-                                 scores=torch.from_numpy(scores[rows]), gamma=gamma)])
+        rows = np.asarray(index[at : at + batch_size])
+        metric.process(
+            {},
+            [
+                dict(
+                    index=torch.from_numpy(rows),
+                    label=torch.from_numpy(labels[rows]),
+                    scores=torch.from_numpy(scores[rows]),
+                    gamma=gamma,
+                )
+            ],
+        )
     return metric
 
 
@@ -60,8 +72,10 @@ def test_sample_order_does_not_matter(case):
 
 
 def test_two_ranks_with_repeated_samples_equal_one(case, monkeypatch):
-    ranks = [feed(make_metric(case[2]), case, list(range(0, NUM_SAMPLES, 2))),
-             feed(make_metric(case[2]), case, [*range(1, NUM_SAMPLES, 2), 0])]
+    ranks = [
+        feed(make_metric(case[2]), case, list(range(0, NUM_SAMPLES, 2))),
+        feed(make_metric(case[2]), case, [*range(1, NUM_SAMPLES, 2), 0]),
+    ]
     results = evaluate_ranks(monkeypatch, ranks)
     assert results[0] == results[1] == gfsl_metrics(*case)
     np.testing.assert_array_equal(ranks[0].predictions['scores'], case[0])
@@ -91,7 +105,8 @@ def test_missing_samples_are_an_error(case):
 def test_fixed_gamma_and_grid_are_used(case):
     everything = range(NUM_SAMPLES)
     assert feed(make_metric(case[2], gamma=0.37), case, everything).evaluate(NUM_SAMPLES) == gfsl_metrics(
-        *case, gamma=0.37)
+        *case, gamma=0.37
+    )
     narrow = feed(make_metric(case[2], gamma_grid=[0.9]), case, everything).evaluate(NUM_SAMPLES)
     assert narrow['gamma'] == 0.9
 

@@ -14,14 +14,19 @@ NUM_CLASSES, PER_CLASS, SHOTS = 9, 24, 3
 
 def make_splits(ids):
     stage1, novel1, novel2 = range(0, 5), range(5, 7), range(7, 9)
-    rows = {c: ids[c * PER_CLASS:(c + 1) * PER_CLASS] for c in range(NUM_CLASSES)}
+    rows = {c: ids[c * PER_CLASS : (c + 1) * PER_CLASS] for c in range(NUM_CLASSES)}
 
     def take(classes, begin, end):
         return [video for c in classes for video in rows[c][begin:end]]
 
-    splits = dict(stage1_base=take(stage1, 0, 12), stage1_novel=take(novel1, 0, SHOTS),
-                  val_base=take(stage1, 12, 18), val_novel=take(novel1, SHOTS, 18),
-                  stage2_base=take(range(7), 0, 18), test_base=take(range(7), 18, 24))
+    splits = dict(
+        stage1_base=take(stage1, 0, 12),
+        stage1_novel=take(novel1, 0, SHOTS),
+        val_base=take(stage1, 12, 18),
+        val_novel=take(novel1, SHOTS, 18),
+        stage2_base=take(range(7), 0, 18),
+        test_base=take(range(7), 18, 24),
+    )
     for draw in range(3):
         begin = draw * SHOTS
         splits[f'stage2_novel_{draw}'] = take(novel2, begin, begin + SHOTS)
@@ -37,8 +42,12 @@ def write_store(path, *, informative=('audio', 'visual'), change_splits=lambda s
     splits = make_splits(ids)
     change_splits(splits)
     noisy = set(splits[flip]) if flip else set()
-    with FeatureStoreWriter(path, name='toy', classes=[f'class {c}' for c in range(NUM_CLASSES)],
-                            modalities={m: dict(dim=dim, seconds_per_step=1.0) for m, dim in dims.items()}) as writer:
+    with FeatureStoreWriter(
+        path,
+        name='toy',
+        classes=[f'class {c}' for c in range(NUM_CLASSES)],
+        modalities={m: dict(dim=dim, seconds_per_step=1.0) for m, dim in dims.items()},
+    ) as writer:
         for video in ids:
             label = int(video.split('_')[0])
             features = {m: centres[m][label] + rng.normal(size=(rng.integers(1, 5), dim)) for m, dim in dims.items()}
@@ -84,8 +93,12 @@ def test_test_videos_choose_nothing(store, results, tmp_path, method):
 
 def test_modalities_are_taken_by_name(tmp_path):
     store = write_store(tmp_path / 'store', informative=('visual',))
-    audio, visual = (evaluate_references(store, SHOTS, modalities=[name], methods=['nearest_class_mean'])
-                     ['nearest_class_mean']['aggregate']['FSL'] for name in ('audio', 'visual'))
+    audio, visual = (
+        evaluate_references(store, SHOTS, modalities=[name], methods=['nearest_class_mean'])['nearest_class_mean'][
+            'aggregate'
+        ]['FSL']
+        for name in ('audio', 'visual')
+    )
     assert audio < 75.0 < visual
 
 

@@ -19,13 +19,23 @@ nearest class mean / mean  40.00  10.00  16.00  33.33      -"""
 
 @pytest.fixture
 def results():
-    draws = [dict(draw=0, B=60.0, N=20.0, HM=30.0, FSL=50.0, AUSUC=np.float32(10.0)),
-             dict(draw=1, B=50.0, N=30.0, HM=37.5, FSL=54.0, AUSUC=14.0)]
+    draws = [
+        dict(draw=0, B=60.0, N=20.0, HM=30.0, FSL=50.0, AUSUC=np.float32(10.0)),
+        dict(draw=1, B=50.0, N=30.0, HM=37.5, FSL=54.0, AUSUC=14.0),
+    ]
     reference = dict(B=40.0, N=10.0, HM=16.0, FSL=100 / 3, AUSUC=float('nan'))
-    return dict(method='avdiff', dataset='synth', num_shots=5, seed=0, gamma=0.2, draws=draws,
-                gamma_source='chosen on validation', aggregate=aggregate_draws(draws),
-                references=dict(nearest_class_mean=dict(aggregate=reference)),
-                per_class_recall={'playing piano': 75.0, 'écran': np.float64(12.5)})
+    return dict(
+        method='avdiff',
+        dataset='synth',
+        num_shots=5,
+        seed=0,
+        gamma=0.2,
+        draws=draws,
+        gamma_source='chosen on validation',
+        aggregate=aggregate_draws(draws),
+        references=dict(nearest_class_mean=dict(aggregate=reference)),
+        per_class_recall={'playing piano': 75.0, 'écran': np.float64(12.5)},
+    )
 
 
 def test_text_table_is_aligned_and_in_per_cent(results):
@@ -36,7 +46,13 @@ def test_markdown_table_has_one_row_per_line_of_text(results):
     lines = results_table(results_rows(results), style='markdown').splitlines()
     assert len(lines) == len(TEXT_TABLE.splitlines())
     assert [cell.strip() for cell in lines[2].strip('|').split('|')] == [
-        'avdiff / draw 0', '60.00', '20.00', '30.00', '50.00', '10.00']
+        'avdiff / draw 0',
+        '60.00',
+        '20.00',
+        '30.00',
+        '50.00',
+        '10.00',
+    ]
     assert set(lines[1]) == set('|- :')
 
 
@@ -47,7 +63,8 @@ def test_unknown_style_lists_the_choices():
 
 def test_interval_is_named_and_absent_for_one_draw(results):
     assert interval_line(results['aggregate']) == (
-        'HM of mean B and mean N: 34.38. Mean HM of 2 draws: 33.75 ± 47.65 (95%).')
+        'HM of mean B and mean N: 34.38. Mean HM of 2 draws: 33.75 ± 47.65 (95%).'
+    )
     assert interval_line(aggregate_draws(results['draws'][:1])).endswith('(one draw, no interval).')
 
 

@@ -15,13 +15,17 @@ def prepared(x, **arguments):
     padded = torch.cat([torch.tensor(x), torch.zeros(1, len(x[0]))]).unsqueeze(0)
     part = dict(x=padded, lengths=torch.tensor([len(x)]), starts=torch.tensor([0]))
     inputs = AVPreprocessor(dict(visual=0.64), **arguments)(dict(features=dict(visual=part)))['inputs']
-    return inputs['visual'][0][0, :len(x)]
+    return inputs['visual'][0][0, : len(x)]
 
 
-@pytest.mark.parametrize(('norm', 'want'), [
-    ('l2_time', [[0.6, 0.6], [0.8, 0.8]]),  # Columns (3, 4) and (6, 8).
-    ('l2_feature', [[5**-0.5, 2 * 5**-0.5]] * 2),  # Both rows point along (1, 2).
-    (None, [[3.0, 6.0], [4.0, 8.0]])])
+@pytest.mark.parametrize(
+    ('norm', 'want'),
+    [
+        ('l2_time', [[0.6, 0.6], [0.8, 0.8]]),  # Columns (3, 4) and (6, 8).
+        ('l2_feature', [[5**-0.5, 2 * 5**-0.5]] * 2),  # Both rows point along (1, 2).
+        (None, [[3.0, 6.0], [4.0, 8.0]]),
+    ],
+)
 def test_l2_norm_over_time_or_over_features(norm, want):
     torch.testing.assert_close(prepared([[3.0, 6.0], [4.0, 8.0]], norm=dict(visual=norm)), torch.tensor(want))
 
@@ -37,9 +41,12 @@ NAMES = [f'class{i}' for i in range(10)]
 def looked_up(**arguments):
     """Return whose vector each of the base classes 0, 2, 3 and of the novel classes 1 and 8 is given."""
     ids = np.array([0, 1, 2, 3, 8])
-    dataset = SimpleNamespace(class_ids=ids, base_mask=np.array([True, False, True, True, False]),
-                              class_embeddings=ids[:, None].astype(np.float32),
-                              store=SimpleNamespace(root='store', class_names=NAMES))
+    dataset = SimpleNamespace(
+        class_ids=ids,
+        base_mask=np.array([True, False, True, True, False]),
+        class_embeddings=ids[:, None].astype(np.float32),
+        store=SimpleNamespace(root='store', class_names=NAMES),
+    )
     conditioner = ClassEmbedding(5, embedding_dim=1, **arguments)
     conditioner.fit(dataset)
     return conditioner(torch.arange(5)).flatten().tolist()

@@ -91,17 +91,27 @@ def test_lengths_of_the_papers_data_sets(repo_dir):
         assert all(cfg[f'{phase}_dataloader'].dataset.get('window') is None for phase in ('train', 'val', 'test'))
 
 
-@pytest.mark.parametrize('options, want', [
-    ((), {'train': (60, 40), 'val': (30, 20), 'test': (300, 200)}),
-    (('val_dataloader.dataset.window.steps=300',), {'train': (60, 40), 'val': (300, 200), 'test': (300, 200)}),
-    ([f'{phase}_dataloader.dataset.window.audio_length=released' for phase in ('train', 'val', 'test')],
-     {'train': (60, 37), 'val': (30, 18), 'test': (300, 184)})])
+@pytest.mark.parametrize(
+    'options, want',
+    [
+        ((), {'train': (60, 40), 'val': (30, 20), 'test': (300, 200)}),
+        (('val_dataloader.dataset.window.steps=300',), {'train': (60, 40), 'val': (300, 200), 'test': (300, 200)}),
+        (
+            [f'{phase}_dataloader.dataset.window.audio_length=released' for phase in ('train', 'val', 'test')],
+            {'train': (60, 37), 'val': (30, 18), 'test': (300, 184)},
+        ),
+    ],
+)
 def test_windows_reach_the_batches_of_each_phase(repo_dir, tiny_store, tmp_path, options, want):
-    cfg = load_config(repo_dir / 'configs/avdiff/avdiff_activitynet_5shot.py',
-                      [f'data_root={tiny_store}', 'num_shots=2', *options])
+    cfg = load_config(
+        repo_dir / 'configs/avdiff/avdiff_activitynet_5shot.py', [f'data_root={tiny_store}', 'num_shots=2', *options]
+    )
     phase = phase_config(cfg, Phase(1, 'full'), {}, tmp_path)
-    loaders = dict(train=phase.train_dataloader, val=phase.val_dataloader,
-                   test=evaluation_config(cfg, 'test', 0, tmp_path).test_dataloader)
+    loaders = dict(
+        train=phase.train_dataloader,
+        val=phase.val_dataloader,
+        test=evaluation_config(cfg, 'test', 0, tmp_path).test_dataloader,
+    )
     for name, (visual, audio) in want.items():
         features = DATASETS.build(loaders[name].dataset).__getitems__([0, 1])['features']
         assert (features['visual']['x'].shape[1], features['audio']['x'].shape[1]) == (visual, audio), name
@@ -160,20 +170,30 @@ def test_without_a_list_of_all_classes_the_released_order_is_warned_about(tiny_s
 @pytest.mark.parametrize('data, classes, other', [('UCF', 101, 79), ('ActivityNet', 200, 8), ('VGGSound', 309, 205)])
 def test_how_many_classes_do_not_sort_like_their_spelled_out_names(shared_dir, data, classes, other):
     folder = shared_dir / 'data/gzsl_lists' / data
-    words = {row['original']: row['manual'] for path in folder.glob('*_w2v_class_names.csv')
-             for row in csv.DictReader(path.open(encoding='utf-8'))}
+    words = {
+        row['original']: row['manual']
+        for path in folder.glob('*_w2v_class_names.csv')
+        for row in csv.DictReader(path.open(encoding='utf-8'))
+    }
     names = sorted(set((folder / 'all_class.txt').read_text().split('\n')) - {''})
     texts = [words[name] for name in names]
     assert len(names) == classes and sum(a != b for a, b in zip(texts, sorted(texts), strict=True)) == other
 
 
-@pytest.mark.parametrize('data, split, scrambled', [
-    ('UCF', 'stage_2_test_unseen', 6), ('ActivityNet', 'stage_1_val_unseen', 51), ('UCF', 'stage_1_train', 0),
-    ('ActivityNet', 'stage_2_train', 0)])
+@pytest.mark.parametrize(
+    'data, split, scrambled',
+    [
+        ('UCF', 'stage_2_test_unseen', 6),
+        ('ActivityNet', 'stage_1_val_unseen', 51),
+        ('UCF', 'stage_1_train', 0),
+        ('ActivityNet', 'stage_2_train', 0),
+    ],
+)
 def test_how_many_classes_of_the_real_data_sets_are_scrambled(shared_dir, data, split, scrambled):
     folder = shared_dir / 'data/gzsl_lists' / data
-    number = {name.lower(): i for i, name in enumerate(sorted(set((folder / 'all_class.txt').read_text().split('\n'))
-                                                              - {''}))}
+    number = {
+        name.lower(): i for i, name in enumerate(sorted(set((folder / 'all_class.txt').read_text().split('\n')) - {''}))
+    }
     names = [name for name in (folder / f'cls_split/{split}.txt').read_text().split('\n') if name]
     rows = released_rows(np.sort([number[name.lower()] for name in names]))
     assert int((rows != np.arange(len(rows))).sum()) == scrambled

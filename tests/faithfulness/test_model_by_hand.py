@@ -48,8 +48,11 @@ def sampled(fixed_noise, **changes):
         setattr(model.generator, name, value)
     condition = model.conditioner(LABELS)
     fixed_noise(noises[1:])
-    return (model.generator.sample(condition), reverse_chain(model.generator.noise_predictor, condition, noises[1:]),
-            noises[-1])
+    return (
+        model.generator.sample(condition),
+        reverse_chain(model.generator.noise_predictor, condition, noises[1:]),
+        noises[-1],
+    )
 
 
 def test_the_reverse_chain_goes_from_the_last_step_to_the_first(fixed_noise):
@@ -62,13 +65,23 @@ def test_without_noise_at_the_last_step_its_mean_is_taken(fixed_noise):
     torch.testing.assert_close(found, want - BETA[0].sqrt() * noise)
 
 
-@pytest.mark.parametrize(('variance', 'want'), [('beta', [0.1, 0.2, 0.3]),
-                                                # alpha_bar is 0.9, 0.72, 0.504.
-                                                ('posterior', [0.0, 0.2 * 0.1 / 0.28, 0.3 * 0.28 / 0.496])])
+@pytest.mark.parametrize(
+    ('variance', 'want'),
+    [
+        ('beta', [0.1, 0.2, 0.3]),
+        # alpha_bar is 0.9, 0.72, 0.504.
+        ('posterior', [0.0, 0.2 * 0.1 / 0.28, 0.3 * 0.28 / 0.496]),
+    ],
+)
 def test_variance_of_each_reverse_step(variance, want):
-    ddpm = tiny_model(generator=dict(
-        type='DDPM', variance=variance, noise_predictor=dict(type='MLPNoisePredictor', hidden_dim=5),
-        schedule=dict(type='LinearSchedule', num_steps=3, beta_start=0.1, beta_end=0.3))).generator
+    ddpm = tiny_model(
+        generator=dict(
+            type='DDPM',
+            variance=variance,
+            noise_predictor=dict(type='MLPNoisePredictor', hidden_dim=5),
+            schedule=dict(type='LinearSchedule', num_steps=3, beta_start=0.1, beta_end=0.3),
+        )
+    ).generator
     x, condition, noise = torch.zeros(1, 3), torch.zeros(1, 5), torch.ones(1, 3)
     for step, value in enumerate(want):
         spread = ddpm.p_sample(x, step, condition, noise) - ddpm.p_sample(x, step, condition, 0 * noise)
@@ -82,7 +95,7 @@ def test_the_schedule_ends_far_from_pure_noise_or_at_it(steps, end):
     assert released[-1] == pytest.approx(end, abs=0.005)
     # Lin et al. 2024, algorithm 1: the root is shifted to end at 0 and scaled to begin where it began.
     root = np.sqrt(released)
-    sane = ((root - root[-1]) * root[0] / (root[0] - root[-1]))**2
+    sane = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
     np.testing.assert_allclose(LinearSchedule(num_steps=steps, zero_terminal_snr=True).alpha_bar, sane, atol=1e-4)
 
 

@@ -43,8 +43,10 @@ def statistics(model, batch):
 
 def test_padded_steps_enter_the_statistics_of_the_encoders(build, batch, golden):
     want = {'audio': 'A_enc', 'visual': 'V_enc'}
-    found = {stats: statistics(build(*(f'model.encoders.{m}.padding_in_stats={stats}' for m in want)), batch('base_'))
-             for stats in (True, False)}
+    found = {
+        stats: statistics(build(*(f'model.encoders.{m}.padding_in_stats={stats}' for m in want)), batch('base_'))
+        for stats in (True, False)
+    }
     for m, prefix in want.items():
         # Frozen encoders: the step changes no weight of theirs, so this is the first forward alone.
         for i, name in enumerate(('mean', 'var')):

@@ -15,8 +15,7 @@ TESTS = {
     'val_dataloader.dataset.window': f'{INPUT}_quirks.py::test_windows_reach_the_batches_of_each_phase',
     'Window.last_start': f'{INPUT}_quirks.py::test_the_last_start_of_a_random_crop',
     'Window.audio_length': f'{INPUT}_quirks.py::test_audio_length_of_activitynet',
-    'ClassEmbedding.order': f'{INPUT}_by_hand.py::'
-                            'test_each_class_has_its_own_vector_unless_the_set_order_is_repeated',
+    'ClassEmbedding.order': f'{INPUT}_by_hand.py::test_each_class_has_its_own_vector_unless_the_set_order_is_repeated',
     'MLP.padding_in_stats': f'{MODEL}_by_hand.py::test_statistics_over_all_rows_or_over_real_ones',
     'TimeModalityEmbedding.fourier_scale': f'{MODEL}_quirks.py::test_standard_deviation_of_the_fourier_frequencies',
     'MaskedTransformer.shared_norm': f'{MODEL}_by_hand.py::test_one_layer_norm_or_one_for_each_sublayer',
@@ -25,12 +24,11 @@ TESTS = {
     'LinearSchedule.num_steps': f'{MODEL}_by_hand.py::test_the_schedule_ends_far_from_pure_noise_or_at_it',
     'LinearSchedule.zero_terminal_snr': f'{MODEL}_by_hand.py::test_the_schedule_ends_far_from_pure_noise_or_at_it',
     'MLPNoisePredictor.num_layers': f'{MODEL}_by_hand.py::test_hidden_layers_of_the_noise_predictor_are_equally_wide',
-    'AVClassifier.synthetic_grad': f'{TRAINING}_by_hand.py::'
-                                   'test_gradient_through_the_whole_sampling_chain_or_none',
+    'AVClassifier.synthetic_grad': f'{TRAINING}_by_hand.py::test_gradient_through_the_whole_sampling_chain_or_none',
     'AVClassifier.detach_features': f'{TRAINING}_by_hand.py::'
-                                    'test_gradient_of_the_diffusion_loss_in_the_features_or_none',
+    'test_gradient_of_the_diffusion_loss_in_the_features_or_none',
     'curriculum.full.frozen_mode': f'{TRAINING}_by_hand.py::'
-                                   'test_frozen_parts_go_on_with_their_statistics_or_stand_still',
+    'test_frozen_parts_go_on_with_their_statistics_or_stand_still',
     'curriculum.full.carry_optimizer': f'{TRAINING}_quirks.py::test_moments_of_adam_in_the_full_substage',
     'optim_wrapper.optimizer': f'{TRAINING}_by_hand.py::test_weight_decay_in_the_gradient_or_beside_it',
     'ExtraForwardHook': f'{TRAINING}_by_hand.py::test_a_second_forward_lets_the_batch_enter_the_statistics_twice',
@@ -39,7 +37,7 @@ TESTS = {
     'curriculum.lr_drops': f'{TRAINING}_quirks.py::test_learning_rate_drops_of_stage_two',
     'curriculum.base.monitor': f'{TRAINING}_quirks.py::test_metric_that_chooses_the_base_epoch',
     'import_official.text_order': 'tests/avdiff_release/test_features.py::'
-                                  'test_word_vectors_by_name_or_by_the_place_of_the_spelled_out_name',
+    'test_word_vectors_by_name_or_by_the_place_of_the_spelled_out_name',
     'curriculum.gamma_epoch': f'{TRAINING}_quirks.py::test_gamma_of_the_last_or_of_the_best_epoch',
     'GFSLMetric.gamma_grid': f'{TRAINING}_by_hand.py::test_gamma_is_searched_in_steps_of_a_tenth_or_on_another_grid',
 }

@@ -42,9 +42,11 @@ def losses_by_hand(model):
     condition, c_o = model.conditioner.vectors[LABELS], model.extract_feat(inputs_of(model))
     predictor = model.generator.noise_predictor
     chain = reverse_chain(predictor, condition, noises[1:])
-    return dict(loss_ce=F.cross_entropy(model.head.fc(c_o), LABELS),
-                loss_diffusion=diffusion_error(predictor, c_o, condition, t, noises[0]),
-                loss_synthetic=F.cross_entropy(model.head.fc(chain), LABELS))
+    return dict(
+        loss_ce=F.cross_entropy(model.head.fc(c_o), LABELS),
+        loss_diffusion=diffusion_error(predictor, c_o, condition, t, noises[0]),
+        loss_synthetic=F.cross_entropy(model.head.fc(chain), LABELS),
+    )
 
 
 def test_losses_of_a_novel_batch(losses_of):
@@ -114,9 +116,13 @@ def test_a_second_forward_lets_the_batch_enter_the_statistics_twice(losses_of, h
     torch.testing.assert_close(*statistics_of(model, times))
 
 
-@pytest.mark.parametrize(('optimizer', 'moved'), [
-    ('Adam', 7e-5),  # The decay is the whole gradient here, and Adam's first step is as long as its learning rate.
-    ('AdamW', 7e-5 * 1e-5)])
+@pytest.mark.parametrize(
+    ('optimizer', 'moved'),
+    [
+        ('Adam', 7e-5),  # The decay is the whole gradient here, and Adam's first step is as long as its learning rate.
+        ('AdamW', 7e-5 * 1e-5),
+    ],
+)
 def test_weight_decay_in_the_gradient_or_beside_it(repo_dir, optimizer, moved):
     cfg = load_config(repo_dir / 'configs/avdiff/avdiff_ucf_5shot.py').optim_wrapper.optimizer
     assert cfg.type == 'Adam'

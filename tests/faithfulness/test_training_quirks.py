@@ -63,8 +63,10 @@ def test_diffusion_loss_reaches_the_features(novel_step, golden):
 
 
 def test_frozen_parts_stay_in_train_mode(novel_step, golden):
-    want = {m: golden.train_step[f'novel.train.frozen.after_step.{p}.fc.1.running_mean']
-            for m, p in (('audio', 'A_enc'), ('visual', 'V_enc'))}
+    want = {
+        m: golden.train_step[f'novel.train.frozen.after_step.{p}.fc.1.running_mean']
+        for m, p in (('audio', 'A_enc'), ('visual', 'V_enc'))
+    }
     model, _ = novel_step(frozen_mode='train')
     fixed, _ = novel_step(frozen_mode='eval')
     for m, released in want.items():
@@ -78,11 +80,15 @@ def test_second_forward_updates_the_statistics_twice(novel_step, batch, golden):
     # Frozen encoders do not move in the step, so the order of step and forward does not matter here.
     name = 'novel.train.frozen.{}.A_enc.fc.1.running_mean'
     model, _ = novel_step()
-    np.testing.assert_allclose(model.encoders.audio.net[1].running_mean, golden.train_step[name.format('after_step')],
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        model.encoders.audio.net[1].running_mean, golden.train_step[name.format('after_step')], atol=1e-6
+    )
     second_forward(model, batch('novel_'))
-    np.testing.assert_allclose(model.encoders.audio.net[1].running_mean,
-                               golden.train_step[name.format('after_step_and_get_embeddings')], atol=1e-6)
+    np.testing.assert_allclose(
+        model.encoders.audio.net[1].running_mean,
+        golden.train_step[name.format('after_step_and_get_embeddings')],
+        atol=1e-6,
+    )
 
 
 def test_second_forward_waits_for_the_end_of_a_turn():
@@ -95,8 +101,9 @@ def test_second_forward_waits_for_the_end_of_a_turn():
         def extract_feat(self, inputs):
             order.append(f'again {inputs}')
 
-    runner = SimpleNamespace(plain_model=Model(), train_dataloader=SimpleNamespace(
-        batch_sampler=SimpleNamespace(subsets=('base', 'novel'))))
+    runner = SimpleNamespace(
+        plain_model=Model(), train_dataloader=SimpleNamespace(batch_sampler=SimpleNamespace(subsets=('base', 'novel')))
+    )
     hook = ExtraForwardHook()
     for i, name in enumerate(['base 0', 'novel 0', 'base 1']):
         order.append(name)
@@ -104,10 +111,17 @@ def test_second_forward_waits_for_the_end_of_a_turn():
     assert order == ['base 0', 'novel 0', 'again base 0', 'again novel 0', 'base 1']
 
 
-QUIRKS = {'curriculum.gamma_epoch': 'last', 'curriculum.zero_gamma': 'search_test', 'curriculum.lr_drops': 'counter',
-          'model.conditioner.order': 'released', 'custom_hooks.2.type': 'ExtraForwardHook'}
-WINDOWS = {**{f'{phase}_dataloader.dataset.window.audio_length': 'released' for phase in ('train', 'val', 'test')},
-           'train_dataloader.dataset.window.last_start': False}
+QUIRKS = {
+    'curriculum.gamma_epoch': 'last',
+    'curriculum.zero_gamma': 'search_test',
+    'curriculum.lr_drops': 'counter',
+    'model.conditioner.order': 'released',
+    'custom_hooks.2.type': 'ExtraForwardHook',
+}
+WINDOWS = {
+    **{f'{phase}_dataloader.dataset.window.audio_length': 'released' for phase in ('train', 'val', 'test')},
+    'train_dataloader.dataset.window.last_start': False,
+}
 
 
 def leaves(value, path=()):
@@ -138,8 +152,10 @@ def test_the_same_lines_serve_another_data_set(repo_dir, tmp_path):
 
 
 def test_second_forward_is_off_by_default(repo_dir):
-    default, released = ([hook.type for hook in load_config(repo_dir / f'configs/avdiff/{name}.py').custom_hooks]
-                         for name in ('avdiff_ucf_5shot', 'avdiff_ucf_5shot_released'))
+    default, released = (
+        [hook.type for hook in load_config(repo_dir / f'configs/avdiff/{name}.py').custom_hooks]
+        for name in ('avdiff_ucf_5shot', 'avdiff_ucf_5shot_released')
+    )
     assert released == [*default, 'ExtraForwardHook']
 
 
@@ -178,8 +194,10 @@ def test_learning_rate_drops_of_stage_two(tiny_config, tmp_path, choice, drop):
     assert dict(run.param_scheduler[0]) == dict(type='MultiStepLR', milestones=[drop], gamma=0.1)
 
 
-@pytest.mark.parametrize(('scores', 'drops'), [
-    ([5.0, 4.0, 5.0, 3.0], []), ([5.0, 4.0, 5.0, 3.0, 2.0], [5]), ([1.0] * 10, [5, 9]), ([1.0, 2.0, 3.0], [])])
+@pytest.mark.parametrize(
+    ('scores', 'drops'),
+    [([5.0, 4.0, 5.0, 3.0], []), ([5.0, 4.0, 5.0, 3.0, 2.0], [5]), ([1.0] * 10, [5, 9]), ([1.0, 2.0, 3.0], [])],
+)
 def test_the_counter_waits_for_any_better_score(tiny_config, tmp_path, scores, drops):
     cfg = tiny_config(tmp_path, 'curriculum.lr_drops=counter', 'curriculum.full.monitor=HM')
     cfg.param_scheduler = dict(type='ReduceOnPlateauLR', rule='greater', factor=0.1, patience=3)
@@ -243,8 +261,12 @@ def test_what_the_search_gives_where_zero_was_meant(golden):
 
 @pytest.mark.parametrize(('carry', 'steps'), [(True, 3 + 6), (False, 6)])
 def test_moments_of_adam_in_the_full_substage(small_avdiff, tmp_path, carry, steps):
-    cfg = small_avdiff(tmp_path, 'curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1',
-                       f'curriculum.full.carry_optimizer={carry}')
+    cfg = small_avdiff(
+        tmp_path,
+        'curriculum.base.max_epochs=1',
+        'curriculum.full.max_epochs=1',
+        f'curriculum.full.carry_optimizer={carry}',
+    )
     curriculum_runner.CurriculumRunner(cfg, stage=1).train()
     states = load_checkpoint(tmp_path / 'stage1_full' / 'last.pth')['optimizer']['state'].values()
     assert {int(state['step']) for state in states} == ({3, steps} if carry else {steps})  # Frozen parts stay at 3.

@@ -16,13 +16,24 @@ def tiny_model(**changes) -> torch.nn.Module:
     """Build a model of three diffusion steps, without dropout, in train mode; ``changes`` are its arguments."""
     torch.manual_seed(0)
     args = dict(
-        data_info=dict(feature_dims=dict(audio=4, visual=5), seconds_per_step=dict(audio=0.96, visual=0.64),
-                       num_classes=CLASSES, embedding_dim=WORDS),
-        data_preprocessor=dict(type='AVPreprocessor'), encoders={m: dict(_MLP, out_dim=4) for m in LENGTHS},
+        data_info=dict(
+            feature_dims=dict(audio=4, visual=5),
+            seconds_per_step=dict(audio=0.96, visual=0.64),
+            num_classes=CLASSES,
+            embedding_dim=WORDS,
+        ),
+        data_preprocessor=dict(type='AVPreprocessor'),
+        encoders={m: dict(_MLP, out_dim=4) for m in LENGTHS},
         fusion=dict(type='MaskedTransformer', depth=1, num_heads=1, head_dim=4, mlp_dim=4, dropout=0.0),
-        projector=dict(_MLP, out_dim=WIDTH), head=dict(type='LinearHead'), conditioner=dict(type='ClassEmbedding'),
-        generator=dict(type='DDPM', noise_predictor=dict(type='MLPNoisePredictor', hidden_dim=5),
-                       schedule=dict(type='LinearSchedule', num_steps=3, beta_start=0.1, beta_end=0.3)))
+        projector=dict(_MLP, out_dim=WIDTH),
+        head=dict(type='LinearHead'),
+        conditioner=dict(type='ClassEmbedding'),
+        generator=dict(
+            type='DDPM',
+            noise_predictor=dict(type='MLPNoisePredictor', hidden_dim=5),
+            schedule=dict(type='LinearSchedule', num_steps=3, beta_start=0.1, beta_end=0.3),
+        ),
+    )
     model = MODELS.build(dict(args, type='AVClassifier', **changes))
     model.conditioner.vectors.normal_()
     return model.train()
@@ -45,10 +56,11 @@ def tiny_draws() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(2 + len(BETA), BATCH, WIDTH, generator=rng), torch.tensor([0, 1, 2, 0, 1, 2])
 
 
-def diffusion_error(predictor: torch.nn.Module, x_0: torch.Tensor, condition: torch.Tensor, t: torch.Tensor,
-                    noise: torch.Tensor) -> torch.Tensor:
+def diffusion_error(
+    predictor: torch.nn.Module, x_0: torch.Tensor, condition: torch.Tensor, t: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
     """Return the mean squared error of the noise predicted in x_0 diffused to t (AV-DIFF, eq. 6 and 8)."""
-    alpha_bar = torch.stack([(1 - BETA[:step + 1]).prod() for step in t.tolist()]).unsqueeze(1)
+    alpha_bar = torch.stack([(1 - BETA[: step + 1]).prod() for step in t.tolist()]).unsqueeze(1)
     x_t = alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise
     return F.mse_loss(predictor(x_t, t, condition), noise)
 
@@ -57,7 +69,7 @@ def reverse_chain(predictor: torch.nn.Module, condition: torch.Tensor, noises: t
     """Follow the chain from noises[0] to step 0 with sigma^2 = beta and noise at every step, as the released code."""
     x = noises[0]
     for step, noise in zip((2, 1, 0), noises[1:], strict=True):
-        beta, alpha_bar = BETA[step], (1 - BETA[:step + 1]).prod()
+        beta, alpha_bar = BETA[step], (1 - BETA[: step + 1]).prod()
         eps = predictor(x, torch.full((len(x),), step), condition)
         x = (x - beta / (1 - alpha_bar).sqrt() * eps) / (1 - beta).sqrt() + beta.sqrt() * noise
     return x

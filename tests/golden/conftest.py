@@ -32,6 +32,7 @@ def golden(golden_dir):
 def golden_store(golden_dir, tmp_path_factory):
     """The feature store imported from the golden data set."""
     from avzoo.avdiff_release.features import import_official
+
     root, out = tmp_path_factory.mktemp('released'), tmp_path_factory.mktemp('stores') / 'ucf'
     with zipfile.ZipFile(golden_dir / 'dataset_small_ucf.zip') as archive:
         archive.extractall(root)
@@ -41,6 +42,7 @@ def golden_store(golden_dir, tmp_path_factory):
 @pytest.fixture(scope='session')
 def conversion(golden_dir, golden_store):
     from avzoo.avdiff_release import convert
+
     return convert(golden_dir / 'AVDiff_score.pt', data_root=golden_store)
 
 
@@ -54,8 +56,14 @@ def build(conversion, tmp_path):
         path = tmp_path / 'config.py'
         path.write_text(conversion.config)
         cfg = load_config(path, options)
-        model = MODELS.build(dict(cfg.model.to_dict(), data_preprocessor=cfg.data_preprocessor.to_dict(),
-                                  data_info=conversion.checkpoint['meta']['data_info'], **of_phase))
+        model = MODELS.build(
+            dict(
+                cfg.model.to_dict(),
+                data_preprocessor=cfg.data_preprocessor.to_dict(),
+                data_info=conversion.checkpoint['meta']['data_info'],
+                **of_phase,
+            )
+        )
         model.load_state_dict(conversion.checkpoint['state_dict'], strict=strict)
         return model.eval()
 
@@ -70,9 +78,11 @@ def batch(golden):
         features = {}
         for ours, theirs in (('audio', 'audio'), ('visual', 'video')):
             mask = golden.inputs[f'{prefix}{theirs}_mask']
-            features[ours] = dict(x=torch.tensor(golden.inputs[f'{prefix}{theirs}']),
-                                  lengths=torch.tensor(mask.sum(1)).long(),
-                                  starts=torch.zeros(len(mask), dtype=torch.long))
+            features[ours] = dict(
+                x=torch.tensor(golden.inputs[f'{prefix}{theirs}']),
+                lengths=torch.tensor(mask.sum(1)).long(),
+                starts=torch.zeros(len(mask), dtype=torch.long),
+            )
         return dict(features=features, label=torch.tensor(golden.inputs[f'{prefix}target']))
 
     return make
@@ -100,8 +110,9 @@ def fixed_noise(recorder):
 
 def second_forward(model, *turn):
     """Let ``ExtraForwardHook`` see the batches of one turn, each after its step."""
-    runner = SimpleNamespace(plain_model=model, train_dataloader=SimpleNamespace(
-        batch_sampler=SimpleNamespace(subsets=turn)))
+    runner = SimpleNamespace(
+        plain_model=model, train_dataloader=SimpleNamespace(batch_sampler=SimpleNamespace(subsets=turn))
+    )
     hook = ExtraForwardHook()
     for i, batch in enumerate(turn):
         hook.after_train_iter(runner, i, batch)

@@ -13,8 +13,9 @@ from avzoo.utils.errors import CheckpointError
 
 
 def same(one, other):
-    return list(one) == list(other) and all(torch.equal(one[k], other[k]) and one[k].dtype == other[k].dtype
-                                            for k in one)
+    return list(one) == list(other) and all(
+        torch.equal(one[k], other[k]) and one[k].dtype == other[k].dtype for k in one
+    )
 
 
 def test_all_106_tensors_come_back(conversion, golden_dir, tmp_path):
@@ -56,8 +57,12 @@ def test_the_right_run_of_an_archive(golden_dir, golden, tmp_path):
             content['model']['classifier.bias'] = torch.full((32,), float(shots) + (dataset == 'UCF'))
             torch.save(content, tmp_path / 'one.pt')
             archive.write(tmp_path / 'one.pt', f'{name}/AVDiff_score.pt')
-            archive.writestr(f'{name}/args.yaml', settings.replace('dataset_name: UCF', f'dataset_name: {dataset}')
-                             .replace('zero_shot_split: 5-shot', f'zero_shot_split: {shots}-shot'))
+            archive.writestr(
+                f'{name}/args.yaml',
+                settings.replace('dataset_name: UCF', f'dataset_name: {dataset}').replace(
+                    'zero_shot_split: 5-shot', f'zero_shot_split: {shots}-shot'
+                ),
+            )
             archive.writestr(f'{name}/args.pkl', b'never opened')
     for dataset, shots, mark in (('ucf', 5, 6.0), ('ucf', 1, 2.0), ('vgg', 5, 5.0)):
         done = convert(path, dataset=dataset, shots=shots)

@@ -53,8 +53,12 @@ def test_every_step_of_the_forward_pass(model, inputs, golden):
 def test_padding_changes_nothing(model, batch, golden):
     features, rows = batch()['features'], []
     for i in range(16):
-        own = {m: dict(x=f['x'][i:i + 1, :f['lengths'][i]], lengths=f['lengths'][i:i + 1], starts=f['starts'][i:i + 1])
-               for m, f in features.items()}
+        own = {
+            m: dict(
+                x=f['x'][i : i + 1, : f['lengths'][i]], lengths=f['lengths'][i : i + 1], starts=f['starts'][i : i + 1]
+            )
+            for m, f in features.items()
+        }
         rows.append(model.predict(model.data_preprocessor(dict(features=own))['inputs'], None, None)[0]['scores'])
     close(torch.cat(rows), golden.outputs['probs_unpadded'])
 
@@ -70,8 +74,10 @@ def test_diffusion_formulas(model, golden, text):
     close(noised, out['diff_q_sample'])
     close(ddpm.noise_predictor(noised, t, text), out['diff_eps_theta'], atol=1e-5)
     close(ddpm.denoising_error(c_o, text, t, noise), out['diff_loss'], atol=1e-6)
-    stepped = [ddpm.p_sample(noised[i:i + 1], int(t[i]), text[i:i + 1], torch.tensor(out['diff_p_noise'][i:i + 1]))
-               for i in range(16)]
+    stepped = [
+        ddpm.p_sample(noised[i : i + 1], int(t[i]), text[i : i + 1], torch.tensor(out['diff_p_noise'][i : i + 1]))
+        for i in range(16)
+    ]
     close(torch.cat(stepped), out['diff_p_sample'])
 
 
@@ -88,8 +94,9 @@ def test_whole_sampling_chain(model, golden, text, fixed_noise):
             close(x, out[f'chain_x_after_t{199 - s}'], atol=1e-3)
 
 
-@pytest.mark.parametrize('prefix, splits', [('', ('val_base', 'val_novel')), ('novel_', ('stage1_novel',)),
-                                            ('base_', ('stage1_base',))])
+@pytest.mark.parametrize(
+    'prefix, splits', [('', ('val_base', 'val_novel')), ('novel_', ('stage1_novel',)), ('base_', ('stage1_base',))]
+)
 def test_batches_from_the_imported_data(model, golden, golden_store, prefix, splits):
     data = GFSLDataset(golden_store, splits=splits, num_shots=5)
     place = {video: i for i, video in enumerate(data.metainfo['video_ids'])}
@@ -114,8 +121,14 @@ def test_scores_and_metrics_of_the_validation_set(model, golden, golden_store):
     data = GFSLDataset(golden_store, splits=('val_base', 'val_novel'), num_shots=5)
     place = {video: i for i, video in enumerate(data.metainfo['video_ids'])}
     order = [place[name] for name in want['video_names']]
-    scores = torch.cat([model.predict(model.data_preprocessor(data.__getitems__(order[i:i + 64]))['inputs'], None,
-                                      None)[0]['scores'] for i in range(0, 224, 64)]).numpy()
+    scores = torch.cat(
+        [
+            model.predict(model.data_preprocessor(data.__getitems__(order[i : i + 64]))['inputs'], None, None)[0][
+                'scores'
+            ]
+            for i in range(0, 224, 64)
+        ]
+    ).numpy()
     close(scores, want['scores'])
     labels, base = data.labels[order], data.base_mask
     np.testing.assert_array_equal(labels, want['targets'])

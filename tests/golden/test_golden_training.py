@@ -1,6 +1,5 @@
 """Losses, gradients and one optimizer step of the converted model are those of the released code."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -12,15 +11,19 @@ from tests.golden.conftest import second_forward, without_dropout
 
 LR = 5e-4
 KEYS = key_pairs(4, generator_dropout=False)
-CASES = {'base_st_1.train.free': 'base_', 'base.train.frozen': 'base_', 'novel.train.frozen': 'novel_',
-         'val.eval.free': ''}
+CASES = {
+    'base_st_1.train.free': 'base_',
+    'base.train.frozen': 'base_',
+    'novel.train.frozen': 'novel_',
+    'val.eval.free': '',
+}
 
 
 class Case:
     """One case of train_step.npz: the model, its losses on the golden batch, and the expected values."""
 
     def __init__(self, name, build, batch, golden, golden_store, fixed_noise):
-        self.name, self.want = name, {k[len(name) + 1:]: v for k, v in golden.train_step.items() if k.startswith(name)}
+        self.name, self.want = name, {k[len(name) + 1 :]: v for k, v in golden.train_step.items() if k.startswith(name)}
         split = name.split('.')[0]
         frozen = 'frozen' in name
         self.model = without_dropout(build(frozen=('encoders', 'embedding', 'fusion') if frozen else ()))
@@ -33,8 +36,7 @@ class Case:
         self.novel = split in ('novel', 'val')
         fixed_noise(noises if self.novel else noises[:1], step['t'])
         self.batch = batch(CASES[name])
-        np.testing.assert_array_equal(self.model.conditioner(self.batch['label']),
-                                      golden.inputs[f'{CASES[name]}text'])
+        np.testing.assert_array_equal(self.model.conditioner(self.batch['label']), golden.inputs[f'{CASES[name]}text'])
         inputs = self.model.data_preprocessor(self.batch, training=True)['inputs']
         self.classified = []
         watch = self.model.head.fc.register_forward_pre_hook(lambda _, args: self.classified.append(args[0].detach()))
@@ -72,8 +74,11 @@ def test_real_and_synthetic_features(case):
 
 def test_gradients(trained):
     trained.total.backward()
-    parameters = {theirs: trained.model.get_parameter(ours) for theirs, ours in KEYS.items()
-                  if ours in dict(trained.model.named_parameters())}
+    parameters = {
+        theirs: trained.model.get_parameter(ours)
+        for theirs, ours in KEYS.items()
+        if ours in dict(trained.model.named_parameters())
+    }
     without = {k for k in trained.want['params_without_grad'].tolist() if not k.startswith(UNUSED)}
     assert {k for k, p in parameters.items() if p.grad is None} == without
     norms = dict(zip(trained.want['grad_norm_names'].tolist(), trained.want['grad_norms'].tolist(), strict=True))

@@ -39,11 +39,13 @@ def test_frozen_modes_and_sampling_are_told_apart(recorder, recorded):
     drawn = recorder['build_model']().state_dict()
     for name in (name for name in drawn if name.endswith('running_mean')):
         stands = np.array_equal(recorded[f'full.eval.mean.{name}'], drawn[name])
-        assert stands == name.startswith('encoders') and not np.array_equal(recorded[f'full.train.mean.{name}'],
-                                                                            drawn[name])
+        assert stands == name.startswith('encoders') and not np.array_equal(
+            recorded[f'full.train.mean.{name}'], drawn[name]
+        )
     for mode in ('train', 'eval'):
         assert {name for name in recorded if name.startswith(f'full.{mode}.loss')} == {
-            f'full.{mode}.loss_{loss}' for loss in ('ce', 'diffusion', 'synthetic')}
+            f'full.{mode}.loss_{loss}' for loss in ('ce', 'diffusion', 'synthetic')
+        }
 
 
 def test_the_recorded_numbers_are_telling(recorded):

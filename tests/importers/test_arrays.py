@@ -10,8 +10,13 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.importers.arrays import import_arrays
 from avzoo.utils.errors import DataError
 
-LISTS = {'stage_1_train': 'ab', 'stage_1_val_seen': 'ab', 'stage_1_val_unseen': 'c', 'stage_2_test_seen': 'abc',
-         'stage_2_test_unseen': 'd'}
+LISTS = {
+    'stage_1_train': 'ab',
+    'stage_1_val_seen': 'ab',
+    'stage_1_val_unseen': 'c',
+    'stage_2_test_seen': 'abc',
+    'stage_2_test_unseen': 'd',
+}
 
 
 @pytest.fixture
@@ -28,15 +33,22 @@ def own(tmp_path):
             for label in classes:
                 for i in range(3):
                     writer.writerow([f'{name}_{label}{i}', label])
-                    videos[f'{name}_{label}{i}'] = {'audio': rng.random((rng.integers(1, 4), 2), np.float32),
-                                                    'visual': rng.random((rng.integers(1, 4), 3), np.float32)}
+                    videos[f'{name}_{label}{i}'] = {
+                        'audio': rng.random((rng.integers(1, 4), 2), np.float32),
+                        'visual': rng.random((rng.integers(1, 4), 3), np.float32),
+                    }
     np.save(tmp_path / 'E.npy', np.arange(8.0).reshape(4, 2))
     return tmp_path, videos
 
 
 def run(folder, features, **kwargs):
-    return import_arrays(folder / 'out', features=features, lists=folder / 'lists',
-                         class_embeddings=folder / 'E.npy', **{'shots': [1, 2], **kwargs})
+    return import_arrays(
+        folder / 'out',
+        features=features,
+        lists=folder / 'lists',
+        class_embeddings=folder / 'E.npy',
+        **{'shots': [1, 2], **kwargs},
+    )
 
 
 def save_npz(folder, videos, layout='object'):
@@ -109,8 +121,10 @@ def test_a_list_of_which_every_video_is_missing_is_refused(own, name):
     assert not (folder / 'out').exists()
 
 
-@pytest.mark.parametrize('prefix, words', [
-    ('stage_1_train_a', "class 'a' has no video to train on"), ('stage_1_val_unseen_c', r'stage_1_val_unseen\.csv: ')])
+@pytest.mark.parametrize(
+    'prefix, words',
+    [('stage_1_train_a', "class 'a' has no video to train on"), ('stage_1_val_unseen_c', r'stage_1_val_unseen\.csv: ')],
+)
 def test_a_training_class_of_which_every_video_is_missing_is_refused(own, prefix, words):
     folder, videos = own
     path = save_npz(folder, {video: arrays for video, arrays in videos.items() if not video.startswith(prefix)})
@@ -124,9 +138,18 @@ def objects(*items):
     return array
 
 
-@pytest.mark.parametrize('values, words', [
-    (3.0, r'shape \(\)'), (None, r'shape \(\)'), ([[1, 2], [3]], 'rows of unequal width'), ([], r'shape \(0,\)'),
-    (np.zeros((2, 0)), r'shape \(2, 0\)'), ([['a', 'b']], '<U1'), (np.zeros((1, 2, 2)), r'shape \(1, 2, 2\)')])
+@pytest.mark.parametrize(
+    'values, words',
+    [
+        (3.0, r'shape \(\)'),
+        (None, r'shape \(\)'),
+        ([[1, 2], [3]], 'rows of unequal width'),
+        ([], r'shape \(0,\)'),
+        (np.zeros((2, 0)), r'shape \(2, 0\)'),
+        ([['a', 'b']], '<U1'),
+        (np.zeros((1, 2, 2)), r'shape \(1, 2, 2\)'),
+    ],
+)
 def test_an_item_that_is_no_sequence_names_the_video(own, values, words):
     folder, videos = own
     sequences = objects(*(arrays['audio'] for arrays in videos.values()))
@@ -144,8 +167,9 @@ def test_a_number_in_place_of_a_sequence_names_the_video(own):
         run(folder, path)
 
 
-@pytest.mark.parametrize('ids', [
-    lambda names: np.array([name.encode() for name in names]), lambda names: objects(*names)])
+@pytest.mark.parametrize(
+    'ids', [lambda names: np.array([name.encode() for name in names]), lambda names: objects(*names)]
+)
 def test_ids_may_be_utf8_bytes_or_objects(own, ids):
     folder, videos = own
     arrays = np.load(save_npz(folder, videos, 'packed'))
@@ -153,9 +177,13 @@ def test_ids_may_be_utf8_bytes_or_objects(own, ids):
     assert sorted(FeatureStore(run(folder, folder / 'F.npz')).video_ids) == sorted(videos)
 
 
-@pytest.mark.parametrize('change, words', [
-    (lambda videos: videos['stage_1_train_a1'].update(audio=np.full((1, 2), np.nan)), "'stage_1_train_a1': NaN"),
-    (lambda videos: videos['stage_1_train_a1'].update(audio=np.zeros((1, 4))), r"'stage_1_train_a1'.*\(1, 4\)")])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda videos: videos['stage_1_train_a1'].update(audio=np.full((1, 2), np.nan)), "'stage_1_train_a1': NaN"),
+        (lambda videos: videos['stage_1_train_a1'].update(audio=np.zeros((1, 4))), r"'stage_1_train_a1'.*\(1, 4\)"),
+    ],
+)
 def test_bad_features_of_ones_own_name_the_video(own, change, words):
     folder, videos = own
     change(videos)
@@ -164,21 +192,28 @@ def test_bad_features_of_ones_own_name_the_video(own, change, words):
     assert not (folder / 'out').exists()
 
 
-@pytest.mark.parametrize('arrays, words', [
-    (dict(audio=np.zeros((3, 2))), r'audio has shape \(3, 2\) for 2 videos'), (dict(audioo=0), "Did you mean 'audio"),
-    (dict(audio=np.zeros((5, 2)), audio_len=[2, 2]), 'sum up'), ({}, 'at least one of audio, visual'),
-    (dict(audio=np.zeros((5, 2)), audio_len=[2.7, 3]), 'audio_len .float64'), (dict(audio=0), r'audio has shape \(\)'),
-    (dict(audio=np.zeros((5, 2)), audio_len=['2', '3']), 'audio_len .<U1'),
-    (dict(audio=np.zeros((5, 2)), audio_len=[2**63 - 1, 2**63 - 1]), 'audio_len .int64'),
-    (dict(audio=0, audio_len=[1, 1]), r'audio, shape \(\)'),
-    (dict(audio=np.zeros((2, 2)), video_id='ab'), r'video_id is <U2 of shape \(\)'),
-    (dict(audio=np.zeros((2, 2)), video_id=[['a'], ['b']]), r'video_id is <U1 of shape \(2, 1\)'),
-    (dict(audio=np.zeros((2, 2)), video_id=[b'\xff', b'b']), 'video_id holds bytes that are not UTF-8'),
-    (dict(audio=np.zeros((2, 2)), video_id=[0.5, 1.5]), 'video_id is float64'),
-    (dict(audio=np.zeros((2, 2)), video_id=['a', 'a']), "video 'a' comes twice"),
-    (dict(audio=np.zeros((2, 2)), video_id=['a', 'b\rc']), 'control character'),
-    (dict(audio=np.zeros((2, 2)), label=['x']), '1 labels for 2 videos'),
-    (dict(audio=np.zeros((2, 2)), label=[['x'], ['y']]), r'label is <U1 of shape \(2, 1\)')])
+@pytest.mark.parametrize(
+    'arrays, words',
+    [
+        (dict(audio=np.zeros((3, 2))), r'audio has shape \(3, 2\) for 2 videos'),
+        (dict(audioo=0), "Did you mean 'audio"),
+        (dict(audio=np.zeros((5, 2)), audio_len=[2, 2]), 'sum up'),
+        ({}, 'at least one of audio, visual'),
+        (dict(audio=np.zeros((5, 2)), audio_len=[2.7, 3]), 'audio_len .float64'),
+        (dict(audio=0), r'audio has shape \(\)'),
+        (dict(audio=np.zeros((5, 2)), audio_len=['2', '3']), 'audio_len .<U1'),
+        (dict(audio=np.zeros((5, 2)), audio_len=[2**63 - 1, 2**63 - 1]), 'audio_len .int64'),
+        (dict(audio=0, audio_len=[1, 1]), r'audio, shape \(\)'),
+        (dict(audio=np.zeros((2, 2)), video_id='ab'), r'video_id is <U2 of shape \(\)'),
+        (dict(audio=np.zeros((2, 2)), video_id=[['a'], ['b']]), r'video_id is <U1 of shape \(2, 1\)'),
+        (dict(audio=np.zeros((2, 2)), video_id=[b'\xff', b'b']), 'video_id holds bytes that are not UTF-8'),
+        (dict(audio=np.zeros((2, 2)), video_id=[0.5, 1.5]), 'video_id is float64'),
+        (dict(audio=np.zeros((2, 2)), video_id=['a', 'a']), "video 'a' comes twice"),
+        (dict(audio=np.zeros((2, 2)), video_id=['a', 'b\rc']), 'control character'),
+        (dict(audio=np.zeros((2, 2)), label=['x']), '1 labels for 2 videos'),
+        (dict(audio=np.zeros((2, 2)), label=[['x'], ['y']]), r'label is <U1 of shape \(2, 1\)'),
+    ],
+)
 def test_a_malformed_npz_is_one_clear_error(own, arrays, words):
     folder, _ = own
     np.savez(folder / 'F.npz', **{'video_id': ['a', 'b'], **arrays})
@@ -196,8 +231,16 @@ def test_class_vectors_of_another_shape_are_refused(own, shape):
 
 def test_real_video_level_features_are_imported(shared_dir, tmp_path):
     folder = shared_dir / 'data' / 'yt8m_fsl'
-    store = FeatureStore(import_arrays(tmp_path / 'yt8m', features=folder / 'features.npz', lists=folder, shots=[5],
-                                       class_embeddings=folder / 'class_embeddings.npy', dtype='float16'))
+    store = FeatureStore(
+        import_arrays(
+            tmp_path / 'yt8m',
+            features=folder / 'features.npz',
+            lists=folder,
+            shots=[5],
+            class_embeddings=folder / 'class_embeddings.npy',
+            dtype='float16',
+        )
+    )
     source = np.load(folder / 'features.npz')
     assert len(store) == len(source['video_id']) == 4223 and set(store.lengths['visual']) == {1}
     place = {video: i for i, video in enumerate(source['video_id'].tolist())}

@@ -15,9 +15,20 @@ BASE = [f'class{i:02}' for i in range(9)]
 @pytest.fixture
 def choose(tmp_path):
     """A function that opens a support; only what a test is about needs to be said."""
+
     def choose(path, *, shots=2, known=BASE, draw=0, classes=None, seed=0):
-        return open_support_set(path, shots=shots, known=known, scratch=tmp_path / 'scratch', draw=draw,
-                                classes=classes, seconds=dict(audio=0.96, visual=0.64), vector_width=5, seed=seed)
+        return open_support_set(
+            path,
+            shots=shots,
+            known=known,
+            scratch=tmp_path / 'scratch',
+            draw=draw,
+            classes=classes,
+            seconds=dict(audio=0.96, visual=0.64),
+            vector_width=5,
+            seed=seed,
+        )
+
     return choose
 
 
@@ -73,8 +84,11 @@ def test_a_chosen_class_outside_the_split_is_refused(choose, tiny_store):
 
 
 def test_a_class_that_the_model_knows_is_refused_and_not_left_out(choose, tiny_store, unsplit_store, folder):
-    for path, known, classes in ((folder, ['tap dance'], None), (tiny_store, [*BASE, 'class09'], None),
-                                 (unsplit_store, BASE, ['class03'])):
+    for path, known, classes in (
+        (folder, ['tap dance'], None),
+        (tiny_store, [*BASE, 'class09'], None),
+        (unsplit_store, BASE, ['class03']),
+    ):
         with pytest.raises(DataError, match='which the model knows as a base class already'):
             choose(path, known=known, classes=classes)
     assert choose(folder, known=['tap dance'], classes=['blowing glass']).classes == ('blowing glass',)

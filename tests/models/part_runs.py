@@ -34,10 +34,16 @@ def dataset(num_classes: int = CLASSES, words: int = WORDS) -> SimpleNamespace:
     rng = np.random.default_rng(3)
     store = SimpleNamespace(root='store', class_names=[f'class{i:02}' for i in range(12)])
     store.temporal_mean = lambda modality, videos: np.stack(
-        [np.full(WIDTH, 0.1 * v + len(modality), dtype=np.float32) for v in videos])
-    return SimpleNamespace(class_embeddings=rng.normal(size=(num_classes, words)).astype(np.float32), store=store,
-                           class_ids=np.array([0, 1, 2, 3, 8, 9])[:num_classes], base_mask=np.arange(num_classes) < 1,
-                           videos=np.arange(BATCH), labels=LABELS.numpy())
+        [np.full(WIDTH, 0.1 * v + len(modality), dtype=np.float32) for v in videos]
+    )
+    return SimpleNamespace(
+        class_embeddings=rng.normal(size=(num_classes, words)).astype(np.float32),
+        store=store,
+        class_ids=np.array([0, 1, 2, 3, 8, 9])[:num_classes],
+        base_mask=np.arange(num_classes) < 1,
+        videos=np.arange(BATCH),
+        labels=LABELS.numpy(),
+    )
 
 
 def sequences(modalities: tuple[str, ...] = MODALITIES) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -102,8 +108,12 @@ def _batch() -> dict:
     """Return a batch as the data set gives it: zeros in the padding."""
     tokens, masks = sequences()
     starts = torch.zeros(BATCH, dtype=torch.long)
-    return dict(features={m: dict(x=x.abs() * masks[m].unsqueeze(-1), lengths=LENGTHS[m], starts=starts)
-                          for m, x in tokens.items()}, label=LABELS)
+    return dict(
+        features={
+            m: dict(x=x.abs() * masks[m].unsqueeze(-1), lengths=LENGTHS[m], starts=starts) for m, x in tokens.items()
+        },
+        label=LABELS,
+    )
 
 
 def _prepare(part: nn.Module) -> list[Tensor]:

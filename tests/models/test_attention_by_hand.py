@@ -17,8 +17,9 @@ KINDS = 'caavvv'
 SELF = np.array([[i == j or 'c' in (i, j) for j in KINDS] for i in KINDS])
 FULL = np.ones_like(SELF)
 # The second video has one audio step and two visual ones.
-MASKS = dict(audio=torch.tensor([[True, True], [True, False]]),
-             visual=torch.tensor([[True, True, True], [True, True, False]]))
+MASKS = dict(
+    audio=torch.tensor([[True, True], [True, False]]), visual=torch.tensor([[True, True, True], [True, True, False]])
+)
 REAL = np.array([[True] * 6, [True, True, False, True, True, False]])
 
 
@@ -33,10 +34,18 @@ def sequence(fusion, tokens, row):
     return np.concatenate([array(fusion.summary[0]), *(array(x[row]) for x in tokens.values())])
 
 
-@pytest.mark.parametrize(('pattern', 'switch_after', 'tables'), [
-    ('hybrid', 0, [FULL, FULL, FULL]), ('hybrid', 1, [SELF, FULL, FULL]), ('hybrid', 2, [SELF, SELF, FULL]),
-    ('hybrid', 3, [SELF, SELF, SELF]), ('alternate', 0, [SELF, FULL, SELF]), ('self', 0, [SELF, SELF, SELF]),
-    ('full', 0, [FULL, FULL, FULL])])
+@pytest.mark.parametrize(
+    ('pattern', 'switch_after', 'tables'),
+    [
+        ('hybrid', 0, [FULL, FULL, FULL]),
+        ('hybrid', 1, [SELF, FULL, FULL]),
+        ('hybrid', 2, [SELF, SELF, FULL]),
+        ('hybrid', 3, [SELF, SELF, SELF]),
+        ('alternate', 0, [SELF, FULL, SELF]),
+        ('self', 0, [SELF, SELF, SELF]),
+        ('full', 0, [FULL, FULL, FULL]),
+    ],
+)
 def test_layers_attend_within_modalities_and_then_across_them(tokens, pattern, switch_after, tables):
     torch.manual_seed(1)
     fusion = MaskedTransformer(4, depth=3, pattern=pattern, switch_after=switch_after, **SMALL)
@@ -60,12 +69,15 @@ def test_the_number_of_layers_before_the_switch_changes_what_is_read(tokens):
 
 
 def test_pairs_of_real_tokens_alone_may_attend():
-    bias = attention_bias('self', torch.tensor([SUMMARY, AUDIO, AUDIO, VISUAL]),
-                          torch.tensor([[True, True, False, True]]))
-    want = [[1, 1, 0, 1],
-            [1, 1, 0, 0],
-            [0, 0, 0, 0],  # A padded query: nothing is allowed, so all its logits are equal.
-            [1, 0, 0, 1]]
+    bias = attention_bias(
+        'self', torch.tensor([SUMMARY, AUDIO, AUDIO, VISUAL]), torch.tensor([[True, True, False, True]])
+    )
+    want = [
+        [1, 1, 0, 1],
+        [1, 1, 0, 0],
+        [0, 0, 0, 0],  # A padded query: nothing is allowed, so all its logits are equal.
+        [1, 0, 0, 1],
+    ]
     assert bias.shape == (1, 1, 4, 4)
     assert (bias == 0)[0, 0].int().tolist() == want and (bias[bias != 0] == torch.finfo(torch.float32).min / 2).all()
 
@@ -73,7 +85,7 @@ def test_pairs_of_real_tokens_alone_may_attend():
 @pytest.mark.parametrize('pattern', ['full', 'self', 'cross', 'bottleneck'])
 def test_a_padded_query_attends_evenly_to_all_tokens(tokens, pattern):
     fusion = MaskedTransformer(4, depth=1, pattern=pattern, **SMALL)
-    weights, = fusion.attention_maps(tokens, MASKS)
+    (weights,) = fusion.attention_maps(tokens, MASKS)
     for row, real in enumerate(REAL):
         np.testing.assert_allclose(array(weights[row][:, ~real]), 1 / 6, rtol=1e-6)
         assert not weights[row][:, real][:, :, ~real].any()
@@ -86,8 +98,9 @@ def test_a_padded_query_attends_evenly_to_all_tokens(tokens, pattern):
 @pytest.mark.parametrize('use_time', [True, False])
 @pytest.mark.parametrize('use_modality', [True, False])
 def test_padded_steps_carry_one_learned_vector_more(tokens, use_time, use_modality):
-    embedding = TimeModalityEmbedding(4, embed_dim=2, fourier_scale=0.1, use_time=use_time, use_modality=use_modality,
-                                      dropout=0.0)
+    embedding = TimeModalityEmbedding(
+        4, embed_dim=2, fourier_scale=0.1, use_time=use_time, use_modality=use_modality, dropout=0.0
+    )
     seconds = torch.tensor([[0.0, 0.96], [0.5, 1.46]])
     found = embedding(tokens['audio'], MASKS['audio'], seconds, 'audio')
     for row, step in np.ndindex(2, 2):

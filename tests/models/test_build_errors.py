@@ -5,27 +5,37 @@ import pytest
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
 
-DATA = dict(feature_dims=dict(audio=4, visual=6), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=3,
-            embedding_dim=5)
+DATA = dict(
+    feature_dims=dict(audio=4, visual=6), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=3, embedding_dim=5
+)
 MLP = dict(type='MLP', hidden_dim=8, out_dim=8)
 
 
 def build(**changes):
-    parts = dict(data_preprocessor=dict(type='AVPreprocessor'), encoders=dict(audio=MLP, visual=MLP),
-                 fusion=dict(type='MaskedTransformer', depth=1), head=dict(type='LinearHead'))
+    parts = dict(
+        data_preprocessor=dict(type='AVPreprocessor'),
+        encoders=dict(audio=MLP, visual=MLP),
+        fusion=dict(type='MaskedTransformer', depth=1),
+        head=dict(type='LinearHead'),
+    )
     return MODELS.build(dict(parts | changes, type='AVClassifier', data_info=DATA))
 
 
 @pytest.mark.parametrize('fusion', ['MaskedTransformer', 'PairAttention', 'GaussianTemporalPool'])
 def test_encoders_of_several_widths_are_refused_by_a_fusion_that_needs_one(fusion):
-    with pytest.raises(ConfigError, match=r'model\.fusion: the encoders have the widths audio 4, visual 8, but '
-                                          rf'{fusion} needs one dim for all; set model\.encoders\.\*\.out_dim alike'):
+    with pytest.raises(
+        ConfigError,
+        match=r'model\.fusion: the encoders have the widths audio 4, visual 8, but '
+        rf'{fusion} needs one dim for all; set model\.encoders\.\*\.out_dim alike',
+    ):
         build(encoders=dict(audio=dict(type='Identity'), visual=MLP), fusion=dict(type=fusion))
 
 
 def test_encoders_of_several_widths_suit_a_fusion_that_takes_each():
-    assert build(encoders=dict(audio=dict(type='Identity'), visual=MLP),
-                 fusion=dict(type='ConcatFusion')).fusion.out_dim == 12
+    assert (
+        build(encoders=dict(audio=dict(type='Identity'), visual=MLP), fusion=dict(type='ConcatFusion')).fusion.out_dim
+        == 12
+    )
 
 
 @pytest.mark.parametrize('part', ['data_preprocessor', 'fusion', 'head'])
@@ -52,11 +62,14 @@ def test_a_model_without_encoders_is_refused(encoders):
         build(encoders=encoders)
 
 
-@pytest.mark.parametrize('fusion', [
-    dict(type='MaskedTransformer', num_summary_tokens=-1),  # RuntimeError of torch
-    dict(type='GaussianTemporalPool', num_gaussians=0),  # ZeroDivisionError
-    dict(type='MaskedTransformer', depth='two'),  # TypeError
-])
+@pytest.mark.parametrize(
+    'fusion',
+    [
+        dict(type='MaskedTransformer', num_summary_tokens=-1),  # RuntimeError of torch
+        dict(type='GaussianTemporalPool', num_gaussians=0),  # ZeroDivisionError
+        dict(type='MaskedTransformer', depth='two'),  # TypeError
+    ],
+)
 def test_whatever_a_constructor_fails_at_names_the_part(fusion):
     with pytest.raises(ConfigError, match=r'model\.fusion: '):
         build(fusion=fusion)

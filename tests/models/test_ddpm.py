@@ -23,7 +23,7 @@ def drawn():
         model.noise_predictor.register_forward_pre_hook(lambda module, args: calls.append(args))
         rng = torch.Generator().manual_seed(seed)
         model.loss(torch.zeros(count, 3), torch.zeros(count, 2), generator=rng)
-        (x_t, t, _), = calls
+        ((x_t, t, _),) = calls
         return t, x_t
 
     return draw

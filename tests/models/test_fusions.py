@@ -96,7 +96,7 @@ def test_gaussian_weights_by_hand():
     time = (np.arange(3) + 0.5) / 3
     for k, (centre, raw) in enumerate([(0.1, 0.5), (0.6, 1.0)]):
         sigma = np.log1p(np.exp(raw))
-        expected = np.exp(-(time - centre) ** 2 / (2 * sigma ** 2))
+        expected = np.exp(-((time - centre) ** 2) / (2 * sigma**2))
         np.testing.assert_allclose(array(weights[0, k]), [*(expected / expected.sum()), 0], rtol=1e-5)
 
 
@@ -119,8 +119,9 @@ def test_a_gate_weighs_the_modalities_channel_by_channel(tokens, masks):
     means = np.stack([array(tokens[m]).mean(1) for m in ('audio', 'visual')], axis=1)  # (B, 2, 4)
     hidden = np.maximum(linear(means.reshape(2, 8), fusion.gate[0]), 0)
     gate = np.exp(linear(hidden, fusion.gate[2]).reshape(2, 2, 4))
-    np.testing.assert_allclose(array(fusion(tokens, masks)), (gate / gate.sum(1, keepdims=True) * means).sum(1),
-                               rtol=1e-5)
+    np.testing.assert_allclose(
+        array(fusion(tokens, masks)), (gate / gate.sum(1, keepdims=True) * means).sum(1), rtol=1e-5
+    )
 
 
 def test_perceiver_layer_by_hand(tokens, masks):
@@ -147,8 +148,9 @@ def test_tied_perceiver_layers_share_all_but_the_first_cross_attention():
 def test_hip_chunks_hold_the_real_steps_in_order():
     x = torch.arange(7.0).reshape(1, 7, 1).expand(3, 7, 1)
     chunks, valid = _cut(x, torch.tensor([7, 4, 1]), 2)
-    assert [[c[v].flatten().tolist() for c, v in zip(*row, strict=True)] for row in zip(chunks, valid, strict=True)
-            ] == [[[0, 1, 2], [3, 4, 5, 6]], [[0, 1], [2, 3]], [[], [0]]]
+    assert [
+        [c[v].flatten().tolist() for c, v in zip(*row, strict=True)] for row in zip(chunks, valid, strict=True)
+    ] == [[[0, 1, 2], [3, 4, 5, 6]], [[0, 1], [2, 3]], [[], [0]]]
 
 
 def test_hip_mixes_modalities_on_the_last_level_only(tokens, masks):
@@ -166,8 +168,9 @@ def test_hip_with_squared_relu_by_hand():
     fusion = HierarchicalLatents(4, num_latents=(2, 2, 3), activation='squared_relu', **SMALL)
     for mlp in (fusion.cross_layers[1].mlp, fusion.self_layers[2][0].mlp):
         x = torch.randn(2, 3, 4)
-        np.testing.assert_allclose(array(mlp(x)), linear(np.maximum(linear(array(x), mlp.fc1), 0) ** 2, mlp.fc2),
-                                   rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            array(mlp(x)), linear(np.maximum(linear(array(x), mlp.fc1), 0) ** 2, mlp.fc2), rtol=1e-4, atol=1e-6
+        )
 
 
 def test_hip_levels_that_do_not_fit_are_refused():

@@ -11,10 +11,18 @@ from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.hooks import PhaseHook
 from avzoo.registry import DATASETS, MODELS
 
-UCF = dict(feature_dims=dict(audio=128, visual=4096), seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=48,
-           embedding_dim=300)
-SMALL_GAN = ('model.generator.noise_dim=4', 'model.generator.generator_hidden=8', 'model.generator.critic_hidden=8',
-             'model.generator.n_critic=2')
+UCF = dict(
+    feature_dims=dict(audio=128, visual=4096),
+    seconds_per_step=dict(audio=0.96, visual=0.64),
+    num_classes=48,
+    embedding_dim=300,
+)
+SMALL_GAN = (
+    'model.generator.noise_dim=4',
+    'model.generator.generator_hidden=8',
+    'model.generator.critic_hidden=8',
+    'model.generator.n_critic=2',
+)
 
 
 def build(config_dir, name):
@@ -26,19 +34,36 @@ def count(part) -> int:
     return sum(p.numel() for p in part.parameters())
 
 
-@pytest.mark.parametrize(('name', 'total', 'parts'), [
-    ('protogan', 11_951_473, {'head': 2_200_304, 'generator.synthesizer': 5_162_112, 'generator.critic': 2_425_857,
-                              'generator.condition_net': 2_163_200}),
-    ('tsl', 3_103_009, {'projector': 2_318_724, 'head': 14_448, 'generator.synthesizer': 461_612,
-                        'generator.critic': 308_225}),
-    ('avdiff', 5_714_844, {'generator': 55_104}),
-    ('avdiff-full', 5_714_844, {}), ('avdiff-cross', 5_714_844, {}), ('avdiff-self', 5_714_844, {}),
-    ('avdiff-alternate', 5_714_844, {}),
-    ('avdiff-wgan', 5_738_141, {'generator.synthesizer': 54_976, 'generator.critic': 23_425}),
-    ('avdiff-nogen', 5_714_844 - 55_104, {}),
-    ('avdiff-audio', 3_352_028, {}), ('avdiff-visual', 5_383_644, {}),
-    ('avdiff-avprot', 6_217_116, {'generator': 557_376}),
-])
+@pytest.mark.parametrize(
+    ('name', 'total', 'parts'),
+    [
+        (
+            'protogan',
+            11_951_473,
+            {
+                'head': 2_200_304,
+                'generator.synthesizer': 5_162_112,
+                'generator.critic': 2_425_857,
+                'generator.condition_net': 2_163_200,
+            },
+        ),
+        (
+            'tsl',
+            3_103_009,
+            {'projector': 2_318_724, 'head': 14_448, 'generator.synthesizer': 461_612, 'generator.critic': 308_225},
+        ),
+        ('avdiff', 5_714_844, {'generator': 55_104}),
+        ('avdiff-full', 5_714_844, {}),
+        ('avdiff-cross', 5_714_844, {}),
+        ('avdiff-self', 5_714_844, {}),
+        ('avdiff-alternate', 5_714_844, {}),
+        ('avdiff-wgan', 5_738_141, {'generator.synthesizer': 54_976, 'generator.critic': 23_425}),
+        ('avdiff-nogen', 5_714_844 - 55_104, {}),
+        ('avdiff-audio', 3_352_028, {}),
+        ('avdiff-visual', 5_383_644, {}),
+        ('avdiff-avprot', 6_217_116, {'generator': 557_376}),
+    ],
+)
 def test_parameter_counts_on_ucf(repo_dir, name, total, parts):
     model = build(repo_dir / 'configs', name)
     assert {part: count(model.get_submodule(part)) for part in parts} == parts
@@ -47,9 +72,17 @@ def test_parameter_counts_on_ucf(repo_dir, name, total, parts):
 
 def test_an_ablation_differs_from_avdiff_in_one_part(repo_dir):
     folder = repo_dir / 'configs' / 'avdiff'
-    parts = {'full': {'fusion'}, 'cross': {'fusion'}, 'self': {'fusion'}, 'alternate': {'fusion'},
-             'wgan': {'generator'}, 'nogen': {'generator', 'conditioner'}, 'avprot': {'conditioner'},
-             'audio': {'encoders', 'embedding', 'fusion'}, 'visual': {'encoders', 'embedding', 'fusion'}}
+    parts = {
+        'full': {'fusion'},
+        'cross': {'fusion'},
+        'self': {'fusion'},
+        'alternate': {'fusion'},
+        'wgan': {'generator'},
+        'nogen': {'generator', 'conditioner'},
+        'avprot': {'conditioner'},
+        'audio': {'encoders', 'embedding', 'fusion'},
+        'visual': {'encoders', 'embedding', 'fusion'},
+    }
     for dataset in ('ucf', 'activitynet', 'vgg', 'synth'):
         main = load_config(folder / f'avdiff_{dataset}_5shot.py')
         for variant, expected in parts.items():

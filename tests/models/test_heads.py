@@ -31,10 +31,12 @@ def test_tcaf_losses_by_hand():
     w, o = array(WORDS)[labels], array(theta_o)
     theta_w = dense(w, head.w_proj)
     assert losses['loss_ce'].item() == pytest.approx(
-        cross_entropy(o @ dense(array(WORDS), head.w_proj).T, labels), rel=1e-5)
+        cross_entropy(o @ dense(array(WORDS), head.w_proj).T, labels), rel=1e-5
+    )
     assert losses['loss_reg'].item() == pytest.approx(mse(o, theta_w), rel=1e-5)
     assert losses['loss_rec'].item() == pytest.approx(
-        mse(w, dense(o, head.d_o.net)) + mse(w, dense(theta_w, head.d_w)), rel=1e-5)
+        mse(w, dense(o, head.d_o.net)) + mse(w, dense(theta_w, head.d_w)), rel=1e-5
+    )
 
 
 def test_tcaf_scores_are_minus_distances():
@@ -49,6 +51,7 @@ def test_tcaf_scores_are_minus_distances():
 def triplet(anchor, positive, negative, margin=1.0):
     def distance(a, b):
         return np.linalg.norm(a - b + 1e-6, axis=1)
+
     return float(np.maximum(distance(anchor, positive) - distance(anchor, negative) + margin, 0).mean())
 
 
@@ -66,10 +69,18 @@ def test_avca_losses_by_hand():
     l_w = triplet(t_w, v, v[n]) + triplet(t_w, a, a[n]) + triplet(a, t_w, t_w[n]) + triplet(v, t_w, t_w[n])
     l_ct = triplet(r_w, r_v, r_v[n]) + triplet(r_w, r_a, r_a[n])
     l_t = triplet(a, t_w, a[n]) + triplet(v, t_w, v[n]) + triplet(t_w, a, t_w[n]) + triplet(t_w, v, t_w[n])
-    l_reg = (mse(dense(v, head.rec['visual']), array(phi['visual'][:, 0])) + mse(v, t_w)
-             + mse(dense(a, head.rec['audio']), array(phi['audio'][:, 0])) + mse(a, t_w))
-    expected = dict(loss_ce=cross_entropy(linear(v, head.classifier.fc), labels), loss_triplet=l_w + l_ct + l_t,
-                    loss_rec=mse(w, r_v) + mse(w, r_a) + mse(w, r_w), loss_reg=l_reg)
+    l_reg = (
+        mse(dense(v, head.rec['visual']), array(phi['visual'][:, 0]))
+        + mse(v, t_w)
+        + mse(dense(a, head.rec['audio']), array(phi['audio'][:, 0]))
+        + mse(a, t_w)
+    )
+    expected = dict(
+        loss_ce=cross_entropy(linear(v, head.classifier.fc), labels),
+        loss_triplet=l_w + l_ct + l_t,
+        loss_rec=mse(w, r_v) + mse(w, r_a) + mse(w, r_w),
+        loss_reg=l_reg,
+    )
     assert {k: x.item() for k, x in losses.items()} == pytest.approx(expected, rel=1e-5)
 
 
@@ -83,8 +94,10 @@ def test_negatives_are_of_another_class_and_vary():
 
 def test_avca_has_no_triplets_in_a_batch_of_one_class():
     head = fitted(TripletAuxHead(4, 4, dict(audio=5, visual=5), num_readouts=2, embedding_dim=3))
-    context = dict(encoded={m: torch.rand(3, 1, 5) for m in ('audio', 'visual')},
-                   masks={m: torch.ones(3, 1, dtype=torch.bool) for m in ('audio', 'visual')})
+    context = dict(
+        encoded={m: torch.rand(3, 1, 5) for m in ('audio', 'visual')},
+        masks={m: torch.ones(3, 1, dtype=torch.bool) for m in ('audio', 'visual')},
+    )
     assert head.loss(torch.rand(3, 2, 4), torch.tensor([2, 2, 2]), context)['loss_triplet'] == 0
 
 
@@ -105,7 +118,8 @@ def test_readouts_become_one_decision_by_logits_or_by_probabilities():
     np.testing.assert_allclose(array(probability.scores(c_o)), softmax.mean(1), rtol=1e-5)
     assert logits.loss(c_o, labels)['loss_ce'].item() == pytest.approx(cross_entropy(each.mean(1), labels), rel=1e-5)
     assert probability.loss(c_o, labels)['loss_ce'].item() == pytest.approx(
-        np.mean([cross_entropy(each[:, r], labels) for r in range(2)]), rel=1e-5)
+        np.mean([cross_entropy(each[:, r], labels) for r in range(2)]), rel=1e-5
+    )
 
 
 MASK = torch.tensor([[True, True, False], [True, False, False]])  # Two readouts of the first video count, one of the
@@ -128,7 +142,7 @@ def test_a_readout_that_does_not_count_enters_neither_loss_nor_scores(readout):
         losses.append(-np.log(mean[label]) if by_logits else -np.log(softmax[:, label]).mean())
     assert loss.item() == pytest.approx(np.mean(losses), rel=1e-5)
     np.testing.assert_allclose(array(scores), want, rtol=1e-5)
-    gradient, = torch.autograd.grad(loss, c_o)
+    (gradient,) = torch.autograd.grad(loss, c_o)
     assert not gradient[~MASK].any() and gradient[MASK].any(1).all()
 
 

@@ -15,7 +15,8 @@ PARTS = [(kind, name) for kind, names in CASES.items() for name in names]
 ARGUMENTS = [(kind, name, argument) for kind, name in PARTS for argument in CASES[kind][name].others]
 FUSIONS, EMBEDDINGS, ENCODERS, HEADS, PROJECTORS, CONDITIONERS, GENERATORS = (
     [name for kind, name in PARTS if kind == wanted]
-    for wanted in ('fusion', 'embedding', 'encoder', 'head', 'projector', 'conditioner', 'generator'))
+    for wanted in ('fusion', 'embedding', 'encoder', 'head', 'projector', 'conditioner', 'generator')
+)
 every_part = pytest.mark.parametrize(('kind', 'name'), PARTS)
 
 
@@ -29,7 +30,8 @@ def trainable(part: nn.Module) -> dict[str, nn.Parameter]:
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:
     return len(one) == len(other) and all(
-        a.shape == b.shape and torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        a.shape == b.shape and torch.equal(a, b) for a, b in zip(one, other, strict=True)
+    )
 
 
 def tensors(part: nn.Module) -> list[Tensor]:
@@ -168,7 +170,7 @@ def test_a_generator_samples_by_its_own_random_numbers(name):
 
 def alone(tokens: dict[str, Tensor], row: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return one video without its padding."""
-    cut = {m: x[row:row + 1, :LENGTHS[m][row]] for m, x in tokens.items()}
+    cut = {m: x[row : row + 1, : LENGTHS[m][row]] for m, x in tokens.items()}
     return cut, {m: torch.ones(x.shape[:2], dtype=torch.bool) for m, x in cut.items()}
 
 
@@ -192,7 +194,7 @@ def test_an_encoder_reads_steps_one_by_one(name):
     out = part(tokens['visual'], masks['visual'])
     for row in range(BATCH):
         x, mask = (part_of['visual'] for part_of in alone(tokens, row))
-        torch.testing.assert_close(out[row, :LENGTHS['visual'][row]], part(x, mask)[0])
+        torch.testing.assert_close(out[row, : LENGTHS['visual'][row]], part(x, mask)[0])
 
 
 @pytest.mark.parametrize('name', EMBEDDINGS)
@@ -202,7 +204,7 @@ def test_an_embedding_does_not_see_the_padding(name):
     out = embed(part, tokens, masks)
     for row in range(BATCH):
         for m, one in embed(part, *alone(tokens, row)).items():
-            torch.testing.assert_close(out[m][row, :LENGTHS[m][row]], one[0])
+            torch.testing.assert_close(out[m][row, : LENGTHS[m][row]], one[0])
 
 
 @pytest.mark.parametrize('name', HEADS)

@@ -70,8 +70,11 @@ def test_only_the_modalities_of_the_model_count(base_set):
 def test_pooling_comes_after_the_scale_and_before_the_norm():
     x = torch.tensor([[[3.0, 0.0], [0.0, 5.0], [9.0, 9.0]]])
     batch = dict(features=dict(audio=dict(x=x, lengths=torch.tensor([2]), starts=torch.tensor([4]))))
-    for norm, expected in [(None, [0.3, 0.5]), ('l2_feature', [3 / 34**0.5, 5 / 34**0.5]),
-                           ('l2_time', [3 / 34**0.5, 5 / 34**0.5])]:
+    for norm, expected in [
+        (None, [0.3, 0.5]),
+        ('l2_feature', [3 / 34**0.5, 5 / 34**0.5]),
+        ('l2_time', [3 / 34**0.5, 5 / 34**0.5]),
+    ]:
         preprocessor = AVPreprocessor(SECONDS, scale=dict(audio=5.0), norm=dict(audio=norm), pool_time=True)
         pooled, mask, seconds = preprocessor(batch)['inputs']['audio']
         torch.testing.assert_close(pooled, torch.tensor([[expected]]))

@@ -10,29 +10,40 @@ from avzoo.utils.errors import ConfigError
 from tests.models.part_cases import BATCH, CASES, CLASSES, MODALITIES, SECONDS, WIDTH, WORDS
 from tests.models.part_runs import LABELS, dataset, sequences
 
-DATA = dict(feature_dims=dict.fromkeys(MODALITIES, WIDTH), seconds_per_step=SECONDS, num_classes=CLASSES,
-            embedding_dim=WORDS)
+DATA = dict(
+    feature_dims=dict.fromkeys(MODALITIES, WIDTH), seconds_per_step=SECONDS, num_classes=CLASSES, embedding_dim=WORDS
+)
 # How many readouts a fusion of two modalities gives; None: it varies. All others give one.
 READOUTS = {'BottleneckFusion': 2, 'PairAttention': 2, 'SegmentConcat': None}
 SMALL = dict(hidden_dim=8, out_dim=10)
-HEADS = {**{name: dict(type=name, **CASES['head'][name].args) for name in CASES['head']},
-         'ProjectedHead of TripletAuxHead': dict(type='ProjectedHead', projector=dict(type='MLP', **SMALL),
-                                                 head=dict(type='TripletAuxHead'))}
+HEADS = {
+    **{name: dict(type=name, **CASES['head'][name].args) for name in CASES['head']},
+    'ProjectedHead of TripletAuxHead': dict(
+        type='ProjectedHead', projector=dict(type='MLP', **SMALL), head=dict(type='TripletAuxHead')
+    ),
+}
 PROJECTORS = {'MLP': dict(type='MLP', **SMALL), 'ReadoutMLPs': dict(type='ReadoutMLPs', **SMALL), 'none': None}
 GENERATORS = {name: dict(type=name, **CASES['generator'][name].args) for name in CASES['generator']} | {'none': None}
 COMBINATIONS = [
     (fusion, projector, head, generator, conditioner)
     for fusion, projector, head, generator in itertools.product(CASES['fusion'], PROJECTORS, HEADS, GENERATORS)
-    for conditioner in (['none'] if generator == 'none' else CASES['conditioner'])]
+    for conditioner in (['none'] if generator == 'none' else CASES['conditioner'])
+]
 
 
 def build(fusion, projector='MLP', head='LinearHead', generator='none', conditioner='none', changes=None):
     torch.manual_seed(0)
     cfg = dict(
-        type='AVClassifier', data_info=DATA, data_preprocessor=dict(type='AVPreprocessor'),
+        type='AVClassifier',
+        data_info=DATA,
+        data_preprocessor=dict(type='AVPreprocessor'),
         encoders={m: dict(type='MLP', hidden_dim=8, out_dim=WIDTH) for m in MODALITIES},
-        fusion=dict(type=fusion, **CASES['fusion'][fusion].args), projector=PROJECTORS[projector], head=HEADS[head],
-        generator=GENERATORS[generator], conditioner=None if conditioner == 'none' else dict(type=conditioner))
+        fusion=dict(type=fusion, **CASES['fusion'][fusion].args),
+        projector=PROJECTORS[projector],
+        head=HEADS[head],
+        generator=GENERATORS[generator],
+        conditioner=None if conditioner == 'none' else dict(type=conditioner),
+    )
     model = MODELS.build(cfg | (changes or {}))
     model.fit(dataset())
     return model
@@ -55,8 +66,11 @@ def test_parts_work_together_or_are_refused_when_built(fusion, projector, head, 
             build(fusion, projector, head, generator, conditioner)
         return
     model = build(fusion, projector, head, generator, conditioner).train()
-    losses = {f'{name} {novel}': value for novel in (False, True)
-              for name, value in model.loss(batch(), LABELS, novel=novel).items()}
+    losses = {
+        f'{name} {novel}': value
+        for novel in (False, True)
+        for name, value in model.loss(batch(), LABELS, novel=novel).items()
+    }
     assert ('loss_synthetic True' in losses) == (generator != 'none')
     assert all(value.isfinite() for value in losses.values())
     sum(value for name, value in losses.items() if name.startswith('loss')).backward()
@@ -119,8 +133,9 @@ def test_a_projected_head_takes_one_feature_at_a_time():
 
 
 def test_late_streams_get_a_projector_each_and_average_their_logits():
-    model = build('GaussianTemporalPool', 'ReadoutMLPs', changes=dict(
-        fusion=dict(type='GaussianTemporalPool', late=True))).eval()
+    model = build(
+        'GaussianTemporalPool', 'ReadoutMLPs', changes=dict(fusion=dict(type='GaussianTemporalPool', late=True))
+    ).eval()
     c_o = model.extract_feat(batch())
     assert len(model.projector.mlps) == c_o.shape[1] == 2
     torch.testing.assert_close(model.head.scores(c_o), model.head.fc(c_o).mean(1).softmax(-1))

@@ -14,8 +14,10 @@ def tokens(audio=(4, 2), visual=(6, 3)):
     """Two videos whose tokens carry their step number."""
     steps = {'audio': max(audio), 'visual': max(visual)}
     x = {m: torch.arange(float(t)).view(1, t, 1).expand(2, t, DIMS[m]).clone() for m, t in steps.items()}
-    masks = {m: torch.arange(steps[m]) < torch.tensor(lengths).unsqueeze(1)
-             for m, lengths in (('audio', audio), ('visual', visual))}
+    masks = {
+        m: torch.arange(steps[m]) < torch.tensor(lengths).unsqueeze(1)
+        for m, lengths in (('audio', audio), ('visual', visual))
+    }
     return {m: x[m] * masks[m].unsqueeze(-1) for m in x}, masks
 
 
@@ -56,8 +58,11 @@ def test_an_unknown_leading_modality_is_refused():
 
 def projected_head() -> ProjectedHead:
     torch.manual_seed(0)
-    return ProjectedHead(dict(in_dim=5, num_classes=3), head=dict(type='LinearHead'),
-                         projector=dict(type='MLP', hidden_dim=8, out_dim=4, dropout=0.0))
+    return ProjectedHead(
+        dict(in_dim=5, num_classes=3),
+        head=dict(type='LinearHead'),
+        projector=dict(type='MLP', hidden_dim=8, out_dim=4, dropout=0.0),
+    )
 
 
 def test_synthetic_features_leave_the_statistics_of_real_ones_alone():

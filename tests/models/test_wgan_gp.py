@@ -73,10 +73,10 @@ def test_one_critic_step_minimises_the_objective_of_the_wasserstein_gan():
     between = (alpha * x + (1 - alpha) * fake).requires_grad_()
     reference.critic.requires_grad_(True)
     score = lambda t: reference.critic(torch.cat([t, condition], 1))  # noqa: E731
-    gradient, = torch.autograd.grad(score(between).sum(), between, create_graph=True)
+    (gradient,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
     loss = score(fake).mean() - score(x).mean() + 10 * ((gradient.norm(dim=1) - 1) ** 2).mean()
     weight = reference.critic[0].weight
-    slope, = torch.autograd.grad(loss, weight)
+    (slope,) = torch.autograd.grad(loss, weight)
     moved = gan.critic[0].weight - weight.detach()
     assert torch.equal(moved.sign(), -slope.sign())
 
@@ -172,8 +172,11 @@ def test_moments_follow_the_parameters():
     gan = make()
     update(gan)
     gan.double()
-    assert all(entry['exp_avg'].dtype == torch.float64
-               for state in gan.get_extra_state().values() for entry in state['state'].values())
+    assert all(
+        entry['exp_avg'].dtype == torch.float64
+        for state in gan.get_extra_state().values()
+        for entry in state['state'].values()
+    )
 
 
 def _train_on_a_rank(rank, folder):
@@ -181,8 +184,12 @@ def _train_on_a_rank(rank, folder):
     gan = make(cls_weight=1.0)
     for step in range(2):
         source = torch.Generator().manual_seed(10 * step + rank)  # Each rank has data and noise of its own.
-        gan.update(torch.rand(4, DIM, generator=source), torch.randn(4, COND, generator=source),
-                   lambda x: x.square().mean(), generator=source)
+        gan.update(
+            torch.rand(4, DIM, generator=source),
+            torch.randn(4, COND, generator=source),
+            lambda x: x.square().mean(),
+            generator=source,
+        )
     torch.save(values(gan), folder / f'rank{rank}.pth')
     torch.distributed.destroy_process_group()
 
@@ -238,8 +245,9 @@ def test_the_cosine_term_draws_features_to_their_condition():
     plain = WGANGP(DIM, DIM, noise_dim=4, generator_hidden=7, critic_hidden=6, n_critic=0)
     without = plain.update(x, prototype, no_classifier, generator=torch.Generator().manual_seed(3))
     cosine = (fake * prototype).sum(1) / (fake.norm(dim=1) * prototype.norm(dim=1))
-    torch.testing.assert_close(objective['generator_objective'] - without['generator_objective'],
-                               0.5 * (1 - cosine).mean())
+    torch.testing.assert_close(
+        objective['generator_objective'] - without['generator_objective'], 0.5 * (1 - cosine).mean()
+    )
 
 
 def test_a_condition_of_another_width_than_the_features_is_refused_by_the_cosine_term():

@@ -27,8 +27,10 @@ def finish(one, hm, *, tests=3, references=None):
     state.tests = {str(draw): {} for draw in range(tests)}
     state.write()
     aggregate = dict(B=hm + 1, N=hm - 1, HM=hm, FSL=hm + 5, AUSUC=hm, HM_mean=hm, ci95=2.0, num_draws=3)
-    (one.work_dir / 'results.json').write_text(json.dumps(dict(
-        method='x', dataset='synth', aggregate=aggregate, references=references or {})), encoding='utf-8')
+    (one.work_dir / 'results.json').write_text(
+        json.dumps(dict(method='x', dataset='synth', aggregate=aggregate, references=references or {})),
+        encoding='utf-8',
+    )
 
 
 def plan(tmp_path, table=4, dataset='ucf', shots=(5,), seeds=(0, 1), options=()):
@@ -48,10 +50,18 @@ def test_tables_share_the_runs_that_they_have_in_common(tmp_path):
 
 def test_a_run_is_started_by_the_training_tool_so_that_it_goes_on(tmp_path, repo_dir):
     one = plan(tmp_path, options=('data_root=data/x',))[0]
-    assert one.command == [sys.executable, str(repo_dir / 'tools/train.py'),
-                           str(repo_dir / 'configs/avdiff/avdiff-wgan_ucf_5shot.py'), '--work-dir',
-                           str(tmp_path / 'avdiff-wgan_ucf_5shot' / 'seed0'), '--seed', '0', '--resume',
-                           '--cfg-options', 'data_root=data/x']
+    assert one.command == [
+        sys.executable,
+        str(repo_dir / 'tools/train.py'),
+        str(repo_dir / 'configs/avdiff/avdiff-wgan_ucf_5shot.py'),
+        '--work-dir',
+        str(tmp_path / 'avdiff-wgan_ucf_5shot' / 'seed0'),
+        '--seed',
+        '0',
+        '--resume',
+        '--cfg-options',
+        'data_root=data/x',
+    ]
 
 
 def test_a_run_is_finished_when_all_draws_are_tested(tmp_path):
@@ -74,9 +84,12 @@ def test_the_table_gives_mean_interval_paper_and_what_was_not_run(tmp_path):
     rows = {row: [one for one in runs if one.row == row] for row in TABLES[4]}
     for one, hm in zip(rows['avdiff-wgan'], (50.0, 52.0), strict=True):
         finish(one, hm)
-    finish(rows['avdiff'][0], 60.0, references={'nearest_class_mean': dict(aggregate=dict(
-        B=41.0, N=39.0, HM=40.0, FSL=30.0, ci95=1.5))})
-    table, = gather(runs)
+    finish(
+        rows['avdiff'][0],
+        60.0,
+        references={'nearest_class_mean': dict(aggregate=dict(B=41.0, N=39.0, HM=40.0, FSL=30.0, ci95=1.5))},
+    )
+    (table,) = gather(runs)
     wgan, nogen, avdiff, reference = table['rows']
     assert wgan['mean']['HM'] == 51.0 and wgan['ci95']['HM'] == pytest.approx(12.706, abs=1e-3)
     assert wgan['paper'] == dict(B=83.79, N=36.20, HM=50.56, FSL=37.33) and wgan['draws_ci95'] == 2.0
@@ -123,35 +136,45 @@ def test_only_missing_runs_are_run_and_a_failure_does_not_stop_the_others(tool, 
     assert tool.main(arguments) == 1
     out = capsys.readouterr()
     assert ran == ['avdiff-nogen', 'avdiff'] and '1 of 2 runs failed: avdiff-nogen_ucf_5shot (seed 0)' in out.err
-    assert {row['name']: row['mean'].get('HM') for row in json.loads((tmp_path / 'table4.json').read_text())
-            ['tables'][0]['rows']} == {'avdiff-wgan_ucf_5shot': 50.0, 'avdiff-nogen_ucf_5shot': None,
-                                       'avdiff_ucf_5shot': 60.0}
+    assert {
+        row['name']: row['mean'].get('HM')
+        for row in json.loads((tmp_path / 'table4.json').read_text())['tables'][0]['rows']
+    } == {'avdiff-wgan_ucf_5shot': 50.0, 'avdiff-nogen_ucf_5shot': None, 'avdiff_ucf_5shot': 60.0}
     assert '| AV-GAN | 51.00 |' in (tmp_path / 'table4.md').read_text()
     assert tool.main([*arguments, '--gather']) == 0 and len(ran) == 2
 
 
 def test_a_run_that_was_carried_out_counts_as_finished(tmp_path, tiny_store):
-    options = (f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_size=8', 'curriculum.num_draws=1',
-               'train_dataloader.batch_sampler.num_batches=1', 'curriculum.base.max_epochs=1',
-               'curriculum.full.max_epochs=1', *SMALL_AVDIFF)
-    one, = [one for one in plan(tmp_path, 2, 'custom', seeds=(0,), options=options) if one.row == 'avdiff']
+    options = (
+        f'data_root={tiny_store}',
+        'num_shots=2',
+        'train_dataloader.batch_size=8',
+        'curriculum.num_draws=1',
+        'train_dataloader.batch_sampler.num_batches=1',
+        'curriculum.base.max_epochs=1',
+        'curriculum.full.max_epochs=1',
+        *SMALL_AVDIFF,
+    )
+    (one,) = [one for one in plan(tmp_path, 2, 'custom', seeds=(0,), options=options) if one.row == 'avdiff']
     assert run.run_here(one) and one.status() == 'finished'
-    row, = [row for row in gather([one])[0]['rows'] if row['name'] == one.name]
+    (row,) = [row for row in gather([one])[0]['rows'] if row['name'] == one.name]
     assert row['mean']['HM'] == one.results()['aggregate']['HM']
 
 
 def test_bad_input_is_one_line(tool, tmp_path, capsys):
-    for arguments, message in [(['--table', '4', '--dataset', 'ucf', '--shots', '1'], 'Table 4 is of 5 shots'),
-                               (['--table', '4', '--dataset', 'custom'], 'needs the config avdiff-wgan_custom_5shot'),
-                               (['--table', '4', '--dataset', 'ucf', '--cfg-options', 'data_rot=x'],
-                                "Did you mean 'data_root'")]:
+    for arguments, message in [
+        (['--table', '4', '--dataset', 'ucf', '--shots', '1'], 'Table 4 is of 5 shots'),
+        (['--table', '4', '--dataset', 'custom'], 'needs the config avdiff-wgan_custom_5shot'),
+        (['--table', '4', '--dataset', 'ucf', '--cfg-options', 'data_rot=x'], "Did you mean 'data_root'"),
+    ]:
         assert run_tool(tool.main, [*arguments, '--work-dir', str(tmp_path), '--dry-run']) == 2
         error = capsys.readouterr().err
         assert message in error and error.count('\n') == 1
 
 
-@pytest.mark.parametrize('option, cure', [('num_shots=1', '--shots'), ('randomness.seed=7', '--seeds'),
-                                          ('work_dir=x', '--work-dir')])
+@pytest.mark.parametrize(
+    'option, cure', [('num_shots=1', '--shots'), ('randomness.seed=7', '--seeds'), ('work_dir=x', '--work-dir')]
+)
 def test_options_that_make_a_run_another_one_are_refused(tool, tmp_path, capsys, option, cure):
     arguments = ['--table', '4', '--dataset', 'ucf', '--work-dir', str(tmp_path), '--dry-run', '--cfg-options']
     with pytest.raises(SystemExit) as caught:
@@ -162,9 +185,17 @@ def test_options_that_make_a_run_another_one_are_refused(tool, tmp_path, capsys,
     assert tool.main([*arguments, 'data_root=data/x']) == 0
 
 
-@pytest.mark.parametrize('text', ['{', '{}', '[]', '{"aggregate": {"B": 1, "N": 1, "HM": 1}}',
-                                  '{"aggregate": {"B": 1, "N": 1, "HM": "x", "FSL": 1}}',
-                                  '{"aggregate": {"B": 1, "N": 1, "HM": 1, "FSL": 1}, "references": {"x": {}}}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{',
+        '{}',
+        '[]',
+        '{"aggregate": {"B": 1, "N": 1, "HM": 1}}',
+        '{"aggregate": {"B": 1, "N": 1, "HM": "x", "FSL": 1}}',
+        '{"aggregate": {"B": 1, "N": 1, "HM": 1, "FSL": 1}, "references": {"x": {}}}',
+    ],
+)
 def test_damaged_results_are_named(tmp_path, text):
     one = plan(tmp_path)[0]
     finish(one, 50.0)

@@ -16,5 +16,6 @@ def test_event_files_lie_in_the_folder_of_each_phase_if_asked_for(small_avdiff, 
     assert found == ({'stage1_base', 'stage1_full'} if wanted else set())
     if wanted:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
         path = next((tmp_path / 'w' / 'stage1_full').rglob('events.out.tfevents*'))
         assert {'HM', 'B', 'N', 'FSL'} <= set(EventAccumulator(str(path)).Reload().Tags()['scalars'])

@@ -38,8 +38,11 @@ def built(monkeypatch):
 def flat(node, path=''):
     if not isinstance(node, dict):
         return {path: node}
-    return {key: value for name, child in node.items()
-            for key, value in flat(child, f'{path}.{name}' if path else name).items()}
+    return {
+        key: value
+        for name, child in node.items()
+        for key, value in flat(child, f'{path}.{name}' if path else name).items()
+    }
 
 
 def run(train, repo_dir, *arguments, options=()):
@@ -63,11 +66,15 @@ def test_a_name_of_the_zoo_stands_for_its_config(train, built, monkeypatch, tmp_
     assert built[0]['cfg'].work_dir == 'work_dirs/avdiff_custom_5shot' and built[0]['cfg'].method == 'AV-DIFF'
 
 
-@pytest.mark.parametrize(('config', 'words'), [
-    ('avdif_custom_5shot', "no model 'avdif_custom_5shot'. Did you mean 'avdiff_custom_5shot'"),
-    ('configs/avdif/avdiff_custom_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'"),
-    ('configs/mbt/avdiff_custom_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'"),
-    ('configs/avdiff/avdiff_custm_5shot.py', "Did you mean 'avdiff_custom_5shot'")])
+@pytest.mark.parametrize(
+    ('config', 'words'),
+    [
+        ('avdif_custom_5shot', "no model 'avdif_custom_5shot'. Did you mean 'avdiff_custom_5shot'"),
+        ('configs/avdif/avdiff_custom_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'"),
+        ('configs/mbt/avdiff_custom_5shot.py', "Did you mean 'configs/avdiff/avdiff_custom_5shot.py'"),
+        ('configs/avdiff/avdiff_custm_5shot.py', "Did you mean 'avdiff_custom_5shot'"),
+    ],
+)
 def test_a_wrong_name_or_folder_is_answered_with_the_nearest(train, repo_dir, monkeypatch, config, words):
     monkeypatch.chdir(repo_dir)
     with pytest.raises(ConfigError, match=words):
@@ -109,11 +116,16 @@ def test_work_dir_of_the_config_counts_unless_one_is_given(train, built, repo_di
     assert [call['cfg'].work_dir for call in built] == ['work_dirs/avdiff_custom_5shot', 'runs/a', 'runs/b']
 
 
-@pytest.mark.parametrize(('argument', 'path', 'value'), [
-    (('--amp',), 'optim_wrapper.type', 'AutocastOptimWrapper'), (('--no-validate',), 'curriculum.validate', False),
-    (('--deterministic',), 'randomness.deterministic', True), (('--auto-scale-lr',), 'auto_scale_lr.enable', True),
-    (('--seed', '7'), 'randomness.seed', 7),
-])
+@pytest.mark.parametrize(
+    ('argument', 'path', 'value'),
+    [
+        (('--amp',), 'optim_wrapper.type', 'AutocastOptimWrapper'),
+        (('--no-validate',), 'curriculum.validate', False),
+        (('--deterministic',), 'randomness.deterministic', True),
+        (('--auto-scale-lr',), 'auto_scale_lr.enable', True),
+        (('--seed', '7'), 'randomness.seed', 7),
+    ],
+)
 def test_a_flag_changes_its_setting_and_nothing_else(train, built, repo_dir, argument, path, value):
     run(train, repo_dir)
     run(train, repo_dir, *argument)
@@ -133,8 +145,13 @@ def test_draws_are_run_once_and_in_order(train, built, repo_dir):
     assert built[0]['draws'] == (0, 2)
 
 
-@pytest.mark.parametrize(('arguments', 'words'), [(('--draws', '3'), '--draws 3: the config has draws 0 to 2'),
-                                                  (('--draws', '0', '--stage', '1'), 'only stage 2 has draws')])
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (('--draws', '3'), '--draws 3: the config has draws 0 to 2'),
+        (('--draws', '0', '--stage', '1'), 'only stage 2 has draws'),
+    ],
+)
 def test_impossible_draws_are_refused(train, repo_dir, arguments, words):
     with pytest.raises(ConfigError, match=words):
         train.main([str(repo_dir / CONFIG), *arguments])

@@ -20,45 +20,53 @@ def run_python(code: str) -> str:
 
 
 def test_timm_imports_after_the_operator_shim():
-    code = ('from avzoo.utils import compat\n'
-            'compat.define_torchvision_operators()\n'
-            'compat.define_torchvision_operators()\n'  # a second call must not define the operators again
-            'import gc; gc.collect()\n'
-            'import timm.layers, torch\n'
-            'print(hasattr(torch.ops.torchvision, "nms"))')
+    code = (
+        'from avzoo.utils import compat\n'
+        'compat.define_torchvision_operators()\n'
+        'compat.define_torchvision_operators()\n'  # a second call must not define the operators again
+        'import gc; gc.collect()\n'
+        'import timm.layers, torch\n'
+        'print(hasattr(torch.ops.torchvision, "nms"))'
+    )
     assert run_python(code) == 'True'
 
 
 def test_the_shim_leaves_existing_operators_alone():
-    code = ('import torch\n'
-            'from avzoo.utils import compat\n'
-            'lib = torch.library.Library("torchvision", "DEF")\n'
-            'for name in ("nms", "qnms"):\n'
-            '    lib.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")\n'
-            'compat.define_torchvision_operators()\n'
-            'print(compat._torchvision_library)')
+    code = (
+        'import torch\n'
+        'from avzoo.utils import compat\n'
+        'lib = torch.library.Library("torchvision", "DEF")\n'
+        'for name in ("nms", "qnms"):\n'
+        '    lib.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")\n'
+        'compat.define_torchvision_operators()\n'
+        'print(compat._torchvision_library)'
+    )
     assert run_python(code) == 'None'
 
 
 def test_registry_import_applies_everything():
-    code = ('import os; os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)\n'
-            'import avzoo.registry\n'
-            'import torchvision\n'
-            'from mmengine.config.utils import MODULE2PACKAGE\n'
-            'print(MODULE2PACKAGE["avzoo"], os.environ["CUBLAS_WORKSPACE_CONFIG"])')
+    code = (
+        'import os; os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)\n'
+        'import avzoo.registry\n'
+        'import torchvision\n'
+        'from mmengine.config.utils import MODULE2PACKAGE\n'
+        'print(MODULE2PACKAGE["avzoo"], os.environ["CUBLAS_WORKSPACE_CONFIG"])'
+    )
     assert run_python(code) == 'avzoo :4096:8'
 
 
 def test_mmengine_finds_packages_without_pkg_resources():
-    code = ('import sys; sys.modules["pkg_resources"] = None\n'  # None makes its import fail, as if it were not there
-            'from avzoo.utils import compat\n'
-            'compat._replace_package_utils()\n'
-            'from mmengine.utils import get_installed_path, is_installed\n'
-            'from mmengine.hub import hub\n'
-            'print(is_installed("mmengine"), is_installed("no_such_package"))\n'
-            'hub.install_package("mmengine")\n'  # raises, or starts pip, when it does not see the package
-            'import mmengine, pathlib\n'
-            'print(get_installed_path("mmengine") == str(pathlib.Path(mmengine.__file__).parent))')
+    code = (
+        'import sys; sys.modules["pkg_resources"] = None\n'  # None makes its import fail, as if it were not there
+        'from avzoo.utils import compat\n'
+        'compat._replace_package_utils()\n'
+        'from mmengine.utils import get_installed_path, is_installed\n'
+        'from mmengine.hub import hub\n'
+        'print(is_installed("mmengine"), is_installed("no_such_package"))\n'
+        'hub.install_package("mmengine")\n'  # raises, or starts pip, when it does not see the package
+        'import mmengine, pathlib\n'
+        'print(get_installed_path("mmengine") == str(pathlib.Path(mmengine.__file__).parent))'
+    )
     assert run_python(code) == 'True False\nTrue'
 
 
@@ -77,9 +85,11 @@ def test_a_missing_package_is_named_in_the_error():
 
 
 def test_mmengine_knows_avzoo_after_registration():
-    code = ('import avzoo; avzoo.register_all_modules()\n'
-            'from mmengine.config.utils import MODULE2PACKAGE\n'
-            'print(MODULE2PACKAGE["avzoo"])')
+    code = (
+        'import avzoo; avzoo.register_all_modules()\n'
+        'from mmengine.config.utils import MODULE2PACKAGE\n'
+        'print(MODULE2PACKAGE["avzoo"])'
+    )
     assert run_python(code) == 'avzoo'
 
 

@@ -243,11 +243,19 @@ def test_a_redirect_that_leads_nowhere_or_off_the_web_is_refused(server, home, t
 
 def test_several_processes_share_one_download(server, repo_dir, home):
     server.files['/file.bin'] = CONTENT
-    code = ('import sys; from avzoo.zoo.fetch import fetch\n'
-            "print(fetch('file.bin', [sys.argv[1]], progress=False))")
+    code = "import sys; from avzoo.zoo.fetch import fetch\nprint(fetch('file.bin', [sys.argv[1]], progress=False))"
     command = [sys.executable, '-c', code, f'{server.url}/file.bin']
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repo_dir,
-                             env={**os.environ, 'PYTHONPATH': str(repo_dir)}) for _ in range(4)]
+    runs = [
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=repo_dir,
+            env={**os.environ, 'PYTHONPATH': str(repo_dir)},
+        )
+        for _ in range(4)
+    ]
     answers = [run.communicate(timeout=120) for run in runs]
     assert [out.strip() for out, _ in answers] == [str(home / 'file.bin')] * 4, answers
     assert len(server.requests) == 1 and leftovers(home) == ['file.bin', 'recorded_checksums.json']

@@ -17,6 +17,7 @@ ADDRESS = f'avzoo::tiny/{NAME}.py'
 @pytest.fixture
 def publish(make_zoo, published, monkeypatch):
     """A function that puts a zoo with these weights in use; by default the published ones."""
+
     def make(state=None, meta=None, **entries):
         root = make_zoo(**entries)
         content = read_published(published[0])
@@ -28,8 +29,7 @@ def publish(make_zoo, published, monkeypatch):
     return make
 
 
-@pytest.mark.parametrize('name', [
-    "a': open('canary', 'w'), 'b", '{{$HOME:x}}', '{{{fileDirname}}', '\\{{$HOME:\\"x}}'])
+@pytest.mark.parametrize('name', ["a': open('canary', 'w'), 'b", '{{$HOME:x}}', '{{{fileDirname}}', '\\{{$HOME:\\"x}}'])
 def test_a_name_in_hostile_weights_is_no_code_for_the_hub(publish, tiny_info, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     publish(meta=dict(data_info=dict(tiny_info, feature_dims={name: 6, 'audio': 6, 'visual': 9})))
@@ -50,8 +50,14 @@ def test_a_config_whose_data_is_not_there_yet_is_given_without_its_widths(tiny_i
     assert hub_model('avzoo::avdiff/avdiff_custom_5shot.py', data_info=tiny_info).head.fc.out_features == 11
 
 
-@pytest.mark.parametrize('change', [lambda s: s.pop('head.fc.bias'), lambda s: s.update(alien=torch.zeros(1)),
-                                    lambda s: s.update({'head.fc.bias': torch.zeros(3)})])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda s: s.pop('head.fc.bias'),
+        lambda s: s.update(alien=torch.zeros(1)),
+        lambda s: s.update({'head.fc.bias': torch.zeros(3)}),
+    ],
+)
 def test_weights_that_do_not_fit_are_an_error_not_a_warning(publish, published, change):
     state = dict(published[1].state_dict())
     change(state)
@@ -68,7 +74,9 @@ def test_weights_of_other_widths_than_the_benchmarks_are_an_error(publish):
 
 def test_the_config_is_the_one_of_the_index(repo_dir):
     from avzoo.config.load import load_config
+
     cfg = get_config('avzoo::avdiff/avdiff_synth_5shot.py')
     del cfg.model['data_info']
     assert cfg.pretty_text.replace('[', '(').replace(']', ')') == load_config(
-        repo_dir / 'configs/avdiff/avdiff_synth_5shot.py').pretty_text.replace('[', '(').replace(']', ')')
+        repo_dir / 'configs/avdiff/avdiff_synth_5shot.py'
+    ).pretty_text.replace('[', '(').replace(']', ')')

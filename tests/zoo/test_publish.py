@@ -25,6 +25,7 @@ def test_the_right_weights_are_published_under_a_name_of_the_zoo(shipped, tmp_pa
 
 def test_a_model_of_one_modality_is_published_under_its_name(tmp_path, shipped):
     from avzoo.zoo.build import build_model, config_of
+
     cfg, meta = config_of('avdiff-audio_synth_5shot'), read_published(shipped)['meta']
     info = dict(meta['data_info'], feature_dims=dict(audio=64), seconds_per_step=dict(audio=0.96))
     meta = dict(meta, data_info=info, config=cfg.to_dict())
@@ -32,11 +33,15 @@ def test_a_model_of_one_modality_is_published_under_its_name(tmp_path, shipped):
     assert publish_checkpoint(path, tmp_path / 'out', name='avdiff-audio_synth_5shot').is_file()
 
 
-@pytest.mark.parametrize(('name', 'message'), [
-    ('avdiff_ucf_5shot', 'embedding_dim is 64, that of avdiff_ucf_5shot 300'),
-    ('avdiff_synth_10shot', 'num_shots is 5, that of avdiff_synth_10shot 10'),
-    ('avdiff-cross_synth_5shot', "model.fusion.pattern was 'hybrid' and is now 'cross'"),
-    ('attention_fusion_synth_5shot', 'data_preprocessor.pool_time was False and is now True')])
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('avdiff_ucf_5shot', 'embedding_dim is 64, that of avdiff_ucf_5shot 300'),
+        ('avdiff_synth_10shot', 'num_shots is 5, that of avdiff_synth_10shot 10'),
+        ('avdiff-cross_synth_5shot', "model.fusion.pattern was 'hybrid' and is now 'cross'"),
+        ('attention_fusion_synth_5shot', 'data_preprocessor.pool_time was False and is now True'),
+    ],
+)
 def test_weights_of_another_model_are_not_published_under_its_name(shipped, tmp_path, name, message):
     with pytest.raises(CheckpointError, match=message):
         publish_checkpoint(shipped, tmp_path, name=name)
@@ -47,32 +52,47 @@ def test_weights_that_do_not_fit_the_named_config_are_refused_where_they_bring_n
     make_zoo()
     content = read_published(published[0])
     content['state_dict']['alien'] = torch.zeros(1)
-    path = write_published(tmp_path / 'odd.safetensors', content['state_dict'],
-                           content['meta'] | dict(config={}, num_shots=5))
+    path = write_published(
+        tmp_path / 'odd.safetensors', content['state_dict'], content['meta'] | dict(config={}, num_shots=5)
+    )
     with pytest.raises(CheckpointError, match='1 not in the model: alien'):
         publish_checkpoint(path, tmp_path / 'out', name='tiny_custom_5shot')
 
 
 def test_a_checkpoint_without_calibration_is_refused(published, tmp_path, tiny_info):
     state = {key: value for key, value in published[1].state_dict().items() if key != 'gamma'}
-    save_checkpoint(tmp_path / 'last.pth', dict(state_dict=state, meta=dict(
-        format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 11, data_info=tiny_info)))
+    save_checkpoint(
+        tmp_path / 'last.pth',
+        dict(
+            state_dict=state,
+            meta=dict(format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 11, data_info=tiny_info),
+        ),
+    )
     with pytest.raises(CheckpointError, match=r'holds no calibration \(gamma\)'):
         publish_checkpoint(tmp_path / 'last.pth', tmp_path / 'mine.safetensors')
 
 
 def test_absolute_paths_are_dropped_wherever_they_stand():
     config = dict(
-        data_root='/home/me/data/ucf_fsl', work_dir='run', model=dict(init_cfg=dict(checkpoint='C:\\me\\x.pth'), a=1),
+        data_root='/home/me/data/ucf_fsl',
+        work_dir='run',
+        model=dict(init_cfg=dict(checkpoint='C:\\me\\x.pth'), a=1),
         loader=[dict(support='/tmp/avzoo-adapt-1/support', data_root='/home/me/data/mine', ids=['a/b', '/home/me/c'])],
-        log='file:///home/me/log', home='~/x', relative='data/x')
+        log='file:///home/me/log',
+        home='~/x',
+        relative='data/x',
+    )
     assert portable_config(config) == dict(
-        data_root='ucf_fsl', model=dict(init_cfg={}, a=1), loader=[dict(data_root='mine', ids=['a/b'])],
-        relative='data/x')
+        data_root='ucf_fsl',
+        model=dict(init_cfg={}, a=1),
+        loader=[dict(data_root='mine', ids=['a/b'])],
+        relative='data/x',
+    )
 
 
-@pytest.mark.parametrize('text', [
-    'a={[]:1}', 'a=' + '-' * 100_000 + '1', 'a=' + '[' * 100_000, 'a={**{}}', 'a=b', 'a=1+[]'])
+@pytest.mark.parametrize(
+    'text', ['a={[]:1}', 'a=' + '-' * 100_000 + '1', 'a=' + '[' * 100_000, 'a={**{}}', 'a=b', 'a=1+[]']
+)
 def test_a_config_text_that_is_no_plain_values_is_one_clear_error(text):
     with pytest.raises(CheckpointError, match=r'inside here holds more than plain values and was not run: \w+'):
         parse_config_text(text, 'here')

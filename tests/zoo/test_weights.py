@@ -76,9 +76,15 @@ def test_weights_inside_the_zoo_need_no_network(make_zoo, published, monkeypatch
     assert resolve_checkpoint(NAME) == root / 'weights' / 'w.safetensors'
 
 
-@pytest.mark.parametrize(('name', 'message'), [
-    ('tiny_costum_5shot', "Did you mean 'tiny_custom_5shot'"), (NAME, 'No weights of'),
-    ('no/such/file.pth', 'There is no checkpoint'), ('.', 'is a folder')])
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('tiny_costum_5shot', "Did you mean 'tiny_custom_5shot'"),
+        (NAME, 'No weights of'),
+        ('no/such/file.pth', 'There is no checkpoint'),
+        ('.', 'is a folder'),
+    ],
+)
 def test_what_cannot_be_resolved_is_explained(make_zoo, name, message):
     make_zoo()
     with pytest.raises(CheckpointError, match=message):
@@ -127,15 +133,20 @@ def test_weights_that_are_not_those_of_their_json_are_refused(published, tmp_pat
 
 def test_safetensors_of_other_people_are_refused(tmp_path):
     from safetensors.torch import save_file
+
     save_file(dict(x=torch.zeros(2)), tmp_path / 'x.safetensors')
     with pytest.raises(CheckpointError, match='not of a model of avzoo'):
         read_published(tmp_path / 'x.safetensors')
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (lambda s: s.pop('head.fc.bias'), '1 missing: head.fc.bias'),
-    (lambda s: s.update(alien=torch.zeros(1)), '1 not in the model: alien'),
-    (lambda s: s.update({'head.fc.bias': torch.zeros(3)}), r'1 of another shape: head.fc.bias \(3,\)')])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda s: s.pop('head.fc.bias'), '1 missing: head.fc.bias'),
+        (lambda s: s.update(alien=torch.zeros(1)), '1 not in the model: alien'),
+        (lambda s: s.update({'head.fc.bias': torch.zeros(3)}), r'1 of another shape: head.fc.bias \(3,\)'),
+    ],
+)
 def test_missing_extra_and_misshapen_keys_are_one_error_each(published, tmp_path, make_zoo, change, message):
     make_zoo()
     content = read_published(published[0])
@@ -161,20 +172,39 @@ def test_private_state_of_a_part_is_not_published_and_not_missed(published, tmp_
 def test_publishing_keeps_the_facts_and_drops_the_rest(published, tmp_path, tiny_info):
     training = tmp_path / 'run' / 'stage2_full_draw0' / 'last.pth'
     training.parent.mkdir(parents=True)
-    (tmp_path / 'run' / 'curriculum.json').write_text(json.dumps(dict(phases=dict(
-        stage1_full=dict(best_epoch=4), stage2_base=dict(epochs=3)))))
-    text = ("data_root = '/home/me/data/ucf_fsl'\nwork_dir = '/home/me/run'\nload_from = '/home/me/x.pth'\n"
-            "model = dict(a=1, b=[-1.5, (2, None)], train=dict(data_root='/home/me/data/ucf_fsl'))\n")
-    save_checkpoint(training, dict(
-        meta=dict(format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 6 + [False] * 5, data_info=tiny_info,
-                  stage=2, seed=1, draw=0, config=text, history=[dict(epoch=1)]),
-        state_dict=published[1].state_dict(), optimizer=dict(state=torch.zeros(100)), param_schedulers=[]))
+    (tmp_path / 'run' / 'curriculum.json').write_text(
+        json.dumps(dict(phases=dict(stage1_full=dict(best_epoch=4), stage2_base=dict(epochs=3))))
+    )
+    text = (
+        "data_root = '/home/me/data/ucf_fsl'\nwork_dir = '/home/me/run'\nload_from = '/home/me/x.pth'\n"
+        "model = dict(a=1, b=[-1.5, (2, None)], train=dict(data_root='/home/me/data/ucf_fsl'))\n"
+    )
+    save_checkpoint(
+        training,
+        dict(
+            meta=dict(
+                format=FORMAT,
+                classes=list('abcdefghijk'),
+                base_mask=[True] * 6 + [False] * 5,
+                data_info=tiny_info,
+                stage=2,
+                seed=1,
+                draw=0,
+                config=text,
+                history=[dict(epoch=1)],
+            ),
+            state_dict=published[1].state_dict(),
+            optimizer=dict(state=torch.zeros(100)),
+            param_schedulers=[],
+        ),
+    )
     path = publish_checkpoint(training, tmp_path / 'out', name='mine', features='noise')
     facts = json.loads(path.with_suffix('.json').read_text())
     assert facts['sha256'] == sha256_of(path) and facts['size'] == path.stat().st_size
     assert facts['classes'] == list('abcdefghijk') and facts['gamma'] == 0.25 and facts['features'] == 'noise'
-    assert facts['config'] == dict(data_root='ucf_fsl', model=dict(a=1, b=[-1.5, [2, None]],
-                                                                   train=dict(data_root='ucf_fsl')))
+    assert facts['config'] == dict(
+        data_root='ucf_fsl', model=dict(a=1, b=[-1.5, [2, None]], train=dict(data_root='ucf_fsl'))
+    )
     assert facts['outcomes'] == dict(stage1_full=dict(best_epoch=4)) and 'history' not in facts
     assert b'/home/me' not in path.read_bytes()
     content = load_any_checkpoint(path)
@@ -184,8 +214,15 @@ def test_publishing_keeps_the_facts_and_drops_the_rest(published, tmp_path, tiny
 def test_the_config_inside_a_checkpoint_is_never_run(tmp_path, published, tiny_info):
     training = tmp_path / 'last.pth'
     text = f"x = open({str(tmp_path / 'canary')!r}, 'w')\n"
-    save_checkpoint(training, dict(state_dict=published[1].state_dict(), meta=dict(
-        format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 11, data_info=tiny_info, config=text)))
+    save_checkpoint(
+        training,
+        dict(
+            state_dict=published[1].state_dict(),
+            meta=dict(
+                format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 11, data_info=tiny_info, config=text
+            ),
+        ),
+    )
     with pytest.raises(CheckpointError, match='more than plain values and was not run'):
         publish_checkpoint(training, tmp_path / 'out.safetensors')
     assert not (tmp_path / 'canary').exists()
@@ -200,15 +237,22 @@ def test_half_precision_halves_the_file_and_reads_as_single(published, tmp_path)
         assert state[key].dtype == value.dtype and torch.allclose(state[key], value, atol=1e-3), key
 
 
-@pytest.mark.parametrize(('key', 'value', 'message'), [
-    ('classes', None, 'does not say its classes.*--data-root'), ('base_mask', None, 'does not say its base_mask'),
-    ('classes', ['one'], 'names 1 classes .* and scores 11'),
-])
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('classes', None, 'does not say its classes.*--data-root'),
+        ('base_mask', None, 'does not say its base_mask'),
+        ('classes', ['one'], 'names 1 classes .* and scores 11'),
+    ],
+)
 def test_a_checkpoint_that_cannot_name_its_columns_is_refused(zoo, published, tmp_path, key, value, message):
     content = read_published(published[0])
     meta = {k: v for k, v in content['meta'].items() if k != key} | ({key: value} if value else {})
     path = write_published(tmp_path / 'nameless.safetensors', content['state_dict'], meta)
-    for use in (lambda: Inferencer(NAME, path), lambda: publish_checkpoint(path, tmp_path / 'again.safetensors'),
-                lambda: adapt(NAME, path, support=tmp_path, out=tmp_path / 'taught.pth', shots=1)):
+    for use in (
+        lambda: Inferencer(NAME, path),
+        lambda: publish_checkpoint(path, tmp_path / 'again.safetensors'),
+        lambda: adapt(NAME, path, support=tmp_path, out=tmp_path / 'taught.pth', shots=1),
+    ):
         with pytest.raises(CheckpointError, match=message):
             use()

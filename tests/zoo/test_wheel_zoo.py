@@ -21,11 +21,35 @@ def installed(repo_dir, tmp_path_factory):
         pytest.skip('setuptools or wheel is not installed')
     folder = tmp_path_factory.mktemp('wheel')
     source = folder / 'source'
-    run(folder, sys.executable, 'setup.py', '-q', 'egg_info', '--egg-base', folder, 'sdist', '--formats=zip',
-        '--dist-dir', folder, cwd=repo_dir)
+    run(
+        folder,
+        sys.executable,
+        'setup.py',
+        '-q',
+        'egg_info',
+        '--egg-base',
+        folder,
+        'sdist',
+        '--formats=zip',
+        '--dist-dir',
+        folder,
+        cwd=repo_dir,
+    )
     zipfile.ZipFile(next(folder.glob('*.zip'))).extractall(source)
-    run(folder, sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation', '--wheel-dir',
-        folder, next(source.iterdir()), cwd=repo_dir)
+    run(
+        folder,
+        sys.executable,
+        '-m',
+        'pip',
+        'wheel',
+        '--quiet',
+        '--no-deps',
+        '--no-build-isolation',
+        '--wheel-dir',
+        folder,
+        next(source.iterdir()),
+        cwd=repo_dir,
+    )
     zipfile.ZipFile(next(folder.glob('*.whl'))).extractall(folder / 'site')
     return folder / 'site'
 
@@ -38,20 +62,34 @@ def run(site, *command, cwd):
 
 
 def test_names_and_weights_are_there_without_network_and_repository(installed, tmp_path):
-    code = ('import avzoo; names = avzoo.list_models(pretrained=True); print(avzoo.__file__); print(*names)\n'
-            'for name in names: avzoo.get_model(name, pretrained=True)')
+    code = (
+        'import avzoo; names = avzoo.list_models(pretrained=True); print(avzoo.__file__); print(*names)\n'
+        'for name in names: avzoo.get_model(name, pretrained=True)'
+    )
     origin, names = run(installed, sys.executable, '-c', code, cwd=tmp_path).strip().split('\n')
     assert origin.startswith(str(installed)) and 'avdiff_synth_5shot' in names.split()
 
 
 def test_mmengine_hub_finds_them_too(installed, tmp_path):
-    code = ('import avzoo; avzoo.register_all_modules()\nfrom mmengine.hub import get_model\n'
-            "print(type(get_model('avzoo::avdiff/avdiff_synth_5shot.py', pretrained=True)).__name__)")
+    code = (
+        'import avzoo; avzoo.register_all_modules()\nfrom mmengine.hub import get_model\n'
+        "print(type(get_model('avzoo::avdiff/avdiff_synth_5shot.py', pretrained=True)).__name__)"
+    )
     assert run(installed, sys.executable, '-c', code, cwd=tmp_path).strip().endswith('AVClassifier')
 
 
 def test_a_shipped_clip_is_recognised(installed, tmp_path):
     zoo = installed / 'avzoo' / '.mim'
-    found = json.loads(run(installed, sys.executable, zoo / 'tools' / 'predict.py', 'avdiff_synth_5shot', '--features',
-                           zoo / 'demo' / 'synth_clip.npz', '--json', cwd=tmp_path))
+    found = json.loads(
+        run(
+            installed,
+            sys.executable,
+            zoo / 'tools' / 'predict.py',
+            'avdiff_synth_5shot',
+            '--features',
+            zoo / 'demo' / 'synth_clip.npz',
+            '--json',
+            cwd=tmp_path,
+        )
+    )
     assert len(found[0]['predictions']) == 5 and found[0]['video_id'] == 'synth_clip'

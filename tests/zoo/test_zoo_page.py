@@ -67,11 +67,14 @@ def test_a_part_of_a_user_is_not_listed(make_zoo):
 
 
 def test_a_summary_is_the_first_sentence_as_markdown():
-    assert summary("""Project by an :class:`MLP`
+    assert (
+        summary("""Project by an :class:`MLP`
     of ``dim``.
 
     Args:
-    """) == 'Project by an `MLP` of `dim`'
+    """)
+        == 'Project by an `MLP` of `dim`'
+    )
 
 
 def test_weights_that_others_publish_are_named_with_what_is_not_known_of_them(make_zoo):
@@ -88,8 +91,11 @@ def test_the_released_models_are_entries_of_the_index(repo_dir):
 def test_the_repositorys_pages_are_not_stale(repo_dir):
     if not read_index(repo_dir):
         pytest.skip('the index is still empty')
-    stale = [path.relative_to(repo_dir).as_posix() for path, text in zoo_files(repo_dir).items()
-             if not path.is_file() or path.read_text(encoding='utf-8') != text]
+    stale = [
+        path.relative_to(repo_dir).as_posix()
+        for path, text in zoo_files(repo_dir).items()
+        if not path.is_file() or path.read_text(encoding='utf-8') != text
+    ]
     assert not stale, 'run python tools/misc/make_model_zoo.py'
 
 

@@ -15,13 +15,25 @@ from avzoo.utils.errors import ConfigError
 from avzoo.utils.files import sha256_of
 from avzoo.zoo import index as model_index
 
-TOOLS = ['predict', 'adapt', 'download', 'model_converters/publish_model', 'misc/make_model_zoo',
-         'misc/update_metafiles', 'analysis_tools/get_flops']
+TOOLS = [
+    'predict',
+    'adapt',
+    'download',
+    'model_converters/publish_model',
+    'misc/make_model_zoo',
+    'misc/update_metafiles',
+    'analysis_tools/get_flops',
+]
 
 
 def run(repo_dir, tool, *args):
-    return subprocess.run([sys.executable, repo_dir / 'tools' / f'{tool}.py', *map(str, args)], capture_output=True,
-                          text=True, cwd=repo_dir, timeout=200)
+    return subprocess.run(
+        [sys.executable, repo_dir / 'tools' / f'{tool}.py', *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=repo_dir,
+        timeout=200,
+    )
 
 
 def load(repo_dir, tool):
@@ -41,28 +53,40 @@ def test_help_teaches_with_an_example(repo_dir, tool):
 CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
 
 
-@pytest.mark.parametrize(('tool', 'args', 'message'), [
-    ('predict', [CONFIG, 'no.pth', '--features', 'x.npz'], 'There is no checkpoint no.pth'),
-    ('predict', ['no_such_model', '--features', 'x.npz'], "no model 'no_such_model'"),
-    ('download', ['no_such_model'], "no model 'no_such_model'"),
-    ('download', ['--dataset', 'nothing'], "no data set 'nothing'"),
-    ('model_converters/publish_model', ['no.pth', 'out', '--name', 'x'], 'There is no checkpoint no.pth'),
-    ('download', ['avdiff_synth_5shot', '--data-root', 'x', '--gamma', '0.3'], 'are published ready to use'),
-    ('download', ['avdiff_synth_5shot', '--out', 'y'], '--out and --dtype belong to --dataset'),
-    ('download', ['avdiff_synth_5shot', '--dtype', 'float16'], '--out and --dtype belong to --dataset'),
-    ('download', ['--dataset', 'ucf', '--data-root', 'x'], '--data-root and --gamma belong to a NAME'),
-    ('download', ['avdiff_ucf_5shot', '--gamma', '0'], 'it needs --data-root'),
-    ('download', ['--dataset', 'synth', '--dtype', 'float16'], '--dtype does nothing to synth'),
-    ('misc/update_metafiles', ['--url', 'http://a.b/c'], '--url and --licence belong to --weights'),
-    ('misc/update_metafiles', ['--licence', 'MIT', '--models', 'avdiff*'], '--url and --licence belong to --weights'),
-    ('misc/update_metafiles', ['--weights', 'no.safetensors'], 'There are no weights'),
-    ('misc/update_metafiles', ['--weights', 'x', '--models', 'y'], 'leave out --models'),
-    ('misc/update_metafiles', ['--results', 'no.json', '--models', 'avdiff_synth_5shot'], 'no.json is no results.json'),
-    ('misc/update_metafiles', ['--results', 'no.json'], 'name it by --models'),
-    ('misc/update_metafiles', ['--converted-from', 'http://a.b/c'], '--converted-from needs'),
-    ('misc/update_metafiles', ['--models', 'nosuch'], "No model matches --models 'nosuch'"),
-    ('analysis_tools/get_flops', ['avdiff_ucf_5shot', '--seconds', '1e9'], 'take a clip of up to 10,000'),
-    ('adapt', [CONFIG, 'no.pth', '--support', 'x', '--shots', '5'], 'There is no checkpoint no.pth')])
+@pytest.mark.parametrize(
+    ('tool', 'args', 'message'),
+    [
+        ('predict', [CONFIG, 'no.pth', '--features', 'x.npz'], 'There is no checkpoint no.pth'),
+        ('predict', ['no_such_model', '--features', 'x.npz'], "no model 'no_such_model'"),
+        ('download', ['no_such_model'], "no model 'no_such_model'"),
+        ('download', ['--dataset', 'nothing'], "no data set 'nothing'"),
+        ('model_converters/publish_model', ['no.pth', 'out', '--name', 'x'], 'There is no checkpoint no.pth'),
+        ('download', ['avdiff_synth_5shot', '--data-root', 'x', '--gamma', '0.3'], 'are published ready to use'),
+        ('download', ['avdiff_synth_5shot', '--out', 'y'], '--out and --dtype belong to --dataset'),
+        ('download', ['avdiff_synth_5shot', '--dtype', 'float16'], '--out and --dtype belong to --dataset'),
+        ('download', ['--dataset', 'ucf', '--data-root', 'x'], '--data-root and --gamma belong to a NAME'),
+        ('download', ['avdiff_ucf_5shot', '--gamma', '0'], 'it needs --data-root'),
+        ('download', ['--dataset', 'synth', '--dtype', 'float16'], '--dtype does nothing to synth'),
+        ('misc/update_metafiles', ['--url', 'http://a.b/c'], '--url and --licence belong to --weights'),
+        (
+            'misc/update_metafiles',
+            ['--licence', 'MIT', '--models', 'avdiff*'],
+            '--url and --licence belong to --weights',
+        ),
+        ('misc/update_metafiles', ['--weights', 'no.safetensors'], 'There are no weights'),
+        ('misc/update_metafiles', ['--weights', 'x', '--models', 'y'], 'leave out --models'),
+        (
+            'misc/update_metafiles',
+            ['--results', 'no.json', '--models', 'avdiff_synth_5shot'],
+            'no.json is no results.json',
+        ),
+        ('misc/update_metafiles', ['--results', 'no.json'], 'name it by --models'),
+        ('misc/update_metafiles', ['--converted-from', 'http://a.b/c'], '--converted-from needs'),
+        ('misc/update_metafiles', ['--models', 'nosuch'], "No model matches --models 'nosuch'"),
+        ('analysis_tools/get_flops', ['avdiff_ucf_5shot', '--seconds', '1e9'], 'take a clip of up to 10,000'),
+        ('adapt', [CONFIG, 'no.pth', '--support', 'x', '--shots', '5'], 'There is no checkpoint no.pth'),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(repo_dir, monkeypatch, capsys, tool, args, message):
     monkeypatch.chdir(repo_dir)
     try:
@@ -74,9 +98,11 @@ def test_bad_input_is_one_line_and_exit_code_2(repo_dir, monkeypatch, capsys, to
 
 def test_predict_gives_a_table_or_json(repo_dir, published, tmp_path):
     config = tmp_path / 'tiny.py'
-    config.write_text(f"_base_ = ['{repo_dir / CONFIG}']\n"
-                      'model = dict(fusion=dict(depth=2, switch_after=1),\n'
-                      '             generator=dict(schedule=dict(num_steps=5)))\n')
+    config.write_text(
+        f"_base_ = ['{repo_dir / CONFIG}']\n"
+        'model = dict(fusion=dict(depth=2, switch_after=1),\n'
+        '             generator=dict(schedule=dict(num_steps=5)))\n'
+    )
     rng = np.random.default_rng(0)
     np.savez(tmp_path / 'clip.npz', audio=rng.normal(size=(3, 6)), visual=rng.normal(size=(4, 9)))
     args = [config, published[0], '--features', tmp_path / 'clip.npz', '--top', 2, '--device', 'cpu']
@@ -117,19 +143,33 @@ def test_the_origin_of_weights_is_written_and_read(repo_dir, make_zoo, monkeypat
     assert model_index.read_index(root)['tiny_custom_5shot'].converted_from == 'https://a.b:7443/models.zip'
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (dict(), None), (dict(method='MBT'), 'is a run with method MBT'), (dict(num_shots=1), 'a run with num_shots 1'),
-    (dict(draws=[{}]), 'is a run with draws 1, but tiny_custom_5shot has 3'), (dict(draws=3), 'draws is no list'),
-    (dict(dataset='synth_fsl'), 'dataset synth_fsl, but tiny_custom_5shot has ucf_fsl')])
-def test_only_results_of_a_whole_run_of_the_model_are_written(repo_dir, make_zoo, monkeypatch, tmp_path, change,
-                                                              message):
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(), None),
+        (dict(method='MBT'), 'is a run with method MBT'),
+        (dict(num_shots=1), 'a run with num_shots 1'),
+        (dict(draws=[{}]), 'is a run with draws 1, but tiny_custom_5shot has 3'),
+        (dict(draws=3), 'draws is no list'),
+        (dict(dataset='synth_fsl'), 'dataset synth_fsl, but tiny_custom_5shot has ucf_fsl'),
+    ],
+)
+def test_only_results_of_a_whole_run_of_the_model_are_written(
+    repo_dir, make_zoo, monkeypatch, tmp_path, change, message
+):
     root = make_zoo()
     dataset = 'UCF-FSL' if 'dataset' in change else 'custom'
     (root / 'configs/tiny/metafile.yml').write_text(METAFILE.replace('Dataset: custom', f'Dataset: {dataset}'))
     tool = load(repo_dir, 'misc/update_metafiles')
     monkeypatch.setattr(tool, 'REPO', root)
-    run = dict(method='AV-DIFF', dataset='custom', num_shots=5, seed=42, draws=[{}] * 3,
-               aggregate=dict(B=1.0, N=2.0, HM=4 / 3, FSL=3.0, ci95=0.5))
+    run = dict(
+        method='AV-DIFF',
+        dataset='custom',
+        num_shots=5,
+        seed=42,
+        draws=[{}] * 3,
+        aggregate=dict(B=1.0, N=2.0, HM=4 / 3, FSL=3.0, ci95=0.5),
+    )
     (tmp_path / 'results.json').write_text(json.dumps({**run, **change}))
     args = ['--results', tmp_path / 'results.json', '--models', 'tiny_custom_5shot']
     if message is None:
@@ -162,6 +202,7 @@ def test_stale_pages_are_told_and_mended(repo_dir, make_zoo):
 
 def test_shipped_weights_are_those_of_the_index(repo_dir):
     from avzoo.zoo.index import read_index
+
     entries = [entry for entry in read_index(repo_dir).values() if entry.weights and '://' not in entry.weights[0]]
     if not entries:
         pytest.skip('no weights are shipped yet')

@@ -19,8 +19,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('models', metavar='NAME_OR_CONFIG', nargs='+', help='a name of the zoo, or a config file')
     parser.add_argument('--data-root', metavar='STORE', help="feature store (default: the config's)")
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='change config values of every model named, e.g. model.fusion.depth=2')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='change config values of every model named, e.g. model.fusion.depth=2',
+    )
     parser.add_argument('--seconds', type=positive_float, default=10.0, help='length of the clip (default: 10)')
     return parser.parse_args(argv)
 
@@ -36,8 +41,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         info = data_info_of(cfg, data_root=args.data_root)
         model = get_model(cfg, data_info=info)
         flops = count_flops(model, info, seconds=args.seconds)
-        print(f'{name}: {count_parameters(model):,} parameters, {flops:,} multiply-adds for {args.seconds:g} s '
-              f'({info["num_classes"]} classes)')
+        print(
+            f'{name}: {count_parameters(model):,} parameters, {flops:,} multiply-adds for {args.seconds:g} s '
+            f'({info["num_classes"]} classes)'
+        )
 
 
 if __name__ == '__main__':

@@ -39,12 +39,26 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--draws', type=positive_int, default=3, help='draws of the stage-2 shots (default: %(default)s)')
     add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
     add('--name', help='name of the data set (default: that of OUT)')
-    add('--seconds-audio', type=positive_float, default=0.96, metavar='S',
-        help='seconds of the clip that one audio step covers (default: %(default)s, as VGGish)')
-    add('--seconds-visual', type=positive_float, default=0.64, metavar='S',
-        help='seconds of the clip that one visual step covers (default: %(default)s, as C3D)')
-    add('--dtype', choices=['float32', 'float16'], default='float32',
-        help='how features are stored; float16 halves the disk space (default: %(default)s)')
+    add(
+        '--seconds-audio',
+        type=positive_float,
+        default=0.96,
+        metavar='S',
+        help='seconds of the clip that one audio step covers (default: %(default)s, as VGGish)',
+    )
+    add(
+        '--seconds-visual',
+        type=positive_float,
+        default=0.64,
+        metavar='S',
+        help='seconds of the clip that one visual step covers (default: %(default)s, as C3D)',
+    )
+    add(
+        '--dtype',
+        choices=['float32', 'float16'],
+        default='float32',
+        help='how features are stored; float16 halves the disk space (default: %(default)s)',
+    )
     add('--skip-missing', action='store_true', help='leave listed videos without features out, instead of refusing')
     return parser.parse_args(argv)
 
@@ -53,10 +67,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     with progress_of('videos') as on_progress:
         out = import_arrays(
-            args.out, features=args.features, lists=args.lists, class_embeddings=args.class_embeddings,
-            shots=args.shots, draws=args.draws, seed=args.seed, name=args.name, dtype=args.dtype,
+            args.out,
+            features=args.features,
+            lists=args.lists,
+            class_embeddings=args.class_embeddings,
+            shots=args.shots,
+            draws=args.draws,
+            seed=args.seed,
+            name=args.name,
+            dtype=args.dtype,
             seconds_per_step=dict(audio=args.seconds_audio, visual=args.seconds_visual),
-            skip_missing=args.skip_missing, on_progress=on_progress)
+            skip_missing=args.skip_missing,
+            on_progress=on_progress,
+        )
     print(describe_store(out))
     return 0
 

@@ -21,23 +21,40 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', metavar='ROOT', help='folder of one released data set')
     parser.add_argument('out', metavar='OUT', help='feature store to make; an older store there is replaced at the end')
-    parser.add_argument('--shots', type=positive_int, nargs='+', metavar='K',
-                        help='which K to import (default: all in ROOT)')
-    parser.add_argument('--dataset', choices=['auto', *DATASETS], default='auto',
-                        help='default: told by the file of word vectors')
-    parser.add_argument('--dtype', choices=['float32', 'float16'], default='float32',
-                        help='how features are stored; float16 halves the disk space (default: %(default)s)')
-    parser.add_argument('--text-order', choices=['name', 'released'], default='name',
-                        help='how word vectors are matched with classes: by name, or as the released code does, which '
-                             'sorts both and mixes up what does not sort alike (default: %(default)s)')
+    parser.add_argument(
+        '--shots', type=positive_int, nargs='+', metavar='K', help='which K to import (default: all in ROOT)'
+    )
+    parser.add_argument(
+        '--dataset', choices=['auto', *DATASETS], default='auto', help='default: told by the file of word vectors'
+    )
+    parser.add_argument(
+        '--dtype',
+        choices=['float32', 'float16'],
+        default='float32',
+        help='how features are stored; float16 halves the disk space (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--text-order',
+        choices=['name', 'released'],
+        default='name',
+        help='how word vectors are matched with classes: by name, or as the released code does, which '
+        'sorts both and mixes up what does not sort alike (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     with progress_of('class files') as on_progress:
-        out = import_official(args.root, args.out, shots=args.shots, dataset=args.dataset, dtype=args.dtype,
-                              text_order=args.text_order, on_progress=on_progress)
+        out = import_official(
+            args.root,
+            args.out,
+            shots=args.shots,
+            dataset=args.dataset,
+            dtype=args.dtype,
+            text_order=args.text_order,
+            on_progress=on_progress,
+        )
     print(describe_store(out))
     return 0
 

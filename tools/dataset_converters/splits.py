@@ -29,10 +29,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('lists', metavar='LISTS', help='folder of zero-shot lists')
     parser.add_argument('out', metavar='OUT', help='folder to make, or a feature store to add the splits to')
-    parser.add_argument('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K',
-                        help='videos a novel class has for training (default: 1 5 10 20)')
-    parser.add_argument('--draws', type=positive_int, default=3,
-                        help='independent draws of the stage-2 shots (default: %(default)s)')
+    parser.add_argument(
+        '--shots',
+        type=positive_int,
+        nargs='+',
+        default=[1, 5, 10, 20],
+        metavar='K',
+        help='videos a novel class has for training (default: 1 5 10 20)',
+    )
+    parser.add_argument(
+        '--draws', type=positive_int, default=3, help='independent draws of the stage-2 shots (default: %(default)s)'
+    )
     parser.add_argument('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
     return parser.parse_args(argv)
 
@@ -49,8 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_split_folder(args.out, splits)
     print(format_table({k: {name: len(ids) for name, ids in one.items()} for k, one in splits.items()}))
     if lists.missing:
-        print(f'note: {lists.folder} lacks {", ".join(f"{name}.csv" for name in lists.missing)}: the splits that need '
-              'it were not written (- above).', file=sys.stderr)
+        print(
+            f'note: {lists.folder} lacks {", ".join(f"{name}.csv" for name in lists.missing)}: the splits that need '
+            'it were not written (- above).',
+            file=sys.stderr,
+        )
     return 0
 
 

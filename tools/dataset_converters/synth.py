@@ -15,14 +15,17 @@ tools/train.py makes data/synth_fsl by itself when it is missing.
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Make the data set."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=_EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('out', help='folder to make')
     parser.add_argument('--seed', type=natural_int, default=0, help='seed of everything (default 0)')
     args = parser.parse_args(argv)
     make_synth(args.out, seed=args.seed)
-    print(f'Made {args.out}. Train on it: python tools/train.py configs/avdiff/avdiff_synth_5shot.py '
-          f'--cfg-options data_root={args.out}')
+    print(
+        f'Made {args.out}. Train on it: python tools/train.py configs/avdiff/avdiff_synth_5shot.py '
+        f'--cfg-options data_root={args.out}'
+    )
 
 
 if __name__ == '__main__':

@@ -26,8 +26,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    stale = {path: text for path, text in zoo_files(args.root).items()
-             if not path.is_file() or path.read_text(encoding='utf-8') != text}
+    stale = {
+        path: text
+        for path, text in zoo_files(args.root).items()
+        if not path.is_file() or path.read_text(encoding='utf-8') != text
+    }
     for path, text in stale.items():
         print(f'{path.relative_to(args.root)}: {"stale" if args.check else "written"}')
         if not args.check:

@@ -8,8 +8,15 @@ from avzoo import registry
 from avzoo.zoo.benchmarks import BENCHMARKS
 from avzoo.zoo.index import Collection, ModelEntry, read_collections
 
-KINDS = (registry.ENCODERS, registry.EMBEDDINGS, registry.FUSIONS, registry.PROJECTORS, registry.HEADS,
-         registry.CONDITIONERS, registry.GENERATORS)
+KINDS = (
+    registry.ENCODERS,
+    registry.EMBEDDINGS,
+    registry.FUSIONS,
+    registry.PROJECTORS,
+    registry.HEADS,
+    registry.CONDITIONERS,
+    registry.GENERATORS,
+)
 
 
 def overview(root: Path) -> str:

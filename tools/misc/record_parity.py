@@ -32,12 +32,14 @@ FROZEN = ('encoders', 'embedding', 'fusion')
 SHORT_CHAIN = 10
 
 
-def build_model(*, num_steps: int = 200, frozen: tuple[str, ...] = (),
-                frozen_mode: Literal['train', 'eval'] = 'train') -> torch.nn.Module:
+def build_model(
+    *, num_steps: int = 200, frozen: tuple[str, ...] = (), frozen_mode: Literal['train', 'eval'] = 'train'
+) -> torch.nn.Module:
     """Build AV-DIFF as released (UCF, 5 shots) with weights drawn by numpy, which draws alike everywhere."""
     cfg = Config.fromfile(zoo_root() / 'configs/avdiff/avdiff_ucf_5shot.py')
-    cfg.merge_from_dict({'model.generator.schedule.num_steps': num_steps, 'model.frozen': frozen,
-                         'model.frozen_mode': frozen_mode})
+    cfg.merge_from_dict(
+        {'model.generator.schedule.num_steps': num_steps, 'model.frozen': frozen, 'model.frozen_mode': frozen_mode}
+    )
     model = MODELS.build(dict(cfg.model.to_dict(), data_info=DATA, data_preprocessor=cfg.data_preprocessor.to_dict()))
     # Each tensor is drawn from its name in the released code: then a part may be renamed here, and a new tensor changes
     # nothing in the others.
@@ -55,8 +57,9 @@ def draw_batch() -> dict:
         lengths[0] = steps
         x = rng.random((BATCH, steps, DIMS[name]), np.float32) * (255 if name == 'audio' else 2)
         x *= (np.arange(steps) < lengths[:, None])[..., None]
-        features[name] = dict(x=torch.from_numpy(x), lengths=torch.from_numpy(lengths),
-                              starts=torch.zeros(BATCH, dtype=torch.long))
+        features[name] = dict(
+            x=torch.from_numpy(x), lengths=torch.from_numpy(lengths), starts=torch.zeros(BATCH, dtype=torch.long)
+        )
     return dict(features=features, label=torch.from_numpy(rng.integers(0, 12, BATCH)))
 
 
@@ -110,8 +113,10 @@ def fixed_draws(noises: Sequence[np.ndarray], t: np.ndarray | None = None) -> It
     """Let the diffusion model draw these noises, in this order, and these steps; yields the noises not drawn yet."""
     queue = [torch.as_tensor(noise) for noise in noises]
     randint = torch.randint if t is None else lambda *args, **kwargs: torch.as_tensor(t)
-    with (mock.patch.object(ddpm, '_normal_like', lambda x, generator: queue.pop(0)),
-          mock.patch.object(torch, 'randint', randint)):
+    with (
+        mock.patch.object(ddpm, '_normal_like', lambda x, generator: queue.pop(0)),
+        mock.patch.object(torch, 'randint', randint),
+    ):
         yield queue
 
 
@@ -152,8 +157,9 @@ def _draw(name: str, value: torch.Tensor) -> torch.Tensor:
     rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
     if name.endswith('running_var'):
         drawn = rng.uniform(0.5, 1.5, value.shape)
-    elif 'norm.weight' in name or name.endswith(('enc.fc.1.weight', 'enc.fc.5.weight', 'proj.fc.1.weight',
-                                                 'proj.fc.5.weight')):
+    elif 'norm.weight' in name or name.endswith(
+        ('enc.fc.1.weight', 'enc.fc.5.weight', 'proj.fc.1.weight', 'proj.fc.5.weight')
+    ):
         drawn = rng.normal(1.0, 0.3, value.shape)
     else:
         scale = 10 if 'fourier_randn' in name else value[0].numel() ** -0.5 if value.dim() > 1 else 0.3

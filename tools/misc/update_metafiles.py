@@ -37,10 +37,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--weights', type=Path, metavar='FILE', help='published weights, in the repository')
     parser.add_argument('--url', nargs='+', metavar='URL', help='where else the weights lie; tried in this order')
     parser.add_argument('--licence', help=f'of the weights (default: {LICENCE})')
-    parser.add_argument('--converted-from', metavar='URL',
-                        help='what --weights were converted from; or what tools/download.py converts for --models')
-    parser.add_argument('--results', type=Path, nargs='+', metavar='FILE',
-                        help='results.json of a run; several are runs with other seeds')
+    parser.add_argument(
+        '--converted-from',
+        metavar='URL',
+        help='what --weights were converted from; or what tools/download.py converts for --models',
+    )
+    parser.add_argument(
+        '--results',
+        type=Path,
+        nargs='+',
+        metavar='FILE',
+        help='results.json of a run; several are runs with other seeds',
+    )
     args = parser.parse_args(argv)
     if not args.weights and (args.url or args.licence):
         parser.error('--url and --licence belong to --weights')
@@ -118,8 +126,9 @@ def write_weights(path: Path, urls: Sequence[str], licence: str, converted_from:
     if not path.is_relative_to(REPO) and not urls:
         raise ConfigError(f'{path} lies outside of the repository: give its --url.')
     places = [*urls, *([path.relative_to(REPO).as_posix()] if path.is_relative_to(REPO) else [])]
-    values: dict[str, Any] = dict(Weights=places[0], Mirrors=places[1:] or None, SHA256=sha256_of(path),
-                                  Size=path.stat().st_size, License=licence)
+    values: dict[str, Any] = dict(
+        Weights=places[0], Mirrors=places[1:] or None, SHA256=sha256_of(path), Size=path.stat().st_size, License=licence
+    )
     values[ORIGIN] = dict(Weights=converted_from) if converted_from else None
     edit(find_model(path.stem).config, path.stem, values)
 
@@ -148,8 +157,10 @@ def check_run(path: Path, run: Mapping[str, Any], name: str) -> None:
         wanted['dataset'] = benchmark.store_name
     for key, value in wanted.items():
         if found[key] != value:
-            raise ConfigError(f'{path} is a run with {key} {found[key]}, but {name} has {value}. Name the results of a '
-                              'whole run of that model.')
+            raise ConfigError(
+                f'{path} is a run with {key} {found[key]}, but {name} has {value}. Name the results of a '
+                'whole run of that model.'
+            )
 
 
 def write_results(paths: Sequence[Path], name: str) -> None:
@@ -162,6 +173,7 @@ def write_results(paths: Sequence[Path], name: str) -> None:
         values['CI95'] = round(first['ci95'], 2)
     elif len(runs) > 1:
         from avzoo.evaluation.functional import half_width_95
+
         values['CI95'] = round(half_width_95([run['aggregate']['HM'] for run in runs]), 2)
     values['Seeds'] = sorted(run['seed'] for run in runs)
     edit(find_model(name).config, name, dict(Metrics=values), under=['Results'])

@@ -11,8 +11,16 @@ from overview import overview
 
 BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py -->', '<!-- end of what is made -->'
 _METRICS = ('B', 'N', 'HM', 'FSL')
-_HEAD = ('config', 'data set', 'shots', 'parameters, M', 'multiply-adds, M', 'paper: B / N / HM / FSL, table',
-         'ours: B / N / HM / FSL', 'checkpoint')
+_HEAD = (
+    'config',
+    'data set',
+    'shots',
+    'parameters, M',
+    'multiply-adds, M',
+    'paper: B / N / HM / FSL, table',
+    'ours: B / N / HM / FSL',
+    'checkpoint',
+)
 _PAGE = """# Model zoo
 
 {begin}
@@ -80,11 +88,16 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
         paper = collection.meta.get('Paper') or {}
         title = f'[{paper["Title"]}]({paper["URL"]})' if paper.get('URL') else paper.get('Title', '')
         readme = os.path.relpath(root / collection.meta['README'], root / 'docs')
-        parts.append(f'## {collection.name}\n\n{title + ". " if title else ""}[How it is done here]({readme}).\n\n'
-                     + table(collection.models, root / 'docs', root))
+        parts.append(
+            f'## {collection.name}\n\n{title + ". " if title else ""}[How it is done here]({readme}).\n\n'
+            + table(collection.models, root / 'docs', root)
+        )
     released = [('models', RELEASED_MODELS[0], '`tools/download.py avdiff_ucf_5shot --data-root data/ucf_fsl`')]
-    released += [(f'features of {b.title}', b.urls[0], f'`tools/download.py --dataset {b.key}`')
-                 for b in BENCHMARKS.values() if b.urls]
+    released += [
+        (f'features of {b.title}', b.urls[0], f'`tools/download.py --dataset {b.key}`')
+        for b in BENCHMARKS.values()
+        if b.urls
+    ]
     rows = '\n'.join(f'| {what} | `{url}` | {how} |' for what, url, how in released)
     return _PAGE.format(begin=BEGIN, end=END, methods='\n\n'.join(parts), released=rows)
 
@@ -102,9 +115,16 @@ def _with_block(path: Path, content: str) -> str:
 def _row(model: ModelEntry, origin: Path, root: Path) -> tuple[str, ...]:
     result = model.results[0]
     config = os.path.relpath(model.config, origin)
-    return (f'[{model.name}]({config})', model.dataset, str(model.shots), _millions(model.parameters),
-            _millions(model.flops), _paper(result.get('Paper')), _ours(result.get('Metrics')),
-            _checkpoint(model, origin, root))
+    return (
+        f'[{model.name}]({config})',
+        model.dataset,
+        str(model.shots),
+        _millions(model.parameters),
+        _millions(model.flops),
+        _paper(result.get('Paper')),
+        _ours(result.get('Metrics')),
+        _checkpoint(model, origin, root),
+    )
 
 
 def _paper(values: dict | None) -> str:
@@ -142,5 +162,7 @@ def _checkpoint(model: ModelEntry, origin: Path, root: Path) -> str:
 def _to_convert(model: ModelEntry) -> str:
     if model.converted_from is None:
         return ''
-    return (f'to convert: [{PurePosixPath(model.converted_from).name}]({model.converted_from}), '
-            f'licence {model.licence or "not stated"}, no checksum published')
+    return (
+        f'to convert: [{PurePosixPath(model.converted_from).name}]({model.converted_from}), '
+        f'licence {model.licence or "not stated"}, no checksum published'
+    )

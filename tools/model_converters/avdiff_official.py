@@ -33,18 +33,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', metavar='SRC', type=Path, help='what to convert')
     parser.add_argument('dst', metavar='DST', type=Path, help='folder to write to; with --reverse the .pt to write')
-    parser.add_argument('--dataset', type=str.lower, choices=['vgg', 'ucf', 'activitynet'],
-                        help='which run to take among several; with --reverse what the model was trained on')
+    parser.add_argument(
+        '--dataset',
+        type=str.lower,
+        choices=['vgg', 'ucf', 'activitynet'],
+        help='which run to take among several; with --reverse what the model was trained on',
+    )
     parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to take')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='stage of the run to take')
     parser.add_argument('--draw', type=natural_int, help='draw of a stage-2 run (default: 0)')
     parser.add_argument('--data-root', metavar='STORE', help='feature store that gives class names and class vectors')
-    parser.add_argument('--gamma', type=float, help='calibration to store, as tools/test.py --split val '
-                        '--gamma search finds it (a released checkpoint holds none)')
+    parser.add_argument(
+        '--gamma',
+        type=float,
+        help='calibration to store, as tools/test.py --split val '
+        '--gamma search finds it (a released checkpoint holds none)',
+    )
     parser.add_argument('--reverse', action='store_true', help='from avzoo to the released format')
     args = parser.parse_args(argv)
-    idle = [f'--{name.replace("_", "-")}' for name in ('shots', 'stage', 'draw', 'data_root', 'gamma')
-            if args.reverse and getattr(args, name) is not None]
+    idle = [
+        f'--{name.replace("_", "-")}'
+        for name in ('shots', 'stage', 'draw', 'data_root', 'gamma')
+        if args.reverse and getattr(args, name) is not None
+    ]
     if idle:
         parser.error(f'{idle[0]} has no meaning with --reverse')
     return args
@@ -64,8 +75,15 @@ def _convert(args: argparse.Namespace) -> int:
     config = args.dst / 'config.py'
     if config.exists() and not config.read_bytes().startswith(f'"""{TITLE}'.encode()):
         raise CheckpointError(f'{config} was not written by this tool; write into a folder of its own.')
-    done = convert(args.src, dataset=args.dataset, shots=args.shots, stage=args.stage, draw=args.draw,
-                   data_root=args.data_root, gamma=args.gamma)
+    done = convert(
+        args.src,
+        dataset=args.dataset,
+        shots=args.shots,
+        stage=args.stage,
+        draw=args.draw,
+        data_root=args.data_root,
+        gamma=args.gamma,
+    )
     _make_folder(args.dst)
     save_checkpoint(args.dst / 'checkpoint.pth', done.checkpoint)
     atomic_write_text(args.dst / 'config.py', done.config)
@@ -81,8 +99,10 @@ def _reverse(args: argparse.Namespace) -> int:
         raise CheckpointError(f'{args.dst} is a folder; give the file to write, e.g. {args.dst / "AVDiff_score.pt"}.')
     if args.dst.suffix != '.pt':
         example = args.dst.with_suffix('.pt') if args.dst.suffix else args.dst / 'AVDiff_score.pt'
-        raise CheckpointError(f'{args.dst} does not end in .pt, as the checkpoints of the released code do; give the '
-                              f'file to write, e.g. {example}.')
+        raise CheckpointError(
+            f'{args.dst} does not end in .pt, as the checkpoints of the released code do; give the '
+            f'file to write, e.g. {example}.'
+        )
     if args.dst == args.src.resolve():
         raise CheckpointError(f'{args.dst} is what is converted; write to another file.')
     done = revert(args.src, dataset=args.dataset)
@@ -90,8 +110,10 @@ def _reverse(args: argparse.Namespace) -> int:
     if settings.is_dir():
         raise CheckpointError(f'{settings} is a folder; give another place to write to.')
     if settings.exists() and not _are_of_the_same_run(settings, done.settings):
-        raise CheckpointError(f'{settings} belongs to another run, or names a data set that is unknown here '
-                              '(--dataset); write into a folder of its own.')
+        raise CheckpointError(
+            f'{settings} belongs to another run, or names a data set that is unknown here '
+            '(--dataset); write into a folder of its own.'
+        )
     _make_folder(args.dst.parent)
     save_checkpoint(args.dst, done.checkpoint)
     atomic_write_text(settings, yaml.safe_dump(done.settings))

@@ -22,8 +22,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('out', metavar='OUT', help='file ending in .safetensors, or a folder together with --name')
     parser.add_argument('--name', help="the model's name, the stem of its config (default: the stem of OUT)")
     parser.add_argument('--features', help='feature set, e.g. "VGGish + C3D" (default: what the model index says)')
-    parser.add_argument('--half', action='store_true',
-                        help='store matrices in half precision: half the size; test what you publish')
+    parser.add_argument(
+        '--half', action='store_true', help='store matrices in half precision: half the size; test what you publish'
+    )
     return parser.parse_args(argv)
 
 

@@ -35,9 +35,17 @@ class Evaluation:
     predictions: dict[str, np.ndarray]
 
 
-def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: str, draw: int | None,
-                        work_dir: str | os.PathLike, gamma: float | Literal['search'] | None = None, amp: bool = False,
-                        own: bool = False) -> Evaluation:
+def evaluate_checkpoint(
+    cfg: Config,
+    checkpoint: str | os.PathLike,
+    *,
+    split: str,
+    draw: int | None,
+    work_dir: str | os.PathLike,
+    gamma: float | Literal['search'] | None = None,
+    amp: bool = False,
+    own: bool = False,
+) -> Evaluation:
     """Evaluate a checkpoint with the calibration that it carries, or with another.
 
     Args:
@@ -51,8 +59,10 @@ def evaluate_checkpoint(cfg: Config, checkpoint: str | os.PathLike, *, split: st
         own: Whether this very config trained it; otherwise that is checked.
     """
     if gamma == 'search' and split == 'test':
-        raise ConfigError("The calibration is chosen on validation, never on the test set: take gamma 'search' with "
-                          'split val and a checkpoint of stage 1, then the number that it finds.')
+        raise ConfigError(
+            "The calibration is chosen on validation, never on the test set: take gamma 'search' with "
+            'split val and a checkpoint of stage 1, then the number that it finds.'
+        )
     content = load_checkpoint(checkpoint)
     meta = content['meta']
     _check_origin(cfg, meta, split, str(checkpoint))
@@ -83,25 +93,34 @@ def _check_origin(cfg: Config, meta: dict, split: str, source: str) -> None:
     """Refuse a checkpoint of another stage, sub-stage or number of shots than the evaluation is about."""
     stage = 1 if split == 'val' else 2
     if meta.get('stage') != stage:
-        raise CheckpointError(f"{source} is of stage {meta.get('stage')}, whose classes are not those of '{split}'. "
-                              f"Take one of stage {stage}, or --split {'test' if stage == 1 else 'val'}.")
+        raise CheckpointError(
+            f"{source} is of stage {meta.get('stage')}, whose classes are not those of '{split}'. "
+            f'Take one of stage {stage}, or --split {"test" if stage == 1 else "val"}.'
+        )
     if split == 'test' and meta.get('substage', 'full') != 'full':
-        raise CheckpointError(f'{source} is of the base sub-stage: it never saw a novel class. Take one of a '
-                              'stage2_full_draw folder.')
+        raise CheckpointError(
+            f'{source} is of the base sub-stage: it never saw a novel class. Take one of a stage2_full_draw folder.'
+        )
     shots = meta.get('num_shots', cfg.num_shots)
     if shots != cfg.num_shots:
-        raise CheckpointError(f'{source} was trained with {shots} shots, the config says num_shots={cfg.num_shots}: '
-                              f'the test set would hold videos of its training. Take the {shots}-shot config.')
+        raise CheckpointError(
+            f'{source} was trained with {shots} shots, the config says num_shots={cfg.num_shots}: '
+            f'the test set would hold videos of its training. Take the {shots}-shot config.'
+        )
 
 
 def _check_classes(meta: dict, classes: list[str], source: str) -> None:
     """Refuse a checkpoint whose columns are other classes than those of the data."""
     known = list(meta.get('classes') or classes)
     if known != list(classes):
-        odd = next((f"'{a}' where the data has '{b}'" for a, b in zip(known, classes, strict=False) if a != b),
-                   f'{len(known)} classes where the data has {len(classes)}')
-        raise CheckpointError(f'{source} was trained on other classes: it has {odd}. Name the data it was trained on '
-                              'by --cfg-options data_root=... num_shots=...')
+        odd = next(
+            (f"'{a}' where the data has '{b}'" for a, b in zip(known, classes, strict=False) if a != b),
+            f'{len(known)} classes where the data has {len(classes)}',
+        )
+        raise CheckpointError(
+            f'{source} was trained on other classes: it has {odd}. Name the data it was trained on '
+            'by --cfg-options data_root=... num_shots=...'
+        )
 
 
 def check_splits(meta: dict, store: FeatureStore, num_shots: int, source: str, *, only: str | None = None) -> None:
@@ -116,5 +135,7 @@ def check_splits(meta: dict, store: FeatureStore, num_shots: int, source: str, *
     """
     for name, digest in (meta.get('splits') or {}).items():
         if only in (None, name) and split_digest(store, num_shots, name) != digest:
-            raise CheckpointError(f'{source} was trained on other videos than {store.root} lists in {name}, so its '
-                                  'test might hold some of them. Restore the store, or train again.')
+            raise CheckpointError(
+                f'{source} was trained on other videos than {store.root} lists in {name}, so its '
+                'test might hold some of them. Restore the store, or train again.'
+            )

@@ -128,8 +128,16 @@ def evaluation_config(cfg: Config, split: str, draw: int | None, work_dir: str |
     data = _fill_dataset(out, out[loader], evaluation_splits(split, draw))
     out.test_dataloader, out.test_cfg = out[loader], dict()
     _complete_model(out, data)
-    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
-                'val_dataloader', 'val_cfg', 'val_evaluator'):
+    for key in (
+        'train_dataloader',
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'auto_scale_lr',
+        'val_dataloader',
+        'val_cfg',
+        'val_evaluator',
+    ):
         out[key] = None
     out.pop('curriculum')
     return out
@@ -149,13 +157,24 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
     epoch = best_epoch(history, monitor)
     metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr', 'loss')}
     if cfg.curriculum.get('lr_drops', 'scheduler') == 'counter':
-        drops = [drop for scheduler in _schedulers(cfg) if scheduler['type'] == 'ReduceOnPlateauLR'
-                 for drop in _counted_drops([entry[monitor] for entry in history], scheduler.get('patience', 10))]
+        drops = [
+            drop
+            for scheduler in _schedulers(cfg)
+            if scheduler['type'] == 'ReduceOnPlateauLR'
+            for drop in _counted_drops([entry[monitor] for entry in history], scheduler.get('patience', 10))
+        ]
     else:
-        drops = [now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False)
-                 if now['lr'] < before['lr']]
-    return dict(result, best_epoch=epoch, lr_drops=drops, metrics=metrics, gamma=metrics.get('gamma'),
-                last_gamma=history[-1].get('gamma'))
+        drops = [
+            now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False) if now['lr'] < before['lr']
+        ]
+    return dict(
+        result,
+        best_epoch=epoch,
+        lr_drops=drops,
+        metrics=metrics,
+        gamma=metrics.get('gamma'),
+        last_gamma=history[-1].get('gamma'),
+    )
 
 
 def _counted_drops(scores: Sequence[float], patience: int) -> list[int]:
@@ -188,8 +207,14 @@ def start_file(cfg: Config, phase: Phase) -> str:
 
 
 def _fill_dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
-    loader['dataset'] = dict(loader['dataset'], data_root=cfg.data_root, num_shots=cfg.num_shots, splits=splits,
-                             modalities=tuple(cfg.model.encoders), seed=cfg.randomness.seed)
+    loader['dataset'] = dict(
+        loader['dataset'],
+        data_root=cfg.data_root,
+        num_shots=cfg.num_shots,
+        splits=splits,
+        modalities=tuple(cfg.model.encoders),
+        seed=cfg.randomness.seed,
+    )
     return loader['dataset']
 
 
@@ -203,15 +228,20 @@ def _schedulers(cfg: Config) -> list[dict]:
     schedulers = cfg.param_scheduler or []
     schedulers = [schedulers] if isinstance(schedulers, dict) else list(schedulers)
     if len(schedulers) > 1 and any(s['type'] == 'ReduceOnPlateauLR' for s in schedulers):
-        raise ConfigError('param_scheduler combines ReduceOnPlateauLR with others; stage 2 replays the cuts of stage 1 '
-                          'and cannot tell whose they were. Keep one or the other.')
+        raise ConfigError(
+            'param_scheduler combines ReduceOnPlateauLR with others; stage 2 replays the cuts of stage 1 '
+            'and cannot tell whose they were. Keep one or the other.'
+        )
     return schedulers
 
 
 def _watching_schedulers(cfg: Config, monitor: str) -> list[dict] | None:
     """Stage 1: a plateau is one of the metric that chooses the epoch."""
-    return [dict(s, monitor=monitor) if s['type'] == 'ReduceOnPlateauLR' else s
-            for s in _schedulers(cfg) if cfg.curriculum.validate or s['type'] != 'ReduceOnPlateauLR'] or None
+    return [
+        dict(s, monitor=monitor) if s['type'] == 'ReduceOnPlateauLR' else s
+        for s in _schedulers(cfg)
+        if cfg.curriculum.validate or s['type'] != 'ReduceOnPlateauLR'
+    ] or None
 
 
 def _replayed_schedulers(cfg: Config, chosen: dict) -> list[dict] | None:
@@ -219,6 +249,7 @@ def _replayed_schedulers(cfg: Config, chosen: dict) -> list[dict] | None:
     schedulers = [s for s in _schedulers(cfg) if s['type'] != 'ReduceOnPlateauLR']
     for plateau in (s for s in _schedulers(cfg) if s['type'] == 'ReduceOnPlateauLR'):
         if chosen.get('lr_drops'):
-            schedulers.append(dict(type='MultiStepLR', milestones=list(chosen['lr_drops']),
-                                   gamma=plateau.get('factor', 0.1)))
+            schedulers.append(
+                dict(type='MultiStepLR', milestones=list(chosen['lr_drops']), gamma=plateau.get('factor', 0.1))
+            )
     return schedulers or None

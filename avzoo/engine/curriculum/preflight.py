@@ -53,8 +53,10 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
     lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
-        lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '
-                     f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase.substage)} steps')
+        lines.append(
+            f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '
+            f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase.substage)} steps'
+        )
     return '\n'.join(lines)
 
 
@@ -63,9 +65,11 @@ def _check_apart(train: GFSLDataset, held_out: GFSLDataset) -> None:
     shared = np.intersect1d(train.videos, held_out.videos)
     if len(shared):
         store = train.store
-        raise DataError(f'{store.root}: video {str(store.video_ids[shared[0]])!r} is both in {", ".join(train.splits)} '
-                        f'and in {", ".join(held_out.splits)} ({len(shared)} such videos). Draw the splits again with '
-                        'tools/dataset_converters/splits.py.')
+        raise DataError(
+            f'{store.root}: video {str(store.video_ids[shared[0]])!r} is both in {", ".join(train.splits)} '
+            f'and in {", ".join(held_out.splits)} ({len(shared)} such videos). Draw the splits again with '
+            'tools/dataset_converters/splits.py.'
+        )
 
 
 def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
@@ -73,8 +77,10 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
     lacking = np.setdiff1d(np.flatnonzero(~train.base_mask), train.labels)
     if len(lacking):
         name = train.store.class_names[train.class_ids[lacking[0]]]
-        raise DataError(f"{train.store.root}: class '{name}' has videos in stage2_novel_0 but none in "
-                        f'stage2_novel_{draw}; mend the lists.')
+        raise DataError(
+            f"{train.store.root}: class '{name}' has videos in stage2_novel_0 but none in "
+            f'stage2_novel_{draw}; mend the lists.'
+        )
 
 
 def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> None:
@@ -83,9 +89,11 @@ def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> None:
         wrapper = build_optim_wrapper(model, run.optim_wrapper)
     counts = run.optim_wrapper.get('accumulative_counts', 1)
     if steps % counts:
-        raise ConfigError(f'optim_wrapper.accumulative_counts={counts} does not divide the {steps} steps of an epoch: '
-                          'gradients would be carried into the next one and lost when a run is resumed. Choose a '
-                          'divisor, or another train_dataloader.batch_sampler.num_batches.')
+        raise ConfigError(
+            f'optim_wrapper.accumulative_counts={counts} does not divide the {steps} steps of an epoch: '
+            'gradients would be carried into the next one and lost when a run is resumed. Choose a '
+            'divisor, or another train_dataloader.batch_sampler.num_batches.'
+        )
     for i, scheduler in enumerate(run.param_scheduler or ()):
         with _reported(f'param_scheduler.{i}'):
             PARAM_SCHEDULERS.build(dict(scheduler), default_args=dict(optimizer=wrapper, epoch_length=steps))

@@ -56,8 +56,11 @@ class Progress:
     def _clock(self, runner) -> str:
         pace_now = self._pace.get(self.phase.substage, 0.0)
         left = (runner.max_iters - runner.iter) * pace_now
-        for phase in self.phases[self.phases.index(self.phase) + 1:]:
-            left += (phase_epochs(self.cfg, phase, self.outcomes) * epoch_steps(self.cfg, phase.substage)
-                     * self._pace.get(phase.substage, pace_now))
+        for phase in self.phases[self.phases.index(self.phase) + 1 :]:
+            left += (
+                phase_epochs(self.cfg, phase, self.outcomes)
+                * epoch_steps(self.cfg, phase.substage)
+                * self._pace.get(phase.substage, pace_now)
+            )
         seconds = int(left + 0.5)
         return f'{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}'

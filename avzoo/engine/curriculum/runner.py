@@ -45,8 +45,9 @@ class CurriculumRunner:
         draws: Run only these draws of stage 2; by default all.
     """
 
-    def __init__(self, cfg: Config, *, resume: bool | str = False, stage: int | None = None,
-                 draws: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, cfg: Config, *, resume: bool | str = False, stage: int | None = None, draws: tuple[int, ...] | None = None
+    ) -> None:
         self.cfg = copy.deepcopy(cfg)
         self.work_dir = Path(cfg.work_dir)
         self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
@@ -56,13 +57,16 @@ class CurriculumRunner:
         self.state = CurriculumState(self.work_dir, deciding_settings(cfg), dist.get_world_size())
         used = [p.name for p in plan_phases(self.draws) if (self.work_dir / p.name).exists()]
         if (self.state.exists or used) and not resume:
-            raise AvzooError(f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another '
-                             '--work-dir.')
+            raise AvzooError(
+                f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another --work-dir.'
+            )
         if self.state.exists:
             self.state.read()
         elif used:
-            raise AvzooError(f'{self.work_dir} holds {used[0]} but no {self.state.path.name}, which says how it was '
-                             'trained. Choose another --work-dir.')
+            raise AvzooError(
+                f'{self.work_dir} holds {used[0]} but no {self.state.path.name}, which says how it was '
+                'trained. Choose another --work-dir.'
+            )
         dist.barrier()  # Nobody writes before all have read.
         self.work_dir.mkdir(parents=True, exist_ok=True)
         log_to(self.work_dir / 'curriculum.log')
@@ -82,8 +86,10 @@ class CurriculumRunner:
         self._check_stage_one()
         todo = [p for p in self.phases if p.name not in self.state.phases]
         if self.resume_from is not None and not todo:
-            raise AvzooError(f'--resume {self.resume_from}: every phase of {self.work_dir} is finished. Leave the path '
-                             'out to see the results.')
+            raise AvzooError(
+                f'--resume {self.resume_from}: every phase of {self.work_dir} is finished. Leave the path '
+                'out to see the results.'
+            )
         self._check_store()
         if todo:
             preflight(self.cfg, todo)
@@ -111,8 +117,10 @@ class CurriculumRunner:
         if done.get('metrics'):
             shown = '  '.join(f'{key} {done["metrics"][key]:.2f}' for key in ('B', 'N', 'HM', 'FSL'))
             chose = f' Validation chose epoch {done["best_epoch"]} of {done["epochs"]}: {shown}.'
-        log_line(f'Stage 1 is finished.{chose} The same command with --resume in place of --stage 1 goes on to the '
-                 'table of the test set.')
+        log_line(
+            f'Stage 1 is finished.{chose} The same command with --resume in place of --stage 1 goes on to the '
+            'table of the test set.'
+        )
 
     def test(self) -> dict:
         """Test the finished draws, write ``results.json`` and ``results.md``, and show the table."""
@@ -122,9 +130,11 @@ class CurriculumRunner:
         results = self._results()
         if dist.is_main_process():
             write_results(self.work_dir, results)
-        log_line(f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
-                 f'{results_table(results_rows(results))}\n{interval_line(results["aggregate"])}\n'
-                 f'Written to {self.work_dir / "results.json"} and results.md')
+        log_line(
+            f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
+            f'{results_table(results_rows(results))}\n{interval_line(results["aggregate"])}\n'
+            f'Written to {self.work_dir / "results.json"} and results.md'
+        )
         return results
 
     def _run_phase(self, phase: Phase, progress: Progress) -> None:
@@ -134,10 +144,21 @@ class CurriculumRunner:
             cfg.load_from, cfg.resume = str(checkpoint), True
         substage = self.cfg.curriculum[phase.substage]
         runner = PhaseRunner.from_cfg(cfg)
-        meta = dict(phase=phase.name, stage=phase.stage, substage=phase.substage, draw=phase.draw,
-                    num_shots=self.cfg.num_shots, **_plain(runner.train_dataloader.dataset, cfg))
-        hook = PhaseHook(meta=meta, monitor=substage['monitor'], begin=partial(progress.begin, phase),
-                         report=progress.report, keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate)
+        meta = dict(
+            phase=phase.name,
+            stage=phase.stage,
+            substage=phase.substage,
+            draw=phase.draw,
+            num_shots=self.cfg.num_shots,
+            **_plain(runner.train_dataloader.dataset, cfg),
+        )
+        hook = PhaseHook(
+            meta=meta,
+            monitor=substage['monitor'],
+            begin=partial(progress.begin, phase),
+            report=progress.report,
+            keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
+        )
         runner.register_hook(hook)
         if substage.get('carry_optimizer') and not cfg.get('resume'):
             runner.register_hook(CarryOptimizerHook(Path(cfg.load_from).with_name('last.pth')))
@@ -153,9 +174,11 @@ class CurriculumRunner:
             content = load_checkpoint(path)
             of, seed = content['meta'].get('phase'), content['meta'].get('seed')
             if of != phase.name or seed != self.cfg.randomness.seed or 'optimizer' not in content:
-                raise CheckpointError(f'--resume {path}: this is a checkpoint of {of} with seed {seed}, but the run '
-                                      f'goes on with {phase.name} and seed {self.cfg.randomness.seed}. Leave the path '
-                                      'out to go on from the newest one.')
+                raise CheckpointError(
+                    f'--resume {path}: this is a checkpoint of {of} with seed {seed}, but the run '
+                    f'goes on with {phase.name} and seed {self.cfg.randomness.seed}. Leave the path '
+                    'out to go on from the newest one.'
+                )
             return path
         last = self.work_dir / phase.name / 'last.pth'
         return last if last.is_file() else None
@@ -174,10 +197,18 @@ class CurriculumRunner:
         draws = [dict({k: v for k, v in tests[str(d)].items() if k != 'per_class_recall'}, draw=d) for d in self.draws]
         store = FeatureStore(cfg.data_root)
         references = self._references(store)
-        return dict(method=cfg.method, dataset=store.name, num_shots=cfg.num_shots, seed=cfg.randomness.seed,
-                    gamma=chosen_gamma(cfg, self.state.phases), gamma_source=self._gamma_source(draws),
-                    draws=draws, aggregate=aggregate_draws(draws),
-                    references=references, per_class_recall=_mean_recall([tests[str(d)] for d in self.draws]))
+        return dict(
+            method=cfg.method,
+            dataset=store.name,
+            num_shots=cfg.num_shots,
+            seed=cfg.randomness.seed,
+            gamma=chosen_gamma(cfg, self.state.phases),
+            gamma_source=self._gamma_source(draws),
+            draws=draws,
+            aggregate=aggregate_draws(draws),
+            references=references,
+            per_class_recall=_mean_recall([tests[str(d)] for d in self.draws]),
+        )
 
     def _references(self, store: FeatureStore) -> dict:
         """Evaluate the plain references once; they stay in ``references.json``."""
@@ -190,8 +221,13 @@ class CurriculumRunner:
         dist.barrier()  # Nobody writes before all have looked.
         if kept.get('key') != key:
             if dist.is_main_process():
-                found = evaluate_references(store, self.cfg.num_shots, draws=self.draws, methods=methods,
-                                            modalities=tuple(self.cfg.model.encoders))
+                found = evaluate_references(
+                    store,
+                    self.cfg.num_shots,
+                    draws=self.draws,
+                    methods=methods,
+                    modalities=tuple(self.cfg.model.encoders),
+                )
                 atomic_write_text(path, json.dumps(dict(key=key, references=found), indent=2) + '\n')
             dist.barrier()
             kept = json.loads(path.read_text(encoding='utf-8'))
@@ -209,8 +245,10 @@ class CurriculumRunner:
         path = Path(self.cfg.data_root) / 'store.json'
         found = sha256_of(path) if path.is_file() else ''
         if self.state.store_sha256 and found != self.state.store_sha256:
-            raise DataError(f'{path.parent} is not the store that {self.work_dir} was begun with. Restore it, or '
-                            'choose another --work-dir.')
+            raise DataError(
+                f'{path.parent} is not the store that {self.work_dir} was begun with. Restore it, or '
+                'choose another --work-dir.'
+            )
         if not self.state.store_sha256 and dist.is_main_process():
             FeatureStore(self.cfg.data_root, verify=True)
         dist.barrier()
@@ -219,15 +257,21 @@ class CurriculumRunner:
     def _check_stage_one(self) -> None:
         missing = [p.name for p in plan_phases((), 1) if p.name not in self.state.phases]
         if self.stage == 2 and missing:
-            raise AvzooError(f'Stage 2 takes its epochs and its calibration from stage 1, but {self.work_dir} has no '
-                             f'finished {missing[0]}. Run without --stage, or with --stage 1 first.')
+            raise AvzooError(
+                f'Stage 2 takes its epochs and its calibration from stage 1, but {self.work_dir} has no '
+                f'finished {missing[0]}. Run without --stage, or with --stage 1 first.'
+            )
 
 
 def _plain(dataset: GFSLDataset, cfg: Config) -> dict:
     """Return what a checkpoint tells about its data."""
     info = dataset.metainfo
-    return dict(classes=info['classes'], base_mask=info['base_mask'], data_info=cfg.model.data_info.to_dict(),
-                splits={name: split_digest(dataset.store, cfg.num_shots, name) for name in dataset.splits})
+    return dict(
+        classes=info['classes'],
+        base_mask=info['base_mask'],
+        data_info=cfg.model.data_info.to_dict(),
+        splits={name: split_digest(dataset.store, cfg.num_shots, name) for name in dataset.splits},
+    )
 
 
 def _mean_recall(tests: list[dict]) -> dict[str, float]:

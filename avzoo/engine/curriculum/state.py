@@ -14,8 +14,16 @@ from avzoo.utils.files import atomic_write_text
 FILE_NAME = 'curriculum.json'
 
 # Settings that change how a run computes, not what.
-_FREE_SETTINGS = ('launcher', 'log_level', 'default_hooks', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir',
-                  'resume')
+_FREE_SETTINGS = (
+    'launcher',
+    'log_level',
+    'default_hooks',
+    'env_cfg',
+    'visualizer',
+    'vis_backends',
+    'work_dir',
+    'resume',
+)
 _FREE_LOADER_SETTINGS = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
@@ -62,13 +70,20 @@ class CurriculumState:
         self.processes = processes if self.processes is None else self.processes
         changed = first_difference(dict(before, processes=processes), dict(self.settings, processes=self.processes))
         if changed:
-            raise ConfigError(f'{self.path.parent} was begun with other settings: {changed}. Resume with the old ones, '
-                              'or choose another --work-dir.')
+            raise ConfigError(
+                f'{self.path.parent} was begun with other settings: {changed}. Resume with the old ones, '
+                'or choose another --work-dir.'
+            )
 
     def write(self) -> None:
         """Write the state atomically."""
-        content = dict(phases=self.phases, tests=self.tests, store_sha256=self.store_sha256,
-                       processes=self.processes, settings=self.settings)
+        content = dict(
+            phases=self.phases,
+            tests=self.tests,
+            store_sha256=self.store_sha256,
+            processes=self.processes,
+            settings=self.settings,
+        )
         atomic_write_text(self.path, json.dumps(content, indent=2) + '\n')
 
 
@@ -80,8 +95,9 @@ def finished_phases(work_dir: str | Path) -> list[Phase]:
     """
     path = Path(work_dir) / FILE_NAME
     if not path.is_file():
-        raise CheckpointError(f'{work_dir} holds no run ({FILE_NAME} is missing). Train with tools/train.py, or name a '
-                              'checkpoint file.')
+        raise CheckpointError(
+            f'{work_dir} holds no run ({FILE_NAME} is missing). Train with tools/train.py, or name a checkpoint file.'
+        )
     return [Phase.from_name(name) for name in _read(path)['phases']]
 
 

@@ -43,17 +43,34 @@ class AVClassifier(BaseModel):
         init_cfg: Initialisation as in mmengine.
     """
 
-    def __init__(self, data_info: dict, *, data_preprocessor: dict, encoders: dict, fusion: dict, head: dict,
-                 embedding: dict | None = None, projector: dict | None = None, generator: dict | None = None,
-                 conditioner: dict | None = None, synthetic_weight: float = 1.0, synthetic_grad: bool = True,
-                 detach_features: bool = False, frozen: tuple[str, ...] = (),
-                 frozen_mode: Literal['train', 'eval'] = 'train', gamma: float = 0.0,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        data_info: dict,
+        *,
+        data_preprocessor: dict,
+        encoders: dict,
+        fusion: dict,
+        head: dict,
+        embedding: dict | None = None,
+        projector: dict | None = None,
+        generator: dict | None = None,
+        conditioner: dict | None = None,
+        synthetic_weight: float = 1.0,
+        synthetic_grad: bool = True,
+        detach_features: bool = False,
+        frozen: tuple[str, ...] = (),
+        frozen_mode: Literal['train', 'eval'] = 'train',
+        gamma: float = 0.0,
+        init_cfg: dict | None = None,
+    ) -> None:
         facts = _modality_facts(data_info, encoders)
         super().__init__(build_part(MODELS, data_preprocessor, 'model.data_preprocessor', **facts), init_cfg)
-        self.encoders = nn.ModuleDict({
-            m: build_part(ENCODERS, cfg, f'model.encoders.{m}', in_dim=facts['feature_dims'][m])
-            for m, cfg in encoders.items()})
+        self.encoders = nn.ModuleDict(
+            {
+                m: build_part(ENCODERS, cfg, f'model.encoders.{m}', in_dim=facts['feature_dims'][m])
+                for m, cfg in encoders.items()
+            }
+        )
         facts['dims'] = {m: encoder.out_dim for m, encoder in self.encoders.items()}
         facts['dim'] = _common_width(facts['dims'])
         self.embedding = None if embedding is None else build_part(EMBEDDINGS, embedding, 'model.embedding', **facts)
@@ -76,12 +93,16 @@ class AVClassifier(BaseModel):
                 raise ConfigError('model.conditioner has no generator to condition; set model.conditioner=None too.')
             return
         if conditioner is None:
-            raise ConfigError('model.generator needs model.conditioner, which tells it the class; set e.g. '
-                              "dict(type='ClassEmbedding').")
-        self.conditioner = build_part(CONDITIONERS, conditioner, 'model.conditioner',
-                                      **dict(facts, preprocessor=self.data_preprocessor))
-        self.generator = build_part(GENERATORS, generator, 'model.generator',
-                                    **dict(facts, cond_dim=self.conditioner.out_dim))
+            raise ConfigError(
+                'model.generator needs model.conditioner, which tells it the class; set e.g. '
+                "dict(type='ClassEmbedding')."
+            )
+        self.conditioner = build_part(
+            CONDITIONERS, conditioner, 'model.conditioner', **dict(facts, preprocessor=self.data_preprocessor)
+        )
+        self.generator = build_part(
+            GENERATORS, generator, 'model.generator', **dict(facts, cond_dim=self.conditioner.out_dim)
+        )
 
     def _freeze(self, frozen: tuple[str, ...], frozen_mode: str) -> None:
         if frozen_mode not in ('train', 'eval'):
@@ -89,8 +110,10 @@ class AVClassifier(BaseModel):
         parts = [name for name, _ in self.named_children()]
         for name in frozen:
             if name not in parts and getattr(self, name, False) is not None:
-                raise ConfigError(f"model.frozen names '{name}', which is no part of the model."
-                                  f"{nearest(name, parts)} Parts: {', '.join(parts)}.")
+                raise ConfigError(
+                    f"model.frozen names '{name}', which is no part of the model."
+                    f'{nearest(name, parts)} Parts: {", ".join(parts)}.'
+                )
         self.frozen = tuple(name for name in frozen if name in parts)
         self.frozen_mode = frozen_mode
         for name in self.frozen:
@@ -110,8 +133,14 @@ class AVClassifier(BaseModel):
             if hasattr(part, 'fit'):
                 part.fit(dataset)
 
-    def forward(self, inputs: dict, label: Tensor | None = None, index: Tensor | None = None,
-                novel: bool = False, mode: Literal['tensor', 'loss', 'predict'] = 'tensor'):
+    def forward(
+        self,
+        inputs: dict,
+        label: Tensor | None = None,
+        index: Tensor | None = None,
+        novel: bool = False,
+        mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
+    ):
         """Run the model on preprocessed inputs {modality: (x, mask, seconds)}.
 
         Args:
@@ -155,8 +184,9 @@ class AVClassifier(BaseModel):
             condition = self.conditioner(label)
             if hasattr(self.generator, 'update'):  # Adversarial: it trains itself, on features that it cannot change.
                 if 'generator' not in self.frozen:
-                    losses.update(self.generator.update(x_0.detach(), condition,
-                                                        lambda x: self._classification_loss(x, label)))
+                    losses.update(
+                        self.generator.update(x_0.detach(), condition, lambda x: self._classification_loss(x, label))
+                    )
             else:
                 losses.update(self.generator.loss(x_0.detach() if self.detach_features else x_0, condition))
             if novel:
@@ -184,13 +214,17 @@ def _modality_facts(data_info: dict, encoders: dict) -> dict:
         raise ConfigError(f'model.encoders is empty; name one or more of the modalities of the data: {", ".join(has)}.')
     for m, cfg in encoders.items():
         if cfg is None:
-            raise ConfigError(f'model.encoders.{m}=None, but every modality named there needs an encoder; to leave it '
-                              "out, name the others alone: encoders={'_delete_': True, 'audio': {...}}, as "
-                              'configs/avdiff/avdiff-audio_*.py do.')
+            raise ConfigError(
+                f'model.encoders.{m}=None, but every modality named there needs an encoder; to leave it '
+                "out, name the others alone: encoders={'_delete_': True, 'audio': {...}}, as "
+                'configs/avdiff/avdiff-audio_*.py do.'
+            )
     missing = [m for m in encoders if m not in has]
     if missing:
-        raise ConfigError(f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
-                          f'{nearest(missing[0], has)}')
+        raise ConfigError(
+            f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
+            f'{nearest(missing[0], has)}'
+        )
     facts = dict(data_info, modalities=tuple(encoders))
     for key in ('feature_dims', 'seconds_per_step'):
         facts[key] = {m: data_info[key][m] for m in encoders}
@@ -201,5 +235,7 @@ def _common_width(dims: dict[str, int]) -> int | Undecided:
     widths = set(dims.values())
     if len(widths) == 1:
         return widths.pop()
-    return Undecided(why=f"the encoders have the widths {', '.join(f'{m} {width}' for m, width in dims.items())}",
-                     cure='set model.encoders.*.out_dim alike')
+    return Undecided(
+        why=f'the encoders have the widths {", ".join(f"{m} {width}" for m, width in dims.items())}',
+        cure='set model.encoders.*.out_dim alike',
+    )

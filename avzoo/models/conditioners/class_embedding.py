@@ -33,8 +33,14 @@ class ClassEmbedding(nn.Module):
             it where the store holds fewer (UCF-FSL: 48 of 101).
     """
 
-    def __init__(self, num_classes: int, *, embedding_dim: int = 300,
-                 order: Literal['sorted', 'released'] = 'sorted', class_list: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        embedding_dim: int = 300,
+        order: Literal['sorted', 'released'] = 'sorted',
+        class_list: str | Path | None = None,
+    ) -> None:
         super().__init__()
         if order not in ('sorted', 'released'):
             raise ValueError(f"order='{order}'; choose 'sorted' or 'released'.")
@@ -51,8 +57,10 @@ class ClassEmbedding(nn.Module):
                 print_log(
                     f'model.conditioner: class numbers are counted among the {len(dataset.store.class_names)} classes '
                     f'of {dataset.store.root}. If the data set has more, as UCF-FSL has, the released code mixes the '
-                    'class vectors in another way: set model.conditioner.class_list.', level=logging.WARNING,
-                    logger='avzoo' if MMLogger.check_instance_created('avzoo') else 'current')
+                    'class vectors in another way: set model.conditioner.class_list.',
+                    level=logging.WARNING,
+                    logger='avzoo' if MMLogger.check_instance_created('avzoo') else 'current',
+                )
             numbers = self._class_numbers(dataset)
             # The released code has one such set for the base classes and one for the novel ones.
             for columns in (np.flatnonzero(dataset.base_mask), np.flatnonzero(~dataset.base_mask)):
@@ -71,8 +79,10 @@ class ClassEmbedding(nn.Module):
         names = [own[c] for c in dataset.class_ids]
         unknown = [name for name in names if name not in places]
         if unknown:
-            raise DataError(f"{self.class_list} does not name class '{unknown[0]}' of {dataset.store.root}."
-                            f'{nearest(unknown[0], everything)} model.conditioner.class_list must name all classes.')
+            raise DataError(
+                f"{self.class_list} does not name class '{unknown[0]}' of {dataset.store.root}."
+                f'{nearest(unknown[0], everything)} model.conditioner.class_list must name all classes.'
+            )
         return np.array([places[name] for name in names])
 
 

@@ -38,8 +38,10 @@ class Prototype(nn.Module):
         sums = torch.zeros(self.prototypes.shape, dtype=torch.float64)
         for begin in range(0, len(dataset.videos), _VIDEOS_AT_ONCE):
             part = slice(begin, begin + _VIDEOS_AT_ONCE)
-            means = [self._prepare(m, torch.as_tensor(dataset.store.temporal_mean(m, dataset.videos[part])))
-                     for m in self.feature_dims]
+            means = [
+                self._prepare(m, torch.as_tensor(dataset.store.temporal_mean(m, dataset.videos[part])))
+                for m in self.feature_dims
+            ]
             sums.index_add_(0, labels[part], torch.cat(means, dim=1).double())  # (C, d_c)
         counts = labels.bincount(minlength=len(sums)).clamp(min=1)
         self.prototypes.copy_(sums / counts.unsqueeze(1))

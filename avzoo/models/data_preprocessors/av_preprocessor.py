@@ -29,17 +29,24 @@ class AVPreprocessor(BaseDataPreprocessor):
             works as ``l2_feature``.
     """
 
-    def __init__(self, seconds_per_step: dict[str, float], *, scale: dict[str, float] | None = None,
-                 norm: dict[str, Norm] | None = None, gain: dict[str, float] | None = None,
-                 pool_time: bool = False) -> None:
+    def __init__(
+        self,
+        seconds_per_step: dict[str, float],
+        *,
+        scale: dict[str, float] | None = None,
+        norm: dict[str, Norm] | None = None,
+        gain: dict[str, float] | None = None,
+        pool_time: bool = False,
+    ) -> None:
         super().__init__()
         self.seconds_per_step = dict(seconds_per_step)
         self.scale, self.norm, self.gain = dict(scale or {}), dict(norm or {}), dict(gain or {})
         self.pool_time = pool_time
         for modality, value in self.scale.items():
             if not value > 0:
-                raise ValueError(f'data_preprocessor.scale.{modality}={value}; values are divided by it, so it must be '
-                                 'above 0.')
+                raise ValueError(
+                    f'data_preprocessor.scale.{modality}={value}; values are divided by it, so it must be above 0.'
+                )
         for modality, choice in self.norm.items():
             if choice not in (None, 'l2_time', 'l2_feature'):
                 raise ValueError(f"data_preprocessor.norm.{modality}='{choice}'; choose l2_time, l2_feature or None.")

@@ -25,9 +25,17 @@ class TimeModalityEmbedding(nn.Module):
         dropout: Dropout probability after the projection.
     """
 
-    def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, embed_dim: int = 64,
-                 fourier_scale: float = 10.0, use_time: bool = True, use_modality: bool = True,
-                 dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        dim: int,
+        modalities: tuple[str, ...] = ('audio', 'visual'),
+        *,
+        embed_dim: int = 64,
+        fourier_scale: float = 10.0,
+        use_time: bool = True,
+        use_modality: bool = True,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
         self.use_time = use_time

@@ -10,5 +10,14 @@ from avzoo.models.fusions.masked_transformer import MaskedTransformer
 from avzoo.models.fusions.pair_attention import PairAttention
 from avzoo.models.fusions.segment_concat import SegmentConcat
 
-__all__ = ['BottleneckFusion', 'ConcatFusion', 'GatedModalityFusion', 'GaussianTemporalPool', 'HierarchicalLatents',
-           'LatentCrossAttention', 'MaskedTransformer', 'PairAttention', 'SegmentConcat']
+__all__ = [
+    'BottleneckFusion',
+    'ConcatFusion',
+    'GatedModalityFusion',
+    'GaussianTemporalPool',
+    'HierarchicalLatents',
+    'LatentCrossAttention',
+    'MaskedTransformer',
+    'PairAttention',
+    'SegmentConcat',
+]

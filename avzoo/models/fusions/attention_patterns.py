@@ -44,8 +44,9 @@ def layer_patterns(pattern: str, depth: int, switch_after: int = 0) -> list[str]
             raise ValueError(f'switch_after={switch_after} must lie in 0..depth={depth}.')
         return ['self'] * switch_after + ['full'] * (depth - switch_after)
     if switch_after:
-        raise ValueError(f"switch_after={switch_after} means nothing in the pattern '{pattern}'; set it to 0, or "
-                         "pattern='hybrid'.")
+        raise ValueError(
+            f"switch_after={switch_after} means nothing in the pattern '{pattern}'; set it to 0, or pattern='hybrid'."
+        )
     if pattern == 'alternate':
         return ['full' if layer % 2 else 'self' for layer in range(depth)]
     return [pattern] * depth

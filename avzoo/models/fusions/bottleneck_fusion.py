@@ -33,28 +33,58 @@ class BottleneckFusion(nn.Module):
         token_std: Standard deviation at initialisation of cls and bottleneck tokens.
     """
 
-    def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, depth: int = 4,
-                 fusion_layer: int = 2, num_bottlenecks: int = 4, readout: Literal['cls', 'gap'] = 'cls',
-                 num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1,
-                 shared_norm: bool = True, token_std: float = 0.02) -> None:
+    def __init__(
+        self,
+        dim: int,
+        modalities: tuple[str, ...] = ('audio', 'visual'),
+        *,
+        depth: int = 4,
+        fusion_layer: int = 2,
+        num_bottlenecks: int = 4,
+        readout: Literal['cls', 'gap'] = 'cls',
+        num_heads: int = 8,
+        head_dim: int = 64,
+        mlp_dim: int = 128,
+        dropout: float = 0.1,
+        shared_norm: bool = True,
+        token_std: float = 0.02,
+    ) -> None:
         super().__init__()
         if readout not in ('cls', 'gap'):
             raise ValueError(f"readout='{readout}'; choose 'cls' or 'gap'.")
         if not 0 <= fusion_layer <= depth:
             raise ValueError(f'fusion_layer={fusion_layer} must lie in 0..depth={depth}.')
         if num_bottlenecks < 1:
-            raise ValueError(f'num_bottlenecks={num_bottlenecks} must be at least 1; fusion_layer={depth}, the depth, '
-                             'keeps the modalities apart.')
+            raise ValueError(
+                f'num_bottlenecks={num_bottlenecks} must be at least 1; fusion_layer={depth}, the depth, '
+                'keeps the modalities apart.'
+            )
         self.out_dim, self.num_readouts = dim, len(modalities)
         self.depth, self.fusion_layer = depth, fusion_layer
-        self.layers = nn.ModuleDict({
-            m: nn.ModuleList(TransformerLayer(dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim,
-                                              dropout=dropout, shared_norm=shared_norm) for _ in range(depth))
-            for m in modalities})
-        self.cls = None if readout == 'gap' else nn.ParameterDict(
-            {m: nn.Parameter(torch.randn(1, 1, dim) * token_std) for m in modalities})
-        self.bottleneck = None if fusion_layer == depth else nn.Parameter(
-            torch.randn(1, num_bottlenecks, dim) * token_std)
+        self.layers = nn.ModuleDict(
+            {
+                m: nn.ModuleList(
+                    TransformerLayer(
+                        dim,
+                        num_heads=num_heads,
+                        head_dim=head_dim,
+                        mlp_dim=mlp_dim,
+                        dropout=dropout,
+                        shared_norm=shared_norm,
+                    )
+                    for _ in range(depth)
+                )
+                for m in modalities
+            }
+        )
+        self.cls = (
+            None
+            if readout == 'gap'
+            else nn.ParameterDict({m: nn.Parameter(torch.randn(1, 1, dim) * token_std) for m in modalities})
+        )
+        self.bottleneck = (
+            None if fusion_layer == depth else nn.Parameter(torch.randn(1, num_bottlenecks, dim) * token_std)
+        )
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into one readout per modality, (B, M, d)."""
@@ -66,8 +96,9 @@ class BottleneckFusion(nn.Module):
             for m in self.layers:
                 x[m] = self.layers[m][layer](x[m], key_bias(valid[m], x[m].dtype))
         x = self._exchange(x, valid)
-        return torch.stack([x[m][:, 0] if self.cls is not None else masked_mean(x[m], valid[m])
-                            for m in self.layers], dim=1)
+        return torch.stack(
+            [x[m][:, 0] if self.cls is not None else masked_mean(x[m], valid[m]) for m in self.layers], dim=1
+        )
 
     def _exchange(self, x: dict[str, Tensor], valid: dict[str, Tensor]) -> dict[str, Tensor]:
         """Run the layers with the bottleneck."""

@@ -21,8 +21,14 @@ class GatedModalityFusion(nn.Module):
         dropout: Dropout probability of the fused vector.
     """
 
-    def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, hidden_dim: int | None = None,
-                 dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        dim: int,
+        modalities: tuple[str, ...] = ('audio', 'visual'),
+        *,
+        hidden_dim: int | None = None,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
         self.out_dim, self.num_readouts = dim, 1
         self.modalities = tuple(modalities)

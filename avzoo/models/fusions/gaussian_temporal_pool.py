@@ -24,8 +24,15 @@ class GaussianTemporalPool(nn.Module):
             the original do.
     """
 
-    def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, num_gaussians: int = 4,
-                 fixed: bool = False, late: bool = False) -> None:
+    def __init__(
+        self,
+        dim: int,
+        modalities: tuple[str, ...] = ('audio', 'visual'),
+        *,
+        num_gaussians: int = 4,
+        fixed: bool = False,
+        late: bool = False,
+    ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
         self.late = late

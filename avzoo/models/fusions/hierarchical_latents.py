@@ -37,11 +37,21 @@ class HierarchicalLatents(nn.Module):
         latent_std: Standard deviation at initialisation of the latents, truncated at two of them.
     """
 
-    def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *,
-                 groups: tuple[int, ...] = (4, 2, 1), num_latents: tuple[int, ...] = (16, 16, 32),
-                 num_layers: tuple[int, ...] = (1, 1, 2), num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128,
-                 dropout: float = 0.1, activation: Literal['gelu', 'squared_relu'] = 'gelu',
-                 latent_std: float = 0.02) -> None:
+    def __init__(
+        self,
+        dim: int,
+        modalities: tuple[str, ...] = ('audio', 'visual'),
+        *,
+        groups: tuple[int, ...] = (4, 2, 1),
+        num_latents: tuple[int, ...] = (16, 16, 32),
+        num_layers: tuple[int, ...] = (1, 1, 2),
+        num_heads: int = 8,
+        head_dim: int = 64,
+        mlp_dim: int = 128,
+        dropout: float = 0.1,
+        activation: Literal['gelu', 'squared_relu'] = 'gelu',
+        latent_std: float = 0.02,
+    ) -> None:
         super().__init__()
         _check_levels(groups, num_latents, num_layers, len(modalities))
         if activation not in _ACTIVATIONS:
@@ -49,14 +59,16 @@ class HierarchicalLatents(nn.Module):
         self.out_dim, self.num_readouts = dim, 1
         self.modalities = tuple(modalities)
         self.chunks = groups[0] // len(self.modalities)
-        sizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout,
-                     act_layer=_ACTIVATIONS[activation])
+        sizes = dict(
+            num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout, act_layer=_ACTIVATIONS[activation]
+        )
         self.latents = nn.ParameterList(torch.empty(g, n, dim) for g, n in zip(groups, num_latents, strict=True))
         for latents in self.latents:
             nn.init.trunc_normal_(latents, std=latent_std, a=-2 * latent_std, b=2 * latent_std)
         self.cross_layers = nn.ModuleList(CrossAttentionLayer(dim, **sizes) for _ in groups)
         self.self_layers = nn.ModuleList(
-            nn.Sequential(*(TransformerLayer(dim, shared_norm=False, **sizes) for _ in range(n))) for n in num_layers)
+            nn.Sequential(*(TransformerLayer(dim, shared_norm=False, **sizes) for _ in range(n))) for n in num_layers
+        )
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, d); real steps come first."""
@@ -73,8 +85,10 @@ class HierarchicalLatents(nn.Module):
         """Cut the real steps of each modality into chunks: (B, G, n, d) and which steps are real, (B, G, n)."""
         cut = [_cut(tokens[m], masks[m].sum(1), self.chunks) for m in self.modalities]
         longest = max(x.shape[2] for x, _ in cut)
-        return (torch.cat([F.pad(x, (0, 0, 0, longest - x.shape[2])) for x, _ in cut], dim=1),
-                torch.cat([F.pad(valid, (0, longest - valid.shape[2])) for _, valid in cut], dim=1))
+        return (
+            torch.cat([F.pad(x, (0, 0, 0, longest - x.shape[2])) for x, _ in cut], dim=1),
+            torch.cat([F.pad(valid, (0, longest - valid.shape[2])) for _, valid in cut], dim=1),
+        )
 
 
 def _cut(x: Tensor, lengths: Tensor, chunks: int) -> tuple[Tensor, Tensor]:
@@ -92,11 +106,16 @@ def _cut(x: Tensor, lengths: Tensor, chunks: int) -> tuple[Tensor, Tensor]:
     return x[rows, index.clamp(max=x.shape[1] - 1)], valid
 
 
-def _check_levels(groups: tuple[int, ...], num_latents: tuple[int, ...], num_layers: tuple[int, ...],
-                  num_modalities: int) -> None:
+def _check_levels(
+    groups: tuple[int, ...], num_latents: tuple[int, ...], num_layers: tuple[int, ...], num_modalities: int
+) -> None:
     if not len(groups) == len(num_latents) == len(num_layers):
-        raise ValueError(f'groups={groups}, num_latents={num_latents} and num_layers={num_layers} must be equally '
-                         'long: one number per level.')
+        raise ValueError(
+            f'groups={groups}, num_latents={num_latents} and num_layers={num_layers} must be equally '
+            'long: one number per level.'
+        )
     if groups[0] % num_modalities or any(a % b for a, b in zip(groups, groups[1:], strict=False)):
-        raise ValueError(f'groups={groups}: each number must divide the one before, and {num_modalities}, the number '
-                         'of modalities, the first.')
+        raise ValueError(
+            f'groups={groups}: each number must divide the one before, and {num_modalities}, the number '
+            'of modalities, the first.'
+        )

@@ -26,8 +26,19 @@ class LatentCrossAttention(nn.Module):
         latent_std: Standard deviation at initialisation of the latents, truncated at two of them.
     """
 
-    def __init__(self, dim: int, *, depth: int = 8, num_latents: int = 64, tie: bool = True, num_heads: int = 8,
-                 head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1, latent_std: float = 0.02) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        depth: int = 8,
+        num_latents: int = 64,
+        tie: bool = True,
+        num_heads: int = 8,
+        head_dim: int = 64,
+        mlp_dim: int = 128,
+        dropout: float = 0.1,
+        latent_std: float = 0.02,
+    ) -> None:
         super().__init__()
         self.out_dim, self.num_readouts = dim, 1
         self.depth = depth
@@ -35,9 +46,11 @@ class LatentCrossAttention(nn.Module):
         nn.init.trunc_normal_(self.latents, std=latent_std, a=-2 * latent_std, b=2 * latent_std)
         sizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
         self.cross_layers = nn.ModuleList(
-            CrossAttentionLayer(dim, **sizes) for _ in range(min(depth, 2) if tie else depth))
+            CrossAttentionLayer(dim, **sizes) for _ in range(min(depth, 2) if tie else depth)
+        )
         self.self_layers = nn.ModuleList(
-            TransformerLayer(dim, shared_norm=False, **sizes) for _ in range(1 if tie else depth))
+            TransformerLayer(dim, shared_norm=False, **sizes) for _ in range(1 if tie else depth)
+        )
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, d)."""

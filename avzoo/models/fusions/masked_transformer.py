@@ -31,23 +31,38 @@ class MaskedTransformer(nn.Module):
         summary_std: Standard deviation at initialisation of the summary tokens.
     """
 
-    def __init__(self, dim: int, *, depth: int = 4, pattern: Pattern = 'hybrid', switch_after: int = 0,
-                 num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1,
-                 shared_norm: bool = True, num_summary_tokens: int = 1, summary_std: float = 1.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        depth: int = 4,
+        pattern: Pattern = 'hybrid',
+        switch_after: int = 0,
+        num_heads: int = 8,
+        head_dim: int = 64,
+        mlp_dim: int = 128,
+        dropout: float = 0.1,
+        shared_norm: bool = True,
+        num_summary_tokens: int = 1,
+        summary_std: float = 1.0,
+    ) -> None:
         super().__init__()
         self.out_dim, self.num_readouts = dim, 1
         self.patterns = layer_patterns(pattern, depth, switch_after)
         self.summary = nn.Parameter(torch.randn(1, num_summary_tokens, dim) * summary_std)
         self.layers = nn.ModuleList(
-            TransformerLayer(dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout,
-                             shared_norm=shared_norm) for _ in range(depth))
+            TransformerLayer(
+                dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout, shared_norm=shared_norm
+            )
+            for _ in range(depth)
+        )
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, d)."""
         x, biases = self.assemble(tokens, masks)
         for layer, pattern in zip(self.layers, self.patterns, strict=True):
             x = layer(x, biases[pattern])
-        return x[:, :self.summary.shape[1]].mean(1)
+        return x[:, : self.summary.shape[1]].mean(1)
 
     def attention_maps(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> list[Tensor]:
         """Return the attention weights (B, H, N, N) of each layer; tokens are [summary, audio, visual]."""
@@ -64,8 +79,11 @@ class MaskedTransformer(nn.Module):
         batch, count, device = first.shape[0], self.summary.shape[1], first.device
         summary = self.summary.expand(batch, -1, -1).to(first.dtype)
         x = torch.cat([summary, *tokens.values()], dim=1)
-        kinds = torch.cat([torch.full((count,), SUMMARY, device=device)] +
-                          [torch.full((x_m.shape[1],), _KINDS[m], device=device) for m, x_m in tokens.items()])
-        valid = torch.cat([torch.ones(batch, count, dtype=torch.bool, device=device),
-                           *(masks[m] for m in tokens)], dim=1)  # (B, N)
+        kinds = torch.cat(
+            [torch.full((count,), SUMMARY, device=device)]
+            + [torch.full((x_m.shape[1],), _KINDS[m], device=device) for m, x_m in tokens.items()]
+        )
+        valid = torch.cat(
+            [torch.ones(batch, count, dtype=torch.bool, device=device), *(masks[m] for m in tokens)], dim=1
+        )  # (B, N)
         return x, {p: attention_bias(p, kinds, valid, x.dtype) for p in dict.fromkeys(self.patterns)}

@@ -23,15 +23,24 @@ class PairAttention(nn.Module):
         dropout: Dropout probability in the layer.
     """
 
-    def __init__(self, dim: int, modalities: tuple[str, ...] = ('audio', 'visual'), *, num_heads: int = 3,
-                 head_dim: int = 100, mlp_dim: int = 64, dropout: float = 0.2) -> None:
+    def __init__(
+        self,
+        dim: int,
+        modalities: tuple[str, ...] = ('audio', 'visual'),
+        *,
+        num_heads: int = 3,
+        head_dim: int = 100,
+        mlp_dim: int = 64,
+        dropout: float = 0.2,
+    ) -> None:
         super().__init__()
         self.out_dim, self.num_readouts = dim, len(modalities)
         self.modalities = tuple(modalities)
         # The released code leaves this vector out of its optimizer; here it trains.
         self.position = nn.Parameter(torch.randn(len(self.modalities), dim))
-        self.layer = TransformerLayer(dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout,
-                                      shared_norm=False)
+        self.layer = TransformerLayer(
+            dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout, shared_norm=False
+        )
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into one readout per modality, (B, M, d)."""

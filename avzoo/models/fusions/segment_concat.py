@@ -21,12 +21,19 @@ class SegmentConcat(nn.Module):
         leading: The modality whose steps are the segments; the first one if the model has no such modality.
     """
 
-    def __init__(self, dims: dict[str, int], seconds_per_step: dict[str, float], *, num_segments: int = 10,
-                 leading: str = 'visual') -> None:
+    def __init__(
+        self,
+        dims: dict[str, int],
+        seconds_per_step: dict[str, float],
+        *,
+        num_segments: int = 10,
+        leading: str = 'visual',
+    ) -> None:
         super().__init__()
         if leading not in ('audio', 'visual', *dims):
-            raise ValueError(f"leading='{leading}' is no modality.{nearest(leading, list(dims))} Choose one of "
-                             f"{', '.join(dims)}.")
+            raise ValueError(
+                f"leading='{leading}' is no modality.{nearest(leading, list(dims))} Choose one of {', '.join(dims)}."
+            )
         self.out_dim = sum(dims.values())
         self.num_readouts = None  # As many as there are segments: their number is not that of the modalities.
         self.num_segments = num_segments

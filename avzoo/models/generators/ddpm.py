@@ -23,9 +23,17 @@ class DDPM(nn.Module):
         loss_weight: Weight of the diffusion loss.
     """
 
-    def __init__(self, dim: int, cond_dim: int, *, schedule: dict, noise_predictor: dict,
-                 noise_at_last_step: bool = True, variance: Literal['beta', 'posterior'] = 'beta',
-                 loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        cond_dim: int,
+        *,
+        schedule: dict,
+        noise_predictor: dict,
+        noise_at_last_step: bool = True,
+        variance: Literal['beta', 'posterior'] = 'beta',
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if variance not in ('beta', 'posterior'):
             raise ValueError(f"variance='{variance}'; choose 'beta' or 'posterior'.")

@@ -20,8 +20,9 @@ class MLPNoisePredictor(nn.Module):
         dropout: Dropout probability after each hidden layer.
     """
 
-    def __init__(self, dim: int, cond_dim: int, *, hidden_dim: int = 128, num_layers: int = 1,
-                 dropout: float = 0.0) -> None:
+    def __init__(
+        self, dim: int, cond_dim: int, *, hidden_dim: int = 128, num_layers: int = 1, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.LeakyReLU()]
         width = dim + 1 + cond_dim

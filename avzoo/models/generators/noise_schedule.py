@@ -21,8 +21,9 @@ class LinearSchedule(nn.Module):
         zero_terminal_snr: Rescale so that alpha_bar of the last step is (nearly) 0. The paper does not.
     """
 
-    def __init__(self, *, num_steps: int = 200, beta_start: float = 1e-4, beta_end: float = 0.02,
-                 zero_terminal_snr: bool = False) -> None:
+    def __init__(
+        self, *, num_steps: int = 200, beta_start: float = 1e-4, beta_end: float = 0.02, zero_terminal_snr: bool = False
+    ) -> None:
         super().__init__()
         self.num_steps = num_steps
         beta = torch.linspace(beta_start, beta_end, num_steps)

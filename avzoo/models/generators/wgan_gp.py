@@ -42,17 +42,32 @@ class WGANGP(nn.Module):
         init_std: Draw weights from N(0, init_std^2) and zero the biases; ``None`` keeps PyTorch's defaults.
     """
 
-    def __init__(self, dim: int, cond_dim: int, *, noise_dim: int = 64, generator_hidden: int = 128,
-                 critic_hidden: int = 64, condition_width: int | None = None,
-                 output: Literal['relu', 'linear'] = 'relu', n_critic: int = 5, gp_weight: float = 10.0,
-                 cls_weight: float = 0.0, cosine_weight: float = 0.0, lr: float = 1e-4,
-                 betas: tuple[float, float] = (0.5, 0.999), init_std: float | None = None) -> None:
+    def __init__(
+        self,
+        dim: int,
+        cond_dim: int,
+        *,
+        noise_dim: int = 64,
+        generator_hidden: int = 128,
+        critic_hidden: int = 64,
+        condition_width: int | None = None,
+        output: Literal['relu', 'linear'] = 'relu',
+        n_critic: int = 5,
+        gp_weight: float = 10.0,
+        cls_weight: float = 0.0,
+        cosine_weight: float = 0.0,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        init_std: float | None = None,
+    ) -> None:
         super().__init__()
         if output not in _OUTPUTS:
             raise ValueError(f"output='{output}'; choose one of {', '.join(_OUTPUTS)}.")
         if cosine_weight and cond_dim != dim:
-            raise ValueError(f'cosine_weight={cosine_weight} compares features with conditions, but their widths are '
-                             f'{dim} and {cond_dim}; set it to 0, or condition on prototypes of the features.')
+            raise ValueError(
+                f'cosine_weight={cosine_weight} compares features with conditions, but their widths are '
+                f'{dim} and {cond_dim}; set it to 0, or condition on prototypes of the features.'
+            )
         self.noise_dim, self.n_critic, self.gp_weight = noise_dim, n_critic, gp_weight
         self.cls_weight, self.cosine_weight = cls_weight, cosine_weight
         width = condition_width or cond_dim
@@ -64,17 +79,25 @@ class WGANGP(nn.Module):
         self.requires_grad_(False)
         self._players = {
             'generator': [p for name, p in self.named_parameters() if not name.startswith('critic.')],
-            'critic': list(self.critic.parameters())}
-        self._optimizers = {name: torch.optim.Adam(parameters, lr=lr, betas=tuple(betas))
-                            for name, parameters in self._players.items()}
+            'critic': list(self.critic.parameters()),
+        }
+        self._optimizers = {
+            name: torch.optim.Adam(parameters, lr=lr, betas=tuple(betas)) for name, parameters in self._players.items()
+        }
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one feature vector for each condition (B, d_c); returns (B, D), without gradients."""
         with torch.no_grad():
             return self._synthesize(self._transfer(condition), generator)
 
-    def update(self, x_0: Tensor, condition: Tensor, classify: Callable[[Tensor], Tensor], *,
-               generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def update(
+        self,
+        x_0: Tensor,
+        condition: Tensor,
+        classify: Callable[[Tensor], Tensor],
+        *,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
         """Train critic and generator on one batch.
 
         Args:
@@ -100,7 +123,7 @@ class WGANGP(nn.Module):
     def gradient_penalty(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return how far the critic's gradient at x (B, D) is from length 1: the mean of (norm - 1)^2."""
         x = x.detach().requires_grad_()
-        gradient, = torch.autograd.grad(self._criticize(x, condition).sum(), x, create_graph=True)
+        (gradient,) = torch.autograd.grad(self._criticize(x, condition).sum(), x, create_graph=True)
         return (gradient.norm(dim=1) - 1).square().mean()
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -130,8 +153,9 @@ class WGANGP(nn.Module):
             self._step('critic', self.gp_weight * penalty - distance)
         return dict(critic_distance=distance.detach(), gradient_penalty=penalty.detach())
 
-    def _generator_step(self, condition: Tensor, classify: Callable[[Tensor], Tensor],
-                        generator: torch.Generator | None) -> Tensor:
+    def _generator_step(
+        self, condition: Tensor, classify: Callable[[Tensor], Tensor], generator: torch.Generator | None
+    ) -> Tensor:
         with _trainable(self._players['generator']):
             transferred = self._transfer(condition)
             fake = self._synthesize(transferred, generator)
@@ -157,8 +181,9 @@ class WGANGP(nn.Module):
         return condition if self.condition_net is None else self.condition_net(condition)
 
     def _synthesize(self, condition: Tensor, generator: torch.Generator | None) -> Tensor:
-        noise = torch.randn(len(condition), self.noise_dim, dtype=condition.dtype, device=condition.device,
-                            generator=generator)
+        noise = torch.randn(
+            len(condition), self.noise_dim, dtype=condition.dtype, device=condition.device, generator=generator
+        )
         return self.synthesizer(torch.cat([noise, condition], dim=1))
 
     def _criticize(self, x: Tensor, condition: Tensor) -> Tensor:

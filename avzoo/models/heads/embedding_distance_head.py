@@ -32,9 +32,18 @@ class EmbeddingDistanceHead(nn.Module):
         rec_weight: Weight of the reconstruction of class vectors, from the projected ones and from c_o.
     """
 
-    def __init__(self, in_dim: int, num_classes: int, *, embedding_dim: int = 300, hidden_dim: int = 512,
-                 dropout: float = 0.1, loss_weight: float = 1.0, reg_weight: float = 1.0,
-                 rec_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        num_classes: int,
+        *,
+        embedding_dim: int = 300,
+        hidden_dim: int = 512,
+        dropout: float = 0.1,
+        loss_weight: float = 1.0,
+        reg_weight: float = 1.0,
+        rec_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         self.loss_weight, self.reg_weight, self.rec_weight = loss_weight, reg_weight, rec_weight
         self.w_proj = nn.Sequential(*dense_layers(embedding_dim, in_dim, dropout=dropout))
@@ -56,9 +65,11 @@ class EmbeddingDistanceHead(nn.Module):
         theta_w = self.w_proj(w)
         logits = c_o @ self.w_proj(self.classes.vectors).t()  # (B, C)
         reconstruction = F.mse_loss(self.d_o(c_o), w) + F.mse_loss(self.d_w(theta_w), w)
-        return {'loss_ce': self.loss_weight * F.cross_entropy(logits, labels),
-                'loss_reg': self.reg_weight * F.mse_loss(c_o, theta_w),
-                'loss_rec': self.rec_weight * reconstruction}
+        return {
+            'loss_ce': self.loss_weight * F.cross_entropy(logits, labels),
+            'loss_reg': self.reg_weight * F.mse_loss(c_o, theta_w),
+            'loss_rec': self.rec_weight * reconstruction,
+        }
 
     def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
         """Return what a generator learns, with labels: each readout that counts, (N, d_out) and (N,)."""

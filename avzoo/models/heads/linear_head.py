@@ -25,9 +25,14 @@ class LinearHead(nn.Module):
         loss_weight: Weight of the cross-entropy.
     """
 
-    def __init__(self, in_dim: int, num_classes: int, *,
-                 readout: Literal['mean_logits', 'mean_probability'] = 'mean_logits',
-                 loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        num_classes: int,
+        *,
+        readout: Literal['mean_logits', 'mean_probability'] = 'mean_logits',
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if readout not in ('mean_logits', 'mean_probability'):
             raise ValueError(f"readout='{readout}'; choose 'mean_logits' or 'mean_probability'.")

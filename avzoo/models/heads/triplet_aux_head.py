@@ -35,31 +35,46 @@ class TripletAuxHead(nn.Module):
         aux_weight: Weight of all other losses.
     """
 
-    def __init__(self, in_dim: int, num_classes: int, dims: dict[str, int], *, num_readouts: int | None,
-                 embedding_dim: int = 300, dropout: float = 0.5, margin: float = 1.0, loss_weight: float = 1.0,
-                 aux_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        num_classes: int,
+        dims: dict[str, int],
+        *,
+        num_readouts: int | None,
+        embedding_dim: int = 300,
+        dropout: float = 0.5,
+        margin: float = 1.0,
+        loss_weight: float = 1.0,
+        aux_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if tuple(dims) != ('audio', 'visual'):
-            raise ValueError(f"it needs the encoders 'audio' and 'visual', in this order; the model has "
-                             f"{', '.join(dims)}.")
+            raise ValueError(
+                f"it needs the encoders 'audio' and 'visual', in this order; the model has {', '.join(dims)}."
+            )
         if num_readouts != len(dims):
-            raise ValueError(f'it needs one readout for each modality, but the fusion gives '
-                             f"{num_readouts or 'a varying number'}; take a fusion such as PairAttention, or another "
-                             'head.')
+            raise ValueError(
+                f'it needs one readout for each modality, but the fusion gives '
+                f'{num_readouts or "a varying number"}; take a fusion such as PairAttention, or another '
+                'head.'
+            )
         self.margin, self.aux_weight = margin, aux_weight
         self.classifier = LinearHead(in_dim, num_classes, loss_weight=loss_weight)
         self.w_proj = nn.Sequential(*dense_layers(embedding_dim, in_dim, dropout=dropout))
         self.d = nn.Sequential(*dense_layers(in_dim, embedding_dim, dropout=dropout))
-        self.rec = nn.ModuleDict({m: nn.Sequential(*dense_layers(in_dim, dim, dropout=dropout))
-                                  for m, dim in dims.items()})
+        self.rec = nn.ModuleDict(
+            {m: nn.Sequential(*dense_layers(in_dim, dim, dropout=dropout)) for m, dim in dims.items()}
+        )
         self.classes = ClassEmbedding(num_classes, embedding_dim=embedding_dim)
 
     def fit(self, dataset: GFSLDataset) -> None:
         """Take the class vectors from the training set's store."""
         self.classes.fit(dataset)
 
-    def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None, *,
-             generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def loss(
+        self, c_o: Tensor, labels: Tensor, context: dict | None = None, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         """Return the losses of features (B, 2, d_out), audio before visual, with labels (B,).
 
         ``loss_ce`` alone for synthetic features (M, d_out), which have no context. Otherwise also
@@ -80,8 +95,9 @@ class TripletAuxHead(nn.Module):
         phi = {m: masked_mean(context['encoded'][m], context['masks'][m]) for m in theta}
         losses['loss_triplet'] = self._triplets(theta, theta_w, rho, rho_w, labels, generator)
         losses['loss_rec'] = sum(F.mse_loss(x, w) for x in (rho_w, *rho.values()))
-        losses['loss_reg'] = sum(F.mse_loss(self.rec[m](theta[m]), phi[m]) + F.mse_loss(theta[m], theta_w)
-                                 for m in theta)
+        losses['loss_reg'] = sum(
+            F.mse_loss(self.rec[m](theta[m]), phi[m]) + F.mse_loss(theta[m], theta_w) for m in theta
+        )
         return {name: loss if name == 'loss_ce' else self.aux_weight * loss for name, loss in losses.items()}
 
     def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
@@ -100,13 +116,24 @@ class TripletAuxHead(nn.Module):
     def _visual(c_o: Tensor) -> Tensor:
         return c_o if c_o.dim() == 2 else c_o[:, -1]
 
-    def _triplets(self, theta: dict[str, Tensor], theta_w: Tensor, rho: dict[str, Tensor], rho_w: Tensor,
-                  labels: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _triplets(
+        self,
+        theta: dict[str, Tensor],
+        theta_w: Tensor,
+        rho: dict[str, Tensor],
+        rho_w: Tensor,
+        labels: Tensor,
+        generator: torch.Generator | None,
+    ) -> Tensor:
         negative, found = draw_negatives(labels, generator)
         triplets = [(rho_w, rho[m], rho[m][negative]) for m in theta]
         for x in theta.values():
-            triplets += [(theta_w, x, x[negative]), (x, theta_w, theta_w[negative]),
-                         (x, theta_w, x[negative]), (theta_w, x, theta_w[negative])]
+            triplets += [
+                (theta_w, x, x[negative]),
+                (x, theta_w, theta_w[negative]),
+                (x, theta_w, x[negative]),
+                (theta_w, x, theta_w[negative]),
+            ]
         each = sum(F.triplet_margin_loss(*triplet, margin=self.margin, reduction='none') for triplet in triplets)
         return (each * found).sum() / found.sum().clamp(min=1)
 

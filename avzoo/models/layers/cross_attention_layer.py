@@ -21,8 +21,16 @@ class CrossAttentionLayer(nn.Module):
         act_layer: Activation of the feed-forward network.
     """
 
-    def __init__(self, dim: int, *, num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128,
-                 dropout: float = 0.1, act_layer: type[nn.Module] = nn.GELU) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int = 8,
+        head_dim: int = 64,
+        mlp_dim: int = 128,
+        dropout: float = 0.1,
+        act_layer: type[nn.Module] = nn.GELU,
+    ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.context_norm = nn.LayerNorm(dim)

@@ -24,13 +24,23 @@ class MLP(nn.Module):
             With ``False`` only real steps are computed and padded steps stay zero.
     """
 
-    def __init__(self, in_dim: int, *, hidden_dim: int = 512, out_dim: int = 300, dropout: float = 0.1,
-                 last_bn_momentum: float = 0.1, padding_in_stats: bool = True) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        *,
+        hidden_dim: int = 512,
+        out_dim: int = 300,
+        dropout: float = 0.1,
+        last_bn_momentum: float = 0.1,
+        padding_in_stats: bool = True,
+    ) -> None:
         super().__init__()
         self.out_dim = out_dim
         self.padding_in_stats = padding_in_stats
-        self.net = nn.Sequential(*dense_layers(in_dim, hidden_dim, dropout=dropout),
-                                 *dense_layers(hidden_dim, out_dim, dropout=dropout, bn_momentum=last_bn_momentum))
+        self.net = nn.Sequential(
+            *dense_layers(in_dim, hidden_dim, dropout=dropout),
+            *dense_layers(hidden_dim, out_dim, dropout=dropout, bn_momentum=last_bn_momentum),
+        )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode (..., in_dim) to (..., out_dim); ``mask`` (...) is true at real steps."""
@@ -38,4 +48,5 @@ class MLP(nn.Module):
             return self.net(x.flatten(0, -2)).unflatten(0, x.shape[:-1])  # (B*T, D) -> (B, T, D)
         real = self.net(x[mask])
         return torch.zeros(*mask.shape, self.out_dim, dtype=real.dtype, device=x.device).masked_scatter(
-            mask.unsqueeze(-1), real)
+            mask.unsqueeze(-1), real
+        )

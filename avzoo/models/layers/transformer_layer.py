@@ -29,15 +29,17 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """Let x (B, N, d) attend to ``context`` (B, M, d), or to itself; ``bias`` is added to the logits."""
         context = x if context is None else context
-        q, k, v = (rearrange(t, 'b n (h d) -> b h n d', h=self.num_heads)
-                   for t in (self.to_q(x), self.to_k(context), self.to_v(context)))
+        q, k, v = (
+            rearrange(t, 'b n (h d) -> b h n d', h=self.num_heads)
+            for t in (self.to_q(x), self.to_k(context), self.to_v(context))
+        )
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
         return self.dropout(self.to_out(rearrange(out, 'b h n d -> b n (h d)')))
 
     def weights(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return the attention weights (B, H, N, N) of x with itself, for inspection."""
         q, k = (rearrange(t, 'b n (h d) -> b h n d', h=self.num_heads) for t in (self.to_q(x), self.to_k(x)))
-        logits = q @ k.transpose(-1, -2) / q.shape[-1]**0.5
+        logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
         return (logits if bias is None else logits + bias).softmax(-1)
 
 
@@ -54,8 +56,17 @@ class TransformerLayer(nn.Module):
         act_layer: Activation of the feed-forward network.
     """
 
-    def __init__(self, dim: int, *, num_heads: int = 8, head_dim: int = 64, mlp_dim: int = 128, dropout: float = 0.1,
-                 shared_norm: bool = True, act_layer: type[nn.Module] = nn.GELU) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int = 8,
+        head_dim: int = 64,
+        mlp_dim: int = 128,
+        dropout: float = 0.1,
+        shared_norm: bool = True,
+        act_layer: type[nn.Module] = nn.GELU,
+    ) -> None:
         super().__init__()
         self.attn = Attention(dim, num_heads=num_heads, head_dim=head_dim, dropout=dropout)
         self.norm = nn.LayerNorm(dim)

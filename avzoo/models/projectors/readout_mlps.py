@@ -20,16 +20,28 @@ class ReadoutMLPs(nn.Module):
         last_bn_momentum: Momentum of the second BatchNorm's running statistics; AVCA's code has 0.99.
     """
 
-    def __init__(self, in_dim: int, *, num_readouts: int | None, hidden_dim: int = 512, out_dim: int = 64,
-                 dropout: float = 0.1, last_bn_momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        *,
+        num_readouts: int | None,
+        hidden_dim: int = 512,
+        out_dim: int = 64,
+        dropout: float = 0.1,
+        last_bn_momentum: float = 0.1,
+    ) -> None:
         super().__init__()
         if num_readouts is None or num_readouts < 2:
-            raise ValueError(f'it needs a fixed number of readouts, two or more, but here it would get '
-                             f"{'a varying number' if num_readouts is None else num_readouts}; take type='MLP', which "
-                             'projects any number.')
+            raise ValueError(
+                f'it needs a fixed number of readouts, two or more, but here it would get '
+                f"{'a varying number' if num_readouts is None else num_readouts}; take type='MLP', which "
+                'projects any number.'
+            )
         self.out_dim = out_dim
-        self.mlps = nn.ModuleList(MLP(in_dim, hidden_dim=hidden_dim, out_dim=out_dim, dropout=dropout,
-                                      last_bn_momentum=last_bn_momentum) for _ in range(num_readouts))
+        self.mlps = nn.ModuleList(
+            MLP(in_dim, hidden_dim=hidden_dim, out_dim=out_dim, dropout=dropout, last_bn_momentum=last_bn_momentum)
+            for _ in range(num_readouts)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Project readouts (B, R, in_dim) to (B, R, out_dim)."""

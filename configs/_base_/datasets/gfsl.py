@@ -2,15 +2,19 @@
 
 num_shots = 5
 train_dataloader = dict(
-    batch_size=64, num_workers=0,
+    batch_size=64,
+    num_workers=0,
     dataset=dict(type='GFSLDataset'),
     sampler=dict(type='DefaultSampler', shuffle=False),
-    batch_sampler=dict(type='ClassBalancedBatchSampler', num_batches=300))
+    batch_sampler=dict(type='ClassBalancedBatchSampler', num_batches=300),
+)
 val_dataloader = dict(
-    batch_size=64, num_workers=0,
+    batch_size=64,
+    num_workers=0,
     dataset=dict(type='GFSLDataset'),
     sampler=dict(type='DefaultSampler', shuffle=False),
-    batch_sampler=dict(type='EvaluationBatchSampler'))
+    batch_sampler=dict(type='EvaluationBatchSampler'),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='GFSLMetric')
 auto_scale_lr = dict(base_batch_size=64, enable=False)  # Batch size, over all processes, that the rate is for.

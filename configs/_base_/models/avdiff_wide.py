@@ -6,11 +6,10 @@ classifier still reads from them. The generator learns beside the classifier, no
 
 _base_ = ['./avdiff.py']
 model = dict(
-    encoders=dict(
-        audio=dict(out_dim=512),
-        visual=dict(hidden_dim=1024, out_dim=512)),
+    encoders=dict(audio=dict(out_dim=512), visual=dict(hidden_dim=1024, out_dim=512)),
     fusion=dict(depth=2, switch_after=1),
     projector=dict(hidden_dim=1024, out_dim=512),
     generator=dict(schedule=dict(num_steps=100)),
     synthetic_weight=0.1,
-    detach_features=True)
+    detach_features=True,
+)

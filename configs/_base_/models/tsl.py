@@ -12,5 +12,15 @@ model = dict(
     head=dict(type='LinearHead', readout='mean_probability'),
     conditioner=dict(type='ClassEmbedding'),
     generator=dict(
-        type='WGANGP', noise_dim=300, generator_hidden=512, critic_hidden=512, output='relu',
-        n_critic=5, gp_weight=10.0, cls_weight=0.01, lr=1e-4, betas=(0.5, 0.999)))
+        type='WGANGP',
+        noise_dim=300,
+        generator_hidden=512,
+        critic_hidden=512,
+        output='relu',
+        n_critic=5,
+        gp_weight=10.0,
+        cls_weight=0.01,
+        lr=1e-4,
+        betas=(0.5, 0.999),
+    ),
+)
