@@ -1,10 +1,13 @@
 """Every config that a user can run: well named, in the index, and it trains and predicts."""
 
 import ast
+import copy
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
@@ -17,8 +20,18 @@ from avzoo.zoo.index import read_index
 from tests.conftest import CONFIGS, write_store
 
 INDEX = read_index()
-LEAVES = sorted(path for path in CONFIGS.glob('[a-z]*/*.py'))
+METHODS = ('attention_fusion', 'avca', 'avdiff', 'hip', 'mbt', 'perceiver', 'protogan', 'sldg', 'tcaf', 'tsl', 'zorro')
+DATASETS_OF_ZOO = ('activitynet', 'custom', 'synth', 'ucf', 'vgg')
+SHOTS = (1, 5, 10, 20)
+LEAVES = sorted(CONFIGS.glob('[a-z]*/*.py'))
 NAME = re.compile(r'(?P<method>[a-z_]+)(-[a-z]+)?_(?P<dataset>[a-z]+)_(?P<shots>1|5|10|20)shot(_released)?')
+# Leaves that differ in nothing but their shots, by the name without them.
+SAME_BUT_SHOTS: dict[str, list[Path]] = {}
+for path in LEAVES:
+    SAME_BUT_SHOTS.setdefault(re.sub(r'_\d+shot', '', path.stem), []).append(path)
+
+# Read once by each process that tests.
+read_config = cache(load_config)
 
 # Settings other than the number of shots that the released code changes with it; all of them are AV-DIFF's.
 ENCODERS = {'model.encoders.audio.dropout', 'model.encoders.visual.dropout'}
@@ -81,17 +94,29 @@ def stores(tmp_path_factory):
     return store
 
 
-@pytest.fixture(scope='module')
-def stepped():
-    """The models that have been trained a step already: shots change the data, not the model."""
-    return set()
+@pytest.fixture
+def full_phase(stores, tmp_path):
+    """A function that gives the full sub-stage of stage 1 of a leaf, on a small store."""
+
+    def read(leaf):
+        cfg = copy.deepcopy(read_config(leaf))
+        cfg.data_root = str(stores(NAME.fullmatch(leaf.stem)['dataset']))
+        return phase_config(cfg, Phase(1, 'full'), {}, tmp_path)
+
+    return read
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_every_method_can_be_run_on_each_data_set_and_number_of_shots(method):
+    names = {f'{method}_{dataset}_{shots}shot' for dataset in DATASETS_OF_ZOO for shots in SHOTS}
+    assert names <= {path.stem for path in LEAVES} and names <= INDEX.keys()
 
 
 @every_leaf
 def test_the_name_says_method_data_set_and_shots(leaf):
     name = NAME.fullmatch(leaf.stem)
     assert name and name['method'] == leaf.parent.name
-    cfg = load_config(leaf)
+    cfg = read_config(leaf)
     assert cfg.num_shots == int(name['shots'])
     assert Path(cfg.data_root).name == (f'{name["dataset"]}_fsl' if name['dataset'] in BENCHMARKS else 'custom')
     assert f'python tools/train.py configs/{leaf.parent.name}/{leaf.name}' in leaf.read_text(encoding='utf-8')
@@ -125,14 +150,21 @@ def test_a_leaf_states_what_differs_from_the_5_shot_leaf_or_from_shared_files(le
 
 
 @every_leaf
-def test_it_builds_and_takes_a_training_step_and_predicts(leaf, stores, stepped, tmp_path):
-    cfg = load_config(leaf, [f'data_root={stores(NAME.fullmatch(leaf.stem)["dataset"])}'])
-    cfg = phase_config(cfg, Phase(1, 'full'), {}, tmp_path)
+def test_its_shots_reach_the_data(leaf, full_phase):
+    name, data = NAME.fullmatch(leaf.stem), DATASETS.build(full_phase(leaf).train_dataloader.dataset)
+    assert (np.bincount(data.labels)[~data.base_mask] == int(name['shots'])).all() and not data.base_mask.all()
+
+
+@pytest.mark.parametrize('name', SAME_BUT_SHOTS)
+def test_it_builds_and_takes_a_training_step_and_predicts(name, full_phase):
+    # Shots change the data, and in few methods the model or the optimizer.
+    phases = map(full_phase, SAME_BUT_SHOTS[name])
+    for cfg in {str((cfg.model, cfg.optim_wrapper)): cfg for cfg in phases}.values():
+        check_a_step(cfg)
+
+
+def check_a_step(cfg):
     data = DATASETS.build(cfg.train_dataloader.dataset)
-    made_of = str((cfg.model, cfg.optim_wrapper))
-    if made_of in stepped:
-        return
-    stepped.add(made_of)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.fit(data)

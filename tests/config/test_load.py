@@ -60,7 +60,9 @@ def test_every_method_variant_and_data_set_of_the_zoo_passes(repo_dir):
     from mmengine.config import Config
 
     configs = repo_dir / 'configs'
-    for path in {*configs.glob('[a-z]*/*_ucf_5shot*.py'), *configs.glob('avdiff/avdiff_*_5shot*.py')}:
+    paths = {*configs.glob('[a-z]*/*_ucf_5shot*.py'), *configs.glob('avdiff/avdiff_*_5shot*.py')}
+    assert len(paths) >= 20 and len({path.parent for path in paths}) == 11
+    for path in paths:
         check_config(Config.fromfile(path))
 
 

@@ -145,6 +145,7 @@ def test_frozen_weights_do_not_move_in_the_full_substage(finished):
         for k in before
         if k.startswith(('encoders', 'embedding', 'fusion')) and 'running' not in k and 'tracked' not in k
     ]
+    assert {k.split('.')[0] for k in frozen} == {'encoders', 'embedding', 'fusion'}
     assert all(torch.equal(before[k], after[k]) for k in frozen)
     assert not torch.equal(before['head.fc.weight'], after['head.fc.weight'])
 

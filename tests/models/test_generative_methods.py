@@ -97,11 +97,13 @@ def test_an_ablation_differs_from_avdiff_in_one_part(repo_dir):
 
 
 def test_tsl_freezes_its_segment_encoder_and_protogan_nothing(repo_dir):
-    for path in (repo_dir / 'configs' / 'tsl').glob('tsl_*.py'):
+    paths = list((repo_dir / 'configs' / 'tsl').glob('tsl_*.py'))
+    assert len(paths) >= 20
+    for path in paths:
         assert tuple(load_config(path).curriculum.full['freeze']) == ('projector',)
     model = build(repo_dir / 'configs', 'protogan')
     model._freeze(('encoders', 'embedding', 'fusion'), 'train')
-    assert all(p.requires_grad for p in model.head.parameters())
+    assert count(model.head) and all(p.requires_grad for p in model.head.parameters())
 
 
 def gan_config(tiny_config, work_dir, config):

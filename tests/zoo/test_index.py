@@ -8,10 +8,12 @@ import yaml
 
 from avzoo.config.load import load_config
 from avzoo.evaluation.report import results_rows, results_table
-from avzoo.zoo.index import find_model
+from avzoo.zoo.index import find_model, read_index
+from tests.test_leaf_configs import METHODS
 
 REPO = Path(__file__).resolve().parents[2]
 METAFILES = sorted((REPO / 'configs').glob('*/metafile.yml'))
+WEIGHTS = sorted((REPO / 'weights').glob('*.safetensors'))
 
 
 def load(path: Path) -> dict:
@@ -19,7 +21,11 @@ def load(path: Path) -> dict:
 
 
 def test_every_import_of_the_index_exists_and_so_do_its_configs():
-    for name in load(REPO / 'model-index.yml')['Import']:
+    imported = load(REPO / 'model-index.yml')['Import']
+    assert sorted(imported) == [path.relative_to(REPO).as_posix() for path in METAFILES]
+    assert {path.parent.name for path in METAFILES} == set(METHODS)
+    for name in imported:
+        assert load(REPO / name)['Models']
         for model in load(REPO / name)['Models']:
             assert (REPO / model['Config']).is_file(), model['Config']
 
@@ -38,6 +44,7 @@ def test_a_model_is_named_by_its_config_and_belongs_to_a_collection(path):
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
 def test_paper_values_agree_with_each_other(path):
     values = [result['Paper'] for model in load(path)['Models'] for result in model['Results'] if 'Paper' in result]
+    assert values
     for value in values:
         assert {'Table', 'HM', 'FSL'} <= set(value)
         if 'B' in value:
@@ -45,7 +52,12 @@ def test_paper_values_agree_with_each_other(path):
             assert value['HM'] == pytest.approx(harmonic_mean, abs=0.02)
 
 
-@pytest.mark.parametrize('path', sorted((REPO / 'weights').glob('*.safetensors')), ids=lambda path: path.stem)
+def test_the_shipped_weights_are_those_that_the_index_names():
+    named = {name for name, entry in read_index(REPO).items() if entry.weights and '://' not in entry.weights[0]}
+    assert {path.stem for path in WEIGHTS} == named >= {'avdiff_synth_5shot'}
+
+
+@pytest.mark.parametrize('path', WEIGHTS, ids=lambda path: path.stem)
 def test_shipped_weights_were_trained_by_the_recipe_of_their_config(path):
     facts = json.loads(path.with_suffix('.json').read_text(encoding='utf-8'))
     cfg = load_config(find_model(path.stem).config)
