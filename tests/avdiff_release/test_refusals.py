@@ -84,13 +84,13 @@ def bomb():
 @pytest.mark.parametrize(
     'member, reason',
     [
-        ((zipfile.ZipInfo('models/../../evil'), b''), 'leads out'),
-        ((zipfile.ZipInfo('/etc/evil'), b''), 'leads out'),
-        ((zipfile.ZipInfo('C:\\evil'), b''), 'leads out'),
+        ((zipfile.ZipInfo('models/../../evil'), b''), 'outside of its folder'),
+        ((zipfile.ZipInfo('/etc/evil'), b''), 'outside of its folder'),
+        ((zipfile.ZipInfo('C:\\evil'), b''), 'outside of its folder'),
         ((link('models/link.pt'), b'/etc/passwd'), 'is a link'),
-        ((bomb(), bytes(8 << 20)), 'out of proportion'),
-        ((zipfile.ZipInfo('../evil/'), b''), 'leads out'),
-        ((zipfile.ZipInfo('models/a\nb'), b''), 'is no name'),
+        ((bomb(), bytes(17 << 20)), 'out of proportion'),
+        ((zipfile.ZipInfo('../evil/'), b''), 'outside of its folder'),
+        ((zipfile.ZipInfo('models/a\nb'), b''), 'control characters'),
     ],
 )
 def test_unsafe_archives_are_refused(run_folder, tmp_path, member, reason):
@@ -101,7 +101,7 @@ def test_unsafe_archives_are_refused(run_folder, tmp_path, member, reason):
 def test_a_bomb_inside_the_checkpoint_is_refused(run_folder):
     path = run_folder() / 'AVDiff_score.pt'
     content = io.BytesIO()
-    torch.save({'model': {'a': torch.zeros(4 << 20)}}, content)
+    torch.save({'model': {'a': torch.zeros(5 << 20)}}, content)
     with zipfile.ZipFile(content) as old, zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
@@ -131,11 +131,11 @@ def test_an_archive_that_is_cut_short_is_called_damaged(run_folder, tmp_path):
         import_checkpoint(path)
 
 
-def test_no_more_is_unpacked_than_an_archive_says(run_folder, tmp_path):
+def test_packing_whose_size_cannot_be_relied_on_is_refused(run_folder, tmp_path):
     path = archive(tmp_path, run_folder())
     with zipfile.ZipFile(path, 'a', zipfile.ZIP_BZIP2) as file:
         file.writestr('models/other/args.yaml', 'a: 1')
-    with pytest.raises(CheckpointError, match='cannot be read piece by piece'):
+    with pytest.raises(CheckpointError, match='another method than deflate'):
         import_checkpoint(path)
 
 
