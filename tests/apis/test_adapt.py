@@ -240,7 +240,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_training(
     cfg, path, _ = base_model
     (tmp_path / 'folder.pth').mkdir()
     (tmp_path / 'file').write_text('')
-    monkeypatch.setattr('avzoo.apis.adapt.load_any_checkpoint', lambda path: pytest.fail('too late'))
+    monkeypatch.setattr('avzoo.apis.adapt.find_checkpoint', lambda path: pytest.fail('too late'))
     with pytest.raises(ConfigError, match=message):
         adapt(cfg, path, support=support, shots=2, out=tmp_path / out)
 

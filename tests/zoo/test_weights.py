@@ -1,5 +1,6 @@
 """Weights by name and by path, and files that only look like weights."""
 
+import hashlib
 import json
 import pickle
 
@@ -44,6 +45,27 @@ def test_a_model_comes_by_name_with_its_weights(zoo, published):
     wanted = published[1].state_dict()
     assert all(torch.equal(value, wanted[key]) for key, value in model.state_dict().items())
     assert not model.training and float(model.gamma) == 0.25 and len(model.meta['classes']) == 11
+
+
+def test_weights_by_name_are_hashed_once(zoo, published, monkeypatch):
+    resolve_checkpoint(NAME)  # Now they lie in the cache.
+    hashed, sha256 = [], hashlib.sha256
+
+    class Counting:
+        def __init__(self, data=b''):
+            self.digest = sha256()
+            self.update(data)
+
+        def update(self, data):
+            hashed.append(len(data))
+            self.digest.update(data)
+
+        def hexdigest(self):
+            return self.digest.hexdigest()
+
+    monkeypatch.setattr(hashlib, 'sha256', Counting)
+    get_model(NAME, pretrained=True)
+    assert sum(hashed) == published[0].stat().st_size
 
 
 def test_one_flipped_byte_never_becomes_a_model(zoo, home):
