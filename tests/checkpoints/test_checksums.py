@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from avzoo.checkpoints.checksums import seal_zip
+from avzoo.checkpoints.checksums import safetensors_is_intact, seal_zip
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.utils.errors import CheckpointError
@@ -73,3 +73,8 @@ def test_a_file_that_was_hashed_just_now_is_not_hashed_again(file, monkeypatch):
 def test_the_checksum_of_a_zip_stands_in_its_comment(training):
     data = training.read_bytes()
     assert seal_zip(data[:-79] + b'\0\0') == data
+
+
+def test_the_weights_of_the_repository_carry_a_checksum(repo_dir):
+    files = sorted((repo_dir / 'weights').glob('*.safetensors'))
+    assert files and all(safetensors_is_intact(file.read_bytes()) for file in files)
