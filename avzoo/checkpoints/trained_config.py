@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from avzoo.checkpoints.meta import carried_config
-from avzoo.config.keys import find_class
+from avzoo.config.keys import find_registered_class
+from avzoo.config.parts import refuse_unregistered
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError, ConfigError
 
@@ -54,6 +55,7 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
     if 'model' not in trained:
         return
     try:
+        refuse_unregistered({key: trained.get(key) for key in ('model', 'data_preprocessor')}, '')
         found = first_difference(_deciding(trained), _deciding(cfg))
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f'{source} carries a config that cannot be compared ({error}).') from error
@@ -77,7 +79,7 @@ def _spelled_out(node: Any, path: str) -> Any:
         return node
     values = dict(node)
     if isinstance(node.get('type'), str):
-        parameters = inspect.signature(find_class(node['type'], path)).parameters.values()
+        parameters = inspect.signature(find_registered_class(node['type'], path)).parameters.values()
         values = {p.name: p.default for p in parameters if p.default is not p.empty} | values
     return {
         key: _spelled_out(value, f'{path}.{key}')
