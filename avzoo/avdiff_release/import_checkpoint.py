@@ -11,12 +11,12 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from avzoo.avdiff_release.config import PUBLISHED_SHOTS, config_from_args, config_text, window_by_seconds
+from avzoo.avdiff_release.config import RELEASED_SHOTS, config_from_args, config_text, window_by_seconds
 from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, ReleasedRun, find_runs
 from avzoo.avdiff_release.settings import check_settings
 from avzoo.avdiff_release.tensors import shown
-from avzoo.checkpoints.training import FORMAT, load_weights
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_weights
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.registry import MODELS
@@ -30,7 +30,7 @@ _MAX_WIDTH = 1 << 14  # of features, class vectors and the classifier
 
 
 @dataclass
-class Conversion:
+class ImportedCheckpoint:
     """What became of a released checkpoint.
 
     Attributes:
@@ -46,7 +46,7 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
 
 
-def convert(
+def import_checkpoint(
     source: str | Path,
     *,
     dataset: str | None = None,
@@ -55,7 +55,7 @@ def convert(
     draw: int | None = None,
     data_root: str | Path | None = None,
     gamma: float | None = None,
-) -> Conversion:
+) -> ImportedCheckpoint:
     """Convert a released checkpoint.
 
     Args:
@@ -92,7 +92,7 @@ def convert(
     _check_layers(released['model'], cfg, str(file), hint)
     info, phase = _data_info(state, str(file)), Phase(stage, 'full', draw)
     meta = dict(
-        format=FORMAT,
+        format=TRAINING_FORMAT,
         avzoo_version=__version__,
         phase=phase.name,
         stage=stage,
@@ -108,11 +108,11 @@ def convert(
         source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}',
     )
     notes = _complete(state, meta, cfg, data_root, gamma)
-    if not run.args and shots not in PUBLISHED_SHOTS:
+    if not run.args and shots not in RELEASED_SHOTS:
         notes.append(f'The authors published no settings for {shots} shots: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, info, state, str(file), hint)
-    meta['config'] = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
+    meta['config'] = cfg.to_dict()
     meta['notes'] = notes
     unused = {k: v for k, v in released['model'].items() if k.startswith(UNUSED)}
     kept = dict(
@@ -122,9 +122,9 @@ def convert(
         keys=list(released['model']),
         unused=unused,
     )
-    return Conversion(
+    return ImportedCheckpoint(
         dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=kept),
-        meta['config'],
+        config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.'),
         str(file),
         notes,
     )

@@ -68,7 +68,7 @@ def fetch(
             return _recording(target, places, wanted)
         except (TransferError, OSError, ValueError) as error:  # ValueError: urllib's, of what is no URL.
             problems.append(f'{place}: {error}')
-    raise DownloadError(_lament(name, problems, wanted, target))
+    raise DownloadError(_failure_message(name, problems, wanted, target))
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _recording(target: Path, places: Sequence[str], wanted: _Wanted) -> Path:
     return target
 
 
-def _lament(name: str, problems: list[str], wanted: _Wanted, target: Path) -> str:
+def _failure_message(name: str, problems: list[str], wanted: _Wanted, target: Path) -> str:
     checksum = f'SHA-256 {wanted.published or "not published"}'
     if wanted.published is None and wanted.recorded:
         checksum += f', {wanted.recorded} at the first download'

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.avdiff_release.features import DATASETS, import_official
+from avzoo.avdiff_release.features import DATASETS, import_released_features
 from avzoo.importers.report import describe_store, progress_of
 from avzoo.utils.cli import positive_int, run_tool
 
@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     with progress_of('class files') as on_progress:
-        out = import_official(
+        out = import_released_features(
             args.root,
             args.out,
             shots=args.shots,

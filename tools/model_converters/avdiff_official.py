@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from avzoo.avdiff_release import convert, revert
-from avzoo.avdiff_release.import_checkpoint import TITLE
+from avzoo.avdiff_release.export_checkpoint import export_checkpoint
+from avzoo.avdiff_release.import_checkpoint import TITLE, import_checkpoint
 from avzoo.avdiff_release.settings import parse_settings
 from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.cli import natural_int, positive_int, run_tool
@@ -75,7 +75,7 @@ def _convert(args: argparse.Namespace) -> int:
     config = args.dst / 'config.py'
     if config.exists() and not config.read_bytes().startswith(f'"""{TITLE}'.encode()):
         raise CheckpointError(f'{config} was not written by this tool; write into a folder of its own.')
-    done = convert(
+    done = import_checkpoint(
         args.src,
         dataset=args.dataset,
         shots=args.shots,
@@ -105,7 +105,7 @@ def _reverse(args: argparse.Namespace) -> int:
         )
     if args.dst == args.src.resolve():
         raise CheckpointError(f'{args.dst} is what is converted; write to another file.')
-    done = revert(args.src, dataset=args.dataset)
+    done = export_checkpoint(args.src, dataset=args.dataset)
     settings = args.dst.with_name('args.yaml')
     if settings.is_dir():
         raise CheckpointError(f'{settings} is a folder; give another place to write to.')
