@@ -1,12 +1,14 @@
 """Count weights and multiply-adds of a model."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor, nn
 
 from avzoo.checkpoints.zoo_weights import is_extra_state
+from avzoo.datasets.collate import PaddedSequences, collate_arrays
 from avzoo.utils.errors import ConfigError
 
 CLIP_SECONDS = 10.0
@@ -38,8 +40,9 @@ def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float =
             f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. To count, a prediction '
             f'is computed, and attention grows with their square: take a clip of up to {_MAX_STEPS:,}.'
         )
-    clip = tuple(torch.zeros(1, steps[m], data_info['feature_dims'][m]) for m in model.encoders)
-    analysis = FlopCountAnalysis(_Prediction(model), clip)
+    clip = {m: [np.zeros((count, data_info['feature_dims'][m]), np.float32)] for m, count in steps.items()}
+    features = collate_arrays(clip, data_info['seconds_per_step'])
+    analysis = FlopCountAnalysis(_Prediction(model, features), tuple(part['x'] for part in features.values()))
     analysis.set_op_handle('aten::scaled_dot_product_attention', _attention_flops)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings('none')
     total = int(analysis.total())
@@ -50,17 +53,14 @@ def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float =
 
 
 class _Prediction(nn.Module):
-    """A prediction as a function of tensors alone, which the tracer needs."""
+    """A prediction as a function of feature tensors alone, which the tracer needs."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, features: Mapping[str, PaddedSequences]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self._features = model, features
 
     def forward(self, *clip: Tensor) -> Tensor:
-        features = {
-            m: dict(x=x, lengths=torch.tensor([x.shape[1]]), starts=torch.zeros(1, dtype=torch.long))
-            for m, x in zip(self.model.encoders, clip, strict=True)
-        }
+        features = {m: dict(part, x=x) for (m, part), x in zip(self._features.items(), clip, strict=True)}
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
         return self.model(inputs, mode='predict')[0]['scores']
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avzoo.datasets.collate import taken_steps
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.utils.errors import DataError
 
@@ -60,8 +61,7 @@ class JoinedStore:
         """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
         videos = np.asarray(videos, dtype=np.int64)
         if pad_to is None:
-            left = self.lengths[modality][videos] - (0 if starts is None else starts)
-            pad_to = int(np.minimum(left, max_steps or np.iinfo(np.int64).max).max(initial=0))
+            pad_to = int(taken_steps(self.lengths[modality][videos], starts, max_steps).max(initial=0))
 
         def read(part: FeatureStore, mine: np.ndarray, local: np.ndarray) -> tuple[Tensor, Tensor]:
             begin = None if starts is None else np.asarray(starts)[mine]
