@@ -1,5 +1,6 @@
 """Read packed audio-visual features by offset, whatever the size of the data set."""
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -41,7 +42,7 @@ class FeatureStore:
         lengths (dict[str, np.ndarray]): Steps of each video, at least 1, (N,) int64.
     """
 
-    def __init__(self, root: str | Path, *, verify: bool = False) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, verify: bool = False) -> None:
         self.root = Path(root)
         self._meta = read_meta(self.root)
         self._rows = self._map_features()

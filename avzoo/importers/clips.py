@@ -29,7 +29,7 @@ class Clips:
         ids (list[str]): Their names, in order.
     """
 
-    def __init__(self, source: str | os.PathLike | FeatureStore | Clip | Sequence[Clip]) -> None:
+    def __init__(self, source: str | os.PathLike[str] | FeatureStore | Clip | Sequence[Clip]) -> None:
         self._origin = 'the clips'
         if isinstance(source, str | os.PathLike):
             self._open_path(Path(source))
