@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from avzoo.checkpoints.zoo_weights import is_extra_state
 from avzoo.datasets.collate import PaddedSequences, collate_arrays
+from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.utils.errors import ConfigError
 
 CLIP_SECONDS = 10.0
@@ -20,7 +21,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float = CLIP_SECONDS) -> int:
+def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: float = CLIP_SECONDS) -> int:
     """Return the multiply-adds of one prediction, attention included (fvcore counts a multiply-add once).
 
     Args:
@@ -55,7 +56,7 @@ def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float =
 class _Prediction(nn.Module):
     """A prediction as a function of feature tensors alone, which the tracer needs."""
 
-    def __init__(self, model: nn.Module, features: Mapping[str, PaddedSequences]) -> None:
+    def __init__(self, model: AVClassifier, features: Mapping[str, PaddedSequences]) -> None:
         super().__init__()
         self.model, self._features = model, features
 
@@ -64,8 +65,8 @@ class _Prediction(nn.Module):
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
         return self.model(inputs, mode='predict')[0]['scores']
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """Return the weights alone: the tracer chokes on the private state of a part."""
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]  # torch overloads it
+        """Return the weights alone: the tracer fails on the private state of a part."""
         state = super().state_dict(*args, **kwargs)
         for key in [key for key in state if is_extra_state(key)]:
             del state[key]  # In place: a module around this one hands down the dict to fill.

@@ -1,18 +1,17 @@
 """From the features of clips to class names."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.device import get_device
 
-from avzoo.apis.hub import get_model
+from avzoo.apis.hub import NameOrConfig, get_model
 from avzoo.checkpoints.meta import class_columns
 from avzoo.datasets.collate import collate_arrays
 from avzoo.datasets.window import Window
-from avzoo.importers.clips import Clips, batches, check_clips
+from avzoo.importers.clips import Clip, Clips, batches, check_clips
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.build import config_of, model_name
@@ -37,8 +36,8 @@ class Inferencer:
 
     def __init__(
         self,
-        name_or_config: str | os.PathLike | Config,
-        checkpoint: str | os.PathLike | None = None,
+        name_or_config: NameOrConfig,
+        checkpoint: str | os.PathLike[str] | None = None,
         *,
         device: str | None = None,
     ) -> None:
@@ -93,7 +92,7 @@ class Inferencer:
         return results
 
     @torch.inference_mode()
-    def scores(self, clips: list[dict], names: list[str]) -> torch.Tensor:
+    def scores(self, clips: Sequence[Clip], names: Sequence[str]) -> torch.Tensor:
         """Return the scores (B, C) of B clips, without calibration."""
         features = collate_arrays(check_clips(clips, self._dims, names), self._seconds, window=self._window)
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
@@ -119,8 +118,8 @@ class Inferencer:
 
 
 def init_model(
-    name_or_config: str | os.PathLike | Config,
-    checkpoint: str | os.PathLike | None = None,
+    name_or_config: NameOrConfig,
+    checkpoint: str | os.PathLike[str] | None = None,
     *,
     device: str | None = None,
 ) -> Inferencer:
