@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.gfsl_dataset import GFSLDataset, held_store
 from avzoo.datasets.joined_store import JoinedStore
 from avzoo.datasets.window import Window
 from avzoo.registry import DATASETS
@@ -32,6 +32,8 @@ class AdaptationDataset(GFSLDataset):
         seed: As there.
         device: As there; it holds both stores.
     """
+
+    store: JoinedStore
 
     def __init__(
         self,
@@ -64,9 +66,11 @@ class AdaptationDataset(GFSLDataset):
         self.videos = np.concatenate([self._base_videos(base, base_split), novel])
         self.labels = self.store.labels[self.videos]
 
-    def _held(self) -> JoinedStore:
+    def _source(self) -> JoinedStore:
+        if self.device is None:
+            return self.store
         if self._on_device is None:
-            base, extra = super()._held(), self.store.parts[1]
+            base, extra = held_store(self.store.root, self.device), self.store.parts[1]
             extra = base if extra.root == base.root else extra.load(self.device)
             self._on_device = JoinedStore(base, extra, self.store.class_names)
         return self._on_device

@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
 
+from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.registry import DATA_SAMPLERS
 from avzoo.utils.errors import DataError
 
@@ -58,7 +59,7 @@ class ClassBalancedBatchSampler:
 class _Pool:
     """The videos of some classes, grouped by class."""
 
-    def __init__(self, dataset, subset: str) -> None:
+    def __init__(self, dataset: GFSLDataset, subset: str) -> None:
         wanted = {'base': dataset.base_mask, 'novel': ~dataset.base_mask, 'all': np.ones_like(dataset.base_mask)}.get(
             subset
         )

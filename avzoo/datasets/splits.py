@@ -1,5 +1,6 @@
 """Cut k-shot splits from the lists of a generalised zero-shot benchmark."""
 
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class ZeroShotLists:
         return [video for name in names for ids in self.videos[name].values() for video in ids]
 
 
-def read_zero_shot_lists(folder: str | Path) -> ZeroShotLists:
+def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
     """Read the lists of a data set.
 
     Args:

@@ -1,5 +1,6 @@
 """The embedded default data set: small, made in seconds, with the structure of UCF-FSL."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def ensure_synth(cfg: Config) -> None:
 
 
 def make_synth(
-    out: str | Path,
+    out: str | os.PathLike[str],
     *,
     seed: int = 0,
     shots: tuple[int, ...] = (1, 5, 10, 20),

@@ -1,5 +1,6 @@
 """The support of an adaptation: a few labelled clips of new classes."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class SupportSet:
 
 
 def open_support_set(
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     shots: int,
     known: Sequence[str],
