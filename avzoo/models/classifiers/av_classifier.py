@@ -6,6 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.build import Undecided, build_part
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
@@ -127,11 +128,11 @@ class AVClassifier(BaseModel):
                 getattr(self, name).eval()
         return self
 
-    def fit(self, dataset: torch.utils.data.Dataset) -> None:
-        """Let the parts that read constants from the training set (class vectors, prototypes) do so."""
-        for part in self.children():
-            if hasattr(part, 'fit'):
-                part.fit(dataset)
+    def read_constants(self, dataset: GFSLDataset) -> None:
+        """Let every part that reads constants (class vectors, prototypes) from the training set do so."""
+        for part in self.modules():
+            if part is not self and hasattr(part, 'read_constants'):
+                part.read_constants(dataset)
 
     def forward(
         self,
@@ -180,7 +181,7 @@ class AVClassifier(BaseModel):
         c_o, context = self._features(inputs)
         losses = self.head.loss(c_o, label, context)
         if self.generator is not None:
-            x_0, label = self.head.classified(c_o, label, context)
+            x_0, label = self.head.generator_targets(c_o, label, context)
             condition = self.conditioner(label)
             if hasattr(self.generator, 'update'):  # Adversarial: it trains itself, on features that it cannot change.
                 if 'generator' not in self.frozen:

@@ -48,7 +48,7 @@ class ClassEmbedding(nn.Module):
         self.order, self.class_list = order, class_list
         self.register_buffer('vectors', torch.zeros(num_classes, embedding_dim))
 
-    def fit(self, dataset: GFSLDataset) -> None:
+    def read_constants(self, dataset: GFSLDataset) -> None:
         """Take the class vectors from the training set's store."""
         vectors = dataset.class_embeddings
         if self.order == 'released':

@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
 from avzoo.models.layers import MLP
 from avzoo.models.layers.dense import dense_layers
@@ -51,10 +50,6 @@ class EmbeddingDistanceHead(nn.Module):
         self.d_o = MLP(in_dim, hidden_dim=hidden_dim, out_dim=embedding_dim, dropout=dropout)
         self.classes = ClassEmbedding(num_classes, embedding_dim=embedding_dim)
 
-    def fit(self, dataset: GFSLDataset) -> None:
-        """Take the class vectors from the training set's store."""
-        self.classes.fit(dataset)
-
     def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
         """Return the losses of features theta_o (B, d_out) or (B, R, d_out) with labels (B,).
 
@@ -71,7 +66,7 @@ class EmbeddingDistanceHead(nn.Module):
             'loss_rec': self.rec_weight * reconstruction,
         }
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+    def generator_targets(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
         """Return what a generator learns, with labels: each readout that counts, (N, d_out) and (N,)."""
         return each_readout(c_o, labels, context)
 

@@ -51,7 +51,7 @@ class LinearHead(nn.Module):
             loss = mean_over_readouts(each.unsqueeze(-1), context).mean()
         return {'loss_ce': self.loss_weight * loss}
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+    def generator_targets(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
         """Return what a generator learns, with labels: each readout that counts, (N, d_out) and (N,)."""
         return each_readout(c_o, labels, context)
 

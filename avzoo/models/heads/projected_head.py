@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.build import build_part
 from avzoo.registry import HEADS, PROJECTORS
 
@@ -29,11 +28,6 @@ class ProjectedHead(nn.Module):
         self.projector = build_part(PROJECTORS, projector, 'model.head.projector', **dict(facts, num_readouts=1))
         self.head = build_part(HEADS, head, 'model.head.head', **dict(facts, in_dim=self.projector.out_dim))
 
-    def fit(self, dataset: GFSLDataset) -> None:
-        """Let the head behind take what it needs from the training set."""
-        if hasattr(self.head, 'fit'):
-            self.head.fit(dataset)
-
     def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
         """Return the losses of the head behind for features (B, d_out) or (B, R, d_out) and labels (B,)."""
         if context is None:
@@ -43,9 +37,9 @@ class ProjectedHead(nn.Module):
             projected = self.projector(c_o)
         return self.head.loss(projected, labels, context)
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+    def generator_targets(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
         """Return what a generator learns, with labels: what the head behind classifies, but before the projector."""
-        return self.head.classified(c_o, labels, context)
+        return self.head.generator_targets(c_o, labels, context)
 
     def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
         """Return the scores (B, C) of the head behind."""

@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
 from avzoo.models.heads.linear_head import LinearHead
 from avzoo.models.layers.dense import dense_layers
@@ -68,10 +67,6 @@ class TripletAuxHead(nn.Module):
         )
         self.classes = ClassEmbedding(num_classes, embedding_dim=embedding_dim)
 
-    def fit(self, dataset: GFSLDataset) -> None:
-        """Take the class vectors from the training set's store."""
-        self.classes.fit(dataset)
-
     def loss(
         self, c_o: Tensor, labels: Tensor, context: dict | None = None, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
@@ -100,7 +95,7 @@ class TripletAuxHead(nn.Module):
         )
         return {name: loss if name == 'loss_ce' else self.aux_weight * loss for name, loss in losses.items()}
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+    def generator_targets(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
         """Return what a generator learns, with labels: the visual readout, (B, d_out) and (B,)."""
         return self._visual(c_o), labels
 
