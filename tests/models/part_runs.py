@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo import registry
-from avzoo.models.build import build_part
+from avzoo.config.build import build_part
 from tests.models.part_cases import BATCH, CASES, CLASSES, FACTS, MODALITIES, SECONDS, WIDTH, WORDS
 
 REGISTRIES = {r.name: r for r in vars(registry).values() if isinstance(r, registry.PartRegistry)}

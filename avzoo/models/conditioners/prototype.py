@@ -25,6 +25,8 @@ class Prototype(nn.Module):
         preprocessor: The model's data preprocessor.
     """
 
+    prototypes: Tensor
+
     def __init__(self, num_classes: int, feature_dims: dict[str, int], *, preprocessor: AVPreprocessor) -> None:
         super().__init__()
         self.feature_dims = dict(feature_dims)
