@@ -16,12 +16,13 @@ from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.engine.curriculum.state import finished_phases
-from avzoo.engine.launch import add_common_arguments, config_from_arguments
+from avzoo.engine.launch import config_from_arguments
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, plain, results_table
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.launch_arguments import add_common_arguments
 from avzoo.zoo.build import config_path
 from avzoo.zoo.index import read_index
 from avzoo.zoo.weights import resolve_checkpoint

@@ -12,10 +12,11 @@ from mmengine.dist import is_main_process
 from avzoo.apis.register import register_all_modules
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.preflight import describe_plan
-from avzoo.engine.launch import add_common_arguments, config_from_arguments
+from avzoo.engine.launch import config_from_arguments
 from avzoo.registry import RUNNERS
 from avzoo.utils.cli import natural_int, run_tool
 from avzoo.utils.errors import ConfigError, nearest
+from avzoo.utils.launch_arguments import add_common_arguments
 from avzoo.zoo.build import config_path
 
 _EPILOG = """examples:

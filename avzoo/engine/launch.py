@@ -1,4 +1,4 @@
-"""What the training and testing tools share: their common arguments and the way they start."""
+"""Start a training or testing run from its command line: the config, and the processes of a launcher."""
 
 import argparse
 import os
@@ -8,7 +8,6 @@ from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
 
 from avzoo.config.load import check_config, load_config
-from avzoo.utils.cli import natural_int
 from avzoo.utils.errors import ConfigError
 
 # What each launcher puts into the environment of its processes, and the command that starts them with it.
@@ -22,29 +21,6 @@ _COMMANDS = {
     'slurm': 'srun --ntasks=2 python tools/train.py CONFIG --launcher slurm',
     'mpi': 'mpirun -np 2 python tools/train.py CONFIG --launcher mpi',
 }
-
-
-def add_common_arguments(parser: argparse.ArgumentParser, default_work_dir: str) -> None:
-    """Add the arguments that tools/train.py and tools/test.py have in common; name the default of one of them."""
-    parser.add_argument('--work-dir', help=f'where everything is written (default: {default_work_dir})')
-    parser.add_argument('--amp', action='store_true', help='compute in bfloat16 (mixed precision), on CPU or GPU')
-    parser.add_argument('--seed', type=natural_int, help='random seed (default: randomness.seed of the config)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='change config values, e.g. data_root=data/mine model.fusion.depth=2',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='how several processes were started (pytorch: torchrun)',
-    )
-    parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0, help='set by launchers; kept in LOCAL_RANK'
-    )
 
 
 def config_from_arguments(args: argparse.Namespace) -> Config:

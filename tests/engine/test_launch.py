@@ -1,6 +1,8 @@
 """Several processes: a launcher that did not start them is named."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -52,3 +54,14 @@ def test_several_nodes_need_an_address(environment, monkeypatch, launcher, more)
     environment(dict(MASTER_ADDR='n1'))
     check_launcher(launcher)
     assert os.environ['MASTER_ADDR'] == 'n1'
+
+
+def test_the_common_arguments_need_neither_torch_nor_mmengine():
+    code = (
+        'import argparse, sys\n'
+        'from avzoo.utils.launch_arguments import add_common_arguments\n'
+        'add_common_arguments(argparse.ArgumentParser(), "here")\n'
+        'print(*sorted({"torch", "mmengine", "numpy"} & sys.modules.keys()))\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()
