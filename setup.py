@@ -82,6 +82,7 @@ setup(
     ],
     python_requires='>=3.10,<3.14',
     packages=find_packages(include=['avzoo', 'avzoo.*']),
+    package_data={'avzoo': ['py.typed']},
     install_requires=read_requirements('runtime')[''],
     extras_require=read_extras(),
     cmdclass={'build_py': BuildWithZoo},

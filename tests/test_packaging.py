@@ -1,13 +1,17 @@
 """What a user gets from an import and from a built wheel."""
 
+import ast
 import importlib.util
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 
 import avzoo
 
@@ -39,9 +43,8 @@ def test_version_has_three_numbers_and_heads_the_changelog(repo_dir):
 @pytest.fixture(scope='module')
 def wheel(repo_dir, tmp_path_factory) -> Path:
     """Build the wheel from an sdist in a folder of its own, so that nothing is left in the repository."""
-    for name in ('setuptools', 'wheel'):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f'{name} is not installed')
+    if importlib.util.find_spec('setuptools') is None:
+        pytest.skip('setuptools is not installed')
     folder = tmp_path_factory.mktemp('dist')
     run(
         sys.executable,
@@ -77,7 +80,7 @@ def wheel(repo_dir, tmp_path_factory) -> Path:
 def test_wheel_holds_the_package_and_the_zoo(wheel, repo_dir):
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {path.relative_to(repo_dir).as_posix() for path in (repo_dir / 'avzoo').rglob('*.py')}
-    assert len(modules) > 100 and modules <= names
+    assert len(modules) > 100 and modules | {'avzoo/py.typed'} <= names
     zoo = [repo_dir / 'model-index.yml', *(repo_dir / 'configs').rglob('*.*'), *(repo_dir / 'tools').rglob('*.*')]
     expected = {
         f'avzoo/.mim/{path.relative_to(repo_dir).as_posix()}'
@@ -99,3 +102,63 @@ def test_wheel_states_version_licence_and_requirements(wheel):
         'Requires-Dist: pytest>=8.0; extra == "all"',
     ):
         assert line in metadata
+
+
+def imported_packages(*folders: Path) -> set[str]:
+    """Return the top-level names that the files below some folders import, at their top or in functions."""
+
+    def names(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == 'import_module':
+            yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
+
+    trees = [ast.parse(path.read_text(encoding='utf-8')) for folder in folders for path in folder.rglob('*.py')]
+    return {name.split('.')[0] for tree in trees for node in ast.walk(tree) for name in names(node)}
+
+
+def normal(name: str) -> str:
+    """Return the name of a distribution as packaging tools compare it, without version and marker."""
+    return re.match(r'[\w.-]+', name).group().lower().replace('_', '-')
+
+
+def listed(path: Path) -> set[str]:
+    lines = path.read_text(encoding='utf-8').splitlines()
+    return {normal(line) for line in lines if line and not line.startswith('#')}
+
+
+def test_requirements_name_each_import_and_nothing_unused(repo_dir):
+    own = {path.stem for path in (repo_dir / 'tools').rglob('*.py')} | {'avzoo'}
+    imported = imported_packages(repo_dir / 'avzoo', repo_dir / 'tools') - sys.stdlib_module_names - own
+    providers = metadata.packages_distributions()
+    needed = {normal(providers.get(name, [name])[0]) for name in imported}
+    runtime, optional = (listed(repo_dir / f'requirements/{name}.txt') for name in ('runtime', 'optional'))
+    assert needed - runtime <= optional
+    # What is required without being imported must be what a requirement imports: timm imports torchvision.
+    assert runtime - needed == {'torchvision'} and 'torchvision' in map(normal, metadata.requires('timm'))
+
+
+def test_every_requirement_has_a_measured_version(repo_dir):
+    files = ('runtime', 'tests', 'optional')
+    wanted = set().union(*(listed(repo_dir / f'requirements/{name}.txt') for name in files))
+    assert wanted <= listed(repo_dir / 'requirements/constraints.txt')
+
+
+def test_hooks_accept_our_weights_and_check_with_our_ruff(repo_dir):
+    repos = yaml.safe_load((repo_dir / '.pre-commit-config.yaml').read_text(encoding='utf-8'))['repos']
+    hooks = {hook['id']: hook for repo in repos for hook in repo['hooks']}
+    limit = int(hooks['check-added-large-files']['args'][0].removeprefix('--maxkb='))
+    assert max(path.stat().st_size for path in (repo_dir / 'weights').iterdir()) <= 1024 * limit
+    revision = next(repo['rev'] for repo in repos if 'ruff' in repo['repo']).removeprefix('v')
+    assert f'ruff=={revision}' in (repo_dir / 'requirements/constraints.txt').read_text(encoding='utf-8').splitlines()
+
+
+def test_ci_runs_on_every_python_that_the_package_accepts(repo_dir):
+    workflow = yaml.safe_load((repo_dir / '.github/workflows/ci.yml').read_text(encoding='utf-8'))
+    (job,) = workflow['jobs'].values()
+    setup = (repo_dir / 'setup.py').read_text(encoding='utf-8')
+    first, end = map(int, re.search(r"python_requires='>=3\.(\d+),<3\.(\d+)'", setup).groups())
+    assert job['strategy']['matrix']['python-version'] == [f'3.{minor}' for minor in range(first, end)]
+    assert [step['run'] for step in job['steps'] if 'run' in step] == ['bash .ci/run']

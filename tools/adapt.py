@@ -1,13 +1,13 @@
 """Teach a trained model new classes from K clips each.
 
-The model keeps its base classes; the new classes take the place of the novel classes that it knew. One full sub-stage
-is run: parts are frozen as the config says, batches of base videos and of the new clips take turns. So it wants
+The model keeps its base classes; the new classes replace the novel classes that it knew. One full sub-stage is run:
+parts are frozen as the config says, and batches of base videos alternate with batches of the new clips. It needs
   - a base model: published weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
-  - the training videos of its base classes (--base-store), lest it forget them,
+  - the training videos of its base classes (--base-store), so that it does not forget them,
   - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder
       SUPPORT/CLASS NAME/*.npz      one clip each, arrays audio (T, D) and visual (T, D)
       SUPPORT/class_embeddings.npy  (C, d), a vector for each class name, in the order of SUPPORT/classes.csv (column
-                                    label) or of the sorted names; from the same model of language as the base classes'
+                                    label) or of the sorted names; from the language model of the base classes' vectors
 
 examples:
   python tools/adapt.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_base/last.pth \\
@@ -40,8 +40,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.apis.adapt import adapt
     from avzoo.zoo.build import config_of
 
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
         f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {"; ".join(done["novel_classes"])}'
     )
+    return 0
 
 
 if __name__ == '__main__':

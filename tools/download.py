@@ -20,7 +20,6 @@ from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS, Benchmark, find_benchmark
 from avzoo.zoo.index import ModelEntry, find_model, read_index
-from avzoo.zoo.weights import has_weights, resolve_checkpoint
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -45,7 +44,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     entries = [find_model(name) for name in args.names]
     benchmark = named_benchmark(args.dataset) if args.dataset else None
@@ -56,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fetch_weights(entry, args.data_root, args.gamma)
     if benchmark:
         fetch_dataset(benchmark, args.out, args.dtype or 'float32')
+    return 0
 
 
 def named_benchmark(name: str) -> Benchmark:
@@ -74,7 +74,7 @@ def check_use(args: argparse.Namespace, entries: Sequence[ModelEntry], benchmark
             'use. Leave them out.'
         )
     if args.dtype and benchmark and not benchmark.urls:
-        raise ConfigError(f'--dtype does nothing to {benchmark.title}, which is made on the spot. Leave it out.')
+        raise ConfigError(f'--dtype does nothing to {benchmark.title}, which is generated locally. Leave it out.')
 
 
 def show_list() -> None:
@@ -84,16 +84,18 @@ def show_list() -> None:
         elif entry.released_url:
             print(f'{name:<36} converted from {entry.released_url} (no checksum published); needs --data-root')
     for benchmark in BENCHMARKS.values():
-        note = 'made on the spot' if not benchmark.urls else f'{benchmark.urls[0]} (no checksum published)'
+        note = 'generated locally' if not benchmark.urls else f'{benchmark.urls[0]} (no checksum published)'
         print(f'--dataset {benchmark.key:<26} {note}')
 
 
 def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None) -> None:
+    # Imported in the functions, so that --help, --list and a mistyped option answer at once.
+    from avzoo.avdiff_release.downloads import fetch_released_weights
+    from avzoo.zoo.weights import has_weights, resolve_checkpoint
+
     if data_root is None and has_weights(entry):
         print(f'{entry.name}: {resolve_checkpoint(entry.name)}')
         return
-    from avzoo.avdiff_release.downloads import fetch_released_weights
-
     path, notes = fetch_released_weights(entry.name, data_root, gamma=gamma)
     print(f'{entry.name}: {path}')
     for note in notes:

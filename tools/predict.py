@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from avzoo.utils.cli import positive_int, run_tool
 
@@ -45,8 +46,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.apis.inferencer import Inferencer
     from avzoo.zoo.build import config_of
 
@@ -60,7 +62,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if args.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
-        return
+    else:
+        show(found)
+    return 0
+
+
+def show(found: Sequence[dict[str, Any]]) -> None:
     for clip in found:
         print(clip['video_id'])
         for rank, entry in enumerate(clip['predictions'], 1):

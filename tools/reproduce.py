@@ -1,15 +1,19 @@
 """Repeat a table of the AV-DIFF paper: run what is missing and print the table beside the paper's numbers."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from avzoo import reproduction
-from avzoo.config.load import parse_value
-from avzoo.reproduction import DATASETS, TABLES, Run
 from avzoo.utils.cli import natural_int, positive_int, run_tool
 from avzoo.utils.errors import ConfigError
+from avzoo.zoo.benchmarks import BENCHMARKS
+
+if TYPE_CHECKING:
+    from avzoo.reproduction import Run
 
 _EPILOG = """examples:
   the ablation of the generator on the embedded data set
@@ -25,23 +29,27 @@ _EPILOG = """examples:
 exit codes: 0 the table is complete, or was only planned, gathered or submitted; 1 a run failed; 2 bad input
 """
 
+# What each table compares. avzoo.reproduction.TABLES has their rows.
+_TABLES = {2: 'all methods', 3: 'fusion', 4: 'generator', 5: 'modalities', 6: 'condition'}
+
 # Config keys that say which run of a table it is, and the option here that sets them.
 _OWN_OPTIONS = {'num_shots': '--shots', 'randomness.seed': '--seeds', 'work_dir': '--work-dir'}
 
 
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         '--table',
         type=int,
-        choices=list(TABLES),
+        choices=list(_TABLES),
         required=True,
-        help='2: all methods; 3: fusion; 4: generator; 5: modalities; 6: condition',
+        help='; '.join(f'{number}: {what}' for number, what in _TABLES.items()),
     )
-    parser.add_argument('--dataset', nargs='+', choices=DATASETS, required=True, help='one or more data sets')
+    parser.add_argument(
+        '--dataset', nargs='+', choices=(*BENCHMARKS, 'custom'), required=True, help='one or more data sets'
+    )
     parser.add_argument(
         '--shots',
         nargs='+',
@@ -88,8 +96,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Plan, run, gather."""
-    args = parse_arguments(argv)
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo import reproduction
+
     runs = reproduction.plan_runs(
         args.table,
         list(dict.fromkeys(args.dataset)),
@@ -123,6 +133,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_all(runs: Sequence[Run]) -> list[Run]:
     """Carry out runs one after another; returns those that failed."""
+    from avzoo import reproduction
+
     failed = []
     for number, run in enumerate(runs, 1):
         print(f'\n=== run {number} of {len(runs)}: {run.name}, seed {run.seed} ===', flush=True)
@@ -131,7 +143,9 @@ def _run_all(runs: Sequence[Run]) -> list[Run]:
     return failed
 
 
-def _slurm_parameters(options: Sequence[str]) -> dict:
+def _slurm_parameters(options: Sequence[str]) -> dict[str, Any]:
+    from avzoo.config.load import parse_value
+
     parameters = {}
     for option in options:
         key, sign, text = option.partition('=')

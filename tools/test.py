@@ -1,5 +1,7 @@
 """Test a checkpoint, or all draws of a finished run, and print the B / N / HM / FSL table."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import math
@@ -7,25 +9,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from mmengine.dist import is_main_process
-
-from avzoo.apis.register import register_all_modules
-from avzoo.datasets.synthetic import ensure_synth
-from avzoo.engine.curriculum.evaluate import Evaluation, evaluate_checkpoint
-from avzoo.engine.curriculum.plan import Phase
-from avzoo.engine.curriculum.state import finished_phases
-from avzoo.engine.launch import config_from_arguments
-from avzoo.evaluation.functional import aggregate_draws
-from avzoo.evaluation.report import interval_line, plain, results_table
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.launch_arguments import add_common_arguments
-from avzoo.zoo.build import config_path
-from avzoo.zoo.index import read_index
-from avzoo.zoo.weights import resolve_checkpoint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mmengine.config import Config
+
+    from avzoo.engine.curriculum.evaluate import Evaluation
 
 _CHECKPOINT_HELP = 'a checkpoint file, the name of a model with weights, or the work directory of a run (all draws)'
 _EPILOG = """examples:
@@ -37,8 +32,7 @@ _EPILOG = """examples:
 """
 
 
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -74,13 +68,22 @@ def calibration(text: str) -> float | str:
     return text if text == 'search' else float(text)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Test."""
-    args = parse_arguments(argv)
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     if args.out:
         if Path(args.out).suffix not in ('.json', '.npz'):
             raise ConfigError(f'--out {args.out}: the file must end in .json or .npz.')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from mmengine.dist import is_main_process
+
+    from avzoo.apis.register import register_all_modules
+    from avzoo.datasets.synthetic import ensure_synth
+    from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+    from avzoo.engine.launch import config_from_arguments
+    from avzoo.evaluation.functional import aggregate_draws
+    from avzoo.zoo.build import config_path
+
     register_all_modules()  # The config may have a base `avzoo::...`.
     args.config = config_path(args.config)
     cfg = config_from_arguments(args)
@@ -90,9 +93,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, gamma=args.gamma, amp=args.amp)
         for path in find_checkpoints(args.checkpoint, args.split)
     ]
-    if not is_main_process():
-        return
-    aggregate = aggregate_draws([e.metrics for e in done])
+    if is_main_process():
+        aggregate = aggregate_draws([e.metrics for e in done])
+        show(cfg, args, done, aggregate)
+        if args.out:
+            write_output(Path(args.out), args.out_item, done, aggregate)
+            print(f'Written to {args.out}')
+    return 0
+
+
+def show(cfg: Config, args: argparse.Namespace, done: Sequence[Evaluation], aggregate: dict[str, Any]) -> None:
+    """Print the table of all draws, and where the calibration comes from."""
+    from avzoo.evaluation.report import interval_line, results_table
+
     rows = [dict(e.metrics, name=f'{cfg.method} / {e.name}') for e in done]
     print(results_table([*rows, dict(aggregate, name=f'{cfg.method} / mean')] if len(done) > 1 else rows))
     if len(done) > 1:
@@ -104,13 +117,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif args.gamma is None and cfg.curriculum.zero_gamma == 'search_test' and args.split == 'test':
         origin += '; where that is 0, searched on the test set as curriculum.zero_gamma says'
     print(f'calibration gamma: {", ".join(f"{gamma:g}" for gamma in used)} ({origin})')
-    if args.out:
-        write_output(Path(args.out), args.out_item, done, aggregate)
-        print(f'Written to {args.out}')
 
 
 def find_checkpoints(source: str, split: str) -> list[Path]:
     """Return the checkpoint itself, or those of a work directory: of each draw, or of stage 1 for validation."""
+    from avzoo.engine.curriculum.plan import Phase
+    from avzoo.engine.curriculum.state import finished_phases
+    from avzoo.zoo.index import read_index
+    from avzoo.zoo.weights import resolve_checkpoint
+
     path = Path(source)
     if source in read_index() or not path.is_dir():
         return [resolve_checkpoint(source)]
@@ -125,8 +140,12 @@ def find_checkpoints(source: str, split: str) -> list[Path]:
     return found
 
 
-def write_output(path: Path, item: str, done: list[Evaluation], aggregate: dict) -> None:
+def write_output(path: Path, item: str, done: Sequence[Evaluation], aggregate: dict[str, Any]) -> None:
     """Write metrics or predictions as JSON or npz; with several draws, one entry or prefix each."""
+    import numpy as np
+
+    from avzoo.evaluation.report import plain
+
     if item == 'metrics':
         content = dict(draws={e.name: e.metrics for e in done}, aggregate=aggregate)
     else:
@@ -140,7 +159,9 @@ def write_output(path: Path, item: str, done: list[Evaluation], aggregate: dict)
         os.replace(partial, path)
 
 
-def _flat(content: dict, prefix: str = '') -> dict[str, np.ndarray]:
+def _flat(content: dict[str, Any], prefix: str = '') -> dict[str, np.ndarray]:
+    import numpy as np
+
     arrays = {}
     for key, value in content.items():
         if isinstance(value, dict):

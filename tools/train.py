@@ -1,23 +1,22 @@
 """Train a method through the whole curriculum and print its B / N / HM / FSL table."""
 
+from __future__ import annotations
+
 import argparse
 import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmengine.config import Config
-from mmengine.dist import is_main_process
-
-from avzoo.apis.register import register_all_modules
-from avzoo.datasets.synthetic import ensure_synth
-from avzoo.engine.curriculum.preflight import describe_plan
-from avzoo.engine.launch import config_from_arguments
-from avzoo.registry import RUNNERS
 from avzoo.utils.cli import natural_int, run_tool
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.launch_arguments import add_common_arguments
-from avzoo.zoo.build import config_path
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from avzoo.engine import CurriculumRunner
 
 _EPILOG = """examples:
   the whole curriculum on the embedded data set; the name avdiff_synth_5shot does as well
@@ -32,8 +31,7 @@ _EPILOG = """examples:
 """
 
 
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -67,9 +65,29 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Train."""
-    args = parse_arguments(argv)
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.datasets.synthetic import ensure_synth
+    from avzoo.engine.curriculum.preflight import describe_plan
+
+    cfg = config_of_run(args)
+    draws = chosen_draws(args.draws, args.stage, cfg.curriculum.num_draws)
+    runner = runner_class(cfg)
+    ensure_synth(cfg)
+    if args.dry_run:
+        print(describe_plan(cfg, draws, args.stage))
+    else:
+        train(runner(cfg, resume=args.resume, stage=args.stage, draws=draws), cfg.work_dir)
+    return 0
+
+
+def config_of_run(args: argparse.Namespace) -> Config:
+    """Read the config, with the changes that the options make."""
+    from avzoo.apis.register import register_all_modules
+    from avzoo.engine.launch import config_from_arguments
+    from avzoo.zoo.build import config_path
+
     register_all_modules()  # The config may have a base `avzoo::...`.
     args.config = config_path(args.config)
     cfg = config_from_arguments(args)
@@ -82,20 +100,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg.randomness.deterministic = True
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    draws = chosen_draws(args.draws, args.stage, cfg.curriculum.num_draws)
-    runner = runner_class(cfg)
-    ensure_synth(cfg)
-    if args.dry_run:
-        print(describe_plan(cfg, draws, args.stage))
-        return
-    run = runner(cfg, resume=args.resume, stage=args.stage, draws=draws)
+    return cfg
+
+
+def train(runner: CurriculumRunner, work_dir: str) -> None:
+    """Train; say how to go on where the user stops it."""
+    from mmengine.dist import is_main_process
+
     try:
-        run.train()
+        runner.train()
     except KeyboardInterrupt:
         if is_main_process():
             print(
-                f'{cfg.work_dir} keeps what is done. The same command with --resume, without a path, goes on from '
-                'there.',
+                f'{work_dir} keeps what is done. The same command with --resume, without a path, goes on from there.',
                 file=sys.stderr,
             )
         raise
@@ -113,8 +130,10 @@ def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int)
     return tuple(sorted(set(draws)))
 
 
-def runner_class(cfg: Config) -> type:
+def runner_class(cfg: Config) -> type[CurriculumRunner]:
     """Return the runner that ``runner_type`` names; it is built as ``CurriculumRunner`` is."""
+    from avzoo.registry import RUNNERS
+
     name = cfg.get('runner_type', 'CurriculumRunner')
     cls = RUNNERS.get(name)
     taken = inspect.signature(cls).parameters if cls is not None else {}

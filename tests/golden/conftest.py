@@ -97,8 +97,8 @@ def without_dropout(model):
 
 @pytest.fixture(scope='session')
 def recorder(repo_dir):
-    """The names in ``tools/misc/record_parity.py``."""
-    return runpy.run_path(str(repo_dir / 'tools/misc/record_parity.py'))
+    """The names in ``tools/misc/parity_records.py``."""
+    return runpy.run_path(str(repo_dir / 'tools/misc/parity_records.py'))
 
 
 @pytest.fixture

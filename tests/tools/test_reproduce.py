@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from avzoo import reproduction
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
-from avzoo.reproduction import TABLES, gather, plan_runs, report, run, submit, tables_markdown, tables_text
+from avzoo.reproduction import DATASETS, TABLES, gather, plan_runs, report, run, submit, tables_markdown, tables_text
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import AvzooError, ConfigError
 from tests.conftest import SMALL_AVDIFF
@@ -43,6 +44,13 @@ def test_every_row_of_every_table_has_configs_on_synth_and_the_papers_data_sets(
         for dataset in ('synth', 'ucf', 'activitynet', 'vgg'):
             runs = plan(tmp_path, table, dataset)
             assert len(runs) >= 4 and all(one.config.is_file() for one in runs)
+
+
+def test_the_tool_offers_every_table_and_data_set(tool, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(['--help'])
+    page = capsys.readouterr().out
+    assert '{' + ','.join(map(str, TABLES)) + '}' in page and '{' + ','.join(DATASETS) + '}' in page
 
 
 def test_tables_share_the_runs_that_they_have_in_common(tmp_path):
@@ -133,7 +141,7 @@ def test_only_missing_runs_are_run_and_a_failure_does_not_stop_the_others(tool, 
             finish(one, 60.0)
         return one.row == 'avdiff'
 
-    monkeypatch.setattr(tool.reproduction, 'run_here', run_here)
+    monkeypatch.setattr(reproduction, 'run_here', run_here)
     arguments = ['--table', '4', '--dataset', 'ucf', '--seeds', '0', '--work-dir', str(tmp_path)]
     assert tool.main(arguments) == 1
     out = capsys.readouterr()

@@ -30,8 +30,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.apis.flops import count_flops, count_parameters
     from avzoo.apis.hub import get_model
     from avzoo.zoo.build import config_of, data_info_of
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f'{name}: {count_parameters(model):,} parameters, {flops:,} multiply-adds for {args.seconds:g} s '
             f'({info["num_classes"]} classes)'
         )
+    return 0
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Turn features of your own into a feature store with k-shot splits.
+"""Turn your own features into a feature store with k-shot splits.
 
 Features, one of
   FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step a video, (N, T, D), an object array of N
@@ -23,8 +23,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.importers.arrays import import_arrays
-from avzoo.importers.report import describe_store, progress_of
 from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool
 
 
@@ -65,6 +63,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.importers.arrays import import_arrays
+    from avzoo.importers.report import describe_store, progress_of
+
     with progress_of('videos') as on_progress:
         out = import_arrays(
             args.out,

@@ -12,9 +12,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.avdiff_release.features import DATASETS, import_released_features
-from avzoo.importers.report import describe_store, progress_of
 from avzoo.utils.cli import positive_int, run_tool
+from avzoo.zoo.benchmarks import BENCHMARKS
+
+RELEASED = [key for key, benchmark in BENCHMARKS.items() if benchmark.urls]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -25,7 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--shots', type=positive_int, nargs='+', metavar='K', help='which K to import (default: all in ROOT)'
     )
     parser.add_argument(
-        '--dataset', choices=['auto', *DATASETS], default='auto', help='default: told by the file of word vectors'
+        '--dataset', choices=['auto', *RELEASED], default='auto', help='default: told by the file of word vectors'
     )
     parser.add_argument(
         '--dtype',
@@ -45,6 +46,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.avdiff_release.features import import_released_features
+    from avzoo.importers.report import describe_store, progress_of
+
     with progress_of('class files') as on_progress:
         out = import_released_features(
             args.root,

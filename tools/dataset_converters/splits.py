@@ -19,8 +19,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.datasets.split_files import add_splits, write_split_folder
-from avzoo.datasets.splits import draw_splits, format_table, read_zero_shot_lists
 from avzoo.utils.cli import natural_int, positive_int, run_tool
 from avzoo.utils.errors import DataError
 
@@ -46,6 +44,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.datasets.split_files import add_splits, write_split_folder
+    from avzoo.datasets.splits import draw_splits, format_table, read_zero_shot_lists
+
     lists = read_zero_shot_lists(args.lists)
     splits = {k: draw_splits(lists, k, args.draws, args.seed) for k in sorted(set(args.shots))}
     if (Path(args.out) / 'store.json').is_file():

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.datasets.synthetic import make_synth
 from avzoo.utils.cli import natural_int, run_tool
 
 _EPILOG = """example:
@@ -13,19 +12,26 @@ tools/train.py makes data/synth_fsl by itself when it is missing.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the data set."""
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('out', help='folder to make')
     parser.add_argument('--seed', type=natural_int, default=0, help='seed of everything (default 0)')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.datasets.synthetic import make_synth
+
     make_synth(args.out, seed=args.seed)
     print(
         f'Made {args.out}. Train on it: python tools/train.py configs/avdiff/avdiff_synth_5shot.py '
         f'--cfg-options data_root={args.out}'
     )
+    return 0
 
 
 if __name__ == '__main__':

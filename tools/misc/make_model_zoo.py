@@ -12,7 +12,6 @@ from pathlib import Path
 
 from avzoo.utils.cli import run_tool
 from avzoo.utils.files import atomic_write_text
-from zoo_page import zoo_files
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -26,6 +25,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from zoo_page import zoo_files
+
     stale = {
         path: text
         for path, text in zoo_files(args.root).items()

@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     if args.weights:
         write_weights(args.weights, args.url or [], args.licence or LICENCE, args.converted_from)
@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not (args.weights or args.results or args.converted_from):
         write_index()
         write_sizes(args.models or ['*'])
+    return 0
 
 
 def matching(patterns: Sequence[str]) -> dict[str, ModelEntry]:
@@ -95,6 +96,7 @@ def write_index() -> None:
 
 
 def write_sizes(patterns: Sequence[str]) -> None:
+    # Imported in the functions, so that --help and a mistyped option answer at once.
     from avzoo.apis.flops import count_flops, count_parameters
     from avzoo.apis.hub import get_model
     from avzoo.zoo.benchmarks import find_benchmark

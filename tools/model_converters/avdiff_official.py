@@ -20,13 +20,10 @@ from typing import Any
 
 import yaml
 
-from avzoo.avdiff_release.export_checkpoint import export_checkpoint
-from avzoo.avdiff_release.import_checkpoint import TITLE, import_checkpoint
-from avzoo.avdiff_release.settings import parse_settings
-from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.cli import natural_int, positive_int, run_tool
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_write_text
+from avzoo.zoo.benchmarks import BENCHMARKS
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -36,7 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--dataset',
         type=str.lower,
-        choices=['vgg', 'ucf', 'activitynet'],
+        choices=[key for key, benchmark in BENCHMARKS.items() if benchmark.urls],
         help='which run to take among several; with --reverse what the model was trained on',
     )
     parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to take')
@@ -67,6 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
+    # Imported in the functions, so that --help and a mistyped option answer at once.
+    from avzoo.avdiff_release.import_checkpoint import TITLE, import_checkpoint
+    from avzoo.checkpoints.training import save_checkpoint
+
     if args.dst.exists() and not args.dst.is_dir():
         raise CheckpointError(f'{args.dst} is a file; give a folder to write checkpoint.pth and config.py to.')
     for name in ('checkpoint.pth', 'config.py'):
@@ -94,6 +95,9 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _reverse(args: argparse.Namespace) -> int:
+    from avzoo.avdiff_release.export_checkpoint import export_checkpoint
+    from avzoo.checkpoints.training import save_checkpoint
+
     args.dst = args.dst.resolve()
     if args.dst.is_dir():
         raise CheckpointError(f'{args.dst} is a folder; give the file to write, e.g. {args.dst / "AVDiff_score.pt"}.')
@@ -125,6 +129,8 @@ def _reverse(args: argparse.Namespace) -> int:
 
 def _are_of_the_same_run(path: Path, settings: dict[str, Any]) -> bool:
     """Tell whether a file holds these settings; an earlier call may not have known the data set."""
+    from avzoo.avdiff_release.settings import parse_settings
+
     try:
         before = parse_settings(path.read_bytes(), str(path))
     except (CheckpointError, OSError):

@@ -28,13 +28,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.utils.files import sha256_of
     from avzoo.zoo.publish import publish_checkpoint
 
     path = publish_checkpoint(args.checkpoint, args.out, name=args.name, features=args.features, half=args.half)
     print(f'{path}: {path.stat().st_size:,} bytes, SHA-256 {sha256_of(path)}')
+    return 0
 
 
 if __name__ == '__main__':
