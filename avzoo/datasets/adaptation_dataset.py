@@ -8,6 +8,7 @@ import numpy as np
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, held_store
 from avzoo.datasets.joined_store import JoinedStore
+from avzoo.datasets.protocol import base_split
 from avzoo.datasets.window import Window
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import DataError
@@ -43,7 +44,7 @@ class AdaptationDataset(GFSLDataset):
         support_ids: Sequence[str],
         classes: Sequence[str],
         base_classes: Sequence[str],
-        base_split: str = 'stage2_base',
+        base_split: str = base_split(2),
         splits: tuple[str, ...] = (),
         num_shots: int = 0,
         modalities: tuple[str, ...] | None = None,
