@@ -16,7 +16,7 @@ from avzoo.utils.errors import DataError, nearest
 Clip = Mapping[str, np.ndarray]
 
 
-class Clips:
+class ClipReader:
     """Look up clips by their id, one after the other.
 
     Args:
