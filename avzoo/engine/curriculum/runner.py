@@ -256,7 +256,9 @@ class CurriculumRunner:
 
 def _split_digests(dataset: GFSLDataset, num_shots: int) -> dict[str, str]:
     """Return a digest of each training list, by which the test refuses a store with other ones."""
-    return {name: split_digest(dataset.store, num_shots, name) for name in dataset.splits}
+    store = dataset.store
+    assert isinstance(store, FeatureStore)  # Only an adaptation joins two, and it takes no part in the curriculum.
+    return {name: split_digest(store, num_shots, name) for name in dataset.splits}
 
 
 def _mean_recall(tests: list[dict]) -> dict[str, float]:
