@@ -4,7 +4,6 @@ import copy
 import os
 import tempfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.curriculum.progress import Progress
-from avzoo.engine.hooks import PhaseHook
+from avzoo.engine.curriculum.train_phase import train_phase
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.utils.arguments import check_positive
@@ -134,30 +133,13 @@ def _train(
     start = Path(run_cfg.load_from)
     start.parent.mkdir(parents=True)
     save_checkpoint(start, dict(meta=dict(format=TRAINING_FORMAT), state_dict=state))
-    runner = PhaseRunner.from_cfg(run_cfg)
-    metainfo = runner.train_dataloader.dataset.metainfo
-    facts = dict(
-        phase=phase.name,
-        stage=phase.stage,
-        substage=phase.substage,
-        draw=phase.draw,
-        num_shots=cfg.num_shots,
-        data_info=run_cfg.model.data_info.to_dict(),
-        classes=metainfo['classes'],
-        base_mask=metainfo['base_mask'],
+    train_phase(
+        PhaseRunner.from_cfg(run_cfg),
+        phase,
+        Progress(cfg, [phase], outcomes),
+        monitor=cfg.curriculum.full.monitor,
         outcomes=outcomes,
     )
-    progress = Progress(cfg, [phase], outcomes)
-    runner.register_hook(
-        PhaseHook(
-            meta=facts,
-            monitor=cfg.curriculum.full.monitor,
-            keep_gamma=False,
-            begin=partial(progress.begin, phase),
-            report=progress.report,
-        )
-    )
-    runner.train()
     return load_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
 
 

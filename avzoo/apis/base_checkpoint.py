@@ -12,6 +12,7 @@ from torch import Tensor
 from avzoo.checkpoints.class_rows import carry_class_rows
 from avzoo.checkpoints.meta import class_columns, require_meta
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.protocol import base_split
 from avzoo.engine.curriculum.evaluate import check_splits
 from avzoo.engine.curriculum.plan import Phase, phase_epochs
 from avzoo.utils.errors import CheckpointError
@@ -44,7 +45,7 @@ class BaseCheckpoint:
     @property
     def base_split(self) -> str:
         """The split that its base classes were trained on."""
-        return Phase(require_meta(self.meta, 'stage', self.path), 'base').train_splits[0]
+        return base_split(require_meta(self.meta, 'stage', self.path))
 
     def check_base_videos(self, store: FeatureStore, shots: int) -> None:
         """Refuse a store whose base split holds other videos than the checkpoint was trained on.

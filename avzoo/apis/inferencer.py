@@ -11,7 +11,7 @@ from avzoo.apis.hub import NameOrConfig, get_model
 from avzoo.checkpoints.meta import class_columns
 from avzoo.datasets.collate import collate_arrays
 from avzoo.datasets.window import Window
-from avzoo.importers.clips import Clip, Clips, batches, check_clips
+from avzoo.importers.clips import Clip, ClipReader, batches, check_clips
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.build import config_of, model_name
@@ -66,8 +66,8 @@ class Inferencer:
         """Classify clips.
 
         Args:
-            features: One clip, several, or where they lie: see :class:`Clips`. Values as in the feature store that the
-                model was trained on: scaling and normalisation are the model's own.
+            features: One clip, several, or the path of a file, a folder or a store: see :class:`ClipReader`. Values as
+                in the feature store that the model was trained on; the model scales and normalises them.
             video_ids: Which of them, one id or several; by default all.
             top: How many classes to name.
             batch_size: Clips computed at a time.
@@ -79,7 +79,7 @@ class Inferencer:
         """
         check_positive('top', top)
         check_positive('batch_size', batch_size)
-        clips = Clips(features)
+        clips = ClipReader(features)
         results = []
         for names in batches(clips.choose(video_ids), batch_size):
             scores = self.scores([clips.read(name) for name in names], names)  # (B, C)

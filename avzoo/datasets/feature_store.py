@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.collate import gather_rows
+from avzoo.datasets.protocol import evaluation_splits
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
 from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines
 from avzoo.utils.errors import DataError, nearest
@@ -157,7 +158,7 @@ class FeatureStore:
 
     def num_draws(self, num_shots: int) -> int:
         """Return how many draws of the novel shots the K-shot splits hold."""
-        return len(list((self.root / 'splits' / f'{num_shots}shot').glob('test_novel_*.txt')))
+        return len(list((self.root / 'splits' / f'{num_shots}shot').glob(f'{evaluation_splits("test", "*")[1]}.txt')))
 
     def split_sizes(self, num_shots: int) -> dict[str, int]:
         """Return the number of videos of each K-shot split."""

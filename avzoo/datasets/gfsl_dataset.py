@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from avzoo.datasets.collate import collate
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
+from avzoo.datasets.protocol import stage_of, train_splits
 from avzoo.datasets.window import Window
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import ConfigError, DataError
@@ -56,7 +57,7 @@ class GFSLDataset(Dataset):
         self.seed = seed
         self.device = device
         self._embedding = embedding
-        stage = 1 if self.splits[0].startswith(('stage1', 'val')) else 2
+        stage = stage_of(self.splits[0])
         self.class_ids, self.base_mask = stage_classes(store, num_shots, stage)
         parts = {name: store.split(num_shots, name) for name in self.splits}
         for name, part in parts.items():
@@ -159,9 +160,7 @@ def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:
 
 def stage_classes(store: FeatureStore, num_shots: int, stage: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the class ids of a stage in the store's order (C,) and which of them are base (C,)."""
-    base = np.unique(store.labels[store.split(num_shots, f'stage{stage}_base')])
-    novel_split = 'stage1_novel' if stage == 1 else 'stage2_novel_0'
-    novel = np.unique(store.labels[store.split(num_shots, novel_split)])
+    base, novel = (np.unique(store.labels[store.split(num_shots, name)]) for name in train_splits(stage, 0))
     both = np.intersect1d(base, novel)
     if len(both):
         raise DataError(

@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from avzoo.datasets.protocol import VISUAL
+
 
 class Window:
     """Choose the steps of each video that a batch sees, in both modalities alike (AV-DIFF, sec. 5.1).
@@ -45,7 +47,7 @@ class Window:
             seconds: {modality: seconds per step}.
             seed: Decides the positions of a random window.
         """
-        lead = 'visual' if 'visual' in lengths else next(iter(lengths))
+        lead = VISUAL if VISUAL in lengths else next(iter(lengths))
         starts = self._starts(lengths[lead], seed)
         cuts = {}
         for name in lengths:

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.datasets.safe_pickle import load_npz
-from avzoo.importers.array_features import MODALITIES, ArrayFeatures
+from avzoo.importers.array_features import ArrayFeatures
 from avzoo.utils.errors import DataError, nearest
 
 Clip = Mapping[str, np.ndarray]
 
 
-class Clips:
+class ClipReader:
     """Look up clips by their id, one after the other.
 
     Args:
@@ -135,7 +136,7 @@ def _holds_many(path: Path) -> bool:
 
 
 def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    clip = {key: content[key] for key in ('audio', 'visual') if key in content}
+    clip = {key: content[key] for key in MODALITIES if key in content}
     if not clip:
         raise DataError(f'{path} has the arrays {", ".join(content) or "none"}; audio and visual are needed, (T, D).')
     return {key: array[None] if array.ndim == 1 else array for key, array in clip.items()}

@@ -9,7 +9,7 @@ from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.importers import clips as clips_module
-from avzoo.importers.clips import Clips
+from avzoo.importers.clips import ClipReader
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 NAME = 'tiny_custom_5shot'
@@ -182,7 +182,7 @@ def test_prediction_sees_the_windows_that_the_test_sees(classify, pretrained_zoo
     with torch.inference_mode():
         inputs = windowed.model.data_preprocessor(data.__getitems__(index))['inputs']
         wanted = windowed.model(inputs, mode='predict')[0]['scores']
-    clips = Clips(tiny_store)
+    clips = ClipReader(tiny_store)
     names = [data.metainfo['video_ids'][i] for i in index]
     found = windowed.scores([clips.read(name) for name in names], names)
     assert torch.equal(found, wanted)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,9 +43,9 @@ class Phase:
             ValueError: If no phase has this name.
         """
         found = re.fullmatch(r'stage([12])_(base|full)(?:_draw(\d+))?', name)
-        phase = found and cls(int(found[1]), found[2], found[3] and int(found[3]))
-        if not phase or (phase.draw is not None) != (phase.stage == 2 and phase.substage == 'full'):
-            raise ValueError(f"'{name}' is no phase")
+        phase = cls(int(found[1]), found[2], None if found[3] is None else int(found[3])) if found else None
+        if phase is None or (phase.draw is not None) != (phase.stage == 2 and phase.substage == 'full'):
+            raise ValueError(f"'{name}' is not a phase")
         return phase
 
     @property
@@ -83,7 +84,7 @@ def epoch_steps(cfg: Config, substage: str) -> int:
     return cfg.train_dataloader.batch_sampler.get('num_batches', NUM_BATCHES) * (1 if substage == 'base' else 2)
 
 
-def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | Path) -> Config:
+def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | os.PathLike[str]) -> Config:
     """Derive the config of one phase: an ordinary mmengine config.
 
     Args:
@@ -119,7 +120,7 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     return out
 
 
-def evaluation_config(cfg: Config, split: str, draw: int | None, work_dir: str | Path) -> Config:
+def evaluation_config(cfg: Config, split: str, draw: int | None, work_dir: str | os.PathLike[str]) -> Config:
     """Derive the config that evaluates a checkpoint on validation or on the test set of a draw."""
     out = copy.deepcopy(cfg)
     out.work_dir = str(work_dir)

@@ -3,7 +3,6 @@
 import copy
 import json
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import mmengine.dist as dist
@@ -17,7 +16,8 @@ from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_con
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
-from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook
+from avzoo.engine.curriculum.train_phase import train_phase
+from avzoo.engine.hooks import CarryOptimizerHook
 from avzoo.engine.log import log_line, log_to
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.functional import aggregate_draws
@@ -144,26 +144,17 @@ class CurriculumRunner:
             cfg.load_from, cfg.resume = str(checkpoint), True
         substage = self.cfg.curriculum[phase.substage]
         runner = PhaseRunner.from_cfg(cfg)
-        meta = dict(
-            phase=phase.name,
-            stage=phase.stage,
-            substage=phase.substage,
-            draw=phase.draw,
-            num_shots=self.cfg.num_shots,
-            **_plain(runner.train_dataloader.dataset, cfg),
-        )
-        hook = PhaseHook(
-            meta=meta,
-            monitor=substage['monitor'],
-            begin=partial(progress.begin, phase),
-            report=progress.report,
-            keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
-        )
-        runner.register_hook(hook)
         if substage.get('carry_optimizer') and not cfg.get('resume'):
             runner.register_hook(CarryOptimizerHook(Path(cfg.load_from).with_name('last.pth')))
-        runner.train()
-        self.state.phases[phase.name] = outcome(self.cfg, phase, hook.history)
+        history = train_phase(
+            runner,
+            phase,
+            progress,
+            monitor=substage['monitor'],
+            keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
+            splits=_split_digests(runner.train_dataloader.dataset, cfg.num_shots),
+        )
+        self.state.phases[phase.name] = outcome(self.cfg, phase, history)
         if dist.is_main_process():
             self.state.write()
         dist.barrier()
@@ -263,15 +254,11 @@ class CurriculumRunner:
             )
 
 
-def _plain(dataset: GFSLDataset, cfg: Config) -> dict:
-    """Return what a checkpoint tells about its data."""
-    info = dataset.metainfo
-    return dict(
-        classes=info['classes'],
-        base_mask=info['base_mask'],
-        data_info=cfg.model.data_info.to_dict(),
-        splits={name: split_digest(dataset.store, cfg.num_shots, name) for name in dataset.splits},
-    )
+def _split_digests(dataset: GFSLDataset, num_shots: int) -> dict[str, str]:
+    """Return a digest of each training list, by which the test refuses a store with other ones."""
+    store = dataset.store
+    assert isinstance(store, FeatureStore)  # Only an adaptation joins two, and it takes no part in the curriculum.
+    return {name: split_digest(store, num_shots, name) for name in dataset.splits}
 
 
 def _mean_recall(tests: list[dict]) -> dict[str, float]:
