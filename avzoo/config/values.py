@@ -33,8 +33,7 @@ _KINDS = {
     **dict.fromkeys(('method', 'runner_type'), (str, 'a text')),
 }
 _METRICS = ('B0', 'B', 'N', 'HM', 'FSL', 'AUSUC')
-# The plain references of `curriculum.references`, and what tables call them.
-REFERENCE_TITLES = {'nearest_class_mean': 'nearest class mean', 'logistic_regression': 'logistic regression'}
+REFERENCES = ('nearest_class_mean', 'logistic_regression')  # those of avzoo.evaluation.linear_references
 
 
 def check_values(cfg: Config) -> None:
@@ -83,9 +82,9 @@ def _check_curriculum(curriculum: Mapping) -> None:
     _choice('curriculum.zero_gamma', curriculum['zero_gamma'], ('keep', 'search_test'))
     _choice('curriculum.lr_drops', curriculum.get('lr_drops', 'scheduler'), ('scheduler', 'counter'))
     references = curriculum['references']
-    _check('curriculum.references', references, _is_names, f'a list of: {", ".join(REFERENCE_TITLES)}; () for none')
+    _check('curriculum.references', references, _is_names, f'a list of: {", ".join(REFERENCES)}; () for none')
     for name in references:
-        _choice('curriculum.references', name, tuple(REFERENCE_TITLES))
+        _choice('curriculum.references', name, REFERENCES)
 
 
 def _check_run(cfg: Config) -> None:
