@@ -5,7 +5,7 @@ A field without a default must be set. The values are checked as those of parts 
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from avzoo.config.types import Limit
 
@@ -18,6 +18,10 @@ _Seed = Annotated[
     ),
 ]
 _AboveZero = Annotated[float, Limit('a number above 0', lambda value: value > 0)]
+# The plain references, those of avzoo.evaluation.linear_references.
+_Reference = Literal['nearest_class_mean', 'logistic_regression']
+REFERENCES = get_args(_Reference)
+
 _Parts = Annotated[tuple[str, ...], Limit("a list of parts, e.g. ('encoders', 'fusion')")]
 
 
@@ -48,7 +52,7 @@ class CurriculumSettings:
     validate: bool
     gamma_epoch: Literal['best', 'last']
     zero_gamma: Literal['keep', 'search_test']
-    references: tuple[Literal['nearest_class_mean', 'logistic_regression'], ...]
+    references: tuple[_Reference, ...]
     lr_drops: Literal['scheduler', 'counter'] = 'scheduler'
 
 

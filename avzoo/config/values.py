@@ -8,9 +8,6 @@ from mmengine.config import Config
 from avzoo.config.settings import LOADERS
 from avzoo.utils.errors import ConfigError
 
-# The plain references of `curriculum.references`, and what tables call them.
-REFERENCE_TITLES = {'nearest_class_mean': 'nearest class mean', 'logistic_regression': 'logistic regression'}
-
 
 def check_values(cfg: Config) -> None:
     """Check what depends on several values or on the machine.

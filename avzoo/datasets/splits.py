@@ -11,6 +11,7 @@ import numpy as np
 from avzoo.datasets.protocol import base_split, evaluation_splits, split_names, train_splits
 from avzoo.datasets.store_format import check_names, read_csv, read_lines
 from avzoo.utils.errors import DataError
+from avzoo.utils.tables import text_table
 
 LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_2_test_seen', 'stage_2_test_unseen')
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
@@ -123,10 +124,8 @@ def format_table(sizes: Mapping[int, Mapping[str, int]]) -> str:
     Args:
         sizes: K -> split name -> number of videos.
     """
-    lines = ['   K ' + ' '.join(f'{column:>6}' for column in TABLE_COLUMNS)]
-    for shots, row in sorted(sizes.items()):
-        lines.append(f'{shots:4d} ' + ' '.join(f'{row.get(name, "-"):>6}' for name in _COLUMN_SPLITS.values()))
-    return '\n'.join(lines)
+    rows = [(shots, *(row.get(name, '-') for name in _COLUMN_SPLITS.values())) for shots, row in sorted(sizes.items())]
+    return text_table(('K', *TABLE_COLUMNS), rows)
 
 
 def _read_list(path: Path) -> dict[str, list[str]]:

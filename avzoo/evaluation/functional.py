@@ -23,8 +23,11 @@ class _Contest(NamedTuple):
     novel_score: np.ndarray
 
     def base_wins(self, gamma: float) -> np.ndarray:
-        """Return (N,) bool: does the base class still win when gamma is taken off its score?"""
-        # In the precision of the scores, as the released code subtracts; a tie goes to the lower column, as in argmax.
+        """Return (N,) bool: whether the base class wins after gamma is subtracted from its score.
+
+        The subtraction is in the precision of the scores, as in the released code. Of equal scores the lower column
+        wins, as in an argmax over all columns.
+        """
         lowered = self.base_score - self.base_score.dtype.type(gamma)
         tie = (lowered == self.novel_score) & (self.base_column < self.novel_column)
         return (lowered > self.novel_score) | tie
@@ -47,7 +50,10 @@ def _check(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> tup
 
 
 def _best_among(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best of some columns: column indices (N,) and scores (N,)."""
+    """Return the best of some columns (C_group,): column indices (N,) and scores (N,).
+
+    Of equal scores the lowest column wins. Without columns the index is -1 and the score minus infinity.
+    """
     if not columns.size:
         return np.full(len(scores), -1), np.full(len(scores), -np.inf, dtype=scores.dtype)
     group = scores[:, columns]  # (N, C_group)
@@ -60,9 +66,9 @@ def _contest(scores: np.ndarray, base_mask: np.ndarray) -> _Contest:
 
 
 def _sample_weights(labels: np.ndarray, base_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (N,), (N,) with which a sum over correct samples is a mean per-class recall in per cent.
+    """Return weights (N,), (N,) with which a sum over correct samples is a mean per-class recall in per cent.
 
-    The first is for base samples and 0 on novel ones, the second the reverse. Classes without samples do not count.
+    The first weighs base samples and is 0 on novel ones, the second the reverse. Classes without samples do not count.
     """
     counts = np.bincount(labels, minlength=len(base_mask))  # (C,)
     weights = []
@@ -73,10 +79,11 @@ def _sample_weights(labels: np.ndarray, base_mask: np.ndarray) -> tuple[np.ndarr
 
 
 def per_class_recall(predictions: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return the share of each class's samples that got its label.
+    """Return the share of each class's samples that are predicted as this class.
 
     Args:
-        predictions (ndarray): Predicted columns (N,), or scores (N, C) whose largest entry is the prediction.
+        predictions (ndarray): Predicted columns (N,), or scores (N, C) whose largest entry is the prediction, the
+            lowest column of equal ones.
         labels (ndarray): True columns, (N,).
         num_classes (int): C.
 
@@ -94,7 +101,8 @@ def per_class_recall(predictions: np.ndarray, labels: np.ndarray, num_classes: i
 def calibrated_predictions(scores: np.ndarray, base_mask: np.ndarray, gamma: float) -> np.ndarray:
     """Predict with calibrated stacking: argmax(score - gamma * [base]) (Chao et al. 2016).
 
-    The best base class is found before gamma is taken off, so rounding cannot reorder the base classes.
+    Of equal scores the lowest column wins. The best base class is found before gamma is subtracted, so that rounding
+    cannot reorder the base classes.
     """
     scores = np.asarray(scores)
     scores, _, base_mask = _check(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
@@ -110,7 +118,7 @@ def harmonic_mean(b: float, n: float) -> float:
 def _accuracies(
     scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, gammas: Sequence[float]
 ) -> list[dict[str, float]]:
-    """B, N, HM, FSL for each gamma from one pass over the scores."""
+    """Return B, N, HM and FSL for each gamma from one pass over the scores."""
     scores, labels, base_mask = _check(scores, labels, base_mask)
     contest = _contest(scores, base_mask)
     base_weights, novel_weights = _sample_weights(labels, base_mask)
@@ -137,11 +145,11 @@ def gfsl_accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarra
 def sweep_gamma(
     scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, grid: Sequence[float] = DEFAULT_GAMMA_GRID
 ) -> tuple[float, dict[str, float]]:
-    """Return the gamma of the grid with the best HM (the first of equals) and its B, N, HM, FSL."""
+    """Return the gamma of the grid with the best HM, the first of equal ones, and its B, N, HM and FSL."""
     if not len(grid):
         raise ValueError('the grid of gammas is empty; give at least one value.')
     rows = _accuracies(scores, labels, base_mask, grid)
-    # Rounded, so that equal accuracies summed in another order stay equal and the first one wins.
+    # Rounded, so that accuracies that are equal but for the order of summation stay equal.
     best = int(np.argmax([round(row['HM'], 9) for row in rows]))
     return float(grid[best]), rows[best]
 
@@ -149,8 +157,8 @@ def sweep_gamma(
 def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
     """Return the area under the curve of N over B as gamma runs over all reals, in [0, 100].
 
-    Exact: the curve moves only where gamma passes some sample's margin, its best base minus its best novel score
-    (Chao et al. 2016). Samples with one margin move together, joined by a straight line.
+    It is exact: the curve changes only where gamma passes the margin of a sample, its best base minus its best novel
+    score (Chao et al. 2016). Samples of the same margin change together, as one straight segment.
     """
     scores, labels, base_mask = _check(scores, labels, base_mask)
     contest = _contest(scores, base_mask)
@@ -209,14 +217,10 @@ def aggregate_draws(draws: Sequence[Mapping[str, float]]) -> dict[str, float | i
     if not draws:
         raise ValueError('no draws to combine; give the metrics of at least one.')
     mean = {key: float(np.mean([draw[key] for draw in draws])) for key in ('B', 'N', 'HM', 'FSL', 'AUSUC')}
-    ci95 = half_width_95([draw['HM'] for draw in draws])
     return dict(
-        B=mean['B'],
-        N=mean['N'],
+        mean,
         HM=harmonic_mean(mean['B'], mean['N']),
-        FSL=mean['FSL'],
-        AUSUC=mean['AUSUC'],
         HM_mean=mean['HM'],
-        ci95=ci95,
+        ci95=half_width_95([draw['HM'] for draw in draws]),
         num_draws=len(draws),
     )

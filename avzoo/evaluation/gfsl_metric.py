@@ -27,9 +27,9 @@ class GFSLMetric(BaseMetric):
     the calibrated recall by class name (classes without samples are left out). Any number of ranks gives one result.
 
     Args:
-        gamma (float | str): How much is taken off the scores of base classes: a number, `search` (the best HM over
+        gamma (float | str): What is subtracted from the scores of base classes: a number, `search` (the best HM over
             `gamma_grid`, for validation only) or `checkpoint` (the value that validation stored in the weights).
-        gamma_grid (Sequence[float]): Values that `search` tries; the first of equals wins. Default: 0, 0.1 .. 1.
+        gamma_grid (Sequence[float]): Values that `search` tries; of equal HM the first wins. Default: 0, 0.1 .. 1.
     """
 
     default_prefix = ''
@@ -53,7 +53,7 @@ class GFSLMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep one batch: index (B,), label (B,), scores (B, C) tensors and the number gamma of each dict."""
         for sample in data_samples:
-            # Left on its device until the end: a copy here would wait for the GPU at every batch.
+            # It stays on its device until the end: a copy here would wait for the GPU at every batch.
             batch = {field: torch.as_tensor(sample[field]).detach() for field in _FIELDS}
             self.results.append((batch, sample.get('gamma')))
 
@@ -107,8 +107,8 @@ class GFSLMetric(BaseMetric):
         if not num_columns == len(meta['classes']) == len(meta['base_mask']):
             raise DataError(
                 f'GFSLMetric: the model scores {num_columns} classes, but the data set has '
-                f'{len(meta["classes"])} (base_mask: {len(meta["base_mask"])}); model and data must be '
-                'of one stage.'
+                f'{len(meta["classes"])} (base_mask: {len(meta["base_mask"])}); model and data must be of the '
+                'same stage.'
             )
         if len(meta['video_ids']) != num_rows:
             raise DataError(f'GFSLMetric: metainfo names {len(meta["video_ids"])} videos for {num_rows} samples.')
@@ -147,10 +147,10 @@ def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
     joined = {field: np.concatenate([shard[field] for shard in filled]) for field in _FIELDS}
     index, first = np.unique(joined['index'], return_index=True)
     if not np.array_equal(index, np.arange(size)):
-        missing, alien = np.setdiff1d(np.arange(size), index), np.setdiff1d(index, np.arange(size))
+        missing, extra = np.setdiff1d(np.arange(size), index), np.setdiff1d(index, np.arange(size))
         raise DataError(
             f'GFSLMetric: expected samples 0..{size - 1} once each; {len(missing)} are missing (first '
-            f'{missing[:5].tolist()}), {len(alien)} are beyond (first {alien[:5].tolist()}). The sampler '
+            f'{missing[:5].tolist()}), {len(extra)} are beyond (first {extra[:5].tolist()}). The sampler '
             'must cover the whole data set (round_up=True, drop_last=False).'
         )
     return {

@@ -1,4 +1,4 @@
-"""Two plain references on time-averaged features: what a method must beat to be worth its parameters.
+"""Two plain references on time-averaged features: baselines that a method has to beat.
 
 They go through the same store, splits, calibration rule and metric as every method of the zoo: their one setting and
 gamma are chosen on the stage-1 validation set and kept for all draws of stage 2.
@@ -16,7 +16,7 @@ from avzoo.datasets.gfsl_dataset import stage_classes
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, gfsl_metrics
 from avzoo.utils.errors import ConfigError, DataError, nearest
 
-_MANY_PRODUCTS = 500_000_000  # multiplications in one pass of the solver, from where threads pay
+_MANY_PRODUCTS = 500_000_000  # Multiplications in one pass of the solver from which on threads help.
 
 
 class _Task(NamedTuple):
@@ -38,7 +38,7 @@ class _Method(NamedTuple):
 
 
 def _nearest_class_mean(task: _Task, scale: float) -> np.ndarray:
-    """Softmax over scale * cosine between a sample and each class mean, (N, C)."""
+    """Return the softmax over scale * cosine between a sample and each class mean, (N, C)."""
     means = np.stack(
         [task.train_features[task.train_labels == column].mean(axis=0) for column in range(len(task.base_mask))]
     )  # (C, D)
@@ -48,20 +48,20 @@ def _nearest_class_mean(task: _Task, scale: float) -> np.ndarray:
 
 
 def _logistic_regression(task: _Task, inverse_penalty: float) -> np.ndarray:
-    """Class probabilities of a class-balanced multinomial logistic regression, (N, C)."""
-    # Centred, and scaled by one number: unit-length features leave gradients below the solver's tolerance, while a
-    # scale per dimension would undo the equal weight of the modalities.
+    """Return class probabilities of a class-balanced multinomial logistic regression, (N, C)."""
+    # Centred, and scaled by one number: with unit-length features the gradients lie below the solver's tolerance, while
+    # a scale per dimension would undo the equal weight of the modalities.
     centre = task.train_features.mean(axis=0)
     scale = (task.train_features - centre).std() + np.finfo(np.float32).tiny
     model = LogisticRegression(C=inverse_penalty, class_weight='balanced', max_iter=1000)
-    # On small data the threads of BLAS wait for each other longer than they work: 7 times slower on two busy cores.
+    # On small data the threads of BLAS mostly wait for each other: 7 times slower on two busy cores.
     small = task.train_features.size * len(task.base_mask) < _MANY_PRODUCTS
     with threadpool_limits(limits=1 if small else None):
         model.fit((task.train_features - centre) / scale, task.train_labels)
     return model.predict_proba((task.features - centre) / scale)
 
 
-# The grids begin where the softmax leaves the uniform: below, one step of gamma (0.1) outweighs every difference.
+# With smaller values the softmax is almost uniform, and one step of gamma (0.1) outweighs every difference.
 _METHODS = {
     'nearest_class_mean': _Method(_nearest_class_mean, 'scale', (10.0, 30.0, 100.0)),
     'logistic_regression': _Method(_logistic_regression, 'C', (0.01, 0.1, 1.0, 10.0)),
@@ -101,7 +101,7 @@ def evaluate_references(
     validation = _load_task(store, num_shots, 1, ('stage1_base', 'stage1_novel', 'val_base', 'val_novel'), modalities)
     chosen = {name: _choose(_METHODS[name], validation, gamma_grid) for name in methods}
     del validation
-    results = {name: [] for name in methods}
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     for draw in draws:
         splits = ('stage2_base', f'stage2_novel_{draw}', 'test_base', f'test_novel_{draw}')
         task = _load_task(store, num_shots, 2, splits, modalities)
@@ -123,7 +123,7 @@ def evaluate_references(
 
 
 def _choose(method: _Method, task: _Task, gamma_grid: Sequence[float]) -> tuple[float, dict[str, float]]:
-    """Return the setting of best validation HM (the first of equals) and its metrics, gamma among them."""
+    """Return the setting with the best validation HM, the first of equal ones, and its metrics, gamma among them."""
     rows = [
         gfsl_metrics(method.score(task, value), task.labels, task.base_mask, gamma_grid=gamma_grid)
         for value in method.values
@@ -140,20 +140,21 @@ def _load_task(
     trained, evaluated = (
         np.concatenate([store.split(num_shots, name) for name in pair]) for pair in (splits[:2], splits[2:])
     )
-    lacking = np.setdiff1d(class_ids, store.labels[trained])
-    alien = np.setdiff1d(store.labels[np.concatenate([trained, evaluated])], class_ids)
-    if len(lacking) or len(alien):
-        label = store.class_names[np.concatenate([lacking, alien])[0]]
+    untrained = np.setdiff1d(class_ids, store.labels[trained])
+    unlisted = np.setdiff1d(store.labels[np.concatenate([trained, evaluated])], class_ids)
+    if len(untrained) or len(unlisted):
+        label = store.class_names[np.concatenate([untrained, unlisted])[0]]
         raise DataError(
             f"store '{store.name}', {num_shots} shots: class '{label}' is in some but not all of the "
-            f'splits {", ".join(splits)} and the class list of stage {stage}; mend the split lists.'
+            f'splits {", ".join(splits)} and the class list of stage {stage}; fix the split lists.'
         )
-    parts = [
-        array
-        for videos in (trained, evaluated)
-        for array in (_features(store, videos, modalities), np.searchsorted(class_ids, store.labels[videos]))
-    ]
-    return _Task(*parts, base_mask)
+    return _Task(
+        _features(store, trained, modalities),
+        np.searchsorted(class_ids, store.labels[trained]),
+        _features(store, evaluated, modalities),
+        np.searchsorted(class_ids, store.labels[evaluated]),
+        base_mask,
+    )
 
 
 def _features(store: FeatureStore, videos: np.ndarray, modalities: Sequence[str]) -> np.ndarray:

@@ -23,7 +23,7 @@ class Embedding(Protocol):
 
 
 class Fusion(Protocol):
-    """Brings the tokens of all modalities together; ``num_readouts`` is ``None`` where their number varies."""
+    """Fuses the tokens of all modalities; ``num_readouts`` is ``None`` where their number varies."""
 
     out_dim: int
     num_readouts: int | None
@@ -69,7 +69,7 @@ class Head(Protocol):
 
 
 class Conditioner(Protocol):
-    """Tells a generator the class."""
+    """Gives a generator the condition of a class."""
 
     out_dim: int
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class Run:
 
     @property
     def command(self) -> list[str]:
-        """The command that starts the run, or goes on with it."""
+        """The command that starts or continues the run."""
         options = ['--cfg-options', *self.options] if self.options else []
         return [
             sys.executable,
@@ -103,7 +104,7 @@ class Run:
             results = json.loads(path.read_text(encoding='utf-8'))
             for entry in (results, *results.get('references', {}).values()):
                 if not all(isinstance(entry['aggregate'][key], int | float) for key in ('B', 'N', 'HM', 'FSL')):
-                    raise ValueError('B, N, HM or FSL is no number')
+                    raise ValueError('B, N, HM or FSL is not a number')
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise AvzooError(
                 f'{path} is damaged ({type(error).__name__}: {error}). Delete it and run the table again: '
@@ -117,13 +118,13 @@ def plan_runs(
     datasets: Sequence[str],
     shots: Sequence[int],
     seeds: Sequence[int],
-    work_dir: str | Path,
+    work_dir: str | os.PathLike[str],
     options: Sequence[str] = (),
 ) -> list[Run]:
-    """Return every run of a table, whether it was carried out or not.
+    """Return every run of a table, finished or not.
 
     Args:
-        table: Number of the table in the paper, 2 to 6.
+        table: Number of the table in the paper, from 2 to 6.
         datasets: Keys of data sets, e.g. ``('synth',)``.
         shots: Videos per novel class; Tables 3 to 6 have 5.
         seeds: Random seeds.
@@ -133,7 +134,7 @@ def plan_runs(
     if table not in TABLES:
         raise ConfigError(f'There is no table {table}; choose one of {", ".join(map(str, TABLES))}.')
     if table != 2 and set(shots) != {5}:
-        raise ConfigError(f'Table {table} is of 5 shots, as its configs are; drop --shots.')
+        raise ConfigError(f'Table {table} has 5 shots, as its configs do; drop --shots.')
     runs = [
         Run(row, dataset, k, seed, Path(work_dir) / f'{row}_{dataset}_{k}shot' / f'seed{seed}', tuple(options))
         for dataset in datasets

@@ -1,16 +1,18 @@
 """The table of a reproduction: our numbers over seeds beside the paper's."""
 
 import json
+import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from avzoo.config.values import REFERENCE_TITLES
 from avzoo.evaluation.functional import half_width_95
+from avzoo.evaluation.report import reference_title
 from avzoo.reproduction.plan import Run, Status
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
 from avzoo.zoo.index import read_index
 
 _METRICS = ('B', 'N', 'HM', 'FSL')
@@ -27,8 +29,8 @@ def gather(runs: Sequence[Run]) -> list[dict[str, Any]]:
         {metric: value}. The plain references are the last rows, if a run has them.
     """
     tables = []
-    for (dataset, shots), group in groupby(runs, key=lambda run: (run.dataset, run.shots)):
-        group = list(group)
+    for (dataset, shots), one in groupby(runs, key=lambda run: (run.dataset, run.shots)):
+        group = list(one)
         status = {run: run.status() for run in group}
         found = {run: run.results() for run in group if status[run] == 'finished'}
         rows = [
@@ -51,13 +53,13 @@ def _row(status: Mapping[Run, Status], found: Mapping[Run, dict]) -> dict[str, A
 
 def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
     """Return a row for each plain reference; all runs of a data set have the same ones."""
-    for run in reversed(found):
+    for run in reversed(list(found)):
         references = found[run].get('references') if run.row not in _UNIMODAL else None
         if references:
             return [
                 dict(
                     name=name,
-                    method=REFERENCE_TITLES.get(name, name),
+                    method=reference_title(name),
                     status={},
                     paper={},
                     **_over_seeds([reference['aggregate']]),
@@ -93,16 +95,16 @@ def plan_text(runs: Sequence[Run]) -> str:
 
 
 def tables_text(number: int, tables: Sequence[Mapping[str, Any]]) -> str:
-    """Lay the tables out for the screen."""
-    return _layout(number, tables, _text_table, heading='')
+    """Lay out the tables as plain text."""
+    return _layout(number, tables, text_table, heading='')
 
 
 def tables_markdown(number: int, tables: Sequence[Mapping[str, Any]]) -> str:
     """Lay the tables out as Markdown."""
-    return _layout(number, tables, _markdown_table, heading='## ') + '\n'
+    return _layout(number, tables, markdown_table, heading='## ') + '\n'
 
 
-def write_tables(folder: str | Path, number: int, tables: Sequence[Mapping[str, Any]]) -> tuple[Path, Path]:
+def write_tables(folder: str | os.PathLike[str], number: int, tables: Sequence[Mapping[str, Any]]) -> tuple[Path, Path]:
     """Write ``tableN.json`` and ``tableN.md`` into a folder; returns both paths."""
     stem = Path(folder) / f'table{number}'
     content = json.dumps(dict(table=number, tables=list(tables)), indent=2, ensure_ascii=False)
@@ -112,7 +114,7 @@ def write_tables(folder: str | Path, number: int, tables: Sequence[Mapping[str, 
     )
 
 
-def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Callable[[list], str], *, heading: str) -> str:
+def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, heading: str) -> str:
     parts = []
     for one in tables:
         paper = tuple(key for key in _METRICS if any(key in row['paper'] for row in one['rows']))
@@ -121,30 +123,26 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Callable[[l
             [
                 row['method'],
                 *(_value(row, key) for key in _METRICS),
-                _number(row['draws_ci95']),
-                *(_number(row['paper'].get(key)) for key in paper),
+                two_decimals(row['draws_ci95']),
+                *(two_decimals(row['paper'].get(key)) for key in paper),
                 _runs(row['status']),
             ]
             for row in one['rows']
         ]
         shots = f'{one["shots"]} shot{"" if one["shots"] == 1 else "s"}'
-        parts.append(f'{heading}Table {number}: {one["dataset"]}, {shots}\n\n{table([header, *cells])}')
+        parts.append(f'{heading}Table {number}: {one["dataset"]}, {shots}\n\n{table(header, cells)}')
     notes = [
         'Per cent. ± after a value is the 95% interval of the mean over seeds; `draws ±` is that of HM over the '
         'draws of the novel shots within a seed.'
     ]
     if any(_unfinished(row['status']) for one in tables for row in one['rows']):
-        notes.append('A dash stands for what was not run, or not to its end.')
+        notes.append('A dash stands for what was not run, or is not finished.')
     return '\n\n'.join([*parts, '\n'.join(notes)])
 
 
 def _value(row: Mapping[str, Any], key: str) -> str:
-    text = _number(row['mean'].get(key))
-    return text if row['ci95'].get(key) is None else f'{text} ± {_number(row["ci95"][key])}'
-
-
-def _number(value: float | None) -> str:
-    return '-' if value is None else f'{value:.2f}'
+    text = two_decimals(row['mean'].get(key))
+    return text if row['ci95'].get(key) is None else f'{text} ± {two_decimals(row["ci95"][key])}'
 
 
 def _unfinished(status: Mapping[int, Status]) -> list[Status]:
@@ -152,27 +150,10 @@ def _unfinished(status: Mapping[int, Status]) -> list[Status]:
 
 
 def _runs(status: Mapping[int, Status]) -> str:
-    """Say how many seeds a row rests on, and what became of the others."""
+    """Say how many seeds a row rests on, and how far the others have come."""
     if not status:
         return ''
     missing = _unfinished(status)
     if not missing:
         return str(len(status))
     return missing[0] if len(missing) == len(status) else f'{len(status) - len(missing)} of {len(status)}'
-
-
-def _text_table(cells: list[list[str]]) -> str:
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    rule = ['-' * width for width in widths]
-    return '\n'.join(
-        '  '.join(
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in [cells[0], rule, *cells[1:]]
-    )
-
-
-def _markdown_table(cells: list[list[str]]) -> str:
-    rule = ['---', *('---:' for _ in cells[0][1:])]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [cells[0], rule, *cells[1:]])

@@ -1,8 +1,8 @@
-"""Carrying out the runs of a table, here or on a cluster."""
+"""Running the runs of a table, here or on a cluster."""
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from avzoo.reproduction.plan import Run
@@ -10,17 +10,17 @@ from avzoo.utils.errors import AvzooError, ConfigError
 
 
 def run_here(run: Run) -> bool:
-    """Carry out a run, or the rest of it, in a process of its own; returns whether it succeeded."""
+    """Start or continue a run in its own process; returns whether it succeeded."""
     return subprocess.run(run.command, check=False).returncode == 0
 
 
 def submit(
-    runs: Sequence[Run], folder: str | Path, parameters: Mapping[str, Any], *, cluster: str = 'slurm'
+    runs: Sequence[Run], folder: str | os.PathLike[str], parameters: Mapping[str, Any], *, cluster: str = 'slurm'
 ) -> list[str]:
     """Submit runs as one job array.
 
     Args:
-        runs: What to run. A job that is preempted or out of time goes on where it stopped.
+        runs: What to run. A job that is preempted or out of time continues where it stopped.
         folder: Where submitit keeps scripts and logs.
         parameters: Parameters of submitit, e.g. ``dict(timeout_min=600, gpus_per_node=1, slurm_partition='gpu')``.
         cluster: The kind of cluster, as submitit names it.
@@ -54,7 +54,7 @@ class _Job:
         subprocess.run(self.command, check=True)
 
     def checkpoint(self) -> Any:
-        """Tell submitit what to submit when the job is preempted: the same, since it goes on by itself."""
+        """Tell submitit what to submit when the job is preempted: the same command, which continues the run."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)

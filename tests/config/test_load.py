@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Callable
-from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import pytest
 
 from avzoo.config.load import check_config, load_config
-from avzoo.config.settings import CurriculumSettings
 from avzoo.config.types import check_types
-from avzoo.config.values import REFERENCE_TITLES
 from avzoo.utils.errors import ConfigError
 
 
@@ -210,11 +207,6 @@ def test_a_number_is_not_true_or_false(path, key, number):
 def test_gradients_may_be_clipped_by_value(path):
     cfg = load_config(path, ["optim_wrapper.clip_grad={'type': 'value', 'clip_value': 0.5}"])
     assert cfg.optim_wrapper.clip_grad.type == 'value'
-
-
-def test_the_references_that_may_be_chosen_are_those_with_a_title():
-    references = signature(CurriculumSettings).parameters['references'].annotation
-    assert get_args(get_args(references)[0]) == tuple(REFERENCE_TITLES)
 
 
 def test_annotations_beyond_plain_values_are_left_to_the_part():

@@ -7,6 +7,7 @@ import pytest
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
 from avzoo.utils.files import atomic_write_text, sha256_of
+from avzoo.utils.tables import markdown_table
 
 TEXT_TABLE = """\
 method / draw                  B      N     HM    FSL  AUSUC
@@ -43,7 +44,7 @@ def test_text_table_is_aligned_and_in_per_cent(results):
 
 
 def test_markdown_table_has_one_row_per_line_of_text(results):
-    lines = results_table(results_rows(results), style='markdown').splitlines()
+    lines = results_table(results_rows(results), markdown_table).splitlines()
     assert len(lines) == len(TEXT_TABLE.splitlines())
     assert [cell.strip() for cell in lines[2].strip('|').split('|')] == [
         'avdiff / draw 0',
@@ -54,11 +55,6 @@ def test_markdown_table_has_one_row_per_line_of_text(results):
         '10.00',
     ]
     assert set(lines[1]) == set('|- :')
-
-
-def test_unknown_style_lists_the_choices():
-    with pytest.raises(ValueError, match="choose 'text' or 'markdown'"):
-        results_table([], style='html')
 
 
 def test_interval_is_named_and_absent_for_one_draw(results):

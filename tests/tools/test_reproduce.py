@@ -173,7 +173,7 @@ def test_a_run_that_was_carried_out_counts_as_finished(tmp_path, tiny_store):
 
 def test_bad_input_is_one_line(tool, tmp_path, capsys):
     for arguments, message in [
-        (['--table', '4', '--dataset', 'ucf', '--shots', '1'], 'Table 4 is of 5 shots'),
+        (['--table', '4', '--dataset', 'ucf', '--shots', '1'], 'drop --shots'),
         (['--table', '4', '--dataset', 'custom'], 'needs the config avdiff-wgan_custom_5shot'),
         (['--table', '4', '--dataset', 'ucf', '--cfg-options', 'data_rot=x'], "Did you mean 'data_root'"),
     ]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from avzoo import registry
+from avzoo.utils.tables import markdown_table
 from avzoo.zoo.benchmarks import BENCHMARKS
 from avzoo.zoo.index import Collection, ModelEntry, read_collections
 
@@ -25,9 +26,9 @@ def overview(root: Path) -> str:
     Args:
         root: Root of the repository.
     """
-    zoo = ['| | |', '|---|---|', *(f'| {name} | {content} |' for name, content in _zoo_rows(root))]
-    parts = ['| part | name | what it does |', '|---|---|---|', *(f'| {" | ".join(row)} |' for row in _part_rows())]
-    return '\n'.join([*zoo, '', *parts])
+    zoo = markdown_table(('', ''), _zoo_rows(root), align_right=False)
+    parts = markdown_table(('part', 'name', 'what it does'), _part_rows(), align_right=False)
+    return f'{zoo}\n\n{parts}'
 
 
 def _zoo_rows(root: Path) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from avzoo.utils.errors import ConfigError
+from avzoo.utils.tables import markdown_table, two_decimals
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
 from avzoo.zoo.index import Collection, ModelEntry, read_collections
 from overview import overview
@@ -50,8 +51,6 @@ checked against their published SHA-256 before they are used. *to convert* are w
 They publish no checksums, so nothing vouches for a first download; its SHA-256 is recorded in the cache, and later ones
 are held to it. A licence of the models is not stated.
 
-| what | address | fetched and converted by |
-|---|---|---|
 {released}
 
 {end}
@@ -78,8 +77,7 @@ def zoo_files(root: Path) -> dict[Path, str]:
 
 def table(models: Sequence[ModelEntry], origin: Path, root: Path) -> str:
     """Lay out models as a Markdown table, with links that hold in the folder ``origin``."""
-    lines = [_HEAD, ('---',) * len(_HEAD), *(_row(model, origin, root) for model in models)]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return markdown_table(_HEAD, [_row(model, origin, root) for model in models], align_right=False)
 
 
 def _page(collections: Sequence[Collection], root: Path) -> str:
@@ -98,8 +96,9 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
         for b in BENCHMARKS.values()
         if b.urls
     ]
-    rows = '\n'.join(f'| {what} | `{url}` | {how} |' for what, url, how in released)
-    return _PAGE.format(begin=BEGIN, end=END, methods='\n\n'.join(parts), released=rows)
+    rows = [(what, f'`{url}`', how) for what, url, how in released]
+    table_of_released = markdown_table(('what', 'address', 'fetched and converted by'), rows, align_right=False)
+    return _PAGE.format(begin=BEGIN, end=END, methods='\n\n'.join(parts), released=table_of_released)
 
 
 def _with_block(path: Path, content: str) -> str:
@@ -132,7 +131,7 @@ def _paper(values: dict | None) -> str:
 
 
 def _numbers(values: dict) -> str:
-    return ' / '.join('-' if values.get(key) is None else f'{values[key]:.2f}' for key in _METRICS)
+    return ' / '.join(two_decimals(values.get(key)) for key in _METRICS)
 
 
 def _ours(values: dict | None) -> str:

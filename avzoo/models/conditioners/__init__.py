@@ -1,4 +1,4 @@
-"""Conditioners: what a generator is told about the class."""
+"""Conditioners: the condition of a class, for a generator."""
 
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
 from avzoo.models.conditioners.prototype import Prototype

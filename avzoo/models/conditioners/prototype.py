@@ -15,9 +15,9 @@ class Prototype(nn.Module):
     """Look up a class's prototype, the mean of its training videos' features (ProtoGAN; av_prot in AV-DIFF, Table 6).
 
     A video counts as its features' mean over time, prepared as the data preprocessor prepares sequences of one step;
-    the modalities stand side by side. The prototypes lie in a buffer, so a checkpoint carries them. They are taken
-    anew in each phase: in the full sub-stage those of novel classes come from the k shots. Classes without training
-    videos have zeros.
+    the modalities stand side by side. The prototypes lie in a buffer, so a checkpoint carries them. They are
+    computed again in each phase: in the full sub-stage those of novel classes come from the k shots. Classes without
+    training videos have zeros.
 
     Args:
         num_classes: Number of classes C.

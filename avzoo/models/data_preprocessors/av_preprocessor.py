@@ -24,8 +24,8 @@ class AVPreprocessor(BaseDataPreprocessor):
             the steps of the video, as the released code does with C3D features; ``l2_feature`` divides each step by
             the L2 norm of its features. On sequences of one step ``l2_time`` leaves only signs.
         gain: {modality: factor after the normalisation}, e.g. the square root of the width after ``l2_feature``.
-        pool_time: Average each video over its steps before the normalisation, for methods without a notion of time;
-            sequences then have one step, in the middle of the video. Since ``l2_time`` means nothing there, it
+        pool_time: Average each video over its steps before the normalisation, for methods that do not model time;
+            sequences then have one step, in the middle of the video. Since ``l2_time`` is meaningless there, it
             works as ``l2_feature``.
     """
 

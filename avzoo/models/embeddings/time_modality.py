@@ -10,7 +10,7 @@ from avzoo.registry import EMBEDDINGS
 
 @EMBEDDINGS.register_module()
 class TimeModalityEmbedding(nn.Module):
-    """Tell tokens when they happen and which sense they come from (AV-DIFF, sec. 4.1; Tancik et al. 2020).
+    """Mark tokens with their time and their modality (AV-DIFF, sec. 4.1; Tancik et al. 2020).
 
     The sum of Fourier features of the time in seconds, a learned modality vector and, at padded steps, a learned
     padding vector is concatenated to the token and projected back to the token width.

@@ -1,4 +1,4 @@
-"""Ways to bring audio and visual tokens together into one vector."""
+"""Fusions of audio and visual tokens into one vector, or a few."""
 
 from avzoo.models.fusions.bottleneck_fusion import BottleneckFusion
 from avzoo.models.fusions.concat_fusion import ConcatFusion

@@ -56,7 +56,7 @@ def attention_bias(table: str, kinds: Tensor, valid: Tensor, dtype: torch.dtype 
     """Return what is added to the attention logits so that only allowed pairs of real tokens attend.
 
     Padded queries are masked as well; all their logits are then equal, so they attend evenly, as in the released
-    code, and no row becomes NaN. Their outputs are never read by a real token.
+    code, and no row becomes NaN. Real tokens never read their outputs.
 
     Args:
         table: ``full``, ``self``, ``cross`` or ``bottleneck``.

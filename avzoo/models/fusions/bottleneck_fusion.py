@@ -1,4 +1,4 @@
-"""MBT: one transformer per modality, which meet in a few bottleneck tokens only."""
+"""MBT: one transformer per modality, which exchange through a few bottleneck tokens only."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -16,7 +16,7 @@ class BottleneckFusion(nn.Module):
     """Exchange between modalities through bottleneck tokens (MBT, Nagrani et al. 2021).
 
     From ``fusion_layer`` on, each modality attends to itself and to the same bottleneck tokens; the next layer gets
-    the mean of what the modalities made of them. There is one readout per modality. The released code's closing
+    the mean of their outputs over the modalities. There is one readout per modality. The released code's closing
     LayerNorm is left out, so that a layer is the same as in the other methods.
 
     Args:

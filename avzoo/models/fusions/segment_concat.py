@@ -1,4 +1,4 @@
-"""Short segments in which each modality contributes the step of the same moment."""
+"""Short segments in which each modality contributes the step of the same time."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,10 @@ from avzoo.utils.errors import nearest
 
 @FUSIONS.register_module()
 class SegmentConcat(nn.Module):
-    """Cut a video into segments, each the concatenation of what was seen and heard at its time (TSL).
+    """Cut a video into segments, each the concatenation of the modalities at its time (TSL).
 
     A segment is one step of the leading modality with the nearest step of every other one. In training some segments
-    are drawn at random, each at most once until all were drawn; otherwise all are taken. Each segment is one readout.
+    are drawn at random, none twice before all are drawn; in evaluation all are taken. Each segment is one readout.
 
     Args:
         dims: {modality: token width}.

@@ -31,7 +31,7 @@ class WGANGP(nn.Module):
         critic_hidden: Hidden width of the critic.
         condition_width: Pass the condition through one linear layer with LeakyReLU to this width first (ProtoGAN's
             class prototype transfer network). It is trained with the generator; the critic takes it as it is.
-        output: ``relu`` for features that cannot be negative, ``linear`` for signed ones.
+        output: ``relu`` for features that are never negative, ``linear`` for signed ones.
         n_critic: Critic steps before each generator step, on the same batch with fresh noise.
         gp_weight: Weight of the gradient penalty.
         cls_weight: Weight of the classification loss on the generator's features (f-CLSWGAN, Xian et al. 2018).
@@ -104,8 +104,8 @@ class WGANGP(nn.Module):
         Args:
             x_0: Real features, (B, D); they are constants here.
             condition: Their conditions, (B, d_c).
-            classify: Gives the classification loss of features (B, D) with the labels of the batch. What it computes
-                with gets no gradient.
+            classify: Returns the classification loss of features (B, D) with the labels of the batch. The weights of
+                the classifier get no gradient.
             generator: Source of the noise.
 
         Returns:

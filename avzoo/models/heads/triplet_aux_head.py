@@ -21,7 +21,7 @@ class TripletAuxHead(nn.Module):
     It takes two readouts of c_o, theta_a and theta_v. Below, w are class vectors, theta_w = W_proj(w) their
     projections, rho = D(theta) reconstructed class vectors, phi the encoded averages before attention, and t(a, p, n)
     the triplet loss with Euclidean distances. The negative of a sample is another sample of the batch, drawn at random
-    among those of other classes; the released code draws one from the whole data set. A sample without such a partner
+    among those of other classes; the released code draws one from the whole data set. A sample without such a negative
     is not in any triplet.
 
     Args:
@@ -128,7 +128,7 @@ def draw_negatives(labels: Tensor, generator: torch.Generator | None = None) -> 
     """Draw for each of labels (B,) a position in the batch with another label.
 
     Returns:
-        The positions (B,), and whether there was any, (B,); where there was none, the position means nothing.
+        The positions (B,), and whether there is one, (B,); where there is none, the position is arbitrary.
     """
     other = labels.unsqueeze(0) != labels.unsqueeze(1)  # (B, B)
     chance = torch.rand(other.shape, device=labels.device, generator=generator).masked_fill(~other, -1.0)

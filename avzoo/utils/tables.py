@@ -1,0 +1,41 @@
+"""Tables for the screen, for logs and for Markdown pages; the first column stands left, the others right."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+Layout = Callable[[Sequence[str], Iterable[Sequence[object]]], str]  # of a header and rows
+
+
+def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out a table as aligned columns of plain text."""
+    cells = [[_one_line(cell) for cell in line] for line in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ['-' * width for width in widths])
+    return '\n'.join(
+        '  '.join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for line in cells
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, align_right: bool = True) -> str:
+    """Lay out a table as Markdown; ``|`` within a cell is escaped.
+
+    Args:
+        header: Titles of the columns.
+        rows: The cells below.
+        align_right: Whether all columns but the first hold numbers and stand right.
+    """
+    rule = ['---', *('---:' if align_right else '---' for _ in header[1:])]
+    cells = [[_one_line(cell).replace('|', r'\|') for cell in line] for line in (header, *rows)]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in (cells[0], rule, *cells[1:]))
+
+
+def two_decimals(value: float | None) -> str:
+    """Write a number with two decimals, and ``-`` for one that is unknown or NaN."""
+    return '-' if value is None or math.isnan(value) else f'{value:.2f}'
+
+
+def _one_line(cell: object) -> str:
+    return ' '.join(str(cell).splitlines())

@@ -1,0 +1,41 @@
+"""Tables in text and in Markdown."""
+
+import pytest
+
+from avzoo.utils.tables import markdown_table, text_table, two_decimals
+
+HEADER = ('name', 'B', 'videos')
+ROWS = [('mine', '7.50', 12), ('a longer one', '-', 3)]
+
+
+def test_columns_of_text_are_aligned():
+    assert text_table(HEADER, ROWS).splitlines() == [
+        'name             B  videos',
+        '------------  ----  ------',
+        'mine          7.50      12',
+        'a longer one     -       3',
+    ]
+
+
+def test_a_table_without_rows_is_its_header():
+    assert text_table(HEADER, []).splitlines() == ['name  B  videos', '----  -  ------']
+    assert markdown_table(HEADER, []).splitlines() == ['| name | B | videos |', '| --- | ---: | ---: |']
+
+
+def test_no_line_of_text_ends_in_blanks():
+    assert text_table(('a', 'b'), [('x', '')]).splitlines() == ['a  b', '-  -', 'x']
+
+
+def test_markdown_says_on_which_side_numbers_stand():
+    assert markdown_table(HEADER, ROWS[:1]).splitlines()[1:] == ['| --- | ---: | ---: |', '| mine | 7.50 | 12 |']
+    assert markdown_table(HEADER, ROWS, align_right=False).splitlines()[1] == '| --- | --- | --- |'
+
+
+def test_a_cell_breaks_neither_row_nor_column():
+    assert markdown_table(('a', 'b'), [('x|y', 'two\nlines')]).splitlines()[2:] == [r'| x\|y | two lines |']
+    assert text_table(('a', 'b'), [('x|y', 'two\nlines')]).splitlines()[2:] == ['x|y  two lines']
+
+
+@pytest.mark.parametrize(('value', 'text'), [(1.005, '1.00'), (2, '2.00'), (None, '-'), (float('nan'), '-')])
+def test_unknown_numbers_are_dashes(value, text):
+    assert two_decimals(value) == text
