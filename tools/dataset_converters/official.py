@@ -12,7 +12,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.avdiff_release.features import DATASETS, import_released_features
+from avzoo.avdiff_release.class_files import DATASETS
+from avzoo.avdiff_release.features import import_released_features
 from avzoo.importers.report import describe_store, progress_of
 from avzoo.utils.cli import positive_int, run_tool
 
