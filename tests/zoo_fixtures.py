@@ -1,4 +1,4 @@
-"""A small http server on the loopback, a cache of one's own, and a tiny zoo."""
+"""A small http server on the loopback, a cache for each test, and a tiny zoo."""
 
 import contextlib
 import shutil
@@ -88,7 +88,7 @@ def server(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """A cache of one's own for each test."""
+    """An empty cache for each test."""
     path = tmp_path / 'cache'
     monkeypatch.setenv('AVZOO_HOME', str(path))
     monkeypatch.delenv('AVZOO_OFFLINE', raising=False)

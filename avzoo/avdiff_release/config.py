@@ -1,9 +1,9 @@
-"""From the settings of a released AV-DIFF run to an avzoo config."""
+"""Build an avzoo config from the settings of a released AV-DIFF run."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from avzoo.avdiff_release.settings import CURRICULUM, MODEL, TRAINING
 from avzoo.config.as_data import parse_config_text
@@ -15,7 +15,7 @@ RELEASED_SHOTS = (1, 5, 10, 20)
 
 
 def zoo_config(dataset: str, shots: int) -> Config:
-    """Return the zoo's own AV-DIFF config of a data set; it follows the best settings that the authors published."""
+    """Return the zoo's own AV-DIFF config of a data set; it follows the authors' best settings."""
     folder = zoo_root() / 'configs' / 'avdiff'
     cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in RELEASED_SHOTS else 5}shot.py')
     cfg.num_shots = shots
@@ -26,7 +26,7 @@ def config_from_args(args: dict[str, Any], dataset: str, shots: int) -> Config:
     """Return the config with the hyper-parameters of one run.
 
     Args:
-        args: The run's checked settings; empty takes the published ones.
+        args: The run's checked settings; if empty, the zoo's config is taken unchanged.
         dataset: ``vgg``, ``ucf`` or ``activitynet``.
         shots: K.
     """
@@ -35,7 +35,7 @@ def config_from_args(args: dict[str, Any], dataset: str, shots: int) -> Config:
         return cfg
     values = {f'model.{ours}': args[theirs] for ours, theirs in MODEL.items()}
     values.update({ours: args[theirs] for ours, theirs in (TRAINING | CURRICULUM).items()})
-    # The released code takes a switch beyond the last layer as none: all layers are those before it.
+    # In the released code a switch beyond the last layer means no switch: all layers are of the first kind.
     values['model.fusion.switch_after'] = min(args['layer_change_attention'], args['transformer_depth'])
     cfg.merge_from_dict(values)
     _set_scheduler(cfg, args.get('lr_scheduler', False))
@@ -45,10 +45,10 @@ def config_from_args(args: dict[str, Any], dataset: str, shots: int) -> Config:
 
 
 def config_text(cfg: Config, title: str) -> str:
-    """Return a config as the text of a file of its own, without bases.
+    """Return a config as the text of a file without bases.
 
     Raises:
-        CheckpointError: If the text would not be the config again: running it then does something else.
+        CheckpointError: If the text, read back, would be another config.
     """
     check_config(cfg)
     text = f'"""{title}"""\n\n{cfg.pretty_text.rstrip()}\n'
@@ -58,7 +58,7 @@ def config_text(cfg: Config, title: str) -> str:
 
 
 def window_by_seconds(config: Mapping[str, Any], phase: str) -> bool:
-    """Tell whether a phase (train, val, test) cuts audio windows by seconds, as the released code does not."""
+    """Tell whether a phase (train, val, test) cuts audio windows by seconds, unlike the released code."""
     window = lookup(config, f'{phase}_dataloader.dataset.window')
     return bool(window) and lookup(window, 'audio_length') != 'released'
 
@@ -71,15 +71,17 @@ def lookup(values: Any, path: str) -> Any:
 
 
 def _set_scheduler(cfg: Config, plateau: bool) -> None:
-    cfg.curriculum.full.carry_optimizer = not plateau  # The released code makes Adam anew only where it is on.
+    cfg.curriculum.full.carry_optimizer = (
+        not plateau
+    )  # The released code creates a new Adam only with the scheduler on.
     if not plateau:
         cfg.param_scheduler = None
     elif cfg.param_scheduler is None:
         cfg.param_scheduler = dict(type='ReduceOnPlateauLR', rule='greater', factor=0.1, patience=3)
 
 
-def _set_window(loader: dict, args: dict[str, Any], phase: str) -> None:
-    """Set the window of a loader; in the mode `max` the released code ignores the length."""
+def _set_window(loader: ConfigDict, args: dict[str, Any], phase: str) -> None:
+    """Set the window of a loader; in mode `max` the released code ignores the length."""
     mode = 'batch_seqlen_train' if phase == 'train' else 'batch_seqlen_test'
     if args.get(mode, 'max') == 'max':
         loader.dataset.pop('window', None)

@@ -1,5 +1,6 @@
-"""Avzoo checkpoints of AV-DIFF to the format of the released code."""
+"""Export an avzoo checkpoint of AV-DIFF to the format of the released code."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from avzoo.checkpoints.training import load_checkpoint
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError
 
-_CALIBRATION_HIDDEN = 32  # width of the released code's unused network
-# The parts that the released code computes with; what else a model's config says concerns its training here.
+_CALIBRATION_HIDDEN = 32  # Width of the released code's unused network.
+# The parts that the released code has; the rest of a model's config concerns its training in avzoo.
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head', 'generator')
-_DAMAGED = 'what it keeps of the released checkpoint that it was made of is damaged; convert that one again.'
+_DAMAGED = 'what it keeps of the released checkpoint is damaged; import that one again.'
 
 
 @dataclass
@@ -28,8 +29,8 @@ class ExportedCheckpoint:
 
     Attributes:
         checkpoint: To be written with ``save_checkpoint`` as a ``.pt``.
-        settings: For the ``args.yaml`` beside it: what builds the model, and how it was trained.
-        notes: What the released code will do otherwise, in words.
+        settings: For the ``args.yaml`` beside it: the model and its training.
+        notes: What the released code will do differently, in words.
     """
 
     checkpoint: dict[str, Any]
@@ -37,34 +38,33 @@ class ExportedCheckpoint:
     notes: list[str] = field(default_factory=list)
 
 
-def export_checkpoint(source: str | Path, *, dataset: str | None = None) -> ExportedCheckpoint:
+def export_checkpoint(source: str | os.PathLike[str], *, dataset: str | None = None) -> ExportedCheckpoint:
     """Return a checkpoint as the released code reads it, from one of avzoo.
 
-    A converted checkpoint gives back the very tensors that it was made of. One that avzoo trained gets zeros in place
-    of the network that the released code never uses.
+    An imported checkpoint gives back exactly the released tensors. One that avzoo trained gets zeros in place of the
+    network that the released code never uses.
 
     Args:
         source: A checkpoint of avzoo.
-        dataset: ``vgg``, ``ucf`` or ``activitynet``: what it was trained on, where its config does not tell.
+        dataset: ``vgg``, ``ucf`` or ``activitynet``: what it was trained on, if its config does not tell.
 
     Raises:
-        CheckpointError: If the model is none that the released code can build, or ``dataset`` contradicts its config.
+        CheckpointError: If the released code cannot build the model, or ``dataset`` contradicts its config.
     """
-    checkpoint, source = load_checkpoint(source), str(source)
-    config = _carried_config(checkpoint['meta'], source)
-    dataset = _dataset(config, checkpoint['meta'], dataset, source)
+    checkpoint, name = load_checkpoint(Path(source)), str(source)
+    config = _carried_config(checkpoint['meta'], name)
+    dataset = _dataset(config, checkpoint['meta'], dataset, name)
     dropout = lookup(config, 'model.generator.noise_predictor.dropout')
-    state = to_released(
-        checkpoint.get('state_dict'), source, generator_dropout=isinstance(dropout, int | float) and dropout > 0
-    )
-    settings = _settings(config, checkpoint['meta'], dataset, source)
+    has_dropout = isinstance(dropout, int | float) and dropout > 0
+    state = to_released(checkpoint['state_dict'], name, generator_dropout=has_dropout)
+    settings = _settings(config, checkpoint['meta'], dataset, name)
     return ExportedCheckpoint(
-        _as_found(checkpoint, state, source), settings, _notes(config, dataset, 'released' in checkpoint)
+        _with_origin(checkpoint, state, name), settings, _notes(config, dataset, 'released' in checkpoint)
     )
 
 
-def _as_found(checkpoint: dict[str, Any], state: dict[str, Tensor], source: str) -> dict[str, Any]:
-    """Return the released checkpoint, with what a converted one keeps of its origin."""
+def _with_origin(checkpoint: dict[str, Any], state: dict[str, Tensor], source: str) -> dict[str, Any]:
+    """Return the released checkpoint, with what an imported one keeps of its origin."""
     kept = checkpoint.get('released') or dict(unused=_unused(state['classifier.weight'].shape[-1]))
     if not isinstance(kept, dict) or not isinstance(kept.get('unused'), dict):
         raise CheckpointError(f'{source}: {_DAMAGED}')
@@ -88,13 +88,13 @@ def _carried_config(meta: dict[str, Any], source: str) -> dict[str, Any]:
     if not isinstance(config.get('model'), dict):
         raise CheckpointError(
             f'{source} carries no config, without which the layers of the released model cannot be '
-            'named. Take a checkpoint that tools/train.py or the conversion wrote.'
+            'named. Take a checkpoint that tools/train.py or the import wrote.'
         )
     return config
 
 
 def _dataset(config: dict[str, Any], meta: dict[str, Any], asked: str | None, source: str) -> str | None:
-    """Return what the model was trained on: as its conversion noted or ``data_root`` tells, or as asked."""
+    """Return what the model was trained on: as its import noted, as ``data_root`` tells, or as asked."""
     root, noted = config.get('data_root'), meta.get('dataset')
     told = (
         noted
@@ -102,22 +102,22 @@ def _dataset(config: dict[str, Any], meta: dict[str, Any], asked: str | None, so
         else next((key for key in DATASETS.values() if Path(str(root)).name == f'{key}_fsl'), None)
     )
     if asked and told and asked != told:
-        origin = 'its conversion' if told == noted else f'its config (data_root {root!r})'
+        origin = 'its import' if told == noted else f'its config (data_root {root!r})'
         raise CheckpointError(f'{source} was trained on {told}, as {origin} says, not on {asked}; leave --dataset out.')
     return told or asked
 
 
 def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None, source: str) -> dict[str, Any]:
-    """Return the settings of the released code, whose own conversion gives the parts of the model again."""
+    """Return the settings of the released code; imported again they give the same parts."""
     shots = meta.get('num_shots')
     if type(shots) is not int or shots < 1:
         raise CheckpointError(
             f'{source} does not say how many shots it was trained on (num_shots); take a checkpoint '
-            'that tools/train.py or the conversion wrote.'
+            'that tools/train.py or the import wrote.'
         )
-    # A phase's own config holds no curriculum and only the loaders in use; the published ones fill in.
-    published = zoo_config(dataset or 'ucf', shots).to_dict()
-    whole = config if 'curriculum' in config else published
+    # A phase's own config holds no curriculum and only the loaders in use; the zoo's config supplies the rest.
+    reference = zoo_config(dataset or 'ucf', shots).to_dict()
+    whole = config if 'curriculum' in config else reference
     settings = dict(PLAIN)
     for places, origin in ((MODEL, config['model']), (TRAINING, config), (CURRICULUM, whole)):
         for ours, theirs in places.items():
@@ -128,7 +128,7 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
                     f'{settings[theirs]} and {value} (model.{ours}); it cannot run there.'
                 )
     settings['lr_scheduler'] = bool(whole.get('param_scheduler'))
-    settings.update(_windows(config, published))
+    settings.update(_windows(config, reference))
     settings.update(
         zero_shot_split=f'{shots}-shot',
         feature_extraction_method=f'{shots}-shot',
@@ -150,9 +150,9 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     return settings
 
 
-def _windows(config: dict[str, Any], published: dict[str, Any]) -> dict[str, Any]:
+def _windows(config: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
     windows = {
-        phase: lookup(config.get(loader) or published[loader], 'dataset.window')
+        phase: lookup(config.get(loader) or reference[loader], 'dataset.window')
         for phase in ('train', 'val', 'test')
         for loader in [f'{phase}_dataloader']
     }
@@ -166,7 +166,7 @@ def _windows(config: dict[str, Any], published: dict[str, Any]) -> dict[str, Any
     return settings
 
 
-def _notes(config: dict[str, Any], dataset: str | None, converted: bool) -> list[str]:
+def _notes(config: dict[str, Any], dataset: str | None, imported: bool) -> list[str]:
     notes = []
     if dataset is None:
         notes.append(
@@ -176,10 +176,10 @@ def _notes(config: dict[str, Any], dataset: str | None, converted: bool) -> list
     ours = config.get('data_preprocessor') or config['model'].get('data_preprocessor')
     if ours != zoo_config(dataset or 'ucf', 5).data_preprocessor.to_dict():
         notes.append(
-            'The model was trained on features prepared otherwise than the released code prepares them '
+            'The model was trained on features that are prepared differently from the released code '
             '(data_preprocessor), so its scores will differ there.'
         )
-    if not converted and window_by_seconds(config, 'train'):
+    if not imported and window_by_seconds(config, 'train'):
         notes.append(
             'The model was trained on audio windows that last as long as the visual ones. The released code '
             'cuts them shorter, so its scores will differ there.'

@@ -1,4 +1,4 @@
-"""Which tensor of a released AV-DIFF checkpoint is which tensor of avzoo's model."""
+"""Names and shapes of tensors: released AV-DIFF checkpoints against avzoo's model."""
 
 import re
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from torch import Tensor
 from avzoo.avdiff_release.tensors import check_names, check_tensors, shown
 from avzoo.utils.errors import CheckpointError
 
-# Never used by the released code, yet in its checkpoints: kept beside the weights, so that the way back is exact.
+# Never used by the released code, yet in its checkpoints. Kept beside the weights, so that an export is exact.
 UNUSED = 'discriminator_seen_novel.'
-# What only avzoo's checkpoints hold.
-OWN = ('conditioner.vectors', 'gamma')
+# Only in avzoo's checkpoints.
+_OWN = ('conditioner.vectors', 'gamma')
 
 _BATCH_NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
 _PLACE = 'position_encoder_block.'
@@ -62,10 +62,10 @@ def key_pairs(depth: int, generator_dropout: bool) -> dict[str, str]:
             pairs[f'Audio_visual_transformer.layers.{layer}.{name}'] = f'fusion.layers.{layer}.{_layer_name(name)}'
     pairs.update({f'classifier.{leaf}': f'head.fc.{leaf}' for leaf in ('weight', 'bias')})
     pairs.update(_mlp('O_proj', 'projector'))
-    for theirs, ours in ((1, 1), (4 if generator_dropout else 3, 4)):
+    for their_layer, our_layer in ((1, 1), (4 if generator_dropout else 3, 4)):
         pairs.update(
             {
-                f'generator.fc.{theirs}.{leaf}': f'generator.noise_predictor.net.{ours}.{leaf}'
+                f'generator.fc.{their_layer}.{leaf}': f'generator.noise_predictor.net.{our_layer}.{leaf}'
                 for leaf in ('weight', 'bias')
             }
         )
@@ -82,8 +82,7 @@ def from_released(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
     """Rename and reshape the tensors of a released state dict.
 
     Raises:
-        CheckpointError: If it is the state dict of something else, incomplete, or holds other than finite float32
-            numbers.
+        CheckpointError: If it is of another model or incomplete, or its numbers are not finite float32.
     """
     check_names(state, source)
     pairs = pairs_of_released(state)
@@ -99,7 +98,7 @@ def to_released(state: dict[str, Tensor], source: str, *, generator_dropout: boo
         CheckpointError: If the model is not AV-DIFF as released.
     """
     check_names(state, source)
-    state = {key: tensor for key, tensor in state.items() if key not in OWN}
+    state = {key: tensor for key, tensor in state.items() if key not in _OWN}
     pairs = key_pairs(_depth(state, r'fusion\.layers\.(\d+)\.'), generator_dropout)
     _check_keys(pairs.values(), set(state), source, "avzoo's AV-DIFF")
     check_tensors(state, source)
@@ -123,7 +122,7 @@ def _layer_name(name: str) -> str:
 
 
 def _depth(keys: Iterable[str], pattern: str) -> int:
-    # Layers are counted, not read off their numbers: whoever numbers one 999999999 gets no list of as many names.
+    # Layers are counted, not read off their numbers: a layer numbered 999999999 must not make a list of that length.
     return max(1, len({found[1] for found in (re.match(pattern, key) for key in keys) if found}))
 
 
@@ -134,7 +133,7 @@ def _check_keys(wanted: Iterable[str], found: set[str], source: str, model: str)
         raise CheckpointError(
             f'{source} is a checkpoint of another architecture: of the {len(wanted)} tensors of '
             f'{model} it has {len(wanted & found)} (it lacks e.g. {missing[0]}). Only AV-DIFF is '
-            'converted; check the path.'
+            'imported; check the path.'
         )
     problems = [
         f'{title} {len(names)} ({", ".join(map(shown, names[:3]))}{", ..." if len(names) > 3 else ""})'

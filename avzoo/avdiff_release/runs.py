@@ -1,4 +1,4 @@
-"""Finding a released AV-DIFF checkpoint in a file, a run folder, or an archive of many run folders."""
+"""Find released AV-DIFF runs in a file, a run folder, or an archive of many run folders, and read their checkpoints."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ _FACTS = {'dataset': 'dataset_name', 'shots': 'zero_shot_split', 'stage': 'retra
 # Bytes that are read into memory: settings have a few KiB, a checkpoint with its optimizer some 100 MiB.
 _MAX_YAML = 1 << 20
 _MAX_CHECKPOINT = 4 << 30
-# What an archive that is damaged, encrypted or packed in an unusual way makes zipfile raise.
+# What zipfile raises for a damaged archive.
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, EOFError, OverflowError)
 
 
@@ -31,11 +31,11 @@ class ReleasedRun:
     """One run folder of the released code.
 
     Attributes:
-        name: Where it lies, for messages.
+        name: Its location, for messages.
         args: Its ``args.yaml``; empty for a bare checkpoint file without one.
         files: {path below the run folder: how to read it}, checkpoints only.
-        bare: Whether it is no folder but one checkpoint file that was named.
-        problem: Why its ``args.yaml`` cannot be read, if so; it is empty then.
+        bare: Whether it is one checkpoint file that was named, not a folder.
+        problem: Why its ``args.yaml`` cannot be read, if so; ``args`` is empty then.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ReleasedRun:
     @property
     def dataset(self) -> str | None:
         """``vgg``, ``ucf`` or ``activitynet``."""
-        return DATASETS.get(self.args.get('dataset_name'))
+        return DATASETS.get(self.args.get('dataset_name', ''))
 
     @property
     def shots(self) -> int | None:
@@ -60,7 +60,7 @@ class ReleasedRun:
         return None if 'retrain_all' not in self.args else 2 if self.args['retrain_all'] else 1
 
     def may_be(self, fact: str, value: Any) -> bool:
-        """Tell whether ``dataset``, ``shots`` or ``stage`` has a value, or is left open by ``args.yaml``."""
+        """Tell whether ``dataset``, ``shots`` or ``stage`` has this value, or is left open by ``args.yaml``."""
         return getattr(self, fact) == value or self.args.get(_FACTS[fact], '') == ''
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class ReleasedFile:
         return f'{self.path}:{self.member}' if self.member else str(self.path)
 
     def load(self) -> dict[str, Any]:
-        """Read the checkpoint; nothing but tensors and plain values."""
+        """Read the checkpoint; only tensors and plain values are accepted."""
         if self.member is None:
             return read_released(self.path, str(self))
         with _open(self.path) as archive:
@@ -88,12 +88,12 @@ class ReleasedFile:
 
 
 def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
-    """Read one ``.pt`` and check that it is laid out as the released code writes it.
+    """Read one ``.pt`` and check that it has the layout of the released code.
 
     Raises:
-        CheckpointError: If it is damaged, holds objects of any other kind, or is no checkpoint.
+        CheckpointError: If it is damaged, holds other objects, or is not a checkpoint of the released code.
     """
-    if zipfile.is_zipfile(file):  # Since 2020 a .pt is itself a zip, which may be compressed.
+    if zipfile.is_zipfile(file):  # Since PyTorch 1.6 a .pt is itself a zip, which may be compressed.
         with _open(file, name) as archive:
             checked_members(archive, name, CheckpointError, room=_MAX_CHECKPOINT)
     if isinstance(file, io.BytesIO):
@@ -102,44 +102,54 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     state = content.get('model') if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise CheckpointError(
-            f"{name} is no checkpoint of the released code: a dict with the state dict 'model' was "
-            "expected. Avzoo's own checkpoints need no conversion, and go back with --reverse."
+            f"{name} is not a checkpoint of the released code: a dict with the state dict 'model' was "
+            "expected. Avzoo's own checkpoints need no import; --reverse exports them."
         )
     epoch = content.get('epoch', 0)
     if type(epoch) is not int or epoch < 0:
-        raise CheckpointError(f'{name} is no checkpoint of the released code: its epoch is no number of epochs.')
+        raise CheckpointError(f'{name} is not a checkpoint of the released code: its epoch is not a number of epochs.')
     return content
 
 
 def find_runs(source: Path) -> list[ReleasedRun]:
     """Find the run folders of a zip or a folder by their ``args.yaml``, or wrap a bare ``.pt``.
 
-    A run whose settings are none does not hinder the others. An archive of which a file cannot be unpacked is damaged.
+    A run with unreadable settings is noted as a problem; the others are returned all the same.
 
     Raises:
         CheckpointError: If there is nothing that can be read, or an archive is unsafe to read.
     """
     if source.is_dir():
-        files = {p.relative_to(source).as_posix(): ReleasedFile(p) for p in sorted(source.rglob('*')) if p.is_file()}
-        settings = {name: file.path for name, file in files.items() if _is_settings(name)}
+        files, settings = _list_folder(source)
     elif not source.is_file():
         raise CheckpointError(f'There is no {source}. Give a .pt, a run folder or a zip of run folders.')
     elif source.suffix == '.pt' or (source.suffix != '.zip' and not _is_plain_zip(source)):
         return [_bare_run(source)]
     else:
-        with _open(source) as archive:
-            members = {info.filename: info for info in checked_members(archive, str(source), CheckpointError)}
-            files = {name: ReleasedFile(source, name) for name in members}
-            settings = {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
+        files, settings = _list_archive(source)
     if not settings:
         raise CheckpointError(
-            f'{source} holds no args.yaml, by which run folders of the released code are found. A '
-            '.pt without one is named itself, with --dataset, --shots and --stage.'
+            f'{source} holds no args.yaml, by which run folders of the released code are found. Name '
+            'a .pt without one itself, with --dataset, --shots and --stage.'
         )
     runs = [_run(name, text, files, source) for name, text in sorted(settings.items())]
     if all(run.problem for run in runs):
         raise CheckpointError(runs[0].problem)
     return runs
+
+
+def _list_folder(source: Path) -> tuple[dict[str, ReleasedFile], dict[str, bytes | Path]]:
+    """Return all files by their path in the folder, and the settings among them."""
+    files = {p.relative_to(source).as_posix(): ReleasedFile(p) for p in sorted(source.rglob('*')) if p.is_file()}
+    return files, {name: file.path for name, file in files.items() if _is_settings(name)}
+
+
+def _list_archive(source: Path) -> tuple[dict[str, ReleasedFile], dict[str, bytes | Path]]:
+    """Return all files by their name in the archive, and the content of the settings among them."""
+    with _open(source) as archive:
+        members = {info.filename: info for info in checked_members(archive, str(source), CheckpointError)}
+        files = {name: ReleasedFile(source, name) for name in members}
+        return files, {name: _read(archive, info, _MAX_YAML) for name, info in members.items() if _is_settings(name)}
 
 
 def _run(settings: str, text: bytes | Path, files: dict[str, ReleasedFile], source: Path) -> ReleasedRun:
@@ -171,7 +181,7 @@ def _is_settings(name: str) -> bool:
 
 def _read_file(path: Path) -> bytes:
     if path.stat().st_size > _MAX_YAML:
-        raise CheckpointError(f'{path} is larger than settings can be; check the path.')
+        raise CheckpointError(f'{path} is too large for settings; check the path.')
     return path.read_bytes()
 
 
@@ -186,7 +196,7 @@ def _open(file: Path | io.BytesIO, name: str = '') -> Iterator[zipfile.ZipFile]:
 
 
 def _is_plain_zip(path: Path) -> bool:
-    """Tell an archive of folders from a checkpoint, which is a zip too."""
+    """Return whether a file is an archive of folders; a checkpoint is a zip too."""
     if not zipfile.is_zipfile(path):
         return False
     with _open(path) as archive:

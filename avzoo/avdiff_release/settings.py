@@ -1,4 +1,4 @@
-"""The settings in the ``args.yaml`` of a released AV-DIFF run: which count, and which values they may have."""
+"""Settings in the ``args.yaml`` of a released AV-DIFF run: those that avzoo reads, and their possible values."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import yaml
 from avzoo.utils.errors import CheckpointError
 
 DATASETS = {'VGGSound': 'vgg', 'UCF': 'ucf', 'ActivityNet': 'activitynet'}
-# Settings with which the released model is AV-DIFF as avzoo builds it.
+# With these values the released code builds AV-DIFF as avzoo does.
 PLAIN = dict(
     final_model=True,
     use_diffusion_model=True,
@@ -26,7 +26,7 @@ PLAIN = dict(
     number_layers_diffusion=1,
     selavi=False,
 )
-# Where each number of the model stands in both.
+# Keys of avzoo's config and the settings that they come from.
 MODEL = {
     'encoders.audio.hidden_dim': 'embeddings_hidden_size',
     'encoders.visual.hidden_dim': 'embeddings_hidden_size',
@@ -61,7 +61,7 @@ CURRICULUM = {'curriculum.base.max_epochs': 'epochs', 'curriculum.full.max_epoch
 _MAX_BYTES = 1 << 16
 _SHOTS = re.compile('([1-9][0-9]{0,3})-shot')
 
-_Rule = tuple[Callable[[Any], bool], str]  # which values are fine, and that in words
+_Rule = tuple[Callable[[Any], bool], str]  # a check of the value, and what it accepts in words
 
 
 def _whole(low: int, high: int) -> _Rule:
@@ -80,7 +80,7 @@ _WIDTH, _COUNT, _SWITCH = _whole(1, 1 << 14), _whole(1, 1_000_000), _choice(True
 _SHARE: _Rule = (lambda value: type(value) in (int, float) and 0 <= value < 1, 'a number from 0 to below 1')
 _RATE: _Rule = (lambda value: type(value) in (int, float) and 0 < value <= 10, 'a number above 0, at most 10')
 _SCALE: _Rule = (lambda value: type(value) in (int, float) and 0 < value <= 1e6, 'a number above 0, at most 1000000')
-_TEXT: _Rule = (lambda value: isinstance(value, str), 'a text')
+_TEXT: _Rule = (lambda value: isinstance(value, str), 'text')
 
 _RULES: dict[str, _Rule] = {
     **{name: _choice(value) for name, value in PLAIN.items()},
@@ -132,40 +132,40 @@ _RULES: dict[str, _Rule] = {
     'dataset_name': _choice(*DATASETS),
     'zero_shot_split': (
         lambda value: isinstance(value, str) and bool(not value or _SHOTS.fullmatch(value)),
-        'a text such as 5-shot',
+        'text such as 5-shot',
     ),
-    # An option that was not given is null, which the released code takes as false.
+    # An option that was not given is null, which means false to the released code.
     'retrain_all': _choice(True, False, None),
 }
-# An archive may hold runs of other data sets and methods: of those only the kinds of what they are found by count.
-_FINDING: dict[str, _Rule] = {'dataset_name': _TEXT, 'zero_shot_split': _TEXT, 'retrain_all': _RULES['retrain_all']}
+# An archive may hold runs of other data sets and methods: of those only the settings that identify them are checked.
+_IDENTIFYING: dict[str, _Rule] = {'dataset_name': _TEXT, 'zero_shot_split': _TEXT, 'retrain_all': _RULES['retrain_all']}
 
 
 def parse_settings(text: bytes, name: str) -> dict[str, Any]:
-    """Read an ``args.yaml`` of lines ``name: value``; it is neither nested nor does it name types or aliases.
+    """Read an ``args.yaml`` of lines ``name: value``; nesting, types and aliases are refused.
 
     Raises:
-        CheckpointError: If it is anything else, or what a run is found by is of the wrong kind.
+        CheckpointError: If it is anything else, or a setting that identifies the run is of the wrong kind.
     """
     if len(text) > _MAX_BYTES:
-        raise CheckpointError(f'{name} is larger than settings can be; check the path.')
+        raise CheckpointError(f'{name} is too large for settings; check the path.')
     try:
         _check_flat(text)
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise CheckpointError(f'{name} is no plain YAML of lines "name: value": {_first_line(error)}') from error
+        raise CheckpointError(f'{name} is not plain YAML of lines "name: value": {_first_line(error)}') from error
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f'{name} holds no settings: expected lines "name: value".')
-    _check(content, _FINDING, name)
+    _check(content, _IDENTIFYING, name)
     return content
 
 
 def check_settings(args: dict[str, Any], name: str) -> None:
-    """Check every setting that the conversion reads.
+    """Check every setting that the import reads.
 
     Args:
         args: The settings of a run of AV-DIFF.
-        name: Where the run lies, for messages.
+        name: Location of the run, for messages.
 
     Raises:
         CheckpointError: If one is missing, of the wrong kind or out of range, or describes another model than AV-DIFF.
@@ -190,15 +190,15 @@ def shots_of(split: Any) -> int | None:
 
 
 def _check(args: dict[str, Any], rules: dict[str, _Rule], name: str) -> None:
-    for key, (fine, words) in rules.items():
-        if key in args and not fine(args[key]):
-            # As YAML, whose quotes tell the text 'False' from the value.
+    for key, (is_allowed, words) in rules.items():
+        if key in args and not is_allowed(args[key]):
+            # As YAML, whose quotes distinguish the text 'False' from the value.
             value = yaml.safe_dump(args[key], width=200).splitlines()[0][:60]
-            raise CheckpointError(f'{name} says {key}: {value}; AV-DIFF is converted only with {key}: {words}.')
+            raise CheckpointError(f'{name} says {key}: {value}; AV-DIFF is imported only with {key}: {words}.')
 
 
 def _check_flat(text: bytes) -> None:
-    """Look at the events of the file, before anything is built from them."""
+    """Check the events of the file before any object is built from them."""
     depth, latest = 0, ''
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.ScalarEvent) and event.tag is None:
@@ -209,8 +209,12 @@ def _check_flat(text: bytes) -> None:
             raise ValueError('it does not begin with such a line')
         elif isinstance(event, yaml.NodeEvent):
             raise ValueError(
-                f'{latest[:40]!r} has a value that is no number, text, true or false (line {event.start_mark.line + 1})'
+                f'{latest[:40]!r} has a value that is not a number, text, true or false (line {_line(event)})'
             )
+
+
+def _line(event: yaml.NodeEvent) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
 
 
 def _first_line(error: Exception) -> str:

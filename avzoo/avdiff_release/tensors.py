@@ -1,4 +1,4 @@
-"""What the tensors of an AV-DIFF checkpoint must be before anything is done with them."""
+"""Check the tensors of an AV-DIFF checkpoint before they are used."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ _COUNTER = 'num_batches_tracked'
 
 
 def check_names(state: Any, source: str) -> None:
-    """Check that a state dict from elsewhere is a dict whose keys are names.
+    """Check that a state dict of unknown origin is a dict whose keys are names.
 
     Raises:
-        CheckpointError: If it is anything else.
+        CheckpointError: If it is not.
     """
     odd = [key for key in state if not isinstance(key, str)] if isinstance(state, dict) else [state]
     if odd:
         raise CheckpointError(
-            f'{source} has {repr(odd[0])[:40]} where the name of a tensor belongs; it is no checkpoint of AV-DIFF.'
+            f'{source} has {repr(odd[0])[:40]} where the name of a tensor belongs; it is not a checkpoint of AV-DIFF.'
         )
 
 
@@ -36,16 +36,16 @@ def check_tensors(state: dict[str, Any], source: str) -> None:
 
 
 def shown(name: str) -> str:
-    """Return a name from elsewhere so that it fits into a message of one line."""
+    """Return a name of unknown origin so that it fits into a message of one line."""
     text = name.encode('unicode_escape').decode('ascii')
     return text if len(text) <= 80 else f'{text[:77]}...'
 
 
 def _problem(tensor: Any, dtype: torch.dtype) -> str:
     if not isinstance(tensor, Tensor):
-        return 'is no tensor'
+        return 'is not a tensor'
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != 'cpu':
-        return 'is no plain dense tensor'
+        return 'is not a plain dense tensor'
     if tensor.dtype != dtype:
         return f'is of {tensor.dtype}, {dtype} was expected'
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():

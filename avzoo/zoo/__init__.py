@@ -1,1 +1,1 @@
-"""The model zoo: its index, weights by name, downloads, publishing. Importing the package brings in no torch."""
+"""The model zoo: its index, weights by name, downloads, publishing. Importing the package does not import torch."""

@@ -1,11 +1,12 @@
-"""What is known of each data set before its features are at hand, and where its authors publish them."""
+"""Facts of each data set that are known without its features, and where its authors released them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _AUTHORS = 'https://mlcloud.uni-tuebingen.de:7443/akata0/omercea19/av-diff'
-# The authors publish neither checksums nor sizes: the first download is recorded, and later ones are held to it.
+# The authors publish neither checksums nor sizes. The checksum of the first download is recorded; later ones must
+# match.
 RELEASED_MODELS = (f'{_AUTHORS}/models.zip',)
 
 
@@ -19,7 +20,7 @@ class Benchmark:
         feature_dims: {modality: width}.
         num_classes: Classes of stage 2, base and novel.
         embedding_dim: Width of the class vectors.
-        urls: Where the authors publish its features as a zip; empty where it is made on the spot.
+        urls: Addresses of its released features, a zip; empty for the data set that avzoo generates locally.
     """
 
     key: str
@@ -36,7 +37,7 @@ class Benchmark:
 
     @property
     def data_info(self) -> dict[str, Any]:
-        """What the data decides about a model of stage 2, as ``GFSLDataset.data_info`` says it."""
+        """What the data decides about a model of stage 2, as in ``GFSLDataset.data_info``."""
         return dict(
             feature_dims=dict(self.feature_dims),
             seconds_per_step=dict(audio=0.96, visual=0.64),
@@ -58,7 +59,7 @@ BENCHMARKS = {
 
 
 def find_benchmark(name: str) -> Benchmark | None:
-    """Return the benchmark of a key, a title or a store's name, whatever the case; ``None`` if there is none."""
+    """Return the benchmark of a key, a title or a store's name, in any case; ``None`` if there is none."""
     wanted = name.lower()
     for benchmark in BENCHMARKS.values():
         if wanted in (benchmark.key, benchmark.title.lower(), benchmark.store_name):

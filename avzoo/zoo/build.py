@@ -1,4 +1,4 @@
-"""Build a model from a config and from what is known of its data."""
+"""Build a model from a config and the facts of its data."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.index import find_model
 
-# Set by phases of the curriculum; they say how a model trained, not what it is.
+# Set by phases of the curriculum; they concern the training, not the model.
 _TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma')
 
 
-def config_of(name_or_config: str | os.PathLike | Config, options: Sequence[str] = ()) -> Config:
+def config_of(name_or_config: str | os.PathLike[str] | Config, options: Sequence[str] = ()) -> Config:
     """Return the config of a model's name, of a config file, or the config itself.
 
     Args:
@@ -33,8 +33,8 @@ def config_of(name_or_config: str | os.PathLike | Config, options: Sequence[str]
     return load_config(config_path(name_or_config), options)
 
 
-def config_path(name_or_path: str | os.PathLike) -> Path:
-    """Return the config file of a model's name; a path is returned as it is.
+def config_path(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the config file of a model's name; a path is returned unchanged.
 
     Raises:
         ConfigError: If the zoo has no model of that name.
@@ -56,14 +56,14 @@ def model_name(cfg: Config) -> str:
     return Path(cfg.filename).stem
 
 
-def data_info_of(cfg: Config, *, data_root: str | os.PathLike | None = None) -> dict[str, Any]:
+def data_info_of(cfg: Config, *, data_root: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Return what the data decides about a model of stage 2.
 
-    It is read from the store at ``data_root``, by default the config's. Where that is not there, the known facts of
-    the benchmark serve.
+    It is read from the store at ``data_root``, by default the config's. If the config's store is missing, the known
+    facts of the benchmark are returned.
 
     Raises:
-        ConfigError: If there is no store, and the data set is none of the benchmarks.
+        ConfigError: If there is no store, and the data set is not a benchmark.
     """
     root = Path(data_root or cfg.data_root)
     if data_root is not None or (root / 'store.json').is_file():
@@ -82,7 +82,7 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
 
     Args:
         cfg: A config, or the plain dict that a checkpoint carries; nothing is imported for the names in such a dict.
-        data_info: See :class:`AVClassifier`.
+        data_info: See :class:`AVClassifier`; if empty, that in the config.
 
     Raises:
         ConfigError: If a part is not registered, or refuses its settings.
@@ -92,8 +92,8 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
     model = {key: value for key, value in dict(cfg['model']).items() if key not in _TRAINING_KEYS}
     if cfg.get('data_preprocessor') is not None:
         model['data_preprocessor'] = cfg['data_preprocessor']
-    stated = model.pop('data_info', None)
-    return MODELS.build(dict(model, data_info=dict(data_info or stated)))
+    own_info = model.pop('data_info', None)
+    return MODELS.build(dict(model, data_info=dict(data_info or own_info)))
 
 
 def move_to(device: str, model: nn.Module) -> nn.Module:
@@ -104,7 +104,7 @@ def move_to(device: str, model: nn.Module) -> nn.Module:
     """
     try:
         return model.to(device)
-    except (RuntimeError, AssertionError) as error:  # A torch without CUDA asserts.
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError.
         raise ConfigError(
             f"device='{device}' cannot be used; choose another, e.g. cpu. {str(error).splitlines()[0]}"
         ) from error

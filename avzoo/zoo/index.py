@@ -1,5 +1,6 @@
 """Read the zoo's index: ``model-index.yml`` and the metafiles that it names."""
 
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -78,7 +79,7 @@ def zoo_root() -> Path:
     raise ConfigError(f'The model index is neither beside {package} nor in {package / ".mim"}; install avzoo again.')
 
 
-def read_index(root: Path | None = None) -> dict[str, ModelEntry]:
+def read_index(root: str | os.PathLike[str] | None = None) -> dict[str, ModelEntry]:
     """Return all models of the index by name.
 
     Args:
@@ -87,7 +88,7 @@ def read_index(root: Path | None = None) -> dict[str, ModelEntry]:
     return {entry.name: entry for collection in read_collections(root) for entry in collection.models}
 
 
-def read_collections(root: Path | None = None) -> tuple[Collection, ...]:
+def read_collections(root: str | os.PathLike[str] | None = None) -> tuple[Collection, ...]:
     """Return the methods of the index, in its order."""
     return _read_collections(Path(root) if root else zoo_root())
 

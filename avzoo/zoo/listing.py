@@ -15,14 +15,14 @@ def list_models(
     shots: int | None = None,
     pretrained: bool | None = None,
 ) -> list[str]:
-    """Return the names of the zoo's models, sorted; every condition narrows the choice.
+    """Return the names of the zoo's models, sorted; all conditions must hold.
 
     Args:
         pattern: With ``*`` and ``?``, or a part of the name; any case.
         dataset: E.g. ``UCF-FSL`` or ``ucf``.
         method: E.g. ``AV-DIFF``; any case.
         shots: Videos per novel class.
-        pretrained: Only those whose weights are published, or were converted before (or, if false, only the others).
+        pretrained: Only those that have weights: zoo weights, or imported ones (or, if false, only the others).
 
     Example:
         >>> list_models('avdiff_*shot', dataset='ucf')

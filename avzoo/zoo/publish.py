@@ -1,4 +1,4 @@
-"""Turn a training checkpoint into published weights."""
+"""Turn a training checkpoint into zoo weights, ready to be published."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from avzoo.zoo.build import build_model, config_of
 from avzoo.zoo.index import ModelEntry, read_index
 from avzoo.zoo.weights import load_any_checkpoint
 
-# What a checkpoint of training says about itself and published weights keep.
+# Facts of a training checkpoint that zoo weights keep.
 _KEPT = (
     'phase',
     'stage',
@@ -40,22 +40,22 @@ _KEPT = (
 
 
 def publish_checkpoint(
-    checkpoint: str | os.PathLike,
-    out: str | os.PathLike,
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     *,
     name: str | None = None,
     features: str | None = None,
     half: bool = False,
 ) -> Path:
-    """Write weights for others: no optimizer, no paths of this machine, nothing that can run.
+    """Write zoo weights: no optimizer, no paths of this machine, no code.
 
     Args:
         checkpoint: A training checkpoint.
         out: A file that ends in ``.safetensors``, or a folder, which gets ``NAME.safetensors``.
-        name: Name of the model; by default the stem of ``out``. Under a name of the index only weights of that very
-            model are published.
-        features: Feature set, e.g. ``VGGish + C3D``; by default what the index says of that name.
-        half: Store matrices in half precision: half the size, and scores that differ a little.
+        name: Name of the model; by default the stem of ``out``. If the index has that name, the weights must be of that
+            model.
+        features: Feature set, e.g. ``VGGish + C3D``; by default the index's entry of that name.
+        half: Store matrices in half precision: half the size, and scores that differ slightly.
 
     Returns:
         The file; ``.json`` beside it holds its facts.
@@ -74,7 +74,7 @@ def publish_checkpoint(
     class_columns(meta, checkpoint)
     if 'gamma' not in state:
         raise CheckpointError(
-            f'{checkpoint} holds no calibration (gamma), so it is not all of a model of avzoo. Give '
+            f'{checkpoint} holds no calibration (gamma), so it is not a complete model of avzoo. Give '
             'a checkpoint of tools/train.py or tools/adapt.py.'
         )
     config = portable_config(carried_config(meta, str(checkpoint)))
@@ -94,7 +94,7 @@ def publish_checkpoint(
 
 
 def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], source: str) -> None:
-    """Refuse a checkpoint of other data, another K or another model than a name of the index stands for."""
+    """Refuse a checkpoint whose data, K or model are not those of the index's entry."""
     cfg, info, benchmark = config_of(entry.config), meta['data_info'], find_benchmark(entry.dataset)
     found, wanted = {'num_shots': meta.get('num_shots', entry.shots)}, {'num_shots': entry.shots}
     if benchmark is not None:
@@ -103,19 +103,19 @@ def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor
     if other := first_difference(found, wanted):
         raise CheckpointError(
             f'{source} is not of {entry.name}: its {other.path} is {other.before}, that of '
-            f'{entry.name} {other.now}. Publish it under a name of its own.'
+            f'{entry.name} {other.now}. Publish it under another name.'
         )
     check_trained_config(cfg, meta, source)
     load_weights(build_model(cfg, info), state, source)
 
 
 def _used(value: Any, cfg: Config) -> Any:
-    """Return of a fact about each modality those that the model takes."""
+    """Return a fact; of one for each modality only those that the model takes."""
     return {m: value.get(m) for m in cfg.model.encoders} if isinstance(value, dict) else value
 
 
 def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:
-    """Return what stage 1 chose, from the work directory that the checkpoint lies in; :func:`adapt` replays it."""
+    """Return what stage 1 chose, from the work directory of the checkpoint; :func:`adapt` repeats it."""
     try:
         phases = json.loads((checkpoint.parent.parent / 'curriculum.json').read_text(encoding='utf-8'))['phases']
     except (OSError, ValueError, KeyError):

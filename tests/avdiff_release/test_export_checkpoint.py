@@ -123,7 +123,7 @@ def test_an_unknown_data_set_is_named_by_hand(tmp_path):
     path = saved(tmp_path, trained('avdiff_synth_5shot'))
     done = export_checkpoint(path)
     assert 'dataset_name' not in done.settings and 'give --dataset' in done.notes[0]
-    assert 'prepared otherwise' in done.notes[1]
+    assert 'data_preprocessor' in done.notes[1]
     done = export_checkpoint(path, dataset='vgg')
     assert done.settings['dataset_name'] == 'VGGSound' and len(done.notes) == 1
 
@@ -136,19 +136,19 @@ def test_a_data_set_that_the_config_contradicts_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize('shots, noted', [(5, False), (7, True)])
-def test_shots_without_published_settings_take_those_of_five(tmp_path, shots, noted):
+def test_shots_without_released_settings_take_those_of_five(tmp_path, shots, noted):
     torch.save(export_checkpoint(saved(tmp_path, trained('avdiff_ucf_5shot'))).checkpoint, tmp_path / 'alone.pt')
     done = import_checkpoint(tmp_path / 'alone.pt', dataset='ucf', shots=shots, stage=1)
     assert any('no settings for 7 shots: those for 5' in note for note in done.notes) == noted
     assert done.checkpoint['meta']['num_shots'] == shots
 
 
-def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_path):
+def test_an_import_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_path):
     checkpoint = import_checkpoint(run_folder()).checkpoint
     checkpoint['meta']['config']['data_root'] = 'data/mine'
     save_checkpoint(tmp_path / 'converted.pth', checkpoint)
     assert export_checkpoint(tmp_path / 'converted.pth').settings['dataset_name'] == 'UCF'
-    with pytest.raises(CheckpointError, match='trained on ucf, as its conversion says, not on vgg'):
+    with pytest.raises(CheckpointError, match='trained on ucf, as its import says, not on vgg'):
         export_checkpoint(tmp_path / 'converted.pth', dataset='vgg')
 
 
@@ -177,7 +177,7 @@ def test_what_does_not_describe_itself_is_refused(tmp_path, change, match):
         {'unused': {'a': torch.zeros(1, dtype=torch.int64)}},
     ],
 )
-def test_damaged_notes_of_a_conversion_are_refused(tmp_path, kept):
+def test_damaged_notes_of_an_import_are_refused(tmp_path, kept):
     path = saved(tmp_path, dict(trained('avdiff_ucf_5shot'), released=kept))
     with pytest.raises(CheckpointError):
         export_checkpoint(path)

@@ -191,7 +191,7 @@ def test_operations_follow_the_config(repo_dir, capsys):
     assert parameters[1] < parameters[0] and operations[1] < operations[0]
 
 
-def test_stale_pages_are_told_and_mended(repo_dir, make_zoo):
+def test_stale_pages_are_reported_and_rewritten(repo_dir, make_zoo):
     root = make_zoo()
     check = run(repo_dir, 'misc/make_model_zoo', '--root', root, '--check')
     assert check.returncode == 1 and 'docs/model_zoo.md: stale' in check.stdout
