@@ -81,8 +81,8 @@ def show_list() -> None:
     for name, entry in sorted(read_index().items()):
         if entry.weights:
             print(f'{name:<36} weights, {entry.size or 0:,} bytes, SHA-256 {entry.sha256 or "not published"}')
-        elif entry.converted_from:
-            print(f'{name:<36} converted from {entry.converted_from} (no checksum published); needs --data-root')
+        elif entry.released_url:
+            print(f'{name:<36} converted from {entry.released_url} (no checksum published); needs --data-root')
     for benchmark in BENCHMARKS.values():
         note = 'generated locally' if not benchmark.urls else f'{benchmark.urls[0]} (no checksum published)'
         print(f'--dataset {benchmark.key:<26} {note}')

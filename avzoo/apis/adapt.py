@@ -28,7 +28,7 @@ from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import build_model, config_of, model_name
 from avzoo.zoo.publish import stage_one_outcomes
-from avzoo.zoo.weights import load_any_checkpoint, published_weights, resolve_checkpoint
+from avzoo.zoo.weights import load_any_checkpoint, resolve_checkpoint, zoo_weights
 
 
 def adapt(
@@ -75,7 +75,7 @@ def adapt(
     out = Path(out)
     _check_arguments(out, shots, epochs)
     cfg = copy.deepcopy(config_of(name_or_config))
-    path = published_weights(model_name(cfg)) if checkpoint is None else resolve_checkpoint(checkpoint)
+    path = zoo_weights(model_name(cfg)) if checkpoint is None else resolve_checkpoint(checkpoint)
     content = load_any_checkpoint(path)
     meta = content['meta']
     check_trained_config(cfg, meta, str(path))

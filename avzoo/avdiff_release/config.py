@@ -11,13 +11,13 @@ from avzoo.config.load import check_config
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.index import zoo_root
 
-PUBLISHED_SHOTS = (1, 5, 10, 20)
+RELEASED_SHOTS = (1, 5, 10, 20)
 
 
-def published_config(dataset: str, shots: int) -> Config:
+def zoo_config(dataset: str, shots: int) -> Config:
     """Return the zoo's own AV-DIFF config of a data set; it follows the best settings that the authors published."""
     folder = zoo_root() / 'configs' / 'avdiff'
-    cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in PUBLISHED_SHOTS else 5}shot.py')
+    cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in RELEASED_SHOTS else 5}shot.py')
     cfg.num_shots = shots
     return cfg
 
@@ -30,7 +30,7 @@ def config_from_args(args: dict[str, Any], dataset: str, shots: int) -> Config:
         dataset: ``vgg``, ``ucf`` or ``activitynet``.
         shots: K.
     """
-    cfg = published_config(dataset, shots)
+    cfg = zoo_config(dataset, shots)
     if not args:
         return cfg
     values = {f'model.{ours}': args[theirs] for ours, theirs in MODEL.items()}

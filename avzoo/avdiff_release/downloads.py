@@ -1,4 +1,4 @@
-"""What the authors published, fetched and converted: feature zips to stores, checkpoints to weights."""
+"""Download what the authors of AV-DIFF released: features as a feature store, models as weights of the zoo's format."""
 
 import os
 import tempfile
@@ -6,47 +6,49 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from avzoo.avdiff_release.features import import_released_features
+from avzoo.avdiff_release.import_checkpoint import import_checkpoint
+from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.atomic_folder import check_target
 from avzoo.utils.cache import cache_home
 from avzoo.utils.errors import AvzooError, CheckpointError
-from avzoo.zoo.benchmarks import Benchmark
+from avzoo.zoo.benchmarks import Benchmark, find_benchmark
 from avzoo.zoo.fetch import DownloadError, fetch
 from avzoo.zoo.index import find_model
+from avzoo.zoo.publish import publish_checkpoint
 from avzoo.zoo.unzip import unpack_zip
-from avzoo.zoo.weights import converted_path, released_key
+from avzoo.zoo.weights import imported_weights_path
 
 
 def fetch_released_features(
     benchmark: Benchmark,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     *,
     dtype: str = 'float32',
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Download a data set's features and write them as a feature store.
 
-    The zip stays in the cache; what is unpacked of it does not.
+    The zip stays in the cache; the unpacked files are removed.
 
     Args:
-        benchmark: Which data set.
-        out: Feature store to make.
+        benchmark: The data set.
+        out: Feature store to write.
         dtype: How to store features, ``float32`` or ``float16``.
         on_progress: Called with (files done, files in all) while the store is written.
     """
-    from avzoo.avdiff_release.features import import_official
-
     if not benchmark.urls:
-        raise DownloadError(f'Nobody publishes features of {benchmark.title}.')
-    check_target(Path(out), 'store.json', 'feature store')  # Before gigabytes are fetched for nothing.
+        raise DownloadError(f'No features of {benchmark.title} are released.')
+    check_target(Path(out), 'store.json', 'feature store')  # Before gigabytes are downloaded in vain.
     archive = fetch(f'archives/{Path(benchmark.urls[0]).name}', benchmark.urls, accept=zipfile.is_zipfile)
     cache_home().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='unpacked-', dir=cache_home()) as scratch:
         folder = unpack_zip(archive, Path(scratch) / archive.stem)
-        return import_official(_dataset_root(folder, archive), out, dtype=dtype, on_progress=on_progress)
+        return import_released_features(_dataset_root(folder, archive), out, dtype=dtype, on_progress=on_progress)
 
 
 def _dataset_root(folder: Path, archive: Path) -> Path:
-    """Return the folder that holds ``class-split``; macOS packs a shadow of every file below ``__MACOSX``."""
+    """Return the folder that holds ``class-split``; zips made on macOS repeat every name below ``__MACOSX``."""
     roots = sorted(
         path.parent
         for path in folder.rglob('class-split')
@@ -61,36 +63,35 @@ def _dataset_root(folder: Path, archive: Path) -> Path:
 
 
 def fetch_released_weights(
-    name: str, data_root: str | os.PathLike | None, *, gamma: float | None = None
+    name: str, data_root: str | os.PathLike[str] | None, *, gamma: float | None = None
 ) -> tuple[Path, list[str]]:
-    """Download the authors' models and convert the one that a name of the zoo means.
+    """Download the released models and import the one that a name of the zoo stands for.
 
     Args:
         name: E.g. ``avdiff_ucf_5shot``.
-        data_root: Feature store of the data set: class names and class vectors are not in the authors' files.
-        gamma: Calibration, which is not there either.
+        data_root: Feature store of the data set: the released files lack class names and class vectors.
+        gamma: Calibration, which they lack too.
 
     Returns:
         The weights in the cache, where :func:`resolve_checkpoint` finds them by name, and notes on what is unknown.
     """
-    from avzoo.avdiff_release import convert
-    from avzoo.checkpoints.training import save_checkpoint
-    from avzoo.zoo.publish import publish_checkpoint
-
     entry = find_model(name)
-    key = released_key(entry)
-    if key is None:
+    benchmark = find_benchmark(entry.dataset)
+    if entry.released_url is None or benchmark is None:
         raise CheckpointError(
-            f"Neither avzoo nor the authors publish weights of '{name}'. Train it: python tools/train.py {entry.config}"
+            f"There are neither zoo weights nor released weights of '{name}'. Train it: python tools/train.py "
+            f'{entry.config}'
         )
     if data_root is None or not (Path(data_root) / 'store.json').is_file():
         raise AvzooError(
-            f"The authors' checkpoints hold no class names: give the feature store of {entry.dataset} "
-            f'with --data-root (python tools/download.py --dataset {key} makes it).'
+            f'Released checkpoints hold no class names: give the feature store of {entry.dataset} '
+            f'with --data-root (python tools/download.py --dataset {benchmark.key} makes it).'
         )
-    archive = fetch('archives/avdiff_models.zip', [entry.converted_from], accept=zipfile.is_zipfile)
-    done = convert(archive, dataset=key, shots=entry.shots, stage=2, draw=0, data_root=data_root, gamma=gamma)
-    target = converted_path(name)
+    archive = fetch('archives/avdiff_models.zip', [entry.released_url], accept=zipfile.is_zipfile)
+    done = import_checkpoint(
+        archive, dataset=benchmark.key, shots=entry.shots, stage=2, draw=0, data_root=data_root, gamma=gamma
+    )
+    target = imported_weights_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     training = target.with_suffix('.pth')
     save_checkpoint(training, done.checkpoint)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avzoo.avdiff_release.config import config_from_args, lookup, published_config, window_by_seconds
+from avzoo.avdiff_release.config import config_from_args, lookup, window_by_seconds, zoo_config
 from avzoo.avdiff_release.keys import UNUSED, to_released
 from avzoo.avdiff_release.settings import CURRICULUM, DATASETS, MODEL, PLAIN, TRAINING, check_settings
 from avzoo.avdiff_release.tensors import check_names, check_tensors
@@ -23,7 +23,7 @@ _DAMAGED = 'what it keeps of the released checkpoint that it was made of is dama
 
 
 @dataclass
-class Reversion:
+class ExportedCheckpoint:
     """A checkpoint for the released code.
 
     Attributes:
@@ -37,7 +37,7 @@ class Reversion:
     notes: list[str] = field(default_factory=list)
 
 
-def revert(source: str | Path, *, dataset: str | None = None) -> Reversion:
+def export_checkpoint(source: str | Path, *, dataset: str | None = None) -> ExportedCheckpoint:
     """Return a checkpoint as the released code reads it, from one of avzoo.
 
     A converted checkpoint gives back the very tensors that it was made of. One that avzoo trained gets zeros in place
@@ -58,7 +58,9 @@ def revert(source: str | Path, *, dataset: str | None = None) -> Reversion:
         checkpoint.get('state_dict'), source, generator_dropout=isinstance(dropout, int | float) and dropout > 0
     )
     settings = _settings(config, checkpoint['meta'], dataset, source)
-    return Reversion(_as_found(checkpoint, state, source), settings, _notes(config, dataset, 'released' in checkpoint))
+    return ExportedCheckpoint(
+        _as_found(checkpoint, state, source), settings, _notes(config, dataset, 'released' in checkpoint)
+    )
 
 
 def _as_found(checkpoint: dict[str, Any], state: dict[str, Tensor], source: str) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
             'that tools/train.py or the conversion wrote.'
         )
     # A phase's own config holds no curriculum and only the loaders in use; the published ones fill in.
-    published = published_config(dataset or 'ucf', shots).to_dict()
+    published = zoo_config(dataset or 'ucf', shots).to_dict()
     whole = config if 'curriculum' in config else published
     settings = dict(PLAIN)
     for places, origin in ((MODEL, config['model']), (TRAINING, config), (CURRICULUM, whole)):
@@ -174,7 +176,7 @@ def _notes(config: dict[str, Any], dataset: str | None, converted: bool) -> list
             'dataset_name: give --dataset.'
         )
     ours = config.get('data_preprocessor') or config['model'].get('data_preprocessor')
-    if ours != published_config(dataset or 'ucf', 5).data_preprocessor.to_dict():
+    if ours != zoo_config(dataset or 'ucf', 5).data_preprocessor.to_dict():
         notes.append(
             'The model was trained on features prepared otherwise than the released code prepares them '
             '(data_preprocessor), so its scores will differ there.'

@@ -55,7 +55,7 @@ def find_shots(root: str | Path) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
-def import_official(
+def import_released_features(
     root: str | Path,
     out: str | Path,
     *,

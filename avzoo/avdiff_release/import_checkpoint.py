@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from avzoo.avdiff_release.config import PUBLISHED_SHOTS, config_from_args, config_text, window_by_seconds
+from avzoo.avdiff_release.config import RELEASED_SHOTS, config_from_args, config_text, window_by_seconds
 from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, ReleasedRun, find_runs
 from avzoo.avdiff_release.settings import check_settings
@@ -30,7 +30,7 @@ _MAX_WIDTH = 1 << 14  # of features, class vectors and the classifier
 
 
 @dataclass
-class Conversion:
+class ImportedCheckpoint:
     """What became of a released checkpoint.
 
     Attributes:
@@ -46,7 +46,7 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
 
 
-def convert(
+def import_checkpoint(
     source: str | Path,
     *,
     dataset: str | None = None,
@@ -55,7 +55,7 @@ def convert(
     draw: int | None = None,
     data_root: str | Path | None = None,
     gamma: float | None = None,
-) -> Conversion:
+) -> ImportedCheckpoint:
     """Convert a released checkpoint.
 
     Args:
@@ -108,7 +108,7 @@ def convert(
         source=f'released AV-DIFF checkpoint {Path(file.member or file.path).name}',
     )
     notes = _complete(state, meta, cfg, data_root, gamma)
-    if not run.args and shots not in PUBLISHED_SHOTS:
+    if not run.args and shots not in RELEASED_SHOTS:
         notes.append(f'The authors published no settings for {shots} shots: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, info, state, str(file), hint)
@@ -122,7 +122,7 @@ def convert(
         keys=list(released['model']),
         unused=unused,
     )
-    return Conversion(
+    return ImportedCheckpoint(
         dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=kept),
         meta['config'],
         str(file),

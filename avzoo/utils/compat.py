@@ -76,7 +76,7 @@ def _replace_package_utils() -> None:
     from mmengine.utils import package_utils
 
     for replacement in (is_installed, get_installed_path, package2module):
-        for holder in (package_utils, utils, config):
+        for holder in (package_utils, utils, config, sys.modules.get('mmengine.hub.hub')):
             if hasattr(holder, replacement.__name__):
                 setattr(holder, replacement.__name__, replacement)
 

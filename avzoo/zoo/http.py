@@ -1,4 +1,4 @@
-"""Bring one file over http, going on where an earlier attempt broke off."""
+"""Download one file over http, resuming what an earlier attempt left."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ Report = Callable[[int, int | None], None]
 
 
 class TransferError(Exception):
-    """A URL gave no complete file; says why in one line."""
+    """A URL did not give the whole file; the message says why in one line."""
 
 
 def transfer(
@@ -30,20 +30,20 @@ def transfer(
 ) -> None:
     """Complete ``partial`` from ``url``.
 
-    What is there already is kept if the server confirms that it still serves the same file, by the validator (ETag or
-    date) of the first part, which stands beside it. A connection that breaks is opened again as long as each attempt
-    brings something.
+    Bytes that are there already are kept if the server confirms that it still serves the same file. It does so by the
+    validator (ETag or date) that came with the first bytes and is noted in a file beside them. A connection that breaks
+    is opened again, as long as each attempt brings new bytes.
 
     Args:
         url: An http or https URL.
         partial: File to complete.
         size: Bytes of the whole file, where known.
-        checked_later: A checksum will judge the whole file, so a part may be completed without such confirmation.
-        report: Called with the bytes so far and in all.
-        attempts: How often in a row to try without getting a single byte.
+        checked_later: The caller checks the SHA-256 of the whole file, so it may be completed without confirmation.
+        report: Called with the bytes so far, and in all where known.
+        attempts: Number of attempts in a row without a single new byte after which it gives up.
 
     Raises:
-        TransferError: If the file is still incomplete in the end; the part stays for the next time.
+        TransferError: If the file is incomplete in the end; what there is of it stays for the next call.
     """
     fruitless, problem = 0, ''
     while fruitless < attempts:
@@ -51,7 +51,7 @@ def transfer(
         try:
             _attempt(url, partial, size, checked_later, report)
             return
-        except _Hopeless as error:
+        except _PermanentError as error:
             raise TransferError(str(error)) from error
         except (OSError, http.client.HTTPException, TransferError) as error:
             problem = str(error) or type(error).__name__
@@ -60,13 +60,13 @@ def transfer(
 
 
 def forget(partial: Path) -> None:
-    """Remove a partial file and what was noted beside it."""
+    """Remove a partial file and the note beside it."""
     partial.unlink(missing_ok=True)
     _note(partial).unlink(missing_ok=True)
 
 
-class _Hopeless(TransferError):
-    """Asking the same URL again would bring the same answer."""
+class _PermanentError(TransferError):
+    """The same URL would give the same answer again."""
 
 
 def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, report: Report | None) -> None:
@@ -89,15 +89,31 @@ def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, rep
 
 def _open(request: urllib.request.Request, partial: Path) -> http.client.HTTPResponse:
     try:
-        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+        return _http_opener().open(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # Nothing beyond what is here, or another file: begin again.
+        if error.code == 416:  # The file there is not longer than the part here: start again.
             forget(partial)
-            raise TransferError('the part on disk did not fit, starting again') from error
-        kind = _Hopeless if error.code in (400, 401, 403, 404, 410) else TransferError
+            raise TransferError('the partial file on disk does not fit') from error
+        kind = _PermanentError if error.code in (400, 401, 403, 404, 410) else TransferError
         raise kind(f'HTTP {error.code} {error.reason}') from error
     except urllib.error.URLError as error:
         raise TransferError(str(error.reason)) from error
+
+
+def _http_opener() -> urllib.request.OpenerDirector:
+    """Return an opener for http and https only: the default one also follows redirects to ftp."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def _receive(
@@ -106,7 +122,7 @@ def _receive(
     length = response.headers.get('Content-Length')
     total = have + int(length) if length and length.isdigit() else size
     if size is not None and total is not None and total != size:
-        raise _Hopeless(f'the file there has {total} bytes, not {size}')
+        raise _PermanentError(f'the file there has {total} bytes, not {size}')
     if not have:
         _remember(partial, url, response.headers.get('ETag') or response.headers.get('Last-Modified'))
     done = have
@@ -115,12 +131,12 @@ def _receive(
             file.write(chunk)
             done += len(chunk)
             if total is not None and done > total:
-                raise _Hopeless(f'more than the {total} bytes that were promised')
+                raise _PermanentError(f'more than the {total} bytes that were announced')
             if report:
                 report(done, total)
         file.flush()
         os.fsync(file.fileno())
-    if total is not None and done < total:  # read() does not complain of a connection that ends early.
+    if total is not None and done < total:  # read() raises nothing if the connection ends early.
         raise TransferError(f'the connection ended after {done} of {total} bytes')
 
 
@@ -133,7 +149,7 @@ def _note(partial: Path) -> Path:
 
 
 def _remember(partial: Path, url: str, validator: str | None) -> None:
-    # A weak ETag promises only a like content, not the same bytes.
+    # A weak ETag stands for equivalent content, not for the same bytes.
     strong = validator if validator and not validator.startswith('W/') else None
     _note(partial).write_text(json.dumps(dict(url=url, validator=strong)), encoding='utf-8')
 

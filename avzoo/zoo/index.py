@@ -24,12 +24,13 @@ class ModelEntry:
         parameters: Number of weights, or ``None`` where it was not counted.
         flops: Multiply-adds of one prediction on a clip of ten seconds, or ``None``.
         results: The entries ``Results`` of the metafile; ``Paper`` and ``Metrics`` hold values.
-        weights: Where the weights lie, tried in this order: URLs, or files; empty where none are published.
-        sha256: Checksum of the weights.
+        weights: Locations of the zoo weights, URLs or files, in the order in which they are tried; empty if there are
+            none.
+        sha256: Checksum of the zoo weights.
         size: Their size in bytes.
         licence: Their licence.
-        converted_from: Address of what they were converted from; without ``weights``, of what tools/download.py
-            converts on this machine.
+        released_url: Address of the authors' released models that hold this one, if any: the zoo weights were made of
+            them, or, where there are none, tools/download.py imports them on this machine.
     """
 
     name: str
@@ -45,7 +46,7 @@ class ModelEntry:
     sha256: str | None = None
     size: int | None = None
     licence: str | None = None
-    converted_from: str | None = None
+    released_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def find_model(name: str) -> ModelEntry:
 @lru_cache(maxsize=4)
 def _read_collections(root: Path) -> tuple[Collection, ...]:
     imports = _load(root / 'model-index.yml').get('Import') or []
-    collections, seen = [], {}
+    collections: list[Collection] = []
+    seen: dict[str, Path] = {}
     for name in imports:
         path = root / name
         meta = _load(path)
@@ -138,11 +140,11 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
             parameters=meta.get('Parameters'),
             flops=meta.get('FLOPs'),
             results=results,
-            weights=tuple(_place(root, where) for where in [*first, *(model.get('Mirrors') or ())]),
+            weights=tuple(_location(root, where) for where in [*first, *(model.get('Mirrors') or ())]),
             sha256=model.get('SHA256'),
             size=model.get('Size'),
             licence=model.get('License'),
-            converted_from=(model.get('Converted From') or {}).get('Weights'),
+            released_url=(model.get('Converted From') or {}).get('Weights'),
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ConfigError(
@@ -150,8 +152,8 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
         ) from error
 
 
-def _place(root: Path, where: str) -> str:
-    """Return a URL as it is, and a path as one from the index's folder."""
+def _location(root: Path, where: str) -> str:
+    """Return a URL unchanged, and a path relative to the index's folder."""
     return where if '://' in where else str(root / where)
 
 
@@ -161,5 +163,5 @@ def _load(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f'{path} cannot be read: {error}') from error
     if not isinstance(content, dict):
-        raise ConfigError(f'{path} is no mapping; see configs/avdiff/metafile.yml for the layout.')
+        raise ConfigError(f'{path} is not a mapping; see configs/avdiff/metafile.yml for the layout.')
     return content

@@ -1,8 +1,21 @@
-"""Let ``mmengine.hub`` find the zoo's configs and weights, also where there is no ``.mim`` folder.
+"""Let ``mmengine.hub`` find the zoo's configs and weights, also in an editable install.
 
-mmengine reads ``PACKAGE/.mim/model-index.yml``, which an editable install does not have, builds a model from its config
-alone, though the data decides its widths, and reads weights with a loader that checks no hash and may run code. So a
-few of its helpers answer for avzoo, and only for avzoo, out of this module.
+Two private functions of ``mmengine.config.utils`` (0.10.7) are replaced. Both take the path of a package and a name;
+for packages other than avzoo the original still answers.
+
+``_get_cfg_metainfo`` reads ``.mim/model-index.yml`` in the package, which an editable install does not have, and
+returns the metafile's entry of the config ``METHOD/NAME.py``. ``hub.get_config`` reads the entry's ``Config`` and
+returns its ``Weights`` as ``cfg.model_path``; ``hub.get_model`` builds the model from this config alone, though the
+data decides its widths. For avzoo the entry names a config with these widths filled in, and ``avzoo://NAME`` as
+weights. (``_get_external_cfg_path`` calls it too, for a base ``avzoo::METHOD/NAME.py`` in ``Config.fromfile``. It asks
+for the name without ``.py``, which has no entry, so that the next function is asked.)
+
+``_get_external_cfg_base_path`` returns the path of a config without an entry, in ``.mim/configs``. For avzoo it is
+looked up in the zoo's folder.
+
+``hub`` imports both by name and ``mmengine.config.config`` the second, so they are replaced there too. The weights go
+through a public extension point, ``CheckpointLoader.register_scheme``: mmengine's own loaders check no hash and may run
+code in the file.
 """
 
 import contextlib
@@ -29,27 +42,31 @@ SCHEME = 'avzoo://'
 
 
 def patch_hub() -> None:
-    """Teach mmengine's lookups about avzoo. May run more than once."""
+    """Let mmengine's lookups find avzoo. May be called more than once."""
     compat.patch_mmengine()
-    metainfo = _for_avzoo(utils._get_cfg_metainfo, _metainfo)
-    base_path = _for_avzoo(utils._get_external_cfg_base_path, _config_path)
-    for module in (utils, config, sys.modules.get('mmengine.hub.hub')):
-        if module is not None:
-            for original, replacement in (('_get_cfg_metainfo', metainfo), ('_get_external_cfg_base_path', base_path)):
-                if hasattr(module, original):
-                    setattr(module, original, replacement)
+    replacements = {
+        '_get_cfg_metainfo': _Lookup.replacing(utils._get_cfg_metainfo, _metainfo),
+        '_get_external_cfg_base_path': _Lookup.replacing(utils._get_external_cfg_base_path, _config_path),
+    }
+    for module in filter(None, (utils, config, sys.modules.get('mmengine.hub.hub'))):
+        for name, replacement in replacements.items():
+            if hasattr(module, name):
+                setattr(module, name, replacement)
 
 
-def _for_avzoo(original: Callable[[str, str], Any], answer: Callable[[str], Any]) -> Callable[[str, str], Any]:
-    """Return a function that asks ``answer`` about avzoo and ``original`` about every other package."""
-    if getattr(original, 'answers_for_avzoo', False):
-        return original
+class _Lookup:
+    """A lookup that asks ``answer`` about avzoo, and ``original`` about every other package."""
 
-    def lookup(package_path: str, name: str) -> Any:
-        return answer(name) if Path(package_path).name == 'avzoo' else original(package_path, name)
+    def __init__(self, original: Callable[[str, str], Any], answer: Callable[[str], Any]) -> None:
+        self.original = original
+        self.answer = answer
 
-    lookup.answers_for_avzoo = True
-    return lookup
+    @classmethod
+    def replacing(cls, original: Callable[[str, str], Any], answer: Callable[[str], Any]) -> '_Lookup':
+        return original if isinstance(original, cls) else cls(original, answer)
+
+    def __call__(self, package_path: str, name: str) -> Any:
+        return self.answer(name) if Path(package_path).name == 'avzoo' else self.original(package_path, name)
 
 
 def _config_path(name: str) -> str:
@@ -61,7 +78,7 @@ def _config_path(name: str) -> str:
 
 
 def _metainfo(name: str) -> dict[str, Any]:
-    """Return what the hub wants to know of the config ``METHOD/NAME.py``: a config ready to build, and its weights.
+    """Return the entry of the config ``METHOD/NAME.py``: a config that is complete, and its weights.
 
     Raises:
         ValueError: If the index has no such config; mmengine then looks for a base config.
@@ -77,12 +94,12 @@ def _metainfo(name: str) -> dict[str, Any]:
 def _write_config(entry: ModelEntry) -> Path:
     """Write the config with what the data decides filled in, and return its path.
 
-    JSON, since mmengine runs a ``.py`` file: names of modalities come from stores and checkpoints, and
+    It is JSON, since mmengine runs a ``.py`` file: names of modalities come from stores and checkpoints, and
     ``Config.pretty_text`` does not escape them.
     """
     text = json.dumps(_complete_config(entry).to_dict(), indent=2)
-    # In the text of any config mmengine replaces {{ ... }}, by an environment variable for one. Inside JSON two braces
-    # stand side by side only in a string.
+    # In the text of any config mmengine replaces {{ ... }}, e.g. by an environment variable. In JSON two adjacent
+    # braces occur only inside a string.
     text = text.replace('{{', '{\\u007b')
     return atomic_write_text(cache_home() / 'configs' / f'{entry.name}.json', text)
 
@@ -90,17 +107,17 @@ def _write_config(entry: ModelEntry) -> Path:
 def _complete_config(entry: ModelEntry) -> Config:
     """Return the config with the widths and classes of its data, where they are known.
 
-    They are those of the benchmark; of other data those of the published weights, else of the store at hand. Where
-    nothing tells, they are left out: whoever builds the model gives ``data_info``.
+    They are those of the benchmark; for other data those of the zoo weights, else of the store at ``data_root``. If
+    none of these is there they are left out, and ``get_model`` needs ``data_info``.
     """
     cfg = config_of(entry.config)
     benchmark = find_benchmark(entry.dataset)
     if entry.weights and benchmark is not None:
         cfg.model.data_info = benchmark.data_info
         return cfg
-    with contextlib.suppress(AvzooError):  # No weights, or none within reach: the hub will say so if it wants them.
+    with contextlib.suppress(AvzooError):  # If the weights are missing, loading them raises the error.
         cfg.model.data_info = (
-            load_any_checkpoint(entry.name)['meta']['data_info'] if entry.weights else (data_info_of(cfg))
+            load_any_checkpoint(entry.name)['meta']['data_info'] if entry.weights else data_info_of(cfg)
         )
     return cfg
 
@@ -114,8 +131,8 @@ def _load_fitting(filename: str, map_location: Any = None, logger: Any = None) -
     """Read the weights of ``avzoo://NAME``.
 
     Raises:
-        CheckpointError: If they do not fit the model that the hub builds: mmengine would only warn and leave the parts
-            that do not fit as they were drawn.
+        CheckpointError: If they do not fit the model that the hub builds: mmengine would only warn, and parts that do
+            not fit would keep their random weights.
     """
     name = filename.removeprefix(SCHEME)
     checkpoint = load_any_checkpoint(name)

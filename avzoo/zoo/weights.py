@@ -1,4 +1,8 @@
-"""Weights by name or by path: the one place that tools and ``get_model`` ask."""
+"""Weights by name or by path. Tools and ``get_model`` find every checkpoint through this module.
+
+Two kinds of files go by the name of a model: zoo weights, which avzoo publishes, and weights that were imported from
+the authors' release on this machine (``avzoo.avdiff_release``).
+"""
 
 import os
 from pathlib import Path
@@ -6,23 +10,23 @@ from typing import Any
 
 from avzoo.utils.cache import cache_home
 from avzoo.utils.errors import CheckpointError, nearest
-from avzoo.zoo.benchmarks import BENCHMARKS
+from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.fetch import fetch
 from avzoo.zoo.index import ModelEntry, read_index
 
 _SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
-def resolve_checkpoint(name_or_path: str | os.PathLike) -> Path:
-    """Return the file of a checkpoint; one that is named by its model is downloaded and verified.
+def resolve_checkpoint(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file of a checkpoint. Weights that are named by their model are downloaded and verified.
 
-    A name of the index means its model, whatever lies under that name in the current folder; ``./NAME`` is a path.
+    A name of the index means that model, even where the current folder has a file of that name; ``./NAME`` is a path.
 
     Args:
         name_or_path: A file, or a name of the index, e.g. ``avdiff_synth_5shot``.
 
     Raises:
-        CheckpointError: If there is neither; says what comes nearest.
+        CheckpointError: If there is neither; names the nearest model.
         DownloadError: If no address had the right file.
     """
     path, name = Path(name_or_path), str(name_or_path)
@@ -30,7 +34,7 @@ def resolve_checkpoint(name_or_path: str | os.PathLike) -> Path:
         raise CheckpointError('The name of the checkpoint is empty: name a file or a model of the zoo.')
     is_path = path.suffix in _SUFFIXES or len(path.parts) > 1
     if not is_path and name in read_index():
-        return published_weights(name)
+        return zoo_weights(name)
     if path.is_file():
         return path
     if path.is_dir():
@@ -43,29 +47,32 @@ def resolve_checkpoint(name_or_path: str | os.PathLike) -> Path:
     )
 
 
-def published_weights(name: str) -> Path:
-    """Return the file of the weights that are published under a model's name; never looks into the current folder.
+def zoo_weights(name: str) -> Path:
+    """Return the file of the weights that go by a model's name: zoo weights, else imported ones.
+
+    The current folder is not searched.
 
     Raises:
-        CheckpointError: If there are none; says how to come by some.
+        CheckpointError: If there are none; says how to get some.
         DownloadError: If no address had the right file.
     """
     index = read_index()
     if name not in index:
         raise CheckpointError(
-            f"Published weights go by the name of the config's file, and the zoo has no model "
+            f"Zoo weights go by the name of the config's file, and the zoo has no model "
             f"'{name}'.{nearest(name, index)} Name a checkpoint."
         )
     entry = index[name]
     if entry.weights:
         return fetch(f'checkpoints/{name}.safetensors', entry.weights, sha256=entry.sha256, size=entry.size)
-    if (converted := converted_path(name)).is_file():
-        return converted
-    if key := released_key(entry):
+    if (imported := imported_weights_path(name)).is_file():
+        return imported
+    benchmark = find_benchmark(entry.dataset)
+    if entry.released_url and benchmark:
         raise CheckpointError(
-            f"The weights of '{name}' are the authors' and must be converted first: python "
+            f"The weights of '{name}' are released by the authors and must be imported first: python "
             f'tools/download.py {name} --data-root STORE, with the feature store that python '
-            f'tools/download.py --dataset {key} makes. Or train it: python tools/train.py '
+            f'tools/download.py --dataset {benchmark.key} makes. Or train it: python tools/train.py '
             f'{entry.config}'
         )
     ready = sorted(other for other, item in index.items() if item.weights)
@@ -75,29 +82,22 @@ def published_weights(name: str) -> Path:
     )
 
 
-def load_any_checkpoint(name_or_path: str | os.PathLike) -> dict[str, Any]:
-    """Read a training checkpoint, published weights, or those of a model's name.
+def load_any_checkpoint(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a training checkpoint or zoo weights, by path or by a model's name.
 
     Returns:
-        ``dict(meta=..., state_dict=...)``, and of a training checkpoint also its optimizer. Nothing in the file is run.
+        ``dict(meta=..., state_dict=...)``, and of a training checkpoint also its optimizer. No code in the file is run.
     """
-    from avzoo.checkpoints.training import load_checkpoint  # Brings in torch, which resolving a name does not need.
+    from avzoo.checkpoints.training import load_checkpoint  # Imports torch, which resolving a name does not need.
 
     return load_checkpoint(resolve_checkpoint(name_or_path))
 
 
-def released_key(entry: ModelEntry) -> str | None:
-    """Return the key of the data set for which the authors publish this model; ``None`` if they do not."""
-    if entry.converted_from is None:
-        return None
-    return next((b.key for b in BENCHMARKS.values() if b.title == entry.dataset), None)
-
-
-def converted_path(name: str) -> Path:
-    """Return where weights that were converted from the authors' release lie, if they were."""
+def imported_weights_path(name: str) -> Path:
+    """Return where weights that were imported from the authors' release lie, once they were."""
     return cache_home() / 'converted' / f'{name}.safetensors'
 
 
 def has_weights(entry: ModelEntry) -> bool:
-    """Return whether a model's weights can be had by its name: published, or converted into the cache before."""
-    return bool(entry.weights) or converted_path(entry.name).is_file()
+    """Return whether a model has weights by its name: zoo weights, or imported ones in the cache."""
+    return bool(entry.weights) or imported_weights_path(entry.name).is_file()

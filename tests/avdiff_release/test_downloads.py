@@ -1,4 +1,4 @@
-"""What the authors publish, from a server of our own: fetched, unpacked, converted, found by name."""
+"""Released features and models from a local server: downloaded, unpacked, imported, found by name."""
 
 import dataclasses
 import zipfile
@@ -53,7 +53,7 @@ def models(server, golden_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(
         released,
         'find_model',
-        lambda name: dataclasses.replace(find_model(name), converted_from=f'{server.url}/models.zip'),
+        lambda name: dataclasses.replace(find_model(name), released_url=f'{server.url}/models.zip'),
     )
 
 
@@ -67,7 +67,7 @@ def test_released_features_become_a_store(store, home, server):
 
 
 def test_a_released_checkpoint_is_found_by_name_afterwards(store, models, home):
-    with pytest.raises(CheckpointError, match='must be converted first'):
+    with pytest.raises(CheckpointError, match='must be imported first'):
         resolve_checkpoint(NAME)
     assert not has_weights(find_model(NAME))
     path, notes = released.fetch_released_weights(NAME, store, gamma=0.3)
@@ -79,12 +79,12 @@ def test_a_released_checkpoint_is_found_by_name_afterwards(store, models, home):
     assert [p.name for p in path.parent.iterdir() if p.suffix == '.pth'] == []
 
 
-def test_what_the_authors_do_not_publish_is_said(store):
-    with pytest.raises(CheckpointError, match="Neither avzoo nor the authors publish weights of 'mbt_ucf_5shot'"):
+def test_what_is_not_released_is_refused_by_name(store):
+    with pytest.raises(CheckpointError, match="released weights of 'mbt_ucf_5shot'"):
         released.fetch_released_weights('mbt_ucf_5shot', store)
     with pytest.raises(AvzooError, match='hold no class names: give the feature store'):
         released.fetch_released_weights(NAME, None)
-    with pytest.raises(DownloadError, match='Nobody publishes features of synth'):
+    with pytest.raises(DownloadError, match='No features of synth are released'):
         released.fetch_released_features(BENCHMARKS['synth'], 'x')
 
 
@@ -96,7 +96,7 @@ def converted(monkeypatch):
     def read(root, out, **options):
         roots.append((root.name, (root / 'class-split' / 'all_class.txt').read_text()))
 
-    monkeypatch.setattr('avzoo.avdiff_release.features.import_official', read)
+    monkeypatch.setattr('avzoo.avdiff_release.downloads.import_released_features', read)
     return roots
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 
-from avzoo.avdiff_release import convert, revert
+from avzoo.avdiff_release.export_checkpoint import export_checkpoint
+from avzoo.avdiff_release.import_checkpoint import import_checkpoint
 from avzoo.checkpoints.training import FORMAT, save_checkpoint
 from avzoo.config.load import load_config
 from avzoo.registry import MODELS
@@ -49,7 +50,7 @@ def saved(tmp_path, checkpoint, **meta):
 def there_and_back(tmp_path, done, **choice):
     torch.save(done.checkpoint, tmp_path / 'AVDiff_score.pt')
     (tmp_path / 'args.yaml').write_text(yaml.safe_dump(done.settings))
-    (tmp_path / 'config.py').write_text(convert(tmp_path / 'AVDiff_score.pt', **choice).config)
+    (tmp_path / 'config.py').write_text(import_checkpoint(tmp_path / 'AVDiff_score.pt', **choice).config)
     return load_config(tmp_path / 'config.py')
 
 
@@ -58,7 +59,7 @@ def there_and_back(tmp_path, done, **choice):
     [('avdiff_ucf_20shot', 4), ('avdiff_activitynet_1shot', 4), ('avdiff_ucf_5shot', 3), ('avdiff_vgg_1shot', 3)],
 )
 def test_the_config_inside_names_the_last_layer_of_the_noise_predictor(tmp_path, name, last):
-    state = revert(saved(tmp_path, trained(name))).checkpoint['model']
+    state = export_checkpoint(saved(tmp_path, trained(name))).checkpoint['model']
     assert [key for key in state if key.startswith('generator')] == [
         f'generator.fc.{layer}.{leaf}' for layer in (1, last) for leaf in ('weight', 'bias')
     ]
@@ -66,7 +67,7 @@ def test_the_config_inside_names_the_last_layer_of_the_noise_predictor(tmp_path,
 
 @pytest.mark.parametrize('name', ['avdiff_ucf_20shot', 'avdiff_activitynet_1shot', 'avdiff_vgg_5shot'])
 def test_there_and_back_the_config_is_the_same(tmp_path, name):
-    cfg = there_and_back(tmp_path, revert(saved(tmp_path, trained(name))))
+    cfg = there_and_back(tmp_path, export_checkpoint(saved(tmp_path, trained(name))))
     own = load_config(CONFIGS / f'avdiff/{name}.py')
     for part in (
         'model',
@@ -84,13 +85,13 @@ def test_there_and_back_the_config_is_the_same(tmp_path, name):
 
 
 def test_windows_that_the_released_code_cuts_otherwise_are_noted(tmp_path):
-    assert 'audio windows' in revert(saved(tmp_path, trained('avdiff_activitynet_5shot'))).notes[0]
+    assert 'audio windows' in export_checkpoint(saved(tmp_path, trained('avdiff_activitynet_5shot'))).notes[0]
     released = 'train_dataloader.dataset.window.audio_length=released'
-    assert revert(saved(tmp_path, trained('avdiff_activitynet_5shot', released))).notes == []
+    assert export_checkpoint(saved(tmp_path, trained('avdiff_activitynet_5shot', released))).notes == []
 
 
 def test_settings_name_the_run(tmp_path):
-    settings = revert(saved(tmp_path, trained('avdiff_ucf_20shot'))).settings
+    settings = export_checkpoint(saved(tmp_path, trained('avdiff_ucf_20shot'))).settings
     assert {
         key: settings[key]
         for key in ('dataset_name', 'zero_shot_split', 'retrain_all', 'input_size_audio', 'input_size_video')
@@ -101,7 +102,7 @@ def test_settings_name_the_run(tmp_path):
 def test_attention_that_the_released_code_has_not_is_refused(tmp_path, pattern):
     path = saved(tmp_path, trained(f'avdiff-{pattern}_ucf_5shot'))
     with pytest.raises(CheckpointError, match=f"model.fusion.pattern='{pattern}', the released code has only 'hybrid'"):
-        revert(path)
+        export_checkpoint(path)
 
 
 @pytest.mark.parametrize(
@@ -115,40 +116,40 @@ def test_attention_that_the_released_code_has_not_is_refused(tmp_path, pattern):
 def test_models_that_no_settings_describe_are_refused(tmp_path, option, match):
     path = saved(tmp_path, trained('avdiff_ucf_5shot', option))
     with pytest.raises(CheckpointError, match=match):
-        revert(path)
+        export_checkpoint(path)
 
 
 def test_an_unknown_data_set_is_named_by_hand(tmp_path):
     path = saved(tmp_path, trained('avdiff_synth_5shot'))
-    done = revert(path)
+    done = export_checkpoint(path)
     assert 'dataset_name' not in done.settings and 'give --dataset' in done.notes[0]
     assert 'prepared otherwise' in done.notes[1]
-    done = revert(path, dataset='vgg')
+    done = export_checkpoint(path, dataset='vgg')
     assert done.settings['dataset_name'] == 'VGGSound' and len(done.notes) == 1
 
 
 def test_a_data_set_that_the_config_contradicts_is_refused(tmp_path):
     path = saved(tmp_path, trained('avdiff_ucf_5shot'))
-    assert revert(path, dataset='ucf').settings == revert(path).settings
+    assert export_checkpoint(path, dataset='ucf').settings == export_checkpoint(path).settings
     with pytest.raises(CheckpointError, match=r"trained on ucf, as its config .*'data/ucf_fsl'.*, not on vgg; leave"):
-        revert(path, dataset='vgg')
+        export_checkpoint(path, dataset='vgg')
 
 
 @pytest.mark.parametrize('shots, noted', [(5, False), (7, True)])
 def test_shots_without_published_settings_take_those_of_five(tmp_path, shots, noted):
-    torch.save(revert(saved(tmp_path, trained('avdiff_ucf_5shot'))).checkpoint, tmp_path / 'alone.pt')
-    done = convert(tmp_path / 'alone.pt', dataset='ucf', shots=shots, stage=1)
+    torch.save(export_checkpoint(saved(tmp_path, trained('avdiff_ucf_5shot'))).checkpoint, tmp_path / 'alone.pt')
+    done = import_checkpoint(tmp_path / 'alone.pt', dataset='ucf', shots=shots, stage=1)
     assert any('no settings for 7 shots: those for 5' in note for note in done.notes) == noted
     assert done.checkpoint['meta']['num_shots'] == shots
 
 
 def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_path):
-    checkpoint = convert(run_folder()).checkpoint
+    checkpoint = import_checkpoint(run_folder()).checkpoint
     checkpoint['meta']['config'] = checkpoint['meta']['config'].replace('data/ucf_fsl', 'data/mine')
     save_checkpoint(tmp_path / 'converted.pth', checkpoint)
-    assert revert(tmp_path / 'converted.pth').settings['dataset_name'] == 'UCF'
+    assert export_checkpoint(tmp_path / 'converted.pth').settings['dataset_name'] == 'UCF'
     with pytest.raises(CheckpointError, match='trained on ucf, as its conversion says, not on vgg'):
-        revert(tmp_path / 'converted.pth', dataset='vgg')
+        export_checkpoint(tmp_path / 'converted.pth', dataset='vgg')
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp
 def test_what_does_not_describe_itself_is_refused(tmp_path, change, match):
     path = saved(tmp_path, trained('avdiff_ucf_5shot'), **change)
     with pytest.raises(CheckpointError, match=match):
-        revert(path)
+        export_checkpoint(path)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_what_does_not_describe_itself_is_refused(tmp_path, change, match):
 def test_damaged_notes_of_a_conversion_are_refused(tmp_path, kept):
     path = saved(tmp_path, dict(trained('avdiff_ucf_5shot'), released=kept))
     with pytest.raises(CheckpointError):
-        revert(path)
+        export_checkpoint(path)
 
 
 @pytest.mark.parametrize(
@@ -195,4 +196,4 @@ def test_hostile_tensors_are_refused(tmp_path, name, tensor):
     checkpoint = trained('avdiff_ucf_5shot')
     path = saved(tmp_path, dict(checkpoint, state_dict={**checkpoint['state_dict'], name: tensor}))
     with pytest.raises(CheckpointError):
-        revert(path)
+        export_checkpoint(path)

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from avzoo.avdiff_release.features import import_official
+from avzoo.avdiff_release.features import import_released_features
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import split_names
 from avzoo.utils.errors import DataError
@@ -36,7 +36,7 @@ def released(shared_dir, tmp_path_factory):
 @pytest.fixture(scope='module')
 def golden_store(released, tmp_path_factory):
     out = tmp_path_factory.mktemp('stores') / 'ucf'
-    return FeatureStore(import_official(released, out), verify=True)
+    return FeatureStore(import_released_features(released, out), verify=True)
 
 
 @pytest.fixture
@@ -93,10 +93,10 @@ def spell_first_class(root, text, **more):
 @pytest.mark.parametrize('order', ['name', 'released'])
 def test_word_vectors_by_name_or_by_the_place_of_the_spelled_out_name(own_copy, golden_store, tmp_path, order):
     own = golden_store.class_embeddings('word2vec')
-    alike = FeatureStore(import_official(own_copy, tmp_path / 'alike', text_order=order))
+    alike = FeatureStore(import_released_features(own_copy, tmp_path / 'alike', text_order=order))
     np.testing.assert_array_equal(alike.class_embeddings('word2vec'), own)
     spell_first_class(own_copy, 'zz')  # The first class, whose name in words is now the last.
-    store = FeatureStore(import_official(own_copy, tmp_path / 'out', text_order=order))
+    store = FeatureStore(import_released_features(own_copy, tmp_path / 'out', text_order=order))
     assert store.class_texts[0] == 'zz'
     np.testing.assert_array_equal(store.class_embeddings('word2vec'), own if order == 'name' else np.roll(own, -1, 0))
 
@@ -104,15 +104,15 @@ def test_word_vectors_by_name_or_by_the_place_of_the_spelled_out_name(own_copy, 
 def test_places_of_word_vectors_need_one_for_each_class(own_copy, tmp_path):
     spell_first_class(own_copy, 'zz', other=np.zeros(300))
     with pytest.raises(DataError, match=r'39 vectors for the 38 classes of .*all_class\.txt'):
-        import_official(own_copy, tmp_path / 'out', text_order='released')
+        import_released_features(own_copy, tmp_path / 'out', text_order='released')
     with pytest.raises(ValueError, match="choose 'name' or 'released'"):
-        import_official(own_copy, tmp_path / 'out', text_order='sorted')
+        import_released_features(own_copy, tmp_path / 'out', text_order='sorted')
 
 
 def test_videos_that_several_shots_share_are_stored_once(own_copy, tmp_path):
     for part in ('features', 'class-split'):
         shutil.copytree(own_copy / part / '5-shot', own_copy / part / '1-shot')
-    store = FeatureStore(import_official(own_copy, tmp_path / 'out', dtype='float16'))
+    store = FeatureStore(import_released_features(own_copy, tmp_path / 'out', dtype='float16'))
     assert store.shots() == [1, 5] and len(store) == 930
     np.testing.assert_array_equal(store.split(1, 'test_novel_2'), store.split(5, 'test_novel_2'))
 
@@ -121,20 +121,20 @@ def test_file_names_may_differ_in_case(own_copy, tmp_path):
     for modality in ('audio', 'video'):
         path = class_file(own_copy, modality)
         path.rename(path.with_name('blowbell.pkl'))
-    store = FeatureStore(import_official(own_copy, tmp_path / 'out'))
+    store = FeatureStore(import_released_features(own_copy, tmp_path / 'out'))
     assert 'BlowBell' in store.class_names and 'blowbell' not in store.class_names
 
 
 def test_shots_that_are_not_there_are_named(released, tmp_path):
     with pytest.raises(DataError, match=r'no 20-shot folder; it has K = \[5\]'):
-        import_official(released, tmp_path / 'out', shots=[5, 20])
+        import_released_features(released, tmp_path / 'out', shots=[5, 20])
     with pytest.raises(DataError, match='no K-shot folder'):
-        import_official(tmp_path, tmp_path / 'out')
+        import_released_features(tmp_path, tmp_path / 'out')
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r'There is no folder .*/nowhere'):
-        import_official(tmp_path / 'nowhere', tmp_path / 'store')
+        import_released_features(tmp_path / 'nowhere', tmp_path / 'store')
 
 
 def test_videos_are_matched_by_name_not_by_position(own_copy, golden_store, tmp_path):
@@ -143,7 +143,7 @@ def test_videos_are_matched_by_name_not_by_position(own_copy, golden_store, tmp_
             content[key] = content[key][::-1]
 
     edit(class_file(own_copy, 'video'), turn_round)
-    store = FeatureStore(import_official(own_copy, tmp_path / 'out'))
+    store = FeatureStore(import_released_features(own_copy, tmp_path / 'out'))
     assert store.video_ids.tolist() == golden_store.video_ids.tolist()
     videos = store.split(5, 'stage1_novel')
     np.testing.assert_array_equal(*(one.gather('visual', videos)[0] for one in (store, golden_store)))
@@ -163,7 +163,7 @@ def test_videos_are_matched_by_name_not_by_position(own_copy, golden_store, tmp_
 def test_a_bad_class_file_is_one_clear_error_and_leaves_no_store(own_copy, tmp_path, change, words):
     edit(class_file(own_copy, 'video'), change)
     with pytest.raises(DataError, match=words):
-        import_official(own_copy, tmp_path / 'out')
+        import_released_features(own_copy, tmp_path / 'out')
     assert [path.name for path in tmp_path.iterdir()] == ['copy']
 
 
@@ -184,14 +184,14 @@ def test_what_is_trained_on_is_never_evaluated_on(own_copy, tmp_path, training, 
             lambda content, first=first: [content[key].append(first[key][0]) for key in ('features', 'video_names')],
         )
     with pytest.raises(DataError, match=rf"video '{label}_\d+' lies in {training}, .* and in {evaluation}, "):
-        import_official(own_copy, tmp_path / 'out')
+        import_released_features(own_copy, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 
 
 def test_a_missing_class_file_is_named(own_copy, tmp_path):
     class_file(own_copy).unlink()
     with pytest.raises(DataError, match="no file of class 'BlowBell'"):
-        import_official(own_copy, tmp_path / 'out')
+        import_released_features(own_copy, tmp_path / 'out')
 
 
 class Hostile:
@@ -203,5 +203,5 @@ def test_a_hostile_class_file_runs_nothing(own_copy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     edit(class_file(own_copy), lambda content: content.update(fps=Hostile()))
     with pytest.raises(DataError, match=r'BlowBell\.pkl: the pickle asks for \w+\.system'):
-        import_official(own_copy, tmp_path / 'out')
+        import_released_features(own_copy, tmp_path / 'out')
     assert [path.name for path in tmp_path.iterdir()] == ['copy']

@@ -6,7 +6,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from avzoo.avdiff_release import convert, revert
+from avzoo.avdiff_release.export_checkpoint import export_checkpoint
+from avzoo.avdiff_release.import_checkpoint import import_checkpoint
 from avzoo.checkpoints.training import load_checkpoint, load_weights, save_checkpoint
 from avzoo.config.load import load_config
 from avzoo.registry import MODELS
@@ -22,7 +23,7 @@ def tensors_equal(one, other):
 
 
 def test_the_config_builds_a_model_that_loads_the_checkpoint_strictly(run_folder, tmp_path):
-    done = convert(run_folder())
+    done = import_checkpoint(run_folder())
     save_checkpoint(tmp_path / 'checkpoint.pth', done.checkpoint)
     (tmp_path / 'config.py').write_text(done.config)
     cfg, checkpoint = load_config(tmp_path / 'config.py'), load_checkpoint(tmp_path / 'checkpoint.pth')
@@ -41,9 +42,9 @@ def test_the_config_builds_a_model_that_loads_the_checkpoint_strictly(run_folder
 @pytest.mark.parametrize('generator_dropout', [False, True])
 def test_there_and_back_nothing_changes(run_folder, tmp_path, generator_dropout):
     content = released_checkpoint(generator_dropout=generator_dropout)
-    done = convert(run_folder(content=content, diffusion_dropout_value=0.1 * generator_dropout))
+    done = import_checkpoint(run_folder(content=content, diffusion_dropout_value=0.1 * generator_dropout))
     save_checkpoint(tmp_path / 'checkpoint.pth', done.checkpoint)
-    back = revert(tmp_path / 'checkpoint.pth').checkpoint
+    back = export_checkpoint(tmp_path / 'checkpoint.pth').checkpoint
     assert tensors_equal(back['model'], content['model'])
     assert {k: back[k] for k in ('epoch', 'metric', 'optimizer')} == {
         k: content[k] for k in ('epoch', 'metric', 'optimizer')
@@ -51,10 +52,10 @@ def test_there_and_back_nothing_changes(run_folder, tmp_path, generator_dropout)
 
 
 def test_a_model_that_avzoo_trained_gets_the_unused_network(run_folder, tmp_path):
-    checkpoint = convert(run_folder()).checkpoint
+    checkpoint = import_checkpoint(run_folder()).checkpoint
     del checkpoint['released']
     save_checkpoint(tmp_path / 'own.pth', checkpoint)
-    back = revert(tmp_path / 'own.pth').checkpoint['model']
+    back = export_checkpoint(tmp_path / 'own.pth').checkpoint['model']
     assert list(back) == list(released_checkpoint()['model'])
     assert not back['discriminator_seen_novel.fc.1.weight'].any()
 
@@ -70,7 +71,7 @@ def test_every_window_is_that_of_the_settings(run_folder):
         batch_seqlen_train_trim='center',
         batch_seqlen_test_trim='random',
     )
-    config = Config.fromstring(convert(run_folder(**settings)).config, '.py')
+    config = Config.fromstring(import_checkpoint(run_folder(**settings)).config, '.py')
     windows = [config[f'{phase}_dataloader'].dataset.window for phase in ('train', 'val', 'test')]
     assert windows == [
         dict(steps=50, position='center'),
@@ -78,19 +79,19 @@ def test_every_window_is_that_of_the_settings(run_folder):
         dict(steps=200, position='random'),
     ]
     settings.update(batch_seqlen_train='max', batch_seqlen_test='max')
-    config = Config.fromstring(convert(run_folder(**settings)).config, '.py')
+    config = Config.fromstring(import_checkpoint(run_folder(**settings)).config, '.py')
     assert not any('window' in config[f'{phase}_dataloader'].dataset for phase in ('train', 'val', 'test'))
 
 
 def test_the_order_of_the_tensors_is_kept(run_folder, tmp_path):
     content = released_checkpoint()
     content['model'] = dict(reversed(content['model'].items()))
-    save_checkpoint(tmp_path / 'checkpoint.pth', convert(run_folder(content=content)).checkpoint)
-    assert list(revert(tmp_path / 'checkpoint.pth').checkpoint['model']) == list(content['model'])
+    save_checkpoint(tmp_path / 'checkpoint.pth', import_checkpoint(run_folder(content=content)).checkpoint)
+    assert list(export_checkpoint(tmp_path / 'checkpoint.pth').checkpoint['model']) == list(content['model'])
 
 
 def test_settings_become_windows_and_schedulers(run_folder, tmp_path):
-    done = convert(
+    done = import_checkpoint(
         run_folder(
             batch_seqlen_train='fixed',
             batch_seqlen_test='fixed',
@@ -108,9 +109,11 @@ def test_settings_become_windows_and_schedulers(run_folder, tmp_path):
     assert "window=dict(position='center', steps=300)" in done.config
     assert 'param_scheduler = None' in done.config and 'carry_optimizer=True' in done.config
     assert any('window.audio_length=released' in note for note in done.notes)
-    assert not any('window' in note for note in convert(run_folder('whole_videos')).notes)
+    assert not any('window' in note for note in import_checkpoint(run_folder('whole_videos')).notes)
     save_checkpoint(tmp_path / 'converted.pth', done.checkpoint)
-    assert not any('window' in note for note in revert(tmp_path / 'converted.pth', dataset='activitynet').notes)
+    assert not any(
+        'window' in note for note in export_checkpoint(tmp_path / 'converted.pth', dataset='activitynet').notes
+    )
 
 
 def test_the_archive_is_searched_by_data_set_shots_and_stage(run_folder, tmp_path):
@@ -124,12 +127,12 @@ def test_the_archive_is_searched_by_data_set_shots_and_stage(run_folder, tmp_pat
     )
     chosen = [dict(dataset='ucf', shots=5, stage=1), dict(shots=1), dict(dataset='vgg'), dict(stage=2, draw=1)]
     for content, choice in zip(contents, chosen, strict=True):
-        found = convert(path, **choice).checkpoint['state_dict']['fusion.summary']
+        found = import_checkpoint(path, **choice).checkpoint['state_dict']['fusion.summary']
         assert torch.equal(found, content['model']['cls_token'])
     with pytest.raises(CheckpointError, match=r'several runs fit .*models/a \(UCF, 5-shot, stage 1\)'):
-        convert(path, dataset='ucf', shots=5)
+        import_checkpoint(path, dataset='ucf', shots=5)
     with pytest.raises(CheckpointError, match='no run fits'):
-        convert(path, dataset='activitynet')
+        import_checkpoint(path, dataset='activitynet')
 
 
 def test_stage_two_takes_the_last_epoch_of_the_draw(run_folder):
@@ -137,43 +140,43 @@ def test_stage_two_takes_the_last_epoch_of_the_draw(run_folder):
     run_folder(content=old, file='checkpoints/AVDiff_score_ckpt_2.pt')
     run_folder(content=other, file='checkpoints_2/AVDiff_score_ckpt_11.pt')
     folder = run_folder(content=new, file='checkpoints/AVDiff_score_ckpt_10.pt', retrain_all=True)
-    done = convert(folder)
+    done = import_checkpoint(folder)
     assert torch.equal(done.checkpoint['state_dict']['fusion.summary'], new['model']['cls_token'])
     assert done.checkpoint['meta']['phase'] == 'stage2_full_draw0'
-    assert convert(folder, draw=2).source.endswith('ckpt_11.pt')
+    assert import_checkpoint(folder, draw=2).source.endswith('ckpt_11.pt')
     with pytest.raises(CheckpointError, match='no checkpoint of draw 1'):
-        convert(folder, draw=1)
+        import_checkpoint(folder, draw=1)
 
 
 def test_a_folder_holds_the_draw_that_is_asked_for(run_folder):
     folder = run_folder(retrain_all=True)
     with pytest.raises(CheckpointError, match='no checkpoint of draw 2'):
-        convert(folder, draw=2)
-    assert convert(folder / 'AVDiff_score.pt', draw=2).checkpoint['meta']['phase'] == 'stage2_full_draw2'
+        import_checkpoint(folder, draw=2)
+    assert import_checkpoint(folder / 'AVDiff_score.pt', draw=2).checkpoint['meta']['phase'] == 'stage2_full_draw2'
 
 
 def test_the_folder_of_a_file_tells_its_draw(run_folder):
     file = 'checkpoints_1/AVDiff_score_ckpt_2.pt'
     path = run_folder(file=file, retrain_all=True) / file
-    assert convert(path).checkpoint['meta']['draw'] == 1
+    assert import_checkpoint(path).checkpoint['meta']['draw'] == 1
     with pytest.raises(CheckpointError, match='is of draw 1'):
-        convert(path, draw=2)
+        import_checkpoint(path, draw=2)
 
 
 def test_stage_one_has_no_draws(run_folder):
     with pytest.raises(CheckpointError, match='stage 1, which has no draws'):
-        convert(run_folder(), draw=5)
+        import_checkpoint(run_folder(), draw=5)
 
 
 def test_a_bare_file_needs_to_be_told_what_it_is(run_folder):
     folder = run_folder()
-    assert convert(folder / 'AVDiff_score.pt').checkpoint['meta']['stage'] == 1
+    assert import_checkpoint(folder / 'AVDiff_score.pt').checkpoint['meta']['stage'] == 1
     (folder / 'args.yaml').unlink()
     with pytest.raises(CheckpointError, match='--dataset and --shots and --stage'):
-        convert(folder / 'AVDiff_score.pt')
+        import_checkpoint(folder / 'AVDiff_score.pt')
     # Without the settings the published ones are taken, whose sizes are not those of this small model.
     with pytest.raises(CheckpointError, match='does not fit'):
-        convert(folder / 'AVDiff_score.pt', dataset='ucf', shots=5, stage=1)
+        import_checkpoint(folder / 'AVDiff_score.pt', dataset='ucf', shots=5, stage=1)
 
 
 def test_the_tool_writes_both_files_and_puts_errors_on_one_line(repo_dir, run_folder, tmp_path, capsys):

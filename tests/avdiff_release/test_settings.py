@@ -5,8 +5,8 @@ import time
 import pytest
 import yaml
 
-from avzoo.avdiff_release import convert
-from avzoo.avdiff_release.config import config_text, published_config
+from avzoo.avdiff_release.config import config_text, zoo_config
+from avzoo.avdiff_release.import_checkpoint import import_checkpoint
 from avzoo.config.as_data import parse_config_text
 from avzoo.config.load import load_config
 from avzoo.utils.errors import CheckpointError
@@ -32,11 +32,11 @@ def test_the_config_of_hostile_settings_is_never_written(run_folder):
     code = {"a': __import__('os').system('true'), 'b": 1}
     for name in ('batch_seqlen_train_maxlen', 'batch_seqlen_test_trim', 'bs', 'seed', 'dataset_name', 'unread'):
         with pytest.raises(CheckpointError, match='no plain YAML'):
-            convert(run_folder(**{**FIXED, name: code}))
+            import_checkpoint(run_folder(**{**FIXED, name: code}))
 
 
 def test_a_config_that_would_not_be_read_back_as_itself_is_refused():
-    cfg = published_config('ucf', 5)
+    cfg = zoo_config('ucf', 5)
     assert parse_config_text(config_text(cfg, 'it'), 'it') == cfg.to_dict()
     code = {"a': __import__('os').system('true'), 'b": 1}
     cfg.env_cfg.dist_cfg.timeout = code
@@ -81,7 +81,7 @@ def test_a_config_that_would_not_be_read_back_as_itself_is_refused():
 )
 def test_values_of_the_wrong_kind_or_out_of_range_are_refused(run_folder, name, value):
     with pytest.raises(CheckpointError, match=rf'args.yaml says {name}: .*only with {name}: '):
-        convert(run_folder(**{**FIXED, name: value}))
+        import_checkpoint(run_folder(**{**FIXED, name: value}))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_values_of_the_wrong_kind_or_out_of_range_are_refused(run_folder, name, 
 )
 def test_windows_need_their_length_and_place(run_folder, name):
     with pytest.raises(CheckpointError, match=f'lacks 1 settings of AV-DIFF, such as {name}'):
-        convert(run_folder(**{key: value for key, value in FIXED.items() if key != name}))
+        import_checkpoint(run_folder(**{key: value for key, value in FIXED.items() if key != name}))
 
 
 @pytest.mark.parametrize(
@@ -120,23 +120,23 @@ def test_windows_need_their_length_and_place(run_folder, name):
 )
 def test_what_is_no_list_of_plain_values_is_refused(run_folder, text):
     with pytest.raises(CheckpointError, match=r'args.yaml (is no plain YAML|holds no settings)') as caught:
-        convert(write_settings(run_folder(), text))
+        import_checkpoint(write_settings(run_folder(), text))
     assert '\n' not in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_settings_of_any_size_are_refused_quickly(run_folder):
     start = time.monotonic()
     with pytest.raises(CheckpointError, match='larger than settings can be'):
-        convert(write_settings(run_folder(), 'x: ' + '1:' * 400_000 + '1'))
+        import_checkpoint(write_settings(run_folder(), 'x: ' + '1:' * 400_000 + '1'))
     assert time.monotonic() - start < 5
 
 
 def test_an_option_that_was_not_given_means_stage_one(run_folder):
-    assert convert(run_folder(retrain_all=None)).checkpoint['meta']['stage'] == 1
+    assert import_checkpoint(run_folder(retrain_all=None)).checkpoint['meta']['stage'] == 1
 
 
 def test_a_switch_beyond_the_last_layer_is_no_switch(run_folder, tmp_path):
-    (tmp_path / 'config.py').write_text(convert(run_folder(layer_change_attention=7)).config)
+    (tmp_path / 'config.py').write_text(import_checkpoint(run_folder(layer_change_attention=7)).config)
     assert load_config(tmp_path / 'config.py').model.fusion.switch_after == ARGS['transformer_depth']
 
 
@@ -144,7 +144,7 @@ def test_runs_of_other_data_sets_do_not_hinder(run_folder, tmp_path):
     run_folder('runs/one')
     other = run_folder('runs/other')
     write_settings(other, yaml.safe_dump(dict(dataset_name='AudioSetZSL', zero_shot_split='')))
-    assert convert(tmp_path / 'runs', dataset='ucf').checkpoint['meta']['num_shots'] == 5
+    assert import_checkpoint(tmp_path / 'runs', dataset='ucf').checkpoint['meta']['num_shots'] == 5
 
 
 @pytest.mark.parametrize('text', ['lr_steps: [1, 2]', 'zero_shot_split: 5', '# ' + 'x' * (1 << 21)])
@@ -152,7 +152,7 @@ def test_a_run_whose_settings_cannot_be_read_does_not_hinder_others(run_folder, 
     run_folder('runs/one')
     other = run_folder('runs/other')
     write_settings(other, text)
-    done = convert(tmp_path / 'runs', dataset='ucf')
+    done = import_checkpoint(tmp_path / 'runs', dataset='ucf')
     assert done.checkpoint['meta']['num_shots'] == 5 and 'A run was left out: ' in done.notes[-1]
     with pytest.raises(CheckpointError, match=r'other/args.yaml .* no run fits'):
-        convert(tmp_path / 'runs', dataset='vgg')
+        import_checkpoint(tmp_path / 'runs', dataset='vgg')

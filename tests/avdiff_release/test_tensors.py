@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from avzoo.avdiff_release import convert
+from avzoo.avdiff_release.import_checkpoint import import_checkpoint
 from avzoo.utils.errors import CheckpointError
 from tests.avdiff_release.conftest import released_checkpoint
 
@@ -17,7 +17,7 @@ def refused(run_folder, name, tensor, match, **settings):
     content = released_checkpoint()
     content['model'][name] = tensor
     with pytest.raises(CheckpointError, match=match) as caught:
-        convert(run_folder(content=content, **settings))
+        import_checkpoint(run_folder(content=content, **settings))
     assert '\n' not in str(caught.value) and len(str(caught.value)) < 1000
 
 
@@ -89,28 +89,28 @@ def test_counters_are_whole_numbers(run_folder):
 @pytest.mark.parametrize('epoch', ['three', -1, 2.5, None, True])
 def test_the_epoch_is_a_number_of_epochs(run_folder, epoch):
     with pytest.raises(CheckpointError, match='epoch'):
-        convert(run_folder(content=dict(released_checkpoint(), epoch=epoch)))
+        import_checkpoint(run_folder(content=dict(released_checkpoint(), epoch=epoch)))
 
 
 @pytest.mark.parametrize('gamma', [math.nan, math.inf])
 def test_a_calibration_is_finite(run_folder, gamma):
     with pytest.raises(CheckpointError, match='no calibration'):
-        convert(run_folder(), gamma=gamma)
+        import_checkpoint(run_folder(), gamma=gamma)
 
 
 @pytest.mark.parametrize('depth', [2, 4, 1000, 1_000_000])
 def test_the_depth_of_the_settings_is_that_of_the_checkpoint(run_folder, depth):
     with pytest.raises(CheckpointError, match='transformer_depth'):
-        convert(run_folder(transformer_depth=depth))
+        import_checkpoint(run_folder(transformer_depth=depth))
 
 
 def test_no_memory_is_spent_on_sizes_that_settings_claim(run_folder):
     with pytest.raises(CheckpointError, match='does not fit the model'):
-        convert(run_folder(transformer_dim=1 << 14, transformer_heads=1 << 14, transformer_dim_head=1 << 14))
+        import_checkpoint(run_folder(transformer_dim=1 << 14, transformer_heads=1 << 14, transformer_dim_head=1 << 14))
 
 
 @pytest.mark.parametrize('numbered, value', [(False, 0.1), (True, 0.0)])
 def test_the_settings_and_the_layers_agree_on_dropout(run_folder, numbered, value):
     content = released_checkpoint(generator_dropout=numbered)
     with pytest.raises(CheckpointError, match='diffusion_dropout_value'):
-        convert(run_folder(content=content, diffusion_dropout_value=value))
+        import_checkpoint(run_folder(content=content, diffusion_dropout_value=value))

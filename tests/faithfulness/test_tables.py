@@ -36,7 +36,7 @@ TESTS = {
     'curriculum.zero_gamma': f'{TRAINING}_quirks.py::test_a_validated_gamma_of_zero_is_searched_on_the_test_set',
     'curriculum.lr_drops': f'{TRAINING}_quirks.py::test_learning_rate_drops_of_stage_two',
     'curriculum.base.monitor': f'{TRAINING}_quirks.py::test_metric_that_chooses_the_base_epoch',
-    'import_official.text_order': 'tests/avdiff_release/test_features.py::'
+    'import_released_features.text_order': 'tests/avdiff_release/test_features.py::'
     'test_word_vectors_by_name_or_by_the_place_of_the_spelled_out_name',
     'curriculum.gamma_epoch': f'{TRAINING}_quirks.py::test_gamma_of_the_last_or_of_the_best_epoch',
     'GFSLMetric.gamma_grid': f'{TRAINING}_by_hand.py::test_gamma_is_searched_in_steps_of_a_tenth_or_on_another_grid',

@@ -31,19 +31,19 @@ def golden(golden_dir):
 @pytest.fixture(scope='session')
 def golden_store(golden_dir, tmp_path_factory):
     """The feature store imported from the golden data set."""
-    from avzoo.avdiff_release.features import import_official
+    from avzoo.avdiff_release.features import import_released_features
 
     root, out = tmp_path_factory.mktemp('released'), tmp_path_factory.mktemp('stores') / 'ucf'
     with zipfile.ZipFile(golden_dir / 'dataset_small_ucf.zip') as archive:
         archive.extractall(root)
-    return import_official(root, out)
+    return import_released_features(root, out)
 
 
 @pytest.fixture(scope='session')
 def conversion(golden_dir, golden_store):
-    from avzoo.avdiff_release import convert
+    from avzoo.avdiff_release.import_checkpoint import import_checkpoint
 
-    return convert(golden_dir / 'AVDiff_score.pt', data_root=golden_store)
+    return import_checkpoint(golden_dir / 'AVDiff_score.pt', data_root=golden_store)
 
 
 @pytest.fixture

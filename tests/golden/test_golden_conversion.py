@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from avzoo.avdiff_release import convert, revert
+from avzoo.avdiff_release.export_checkpoint import export_checkpoint
+from avzoo.avdiff_release.import_checkpoint import import_checkpoint
 from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.errors import CheckpointError
 
@@ -20,7 +21,7 @@ def same(one, other):
 
 def test_all_106_tensors_come_back(conversion, golden_dir, tmp_path):
     save_checkpoint(tmp_path / 'checkpoint.pth', conversion.checkpoint)
-    back = revert(tmp_path / 'checkpoint.pth').checkpoint
+    back = export_checkpoint(tmp_path / 'checkpoint.pth').checkpoint
     released = torch.load(golden_dir / 'AVDiff_score.pt', weights_only=True)
     assert len(released['model']) == 106 and same(back['model'], released['model'])
     assert {k: back[k] for k in ('epoch', 'metric', 'optimizer')} == dict(epoch=3, metric='score', optimizer={})
@@ -28,7 +29,7 @@ def test_all_106_tensors_come_back(conversion, golden_dir, tmp_path):
 
 def test_the_settings_come_back_too(conversion, golden_dir, tmp_path):
     save_checkpoint(tmp_path / 'checkpoint.pth', conversion.checkpoint)
-    settings = revert(tmp_path / 'checkpoint.pth', dataset='ucf').settings
+    settings = export_checkpoint(tmp_path / 'checkpoint.pth', dataset='ucf').settings
     released = yaml.safe_load((golden_dir / 'args.yaml').read_text())
     assert settings.items() <= released.items() and len(settings) > 40
 
@@ -42,7 +43,7 @@ def test_names_and_vectors_come_from_the_store(conversion, golden):
 
 
 def test_without_a_store_the_vectors_are_zeros_and_a_note_says_so(golden_dir):
-    done = convert(golden_dir / 'AVDiff_score.pt', gamma=0.2)
+    done = import_checkpoint(golden_dir / 'AVDiff_score.pt', gamma=0.2)
     assert not done.checkpoint['state_dict']['conditioner.vectors'].any() and len(done.notes) == 1
     assert 'classes' not in done.checkpoint['meta'] and done.checkpoint['meta']['notes'] == done.notes
     assert float(done.checkpoint['state_dict']['gamma']) == 0.2
@@ -65,8 +66,8 @@ def test_the_right_run_of_an_archive(golden_dir, golden, tmp_path):
             )
             archive.writestr(f'{name}/args.pkl', b'never opened')
     for dataset, shots, mark in (('ucf', 5, 6.0), ('ucf', 1, 2.0), ('vgg', 5, 5.0)):
-        done = convert(path, dataset=dataset, shots=shots)
+        done = import_checkpoint(path, dataset=dataset, shots=shots)
         assert float(done.checkpoint['state_dict']['head.fc.bias'][0]) == mark
         assert f'num_shots = {shots}' in done.config
     with pytest.raises(CheckpointError, match='several runs fit'):
-        convert(path, shots=5)
+        import_checkpoint(path, shots=5)

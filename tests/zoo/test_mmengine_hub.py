@@ -1,7 +1,8 @@
-"""What mmengine's hub gets of the zoo: nothing that runs, nothing unasked, weights that fit."""
+"""What mmengine's hub gets from the zoo: no code that runs, no download that was not asked for, weights that fit."""
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.hub import get_model as hub_model
 
@@ -12,6 +13,11 @@ from avzoo.zoo import mmengine_hub
 
 NAME = 'tiny_custom_5shot'
 ADDRESS = f'avzoo::tiny/{NAME}.py'
+
+
+@pytest.fixture(autouse=True)
+def patched_hub():
+    mmengine_hub.patch_hub()
 
 
 @pytest.fixture
@@ -80,3 +86,25 @@ def test_the_config_is_the_one_of_the_index(repo_dir):
     assert cfg.pretty_text.replace('[', '(').replace(']', ')') == load_config(
         repo_dir / 'configs/avdiff/avdiff_synth_5shot.py'
     ).pretty_text.replace('[', '(').replace(']', ')')
+
+
+def test_patching_twice_changes_nothing():
+    from mmengine.hub import hub
+
+    before = hub._get_cfg_metainfo
+    mmengine_hub.patch_hub()
+    assert hub._get_cfg_metainfo is before and not isinstance(before.original, type(before))
+
+
+def test_a_config_may_build_on_one_of_the_zoo(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text("_base_ = 'avzoo::avdiff/avdiff_synth_5shot.py'\nnum_shots = 1\n")
+    cfg = Config.fromfile(path)
+    assert cfg.num_shots == 1 and cfg.model.fusion.depth > 0
+
+
+def test_other_packages_are_left_to_mmengine():
+    from mmengine.config import utils
+
+    with pytest.raises(FileNotFoundError, match='elsewhere'):
+        utils._get_external_cfg_base_path('/elsewhere/other', 'x.py')

@@ -1,4 +1,4 @@
-"""Unpacking zips that mean harm."""
+"""Hostile and damaged zips are refused, and nothing is left of them."""
 
 import stat
 import zipfile
@@ -45,7 +45,7 @@ def test_links_and_devices_are_refused(tmp_path, kind):
 
 def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path):
     path = make_zip(tmp_path / 'a.zip', [(f'zeros{i}', bytes(20 << 20), 0) for i in range(3)])
-    with pytest.raises(DownloadError, match='would unpack to 62,914,560'):
+    with pytest.raises(DownloadError, match=r'would unpack .* 20,971,520 bytes'):
         unpack_zip(path, tmp_path / 'out')
     assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
 
@@ -64,7 +64,7 @@ def test_a_damaged_zip_leaves_nothing(tmp_path, damage):
     path = make_zip(tmp_path / 'a.zip', [('x', bytes(range(256)) * 40, 0)])
     content = bytearray(path.read_bytes())
     path.write_bytes(content[:-30] if damage == 'cut' else content[:60] + b'\xff' + content[61:])
-    with pytest.raises(DownloadError, match='no readable zip'):
+    with pytest.raises(DownloadError, match='not a readable zip'):
         unpack_zip(path, tmp_path / 'out')
     assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
 

@@ -61,7 +61,7 @@ def test_mirrors_are_tried_after_the_first_address(make_zoo, published, server):
     assert resolve_checkpoint(NAME).is_file()
 
 
-def test_weights_that_the_authors_publish_name_the_way_to_them():
+def test_the_error_for_released_weights_names_the_commands_that_import_them():
     with pytest.raises(CheckpointError, match=r'download\.py avdiff_ucf_5shot --data-root STORE.*--dataset ucf makes'):
         resolve_checkpoint('avdiff_ucf_5shot')
     with pytest.raises(CheckpointError, match=r'No weights of .* are published'):

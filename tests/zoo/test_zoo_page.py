@@ -84,7 +84,7 @@ def test_weights_that_others_publish_are_named_with_what_is_not_known_of_them(ma
 
 
 def test_the_released_models_are_entries_of_the_index(repo_dir):
-    found = {name for name, entry in read_index(repo_dir).items() if entry.converted_from == RELEASED_MODELS[0]}
+    found = {name for name, entry in read_index(repo_dir).items() if entry.released_url == RELEASED_MODELS[0]}
     assert found == {f'avdiff_{b.key}_{k}shot' for b in BENCHMARKS.values() if b.urls for k in (1, 5, 10, 20)}
 
 

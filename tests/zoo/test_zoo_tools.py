@@ -140,7 +140,7 @@ def test_the_origin_of_weights_is_written_and_read(repo_dir, make_zoo, monkeypat
     monkeypatch.setattr(tool, 'REPO', root)
     tool.main(['--converted-from', 'https://a.b:7443/models.zip', '--models', 'tiny*'])
     model_index._read_collections.cache_clear()
-    assert model_index.read_index(root)['tiny_custom_5shot'].converted_from == 'https://a.b:7443/models.zip'
+    assert model_index.read_index(root)['tiny_custom_5shot'].released_url == 'https://a.b:7443/models.zip'
 
 
 @pytest.mark.parametrize(

@@ -47,11 +47,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
-    from avzoo.avdiff_release.features import import_official
+    from avzoo.avdiff_release.features import import_released_features
     from avzoo.importers.report import describe_store, progress_of
 
     with progress_of('class files') as on_progress:
-        out = import_official(
+        out = import_released_features(
             args.root,
             args.out,
             shots=args.shots,

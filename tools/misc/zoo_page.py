@@ -156,13 +156,13 @@ def _checkpoint(model: ModelEntry, origin: Path, root: Path) -> str:
     link = place if '://' in place else os.path.relpath(place, origin)
     size = f'{model.size / 1e6:.1f} MB' if model.size else 'file'
     text = f'[{size}]({link})' + (f', `{model.sha256[:12]}`' if model.sha256 else '')
-    return text + (f', converted from {model.converted_from}' if model.converted_from else '')
+    return text + (f', converted from {model.released_url}' if model.released_url else '')
 
 
 def _to_convert(model: ModelEntry) -> str:
-    if model.converted_from is None:
+    if model.released_url is None:
         return ''
     return (
-        f'to convert: [{PurePosixPath(model.converted_from).name}]({model.converted_from}), '
+        f'to convert: [{PurePosixPath(model.released_url).name}]({model.released_url}), '
         f'licence {model.licence or "not stated"}, no checksum published'
     )

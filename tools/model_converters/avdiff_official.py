@@ -65,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     # Imported in the functions, so that --help and a mistyped option answer at once.
-    from avzoo.avdiff_release import convert
-    from avzoo.avdiff_release.import_checkpoint import TITLE
+    from avzoo.avdiff_release.import_checkpoint import TITLE, import_checkpoint
     from avzoo.checkpoints.training import save_checkpoint
 
     if args.dst.exists() and not args.dst.is_dir():
@@ -77,7 +76,7 @@ def _convert(args: argparse.Namespace) -> int:
     config = args.dst / 'config.py'
     if config.exists() and not config.read_bytes().startswith(f'"""{TITLE}'.encode()):
         raise CheckpointError(f'{config} was not written by this tool; write into a folder of its own.')
-    done = convert(
+    done = import_checkpoint(
         args.src,
         dataset=args.dataset,
         shots=args.shots,
@@ -96,7 +95,7 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _reverse(args: argparse.Namespace) -> int:
-    from avzoo.avdiff_release import revert
+    from avzoo.avdiff_release.export_checkpoint import export_checkpoint
     from avzoo.checkpoints.training import save_checkpoint
 
     args.dst = args.dst.resolve()
@@ -110,7 +109,7 @@ def _reverse(args: argparse.Namespace) -> int:
         )
     if args.dst == args.src.resolve():
         raise CheckpointError(f'{args.dst} is what is converted; write to another file.')
-    done = revert(args.src, dataset=args.dataset)
+    done = export_checkpoint(args.src, dataset=args.dataset)
     settings = args.dst.with_name('args.yaml')
     if settings.is_dir():
         raise CheckpointError(f'{settings} is a folder; give another place to write to.')
