@@ -12,16 +12,61 @@ from mmengine.registry import DefaultScope, Registry
 from avzoo.utils import compat
 from avzoo.utils.errors import ConfigError, nearest
 
-compat.apply()  # Every module that builds or defines a part comes by here.
+compat.apply()  # Every module that builds or defines a part imports this one first.
 
 
 class PartRegistry(Registry):
-    """A registry that answers an unknown name with what it has and the nearest match."""
+    """A registry that imports nothing a plain name could spell, and answers an unknown name with the nearest match."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._imported_by_name: dict[str, type] = {}
 
     def names(self) -> list[str]:
-        """Return the sorted names of the parts that avzoo itself has registered here."""
+        """Return the sorted names of the parts that are registered here, without those of mmengine."""
         self.import_from_location()
         return sorted(self._module_dict)
+
+    def find(self, name: str) -> type | None:
+        """Return the part that is registered under ``name`` here or in mmengine, without importing what a name spells.
+
+        Names of mmengine's form ``package.Part`` are found after :meth:`get` was asked for them, as for a config file.
+        """
+        self.import_from_location()
+        registry: Registry | None = self
+        while registry is not None:
+            if name in registry.module_dict:
+                return registry.module_dict[name]
+            registry = registry.parent
+        return self._imported_by_name.get(name)
+
+    def get(self, key: str) -> type | None:
+        """Return the part of a name, or ``None``; of ``package.Part`` the package is imported, as mmengine does.
+
+        mmengine would also import a module of the current folder that has the plain name of a part.
+
+        Raises:
+            ConfigError: If a package is named and its import fails.
+        """
+        found = self.find(key)
+        if found is None and '.' in key:
+            try:
+                found = super().get(key)
+            except Exception as error:
+                raise ConfigError(f"'{key}' cannot be imported: {error.__context__ or error}.") from error
+            if found is not None:
+                self._imported_by_name[key] = found
+        return found
+
+    def unknown(self, name: str, path: str = '') -> ConfigError:
+        """Return the error of a name that is not registered; ``path`` is the section whose ``type`` it is."""
+        names, parent = self.names(), self.parent
+        inherited = sorted(parent.module_dict) if parent is not None else []
+        where = f'{path}.type={name!r}' if path else repr(name)
+        return ConfigError(
+            f'{where} is not a registered {self.name}.{nearest(name, names + inherited)} '
+            f'Registered: {", ".join(names or inherited) or "none"}.'
+        )
 
     def build(self, cfg: dict, *args: Any, **kwargs: Any) -> Any:
         """Build the part that ``cfg['type']`` names.
@@ -29,13 +74,9 @@ class PartRegistry(Registry):
         Raises:
             ConfigError: If no part of that name exists here, in mmengine or in PyTorch.
         """
-        kind = cfg.get('type') if hasattr(cfg, 'get') else None
-        if isinstance(kind, str) and self.get(kind) is None:
-            names = self.names()
-            raise ConfigError(
-                f"There is no {self.name} named '{kind}'.{nearest(kind, names)} "
-                f'Registered: {", ".join(names) or "none"}.'
-            )
+        name = cfg.get('type') if hasattr(cfg, 'get') else None
+        if isinstance(name, str) and self.get(name) is None:
+            raise self.unknown(name)
         return super().build(cfg, *args, **kwargs)
 
 
@@ -65,6 +106,14 @@ OPTIM_WRAPPER_CONSTRUCTORS = _registry(
 )
 OPTIMIZERS = _registry('optimizer', 'avzoo.engine', mmengine_registry.OPTIMIZERS)
 PARAM_SCHEDULERS = _registry('parameter scheduler', 'avzoo.engine', mmengine_registry.PARAM_SCHEDULERS)
+VISUALIZERS = _registry('visualizer', 'avzoo.engine', mmengine_registry.VISUALIZERS)
+VISBACKENDS = _registry('visualization backend', 'avzoo.engine', mmengine_registry.VISBACKENDS)
+WEIGHT_INITIALIZERS = _registry('weight initializer', 'avzoo.models', mmengine_registry.WEIGHT_INITIALIZERS)
+FUNCTIONS = _registry('function', 'avzoo.engine', mmengine_registry.FUNCTIONS)
+
+ALL_REGISTRIES: tuple[PartRegistry, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, PartRegistry)
+)
 
 
 def import_parts(init_default_scope: bool = True) -> None:
@@ -73,7 +122,7 @@ def import_parts(init_default_scope: bool = True) -> None:
     Args:
         init_default_scope: Also make ``avzoo`` the scope in which mmengine looks names up, if it has none yet.
     """
-    for registry in [value for value in globals().values() if isinstance(value, PartRegistry)]:
+    for registry in ALL_REGISTRIES:
         registry.import_from_location()
     if init_default_scope and DefaultScope.get_current_instance() is None:
         DefaultScope.get_instance('avzoo', scope_name='avzoo')

@@ -157,7 +157,7 @@ def tiny_info():
 @pytest.fixture(scope='session')
 def published(tmp_path_factory, tiny_info, repo_dir):
     """Published weights of ``tiny_custom_5shot`` with random values, and what they came from."""
-    from avzoo.checkpoints.zoo_weights import write_published
+    from avzoo.checkpoints.zoo_weights import write_zoo_weights
     from avzoo.config.load import load_config
     from avzoo.zoo.build import build_model
 
@@ -169,7 +169,7 @@ def published(tmp_path_factory, tiny_info, repo_dir):
     model.gamma.fill_(0.25)
     path = tmp_path_factory.mktemp('published') / 'tiny_custom_5shot.safetensors'
     classes = [f'class{i:02}' for i in range(11)]
-    write_published(
+    write_zoo_weights(
         path,
         model.state_dict(),
         dict(

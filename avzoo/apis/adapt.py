@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger
 from avzoo.checkpoints.class_rows import carry_class_rows
 from avzoo.checkpoints.meta import class_columns, require_meta
 from avzoo.checkpoints.trained_config import check_trained_config
-from avzoo.checkpoints.training import FORMAT, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.evaluate import check_splits
@@ -28,7 +28,7 @@ from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import build_model, config_of, model_name
 from avzoo.zoo.publish import stage_one_outcomes
-from avzoo.zoo.weights import load_any_checkpoint, resolve_checkpoint, zoo_weights
+from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
 
 
 def adapt(
@@ -75,8 +75,8 @@ def adapt(
     out = Path(out)
     _check_arguments(out, shots, epochs)
     cfg = copy.deepcopy(config_of(name_or_config))
-    path = zoo_weights(model_name(cfg)) if checkpoint is None else resolve_checkpoint(checkpoint)
-    content = load_any_checkpoint(path)
+    file = find_zoo_weights(model_name(cfg)) if checkpoint is None else find_checkpoint(checkpoint)
+    content, path = file.load(), file.path
     meta = content['meta']
     check_trained_config(cfg, meta, str(path))
     base = [name for name, is_base in zip(*class_columns(meta, path), strict=True) if is_base]
@@ -103,7 +103,7 @@ def adapt(
             check_splits(meta, store, shots_of_base, str(path), only=f'stage{require_meta(meta, "stage", path)}_base')
         columns = _column_order(base, clips, store)
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
-        config = cfg.pretty_text  # Before the paths of this adaptation, which are gone after it.
+        config = cfg.to_dict()  # Before the paths of this adaptation, which are gone after it.
         cfg.train_dataloader.dataset = dict(
             cfg.train_dataloader.dataset,
             type='AdaptationDataset',
@@ -144,7 +144,7 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
     )
     start = Path(run_cfg.load_from)
     start.parent.mkdir(parents=True)
-    save_checkpoint(start, dict(meta=dict(format=FORMAT), state_dict=state))
+    save_checkpoint(start, dict(meta=dict(format=TRAINING_FORMAT), state_dict=state))
     runner = PhaseRunner.from_cfg(run_cfg)
     metainfo = runner.train_dataloader.dataset.metainfo
     facts = dict(
@@ -169,7 +169,7 @@ def _train(cfg: Config, content: dict, path: Path, phase: Phase, outcomes: dict[
         )
     )
     runner.train()
-    return load_any_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
+    return load_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
 
 
 def _kept_rows(meta: dict, base: Sequence[str], now: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ from avzoo.checkpoints.meta import require_meta
 from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.checkpoints.training import load_weights
 from avzoo.zoo.build import build_model, config_of, data_info_of, model_name, move_to
-from avzoo.zoo.weights import load_any_checkpoint, zoo_weights
+from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
 
 NameOrConfig = str | os.PathLike | Config
 
@@ -49,8 +49,8 @@ def get_model(
     if pretrained is None or pretrained is False:
         model = build_model(cfg, data_info or data_info_of(cfg, data_root=data_root))
     else:
-        source = zoo_weights(model_name(cfg)) if pretrained is True else pretrained
-        checkpoint = load_any_checkpoint(source)
+        file = find_zoo_weights(model_name(cfg)) if pretrained is True else find_checkpoint(pretrained)
+        checkpoint, source = file.load(), file.path
         check_trained_config(cfg, checkpoint['meta'], str(source))
         model = build_model(cfg, require_meta(checkpoint['meta'], 'data_info', source))
         load_weights(model, checkpoint['state_dict'], str(source))

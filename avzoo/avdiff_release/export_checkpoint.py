@@ -11,8 +11,8 @@ from avzoo.avdiff_release.config import config_from_args, lookup, window_by_seco
 from avzoo.avdiff_release.keys import UNUSED, to_released
 from avzoo.avdiff_release.settings import CURRICULUM, DATASETS, MODEL, PLAIN, TRAINING, check_settings
 from avzoo.avdiff_release.tensors import check_names, check_tensors
+from avzoo.checkpoints.meta import carried_config
 from avzoo.checkpoints.training import load_checkpoint
-from avzoo.config.as_data import parse_config_text
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError
 
@@ -84,10 +84,8 @@ def _as_found(checkpoint: dict[str, Any], state: dict[str, Tensor], source: str)
 
 
 def _carried_config(meta: dict[str, Any], source: str) -> dict[str, Any]:
-    config = meta.get('config')
-    if isinstance(config, str):
-        config = parse_config_text(config, source)
-    if not isinstance(config, dict) or not isinstance(config.get('model'), dict):
+    config = carried_config(meta, source)
+    if not isinstance(config.get('model'), dict):
         raise CheckpointError(
             f'{source} carries no config, without which the layers of the released model cannot be '
             'named. Take a checkpoint that tools/train.py or the conversion wrote.'

@@ -16,7 +16,7 @@ from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, ReleasedRun, find_runs
 from avzoo.avdiff_release.settings import check_settings
 from avzoo.avdiff_release.tensors import shown
-from avzoo.checkpoints.training import FORMAT, load_weights
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_weights
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.registry import MODELS
@@ -92,7 +92,7 @@ def import_checkpoint(
     _check_layers(released['model'], cfg, str(file), hint)
     info, phase = _data_info(state, str(file)), Phase(stage, 'full', draw)
     meta = dict(
-        format=FORMAT,
+        format=TRAINING_FORMAT,
         avzoo_version=__version__,
         phase=phase.name,
         stage=stage,
@@ -112,7 +112,7 @@ def import_checkpoint(
         notes.append(f'The authors published no settings for {shots} shots: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, info, state, str(file), hint)
-    meta['config'] = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
+    meta['config'] = cfg.to_dict()
     meta['notes'] = notes
     unused = {k: v for k, v in released['model'].items() if k.startswith(UNUSED)}
     kept = dict(
@@ -124,7 +124,7 @@ def import_checkpoint(
     )
     return ImportedCheckpoint(
         dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=kept),
-        meta['config'],
+        config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.'),
         str(file),
         notes,
     )

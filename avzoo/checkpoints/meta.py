@@ -1,12 +1,13 @@
 """What a checkpoint says of itself."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from avzoo.utils.errors import CheckpointError
 
 
-def class_columns(meta: dict[str, Any], source: str | os.PathLike) -> tuple[list[str], list[bool]]:
+def class_columns(meta: dict[str, Any], source: str | os.PathLike[str]) -> tuple[list[str], list[bool]]:
     """Return the class names by column of a checkpoint, and which are base classes.
 
     Args:
@@ -25,11 +26,11 @@ def class_columns(meta: dict[str, Any], source: str | os.PathLike) -> tuple[list
     return classes, base_mask
 
 
-def require_meta(meta: dict[str, Any], key: str, source: str | os.PathLike) -> Any:
-    """Return what a checkpoint says of itself.
+def require_meta(meta: dict[str, Any], key: str, source: str | os.PathLike[str]) -> Any:
+    """Return an entry of a checkpoint's ``meta``.
 
     Raises:
-        CheckpointError: If it does not say.
+        CheckpointError: If there is none.
     """
     if key not in meta:
         raise CheckpointError(
@@ -37,3 +38,18 @@ def require_meta(meta: dict[str, Any], key: str, source: str | os.PathLike) -> A
             'authors must be converted with --data-root STORE to learn it.'
         )
     return meta[key]
+
+
+def carried_config(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the config that a checkpoint carries, which is data and never run; empty if it carries none.
+
+    Raises:
+        CheckpointError: If it is something else, such as the text of a config file.
+    """
+    config = meta.get('config') or {}
+    if not isinstance(config, dict):
+        raise CheckpointError(
+            f'{source}: its config is of type {type(config).__name__}, not a dict; it was not read. '
+            'Use a checkpoint of tools/train.py of this version.'
+        )
+    return config

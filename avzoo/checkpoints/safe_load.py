@@ -12,30 +12,32 @@ import torch
 from avzoo.utils.errors import CheckpointError
 
 
-def load_tensors(file: Path | io.BytesIO, name: str, cure: str) -> Any:
+def load_tensors(file: Path | io.BytesIO, name: str, hint: str) -> Any:
     """Read tensors and plain Python values, onto the CPU.
 
     Args:
         file: What torch.save wrote.
         name: What to call it in an error.
-        cure: Last sentence of the error.
+        hint: Last sentence of the error.
 
     Raises:
         CheckpointError: If the file is damaged, or holds anything else; nothing of it is executed then.
     """
     try:
-        with warnings.catch_warnings():  # Of old pickle protocols, before the error that tells all.
+        with warnings.catch_warnings():  # Of old pickle protocols, which the error below covers.
             warnings.simplefilter('ignore')
             return torch.load(file, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:  # Its text advises to open the file all the same.
+    except pickle.UnpicklingError as error:  # torch's text advises to open the file anyway.
         named = re.search(r'GLOBAL (\S+)', str(error))
         raise CheckpointError(
             f'{name} holds objects other than tensors and plain values'
-            f'{f" ({named[1]})" if named else ""}, or is no checkpoint at all. It was not opened, '
-            f'since that could run code. {cure}'
+            f'{f" ({named[1]})" if named else ""}, or is not a checkpoint at all. It was not opened, '
+            f'since that could run code. {hint}'
         ) from error
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].split('. ')[0]
         reason = f'{type(error).__name__} {reason}' if reason.isdigit() else reason
         reason = reason if reason.endswith('.') else f'{reason}.'
-        raise CheckpointError(f'{name} is no readable checkpoint (damaged or cut short?): {reason} {cure}') from error
+        raise CheckpointError(
+            f'{name} is not a readable checkpoint (damaged or cut short?): {reason} {hint}'
+        ) from error

@@ -5,14 +5,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from avzoo.config.as_data import parse_config_text
-from avzoo.config.keys import find_class
+from avzoo.checkpoints.meta import carried_config
+from avzoo.config.keys import find_registered_class
+from avzoo.config.parts import refuse_unregistered
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError, ConfigError
 
 # What a score goes through. Generator and conditioner serve in training only, and their shapes are compared anyway.
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head')
-# Settings that are of no account once a model is trained, and widths that may be stated or left to the data.
+# Settings that do not affect a trained model's scores, and widths that may be stated or left to the data.
 _FREE = {
     'dropout',
     'last_bn_momentum',
@@ -44,19 +45,17 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
 
     Args:
         cfg: Config of a curriculum, or one that a checkpoint carries.
-        meta: The checkpoint's ``meta``; one without a model's config is let pass.
+        meta: The checkpoint's ``meta``; one without a model's config is accepted.
         source: Where it comes from, for the error.
 
     Raises:
         CheckpointError: Names the first setting that differs.
     """
-    carried = meta.get('config')
-    if not carried:
-        return
-    trained = parse_config_text(carried, source) if isinstance(carried, str) else carried
+    trained = carried_config(meta, source)
     if 'model' not in trained:
         return
     try:
+        refuse_unregistered({key: trained.get(key) for key in ('model', 'data_preprocessor')}, '')
         found = first_difference(_deciding(trained), _deciding(cfg))
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f'{source} carries a config that cannot be compared ({error}).') from error
@@ -75,12 +74,12 @@ def _deciding(cfg: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spelled_out(node: Any, path: str) -> Any:
-    """Return a section with the defaults of its part filled in, and without what is of no account."""
+    """Return a section with the defaults of its part filled in, and without what does not affect scores."""
     if not isinstance(node, Mapping):
         return node
     values = dict(node)
     if isinstance(node.get('type'), str):
-        parameters = inspect.signature(find_class(node['type'], path)).parameters.values()
+        parameters = inspect.signature(find_registered_class(node['type'], path)).parameters.values()
         values = {p.name: p.default for p in parameters if p.default is not p.empty} | values
     return {
         key: _spelled_out(value, f'{path}.{key}')

@@ -1,5 +1,6 @@
 """Training checkpoints: written atomically, read without executing anything, loaded strictly."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -7,20 +8,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from avzoo.checkpoints.checksums import seal_zip, zip_is_intact
 from avzoo.checkpoints.safe_load import load_tensors
-from avzoo.checkpoints.zoo_weights import is_extra_state, read_published
+from avzoo.checkpoints.zoo_weights import is_extra_state, read_zoo_weights
 from avzoo.utils.errors import CheckpointError
 
-FORMAT = 'avzoo-checkpoint'
+TRAINING_FORMAT = 'avzoo-checkpoint'
 
 
-def save_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
-    """Write a checkpoint so that ``path`` is either the old file or the complete new one."""
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint with its checksum, so that ``path`` is either the old file or the complete new one."""
     path = Path(path)
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
     partial = path.with_name(f'.{path.name}.partial')
     try:
         with partial.open('wb') as file:
-            torch.save(checkpoint, file)
+            file.write(seal_zip(buffer.getvalue()))
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -28,31 +32,38 @@ def save_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint that avzoo wrote, of training or published.
+def load_checkpoint(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Any]:
+    """Read a checkpoint that avzoo wrote, of training or of the zoo, and verify the checksum that it carries.
 
     Only tensors and plain Python values are read; a file that would run code is refused.
+
+    Args:
+        path: The file.
+        sha256: SHA-256 of the whole file, where it was computed and compared just now: it is not computed again.
 
     Raises:
         CheckpointError: If the file is missing, damaged, not a checkpoint of avzoo, or holds foreign objects.
     """
     path = Path(path)
     if path.suffix == '.safetensors':
-        return read_published(path)
+        return read_zoo_weights(path, sha256=sha256)
     if not path.is_file():
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
-    checkpoint = load_tensors(path, str(path), 'Use a checkpoint that avzoo wrote: copy it again or train again.')
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    if not isinstance(meta, dict) or meta.get('format') != FORMAT:
+    data = path.read_bytes()
+    intact = True if sha256 else zip_is_intact(data)
+    if intact is False:
         raise CheckpointError(
-            f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
-            'tools/model_converters/avdiff_official.py.'
+            f'{path} is damaged or cut short: its content does not match the checksum in it. '
+            'Copy it again or train again.'
         )
-    state = checkpoint.get('state_dict')
-    if not isinstance(state, dict) or not all(
-        isinstance(v, torch.Tensor) or is_extra_state(k) for k, v in state.items()
-    ):
-        raise CheckpointError(f'{path} holds no state_dict of tensors; it is damaged. Copy it again or train again.')
+    hint = 'Use a checkpoint that avzoo wrote: copy it again or train again.'
+    checkpoint = load_tensors(io.BytesIO(data), str(path), hint)
+    _check_content(checkpoint, path)
+    if intact is None:
+        raise CheckpointError(
+            f'{path} carries no checksum: it is damaged, or was not written by save_checkpoint of this version. '
+            'Copy it again or train again.'
+        )
     return checkpoint
 
 
@@ -80,5 +91,19 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) 
             f'{source} does not fit the model of this config; {"; ".join(problems)}. '
             'Use the config that the checkpoint was trained with.'
         )
-    # Compared above; not strict, since published weights come without the `_extra_state` of a part's own optimizers.
+    # Compared above; not strict, since zoo weights come without the `_extra_state` of a part's optimizers.
     model.load_state_dict(state, strict=False)
+
+
+def _check_content(checkpoint: Any, path: Path) -> None:
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(meta, dict) or meta.get('format') != TRAINING_FORMAT:
+        raise CheckpointError(
+            f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
+            'tools/model_converters/avdiff_official.py.'
+        )
+    state = checkpoint.get('state_dict')
+    if not isinstance(state, dict) or not all(
+        isinstance(v, torch.Tensor) or is_extra_state(k) for k, v in state.items()
+    ):
+        raise CheckpointError(f'{path} holds no state_dict of tensors; it is damaged. Copy it again or train again.')

@@ -1,55 +1,64 @@
-"""Published weights: one safetensors file, which cannot hold code, and the same facts as readable JSON beside it."""
+"""Zoo weights: one safetensors file, which cannot hold code, and the same facts as readable JSON beside it."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 
+from avzoo.checkpoints.checksums import EMPTY_FIELD, safetensors_is_intact, seal_safetensors
 from avzoo.utils.errors import CheckpointError
-from avzoo.utils.files import atomic_write_text, sha256_of
+from avzoo.utils.files import atomic_write_text
 
-FORMAT = 'avzoo-weights'
+WEIGHTS_FORMAT = 'avzoo-weights'
 _HALF_ERROR = 1e-3  # Rounding that is still accepted, about that of values below 4.
 _META = 'avzoo'  # Key of the facts in the header of the safetensors file.
 
 
-def write_published(
-    path: str | Path, state_dict: dict[str, torch.Tensor], meta: dict[str, Any], *, half: bool = False
+def write_zoo_weights(
+    path: str | os.PathLike[str], state_dict: dict[str, Any], meta: dict[str, Any], *, half: bool = False
 ) -> Path:
     """Write ``path`` and, with the suffix ``.json``, its facts with size and SHA-256.
 
     Args:
         path: File ending in ``.safetensors``.
-        state_dict: The weights. What is no tensor (``_extra_state``) is left out.
+        state_dict: The weights. What is not a tensor (``_extra_state``) is left out.
         meta: Plain values: config, classes, base_mask, data_info, gamma, ...
         half: Store matrices in half precision; reading gives single precision again.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    meta = dict(meta, format=FORMAT)
+    meta = dict(meta, format=WEIGHTS_FORMAT)
     tensors = {
         key: _stored(value.detach().cpu(), half)
         for key, value in state_dict.items()
         if isinstance(value, torch.Tensor) and not is_extra_state(key)
     }
+    header = {'format': 'pt', _META: json.dumps(meta, sort_keys=True), **EMPTY_FIELD}
+    data = seal_safetensors(safetensors.torch.save(tensors, metadata=header))
     partial = path.with_name(f'.{path.name}.partial')
     try:
-        save_file(tensors, partial, metadata={'format': 'pt', _META: json.dumps(meta, sort_keys=True)})
-        facts = dict(meta, file=path.name, size=partial.stat().st_size, sha256=sha256_of(partial))
-        partial.chmod(0o666 & ~_umask())  # safetensors makes files that only their owner reads.
+        partial.write_bytes(data)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+    facts = dict(meta, file=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
     atomic_write_text(_json_of(path), json.dumps(facts, indent=2, ensure_ascii=False) + '\n')
     return path
 
 
-def read_published(path: str | Path) -> dict[str, Any]:
-    """Read published weights; returns ``dict(meta=..., state_dict=...)`` like a training checkpoint.
+def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Any]:
+    """Read zoo weights; returns ``dict(meta=..., state_dict=...)`` like a training checkpoint.
+
+    The file must be the one that its JSON describes; without a JSON, the checksum in its header must be right.
+
+    Args:
+        path: The file.
+        sha256: SHA-256 of the whole file, where it was computed and compared just now: it is not computed again.
 
     Raises:
         CheckpointError: If the file is missing, damaged, not one of avzoo, or not the one that its JSON describes.
@@ -57,25 +66,27 @@ def read_published(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f'There are no weights {path}. Check the path.')
-    facts = _facts_beside(path)
-    try:
-        with safe_open(path, 'pt') as file:
-            header = file.metadata() or {}
-            state = {key: _single(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118, it is no dict
-    except (SafetensorError, OSError) as error:
+    data, facts = path.read_bytes(), _facts_beside(path)
+    if facts:
+        _compare_with_facts(sha256 or hashlib.sha256(data).hexdigest(), facts, path)
+    intact = True if sha256 or facts else safetensors_is_intact(data)
+    if intact is False:
         raise CheckpointError(
-            f'{path} is no readable safetensors file (damaged, cut short, or something else under '
+            f'{path} is damaged or cut short: its content does not match the checksum in its header. Fetch it again.'
+        )
+    try:
+        state = {key: _single(value) for key, value in safetensors.torch.load(data).items()}
+    except SafetensorError as error:
+        raise CheckpointError(
+            f'{path} is not a readable safetensors file (damaged, cut short, or something else under '
             f'that name): {error}. Fetch it again.'
         ) from error
-    try:
-        meta = json.loads(header[_META])
-        if meta['format'] != FORMAT:
-            raise ValueError(f'format {meta["format"]!r}')
-    except (KeyError, ValueError, TypeError) as error:
+    meta = _meta(data, path)
+    if intact is None:
         raise CheckpointError(
-            f'{path} holds weights, but not of a model of avzoo ({error}). '
-            'tools/model_converters/ turns checkpoints into published weights.'
-        ) from error
+            f'{path} carries no checksum and {_json_of(path).name} does not lie beside it, so damage would go '
+            'unnoticed. Fetch both again.'
+        )
     if contradicted := [key for key in meta if key in facts and _plain(facts[key]) != _plain(meta[key])]:
         raise CheckpointError(
             f'{_json_of(path)} says another {contradicted[0]} than {path.name} itself: one of them '
@@ -85,7 +96,7 @@ def read_published(path: str | Path) -> dict[str, Any]:
 
 
 def is_extra_state(key: str) -> bool:
-    """Return whether an entry of a state dict is a part's private state, such as its optimizer's, and no weight."""
+    """Return whether an entry of a state dict is not a weight but a part's private state, such as its optimizer's."""
     return key.split('.')[-1] == '_extra_state'
 
 
@@ -102,18 +113,27 @@ def _single(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.dtype == torch.float16 else tensor
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _meta(data: bytes, path: Path) -> dict[str, Any]:
+    """Return the facts in the header of a file that safetensors could read."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], 'little')])
+    try:
+        meta = json.loads(header['__metadata__'][_META])
+        if meta['format'] != WEIGHTS_FORMAT:
+            raise ValueError(f'format {meta["format"]!r}')
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f'{path} holds weights, but not of a model of avzoo ({error}). '
+            'tools/model_converters/ turns checkpoints into zoo weights.'
+        ) from error
+    return meta
 
 
 def _facts_beside(path: Path) -> dict[str, Any]:
-    """Return the JSON that lies beside the file, after holding the file to its SHA-256; empty if there is none."""
+    """Return the JSON that lies beside the file; empty if there is none."""
     json_path = _json_of(path)
     try:
         facts = json.loads(json_path.read_text(encoding='utf-8'))
-        expected = facts['sha256']
+        facts['sha256']
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -121,12 +141,15 @@ def _facts_beside(path: Path) -> dict[str, Any]:
             f'{json_path} does not describe the weights beside it ({type(error).__name__}: {error}): '
             'it is damaged or of another kind. Fetch it again, or delete it.'
         ) from error
-    if sha256_of(path) != expected:
+    return facts
+
+
+def _compare_with_facts(sha256: str, facts: dict[str, Any], path: Path) -> None:
+    if sha256 != facts['sha256']:
         raise CheckpointError(
-            f'{path} is not the file that {json_path.name} beside it describes '
+            f'{path} is not the file that {_json_of(path).name} beside it describes '
             '(another SHA-256): it is damaged or was replaced. Fetch it again.'
         )
-    return facts
 
 
 def _json_of(path: Path) -> Path:

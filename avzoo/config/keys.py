@@ -5,13 +5,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine import registry as mmengine_registry
 from mmengine.config import Config
 
-from avzoo import registry
+from avzoo.config.parts import find_classes, find_registered_class
 from avzoo.config.types import check_types
 from avzoo.datasets.window import Window
 from avzoo.utils.errors import ConfigError, nearest
+
+__all__ = ['check_keys', 'find_registered_class', 'known_keys', 'refuse_moved', 'unknown_key']
 
 _REQUIRED = (
     'method',
@@ -109,7 +110,6 @@ _MOVED = {
 }
 _FREE_FORM = {'log_processor', 'model_wrapper_cfg'}
 _TYPED = ('model', 'data_preprocessor', 'val_evaluator', 'param_scheduler', 'custom_hooks', 'visualizer')
-_FOREIGN = ('VISUALIZERS', 'VISBACKENDS', 'WEIGHT_INITIALIZERS')
 
 
 def check_keys(cfg: Config) -> None:
@@ -198,24 +198,11 @@ def _class_at(node: Mapping, path: str) -> type | None:
     """Return the class that takes the values of a section, if one class does."""
     if path.endswith('.dataset.window'):
         return Window
-    return find_class(node['type'], path) if isinstance(node.get('type'), str) else None
-
-
-def find_class(type_name: str, path: str) -> type:
-    """Return the registered part of a name.
-
-    Raises:
-        ConfigError: If there is none; names the nearest.
-    """
-    registries = [r for r in vars(registry).values() if isinstance(r, registry.PartRegistry)]
-    foreign = [getattr(mmengine_registry, name) for name in _FOREIGN]
-    for one in (*registries, *foreign):
-        cls = one.get(type_name)
-        if cls is not None:
-            return cls
-    names = {name for one in registries for name in one.names()}
-    names |= {name for one in (*foreign, mmengine_registry.HOOKS) for name in one.module_dict}
-    raise ConfigError(f"{path}.type='{type_name}' is not registered anywhere.{nearest(type_name, sorted(names))}")
+    if path in _SECTIONS or not isinstance(node.get('type'), str):
+        return None
+    classes = find_classes(node['type'], path)
+    # Only where a part builds its own parts may a name mean several: the one that takes these keys is meant.
+    return next((cls for cls in classes if set(node) <= (_signature(cls) or set(node))), classes[0])
 
 
 def _signature(cls: type) -> set[str] | None:

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from avzoo.checkpoints.training import FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.registry import RUNNERS
 from avzoo.version import __version__
 
@@ -59,12 +59,12 @@ class PhaseRunner(Runner):
         checkpoint = dict(
             meta=dict(
                 meta,
-                format=FORMAT,
+                format=TRAINING_FORMAT,
                 avzoo_version=__version__,
                 epoch=epoch,
                 iter=self.iter,
                 seed=self.seed,
-                config=self.cfg.pretty_text,
+                config=self.cfg.to_dict(),
             ),
             state_dict={
                 k: v.cpu() if isinstance(v, torch.Tensor) else v for k, v in self.plain_model.state_dict().items()

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from avzoo.config.load import load_config
+from avzoo.config.parts import refuse_unregistered
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
@@ -79,9 +80,14 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
     """Build the model of a curriculum's config, or of the config inside a checkpoint.
 
     Args:
-        cfg: Either of them.
+        cfg: A config, or the plain dict that a checkpoint carries; nothing is imported for the names in such a dict.
         data_info: See :class:`AVClassifier`.
+
+    Raises:
+        ConfigError: If a part is not registered, or refuses its settings.
     """
+    if not isinstance(cfg, Config):
+        refuse_unregistered({key: cfg.get(key) for key in ('model', 'data_preprocessor')}, '')
     model = {key: value for key, value in dict(cfg['model']).items() if key not in _TRAINING_KEYS}
     if cfg.get('data_preprocessor') is not None:
         model['data_preprocessor'] = cfg['data_preprocessor']

@@ -9,11 +9,11 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from avzoo.checkpoints.meta import class_columns
+from avzoo.checkpoints.meta import carried_config, class_columns
 from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.checkpoints.training import load_weights
-from avzoo.checkpoints.zoo_weights import write_published
-from avzoo.config.as_data import parse_config_text, portable_config
+from avzoo.checkpoints.zoo_weights import write_zoo_weights
+from avzoo.config.as_data import portable_config
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__
@@ -77,7 +77,7 @@ def publish_checkpoint(
             f'{checkpoint} holds no calibration (gamma), so it is not all of a model of avzoo. Give '
             'a checkpoint of tools/train.py or tools/adapt.py.'
         )
-    config = _config(meta, str(checkpoint))
+    config = portable_config(carried_config(meta, str(checkpoint)))
     entry = read_index().get(name)
     if entry is not None:
         _check_name(entry, meta, state, str(checkpoint))
@@ -90,7 +90,7 @@ def publish_checkpoint(
         versions=dict(avzoo=meta.get('avzoo_version', __version__), torch=torch.__version__.split('+')[0]),
         outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)),
     )
-    return write_published(out, state, facts, half=half)
+    return write_zoo_weights(out, state, facts, half=half)
 
 
 def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], source: str) -> None:
@@ -112,11 +112,6 @@ def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor
 def _used(value: Any, cfg: Config) -> Any:
     """Return of a fact about each modality those that the model takes."""
     return {m: value.get(m) for m in cfg.model.encoders} if isinstance(value, dict) else value
-
-
-def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
-    config = meta.get('config') or {}
-    return portable_config(parse_config_text(config, source) if isinstance(config, str) else config)
 
 
 def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ the authors' release on this machine (``avzoo.avdiff_release``).
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,27 @@ from avzoo.zoo.index import ModelEntry, read_index
 _SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
-def resolve_checkpoint(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the file of a checkpoint. Weights that are named by their model are downloaded and verified.
+@dataclass(frozen=True)
+class CheckpointFile:
+    """A file that holds a checkpoint.
+
+    Attributes:
+        path: Where it lies.
+        sha256: Its SHA-256, where that was compared with the index's just now. Loading then need not hash it again.
+    """
+
+    path: Path
+    sha256: str | None = None
+
+    def load(self) -> dict[str, Any]:
+        """Read and verify it, see :func:`load_checkpoint`."""
+        from avzoo.checkpoints.training import load_checkpoint  # Imports torch, which resolving a name does not need.
+
+        return load_checkpoint(self.path, sha256=self.sha256)
+
+
+def find_checkpoint(name_or_path: str | os.PathLike[str]) -> CheckpointFile:
+    """Find a checkpoint. Weights that are named by their model are downloaded and verified.
 
     A name of the index means that model, even where the current folder has a file of that name; ``./NAME`` is a path.
 
@@ -34,9 +54,9 @@ def resolve_checkpoint(name_or_path: str | os.PathLike[str]) -> Path:
         raise CheckpointError('The name of the checkpoint is empty: name a file or a model of the zoo.')
     is_path = path.suffix in _SUFFIXES or len(path.parts) > 1
     if not is_path and name in read_index():
-        return zoo_weights(name)
+        return find_zoo_weights(name)
     if path.is_file():
-        return path
+        return CheckpointFile(path)
     if path.is_dir():
         raise CheckpointError(f'{path} is a folder; name a checkpoint in it, e.g. stage2_full_draw0/last.pth.')
     if is_path:
@@ -47,8 +67,8 @@ def resolve_checkpoint(name_or_path: str | os.PathLike[str]) -> Path:
     )
 
 
-def zoo_weights(name: str) -> Path:
-    """Return the file of the weights that go by a model's name: zoo weights, else imported ones.
+def find_zoo_weights(name: str) -> CheckpointFile:
+    """Find the weights that go by a model's name: zoo weights, else imported ones.
 
     The current folder is not searched.
 
@@ -64,9 +84,10 @@ def zoo_weights(name: str) -> Path:
         )
     entry = index[name]
     if entry.weights:
-        return fetch(f'checkpoints/{name}.safetensors', entry.weights, sha256=entry.sha256, size=entry.size)
+        path = fetch(f'checkpoints/{name}.safetensors', entry.weights, sha256=entry.sha256, size=entry.size)
+        return CheckpointFile(path, entry.sha256)
     if (imported := imported_weights_path(name)).is_file():
-        return imported
+        return CheckpointFile(imported)
     benchmark = find_benchmark(entry.dataset)
     if entry.released_url and benchmark:
         raise CheckpointError(
@@ -82,15 +103,18 @@ def zoo_weights(name: str) -> Path:
     )
 
 
+def resolve_checkpoint(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file of a checkpoint, see :func:`find_checkpoint`."""
+    return find_checkpoint(name_or_path).path
+
+
 def load_any_checkpoint(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a training checkpoint or zoo weights, by path or by a model's name.
 
     Returns:
         ``dict(meta=..., state_dict=...)``, and of a training checkpoint also its optimizer. No code in the file is run.
     """
-    from avzoo.checkpoints.training import load_checkpoint  # Imports torch, which resolving a name does not need.
-
-    return load_checkpoint(resolve_checkpoint(name_or_path))
+    return find_checkpoint(name_or_path).load()
 
 
 def imported_weights_path(name: str) -> Path:

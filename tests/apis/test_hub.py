@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 import avzoo
 from avzoo.apis.hub import get_model
-from avzoo.checkpoints.zoo_weights import read_published, write_published
+from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.zoo import mmengine_hub
 from avzoo.zoo.build import config_of
@@ -151,9 +151,9 @@ def test_names_that_are_none_are_explained(pretrained_zoo):
 
 
 def test_a_checkpoint_that_does_not_say_its_data_is_refused(pretrained_zoo, published, tmp_path):
-    content = read_published(published[0])
+    content = read_zoo_weights(published[0])
     meta = {key: value for key, value in content['meta'].items() if key != 'data_info'}
-    path = write_published(tmp_path / 'w.safetensors', content['state_dict'], meta)
+    path = write_zoo_weights(tmp_path / 'w.safetensors', content['state_dict'], meta)
     with pytest.raises(CheckpointError, match='does not say its data_info'):
         get_model(NAME, pretrained=path)
 

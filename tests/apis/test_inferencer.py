@@ -6,7 +6,7 @@ import torch
 
 import avzoo
 from avzoo.apis.inferencer import Inferencer
-from avzoo.checkpoints.zoo_weights import read_published, write_published
+from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.importers import clips as clips_module
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
@@ -129,9 +129,9 @@ def test_counts_below_one_are_refused(classify, argument, value):
 
 
 def test_weights_that_are_no_numbers_give_no_answer(published, pretrained_zoo, tmp_path):
-    content = read_published(published[0])
+    content = read_zoo_weights(published[0])
     content['state_dict']['head.fc.bias'][3] = float('nan')
-    path = write_published(tmp_path / 'nan.safetensors', content['state_dict'], content['meta'])
+    path = write_zoo_weights(tmp_path / 'nan.safetensors', content['state_dict'], content['meta'])
     with pytest.raises(CheckpointError, match=r'nan\.safetensors scores a clip with NaN'):
         Inferencer(NAME, path, device='cpu')(clip(np.random.default_rng(0)))
 

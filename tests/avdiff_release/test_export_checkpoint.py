@@ -8,7 +8,7 @@ import yaml
 
 from avzoo.avdiff_release.export_checkpoint import export_checkpoint
 from avzoo.avdiff_release.import_checkpoint import import_checkpoint
-from avzoo.checkpoints.training import FORMAT, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, save_checkpoint
 from avzoo.config.load import load_config
 from avzoo.registry import MODELS
 from avzoo.utils.errors import CheckpointError
@@ -29,8 +29,8 @@ def trained(name, *options):
     cfg.pop('curriculum')
     cfg.val_dataloader = cfg.test_dataloader = None
     meta = dict(
-        format=FORMAT,
-        config=cfg.pretty_text,
+        format=TRAINING_FORMAT,
+        config=cfg.to_dict(),
         stage=2,
         substage='full',
         draw=0,
@@ -145,7 +145,7 @@ def test_shots_without_published_settings_take_those_of_five(tmp_path, shots, no
 
 def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_path):
     checkpoint = import_checkpoint(run_folder()).checkpoint
-    checkpoint['meta']['config'] = checkpoint['meta']['config'].replace('data/ucf_fsl', 'data/mine')
+    checkpoint['meta']['config']['data_root'] = 'data/mine'
     save_checkpoint(tmp_path / 'converted.pth', checkpoint)
     assert export_checkpoint(tmp_path / 'converted.pth').settings['dataset_name'] == 'UCF'
     with pytest.raises(CheckpointError, match='trained on ucf, as its conversion says, not on vgg'):
@@ -156,8 +156,8 @@ def test_a_conversion_notes_the_data_set_wherever_the_store_lies(run_folder, tmp
     'change, match',
     [
         (dict(config=None), 'carries no config'),
-        (dict(config='model = print(1)'), 'was not run'),
-        (dict(config='model = dict()'), 'args.yaml says'),
+        (dict(config='model = print(1)'), 'its config is of type str'),
+        (dict(config=dict(model={})), 'args.yaml says'),
         (dict(num_shots='../5'), 'how many shots'),
     ],
 )

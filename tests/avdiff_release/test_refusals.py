@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from avzoo.avdiff_release.import_checkpoint import import_checkpoint
+from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import CheckpointError
 from tests.avdiff_release.conftest import archive, released_checkpoint
@@ -35,7 +36,9 @@ def test_broken_files_are_refused(run_folder, tmp_path):
     path = run_folder() / 'AVDiff_score.pt'
     for content in (path.read_bytes()[:3000], b'hello', b''):
         path.write_bytes(content)
-        with pytest.raises(CheckpointError, match=r'AVDiff_score\.pt is no readable checkpoint \(damaged or cut short'):
+        with pytest.raises(
+            CheckpointError, match=r'AVDiff_score\.pt is not a readable checkpoint \(damaged or cut short'
+        ):
             import_checkpoint(path)
     with pytest.raises(CheckpointError, match='There is no'):
         import_checkpoint(tmp_path / 'absent.pt')
@@ -240,8 +243,8 @@ def test_a_data_set_that_is_named_later_completes_the_settings(run_folder, tmp_p
     assert tool(run_folder(), tmp_path / 'out') == (0, [])
     content = torch.load(tmp_path / 'out/checkpoint.pth', weights_only=True)
     del content['meta']['dataset']  # As a checkpoint that avzoo trained on a folder of another name.
-    content['meta']['config'] = content['meta']['config'].replace('data/ucf_fsl', 'data/mine')
-    torch.save(content, tmp_path / 'own.pth')
+    content['meta']['config']['data_root'] = 'data/mine'
+    save_checkpoint(tmp_path / 'own.pth', content)
     assert tool(tmp_path / 'own.pth', tmp_path / 'back/a.pt', '--reverse') == (0, [])
     assert refused(tool(tmp_path / 'back', tmp_path / 'again'), 'does not tell what it was trained on; give --dataset')
     assert tool(tmp_path / 'back/a.pt', tmp_path / 'again', '--dataset', 'UCF') == (0, [])
@@ -254,7 +257,7 @@ def test_what_is_no_checkpoint_is_told_before_what_it_was_trained_on(tmp_path, t
     torch.save({'meta': {}, 'state_dict': {}}, tmp_path / 'own.pth')
     assert refused(tool(tmp_path / 'own.pth', tmp_path / 'out'), 'go back with --reverse')
     (tmp_path / 'text.pt').write_text('hello')
-    assert refused(tool(tmp_path / 'text.pt', tmp_path / 'out'), 'no readable checkpoint')
+    assert refused(tool(tmp_path / 'text.pt', tmp_path / 'out'), 'not a readable checkpoint')
 
 
 def test_published_settings_that_do_not_fit_are_called_so(run_folder, tmp_path, tool):

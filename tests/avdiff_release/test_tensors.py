@@ -78,7 +78,7 @@ def test_only_finite_float32_numbers_are_weights(run_folder, change):
         run_folder,
         'A_enc.fc.0.weight',
         change(weight),
-        'plain dense|was expected|not finite|too few numbers|no readable checkpoint|no checkpoint',
+        'plain dense|was expected|not finite|too few numbers|not a readable checkpoint|no checkpoint',
     )
 
 

@@ -2,13 +2,8 @@
 
 import pytest
 
-from avzoo.config.load import load_config, parse_value
+from avzoo.config.load import parse_value
 from avzoo.utils.errors import ConfigError
-
-
-@pytest.fixture
-def read(repo_dir):
-    return lambda *options: load_config(repo_dir / 'configs' / 'avdiff' / 'avdiff_ucf_5shot.py', options)
 
 
 def test_a_path_leads_into_tuples(read):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from avzoo.checkpoints.training import FORMAT, load_checkpoint, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
@@ -103,7 +103,9 @@ def test_moments_of_another_phase_are_taken_over_but_not_its_learning_rates(tmp_
     before, now = wrapper(0.5, 0.25), wrapper(0.1, 0.01)
     for state in before.optimizer.state.values():
         state['exp_avg'].mul_(10)
-    save_checkpoint(tmp_path / 'last.pth', dict(meta=dict(format=FORMAT), state_dict={}, optimizer=before.state_dict()))
+    save_checkpoint(
+        tmp_path / 'last.pth', dict(meta=dict(format=TRAINING_FORMAT), state_dict={}, optimizer=before.state_dict())
+    )
     PhaseRunner.load_optimizer(SimpleNamespace(optim_wrapper=now), tmp_path / 'last.pth')
     assert [group['lr'] for group in now.optimizer.param_groups] == [0.1, 0.01]
     for one, other in zip(before.optimizer.state.values(), now.optimizer.state.values(), strict=True):

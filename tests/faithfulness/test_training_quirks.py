@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.optim import ReduceOnPlateauLR
 
-from avzoo.checkpoints.training import FORMAT, load_checkpoint, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.config.load import load_config
 from avzoo.engine.curriculum import runner as curriculum_runner
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
@@ -238,7 +238,7 @@ def test_a_validated_gamma_of_zero_is_searched_on_the_test_set(small_avdiff, tmp
     torch.manual_seed(0)
     model = MODELS.build(evaluation_config(cfg, 'test', 0, tmp_path).model)
     model.gamma.fill_(gamma)
-    meta = dict(format=FORMAT, stage=2, substage='full', draw=0, num_shots=2)
+    meta = dict(format=TRAINING_FORMAT, stage=2, substage='full', draw=0, num_shots=2)
     save_checkpoint(tmp_path / 'it.pth', dict(meta=meta, state_dict=model.state_dict()))
     used = evaluate_checkpoint(cfg, tmp_path / 'it.pth', split='test', draw=0, work_dir=tmp_path).metrics['gamma']
     assert used in (0.3, 0.5) if (choice, gamma) == ('search_test', 0.0) else used == gamma

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.hub import get_model as hub_model
 
-from avzoo.checkpoints.zoo_weights import read_published, write_published
+from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import sha256_of
 from avzoo.zoo import mmengine_hub
@@ -26,9 +26,9 @@ def publish(make_zoo, published, monkeypatch):
 
     def make(state=None, meta=None, **entries):
         root = make_zoo(**entries)
-        content = read_published(published[0])
+        content = read_zoo_weights(published[0])
         path = root / 'weights' / 'w.safetensors'
-        write_published(path, state or content['state_dict'], content['meta'] | (meta or {}))
+        write_zoo_weights(path, state or content['state_dict'], content['meta'] | (meta or {}))
         make_zoo(Weights='weights/w.safetensors', SHA256=sha256_of(path), **entries)
         monkeypatch.setattr(mmengine_hub, 'zoo_root', lambda: root)
 

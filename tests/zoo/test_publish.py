@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from avzoo.checkpoints.training import FORMAT, save_checkpoint
-from avzoo.checkpoints.zoo_weights import read_published, write_published
+from avzoo.checkpoints.training import TRAINING_FORMAT, save_checkpoint
+from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.config.as_data import parse_config_text, portable_config
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.publish import publish_checkpoint
@@ -19,17 +19,17 @@ def shipped(repo_dir):
 
 def test_the_right_weights_are_published_under_a_name_of_the_zoo(shipped, tmp_path):
     path = publish_checkpoint(shipped, tmp_path, name='avdiff_synth_5shot')
-    wanted, found = read_published(shipped)['state_dict'], read_published(path)['state_dict']
+    wanted, found = read_zoo_weights(shipped)['state_dict'], read_zoo_weights(path)['state_dict']
     assert all(torch.equal(found[key], value) for key, value in wanted.items())
 
 
 def test_a_model_of_one_modality_is_published_under_its_name(tmp_path, shipped):
     from avzoo.zoo.build import build_model, config_of
 
-    cfg, meta = config_of('avdiff-audio_synth_5shot'), read_published(shipped)['meta']
+    cfg, meta = config_of('avdiff-audio_synth_5shot'), read_zoo_weights(shipped)['meta']
     info = dict(meta['data_info'], feature_dims=dict(audio=64), seconds_per_step=dict(audio=0.96))
     meta = dict(meta, data_info=info, config=cfg.to_dict())
-    path = write_published(tmp_path / 'trained.safetensors', build_model(cfg, info).state_dict(), meta)
+    path = write_zoo_weights(tmp_path / 'trained.safetensors', build_model(cfg, info).state_dict(), meta)
     assert publish_checkpoint(path, tmp_path / 'out', name='avdiff-audio_synth_5shot').is_file()
 
 
@@ -50,9 +50,9 @@ def test_weights_of_another_model_are_not_published_under_its_name(shipped, tmp_
 
 def test_weights_that_do_not_fit_the_named_config_are_refused_where_they_bring_none(make_zoo, published, tmp_path):
     make_zoo()
-    content = read_published(published[0])
+    content = read_zoo_weights(published[0])
     content['state_dict']['alien'] = torch.zeros(1)
-    path = write_published(
+    path = write_zoo_weights(
         tmp_path / 'odd.safetensors', content['state_dict'], content['meta'] | dict(config={}, num_shots=5)
     )
     with pytest.raises(CheckpointError, match='1 not in the model: alien'):
@@ -65,7 +65,7 @@ def test_a_checkpoint_without_calibration_is_refused(published, tmp_path, tiny_i
         tmp_path / 'last.pth',
         dict(
             state_dict=state,
-            meta=dict(format=FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 11, data_info=tiny_info),
+            meta=dict(format=TRAINING_FORMAT, classes=list('abcdefghijk'), base_mask=[True] * 11, data_info=tiny_info),
         ),
     )
     with pytest.raises(CheckpointError, match=r'holds no calibration \(gamma\)'):
@@ -100,15 +100,15 @@ def test_a_config_text_that_is_no_plain_values_is_one_clear_error(text):
 
 @pytest.fixture
 def copy(published, tmp_path):
-    content = read_published(published[0])
-    return write_published(tmp_path / 'w.safetensors', content['state_dict'], content['meta'])
+    content = read_zoo_weights(published[0])
+    return write_zoo_weights(tmp_path / 'w.safetensors', content['state_dict'], content['meta'])
 
 
 @pytest.mark.parametrize('text', ['{"cut', '[]', '{}', '\udcff'])
 def test_a_damaged_json_beside_weights_is_refused(copy, text):
     copy.with_suffix('.json').write_text(text, errors='surrogateescape')
     with pytest.raises(CheckpointError, match=r'w.json does not describe the weights beside it'):
-        read_published(copy)
+        read_zoo_weights(copy)
 
 
 @pytest.mark.parametrize(('key', 'value'), [('classes', ['cat'] * 11), ('gamma', 0.9), ('data_info', {})])
@@ -116,12 +116,12 @@ def test_a_json_that_contradicts_the_weights_is_refused(copy, key, value):
     path = copy.with_suffix('.json')
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
     with pytest.raises(CheckpointError, match=f'w.json says another {key} than w.safetensors itself'):
-        read_published(copy)
+        read_zoo_weights(copy)
 
 
 def test_weights_are_read_without_their_json_or_with_a_longer_one(copy):
     path = copy.with_suffix('.json')
     path.write_text(json.dumps(json.loads(path.read_text()) | dict(comment='mine')))
-    assert read_published(copy)['meta']['gamma'] == 0.25
+    assert read_zoo_weights(copy)['meta']['gamma'] == 0.25
     path.unlink()
-    assert read_published(copy)['meta']['gamma'] == 0.25
+    assert read_zoo_weights(copy)['meta']['gamma'] == 0.25

@@ -1,0 +1,61 @@
+"""The checksum that a file of weights carries: the SHA-256 of all its other bytes.
+
+A file of torch.save is a zip, which may end in a comment: the checksum stands there. A file of safetensors may not be
+longer than its tensors, so its header has a field for the checksum, which counts as zeros.
+"""
+
+import hashlib
+import re
+
+_LABEL = b'avzoo-sha256:'
+_DIGITS = 64
+_BLANK = b'0' * _DIGITS
+_FIELD = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+
+# The entry of a safetensors file's metadata that `seal_safetensors` fills.
+EMPTY_FIELD = {'sha256': _BLANK.decode()}
+
+
+def seal_zip(data: bytes) -> bytes:
+    """Return a file of torch.save with its checksum at the end."""
+    comment_length = (len(_LABEL) + _DIGITS).to_bytes(2, 'little')
+    content = data[:-2] + comment_length + _LABEL  # The length of the comment is the last entry of a zip.
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def zip_is_intact(data: bytes) -> bool | None:
+    """Return whether a file of torch.save has the content that it was sealed with; ``None`` without a checksum."""
+    content = memoryview(data)[:-_DIGITS]
+    if content[-len(_LABEL) :] != _LABEL:
+        return None
+    return hashlib.sha256(content).hexdigest().encode() == data[-_DIGITS:]
+
+
+def seal_safetensors(data: bytes) -> bytes:
+    """Return a safetensors file, written with ``EMPTY_FIELD`` in its metadata, with its checksum in that field."""
+    header, tensors = _split(data)
+    field = _FIELD.search(header)
+    assert field is not None and field[1] == _BLANK
+    return header[: field.start(1)] + _digest(header, tensors).encode() + header[field.end(1) :] + tensors
+
+
+def safetensors_is_intact(data: bytes) -> bool | None:
+    """Return whether a safetensors file has the content that it was sealed with; ``None`` without a checksum."""
+    header, tensors = _split(data)
+    field = _FIELD.search(header)
+    if field is None:
+        return None
+    blank = header[: field.start(1)] + _BLANK + header[field.end(1) :]
+    return _digest(blank, tensors).encode() == field[1]
+
+
+def _split(data: bytes) -> tuple[bytes, memoryview]:
+    """Return the header with the eight bytes of its length, and the rest."""
+    end = 8 + int.from_bytes(data[:8], 'little')
+    return data[:end], memoryview(data)[end:]
+
+
+def _digest(header: bytes, tensors: memoryview) -> str:
+    digest = hashlib.sha256(header)
+    digest.update(tensors)
+    return digest.hexdigest()
