@@ -48,7 +48,7 @@ class FitHook(Hook):
     """Let the model read class vectors or prototypes from the training set before training."""
 
     def before_train(self, runner) -> None:
-        runner.plain_model.fit(runner.train_dataloader.dataset)
+        runner.plain_model.read_constants(runner.train_dataloader.dataset)
 
 
 class CarryOptimizerHook(Hook):

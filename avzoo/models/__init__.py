@@ -1,25 +1,5 @@
-"""Models and their parts."""
+"""Models and their parts, one package for each kind."""
 
-from avzoo.models import (
-    classifiers,
-    conditioners,
-    data_preprocessors,
-    embeddings,
-    encoders,
-    fusions,
-    generators,
-    heads,
-    projectors,
-)
+from avzoo.models import classifiers, data_preprocessors  # What the registry of models asks this package for.
 
-__all__ = [
-    'classifiers',
-    'conditioners',
-    'data_preprocessors',
-    'embeddings',
-    'encoders',
-    'fusions',
-    'generators',
-    'heads',
-    'projectors',
-]
+__all__ = ['classifiers', 'data_preprocessors']

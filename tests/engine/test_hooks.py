@@ -27,7 +27,9 @@ def test_an_epoch_draws_the_same_numbers_whatever_was_drawn_before():
 def test_a_model_reads_its_constants_from_the_training_set():
     read, data = [], object()
     FitHook().before_train(
-        SimpleNamespace(plain_model=SimpleNamespace(fit=read.append), train_dataloader=SimpleNamespace(dataset=data))
+        SimpleNamespace(
+            plain_model=SimpleNamespace(read_constants=read.append), train_dataloader=SimpleNamespace(dataset=data)
+        )
     )
     assert read == [data]
 

@@ -8,11 +8,11 @@ import torch
 
 from avzoo.config.load import load_config
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.released_order import released_rows
 from avzoo.datasets.window import Window
 from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config
 from avzoo.engine.log import log_to
 from avzoo.models.conditioners import ClassEmbedding
-from avzoo.models.conditioners.class_embedding import released_rows
 from avzoo.models.data_preprocessors import AVPreprocessor
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import DataError
@@ -120,7 +120,7 @@ def test_windows_reach_the_batches_of_each_phase(repo_dir, tiny_store, tmp_path,
 def fitted(store, order, **kwargs):
     data = GFSLDataset(store, splits=('stage1_base', 'stage1_novel'), num_shots=5)
     conditioner = ClassEmbedding(32, order=order, **kwargs)
-    conditioner.fit(data)
+    conditioner.read_constants(data)
     return data, conditioner
 
 
@@ -161,9 +161,9 @@ def test_without_a_list_of_all_classes_the_released_order_is_warned_about(tiny_s
     (tmp_path / 'all.txt').write_text('\n'.join(data.store.class_names))
     numbers = dict(num_classes=len(data.class_ids), embedding_dim=data.class_embeddings.shape[1])
     for choice in (dict(order='sorted'), dict(order='released', class_list=tmp_path / 'all.txt')):
-        ClassEmbedding(**numbers, **choice).fit(data)
+        ClassEmbedding(**numbers, **choice).read_constants(data)
     assert (tmp_path / 'curriculum.log').read_text() == ''
-    ClassEmbedding(**numbers, order='released').fit(data)
+    ClassEmbedding(**numbers, order='released').read_constants(data)
     assert 'set model.conditioner.class_list' in (tmp_path / 'curriculum.log').read_text()
 
 

@@ -7,7 +7,7 @@ import torch
 from avzoo.config.load import load_config
 from avzoo.models.fusions import MaskedTransformer
 from avzoo.models.generators import LinearSchedule, MLPNoisePredictor
-from avzoo.models.layers import MLP
+from avzoo.models.layers.mlp import MLP
 from tests.faithfulness.tiny import BETA, LABELS, reverse_chain, tiny_draws, tiny_model
 from tests.models import by_hand
 

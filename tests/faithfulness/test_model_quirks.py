@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from avzoo.models.embeddings import TimeModalityEmbedding
-from avzoo.models.layers import MLP
+from avzoo.models.layers.mlp import MLP
 from tests.golden.conftest import without_dropout
 
 

@@ -30,7 +30,7 @@ class Case:
         self.model.train('train' in name)
         # Training batches carry the vectors that the released code feeds, the validation batch the true ones.
         self.model.conditioner = ClassEmbedding(32, order='sorted' if split == 'val' else 'released')
-        self.model.fit(GFSLDataset(golden_store, splits=('stage1_base', 'stage1_novel'), num_shots=5))
+        self.model.read_constants(GFSLDataset(golden_store, splits=('stage1_base', 'stage1_novel'), num_shots=5))
         step = golden.train_step
         noises = [step['noise'], step['x_T'], *step['chain_noise']]
         self.novel = split in ('novel', 'val')

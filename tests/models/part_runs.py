@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo import registry
-from avzoo.models.build import build_part
+from avzoo.config.build import build_part
 from tests.models.part_cases import BATCH, CASES, CLASSES, FACTS, MODALITIES, SECONDS, WIDTH, WORDS
 
 REGISTRIES = {r.name: r for r in vars(registry).values() if isinstance(r, registry.PartRegistry)}
@@ -24,8 +24,9 @@ def build(kind: str, name: str, seed: int = 0, **changes) -> nn.Module:
     part = build_part(REGISTRIES[kind], dict(type=name, **args), kind, **facts)
     if hasattr(part, 'init_weights'):  # Before a phase trains, the runner calls it.
         part.init_weights()
-    if hasattr(part, 'fit'):
-        part.fit(dataset(facts['num_classes'], facts['embedding_dim']))
+    for module in part.modules():
+        if hasattr(module, 'read_constants'):
+            module.read_constants(dataset(facts['num_classes'], facts['embedding_dim']))
     return part
 
 

@@ -148,7 +148,7 @@ def test_the_models_optimizer_never_sees_the_gan_and_the_gan_never_the_model(tin
     model = MODELS.build(run.model.to_dict())
     assert not any(p.requires_grad for p in model.generator.parameters())
     data = GFSLDataset(**{k: v for k, v in run.train_dataloader.dataset.items() if k != 'type'})
-    model.fit(data)
+    model.read_constants(data)
     batch = model.data_preprocessor(data.__getitems__([0, 7, 14, 21]))
     before = {name: p.clone() for name, p in model.named_parameters()}
     losses = model.loss(batch['inputs'], batch['label'])
@@ -169,7 +169,7 @@ def test_a_frozen_gan_stays_as_it_is(tiny_config, tmp_path, config):
     run.model.frozen = ('generator',)
     model = MODELS.build(run.model)
     data = DATASETS.build(run.train_dataloader.dataset)
-    model.fit(data)
+    model.read_constants(data)
     before = {name: p.clone() for name, p in model.generator.named_parameters()}
     batch = model.data_preprocessor(data.__getitems__([0, 7, 14, 21]))
     assert 'loss_synthetic' in model.loss(batch['inputs'], batch['label'], novel=True)

@@ -24,7 +24,7 @@ def make(dataset, **choices) -> Prototype:
 def test_a_prototype_is_the_mean_of_what_the_model_sees_of_the_class(base_set):
     choices = dict(scale=dict(audio=255.0), norm=dict(visual='l2_time'), gain=dict(visual=3.0))
     part = make(base_set, **choices)
-    part.fit(base_set)
+    part.read_constants(base_set)
     preprocessor = AVPreprocessor(SECONDS, pool_time=True, **choices)
     inputs = preprocessor(base_set.__getitems__(range(len(base_set))))['inputs']
     seen = torch.cat([x.squeeze(1) for x, _, _ in inputs.values()], dim=1)  # (N, 15)
@@ -35,7 +35,7 @@ def test_a_prototype_is_the_mean_of_what_the_model_sees_of_the_class(base_set):
 
 def test_a_prototype_equals_a_hand_computation(base_set):
     part = make(base_set, scale=dict(audio=255.0), norm=dict(visual='l2_feature'))
-    part.fit(base_set)
+    part.read_constants(base_set)
     store, column = base_set.store, int(base_set.labels[0])
     rows = []
     for video in base_set.videos[base_set.labels == column]:
@@ -46,24 +46,24 @@ def test_a_prototype_equals_a_hand_computation(base_set):
 
 def test_classes_without_training_videos_have_zeros_until_they_get_some(tiny_store, base_set):
     part = make(base_set)
-    part.fit(base_set)
+    part.read_constants(base_set)
     novel = torch.as_tensor(np.flatnonzero(~base_set.base_mask))
     assert not part(novel).any() and part(torch.as_tensor(base_set.labels)).any(1).all()
-    part.fit(GFSLDataset(tiny_store, splits=('stage1_base', 'stage1_novel'), num_shots=2))
+    part.read_constants(GFSLDataset(tiny_store, splits=('stage1_base', 'stage1_novel'), num_shots=2))
     assert part(novel).any(1).all()
 
 
 def test_reading_in_parts_changes_nothing(base_set, monkeypatch):
     whole, parts = make(base_set), make(base_set)
-    whole.fit(base_set)
+    whole.read_constants(base_set)
     monkeypatch.setattr(prototype, '_VIDEOS_AT_ONCE', 7)
-    parts.fit(base_set)
+    parts.read_constants(base_set)
     torch.testing.assert_close(whole.prototypes, parts.prototypes)
 
 
 def test_only_the_modalities_of_the_model_count(base_set):
     part = Prototype(len(base_set.class_ids), {'visual': 9}, preprocessor=AVPreprocessor(SECONDS))
-    part.fit(base_set)
+    part.read_constants(base_set)
     assert part.out_dim == 9 and list(part.state_dict()) == ['prototypes']
 
 

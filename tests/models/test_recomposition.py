@@ -45,7 +45,7 @@ def build(fusion, projector='MLP', head='LinearHead', generator='none', conditio
         conditioner=None if conditioner == 'none' else dict(type=conditioner),
     )
     model = MODELS.build(cfg | (changes or {}))
-    model.fit(dataset())
+    model.read_constants(dataset())
     return model
 
 
@@ -96,7 +96,7 @@ def test_two_segments_do_not_pass_for_two_modalities():
 def test_a_generator_learns_the_readout_that_is_classified():
     c_o = torch.randn(BATCH, 2, WIDTH)
     for head in ('TripletAuxHead', 'ProjectedHead of TripletAuxHead'):
-        rows, labels = build('PairAttention', 'none', head).head.classified(c_o, LABELS)
+        rows, labels = build('PairAttention', 'none', head).head.generator_targets(c_o, LABELS)
         assert torch.equal(rows, c_o[:, 1]) and torch.equal(labels, LABELS)
 
 
@@ -104,7 +104,7 @@ def test_a_generator_learns_the_readout_that_is_classified():
 def test_a_generator_learns_every_readout_that_counts(head):
     c_o, mask = torch.randn(BATCH, 2, WIDTH), torch.ones(BATCH, 2, dtype=torch.bool)
     mask[1, 1] = False
-    rows, labels = build('SegmentConcat', 'none', head).head.classified(c_o, LABELS, dict(readout_mask=mask))
+    rows, labels = build('SegmentConcat', 'none', head).head.generator_targets(c_o, LABELS, dict(readout_mask=mask))
     assert torch.equal(rows, torch.cat([c_o[0], c_o[1, :1], *c_o[2:]]))
     assert torch.equal(labels, torch.cat([LABELS[:1].repeat(2), LABELS[1:2], LABELS[2:].repeat_interleave(2)]))
 

@@ -6,7 +6,9 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from avzoo.models.build import Undecided, build_part
+from avzoo.config.build import build_optional, build_part, common_width, modality_facts
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.models import contracts
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
 
@@ -15,8 +17,8 @@ from avzoo.utils.errors import ConfigError, nearest
 class AVClassifier(BaseModel):
     """Classify videos from sequences of audio and visual features (AV-DIFF, Fig. 2).
 
-    The road: data_preprocessor, encoders, embedding, fusion, projector (c_o), head. In training, a generator may
-    learn the features c_o under a condition, and lend synthetic ones for novel classes.
+    Data flow: data_preprocessor, encoders, embedding, fusion, projector (c_o), head. In training, a generator may
+    learn the features c_o under a condition, and give synthetic ones for novel classes.
 
     Args:
         data_info: What the data decides: ``feature_dims`` and ``seconds_per_step`` {modality: value}, ``num_classes``,
@@ -28,13 +30,13 @@ class AVClassifier(BaseModel):
         projector: Config of the projector to c_o, or ``None``.
         head: Config of the head.
         generator: Config of the generator, or ``None``; ``synthetic_weight``, ``synthetic_grad`` and
-            ``detach_features`` then have nothing to act on.
+            ``detach_features`` then have no effect.
         conditioner: Config of the generator's conditioner, or ``None``.
         synthetic_weight: Weight of the classification loss on synthetic features.
         synthetic_grad: Let the loss on synthetic features reach the generator through the whole sampling chain, as the
-            released code does. A generator that trains itself (WGANGP) takes no gradient, whatever is said here.
-        detach_features: Keep the generator's loss from training the parts before it. The released code does not. One
-            that trains itself never does.
+            released code does. A generator that trains itself (WGANGP) takes no gradient in either case.
+        detach_features: Keep the generator's loss from training the parts before it, as it does in the released code.
+            That of a generator that trains itself never does.
         frozen: Names of parts that do not train, e.g. ``('encoders', 'embedding', 'fusion')``.
         frozen_mode: ``train`` leaves dropout and BatchNorm statistics of frozen parts live, as the released code
             does; ``eval`` fixes them.
@@ -63,7 +65,7 @@ class AVClassifier(BaseModel):
         gamma: float = 0.0,
         init_cfg: dict | None = None,
     ) -> None:
-        facts = _modality_facts(data_info, encoders)
+        facts = modality_facts(data_info, encoders)
         super().__init__(build_part(MODELS, data_preprocessor, 'model.data_preprocessor', **facts), init_cfg)
         self.encoders = nn.ModuleDict(
             {
@@ -72,30 +74,29 @@ class AVClassifier(BaseModel):
             }
         )
         facts['dims'] = {m: encoder.out_dim for m, encoder in self.encoders.items()}
-        facts['dim'] = _common_width(facts['dims'])
-        self.embedding = None if embedding is None else build_part(EMBEDDINGS, embedding, 'model.embedding', **facts)
-        self.fusion = build_part(FUSIONS, fusion, 'model.fusion', **facts)
+        facts['dim'] = common_width(facts['dims'])
+        self.embedding: contracts.Embedding | None = build_optional(EMBEDDINGS, embedding, 'model.embedding', **facts)
+        self.fusion: contracts.Fusion = build_part(FUSIONS, fusion, 'model.fusion', **facts)
         facts.update(in_dim=self.fusion.out_dim, num_readouts=self.fusion.num_readouts)
-        self.projector = None if projector is None else build_part(PROJECTORS, projector, 'model.projector', **facts)
+        self.projector: contracts.Projector | None = build_optional(PROJECTORS, projector, 'model.projector', **facts)
         facts['in_dim'] = self.fusion.out_dim if self.projector is None else self.projector.out_dim
-        self.head = build_part(HEADS, head, 'model.head', **facts)
+        self.head: contracts.Head = build_part(HEADS, head, 'model.head', **facts)
         self._build_generator(generator, conditioner, dict(facts, dim=facts['in_dim']))
-        self.synthetic_weight = synthetic_weight
-        self.synthetic_grad = synthetic_grad
+        self.synthetic_weight, self.synthetic_grad = synthetic_weight, synthetic_grad
         self.detach_features = detach_features
         self.register_buffer('gamma', torch.tensor(float(gamma), dtype=torch.float64))
         self._freeze(frozen, frozen_mode)
 
     def _build_generator(self, generator: dict | None, conditioner: dict | None, facts: dict) -> None:
-        self.generator = self.conditioner = None
-        if generator is None:
-            if conditioner is not None:
-                raise ConfigError('model.conditioner has no generator to condition; set model.conditioner=None too.')
+        self.generator: contracts.Generator | contracts.SelfTrainedGenerator | None = None
+        self.conditioner: contracts.Conditioner | None = None
+        if generator is None and conditioner is None:
             return
+        if generator is None:
+            raise ConfigError('model.conditioner has no generator to condition; set model.conditioner=None too.')
         if conditioner is None:
             raise ConfigError(
-                'model.generator needs model.conditioner, which tells it the class; set e.g. '
-                "dict(type='ClassEmbedding')."
+                "model.generator needs model.conditioner, which names the class; set e.g. dict(type='ClassEmbedding')."
             )
         self.conditioner = build_part(
             CONDITIONERS, conditioner, 'model.conditioner', **dict(facts, preprocessor=self.data_preprocessor)
@@ -111,7 +112,7 @@ class AVClassifier(BaseModel):
         for name in frozen:
             if name not in parts and getattr(self, name, False) is not None:
                 raise ConfigError(
-                    f"model.frozen names '{name}', which is no part of the model."
+                    f"model.frozen names '{name}', which is not a part of the model."
                     f'{nearest(name, parts)} Parts: {", ".join(parts)}.'
                 )
         self.frozen = tuple(name for name in frozen if name in parts)
@@ -127,11 +128,11 @@ class AVClassifier(BaseModel):
                 getattr(self, name).eval()
         return self
 
-    def fit(self, dataset: torch.utils.data.Dataset) -> None:
-        """Let the parts that read constants from the training set (class vectors, prototypes) do so."""
-        for part in self.children():
-            if hasattr(part, 'fit'):
-                part.fit(dataset)
+    def read_constants(self, dataset: GFSLDataset) -> None:
+        """Let every part that reads constants (class vectors, prototypes) from the training set do so."""
+        for part in self.modules():
+            if part is not self and hasattr(part, 'read_constants'):
+                part.read_constants(dataset)
 
     def forward(
         self,
@@ -140,7 +141,7 @@ class AVClassifier(BaseModel):
         index: Tensor | None = None,
         novel: bool = False,
         mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
-    ):
+    ) -> Tensor | dict[str, Tensor] | list[dict]:
         """Run the model on preprocessed inputs {modality: (x, mask, seconds)}.
 
         Args:
@@ -153,6 +154,8 @@ class AVClassifier(BaseModel):
         if mode == 'tensor':
             return self.extract_feat(inputs)
         if mode == 'loss':
+            if label is None:
+                raise ValueError("mode='loss' needs labels.")
             return self.loss(inputs, label, novel=novel)
         if mode == 'predict':
             return self.predict(inputs, label, index)
@@ -162,9 +165,11 @@ class AVClassifier(BaseModel):
         """Return c_o: (B, d_out), or (B, R, d_out) where the fusion has R readouts."""
         return self._features(inputs)[0]
 
-    def _features(self, inputs: dict) -> tuple[Tensor, dict]:
-        """Return c_o and what else a head may look at: see the contract of heads in docs/design.md."""
-        encoded, tokens, masks = {}, {}, {}
+    def _features(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
+        """Return c_o and what else a head may look at."""
+        encoded: dict[str, Tensor] = {}
+        tokens: dict[str, Tensor] = {}
+        masks: dict[str, Tensor] = {}
         for modality, encoder in self.encoders.items():
             x, mask, seconds = inputs[modality]
             encoded[modality] = x = encoder(x, mask)
@@ -179,10 +184,10 @@ class AVClassifier(BaseModel):
         """Return the losses of the head, of the generator, and, on a novel batch, ``loss_synthetic`` (sec. 4.3)."""
         c_o, context = self._features(inputs)
         losses = self.head.loss(c_o, label, context)
-        if self.generator is not None:
-            x_0, label = self.head.classified(c_o, label, context)
+        if self.generator is not None and self.conditioner is not None:
+            x_0, label = self.head.generator_targets(c_o, label, context)
             condition = self.conditioner(label)
-            if hasattr(self.generator, 'update'):  # Adversarial: it trains itself, on features that it cannot change.
+            if isinstance(self.generator, contracts.SelfTrainedGenerator):
                 if 'generator' not in self.frozen:
                     losses.update(
                         self.generator.update(x_0.detach(), condition, lambda x: self._classification_loss(x, label))
@@ -190,52 +195,15 @@ class AVClassifier(BaseModel):
             else:
                 losses.update(self.generator.loss(x_0.detach() if self.detach_features else x_0, condition))
             if novel:
-                losses['loss_synthetic'] = self.synthetic_weight * self._synthetic_loss(condition, label)
+                with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
+                    synthetic = self.generator.sample(condition)
+                losses['loss_synthetic'] = self.synthetic_weight * self._classification_loss(synthetic, label)
         return losses
 
     def _classification_loss(self, features: Tensor, label: Tensor) -> Tensor:
         return self.head.loss(features, label)['loss_ce']
 
-    def _synthetic_loss(self, condition: Tensor, label: Tensor) -> Tensor:
-        with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
-            synthetic = self.generator.sample(condition)
-        return self._classification_loss(synthetic, label)
-
     def predict(self, inputs: dict, label: Tensor | None, index: Tensor | None) -> list[dict]:
         """Return one dict for the batch: ``scores`` (B, C), ``label``, ``index`` and the calibration ``gamma``."""
         scores = self.head.scores(*self._features(inputs))
         return [dict(scores=scores, label=label, index=index, gamma=self.gamma)]
-
-
-def _modality_facts(data_info: dict, encoders: dict) -> dict:
-    """Return the facts of ``data_info``, restricted to the modalities that the model uses."""
-    has = list(data_info['feature_dims'])
-    if not encoders:
-        raise ConfigError(f'model.encoders is empty; name one or more of the modalities of the data: {", ".join(has)}.')
-    for m, cfg in encoders.items():
-        if cfg is None:
-            raise ConfigError(
-                f'model.encoders.{m}=None, but every modality named there needs an encoder; to leave it '
-                "out, name the others alone: encoders={'_delete_': True, 'audio': {...}}, as "
-                'configs/avdiff/avdiff-audio_*.py do.'
-            )
-    missing = [m for m in encoders if m not in has]
-    if missing:
-        raise ConfigError(
-            f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
-            f'{nearest(missing[0], has)}'
-        )
-    facts = dict(data_info, modalities=tuple(encoders))
-    for key in ('feature_dims', 'seconds_per_step'):
-        facts[key] = {m: data_info[key][m] for m in encoders}
-    return facts
-
-
-def _common_width(dims: dict[str, int]) -> int | Undecided:
-    widths = set(dims.values())
-    if len(widths) == 1:
-        return widths.pop()
-    return Undecided(
-        why=f'the encoders have the widths {", ".join(f"{m} {width}" for m, width in dims.items())}',
-        cure='set model.encoders.*.out_dim alike',
-    )

@@ -4,15 +4,13 @@ import logging
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from mmengine.logging import MMLogger, print_log
 from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.datasets.store_format import read_lines
+from avzoo.datasets.released_order import released_order
 from avzoo.registry import CONDITIONERS
-from avzoo.utils.errors import DataError, nearest
 
 
 @CONDITIONERS.register_module()
@@ -33,6 +31,8 @@ class ClassEmbedding(nn.Module):
             it where the store holds fewer (UCF-FSL: 48 of 101).
     """
 
+    vectors: Tensor
+
     def __init__(
         self,
         num_classes: int,
@@ -48,7 +48,7 @@ class ClassEmbedding(nn.Module):
         self.order, self.class_list = order, class_list
         self.register_buffer('vectors', torch.zeros(num_classes, embedding_dim))
 
-    def fit(self, dataset: GFSLDataset) -> None:
+    def read_constants(self, dataset: GFSLDataset) -> None:
         """Take the class vectors from the training set's store."""
         vectors = dataset.class_embeddings
         if self.order == 'released':
@@ -61,36 +61,9 @@ class ClassEmbedding(nn.Module):
                     level=logging.WARNING,
                     logger='avzoo' if MMLogger.check_instance_created('avzoo') else 'current',
                 )
-            numbers = self._class_numbers(dataset)
-            # The released code has one such set for the base classes and one for the novel ones.
-            for columns in (np.flatnonzero(dataset.base_mask), np.flatnonzero(~dataset.base_mask)):
-                vectors[columns] = vectors[columns[released_rows(numbers[columns])]]
+            vectors = vectors[released_order(dataset, self.class_list)]
         self.vectors.copy_(torch.as_tensor(vectors))
 
     def forward(self, labels: Tensor) -> Tensor:
         """Return the condition (B, d_c) for labels (B,)."""
         return self.vectors[labels]
-
-    def _class_numbers(self, dataset: GFSLDataset) -> np.ndarray:
-        """Return the class number of each column: its position among the sorted names of all classes."""
-        own = dataset.store.class_names
-        everything = sorted(set(own if self.class_list is None else read_lines(Path(self.class_list))))
-        places = {name: i for i, name in enumerate(everything)}
-        names = [own[c] for c in dataset.class_ids]
-        unknown = [name for name in names if name not in places]
-        if unknown:
-            raise DataError(
-                f"{self.class_list} does not name class '{unknown[0]}' of {dataset.store.root}."
-                f'{nearest(unknown[0], everything)} model.conditioner.class_list must name all classes.'
-            )
-        return np.array([places[name] for name in names])
-
-
-def released_rows(numbers: np.ndarray) -> np.ndarray:
-    """Return, for sorted class numbers (C,), the row of the sorted table that the released code reads for each.
-
-    It is the position of the number in a set of them. CPython walks through a set of small integers in the order of
-    their value modulo the size of its table, so the order is sorted as long as the table is larger than the numbers.
-    """
-    position = {number: place for place, number in enumerate(set(numbers.tolist()))}
-    return np.array([position[number] for number in numbers.tolist()], dtype=np.int64)

@@ -25,6 +25,8 @@ class Prototype(nn.Module):
         preprocessor: The model's data preprocessor.
     """
 
+    prototypes: Tensor
+
     def __init__(self, num_classes: int, feature_dims: dict[str, int], *, preprocessor: AVPreprocessor) -> None:
         super().__init__()
         self.feature_dims = dict(feature_dims)
@@ -32,7 +34,7 @@ class Prototype(nn.Module):
         self._prepare = preprocessor.normalize_means
         self.register_buffer('prototypes', torch.zeros(num_classes, self.out_dim))
 
-    def fit(self, dataset: GFSLDataset) -> None:
+    def read_constants(self, dataset: GFSLDataset) -> None:
         """Average the features of the training videos by class, a part of the videos at a time."""
         labels = torch.as_tensor(dataset.labels)
         sums = torch.zeros(self.prototypes.shape, dtype=torch.float64)

@@ -44,9 +44,7 @@ class AVPreprocessor(BaseDataPreprocessor):
         self.pool_time = pool_time
         for modality, value in self.scale.items():
             if not value > 0:
-                raise ValueError(
-                    f'data_preprocessor.scale.{modality}={value}; values are divided by it, so it must be above 0.'
-                )
+                raise ValueError(f'data_preprocessor.scale.{modality}={value} divides the values; it must be above 0.')
         for modality, choice in self.norm.items():
             if choice not in (None, 'l2_time', 'l2_feature'):
                 raise ValueError(f"data_preprocessor.norm.{modality}='{choice}'; choose l2_time, l2_feature or None.")

@@ -25,6 +25,8 @@ class TimeModalityEmbedding(nn.Module):
         dropout: Dropout probability after the projection.
     """
 
+    frequencies: Tensor
+
     def __init__(
         self,
         dim: int,

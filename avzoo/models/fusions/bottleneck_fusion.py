@@ -1,12 +1,13 @@
 """MBT: one transformer per modality, which meet in a few bottleneck tokens only."""
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from avzoo.models.layers.masking import key_bias, masked_mean
-from avzoo.models.layers.transformer_layer import TransformerLayer
+from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
 
 
@@ -56,68 +57,57 @@ class BottleneckFusion(nn.Module):
             raise ValueError(f'fusion_layer={fusion_layer} must lie in 0..depth={depth}.')
         if num_bottlenecks < 1:
             raise ValueError(
-                f'num_bottlenecks={num_bottlenecks} must be at least 1; fusion_layer={depth}, the depth, '
-                'keeps the modalities apart.'
+                f'num_bottlenecks={num_bottlenecks} must be at least 1; fusion_layer={depth}, the depth, keeps the '
+                'modalities apart.'
             )
         self.out_dim, self.num_readouts = dim, len(modalities)
-        self.depth, self.fusion_layer = depth, fusion_layer
+        self.fusion_layer = fusion_layer
+        sizes: LayerSizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
         self.layers = nn.ModuleDict(
             {
-                m: nn.ModuleList(
-                    TransformerLayer(
-                        dim,
-                        num_heads=num_heads,
-                        head_dim=head_dim,
-                        mlp_dim=mlp_dim,
-                        dropout=dropout,
-                        shared_norm=shared_norm,
-                    )
-                    for _ in range(depth)
-                )
+                m: nn.ModuleList(TransformerLayer(dim, shared_norm=shared_norm, **sizes) for _ in range(depth))
                 for m in modalities
             }
         )
-        self.cls = (
-            None
-            if readout == 'gap'
-            else nn.ParameterDict({m: nn.Parameter(torch.randn(1, 1, dim) * token_std) for m in modalities})
-        )
-        self.bottleneck = (
-            None if fusion_layer == depth else nn.Parameter(torch.randn(1, num_bottlenecks, dim) * token_std)
-        )
+        self.cls: nn.ParameterDict | None = None
+        if readout == 'cls':
+            self.cls = nn.ParameterDict({m: torch.randn(1, 1, dim) * token_std for m in modalities})
+        self.bottleneck: nn.Parameter | None = None
+        if fusion_layer < depth:
+            self.bottleneck = nn.Parameter(torch.randn(1, num_bottlenecks, dim) * token_std)
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into one readout per modality, (B, M, d)."""
         x, valid = dict(tokens), dict(masks)
         if self.cls is not None:
             for m in self.layers:
-                x[m], valid[m] = self._prepend(self.cls[m], x[m], valid[m])
-        for layer in range(self.fusion_layer):
-            for m in self.layers:
-                x[m] = self.layers[m][layer](x[m], key_bias(valid[m], x[m].dtype))
-        x = self._exchange(x, valid)
-        return torch.stack(
-            [x[m][:, 0] if self.cls is not None else masked_mean(x[m], valid[m]) for m in self.layers], dim=1
-        )
+                x[m], valid[m] = _prepend(self.cls[m], x[m], valid[m])
+        levels = list(zip(*(stack.children() for stack in self.layers.values()), strict=True))  # a layer per modality
+        for level in levels[: self.fusion_layer]:
+            for m, layer in zip(self.layers, level, strict=True):
+                x[m] = layer(x[m], key_bias(valid[m], x[m].dtype))
+        if self.bottleneck is not None:
+            self._exchange(levels[self.fusion_layer :], x, valid, self.bottleneck)
+        readouts = [x[m][:, 0] if self.cls is not None else masked_mean(x[m], valid[m]) for m in self.layers]
+        return torch.stack(readouts, dim=1)
 
-    def _exchange(self, x: dict[str, Tensor], valid: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Run the layers with the bottleneck."""
-        if self.bottleneck is None:
-            return x
-        count, bottleneck = self.bottleneck.shape[1], self.bottleneck
-        for layer in range(self.fusion_layer, self.depth):
+    def _exchange(
+        self, levels: Iterable[Sequence[nn.Module]], x: dict[str, Tensor], valid: dict[str, Tensor], bottleneck: Tensor
+    ) -> None:
+        """Run the layers with the bottleneck; updates ``x``."""
+        count = bottleneck.shape[1]
+        for level in levels:
             met = []
-            for m in self.layers:
-                joint, mask = self._prepend(bottleneck, x[m], valid[m])
-                joint = self.layers[m][layer](joint, key_bias(mask, joint.dtype))
+            for m, layer in zip(self.layers, level, strict=True):
+                joint, mask = _prepend(bottleneck, x[m], valid[m])
+                joint = layer(joint, key_bias(mask, joint.dtype))
                 met.append(joint[:, :count])
                 x[m] = joint[:, count:]
             # All modalities read the same old bottleneck; their mean is the new one (Nagrani et al. 2021).
             bottleneck = torch.stack(met).mean(0)
-        return x
 
-    @staticmethod
-    def _prepend(extra: Tensor, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Put always valid tokens (1 or B, n, d) before x (B, T, d) with mask (B, T)."""
-        extra = extra.expand(len(x), -1, -1).to(x.dtype)
-        return torch.cat([extra, x], dim=1), torch.cat([valid.new_ones(extra.shape[:2]), valid], dim=1)
+
+def _prepend(extra: Tensor, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Put always valid tokens (1 or B, n, d) before x (B, T, d) with mask (B, T)."""
+    extra = extra.expand(len(x), -1, -1).to(x.dtype)
+    return torch.cat([extra, x], dim=1), torch.cat([valid.new_ones(extra.shape[:2]), valid], dim=1)

@@ -24,6 +24,9 @@ class GaussianTemporalPool(nn.Module):
             the original do.
     """
 
+    centre: Tensor
+    raw_width: Tensor
+
     def __init__(
         self,
         dim: int,

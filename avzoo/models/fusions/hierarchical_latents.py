@@ -7,11 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avzoo.models.layers.cross_attention_layer import CrossAttentionLayer
-from avzoo.models.layers.squared_relu import SquaredReLU
-from avzoo.models.layers.transformer_layer import TransformerLayer
+from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
 
-_ACTIVATIONS = {'gelu': nn.GELU, 'squared_relu': SquaredReLU}
+
+class _SquaredReLU(nn.Module):
+    """Square what a ReLU leaves (So et al. 2021, Primer)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu().square()
+
+
+_ACTIVATIONS = {'gelu': nn.GELU, 'squared_relu': _SquaredReLU}
 
 
 @FUSIONS.register_module()
@@ -19,7 +26,7 @@ class HierarchicalLatents(nn.Module):
     """Fuse tokens through a hierarchy of latents, whose last mean is read (HiP, Carreira et al. 2022).
 
     The first level cuts each modality in time into equally many chunks of real steps. On each level every group has
-    latents of its own, which read the group by cross-attention and then attend to each other; weights are shared by
+    its own latents, which read the group by cross-attention and then attend to each other; weights are shared by
     the groups of a level. The next level joins neighbouring groups. With groups (4, 2, 1) and two modalities the
     second level has one group per modality and the third has everything. There is no decoder and no reconstruction.
 
@@ -59,9 +66,8 @@ class HierarchicalLatents(nn.Module):
         self.out_dim, self.num_readouts = dim, 1
         self.modalities = tuple(modalities)
         self.chunks = groups[0] // len(self.modalities)
-        sizes = dict(
-            num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout, act_layer=_ACTIVATIONS[activation]
-        )
+        sizes: LayerSizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
+        sizes['act_layer'] = _ACTIVATIONS[activation]
         self.latents = nn.ParameterList(torch.empty(g, n, dim) for g, n in zip(groups, num_latents, strict=True))
         for latents in self.latents:
             nn.init.trunc_normal_(latents, std=latent_std, a=-2 * latent_std, b=2 * latent_std)
@@ -72,12 +78,13 @@ class HierarchicalLatents(nn.Module):
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, d); real steps come first."""
-        x, valid = self._chunk(tokens, masks)  # (B, G, n, d), (B, G, n)
+        x, real = self._chunk(tokens, masks)  # (B, G, n, d), (B, G, n)
+        valid: Tensor | None = real.flatten(0, 1)  # (B*G, n); all latents are valid
         for latents, cross, layers in zip(self.latents, self.cross_layers, self.self_layers, strict=True):
             batch, groups = len(x), len(latents)
             x = x.reshape(batch * groups, -1, x.shape[-1])  # Neighbouring groups join: (B*G', n*G/G', d)
             z = latents.repeat(batch, 1, 1).to(x.dtype)  # (B*G', N, d)
-            z = layers(cross(z, x, None if valid is None else valid.flatten(0, 1)))
+            z = layers(cross(z, x, valid))
             x, valid = z.unflatten(0, (batch, groups)), None
         return x.flatten(1, 2).mean(1)
 
@@ -111,8 +118,8 @@ def _check_levels(
 ) -> None:
     if not len(groups) == len(num_latents) == len(num_layers):
         raise ValueError(
-            f'groups={groups}, num_latents={num_latents} and num_layers={num_layers} must be equally '
-            'long: one number per level.'
+            f'groups={groups}, num_latents={num_latents} and num_layers={num_layers} must be equally long: one number '
+            'per level.'
         )
     if groups[0] % num_modalities or any(a % b for a, b in zip(groups, groups[1:], strict=False)):
         raise ValueError(

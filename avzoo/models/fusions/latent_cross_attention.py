@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.models.layers.cross_attention_layer import CrossAttentionLayer
-from avzoo.models.layers.transformer_layer import TransformerLayer
+from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
 
 
@@ -44,7 +44,7 @@ class LatentCrossAttention(nn.Module):
         self.depth = depth
         self.latents = nn.Parameter(torch.empty(1, num_latents, dim))
         nn.init.trunc_normal_(self.latents, std=latent_std, a=-2 * latent_std, b=2 * latent_std)
-        sizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
+        sizes: LayerSizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
         self.cross_layers = nn.ModuleList(
             CrossAttentionLayer(dim, **sizes) for _ in range(min(depth, 2) if tie else depth)
         )
@@ -58,7 +58,7 @@ class LatentCrossAttention(nn.Module):
         valid = torch.cat([masks[m] for m in tokens], dim=1)  # (B, N)
         latents = self.latents.expand(len(x), -1, -1).to(x.dtype)
         for layer in range(self.depth):
-            # With tied weights the last one of each list serves all layers that have none of their own.
+            # With tied weights the last one of each list serves all later layers.
             latents = self.cross_layers[min(layer, len(self.cross_layers) - 1)](latents, x, valid)
             latents = self.self_layers[min(layer, len(self.self_layers) - 1)](latents)
         return latents.mean(1)

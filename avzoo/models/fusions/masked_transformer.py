@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.models.fusions.attention_patterns import AUDIO, SUMMARY, VISUAL, Pattern, attention_bias, layer_patterns
-from avzoo.models.layers.transformer_layer import TransformerLayer
+from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
 
 _KINDS = {'audio': AUDIO, 'visual': VISUAL}
@@ -50,12 +50,8 @@ class MaskedTransformer(nn.Module):
         self.out_dim, self.num_readouts = dim, 1
         self.patterns = layer_patterns(pattern, depth, switch_after)
         self.summary = nn.Parameter(torch.randn(1, num_summary_tokens, dim) * summary_std)
-        self.layers = nn.ModuleList(
-            TransformerLayer(
-                dim, num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout, shared_norm=shared_norm
-            )
-            for _ in range(depth)
-        )
+        sizes: LayerSizes = dict(num_heads=num_heads, head_dim=head_dim, mlp_dim=mlp_dim, dropout=dropout)
+        self.layers = nn.ModuleList(TransformerLayer(dim, shared_norm=shared_norm, **sizes) for _ in range(depth))
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, d)."""
@@ -69,6 +65,7 @@ class MaskedTransformer(nn.Module):
         x, biases = self.assemble(tokens, masks)
         maps = []
         for layer, pattern in zip(self.layers, self.patterns, strict=True):
+            assert isinstance(layer, TransformerLayer)  # A ModuleList does not say what it holds.
             maps.append(layer.attn.weights(layer.norm(x), biases[pattern]))
             x = layer(x, biases[pattern])
         return maps
@@ -79,11 +76,8 @@ class MaskedTransformer(nn.Module):
         batch, count, device = first.shape[0], self.summary.shape[1], first.device
         summary = self.summary.expand(batch, -1, -1).to(first.dtype)
         x = torch.cat([summary, *tokens.values()], dim=1)
-        kinds = torch.cat(
-            [torch.full((count,), SUMMARY, device=device)]
-            + [torch.full((x_m.shape[1],), _KINDS[m], device=device) for m, x_m in tokens.items()]
-        )
-        valid = torch.cat(
-            [torch.ones(batch, count, dtype=torch.bool, device=device), *(masks[m] for m in tokens)], dim=1
-        )  # (B, N)
+        lengths = [(SUMMARY, count), *((_KINDS[m], x_m.shape[1]) for m, x_m in tokens.items())]
+        kinds = torch.cat([torch.full((length,), kind, device=device) for kind, length in lengths])  # (N,)
+        always = torch.ones(batch, count, dtype=torch.bool, device=device)
+        valid = torch.cat([always, *(masks[m] for m in tokens)], dim=1)  # (B, N)
         return x, {p: attention_bias(p, kinds, valid, x.dtype) for p in dict.fromkeys(self.patterns)}

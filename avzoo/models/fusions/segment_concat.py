@@ -32,7 +32,7 @@ class SegmentConcat(nn.Module):
         super().__init__()
         if leading not in ('audio', 'visual', *dims):
             raise ValueError(
-                f"leading='{leading}' is no modality.{nearest(leading, list(dims))} Choose one of {', '.join(dims)}."
+                f"leading='{leading}' is not a modality.{nearest(leading, list(dims))} Choose one of {', '.join(dims)}."
             )
         self.out_dim = sum(dims.values())
         self.num_readouts = None  # As many as there are segments: their number is not that of the modalities.

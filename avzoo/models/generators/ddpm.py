@@ -37,10 +37,8 @@ class DDPM(nn.Module):
         super().__init__()
         if variance not in ('beta', 'posterior'):
             raise ValueError(f"variance='{variance}'; choose 'beta' or 'posterior'.")
-        self.dim = dim
-        self.noise_at_last_step = noise_at_last_step
-        self.variance = variance
-        self.loss_weight = loss_weight
+        self.dim, self.loss_weight = dim, loss_weight
+        self.noise_at_last_step, self.variance = noise_at_last_step, variance
         self.schedule = NOISE_SCHEDULES.build(schedule)
         self.noise_predictor = NOISE_PREDICTORS.build(dict(noise_predictor, dim=dim, cond_dim=cond_dim))
 

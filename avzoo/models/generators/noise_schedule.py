@@ -1,7 +1,7 @@
 """Variance schedules of the diffusion process."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from avzoo.registry import NOISE_SCHEDULES
 
@@ -21,6 +21,10 @@ class LinearSchedule(nn.Module):
         zero_terminal_snr: Rescale so that alpha_bar of the last step is (nearly) 0. The paper does not.
     """
 
+    beta: Tensor
+    alpha: Tensor
+    alpha_bar: Tensor
+
     def __init__(
         self, *, num_steps: int = 200, beta_start: float = 1e-4, beta_end: float = 0.02, zero_terminal_snr: bool = False
     ) -> None:
@@ -35,7 +39,7 @@ class LinearSchedule(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
 
-def _rescale_to_zero_snr(beta: torch.Tensor) -> torch.Tensor:
+def _rescale_to_zero_snr(beta: Tensor) -> Tensor:
     root = (1 - beta).cumprod(0).sqrt()
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])
     alpha_bar = root.square()

@@ -19,7 +19,7 @@ _OUTPUTS = {'relu': nn.ReLU, 'linear': nn.Identity}
 class WGANGP(nn.Module):
     """Generate features under a condition by a Wasserstein GAN with gradient penalty (Gulrajani et al. 2017).
 
-    It trains itself: ``update`` takes several steps of the critic and one of the generator, with optimizers of its own.
+    It trains itself: ``update`` takes several steps of the critic and one of the generator, with its own optimizers.
     Outside of ``update`` no parameter of it requires a gradient, so the model's optimizer and the wrapper for
     distributed training never see them. The optimizers' moments are part of the state dict.
 
@@ -65,8 +65,8 @@ class WGANGP(nn.Module):
             raise ValueError(f"output='{output}'; choose one of {', '.join(_OUTPUTS)}.")
         if cosine_weight and cond_dim != dim:
             raise ValueError(
-                f'cosine_weight={cosine_weight} compares features with conditions, but their widths are '
-                f'{dim} and {cond_dim}; set it to 0, or condition on prototypes of the features.'
+                f'cosine_weight={cosine_weight} compares features with conditions, but their widths are {dim} and '
+                f'{cond_dim}; set it to 0, or condition on prototypes of the features.'
             )
         self.noise_dim, self.n_critic, self.gp_weight = noise_dim, n_critic, gp_weight
         self.cls_weight, self.cosine_weight = cls_weight, cosine_weight
@@ -82,7 +82,8 @@ class WGANGP(nn.Module):
             'critic': list(self.critic.parameters()),
         }
         self._optimizers = {
-            name: torch.optim.Adam(parameters, lr=lr, betas=tuple(betas)) for name, parameters in self._players.items()
+            name: torch.optim.Adam(parameters, lr=lr, betas=(betas[0], betas[1]))
+            for name, parameters in self._players.items()
         }
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
@@ -203,10 +204,8 @@ def _two_layers(in_dim: int, hidden_dim: int, out_dim: int, *last: nn.Module) ->
 @contextmanager
 def _trainable(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Let parameters require gradients for a while."""
-    for parameter in parameters:
-        parameter.requires_grad_(True)
+    players = nn.ParameterList(parameters).requires_grad_(True)
     try:
         yield
     finally:
-        for parameter in parameters:
-            parameter.requires_grad_(False)
+        players.requires_grad_(False)

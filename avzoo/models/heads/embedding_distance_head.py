@@ -4,10 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
-from avzoo.models.layers import MLP
-from avzoo.models.layers.dense import dense_layers
+from avzoo.models.contracts import Context
+from avzoo.models.layers.mlp import MLP, dense_layers
 from avzoo.models.layers.readouts import each_readout, mean_over_readouts
 from avzoo.registry import HEADS
 
@@ -51,11 +50,9 @@ class EmbeddingDistanceHead(nn.Module):
         self.d_o = MLP(in_dim, hidden_dim=hidden_dim, out_dim=embedding_dim, dropout=dropout)
         self.classes = ClassEmbedding(num_classes, embedding_dim=embedding_dim)
 
-    def fit(self, dataset: GFSLDataset) -> None:
-        """Take the class vectors from the training set's store."""
-        self.classes.fit(dataset)
+    generator_targets = staticmethod(each_readout)
 
-    def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
+    def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
         """Return the losses of features theta_o (B, d_out) or (B, R, d_out) with labels (B,).
 
         ``loss_ce``; ``loss_reg``: MSE(theta_o, theta_w); ``loss_rec``: MSE(w, rho_o) + MSE(w, rho_w).
@@ -71,11 +68,7 @@ class EmbeddingDistanceHead(nn.Module):
             'loss_rec': self.rec_weight * reconstruction,
         }
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
-        """Return what a generator learns, with labels: each readout that counts, (N, d_out) and (N,)."""
-        return each_readout(c_o, labels, context)
-
-    def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
+    def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
         """Return minus the distances (B, C) of features (B, d_out) or (B, R, d_out) to the projected class vectors."""
         return -torch.cdist(mean_over_readouts(c_o, context).float(), self.w_proj(self.classes.vectors).float())
 

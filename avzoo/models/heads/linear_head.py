@@ -5,6 +5,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avzoo.models.contracts import Context
 from avzoo.models.layers.readouts import each_readout, mean_over_readouts
 from avzoo.registry import HEADS
 
@@ -40,7 +41,9 @@ class LinearHead(nn.Module):
         self.loss_weight = loss_weight
         self.fc = nn.Linear(in_dim, num_classes)
 
-    def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
+    generator_targets = staticmethod(each_readout)
+
+    def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
         """Return ``loss_ce`` for features (B, d_out) or (B, R, d_out) and labels (B,)."""
         logits = self.fc(c_o)
         if self.readout == 'mean_logits' or logits.dim() == 2:
@@ -51,11 +54,7 @@ class LinearHead(nn.Module):
             loss = mean_over_readouts(each.unsqueeze(-1), context).mean()
         return {'loss_ce': self.loss_weight * loss}
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
-        """Return what a generator learns, with labels: each readout that counts, (N, d_out) and (N,)."""
-        return each_readout(c_o, labels, context)
-
-    def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
+    def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
         """Return class probabilities (B, C) of features (B, d_out) or (B, R, d_out)."""
         logits = self.fc(c_o).float()
         if self.readout == 'mean_logits':

@@ -1,21 +1,21 @@
-"""A head behind a network of its own."""
+"""A head with its own projector before it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from torch import Tensor, nn
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.models.build import build_part
+from avzoo.config.build import build_part
+from avzoo.models.contracts import Context, Head, Projector
 from avzoo.registry import HEADS, PROJECTORS
 
 
 @HEADS.register_module()
 class ProjectedHead(nn.Module):
-    """Project c_o before another head looks at it, so that a generator can work on c_o as it was before (ProtoGAN).
+    """Project c_o before another head looks at it, so that a generator learns c_o itself (ProtoGAN).
 
-    Synthetic features, which come without context, are normalised by the BatchNorm statistics of real ones and leave
-    these alone: scores are computed on real features only.
+    Synthetic features, which come without context, are normalised by the running BatchNorm statistics and do not change
+    them: scores are computed on real features only.
 
     Args:
         facts: What the data and the parts before decide, for projector and head: ``in_dim``, ``num_classes``, ...
@@ -26,28 +26,22 @@ class ProjectedHead(nn.Module):
     def __init__(self, facts: dict, *, projector: dict, head: dict) -> None:
         super().__init__()
         # Synthetic features come one by one, so the projector must not need all readouts of a video.
-        self.projector = build_part(PROJECTORS, projector, 'model.head.projector', **dict(facts, num_readouts=1))
-        self.head = build_part(HEADS, head, 'model.head.head', **dict(facts, in_dim=self.projector.out_dim))
+        self.projector: Projector = build_part(
+            PROJECTORS, projector, 'model.head.projector', **dict(facts, num_readouts=1)
+        )
+        self.head: Head = build_part(HEADS, head, 'model.head.head', **dict(facts, in_dim=self.projector.out_dim))
 
-    def fit(self, dataset: GFSLDataset) -> None:
-        """Let the head behind take what it needs from the training set."""
-        if hasattr(self.head, 'fit'):
-            self.head.fit(dataset)
-
-    def loss(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> dict[str, Tensor]:
+    def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
         """Return the losses of the head behind for features (B, d_out) or (B, R, d_out) and labels (B,)."""
-        if context is None:
-            with _fixed_statistics(self.projector):
-                projected = self.projector(c_o)
-        else:
+        with _fixed_statistics(self) if context is None else nullcontext():
             projected = self.projector(c_o)
         return self.head.loss(projected, labels, context)
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+    def generator_targets(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """Return what a generator learns, with labels: what the head behind classifies, but before the projector."""
-        return self.head.classified(c_o, labels, context)
+        return self.head.generator_targets(c_o, labels, context)
 
-    def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
+    def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
         """Return the scores (B, C) of the head behind."""
         return self.head.scores(self.projector(c_o), context)
 
@@ -59,11 +53,9 @@ class ProjectedHead(nn.Module):
 @contextmanager
 def _fixed_statistics(module: nn.Module) -> Iterator[None]:
     """Let BatchNorm use its running statistics for a while."""
-    changed = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d) and layer.training]
-    for layer in changed:
-        layer.eval()
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d) and layer.training]
+    training = nn.ModuleList(norms).eval()
     try:
         yield
     finally:
-        for layer in changed:
-            layer.train()
+        training.train()

@@ -1,14 +1,16 @@
 """AVCA's head: a linear classifier, and losses that tie both modalities to class vectors."""
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
+from avzoo.models.contracts import Context
 from avzoo.models.heads.linear_head import LinearHead
-from avzoo.models.layers.dense import dense_layers
 from avzoo.models.layers.masking import masked_mean
+from avzoo.models.layers.mlp import dense_layers
 from avzoo.registry import HEADS
 
 
@@ -20,7 +22,7 @@ class TripletAuxHead(nn.Module):
     projections, rho = D(theta) reconstructed class vectors, phi the encoded averages before attention, and t(a, p, n)
     the triplet loss with Euclidean distances. The negative of a sample is another sample of the batch, drawn at random
     among those of other classes; the released code draws one from the whole data set. A sample without such a partner
-    enters no triplet.
+    is not in any triplet.
 
     Args:
         in_dim: Width of c_o.
@@ -55,9 +57,8 @@ class TripletAuxHead(nn.Module):
             )
         if num_readouts != len(dims):
             raise ValueError(
-                f'it needs one readout for each modality, but the fusion gives '
-                f'{num_readouts or "a varying number"}; take a fusion such as PairAttention, or another '
-                'head.'
+                f'it needs one readout for each modality, but the fusion gives {num_readouts or "a varying number"}; '
+                'take a fusion such as PairAttention, or another head.'
             )
         self.margin, self.aux_weight = margin, aux_weight
         self.classifier = LinearHead(in_dim, num_classes, loss_weight=loss_weight)
@@ -68,12 +69,8 @@ class TripletAuxHead(nn.Module):
         )
         self.classes = ClassEmbedding(num_classes, embedding_dim=embedding_dim)
 
-    def fit(self, dataset: GFSLDataset) -> None:
-        """Take the class vectors from the training set's store."""
-        self.classes.fit(dataset)
-
     def loss(
-        self, c_o: Tensor, labels: Tensor, context: dict | None = None, *, generator: torch.Generator | None = None
+        self, c_o: Tensor, labels: Tensor, context: Context | None = None, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         """Return the losses of features (B, 2, d_out), audio before visual, with labels (B,).
 
@@ -93,18 +90,28 @@ class TripletAuxHead(nn.Module):
         theta_w = self.w_proj(w)
         rho, rho_w = {m: self.d(x) for m, x in theta.items()}, self.d(theta_w)
         phi = {m: masked_mean(context['encoded'][m], context['masks'][m]) for m in theta}
-        losses['loss_triplet'] = self._triplets(theta, theta_w, rho, rho_w, labels, generator)
-        losses['loss_rec'] = sum(F.mse_loss(x, w) for x in (rho_w, *rho.values()))
-        losses['loss_reg'] = sum(
-            F.mse_loss(self.rec[m](theta[m]), phi[m]) + F.mse_loss(theta[m], theta_w) for m in theta
+        negative, found = draw_negatives(labels, generator)
+        triplets = [(rho_w, rho[m], rho[m][negative]) for m in theta]
+        for x in theta.values():
+            triplets += [
+                (theta_w, x, x[negative]),
+                (x, theta_w, theta_w[negative]),
+                (x, theta_w, x[negative]),
+                (theta_w, x, theta_w[negative]),
+            ]
+        each = [F.triplet_margin_loss(*triplet, margin=self.margin, reduction='none') for triplet in triplets]
+        losses['loss_triplet'] = (reduce(torch.add, each) * found).sum() / found.sum().clamp(min=1)
+        losses['loss_rec'] = reduce(torch.add, [F.mse_loss(x, w) for x in (rho_w, *rho.values())])
+        losses['loss_reg'] = reduce(
+            torch.add, [F.mse_loss(self.rec[m](theta[m]), phi[m]) + F.mse_loss(theta[m], theta_w) for m in theta]
         )
         return {name: loss if name == 'loss_ce' else self.aux_weight * loss for name, loss in losses.items()}
 
-    def classified(self, c_o: Tensor, labels: Tensor, context: dict | None = None) -> tuple[Tensor, Tensor]:
+    def generator_targets(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
         """Return what a generator learns, with labels: the visual readout, (B, d_out) and (B,)."""
         return self._visual(c_o), labels
 
-    def scores(self, c_o: Tensor, context: dict | None = None) -> Tensor:
+    def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
         """Return class probabilities (B, C) of the visual readout of features (B, 2, d_out)."""
         return self.classifier.scores(self._visual(c_o))
 
@@ -115,27 +122,6 @@ class TripletAuxHead(nn.Module):
     @staticmethod
     def _visual(c_o: Tensor) -> Tensor:
         return c_o if c_o.dim() == 2 else c_o[:, -1]
-
-    def _triplets(
-        self,
-        theta: dict[str, Tensor],
-        theta_w: Tensor,
-        rho: dict[str, Tensor],
-        rho_w: Tensor,
-        labels: Tensor,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        negative, found = draw_negatives(labels, generator)
-        triplets = [(rho_w, rho[m], rho[m][negative]) for m in theta]
-        for x in theta.values():
-            triplets += [
-                (theta_w, x, x[negative]),
-                (x, theta_w, theta_w[negative]),
-                (x, theta_w, x[negative]),
-                (theta_w, x, theta_w[negative]),
-            ]
-        each = sum(F.triplet_margin_loss(*triplet, margin=self.margin, reduction='none') for triplet in triplets)
-        return (each * found).sum() / found.sum().clamp(min=1)
 
 
 def draw_negatives(labels: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:

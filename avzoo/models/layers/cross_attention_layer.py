@@ -14,11 +14,7 @@ class CrossAttentionLayer(nn.Module):
 
     Args:
         dim: Width d of latents and sequence.
-        num_heads: Number of heads H.
-        head_dim: Width of one head.
-        mlp_dim: Hidden width of the feed-forward network.
-        dropout: Dropout probability in both.
-        act_layer: Activation of the feed-forward network.
+        num_heads, head_dim, mlp_dim, dropout, act_layer: As in :class:`TransformerLayer`.
     """
 
     def __init__(

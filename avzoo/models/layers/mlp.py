@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from avzoo.models.layers.dense import dense_layers
 from avzoo.registry import ENCODERS, PROJECTORS
 
 
@@ -50,3 +49,15 @@ class MLP(nn.Module):
         return torch.zeros(*mask.shape, self.out_dim, dtype=real.dtype, device=x.device).masked_scatter(
             mask.unsqueeze(-1), real
         )
+
+
+def dense_layers(in_dim: int, out_dim: int, *, dropout: float, bn_momentum: float = 0.1) -> list[nn.Module]:
+    """Return linear, BatchNorm, ReLU and dropout: the unit of the small networks of AV-DIFF, TCAF and AVCA.
+
+    Args:
+        in_dim: Width of the input.
+        out_dim: Width of the output.
+        dropout: Dropout probability.
+        bn_momentum: Momentum of the running statistics of BatchNorm.
+    """
+    return [nn.Linear(in_dim, out_dim), nn.BatchNorm1d(out_dim, momentum=bn_momentum), nn.ReLU(), nn.Dropout(dropout)]

@@ -1,9 +1,21 @@
 """The pre-norm transformer layer of AV-DIFF."""
 
+from typing import TypedDict
+
 import torch.nn.functional as F
 from einops import rearrange
 from timm.layers import Mlp
 from torch import Tensor, nn
+
+
+class LayerSizes(TypedDict, total=False):
+    """What the layers of a stack have in common: arguments of :class:`TransformerLayer`."""
+
+    num_heads: int
+    head_dim: int
+    mlp_dim: int
+    dropout: float
+    act_layer: type[nn.Module]
 
 
 class Attention(nn.Module):

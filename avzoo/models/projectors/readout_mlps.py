@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from avzoo.models.layers import MLP
+from avzoo.models.layers.mlp import MLP
 from avzoo.registry import PROJECTORS
 
 
 @PROJECTORS.register_module()
 class ReadoutMLPs(nn.Module):
-    """Project each readout by an :class:`MLP` of its own (A_proj and V_proj of AVCA).
+    """Project each readout by its own :class:`MLP` (A_proj and V_proj of AVCA).
 
     Args:
         in_dim: Width of a readout.
@@ -33,9 +33,8 @@ class ReadoutMLPs(nn.Module):
         super().__init__()
         if num_readouts is None or num_readouts < 2:
             raise ValueError(
-                f'it needs a fixed number of readouts, two or more, but here it would get '
-                f"{'a varying number' if num_readouts is None else num_readouts}; take type='MLP', which "
-                'projects any number.'
+                'it needs a fixed number of readouts, two or more, but the fusion gives '
+                f"{num_readouts or 'a varying number'}; take type='MLP', which projects any number."
             )
         self.out_dim = out_dim
         self.mlps = nn.ModuleList(
