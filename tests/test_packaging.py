@@ -42,7 +42,7 @@ def test_version_has_three_numbers_and_heads_the_changelog(repo_dir):
 
 @pytest.fixture(scope='module')
 def wheel(repo_dir, tmp_path_factory) -> Path:
-    """Build the wheel from an sdist in a folder of its own, so that nothing is left in the repository."""
+    """Build the wheel from an sdist in a separate folder, so that nothing is left in the repository."""
     if importlib.util.find_spec('setuptools') is None:
         pytest.skip('setuptools is not installed')
     folder = tmp_path_factory.mktemp('dist')

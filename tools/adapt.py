@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--base-store', metavar='STORE', help="videos of the base classes (default: the config's data_root)")
     add('--classes', nargs='+', metavar='NAME', help='only these classes of the support')
     add('--draw', type=natural_int, default=0, help='which draw of the K clips (default: %(default)s)')
-    add('--epochs', type=positive_int, help='default: what stage 1 of the base model chose, else what the config says')
+    add('--epochs', type=positive_int, help='default: as chosen by stage 1 of the base model, else as in the config')
     add('--seed', type=natural_int, help="default: the config's")
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
     return parser.parse_args(argv)

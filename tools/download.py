@@ -1,8 +1,9 @@
 """Fetch weights by the name of their model, or the features of a data set.
 
 Weights go to the cache (AVZOO_HOME, by default ~/.cache/avzoo), where every tool finds them by name; AVZOO_OFFLINE=1
-forbids the network. What has a published SHA-256 is checked against it before it is used. The authors of AV-DIFF
-publish none: there the first download is recorded, and later ones are held to it. Their files are converted on the fly.
+forbids the network. A file with a published SHA-256 is checked against it before use. The authors of AV-DIFF publish
+none: the SHA-256 of the first download is recorded, and later ones must match it. Their files are converted after the
+download.
 
 examples:
   python tools/download.py --list
@@ -27,11 +28,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('names', metavar='NAME', nargs='*', help='models of the zoo')
     add('--dataset', metavar='NAME', help=f'features of a data set: {", ".join(BENCHMARKS)}')
-    add('--out', metavar='DIR', help='feature store to make of --dataset (default: data/NAME_fsl)')
+    add('--out', metavar='DIR', help='feature store to write for --dataset (default: data/NAME_fsl)')
     add('--dtype', choices=['float32', 'float16'], help="how the authors' features are stored (default: float32)")
-    add('--data-root', metavar='STORE', help="with a NAME whose weights are the authors': the store of its data set")
-    add('--gamma', type=float, help="calibration to store with the authors' weights, which come without one")
-    add('--list', action='store_true', help='show what can be fetched')
+    add('--data-root', metavar='STORE', help='for a NAME with weights of the authors: the store of its data set')
+    add('--gamma', type=float, help="calibration to store with the authors' weights, which have none")
+    add('--list', action='store_true', help='list what can be fetched')
     args = parser.parse_args(argv)
     if not (args.names or args.dataset or args.list):
         parser.error('give a NAME, --dataset or --list')
@@ -70,7 +71,7 @@ def check_use(args: argparse.Namespace, entries: Sequence[ModelEntry], benchmark
     ready = [entry.name for entry in entries if entry.weights]
     if args.data_root and ready:
         raise ConfigError(
-            f'--data-root and --gamma serve to convert; the weights of {ready[0]} are published ready to '
+            f'--data-root and --gamma are for conversion; the weights of {ready[0]} are published ready to '
             'use. Leave them out.'
         )
     if args.dtype and benchmark and not benchmark.urls:

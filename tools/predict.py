@@ -1,8 +1,8 @@
-"""Say which classes the clips show, from their features.
+"""Predict the classes of clips from their features.
 
 FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)) or of many (see
-tools/dataset_converters/features.py), a folder of such files, or a feature store. The values are those that the model
-was trained on, before any scaling.
+tools/dataset_converters/features.py), a folder of such files, or a feature store. Give raw features, as the model was
+trained on: it scales them itself.
 
 examples:
   python tools/predict.py avdiff_synth_5shot --features clip.npz
@@ -27,20 +27,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the published weights of the name)')
     add('--features', required=True, help='clip.npz, a folder, or a feature store')
     add('--video-id', nargs='+', metavar='ID', help='only these clips (default: all)')
-    add('--top', type=positive_int, default=5, metavar='N', help='classes to name (default: %(default)s)')
+    add('--top', type=positive_int, default=5, metavar='N', help='number of classes to print (default: %(default)s)')
     add('--json', action='store_true', help='print JSON instead of a table')
     add(
         '--no-calibration',
         action='store_true',
         help='rank by score alone, without the validated calibration gamma, which lowers the scores of base classes',
     )
-    add('--batch-size', type=positive_int, default=64, help='clips computed at a time (default: %(default)s)')
+    add('--batch-size', type=positive_int, default=64, help='clips in one batch (default: %(default)s)')
     add(
         '--cfg-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='config values that were changed when the checkpoint was trained, e.g. model.fusion.depth=2',
+        help='config values that were changed in training, e.g. model.fusion.depth=2',
     )
     add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
     return parser.parse_args(argv)

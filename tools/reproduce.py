@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from avzoo.reproduction import Run
 
 _EPILOG = """examples:
-  the ablation of the generator on the embedded data set
+  the ablation of the generator on the synthetic data set
     python tools/reproduce.py --table 4 --dataset synth
   all eleven methods, three seeds, 1 and 5 shots: what would be run
     python tools/reproduce.py --table 2 --dataset ucf vgg --shots 1 5 --seeds 0 1 2 --dry-run
@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--work-dir',
         default='work_dirs/reproduce',
-        help='where all runs and the table are written (default: %(default)s)',
+        help='folder of all runs and of the table (default: %(default)s)',
     )
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values of every run'
@@ -89,8 +89,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         key = option.partition('=')[0].strip()
         if key in _OWN_OPTIONS:
             parser.error(
-                f'--cfg-options {key}: the tables name their runs by it; {_OWN_OPTIONS[key]} sets it'
-                f'{", in Table 2 alone" if key == "num_shots" else ""}'
+                f'--cfg-options {key}: it is part of the name of a run; {_OWN_OPTIONS[key]} sets it'
+                f'{", only in Table 2" if key == "num_shots" else ""}'
             )
     return args
 
@@ -124,8 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
         print(
-            f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages stand above; run this again '
-            'to go on with them.',
+            f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages are above; run this again '
+            'to continue them.',
             file=sys.stderr,
         )
     return 1 if failed else 0

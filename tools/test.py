@@ -48,7 +48,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--gamma',
         type=calibration,
         metavar='{search,NUMBER}',
-        help='another calibration than the one in the checkpoint: the best on validation (with '
+        help='calibration to use instead of that in the checkpoint: the best on validation (with '
         '--split val), or a number, usually from 0 to 1',
     )
     parser.add_argument('--out', metavar='FILE.{json,npz}', help='write the result to a file')
@@ -62,7 +62,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def calibration(text: str) -> float | str:
-    """Read a value of --gamma."""
+    """Parse a value of --gamma."""
     if text != 'search' and not math.isfinite(float(text)):
         raise ValueError
     return text if text == 'search' else float(text)
@@ -115,7 +115,7 @@ def show(cfg: Config, args: argparse.Namespace, done: Sequence[Evaluation], aggr
     if args.gamma == 'search':
         origin = 'the best on validation'
     elif args.gamma is None and cfg.curriculum.zero_gamma == 'search_test' and args.split == 'test':
-        origin += '; where that is 0, searched on the test set as curriculum.zero_gamma says'
+        origin += '; if that is 0, searched on the test set, as set by curriculum.zero_gamma'
     print(f'calibration gamma: {", ".join(f"{gamma:g}" for gamma in used)} ({origin})')
 
 

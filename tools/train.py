@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from avzoo.engine import CurriculumRunner
 
 _EPILOG = """examples:
-  the whole curriculum on the embedded data set; the name avdiff_synth_5shot does as well
+  the whole curriculum on the synthetic data set; the name avdiff_synth_5shot means the same file
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py
-  go on after an interruption (finished phases are not run again)
+  continue after an interruption (finished phases are not run again)
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py --resume
   your own features, with fewer epochs
     python tools/train.py configs/avdiff/avdiff_custom_5shot.py --cfg-options data_root=data/mine \\
@@ -47,8 +47,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         const=True,
         default=False,
         metavar='CKPT',
-        help='go on with the run in the work directory; with CKPT, the running phase goes back to that '
-        'checkpoint of its own',
+        help='continue the run in the work directory; with CKPT, the current phase continues from this '
+        'checkpoint of it',
     )
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the number of processes'
@@ -56,7 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--no-validate',
         action='store_true',
-        help='no validation: stage 2 then takes the configured epochs and no calibration',
+        help='no validation: stage 2 then uses the configured epochs and no calibration',
     )
     parser.add_argument('--deterministic', action='store_true', help='only deterministic algorithms (slower on GPUs)')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='run only this stage')
@@ -112,7 +112,7 @@ def train(runner: CurriculumRunner, work_dir: str) -> None:
     except KeyboardInterrupt:
         if is_main_process():
             print(
-                f'{work_dir} keeps what is done. The same command with --resume, without a path, goes on from there.',
+                f'{work_dir} keeps what is done. The same command with --resume, without a path, continues from there.',
                 file=sys.stderr,
             )
         raise
@@ -131,17 +131,20 @@ def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int)
 
 
 def runner_class(cfg: Config) -> type[CurriculumRunner]:
-    """Return the runner that ``runner_type`` names; it is built as ``CurriculumRunner`` is."""
+    """Return the runner that ``runner_type`` names; it is built like ``CurriculumRunner``."""
     from avzoo.registry import RUNNERS
 
     name = cfg.get('runner_type', 'CurriculumRunner')
     cls = RUNNERS.get(name)
     taken = inspect.signature(cls).parameters if cls is not None else {}
     if not {'cfg', 'resume', 'stage', 'draws'} <= set(taken):
-        why = 'is not registered' if cls is None else 'runs no curriculum (it takes no cfg, resume, stage, draws)'
+        why = (
+            'is not registered'
+            if cls is None
+            else 'does not run a curriculum (it does not take cfg, resume, stage, draws)'
+        )
         raise ConfigError(
-            f"runner_type='{name}' {why}.{nearest(name, RUNNERS.names())} The one that is built in is "
-            "'CurriculumRunner'."
+            f"runner_type='{name}' {why}.{nearest(name, RUNNERS.names())} The built-in one is 'CurriculumRunner'."
         )
     return cls
 

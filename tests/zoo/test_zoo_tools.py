@@ -78,7 +78,7 @@ CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
         (
             'misc/update_metafiles',
             ['--results', 'no.json', '--models', 'avdiff_synth_5shot'],
-            'no.json is no results.json',
+            'no.json is not a results.json',
         ),
         ('misc/update_metafiles', ['--results', 'no.json'], 'name it by --models'),
         ('misc/update_metafiles', ['--converted-from', 'http://a.b/c'], '--converted-from needs'),
@@ -150,7 +150,7 @@ def test_the_origin_of_weights_is_written_and_read(repo_dir, make_zoo, monkeypat
         (dict(method='MBT'), 'is a run with method MBT'),
         (dict(num_shots=1), 'a run with num_shots 1'),
         (dict(draws=[{}]), 'is a run with draws 1, but tiny_custom_5shot has 3'),
-        (dict(draws=3), 'draws is no list'),
+        (dict(draws=3), 'draws is not a list'),
         (dict(dataset='synth_fsl'), 'dataset synth_fsl, but tiny_custom_5shot has ucf_fsl'),
     ],
 )

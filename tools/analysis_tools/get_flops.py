@@ -1,7 +1,7 @@
 """Count weights and multiply-adds of models.
 
 Multiply-adds are those of one prediction on one clip, scaled dot-product attention included; each counts once.
-Widths and classes come from the feature store of the config, else from what is known of the benchmark.
+Widths and classes come from the feature store of the config, else from the known facts of the benchmark.
 
 examples:
   python tools/analysis_tools/get_flops.py avdiff_ucf_5shot

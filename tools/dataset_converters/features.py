@@ -4,14 +4,14 @@ Features, one of
   FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step a video, (N, T, D), an object array of N
             sequences (T_i, D), or all steps one after the other with audio_len, visual_len (N,)
   DIR       DIR/audio/VIDEO_ID.npy and DIR/visual/VIDEO_ID.npy, each (T, D); best for large data
-One modality alone will do.
+One modality is enough.
 
 Lists: a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.csv, stage_2_test_seen.csv and
 stage_2_test_unseen.csv with columns filename (the video id) and label. Base classes are those of stage_1_train;
 the two unseen lists hold the novel classes of stage 1 (for validation) and of stage 2 (for the test).
 
-Class embeddings: an (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, if wanted, text),
-or of the sorted class names where there is no such file.
+Class embeddings: a (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, optionally, text), or
+of the sorted class names without such a file.
 
 example:
   python tools/dataset_converters/features.py data/mine --features clips.npz --lists lists \\
@@ -29,7 +29,7 @@ from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add('out', metavar='OUT', help='feature store to make; an older store there is replaced at the end')
+    add('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
     add('--features', required=True, metavar='F.npz|DIR', help='features, see above')
     add('--lists', required=True, metavar='DIR', help='zero-shot style lists, see above')
     add('--class-embeddings', required=True, metavar='E.npy', help='class vectors, see above')
@@ -57,7 +57,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default='float32',
         help='how features are stored; float16 halves the disk space (default: %(default)s)',
     )
-    add('--skip-missing', action='store_true', help='leave listed videos without features out, instead of refusing')
+    add(
+        '--skip-missing', action='store_true', help='leave out listed videos without features, instead of refusing them'
+    )
     return parser.parse_args(argv)
 
 

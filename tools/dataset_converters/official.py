@@ -1,7 +1,7 @@
 """Turn the features released with AV-DIFF into a feature store.
 
 ROOT is the unzipped folder of one data set; it holds `features/K-shot/...` and `class-split/...`.
-The files are pickles: they are read as plain data, and one that asks to run code is refused.
+The files are pickles: they are read as plain data, and a file that would run code is refused.
 
 example:
   python tools/dataset_converters/official.py downloads/UCF data/ucf_fsl
@@ -21,12 +21,12 @@ RELEASED = [key for key, benchmark in BENCHMARKS.items() if benchmark.urls]
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', metavar='ROOT', help='folder of one released data set')
-    parser.add_argument('out', metavar='OUT', help='feature store to make; an older store there is replaced at the end')
+    parser.add_argument('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
     parser.add_argument(
         '--shots', type=positive_int, nargs='+', metavar='K', help='which K to import (default: all in ROOT)'
     )
     parser.add_argument(
-        '--dataset', choices=['auto', *RELEASED], default='auto', help='default: told by the file of word vectors'
+        '--dataset', choices=['auto', *RELEASED], default='auto', help='default: recognised by the file of word vectors'
     )
     parser.add_argument(
         '--dtype',
@@ -39,7 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=['name', 'released'],
         default='name',
         help='how word vectors are matched with classes: by name, or as the released code does, which '
-        'sorts both and mixes up what does not sort alike (default: %(default)s)',
+        'sorts both and mixes up names that sort differently (default: %(default)s)',
     )
     return parser.parse_args(argv)
 

@@ -4,7 +4,7 @@ LISTS is a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen
 stage_2_test_unseen.csv, with columns filename and label at least (or a folder that has them in cls_split/). A .txt of
 the same name restricts a list to the classes that it names.
 
-OUT becomes a folder of {K}shot/{split}.txt; if OUT is a feature store, the splits are added to it.
+OUT becomes a folder of {K}shot/{split}.txt. If OUT is a feature store, the splits are added to it.
 
 Printed per K: videos for training in stage 1 (V_B1 base, V_N1 novel), validation (Val_B, Val_N), training in stage 2
 (V_B2, V_N2), test (Test_B, Test_N), as in Table 1 of AV-DIFF.
@@ -26,14 +26,14 @@ from avzoo.utils.errors import DataError
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('lists', metavar='LISTS', help='folder of zero-shot lists')
-    parser.add_argument('out', metavar='OUT', help='folder to make, or a feature store to add the splits to')
+    parser.add_argument('out', metavar='OUT', help='folder to write, or a feature store to add the splits to')
     parser.add_argument(
         '--shots',
         type=positive_int,
         nargs='+',
         default=[1, 5, 10, 20],
         metavar='K',
-        help='videos a novel class has for training (default: 1 5 10 20)',
+        help='training videos of each novel class (default: 1 5 10 20)',
     )
     parser.add_argument(
         '--draws', type=positive_int, default=3, help='independent draws of the stage-2 shots (default: %(default)s)'

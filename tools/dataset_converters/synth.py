@@ -1,4 +1,4 @@
-"""Make the embedded default data set: the structure of UCF-FSL (30 / 12 / 6 classes) in a few megabytes."""
+"""Generate the synthetic data set: the structure of UCF-FSL (30 / 12 / 6 classes) in a few megabytes."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from avzoo.utils.cli import natural_int, run_tool
 
 _EPILOG = """example:
   python tools/dataset_converters/synth.py data/synth_fsl
-tools/train.py makes data/synth_fsl by itself when it is missing.
+tools/train.py generates data/synth_fsl when it is missing.
 """
 
 
@@ -16,7 +16,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('out', help='folder to make')
+    parser.add_argument('out', help='folder to write')
     parser.add_argument('--seed', type=natural_int, default=0, help='seed of everything (default 0)')
     return parser.parse_args(argv)
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     make_synth(args.out, seed=args.seed)
     print(
-        f'Made {args.out}. Train on it: python tools/train.py configs/avdiff/avdiff_synth_5shot.py '
+        f'Generated {args.out}. Train on it: python tools/train.py configs/avdiff/avdiff_synth_5shot.py '
         f'--cfg-options data_root={args.out}'
     )
     return 0

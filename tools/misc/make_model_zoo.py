@@ -18,7 +18,7 @@ REPO = Path(__file__).resolve().parents[2]
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--check', action='store_true', help='only tell what is stale')
+    parser.add_argument('--check', action='store_true', help='only list what is stale')
     parser.add_argument('--root', type=Path, default=REPO, help='root of the repository (default: this one)')
     return parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""Write into the metafiles what is measured, not typed: sizes, results, checkpoints; and the index of metafiles.
+"""Write measured values into the metafiles (sizes, results, checkpoints), and the index of metafiles.
 
 Without --weights, --results or --converted-from: model-index.yml names every configs/*/metafile.yml, and each model (of
 --models) on a data set of known widths gets its Parameters and FLOPs. Afterwards run tools/misc/make_model_zoo.py.
@@ -35,12 +35,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--models', nargs='+', metavar='PATTERN', help='which models (default: all)')
     parser.add_argument('--weights', type=Path, metavar='FILE', help='published weights, in the repository')
-    parser.add_argument('--url', nargs='+', metavar='URL', help='where else the weights lie; tried in this order')
+    parser.add_argument('--url', nargs='+', metavar='URL', help='other addresses of the weights; tried in this order')
     parser.add_argument('--licence', help=f'of the weights (default: {LICENCE})')
     parser.add_argument(
         '--converted-from',
         metavar='URL',
-        help='what --weights were converted from; or what tools/download.py converts for --models',
+        help='source of converted --weights; or the file that tools/download.py converts for --models',
     )
     parser.add_argument(
         '--results',
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def matching(patterns: Sequence[str]) -> dict[str, ModelEntry]:
-    """Return the models whose names match; a pattern that no name matches is a mistake."""
+    """Return the models whose names match; a pattern without a match is an error."""
     index = read_index(REPO)
     for pattern in patterns:
         if not fnmatch.filter(index, pattern):
@@ -86,7 +86,7 @@ def matching(patterns: Sequence[str]) -> dict[str, ModelEntry]:
 
 
 def write_index() -> None:
-    """Name every metafile in the index; those that it names already keep their order."""
+    """List every metafile in the index; entries that exist keep their order."""
     path = REPO / 'model-index.yml'
     there = [file.relative_to(REPO).as_posix() for file in sorted(REPO.glob('configs/*/metafile.yml'))]
     before = (yaml.safe_load(path.read_text(encoding='utf-8')).get('Import') or []) if path.is_file() else []
@@ -126,7 +126,7 @@ def write_weights(path: Path, urls: Sequence[str], licence: str, converted_from:
     if not path.is_file():
         raise ConfigError(f'There are no weights {path}. Check the path.')
     if not path.is_relative_to(REPO) and not urls:
-        raise ConfigError(f'{path} lies outside of the repository: give its --url.')
+        raise ConfigError(f'{path} is outside of the repository: give its --url.')
     places = [*urls, *([path.relative_to(REPO).as_posix()] if path.is_relative_to(REPO) else [])]
     values: dict[str, Any] = dict(
         Weights=places[0], Mirrors=places[1:] or None, SHA256=sha256_of(path), Size=path.stat().st_size, License=licence
@@ -142,9 +142,11 @@ def read_run(path: Path) -> dict[str, Any]:
         if missing := {'B', 'N', 'HM', 'FSL'} - run['aggregate'].keys() or wanted - run.keys():
             raise ValueError(f'it lacks {sorted(missing)[0]}')
         if not isinstance(run['draws'], list):
-            raise ValueError('draws is no list')
+            raise ValueError('draws is not a list')
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f'{path} is no results.json of tools/train.py: {type(error).__name__}: {error}.') from error
+        raise ConfigError(
+            f'{path} is not a results.json of tools/train.py: {type(error).__name__}: {error}.'
+        ) from error
     return run
 
 
@@ -160,8 +162,8 @@ def check_run(path: Path, run: Mapping[str, Any], name: str) -> None:
     for key, value in wanted.items():
         if found[key] != value:
             raise ConfigError(
-                f'{path} is a run with {key} {found[key]}, but {name} has {value}. Name the results of a '
-                'whole run of that model.'
+                f'{path} is a run with {key} {found[key]}, but {name} has {value}. Give the results of a '
+                'complete run of that model.'
             )
 
 

@@ -26,12 +26,12 @@ _PAGE = """# Model zoo
 
 {begin}
 
-Names, numbers and files of all models, as `model-index.yml` and the metafiles have them. Per cent. *parameters* are
-those of all parts, *multiply-adds* those of one prediction on ten seconds. *paper* is what the AV-DIFF paper reports,
-with the number of its table. *ours* is the mean over the draws, whose HM is that of the mean B and the mean N; with
-several seeds, the mean of each number over them. An interval (95%, over draws or seeds) belongs to HM. An empty cell is
-a number that the paper's tables do not give, or a config that we have not run. A *checkpoint* is of one draw; shipped
-ones state its numbers in their `weights/NAME.results.json`.
+Names, numbers and files of all models, from `model-index.yml` and the metafiles. Results are in per cent. *parameters*
+are those of all parts, *multiply-adds* those of one prediction on ten seconds. *paper* is what the AV-DIFF paper
+reports, with the number of its table. *ours* is the mean over the draws, and HM is computed from the mean B and the
+mean N; with several seeds, each number is the mean over them. An interval (95%, over draws or seeds) belongs to HM. An
+empty cell is a number that the paper's tables do not give, or a config that we have not run. A *checkpoint* is one
+draw; `weights/NAME.results.json` has its numbers, for weights in the repository.
 
 ```python
 import avzoo
@@ -40,16 +40,16 @@ avzoo.list_models('avdiff*', dataset='ucf', shots=5)
 model = avzoo.get_model('avdiff_synth_5shot', pretrained=True)
 ```
 
-`AVZOO_HOME` (default `~/.cache/avzoo`) is where downloads lie; `AVZOO_OFFLINE=1` forbids the network. Weights are
-checked against their published SHA-256 before they are used. *to convert* are weights that somebody else publishes:
-`tools/download.py NAME --data-root STORE` fetches and converts them, if that archive holds the model.
+`AVZOO_HOME` (default `~/.cache/avzoo`) is the folder of downloads; `AVZOO_OFFLINE=1` forbids network access. Weights
+are checked against their published SHA-256 before they are used. *to convert* marks weights that others publish:
+`tools/download.py NAME --data-root STORE` fetches and converts them, if the archive holds the model.
 
 {methods}
 
 ## Published by the authors of AV-DIFF
 
-They publish no checksums, so nothing vouches for a first download; its SHA-256 is recorded in the cache, and later ones
-are held to it. A licence of the models is not stated.
+They publish no checksums, so a first download cannot be verified; its SHA-256 is recorded in the cache, and later
+downloads must match it. A licence of the models is not stated.
 
 {released}
 
@@ -70,7 +70,7 @@ def zoo_files(root: Path) -> dict[Path, str]:
         models = [m for c in collections if c.folder == folder for m in c.models]
         readme = folder / 'README.md'
         page = os.path.relpath(root / 'docs' / 'model_zoo.md', folder)
-        legend = f'Per cent; [the model zoo]({page}) says what the columns are.'
+        legend = f'Per cent; [the model zoo]({page}) explains the columns.'
         files[readme] = _with_block(readme, f'{legend}\n\n{table(models, folder, root)}')
     return files
 

@@ -1,10 +1,10 @@
 """Turn a checkpoint released with AV-DIFF into an avzoo checkpoint and its config, or back.
 
-SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt; draw N of stage 2 lies in checkpoints, checkpoints_1 or
-checkpoints_2, of which the last epoch counts), or a zip or folder of many run folders such as the released models.zip.
-DST receives checkpoint.pth and config.py. Nothing in SRC is run: args.pkl is never opened.
-With --reverse SRC is an avzoo checkpoint, and DST the .pt to write; args.yaml with its settings is put beside it; of
-the options only --dataset goes with it.
+SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt; draw N of stage 2 is the last epoch in checkpoints,
+checkpoints_1 or checkpoints_2), or a zip or folder of many run folders such as the released models.zip.
+checkpoint.pth and config.py are written to DST. Nothing in SRC is run: args.pkl is never opened.
+With --reverse, SRC is an avzoo checkpoint and DST the .pt to write, with its settings as args.yaml beside it; --dataset
+is then the only other option.
 
 example:
   python tools/model_converters/avdiff_official.py downloads/models.zip work_dirs/released_ucf \\
@@ -34,17 +34,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--dataset',
         type=str.lower,
         choices=[key for key, benchmark in BENCHMARKS.items() if benchmark.urls],
-        help='which run to take among several; with --reverse what the model was trained on',
+        help='data set of the run to convert; with --reverse, the one that the model was trained on',
     )
-    parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to take')
-    parser.add_argument('--stage', type=int, choices=[1, 2], help='stage of the run to take')
+    parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to convert')
+    parser.add_argument('--stage', type=int, choices=[1, 2], help='stage of the run to convert')
     parser.add_argument('--draw', type=natural_int, help='draw of a stage-2 run (default: 0)')
-    parser.add_argument('--data-root', metavar='STORE', help='feature store that gives class names and class vectors')
+    parser.add_argument('--data-root', metavar='STORE', help='feature store with the class names and class vectors')
     parser.add_argument(
         '--gamma',
         type=float,
         help='calibration to store, as tools/test.py --split val '
-        '--gamma search finds it (a released checkpoint holds none)',
+        '--gamma search finds it (released checkpoints have none)',
     )
     parser.add_argument('--reverse', action='store_true', help='from avzoo to the released format')
     args = parser.parse_args(argv)
@@ -75,7 +75,7 @@ def _convert(args: argparse.Namespace) -> int:
             raise CheckpointError(f'{args.dst / name} is a folder; give another place to write to.')
     config = args.dst / 'config.py'
     if config.exists() and not config.read_bytes().startswith(f'"""{TITLE}'.encode()):
-        raise CheckpointError(f'{config} was not written by this tool; write into a folder of its own.')
+        raise CheckpointError(f'{config} was not written by this tool; write into another folder.')
     done = import_checkpoint(
         args.src,
         dataset=args.dataset,
@@ -108,7 +108,7 @@ def _reverse(args: argparse.Namespace) -> int:
             f'file to write, e.g. {example}.'
         )
     if args.dst == args.src.resolve():
-        raise CheckpointError(f'{args.dst} is what is converted; write to another file.')
+        raise CheckpointError(f'{args.dst} is the file to convert; write to another file.')
     done = export_checkpoint(args.src, dataset=args.dataset)
     settings = args.dst.with_name('args.yaml')
     if settings.is_dir():
@@ -116,7 +116,7 @@ def _reverse(args: argparse.Namespace) -> int:
     if settings.exists() and not _are_of_the_same_run(settings, done.settings):
         raise CheckpointError(
             f'{settings} belongs to another run, or names a data set that is unknown here '
-            '(--dataset); write into a folder of its own.'
+            '(--dataset); write into another folder.'
         )
     _make_folder(args.dst.parent)
     save_checkpoint(args.dst, done.checkpoint)
@@ -128,7 +128,7 @@ def _reverse(args: argparse.Namespace) -> int:
 
 
 def _are_of_the_same_run(path: Path, settings: dict[str, Any]) -> bool:
-    """Tell whether a file holds these settings; an earlier call may not have known the data set."""
+    """Return whether a file holds these settings, which may lack the data set."""
     from avzoo.avdiff_release.settings import parse_settings
 
     try:
@@ -142,7 +142,7 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise CheckpointError(f'{path} cannot be made a folder: there is a file of that name on the way.') from error
+        raise CheckpointError(f'{path} cannot be made a folder: a part of the path is a file.') from error
     except FileNotFoundError as error:
         raise CheckpointError(f'{path} cannot be made a folder: {error.strerror}.') from error
 

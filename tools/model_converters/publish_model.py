@@ -1,7 +1,7 @@
 """Turn a training checkpoint into weights for others: NAME.safetensors and NAME.json.
 
-Weights, class vectors and calibration are kept; optimizer, schedulers and paths of this machine are not. The JSON says
-config, classes, feature set, seed, versions, size and SHA-256.
+Weights, class vectors and calibration are kept; optimizer, schedulers and paths of this machine are left out. The JSON
+holds config, classes, feature set, seed, versions, size and SHA-256.
 
 example:
   python tools/model_converters/publish_model.py work_dirs/avdiff_synth_5shot/stage2_full_draw0/last.pth \\
@@ -21,9 +21,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('checkpoint', metavar='CKPT', help='a checkpoint of tools/train.py or tools/adapt.py')
     parser.add_argument('out', metavar='OUT', help='file ending in .safetensors, or a folder together with --name')
     parser.add_argument('--name', help="the model's name, the stem of its config (default: the stem of OUT)")
-    parser.add_argument('--features', help='feature set, e.g. "VGGish + C3D" (default: what the model index says)')
+    parser.add_argument('--features', help='feature set, e.g. "VGGish + C3D" (default: that of the model index)')
     parser.add_argument(
-        '--half', action='store_true', help='store matrices in half precision: half the size; test what you publish'
+        '--half', action='store_true', help='store matrices in half precision, which halves the size; test the result'
     )
     return parser.parse_args(argv)
 
