@@ -115,7 +115,7 @@ class IntervalRuntimeInfoHook(RuntimeInfoHook):
 
 
 class PhaseHook(Hook):
-    """Keep the history of a phase, its checkpoints ``last.pth`` and ``best.pth``, and tell about each epoch.
+    """Keep the history of a phase, its checkpoints ``last.pth`` and ``best.pth``, and report each epoch.
 
     The history lies inside ``last.pth``, so both are always of the same epoch.
 
@@ -188,7 +188,7 @@ class PhaseHook(Hook):
 
     def _mean_loss(self, runner: PhaseRunner) -> float:
         mean = (self._loss / self._steps).clone()
-        all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is none.
+        all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is not a number.
         loss = float(mean)
         if not np.isfinite(loss):
             raise AvzooError(
