@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import CheckpointError, ConfigError
-from avzoo.utils.files import atomic_write_text
+from avzoo.utils.files import atomic_path, atomic_write_text
 from avzoo.utils.launch_arguments import add_common_arguments
 
 if TYPE_CHECKING:
@@ -154,9 +153,8 @@ def write_output(path: Path, item: str, done: Sequence[Evaluation], aggregate: d
     if path.suffix == '.json':
         atomic_write_text(path, json.dumps(plain(content), indent=2) + '\n')
     else:
-        partial = path.with_name(f'.{path.name}')
-        np.savez_compressed(partial, **_flat(content))
-        os.replace(partial, path)
+        with atomic_path(path) as partial, partial.open('wb') as file:
+            np.savez_compressed(file, **_flat(content))
 
 
 def _flat(content: dict[str, Any], prefix: str = '') -> dict[str, np.ndarray]:

@@ -12,24 +12,17 @@ from avzoo.checkpoints.checksums import seal_zip, zip_is_intact
 from avzoo.checkpoints.safe_load import load_tensors
 from avzoo.checkpoints.zoo_weights import is_extra_state, read_zoo_weights
 from avzoo.utils.errors import CheckpointError
+from avzoo.utils.files import atomic_path
 
 TRAINING_FORMAT = 'avzoo-checkpoint'
 
 
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint with its checksum, so that ``path`` is either the old file or the complete new one."""
-    path = Path(path)
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
-    partial = path.with_name(f'.{path.name}.partial')
-    try:
-        with partial.open('wb') as file:
-            file.write(seal_zip(buffer.getvalue()))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_path(path) as partial:
+        partial.write_bytes(seal_zip(buffer.getvalue()))
 
 
 def load_checkpoint(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Any]:

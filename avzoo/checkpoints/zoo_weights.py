@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from avzoo.checkpoints.checksums import EMPTY_FIELD, safetensors_is_intact, seal_safetensors
 from avzoo.utils.errors import CheckpointError
-from avzoo.utils.files import atomic_write_text
+from avzoo.utils.files import atomic_path, atomic_write_text
 
 WEIGHTS_FORMAT = 'avzoo-weights'
 _HALF_ERROR = 1e-3  # Rounding that is still accepted, about that of values below 4.
@@ -31,7 +31,6 @@ def write_zoo_weights(
         half: Store matrices in half precision; reading gives single precision again.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     meta = dict(meta, format=WEIGHTS_FORMAT)
     tensors = {
         key: _stored(value.detach().cpu(), half)
@@ -40,12 +39,8 @@ def write_zoo_weights(
     }
     header = {'format': 'pt', _META: json.dumps(meta, sort_keys=True), **EMPTY_FIELD}
     data = seal_safetensors(safetensors.torch.save(tensors, metadata=header))
-    partial = path.with_name(f'.{path.name}.partial')
-    try:
+    with atomic_path(path) as partial:
         partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     facts = dict(meta, file=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
     atomic_write_text(_json_of(path), json.dumps(facts, indent=2, ensure_ascii=False) + '\n')
     return path

@@ -16,6 +16,7 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.registry import HOOKS
 from avzoo.utils.errors import AvzooError
+from avzoo.utils.files import atomic_path
 
 
 @HOOKS.register_module()
@@ -180,8 +181,8 @@ class PhaseHook(Hook):
         runner.write_checkpoint(folder / '.next.pth', epoch=epoch, meta=dict(self.meta, history=self.history))
         if is_main_process():
             if best:  # Before last.pth: an interruption in between then repeats this epoch and this choice.
-                shutil.copyfile(folder / '.next.pth', folder / '.best.pth')
-                os.replace(folder / '.best.pth', folder / 'best.pth')
+                with atomic_path(folder / 'best.pth') as partial:
+                    shutil.copyfile(folder / '.next.pth', partial)
             os.replace(folder / '.next.pth', folder / 'last.pth')
         self._reported = time.monotonic()
         self.report(runner, self.history, None)
