@@ -41,33 +41,33 @@ def adapt(
     epochs: int | None = None,
     seed: int | None = None,
 ) -> dict[str, Any]:
-    """Teach new classes to a model and write a checkpoint that knows its base classes and the new ones.
+    """Teach a model new classes, and write a checkpoint that has its base classes and the new ones.
 
-    The model's base classes keep their rows of the classifier; novel classes that it learned before are dropped. Rows
-    of the new classes start anew; after a base sub-stage those that it left unlearned serve them first, as in the
-    curriculum. Then one full sub-stage runs (AV-DIFF, sec. 4.3): the fusion is frozen, and batches
-    of base videos and of the support take turns. Without base videos it would forget its base classes, so their store
-    is needed. Epochs, learning-rate drops and calibration are those that stage 1 chose, where the checkpoint tells.
+    Base classes keep their rows of the classifier; novel classes that were learned before are dropped. New classes get
+    new rows; after a base sub-stage they first get the rows that it left unlearned, as in the curriculum. Then one full
+    sub-stage runs (AV-DIFF, sec. 4.3): the fusion is frozen, and batches of base videos and of support clips alternate.
+    Without base videos the model would forget its base classes, so their store is needed. Epochs, learning-rate drops
+    and calibration are those that stage 1 chose, if the checkpoint has them.
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
-        checkpoint: A base model: a checkpoint of a base sub-stage, or of a full one; by default the published weights.
+        checkpoint: A checkpoint of a base or of a full sub-stage; by default the published weights.
         support: Clips of the new classes: a feature store or a folder, see :func:`open_support_set`.
         shots: Clips per new class.
         out: Checkpoint to write, ``.pth``.
         base_store: Feature store with the base classes' training videos; by default the config's ``data_root``.
-        draw: Which draw of the support.
+        draw: Which draw of the support clips.
         classes: Only these classes of the support.
-        epochs: Epochs of training; by default as stage 1 chose, else as the config says.
+        epochs: Epochs of training; by default those that stage 1 chose, or else those of the config.
         seed: Random seed; by default the config's.
 
     Returns:
         ``checkpoint`` (its path), ``base_classes`` and ``novel_classes``.
 
     Raises:
-        ConfigError: If ``out`` cannot become a checkpoint; that is found before anything is trained.
-        CheckpointError: If there is no base model, or it does not fit the config.
-        DataError: If the support or the base store does not fit the model.
+        ConfigError: If ``out`` cannot be written; this is checked before training.
+        CheckpointError: If the checkpoint does not exist, or does not fit the config.
+        DataError: If the support clips or the base store do not fit the model.
     """
     out = Path(out)
     _check_arguments(out, shots, epochs)
@@ -182,14 +182,14 @@ def _base_root(cfg: Config, base_store: str | os.PathLike[str] | None) -> Path:
         ensure_synth(cfg)
     if not (root / 'store.json').is_file():
         raise DataError(
-            f'There is no feature store {root}. The model must see videos of its base classes again, or it '
-            'forgets them: give the store that it was trained on with --base-store.'
+            f'There is no feature store {root}. The model needs videos of its base classes, or it forgets '
+            'them: give the store that it was trained on with --base-store.'
         )
     return root
 
 
 def _column_order(base: Sequence[str], clips: SupportSet, base_store: FeatureStore) -> list[str]:
-    """Return the classes in the order of a store that has all of them, so that its test splits fit; else base first."""
+    """Return the classes in the order of a store that has all of them, so that its test splits fit; or base first."""
     columns = [*base, *clips.classes]
     for store in (clips.store, base_store):
         places = {name: i for i, name in enumerate(store.class_names)}

@@ -1,4 +1,4 @@
-"""Count weights and multiply-adds of a model."""
+"""Count the parameters and multiply-adds of a model."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _MAX_STEPS = 10_000  # An hour of the benchmarks' features; some GB of attention
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the number of weights of all parts, those of the generator included."""
+    """Return the number of parameters of all parts, including the generator."""
     return sum(weight.numel() for weight in model.parameters())
 
 
@@ -30,7 +30,7 @@ def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: floa
         seconds: Length of the clip.
 
     Raises:
-        ConfigError: If the clip is too long to be computed.
+        ConfigError: If the clip is too long to compute.
         RuntimeError: If the model attends or multiplies matrices through an operator that is not counted.
     """
     from fvcore.nn import FlopCountAnalysis
@@ -38,8 +38,8 @@ def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: floa
     steps = {m: max(1, round(seconds / data_info['seconds_per_step'][m])) for m in model.encoders}
     if sum(steps.values()) > _MAX_STEPS:
         raise ConfigError(
-            f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. To count, a prediction '
-            f'is computed, and attention grows with their square: take a clip of up to {_MAX_STEPS:,}.'
+            f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. Counting computes a prediction, and '
+            f'attention grows with their square: give a clip of up to {_MAX_STEPS:,} steps.'
         )
     clip = {m: [np.zeros((count, data_info['feature_dims'][m]), np.float32)] for m, count in steps.items()}
     features = collate_arrays(clip, data_info['seconds_per_step'])
@@ -69,7 +69,7 @@ class _Prediction(nn.Module):
         """Return the weights alone: the tracer fails on the private state of a part."""
         state = super().state_dict(*args, **kwargs)
         for key in [key for key in state if is_extra_state(key)]:
-            del state[key]  # In place: a module around this one hands down the dict to fill.
+            del state[key]  # In place: an enclosing module passes in the dict to fill.
         return state
 
 

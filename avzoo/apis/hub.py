@@ -26,14 +26,14 @@ def get_model(
 ) -> AVClassifier:
     """Build a model, in evaluation mode.
 
-    Without weights, the widths of the features and the number of classes come from ``data_info``, else from the store
-    at ``data_root`` (by default the config's), else from what is known of the benchmark. With weights they come from
-    the checkpoint.
+    Without weights, the widths of the features and the number of classes come from ``data_info``, or else from the
+    store at ``data_root`` (by default the config's), or else from the known facts of the benchmark. With weights they
+    come from the checkpoint.
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
-        pretrained: True takes the published weights of that name, or of the config file's; a path or another name takes
-            those; False or None leaves the weights random.
+        pretrained: True loads the published weights of that name, or of the config file's name; a path or another name
+            loads those; False or None leaves the weights random.
         data_root: A feature store.
         data_info: See :class:`AVClassifier`.
         device: Where to put it; by default it stays on the CPU.

@@ -1,4 +1,4 @@
-"""From the features of clips to class names."""
+"""Classify clips from their features."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -68,14 +68,15 @@ class Inferencer:
         Args:
             features: One clip, several, or the path of a file, a folder or a store: see :class:`ClipReader`. Values as
                 in the feature store that the model was trained on; the model scales and normalises them.
-            video_ids: Which of them, one id or several; by default all.
-            top: How many classes to name.
-            batch_size: Clips computed at a time.
-            calibrate: Rank by the model's score minus gamma for base classes, as in the test (else by the score alone).
+            video_ids: Which clips, one id or several; by default all.
+            top: Number of classes per clip.
+            batch_size: Clips per batch.
+            calibrate: Subtract the calibration gamma from the scores of base classes before ranking, as in the test.
 
         Returns:
             For each clip ``video_id`` and ``predictions``: best first, each with ``class``, ``probability``, ``score``
-            (which ranks) and ``novel``. The scores of some heads are no probabilities: TCAF's are negative distances.
+            (which ranks) and ``novel``. The scores of some heads are not probabilities: those of TCAF are negative
+            distances.
         """
         check_positive('top', top)
         check_positive('batch_size', batch_size)
@@ -97,7 +98,7 @@ class Inferencer:
         features = collate_arrays(check_clips(clips, self._dims, names), self._seconds, window=self._window)
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
         scores = self.model(inputs, mode='predict')[0]['scores']
-        if not torch.isfinite(scores).all():  # Clips are checked before, so it is the weights.
+        if not torch.isfinite(scores).all():  # The clips were checked before, so the weights are wrong.
             raise CheckpointError(
                 f'{self._source} scores a clip with NaN or infinity: its weights are damaged, or its '
                 'training diverged. Use another checkpoint.'
@@ -123,7 +124,7 @@ def init_model(
     *,
     device: str | None = None,
 ) -> Inferencer:
-    """Load a model with its weights and make it ready for :func:`inference_model`.
+    """Load a model with its weights for :func:`inference_model`.
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
@@ -134,5 +135,5 @@ def init_model(
 
 
 def inference_model(model: Inferencer, features: Any, *, top: int = 5) -> list[dict[str, Any]]:
-    """Classify clips; see :class:`Inferencer` for what features may be and what comes back."""
+    """Classify clips; see :meth:`Inferencer.__call__` for the arguments and the result."""
     return model(features, top=top)

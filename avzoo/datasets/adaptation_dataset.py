@@ -1,4 +1,4 @@
-"""The training set of an adaptation: known classes from one store, new classes from a few clips of another."""
+"""The training set of an adaptation: base classes from one store, new classes from a few clips of another."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,7 +90,7 @@ class AdaptationDataset(GFSLDataset):
         return videos
 
     def _base_videos(self, base: FeatureStore, split: str) -> np.ndarray:
-        """Return the training videos of the base classes; the base split is the same for every K."""
+        """Return the training videos of the base classes; every K has the same base split."""
         shots = base.shots()
         videos = base.split(shots[0] if shots else 1, split)
         labels = self.store.labels[videos]
@@ -99,9 +99,8 @@ class AdaptationDataset(GFSLDataset):
         absent = np.setdiff1d(wanted, self.store.labels[videos])
         if len(absent):
             raise DataError(
-                f"{base.root}: its split {split} has no video of {len(absent)} of the model's "
-                f'{len(wanted)} base classes, the first is '
-                f"'{self.store.class_names[absent[0]]}'. Give the store that the "
-                'model was trained on (--base-store).'
+                f"{base.root}: split {split} has no video of {len(absent)} of the model's {len(wanted)} base classes, "
+                f"the first is '{self.store.class_names[absent[0]]}'. Give the store that the model was trained on "
+                '(--base-store).'
             )
         return videos

@@ -1,4 +1,4 @@
-"""Read packed audio-visual features by offset, whatever the size of the data set."""
+"""Read packed audio-visual features by offset; memory does not grow with the data set."""
 
 import os
 import re
@@ -22,11 +22,11 @@ _TORCH_DTYPES = {'float32': torch.float32, 'float16': torch.float16}
 
 
 class FeatureStore:
-    """Give batches of feature sequences, labels, class vectors and split lists of one data set.
+    """Read batches of feature sequences, labels, class vectors and split lists of one data set.
 
-    Features stay on disk, memory-mapped: memory does not grow with the store. Opening checks that every file has
-    the size, shape and dtype that ``store.json`` promises. Values are checked when a store is written (NaN never
-    gets in) and not again when it is read; ``verify=True`` shows by checksum that nothing changed since.
+    Features stay on disk, memory-mapped. Opening a store checks that every file has the size, shape and dtype that
+    ``store.json`` gives. Values are checked when a store is written (NaN is refused) and not again when it is read;
+    ``verify=True`` checks by checksum that nothing has changed since.
 
     Args:
         root: Folder that holds ``store.json``.
@@ -47,7 +47,7 @@ class FeatureStore:
         self.root = Path(root)
         self._meta = read_meta(self.root)
         self._rows = self._map_features()
-        if verify:  # After the arrays were opened: one that is cut off is called so.
+        if verify:  # After opening the arrays: a truncated one is reported as truncated.
             verify_checksums(self.root, self._meta)
         self.name: str = self._meta['name']
         self.modalities = {
@@ -70,7 +70,7 @@ class FeatureStore:
         return f'FeatureStore({self.name}: {len(self)} videos, {len(self.class_names)} classes, {streams})'
 
     def __getstate__(self) -> dict:
-        # A memory map would be pickled as its contents: a spawned worker opens the files itself.
+        # A memory map would be pickled with its contents; a spawned worker opens the files itself instead.
         return {**self.__dict__, '_rows': None}
 
     def __setstate__(self, state: dict) -> None:
@@ -128,12 +128,12 @@ class FeatureStore:
         return means
 
     def load(self, device: str | torch.device) -> 'FeatureStore':
-        """Hold all features in the memory of ``device``, where they fit; ``gather`` then gives batches there."""
+        """Load all features into the memory of ``device``; ``gather`` then returns batches there."""
         for key, rows in self._rows.items():
             if not isinstance(rows, Tensor):
                 held = torch.empty(rows.shape, dtype=_TORCH_DTYPES[rows.dtype.name], device=device)
                 step = max(1, _CHUNK_BYTES // rows[:1].nbytes)
-                for begin in range(0, len(rows), step):  # piecewise: the file never stands in memory as a whole
+                for begin in range(0, len(rows), step):  # piecewise: the whole file is never in memory
                     held[begin : begin + step] = torch.from_numpy(np.array(rows[begin : begin + step]))
                 self._rows[key] = held
         return self

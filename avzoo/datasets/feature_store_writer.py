@@ -28,17 +28,17 @@ from avzoo.utils.files import sha256_of
 class FeatureStoreWriter:
     """Stream videos into a feature store.
 
-    Everything goes to a hidden folder beside ``out``, which takes the name ``out`` in ``finish``. Use it as a
-    context manager: leaving through an exception removes what was written, and an older store stays as it was.
+    Everything is written to a hidden folder beside ``out``, which ``finish`` renames to ``out``. Use it as a
+    context manager: an exception removes what was written, and an older store stays as it was.
 
     Args:
-        out: Folder to make. An existing feature store there is replaced; anything else is refused.
+        out: Folder to write. An existing feature store is replaced; anything else there is refused.
         name: Name of the data set.
         modalities: Per modality ``dict(dim=..., seconds_per_step=...)``.
         classes: Labels, in class-index order.
         texts: The classes in words, in the same order; None takes the labels.
         dtype: How features are stored, ``float32`` or ``float16``.
-        source: Where the features came from, for the record.
+        source: Where the features came from; it is kept in ``store.json``.
 
     Example:
         >>> modalities = dict(audio=dict(dim=128, seconds_per_step=0.96))
@@ -121,7 +121,7 @@ class FeatureStoreWriter:
         """
         check_names([video_id], 'video')
         if video_id in self._ids:
-            raise DataError(f'video {video_id!r} comes twice. Give every video its own id.')
+            raise DataError(f'video {video_id!r} comes twice. Give every video a different id.')
         if label not in self._known_classes:
             raise DataError(f'video {video_id!r}: unknown class {label!r}.' + nearest(label, self._classes))
         entries = self._meta['modalities']
@@ -166,7 +166,7 @@ class FeatureStoreWriter:
             write_lines(folder / f'{name}.txt', ids)
 
     def finish(self) -> Path:
-        """Write the tables and checksums, give the store its name, and return its path."""
+        """Write the tables and checksums, move the store to its place, and return its path."""
         if not self._rows:
             raise DataError(f'{self.out}: no videos to store.')
         columns = [f'{key}_{what}' for key in self._files for what in ('start', 'len')]
@@ -193,7 +193,7 @@ class FeatureStoreWriter:
         return self.out
 
     def close(self) -> None:
-        """Drop what was written, unless ``finish`` has given it its name."""
+        """Remove what was written, unless ``finish`` has completed the store."""
         for file in self._files.values():
             file.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -33,8 +33,8 @@ class GFSLDataset(Dataset):
         embedding: Name of the class vectors; the store's first by default.
         seed: Seed of random windows. They depend on the seed and the batch's videos alone, so a resumed run and any
             number of loader workers see the same ones.
-        device: Hold all features in the memory of this device, e.g. ``cuda``, and gather batches there; the data sets
-            of a process share them. It needs ``num_workers=0``. ``None`` reads batches from disk.
+        device: Keep all features in the memory of this device, e.g. ``cuda``, and gather batches there; the data sets
+            of a process share them. Requires ``num_workers=0``. ``None`` reads batches from disk.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class GFSLDataset(Dataset):
         parts = {name: store.split(num_shots, name) for name in self.splits}
         for name, part in parts.items():
             if not len(part):
-                raise DataError(f'{store.root}: the {num_shots}-shot split {name} names no video; mend the lists.')
+                raise DataError(f'{store.root}: the {num_shots}-shot split {name} names no video; correct the lists.')
         self.videos = np.concatenate(list(parts.values()))
         columns = np.full(len(store.class_names), -1)
         columns[self.class_ids] = np.arange(len(self.class_ids))
@@ -72,12 +72,12 @@ class GFSLDataset(Dataset):
             label = store.class_names[store.labels[video]]
             raise DataError(
                 f'{store.root}: video {store.video_ids[video]} of {", ".join(self.splits)} has '
-                f"the class '{label}', which no training split of stage {stage} holds; mend the lists."
+                f"the class '{label}', which is in no training split of stage {stage}; correct the lists."
             )
 
     @property
     def metainfo(self) -> dict:
-        """What the metric and a checkpoint need: class names by column, which are base, and the video ids."""
+        """Class names by column, which of them are base, and the video ids: what metrics and checkpoints need."""
         return dict(
             classes=[self.store.class_names[c] for c in self.class_ids],
             base_mask=self.base_mask.tolist(),
@@ -91,7 +91,7 @@ class GFSLDataset(Dataset):
 
     @property
     def data_info(self) -> dict:
-        """What the data decides about a model: see :class:`AVClassifier`."""
+        """Facts of the data that a model is built from; see :class:`AVClassifier`."""
         infos = {m: self.store.modalities[m] for m in self.store.modalities}
         return dict(
             feature_dims={m: info.dim for m, info in infos.items()},
@@ -134,7 +134,7 @@ def held_store(root: Path, device: str) -> FeatureStore:
     """Return the store with its features in the memory of a device; the data sets of a process share it."""
     if torch.utils.data.get_worker_info() is not None:
         raise ConfigError(
-            f"dataset.device='{device}' holds the features in this process; set num_workers=0 "
+            f"dataset.device='{device}' keeps the features in this process; set num_workers=0 "
             'of its loader, or leave device out.'
         )
     return _load_store(root, device)
@@ -142,10 +142,13 @@ def held_store(root: Path, device: str) -> FeatureStore:
 
 @lru_cache(maxsize=1)
 def _load_store(root: Path, device: str) -> FeatureStore:
-    """Load a store when its first batch is wanted, once for training, validation and test."""
+    """Load a store when its first batch is needed, once for training, validation and test."""
     try:
         return FeatureStore(root).load(device)
-    except (RuntimeError, AssertionError) as error:  # No such device, or no room; a torch without CUDA asserts.
+    except (
+        RuntimeError,
+        AssertionError,
+    ) as error:  # No such device, or too little memory; a torch without CUDA asserts.
         raise ConfigError(
             f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Leave device "
             'out to read batches from disk.'
@@ -165,7 +168,7 @@ def stage_classes(store: FeatureStore, num_shots: int, stage: int) -> tuple[np.n
     if len(both):
         raise DataError(
             f"{store.root}: class '{store.class_names[both[0]]}' is both base and novel in stage {stage}; "
-            'mend the split lists.'
+            'correct the split lists.'
         )
     class_ids = np.union1d(base, novel)
     return class_ids, np.isin(class_ids, base)

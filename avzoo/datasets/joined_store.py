@@ -1,4 +1,4 @@
-"""Two feature stores as one: where the base classes come from one place and new classes from another."""
+"""Two feature stores as one, for base classes from one store and new classes from another."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -17,13 +17,13 @@ _Found = TypeVar('_Found')
 class JoinedStore:
     """Read the videos of two feature stores under one numbering: the first store's come first.
 
-    It offers what datasets and models ask of a :class:`FeatureStore`, apart from splits.
+    It has what data sets need of a :class:`FeatureStore`, apart from splits.
 
     Args:
         first: A store.
         second: Another, or the same; with equal widths and step lengths.
-        class_names: The classes, in the order that labels shall count them; the first store is asked first for the
-            class vectors of each.
+        class_names: The classes, in the order of the labels. Class vectors are taken from the first store that has
+            the class.
     """
 
     def __init__(self, first: FeatureStore, second: FeatureStore, class_names: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ class JoinedStore:
         if len(widths) > 1:
             raise DataError(
                 f'{self.parts[0].root} and {self.parts[1].root}: class vectors are {widths[0]} and '
-                f'{widths[1]} wide; take both from one model of language.'
+                f'{widths[1]} wide; take both from the same language model.'
             )
         return np.stack(rows)
 
@@ -85,7 +85,7 @@ class JoinedStore:
     def _split(
         self, videos: np.ndarray, read: Callable[[FeatureStore, np.ndarray, np.ndarray], _Found]
     ) -> list[tuple[np.ndarray, _Found]]:
-        """Ask each store for its share: pairs of positions in ``videos`` and what ``read`` gives for them."""
+        """Read the videos of each store: pairs of positions in ``videos`` and what ``read`` returns for them."""
         border = len(self.parts[0])
         shares = (np.flatnonzero(videos < border), np.flatnonzero(videos >= border))
         return [

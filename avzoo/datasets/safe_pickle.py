@@ -1,8 +1,8 @@
 """Read pickles of plain containers and numpy arrays without running anything that they name.
 
-Released features are pickles, and a pickle may call any function it can import. Here every name it asks for is looked
-up in a fixed table. Even numpy's own rebuilding functions are replaced by the few lines below, which accept only
-ordinary numeric, string and object dtypes: the originals take flags and layouts from the file on trust.
+Released features are pickles, and a pickle may call any function it can import. Here every name in a pickle is looked
+up in a fixed table. Even numpy's own functions that rebuild arrays are replaced by the few lines below, which accept
+only ordinary numeric, string and object dtypes: numpy's functions trust the flags and layouts in the file.
 """
 
 import os
@@ -20,7 +20,7 @@ _PLAIN_KINDS = 'biufcSU'
 
 
 class _Refused(Exception):
-    """A pickle asks for something outside the table."""
+    """A pickle names something outside the table."""
 
 
 class _Dtype:
@@ -62,7 +62,7 @@ def load_pickle(path: str | os.PathLike[str]) -> Any:
     """Unpickle a file of dicts, lists, tuples, text, numbers and numpy arrays.
 
     Raises:
-        DataError: The file names anything else (nothing of it has run then), or it is damaged.
+        DataError: The file names anything else (nothing of it is run then), or it is damaged.
     """
     with _open(path) as file:
         return _load(file, path)
@@ -144,7 +144,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _names() -> dict[tuple[str, str], Any]:
-    """Return what each allowed name stands for; made anew for each file, so that no file can alter it for the next."""
+    """Return what each allowed name stands for; a new table for each file, so that no file alters it for the next."""
     ndarray = object()  # only ever an argument of _reconstruct
 
     def reconstruct(kind: object, shape: tuple, code: object) -> _Array:

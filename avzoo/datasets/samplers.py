@@ -1,4 +1,4 @@
-"""Batch samplers: class-balanced training batches, and evaluation batches that any number of processes share."""
+"""Batch samplers: class-balanced training batches, and evaluation batches divided among any number of processes."""
 
 from collections.abc import Iterator
 
@@ -66,7 +66,7 @@ class _Pool:
             raise ValueError(f"subsets names '{subset}'; choose base, novel or all.")
         members = np.flatnonzero(wanted[dataset.labels])
         if not len(members):
-            raise DataError(f'The splits {", ".join(dataset.splits)} hold no video of a {subset} class to train on.')
+            raise DataError(f'The splits {", ".join(dataset.splits)} have no video of a {subset} class to train on.')
         self._order = members[np.argsort(dataset.labels[members], kind='stable')]
         _, self._first, self._count = np.unique(dataset.labels[self._order], return_index=True, return_counts=True)
 
@@ -77,7 +77,7 @@ class _Pool:
 
 @DATA_SAMPLERS.register_module()
 class EvaluationBatchSampler:
-    """Deal whole batches to the processes in turn, so that several compute exactly what one computes.
+    """Assign whole batches to the processes in turn, so that several compute exactly what one computes.
 
     Args:
         sampler: Carries the data set (mmengine's ``DefaultSampler``).

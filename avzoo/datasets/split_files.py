@@ -1,4 +1,4 @@
-"""Write drawn splits to a folder of their own, or into a feature store that is there already."""
+"""Write drawn splits to a separate folder, or into an existing feature store."""
 
 import json
 import os
@@ -16,7 +16,7 @@ Splits = Mapping[str, Sequence[str]]
 
 
 def write_split_folder(out: str | os.PathLike[str], splits: Mapping[int, Splits]) -> Path:
-    """Make ``OUT/{K}shot/{split}.txt``; a folder of splits that was there is replaced."""
+    """Write ``OUT/{K}shot/{split}.txt``; an existing folder of splits is replaced."""
     out = Path(out).absolute()
     check_target(out, '*shot/val_*.txt', 'folder of splits')
     with fill_folder(out) as part:
@@ -28,14 +28,14 @@ def write_split_folder(out: str | os.PathLike[str], splits: Mapping[int, Splits]
 def add_splits(root: str | os.PathLike[str], splits: Mapping[int, Splits], labels: Mapping[str, str]) -> Path:
     """Add K-shot splits to a feature store, or replace those of the same K; each K changes as a whole.
 
-    The checksums of these K are taken out of ``store.json`` first and put back when all lists are there. A process
-    that is killed in between leaves a store that opens, with the old, the new or no lists of each K, and that
-    ``verify_checksums`` calls unfinished.
+    The checksums of these K are removed from ``store.json`` first and written again when all lists are complete. A
+    process that is killed in between leaves a store that opens, with the old, the new or no lists of each K, and that
+    ``verify_checksums`` reports as unfinished.
 
     Args:
         root: The store.
         splits: K -> split name -> video ids.
-        labels: Class of every video of the splits, which must be that of the store.
+        labels: Class of every video of the splits; it must be the same in the store.
     """
     root = Path(root).absolute()
     meta = read_meta(root)
@@ -67,7 +67,7 @@ def _check_fit(root: Path, splits: Mapping[int, Splits], labels: Mapping[str, st
             if other:
                 raise DataError(
                     f'{root}: video {other[0]!r} is of class {stored[other[0]]!r} in the store, of '
-                    f'{labels[other[0]]!r} in the lists ({len(other)} such in the {shots}-shot split '
+                    f'{labels[other[0]]!r} in the lists ({len(other)} such videos in the {shots}-shot split '
                     f'{name}). Correct the lists, or convert the features again.'
                 )
 

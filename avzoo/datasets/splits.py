@@ -14,7 +14,7 @@ from avzoo.utils.errors import DataError
 
 LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_2_test_seen', 'stage_2_test_unseen')
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
-# List of new classes -> the lists of classes that are known by then
+# List of novel classes -> the lists of classes that are base classes by then
 _KNOWN_BEFORE = {'stage_1_val_unseen': LIST_NAMES[:2], 'stage_2_test_unseen': LIST_NAMES[:4]}
 _COLUMN_SPLITS = dict(zip(TABLE_COLUMNS, split_names(num_draws=1), strict=True))
 
@@ -25,8 +25,7 @@ class ZeroShotLists:
 
     Args:
         folder: Where they were read.
-        videos: List name -> class -> sorted video ids. A class that its list names but that has no video maps to an
-            empty list.
+        videos: List name -> class -> sorted video ids. A class without videos has an empty list.
     """
 
     folder: Path
@@ -39,7 +38,7 @@ class ZeroShotLists:
 
     @property
     def missing(self) -> list[str]:
-        """Names of the lists that are not there."""
+        """Names of the lists that are missing."""
         return [name for name in LIST_NAMES if name not in self.videos]
 
     def ids(self, *names: str) -> list[str]:
@@ -51,8 +50,9 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
     """Read the lists of a data set.
 
     Args:
-        folder: Holds ``stage_1_train.csv`` and so on, with columns ``filename`` and ``label`` at least, or has them in
-            a subfolder ``cls_split``. A ``.txt`` of the same name lists the classes: rows of other classes are dropped.
+        folder: Holds ``stage_1_train.csv`` and so on, with at least the columns ``filename`` and ``label``, or holds
+            them in a subfolder ``cls_split``. A ``.txt`` of the same name lists the classes: rows of other classes are
+            dropped.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -85,9 +85,9 @@ def draw_splits(lists: ZeroShotLists, shots: int, draws: int = 3, seed: int = 0)
     """Cut the K-shot splits.
 
     K videos of each stage-1 novel class go to stage-1 training and the rest to validation; K of each stage-2 novel
-    class, drawn anew for each of ``draws``, go to stage-2 training and the rest to test. The choice within a class
-    depends on the seed, K, the draw and the videos of that class alone: not on which other K are made, on the other
-    classes, or on the order of the lists.
+    class, drawn separately for each of ``draws``, go to stage-2 training and the rest to test. The choice within a
+    class depends only on the seed, K, the draw and the videos of that class: not on the other K, on the other classes,
+    or on the order of the lists.
 
     Args:
         lists: Complete lists, or some of them: splits that need a missing list are left out.
@@ -157,7 +157,7 @@ def _check_filled(lists: ZeroShotLists) -> None:
         if empty and name == 'stage_1_train':
             raise DataError(
                 f'{lists.folder / name}.csv: class {empty[0]!r} has no video to train on ({len(empty)} '
-                'such). Add videos of it, or leave the class out of all lists.'
+                'such classes). Add videos of it, or leave the class out of all lists.'
             )
 
 

@@ -1,4 +1,4 @@
-"""Open and check the files of a feature store; every failure names the file and the cure."""
+"""Open and check the files of a feature store; every error names the file and what to do."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from avzoo.datasets.store_format import DTYPES, FORMAT, MODALITY_NAME, VERSION, 
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
-_CURE = 'Restore the file or convert the data again (tools/dataset_converters/).'
+_HINT = 'Restore the file or convert the data again (tools/dataset_converters/).'
 
 
 def _is_text(value: Any) -> bool:
@@ -25,7 +25,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_inside(value: Any) -> bool:
-    """Tell whether a file name leads to a place below the store."""
+    """Return whether a file name is a path inside the store."""
     return _is_text(value) and value.isprintable() and bool(value) and not {'/', '..'} & set(PurePosixPath(value).parts)
 
 
@@ -33,7 +33,7 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-# What store.json must hold: key -> test of its value
+# What store.json must hold: key -> check of its value
 _STORE: dict[str, Callable[[Any], bool]] = dict(
     name=_is_text,
     num_videos=_is_count,
@@ -61,7 +61,7 @@ def read_meta(root: Path) -> dict[str, Any]:
             'NAME).'
         ) from None
     except (ValueError, OSError) as error:
-        raise DataError(f'{path} cannot be read: {error}. {_CURE}') from None
+        raise DataError(f'{path} cannot be read: {error}. {_HINT}') from None
     found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)
     if found != (FORMAT, VERSION):
         raise DataError(
@@ -92,27 +92,27 @@ def verify_checksums(root: Path, meta: dict[str, Any]) -> None:
     for name, digest in expected.items():
         path = root / name
         if not path.is_file():
-            raise DataError(f'{path} is missing. {_CURE}')
+            raise DataError(f'{path} is missing. {_HINT}')
         found = sha256_of(path)
         if found != digest:
             raise DataError(
                 f'{path}: wrong checksum: its SHA-256 is {found[:16]}..., store.json says '
-                f'{digest[:16]}...; it changed after the store was written. {_CURE}'
+                f'{digest[:16]}...; it changed after the store was written. {_HINT}'
             )
 
 
 def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Map a ``.npy`` file read-only after checking that it is whole and of the expected shape and dtype."""
+    """Map a ``.npy`` file read-only after checking that it is complete and has the expected shape and dtype."""
     try:
         array = np.lib.format.open_memmap(path, mode='r')  # not np.load: it also opens an .npz of that name
     except FileNotFoundError:
-        raise DataError(f'{path} is missing. {_CURE}') from None
+        raise DataError(f'{path} is missing. {_HINT}') from None
     except Exception as error:  # a damaged header can fail anywhere in numpy's parser, with any exception
         size = path.stat().st_size
-        raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_CURE}') from None
+        raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_HINT}') from None
     if array.shape != shape or array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
         raise DataError(
-            f'{path}: {array.dtype} array of shape {array.shape}, store.json says {dtype} of shape {shape}. {_CURE}'
+            f'{path}: {array.dtype} array of shape {array.shape}, store.json says {dtype} of shape {shape}. {_HINT}'
         )
     # A bare ndarray over the map: np.memmap's own indexing is several times slower.
     return np.asarray(array)
@@ -130,7 +130,7 @@ def read_videos(
     columns = [f'{key}_{what}' for key in meta['modalities'] for what in ('start', 'len')]
     rows = read_csv(path, ['video_id', 'label', *columns])
     if len(rows) != meta['num_videos'] or not rows:
-        raise DataError(f'{path} has {len(rows)} videos, store.json says {meta["num_videos"]}. {_CURE}')
+        raise DataError(f'{path} has {len(rows)} videos, store.json says {meta["num_videos"]}. {_HINT}')
     ids, labels, *numbers = zip(*rows, strict=True)
     check_names(ids, f'{path}: video')
     order = {label: i for i, label in enumerate(class_names)}
@@ -140,7 +140,7 @@ def read_videos(
     except KeyError as error:
         raise DataError(f'{path}: class {error} is not in classes.csv.' + nearest(error.args[0], order)) from None
     except (ValueError, OverflowError) as error:
-        raise DataError(f'{path}: a start or a length is not a whole number ({error}). {_CURE}') from None
+        raise DataError(f'{path}: a start or a length is not a whole number ({error}). {_HINT}') from None
     offsets = {key: table[f'{key}_start'] for key in meta['modalities']}
     lengths = {key: table[f'{key}_len'] for key in meta['modalities']}
     for key, entry in meta['modalities'].items():
@@ -152,7 +152,7 @@ def _check_entries(path: Path, place: str, entry: Any, rules: Mapping[str, Calla
     for key, is_right in rules.items():
         value = entry.get(key) if isinstance(entry, dict) else None
         if not is_right(value):
-            raise DataError(f'{path} is damaged: {place}{key} is {reprlib.repr(value)}. {_CURE}')
+            raise DataError(f'{path} is damaged: {place}{key} is {reprlib.repr(value)}. {_HINT}')
 
 
 def _check_ranges(
@@ -163,5 +163,5 @@ def _check_ranges(
         i = wrong[0]
         raise DataError(
             f'{path}: {key} of video {ids[i]!r} (start {start[i]}, length {length[i]}) lies outside the '
-            f'{num_steps} stored steps. {_CURE}'
+            f'{num_steps} stored steps. {_HINT}'
         )

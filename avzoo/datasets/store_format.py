@@ -1,4 +1,4 @@
-"""What a feature store looks like on disk: names, tables and checksums shared by its reader and its writer."""
+"""The format of a feature store on disk: names, tables and headers shared by its reader and its writer."""
 
 import csv
 import re
@@ -36,17 +36,17 @@ class Modality:
 
 
 def check_names(names: Sequence[str], what: str) -> None:
-    """Refuse names that come twice, or that a table or a list of one entry a line would not give back.
+    """Refuse names that occur twice, or that a table or a list with one entry per line would not preserve.
 
     Args:
         names: All names of one kind.
-        what: Their place and kind, for the error, e.g. ``videos.csv: video``.
+        what: File and kind of the names, for the error, e.g. ``videos.csv: video``.
 
     Raises:
-        DataError: A name is empty, has outer white space, holds a control character, or comes twice.
+        DataError: A name is empty, has outer white space, holds a control character, or occurs twice.
     """
     wrong = next((name for name in names if not name or name != name.strip()), None)
-    if wrong is None and _CONTROL.search(''.join(names)):  # in one search: many names are quick to check
+    if wrong is None and _CONTROL.search(''.join(names)):  # one search over all names is fast
         wrong = next(filter(_CONTROL.search, names))
     if wrong is not None:
         raise DataError(
@@ -55,7 +55,7 @@ def check_names(names: Sequence[str], what: str) -> None:
         )
     if len(set(names)) != len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
-        raise DataError(f'{what} {twice!r} comes twice. Give each its own name, or remove one.')
+        raise DataError(f'{what} {twice!r} comes twice. Rename or remove one of them.')
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
@@ -95,7 +95,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read a UTF-8 text file of one entry a line; blank lines are skipped, outer white space is dropped."""
+    """Read a UTF-8 text file with one entry per line, without blank lines and outer white space."""
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
     except FileNotFoundError:
@@ -107,13 +107,13 @@ def read_lines(path: Path) -> list[str]:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write one entry a line as UTF-8."""
+    """Write one entry per line as UTF-8."""
     with open(path, 'w', encoding='utf-8', newline='\n') as file:
         file.writelines(f'{line}\n' for line in lines)
 
 
 def npy_header(dtype: str, shape: tuple[int, int], size: int = 128) -> bytes:
-    """Return the header of a ``.npy`` file, always ``size`` bytes long: it can be written before and after the data.
+    """Return the header of a ``.npy`` file, always ``size`` bytes long, so that it can be rewritten after the data.
 
     Format 1.0: magic, version, length of the text, and the text padded with blanks up to a final newline.
     """

@@ -1,4 +1,4 @@
-"""The embedded default data set: small, made in seconds, with the structure of UCF-FSL."""
+"""The built-in synthetic data set: small, generated in seconds, with the structure of UCF-FSL."""
 
 import os
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ _TEXT_DIM = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """How hard the data set is.
+    """How difficult the data set is.
 
     Attributes:
         noise: Standard deviation of the noise on each step, where a motif has length 1 per dimension.
-        style: Strength of what differs from video to video and has nothing to do with the class.
+        style: Strength of the variation between videos that is independent of the class.
         silent: Share of steps of each modality that hold no motif.
-        blank: Share of videos of which one modality, either, shows nothing of the class.
+        blank: Share of videos of which one modality, audio or visual, shows nothing of the class.
         text_noise: Standard deviation of the noise on the class vectors.
     """
 
@@ -39,9 +39,9 @@ class Recipe:
 
 
 def ensure_synth(cfg: Config) -> None:
-    """Make the data set at ``cfg.data_root`` if the config asks for it (``synthesize``) and it is missing.
+    """Generate the data set at ``cfg.data_root`` if the config asks for it (``synthesize``) and it is missing.
 
-    In distributed runs the main process makes it, and all wait.
+    In distributed runs the main process generates it, and all processes wait.
     """
     if not cfg.get('synthesize'):
         return
@@ -62,15 +62,15 @@ def make_synth(
 
     A class is a sight that turns into another, with a sound that turns into another. Each class has a mirror class in
     which both happen in the opposite order, so that averages over time cannot tell the two apart; each pair of sights
-    comes with two pairs of sounds and the other way round, so that neither modality suffices. Novel classes are new
+    occurs with two pairs of sounds and vice versa, so that neither modality suffices. Novel classes are new
     combinations of the same sights and sounds. Class vectors name the sights and sounds in order, with noise.
 
     Args:
-        out: Folder to make.
-        seed: Seed of everything.
-        shots: Which k-shot splits to cut.
+        out: Folder to write.
+        seed: Seed of all random draws.
+        shots: Which K-shot splits to cut.
         draws: Draws of the shots of stage 2.
-        recipe: How hard it is.
+        recipe: How difficult it is.
     """
     rng = np.random.default_rng(seed)
     classes = _draw_classes(rng)
@@ -108,7 +108,7 @@ def _draw_classes(rng: np.random.Generator) -> list[tuple[int, int, int, int]]:
     sounds = [pairs[i] for i in rng.permutation(len(pairs))[:12]]
     groups = [(*sights[i], *sounds[(i + shift) % 12]) for shift in range(2) for i in range(12)]
     groups = [groups[i] for i in rng.permutation(24)]
-    flips = rng.random(24) < 0.5  # Whether the sounds of a group run against its sights' alphabetical order.
+    flips = rng.random(24) < 0.5  # Whether a group's sounds have the opposite order of its sights.
     ordered = [(a, b, d, c) if flip else (a, b, c, d) for (a, b, c, d), flip in zip(groups, flips, strict=True)]
     return [c for a, b, c1, c2 in ordered for c in ((a, b, c1, c2), (b, a, c2, c1))]
 
@@ -126,7 +126,7 @@ def _counts(role: str) -> list[tuple[str, int]]:
 
 
 class _World:
-    """How motifs of one modality look as features."""
+    """Render motifs of one modality as features."""
 
     def __init__(self, rng: np.random.Generator, dim: int, recipe: Recipe) -> None:
         self.motifs = rng.normal(size=(8, dim))
@@ -135,7 +135,7 @@ class _World:
         self.noise = recipe.noise
 
     def render(self, rng: np.random.Generator, motifs: np.ndarray) -> np.ndarray:
-        """Return features (T, D) of the motifs (T,) of one video; -1 is no motif."""
+        """Return features (T, D) of the motifs (T,) of one video; -1 stands for none."""
         x = np.where(motifs[:, None] < 0, 0.0, self.motifs[motifs])
         x = x + rng.normal(size=len(self.styles)) @ self.styles
         x = x + rng.normal(size=x.shape) * self.noise

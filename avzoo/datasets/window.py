@@ -1,4 +1,4 @@
-"""Cutting a window of fixed length out of long videos."""
+"""Cut a window of fixed length out of long videos."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -9,16 +9,16 @@ from avzoo.datasets.protocol import VISUAL
 
 
 class Window:
-    """Choose the steps of each video that a batch sees, in both modalities alike (AV-DIFF, sec. 5.1).
+    """Choose the steps of each video that enter a batch, in both modalities alike (AV-DIFF, sec. 5.1).
 
-    The window is a number of visual steps; the audio window covers the same stretch of time. Shorter videos are taken
-    whole and padded to the window.
+    The window is a number of visual steps; the audio window covers the same time. Shorter videos are used whole and
+    padded to the window.
 
     Args:
         steps: Number of visual steps.
         position: ``random`` (training) or ``center`` (evaluation).
-        audio_length: ``seconds``: as many audio steps as last as long as the visual window. ``released``: the released
-            code multiplies by both step lengths where it should divide, so a window of 60 visual steps sees 37 audio
+        audio_length: ``seconds``: the audio window lasts as long as the visual window. ``released``: the released
+            code multiplies by both step lengths where it should divide, so a window of 60 visual steps has 37 audio
             steps instead of 40.
         last_start: Let a random window end at the very last step. The released code never does.
     """

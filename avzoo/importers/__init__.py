@@ -1,1 +1,1 @@
-"""From what people have to features: files and folders of arrays, clips to ask about, clips to teach from."""
+"""Read users' features: arrays to import, clips to classify, clips of new classes to learn."""

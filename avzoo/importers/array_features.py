@@ -1,4 +1,4 @@
-"""Read features of one's own, from one ``.npz`` file or from a folder of ``.npy`` files."""
+"""Read your own features from one ``.npz`` file or from a folder of ``.npy`` files."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -18,11 +18,11 @@ class ArrayFeatures:
     Two layouts are read; each may have one modality only:
 
     - ``FILE.npz`` with ``video_id`` (N,) and ``audio``, ``visual``, each one of
-      (N, D), one step a video; (N, T, D), all of one length; an object array of N arrays (T_i, D); or
-      (T_1 + ... + T_N, D) together with ``audio_len``, ``visual_len`` (N,). ``label`` (N,) may be there too. All of
-      it is held in memory.
+      (N, D), one step per video; (N, T, D), all of the same length; an object array of N arrays (T_i, D); or
+      (T_1 + ... + T_N, D) together with ``audio_len``, ``visual_len`` (N,). ``label`` (N,) is optional. The whole file
+      is kept in memory.
     - ``DIR/audio/VIDEO_ID.npy`` and ``DIR/visual/VIDEO_ID.npy``, each (T, D), or (D,) for one step. One video at a
-      time is held in memory: the layout for large data.
+      time is kept in memory: the layout for large data.
 
     Args:
         path: The file or the folder.
@@ -49,7 +49,7 @@ class ArrayFeatures:
 
     @property
     def video_ids(self) -> list[str]:
-        """The videos of an ``.npz`` file, in its order; a folder does not list its own."""
+        """The videos of an ``.npz`` file, in its order; empty for a folder."""
         return list(self._positions)
 
     def missing(self, videos: Iterable[str]) -> list[str]:
@@ -59,7 +59,7 @@ class ArrayFeatures:
         return [video for video in videos if not all(os.path.isfile(self._file(key, video)) for key in self.modalities)]
 
     def read(self, video: str) -> dict[str, np.ndarray]:
-        """Return the sequences of one video, modality -> (T, D)."""
+        """Return the sequences of one video, {modality: (T, D)}."""
         if self._arrays is not None:
             position = self._positions[video]
             found = {key: arrays[position] for key, arrays in self._arrays.items()}
@@ -125,14 +125,14 @@ class ArrayFeatures:
         }
 
     def _split(self, key: str, array: np.ndarray, lengths: np.ndarray | None, num_videos: int) -> Sequence[np.ndarray]:
-        """Cut an array into one piece a video."""
+        """Cut an array into one sequence per video."""
         if lengths is not None:
             whole = lengths.dtype.kind in 'iu' and lengths.shape == (num_videos,) and array.ndim == 2
-            # No length beyond the rows: the sum of huge ones might overflow to the right number.
+            # Each length is checked too: the sum of huge ones might overflow to the right number.
             if not whole or (lengths < 1).any() or (lengths > len(array)).any() or lengths.sum() != len(array):
                 raise DataError(
                     f'{self.path}: {key}_len ({lengths.dtype} of shape {lengths.shape}) must hold a whole '
-                    f'number of at least 1 for each of the {num_videos} videos, which sum up to the rows '
+                    f'number of at least 1 for each of the {num_videos} videos, and add up to the rows '
                     f'of {key}, shape {array.shape}.'
                 )
             return np.split(array, np.cumsum(lengths)[:-1])

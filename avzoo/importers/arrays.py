@@ -1,4 +1,4 @@
-"""Import features of one's own together with zero-shot style lists."""
+"""Import your own features together with zero-shot style lists."""
 
 import logging
 import os
@@ -32,24 +32,24 @@ def import_arrays(
     skip_missing: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Make a feature store from features of one's own.
+    """Write a feature store from your own features.
 
-    Videos that no list names are left out. The classes are those of the lists, in the order of ``classes.csv`` beside
-    the lists (columns ``label`` and, if wanted, ``text``), or sorted by name where there is no such file.
+    Videos that are in no list are left out. The classes are those of the lists, in the order of ``classes.csv`` beside
+    the lists (columns ``label`` and, optionally, ``text``), or sorted by name without such a file.
 
     Args:
-        out: Store to make.
+        out: Store to write.
         features: An ``.npz`` file or a folder, see ``ArrayFeatures``.
         lists: Folder of the lists, see ``read_zero_shot_lists``.
-        class_embeddings: ``.npy`` file, (C, d), row i for class i in the order said above.
+        class_embeddings: ``.npy`` file, (C, d), row i for class i in that order.
         shots: Which K to draw.
         draws: Draws of the stage-2 shots.
-        seed: Of the draws.
+        seed: Seed of the draws.
         name: Name of the data set; None takes that of ``out``.
         seconds_per_step: Seconds that a step covers, by modality; 1.0 where not given.
-        dtype: How to store features, ``float32`` or ``float16``.
-        skip_missing: Leave listed videos without features out of the lists, instead of refusing.
-        on_progress: Called with (videos done, videos in all).
+        dtype: How features are stored, ``float32`` or ``float16``.
+        skip_missing: Leave out listed videos without features instead of raising an error.
+        on_progress: Called with (videos done, all videos).
     """
     source = ArrayFeatures(features)
     found = read_zero_shot_lists(lists)
@@ -59,7 +59,7 @@ def import_arrays(
             f'of {", ".join(LIST_NAMES)}.'
         )
     found = _match(found, source, skip_missing)
-    splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}  # before the long work: it may refuse
+    splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}  # before the long work: it may fail
     labels = found.labels
     classes, texts, vectors = _read_classes(found, Path(lists), Path(class_embeddings))
     seconds = seconds_per_step or {}
@@ -85,7 +85,7 @@ def import_arrays(
 
 
 def _match(lists: ZeroShotLists, source: ArrayFeatures, skip_missing: bool) -> ZeroShotLists:
-    """Check that the listed videos have features, and agree on labels where both say them."""
+    """Check that the listed videos have features, and the same labels where both sources give them."""
     labels = lists.labels
     missing = set(source.missing(labels))
     if missing and not skip_missing:

@@ -1,4 +1,4 @@
-"""The clips that a model is asked about: from arrays, npz files, folders or a feature store."""
+"""The clips that a model classifies: from arrays, npz files, folders or a feature store."""
 
 import os
 import zipfile
@@ -17,7 +17,7 @@ Clip = Mapping[str, np.ndarray]
 
 
 class ClipReader:
-    """Look up clips by their id, one after the other.
+    """Read clips by their id, one at a time.
 
     Args:
         source: One clip or several, as
@@ -47,7 +47,7 @@ class ClipReader:
         return dict(self._read(name))
 
     def choose(self, wanted: Iterable[str] | None) -> list[str]:
-        """Return the wanted ids after a check that they exist; all where ``None`` is wanted."""
+        """Return the wanted ids after checking that they exist; ``None`` returns all."""
         if isinstance(wanted, str):
             wanted = [wanted]
         wanted = self.ids if wanted is None else [str(name) for name in wanted]
@@ -62,7 +62,7 @@ class ClipReader:
     def _open_memory(self, clips: Sequence[Clip]) -> None:
         if not isinstance(clips, list | tuple) or not all(isinstance(clip, Mapping) for clip in clips):
             raise DataError(
-                f'A {type(clips).__name__} of that kind is no clip: give a dict {{modality: (T, D)}}, a '
+                f'A {type(clips).__name__} of this kind is not a clip. Give a dict {{modality: (T, D)}}, a '
                 'list of such dicts, a feature store, or the path of a file, a folder or a store.'
             )
         self.ids = [str(i) for i in range(len(clips))]
@@ -71,7 +71,7 @@ class ClipReader:
     def _open_path(self, path: Path) -> None:
         self._origin = str(path)
         if not path.exists():
-            raise DataError(f'There are no features at {path}: name an .npz file, a folder of them, or a store.')
+            raise DataError(f'{path} does not exist. Give an .npz file, a folder of them, or a feature store.')
         if (path / 'store.json').is_file():
             self._open_store(FeatureStore(path))
         elif not path.is_dir():
@@ -90,7 +90,10 @@ class ClipReader:
     def _open_folder(self, path: Path) -> None:
         files = {file.relative_to(path).with_suffix('').as_posix(): file for file in sorted(path.rglob('*.npz'))}
         if not files:
-            raise DataError(f'{path} holds no .npz files, no folders audio/ and visual/, and is no feature store.')
+            raise DataError(
+                f'{path} has no .npz files and no folders audio/ and visual/, and is not a feature store. '
+                'Give one of these.'
+            )
         self.ids = list(files)
         self._read = lambda name: read_clip(files[name])
 
@@ -116,7 +119,7 @@ class ClipReader:
         if missing := arrays.missing(self.ids):
             raise DataError(
                 f'{path}: video {missing[0]!r} is not in all of the folders '
-                f'{", ".join(arrays.modalities)}. Add the missing file or take the others away.'
+                f'{", ".join(arrays.modalities)}. Add the missing file or remove the others.'
             )
         self._read = arrays.read
 
@@ -132,7 +135,7 @@ def _holds_many(path: Path) -> bool:
         with zipfile.ZipFile(path) as file:
             return 'video_id.npy' in file.namelist()
     except zipfile.BadZipFile:
-        return False  # Whoever reads it says what it is instead.
+        return False  # read_clip reports what is wrong with it.
 
 
 def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
@@ -171,7 +174,7 @@ def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
         array = np.asarray(clip[modality])
     except (ValueError, TypeError) as error:  # Ragged lists; tensors on a device.
         raise DataError(
-            f"Clip '{name}': its {modality} features are no array: {str(error).splitlines()[0]} Give "
+            f"Clip '{name}': its {modality} features are not an array: {str(error).splitlines()[0]} Give "
             f'(steps, {dim}) numbers.'
         ) from error
     if array.ndim != 2 or array.shape[1] != dim or not len(array) or array.dtype.kind not in 'biuf':

@@ -1,4 +1,4 @@
-"""What the tools that import features show: progress on the way, the store and its splits at the end."""
+"""What the tools that import features print: a progress bar, and the finished store with its splits."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from avzoo.datasets.splits import format_table
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr; yields a function of (done, total) that moves it."""
+    """Show a progress bar on stderr; yields a function of (done, total) that updates it."""
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

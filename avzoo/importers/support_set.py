@@ -1,4 +1,4 @@
-"""The support of an adaptation: a few labelled clips of new classes."""
+"""The support set of an adaptation: a few labelled clips of new classes."""
 
 import os
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class SupportSet:
     """Clips of new classes.
 
     Attributes:
-        store: Where their features and class vectors lie.
+        store: Holds their features and class vectors.
         classes: The new classes, in the store's order.
         video_ids: K clips of each class.
     """
@@ -45,29 +45,29 @@ def open_support_set(
 ) -> SupportSet:
     """Choose K clips of each new class.
 
-    From a feature store with K-shot splits these are its split ``stage2_novel_DRAW``; K must be one of those that it
-    has, since clips drawn anew might be among those that it tests on. From a store without splits K videos are drawn
-    from each class that the model does not know as a base class. A folder holds one folder per class, named by the
-    class, with one ``.npz`` of ``audio`` and ``visual`` per clip, and ``class_embeddings.npy`` (C, d), row i for class
-    i of ``classes.csv`` or, without one, of the sorted class names.
+    In a feature store with K-shot splits these are the videos of ``stage2_novel_DRAW``. The store must have splits of
+    this K: other clips might be among those that it tests on. In a store without splits, K videos are drawn from each
+    class that is not a base class of the model. A folder has one subfolder per class, named after the class, with one
+    ``.npz`` of ``audio`` and ``visual`` per clip, and ``class_embeddings.npy`` (C, d), row i for class i of
+    ``classes.csv`` or, without that file, of the sorted class names.
 
     Args:
         path: Store or folder.
         shots: K.
         known: The model's base classes.
-        scratch: Where a folder's clips are packed into a store.
+        scratch: Folder in which a folder's clips are packed into a store.
         seconds: {modality: seconds per step} of a folder's clips.
-        vector_width: Width of zero vectors where the folder has none; ``None`` if the model needs real ones.
-        draw: Which draw of the splits, or which draw of one's own.
+        vector_width: Width of zero vectors where the folder has no class vectors; ``None`` if the model needs them.
+        draw: Which draw of the splits, or of the clips drawn here.
         classes: Only these classes.
-        seed: Of one's own draws.
+        seed: Seed of the clips drawn here.
 
     Raises:
         DataError: If a class has fewer clips, none in the split, or is one of ``known``.
     """
     path = Path(path)
     if not path.is_dir():
-        raise DataError(f'{path} is neither a feature store nor a folder with a folder of clips for each new class.')
+        raise DataError(f'{path} is neither a feature store nor a folder with a subfolder of clips for each new class.')
     is_store = (path / 'store.json').is_file()
     store = FeatureStore(path if is_store else _pack(path, scratch / 'support', seconds, vector_width))
     labels = np.array(store.class_names)[store.labels]
@@ -75,7 +75,7 @@ def open_support_set(
     videos = _split(store, shots, draw) if has_splits else np.arange(len(store))
     origin = f'{path}, split {train_splits(2, draw)[1]} of {shots} shots,' if has_splits else str(path)
     offered = [name for name in store.class_names if name in set(labels[videos])]
-    if classes is None:  # Splits and folders name what to teach; other stores are data sets, base classes and all.
+    if classes is None:  # Splits and folders have new classes only; other stores may have base classes too.
         classes = [name for name in offered if name not in known] if is_store and not has_splits else offered
     _check_classes(classes, offered, known, origin)
     rng = np.random.default_rng([seed, draw])
@@ -91,7 +91,7 @@ def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
     if shots not in ready:
         raise DataError(
             f'{store.root} has splits of {", ".join(map(str, ready))} shots, not of {shots}, and other '
-            'clips may be those of its tests. Take one of these, or draw splits of that K with '
+            'clips may be among those that it tests on. Use one of these, or draw splits of that K with '
             'tools/dataset_converters/splits.py.'
         )
     return store.split(shots, train_splits(2, draw)[1])
@@ -100,13 +100,15 @@ def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
 def _draw(videos: np.ndarray, shots: int, origin: str, rng: np.random.Generator) -> np.ndarray:
     """Return K of the videos of a class."""
     if len(videos) < shots:
-        raise DataError(f'{origin} has {len(videos)} clips, --shots asks for {shots}.')
+        raise DataError(f'{origin} has {len(videos)} clips; --shots asks for {shots}. Add clips, or lower --shots.')
     return rng.permutation(videos)[:shots]
 
 
 def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequence[str], origin: str) -> None:
     if not classes:
-        raise DataError(f'{origin} has no class that the model does not know already as a base class.')
+        raise DataError(
+            f'{origin} has no class that is not a base class of the model already. Give clips of new classes.'
+        )
     for name in classes:
         if name not in offered:
             raise DataError(
@@ -115,8 +117,8 @@ def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequen
             )
         if name in known:
             raise DataError(
-                f"{origin} has the class '{name}', which the model knows as a base class already; leave it "
-                'out with --classes, or give it another name.'
+                f"{origin} has the class '{name}', which is a base class of the model already; leave it "
+                'out with --classes, or rename it.'
             )
 
 
@@ -154,7 +156,7 @@ def _vectors(folder: Path, count: int, vector_width: int | None) -> np.ndarray:
     if vector_width is None:
         raise DataError(
             f'{path} is missing: this model generates features from class vectors. Write an array '
-            f'({count}, width) with the vectors of the class names, from the same model of language as '
+            f'({count}, width) with the vectors of the class names, from the same language model as '
             'those of the base classes.'
         )
     return np.zeros((count, vector_width), np.float32)

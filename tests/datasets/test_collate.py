@@ -1,4 +1,4 @@
-"""One way from sequences to a padded batch, wherever the sequences are."""
+"""Batches are the same whether sequences are in a store or in memory."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A store that is missing or damaged is one clear error."""
+"""A missing or damaged store raises one clear error."""
 
 import json
 

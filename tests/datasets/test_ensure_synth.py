@@ -1,4 +1,4 @@
-"""The embedded data set is made where a config asks for it."""
+"""The synthetic data set is generated where a config asks for it."""
 
 import pytest
 from mmengine.config import Config

@@ -1,4 +1,4 @@
-"""What a feature store keeps, gives back, and refuses."""
+"""Reading what a feature store holds, and what it refuses."""
 
 import pickle
 

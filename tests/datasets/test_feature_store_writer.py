@@ -1,4 +1,4 @@
-"""What a writer of feature stores refuses, and what it leaves behind then."""
+"""What a writer of feature stores refuses, and what it then leaves behind."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Features of one's own become a feature store."""
+"""Importing your own features into a feature store."""
 
 import csv
 import shutil
@@ -197,7 +197,7 @@ def test_bad_features_of_ones_own_name_the_video(own, change, words):
     [
         (dict(audio=np.zeros((3, 2))), r'audio has shape \(3, 2\) for 2 videos'),
         (dict(audioo=0), "Did you mean 'audio"),
-        (dict(audio=np.zeros((5, 2)), audio_len=[2, 2]), 'sum up'),
+        (dict(audio=np.zeros((5, 2)), audio_len=[2, 2]), 'audio_len .* add up'),
         ({}, 'at least one of audio, visual'),
         (dict(audio=np.zeros((5, 2)), audio_len=[2.7, 3]), 'audio_len .float64'),
         (dict(audio=0), r'audio has shape \(\)'),
