@@ -144,7 +144,7 @@ def test_frozen_parts_stay_as_they_were(base_model, support, tmp_path):
     [
         (lambda f: (f / 'class_embeddings.npy').unlink(), {}, 'generates features from class vectors'),
         (lambda f: np.save(f / 'class_embeddings.npy', np.zeros((2, 4))), {}, '5 and 4 wide|4 and 5 wide'),
-        (lambda f: None, {'shots': 4}, 'has 3 clips, --shots asks for 4'),
+        (lambda f: None, {'shots': 4}, 'has 3 clips; --shots asks for 4'),
         (lambda f: None, {'classes': ['tap dancing']}, "Did you mean 'tap dance'"),
         (lambda f: None, {'base_store': 'nowhere'}, 'give the store that it was trained on'),
         (lambda f: (f / 'classes.csv').write_text('label\ntap dance\n'), {}, 'do not name the same classes'),
