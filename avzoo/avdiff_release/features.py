@@ -33,11 +33,10 @@ from avzoo.utils.errors import DataError, nearest
 _STAGE_1 = ('stage1_base', 'stage1_novel', 'val_base', 'val_novel')
 # Splits of training and of its evaluation, which must share no video. A draw is evaluated on its own novel videos.
 _APART = [
-    *product(('stage1_base', 'stage1_novel'), ('val_base', 'val_novel')),
-    *product(_STAGE_1, ('test_base', *(f'test_novel_{d}' for d in range(3)))),
-    *((f'stage2_novel_{d}', test) for d in range(3) for test in ('test_base', f'test_novel_{d}')),
+    *product(train_splits(1), evaluation_splits('val')),
+    *product(_STAGE_1, dict.fromkeys(test for d in range(3) for test in evaluation_splits('test', d))),
+    *((train_splits(2, d)[1], test) for d in range(3) for test in evaluation_splits('test', d)),
 ]
-_SECONDS = {'audio': 0.96, 'visual': 0.64}
 
 
 def import_released_features(
@@ -92,7 +91,7 @@ def import_released_features(
                 on_progress(done, len(files))
         for k, splits in copier.splits.items():
             _check_apart(root / 'features' / f'{k}-shot', splits)
-            splits['stage2_base'] = [video for part in _STAGE_1 for video in splits[part]]
+            splits[base_split(2)] = [video for part in _STAGE_1 for video in splits[part]]
             writer.write_splits(k, splits)
         return writer.finish()
 

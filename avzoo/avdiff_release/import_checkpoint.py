@@ -16,6 +16,7 @@ from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, find_runs
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_weights
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.protocol import MODALITIES, SECONDS_PER_STEP
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.registry import MODELS
 from avzoo.utils.differences import first_difference
@@ -150,7 +151,7 @@ def _data_info(state: dict[str, Tensor], source: str) -> dict[str, Any]:
     names = dict(
         head='head.fc.weight',
         generator='generator.noise_predictor.net.1.weight',
-        **{m: f'encoders.{m}.net.0.weight' for m in _SECONDS},
+        **{m: f'encoders.{m}.net.0.weight' for m in MODALITIES},
     )
     shapes = {part: tuple(state[name].shape) for part, name in names.items()}
     for part, shape in shapes.items():
@@ -160,7 +161,7 @@ def _data_info(state: dict[str, Tensor], source: str) -> dict[str, Any]:
             )
     num_classes, dim = shapes['head']
     embedding_dim = shapes['generator'][1] - dim - 1  # The noise predictor reads x_t, t and w.
-    feature_dims = {m: shapes[m][1] for m in _SECONDS}
+    feature_dims = {m: shapes[m][1] for m in MODALITIES}
     for what, size in {'classes': num_classes, 'wide class vectors': embedding_dim, **feature_dims}.items():
         if not 1 <= size <= _MAX_WIDTH:
             raise CheckpointError(
@@ -168,7 +169,10 @@ def _data_info(state: dict[str, Tensor], source: str) -> dict[str, Any]:
                 f'1 to {_MAX_WIDTH} make sense.'
             )
     return dict(
-        feature_dims=feature_dims, seconds_per_step=dict(_SECONDS), num_classes=num_classes, embedding_dim=embedding_dim
+        feature_dims=feature_dims,
+        seconds_per_step=dict(SECONDS_PER_STEP),
+        num_classes=num_classes,
+        embedding_dim=embedding_dim,
     )
 
 

@@ -14,7 +14,6 @@ TABLE_METRICS: Final = ('B', 'N', 'HM', 'FSL')
 METRICS: Final = (*TABLE_METRICS, 'AUSUC')
 
 Subset = Literal['base', 'novel', 'all']
-Evaluation = Literal['val', 'test']
 
 
 def base_split(stage: int) -> str:
@@ -32,11 +31,11 @@ def train_splits(stage: int, draw: int | None = None) -> tuple[str, str]:
     return base_split(stage), 'stage1_novel' if stage == 1 else f'stage2_novel_{draw}'
 
 
-def evaluation_splits(evaluation: Evaluation, draw: int | Literal['*'] | None = None) -> tuple[str, str]:
+def evaluation_splits(evaluation: str, draw: int | Literal['*'] | None = None) -> tuple[str, str]:
     """Return the splits, base and novel, of the validation of stage 1 or of the test of stage 2.
 
     Args:
-        evaluation: Which of them.
+        evaluation: ``val`` or ``test``.
         draw: The test's draw of the novel shots, or ``*`` for a pattern that fits all.
     """
     return ('val_base', 'val_novel') if evaluation == 'val' else ('test_base', f'test_novel_{draw}')

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
+from avzoo.datasets.protocol import METRICS
+
 DEFAULT_GAMMA_GRID = tuple(round(0.1 * step, 1) for step in range(11))  # paper, sec. 5.1
 
 

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import stage_classes
+from avzoo.datasets.protocol import evaluation_splits, train_splits
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, gfsl_metrics
 from avzoo.utils.errors import ConfigError, DataError, nearest
 
@@ -98,12 +99,12 @@ def evaluate_references(
     if unknown:
         raise ValueError(f"unknown reference '{unknown[0]}'; choose from {', '.join(_METHODS)}.")
     modalities = _known_modalities(store, modalities)
-    validation = _load_task(store, num_shots, 1, ('stage1_base', 'stage1_novel', 'val_base', 'val_novel'), modalities)
+    validation = _load_task(store, num_shots, 1, (*train_splits(1), *evaluation_splits('val')), modalities)
     chosen = {name: _choose(_METHODS[name], validation, gamma_grid) for name in methods}
     del validation
     results: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     for draw in draws:
-        splits = ('stage2_base', f'stage2_novel_{draw}', 'test_base', f'test_novel_{draw}')
+        splits = (*train_splits(2, draw), *evaluation_splits('test', draw))
         task = _load_task(store, num_shots, 2, splits, modalities)
         for name in methods:
             value, metrics = chosen[name]

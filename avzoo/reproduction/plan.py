@@ -13,6 +13,7 @@ from typing import Any, Literal
 from mmengine.config import Config
 
 from avzoo.config.load import load_config
+from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.utils.errors import AvzooError, ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS

@@ -15,7 +15,6 @@ from avzoo.utils.files import atomic_write_text
 from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
 from avzoo.zoo.index import read_index
 
-_METRICS = ('B', 'N', 'HM', 'FSL')
 _UNIMODAL = ('avdiff-audio', 'avdiff-visual')  # Their references see one modality only.
 
 
@@ -70,7 +69,7 @@ def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
 
 
 def _over_seeds(aggregates: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    mean = {key: sum(a[key] for a in aggregates) / len(aggregates) for key in _METRICS} if aggregates else {}
+    mean = {key: sum(a[key] for a in aggregates) / len(aggregates) for key in TABLE_METRICS} if aggregates else {}
     ci95 = {key: half_width_95([a[key] for a in aggregates]) for key in mean}
     widths = [a['ci95'] for a in aggregates if a.get('ci95') is not None]
     return dict(mean=mean, ci95=ci95, draws_ci95=sum(widths) / len(widths) if widths else None)
@@ -80,7 +79,7 @@ def _paper(name: str) -> dict[str, float]:
     entry = read_index().get(name)
     for result in entry.results if entry else ():
         if 'Paper' in result:
-            return {key: result['Paper'][key] for key in _METRICS if key in result['Paper']}
+            return {key: result['Paper'][key] for key in TABLE_METRICS if key in result['Paper']}
     return {}
 
 
@@ -117,8 +116,8 @@ def write_tables(folder: str | os.PathLike[str], number: int, tables: Sequence[M
 def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, heading: str) -> str:
     parts = []
     for one in tables:
-        paper = tuple(key for key in _METRICS if any(key in row['paper'] for row in one['rows']))
-        header = ['method', *_METRICS, 'draws ±', *(f'paper {key}' for key in paper), 'runs']
+        paper = tuple(key for key in TABLE_METRICS if any(key in row['paper'] for row in one['rows']))
+        header = ['method', *TABLE_METRICS, 'draws ±', *(f'paper {key}' for key in paper), 'runs']
         cells = [
             [
                 row['method'],

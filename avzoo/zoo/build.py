@@ -11,6 +11,7 @@ from torch import nn
 from avzoo.config.load import load_config
 from avzoo.config.parts import refuse_unregistered
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.protocol import train_splits
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
@@ -67,7 +68,7 @@ def data_info_of(cfg: Config, *, data_root: str | os.PathLike[str] | None = None
     """
     root = Path(data_root or cfg.data_root)
     if data_root is not None or (root / 'store.json').is_file():
-        return GFSLDataset(root, splits=('stage2_base', 'stage2_novel_0'), num_shots=cfg.num_shots).data_info
+        return GFSLDataset(root, splits=train_splits(2, 0), num_shots=cfg.num_shots).data_info
     benchmark = find_benchmark(root.name)
     if benchmark is None:
         raise ConfigError(

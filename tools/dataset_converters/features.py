@@ -40,14 +40,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--seconds-audio',
         type=positive_float,
-        default=0.96,
+        default=SECONDS_PER_STEP[AUDIO],
         metavar='S',
         help='seconds of the clip that one audio step covers (default: %(default)s, as VGGish)',
     )
     add(
         '--seconds-visual',
         type=positive_float,
-        default=0.64,
+        default=SECONDS_PER_STEP[VISUAL],
         metavar='S',
         help='seconds of the clip that one visual step covers (default: %(default)s, as C3D)',
     )

@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.files import atomic_write_text, sha256_of
@@ -139,7 +140,7 @@ def read_run(path: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding='utf-8'))
         wanted = {'method', 'dataset', 'num_shots', 'seed', 'draws'}
-        if missing := {'B', 'N', 'HM', 'FSL'} - run['aggregate'].keys() or wanted - run.keys():
+        if missing := set(TABLE_METRICS) - run['aggregate'].keys() or wanted - run.keys():
             raise ValueError(f'it lacks {sorted(missing)[0]}')
         if not isinstance(run['draws'], list):
             raise ValueError('draws is not a list')
@@ -172,7 +173,7 @@ def write_results(paths: Sequence[Path], name: str) -> None:
     for path, run in zip(paths, runs, strict=True):
         check_run(path, run, name)
     first = runs[0]['aggregate']
-    values = {key: round(sum(run['aggregate'][key] for run in runs) / len(runs), 2) for key in ('B', 'N', 'HM', 'FSL')}
+    values = {key: round(sum(run['aggregate'][key] for run in runs) / len(runs), 2) for key in TABLE_METRICS}
     if len(runs) == 1 and first.get('ci95') is not None:
         values['CI95'] = round(first['ci95'], 2)
     elif len(runs) > 1:

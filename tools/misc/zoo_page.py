@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.tables import markdown_table, two_decimals
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
@@ -11,7 +12,6 @@ from avzoo.zoo.index import Collection, ModelEntry, read_collections
 from overview import overview
 
 BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py -->', '<!-- end of what is made -->'
-_METRICS = ('B', 'N', 'HM', 'FSL')
 _HEAD = (
     'config',
     'data set',

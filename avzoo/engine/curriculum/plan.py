@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from avzoo.datasets.protocol import evaluation_splits, train_splits
 from avzoo.datasets.samplers import NUM_BATCHES
 from avzoo.engine.curriculum.schedulers import replayed_schedulers, schedulers, watching_schedulers
 from avzoo.engine.hooks import best_epoch
@@ -51,9 +52,8 @@ class Phase:
     @property
     def train_splits(self) -> tuple[str, ...]:
         """The splits that it trains on."""
-        if self.substage == 'base':
-            return (f'stage{self.stage}_base',)
-        return (f'stage{self.stage}_base', 'stage1_novel' if self.stage == 1 else f'stage2_novel_{self.draw}')
+        both = train_splits(self.stage, self.draw)
+        return both[:1] if self.substage == 'base' else both
 
     @property
     def parent(self) -> 'Phase | None':
@@ -65,11 +65,6 @@ def plan_phases(draws: Sequence[int], stage: int | None = None) -> list[Phase]:
     """Return the phases in order (AV-DIFF, sec. 3.2 and 4.3), all or those of one stage."""
     phases = [Phase(1, 'base'), Phase(1, 'full'), Phase(2, 'base'), *(Phase(2, 'full', d) for d in draws)]
     return [p for p in phases if stage in (None, p.stage)]
-
-
-def evaluation_splits(split: str, draw: int | None) -> tuple[str, str]:
-    """Return the splits of validation (stage 1) or of the test of a draw (stage 2)."""
-    return ('val_base', 'val_novel') if split == 'val' else ('test_base', f'test_novel_{draw}')
 
 
 def phase_epochs(cfg: Config, phase: Phase, outcomes: dict[str, dict]) -> int:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.protocol import train_splits
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS, import_parts

@@ -5,6 +5,7 @@ import time
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, phase_epochs
 from avzoo.engine.log import log_line
 from avzoo.engine.phase_runner import PhaseRunner
@@ -47,7 +48,7 @@ class Progress:
         if partial:
             parts.append(f'step {partial["step"]}/{len(runner.train_dataloader)}')
         parts.append(f'loss {entry["loss"]:.4f}')
-        shown = dict.fromkeys([self.cfg.curriculum[phase.substage].monitor, 'B', 'N', 'HM', 'FSL'])  # Each once.
+        shown = dict.fromkeys([self.cfg.curriculum[phase.substage].monitor, *TABLE_METRICS])  # Each once.
         parts += [f'{k} {entry[k]:.2f}' for k in shown if k in entry]
         if not partial:
             parts.append(f'lr {entry["lr"]:.1e}')

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
+from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
@@ -114,7 +115,7 @@ class CurriculumRunner:
         done = self.state.phases['stage1_full']
         chose = ''
         if done.get('metrics'):
-            shown = '  '.join(f'{key} {done["metrics"][key]:.2f}' for key in ('B', 'N', 'HM', 'FSL'))
+            shown = '  '.join(f'{key} {done["metrics"][key]:.2f}' for key in TABLE_METRICS)
             chose = f' Validation chose epoch {done["best_epoch"]} of {done["epochs"]}: {shown}.'
         log_line(
             f'Stage 1 is finished.{chose} The same command with --resume in place of --stage 1 goes on to the '

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.registry import EMBEDDINGS
 
 
@@ -30,7 +31,7 @@ class TimeModalityEmbedding(nn.Module):
     def __init__(
         self,
         dim: int,
-        modalities: tuple[str, ...] = ('audio', 'visual'),
+        modalities: tuple[str, ...] = MODALITIES,
         *,
         embed_dim: int = 64,
         fourier_scale: float = 10.0,

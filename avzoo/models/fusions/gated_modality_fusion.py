@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.masking import masked_mean
 from avzoo.registry import FUSIONS
 
@@ -24,7 +25,7 @@ class GatedModalityFusion(nn.Module):
     def __init__(
         self,
         dim: int,
-        modalities: tuple[str, ...] = ('audio', 'visual'),
+        modalities: tuple[str, ...] = MODALITIES,
         *,
         hidden_dim: int | None = None,
         dropout: float = 0.1,

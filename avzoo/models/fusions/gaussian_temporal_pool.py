@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.masking import logit_bias
 from avzoo.registry import FUSIONS
 
@@ -30,7 +31,7 @@ class GaussianTemporalPool(nn.Module):
     def __init__(
         self,
         dim: int,
-        modalities: tuple[str, ...] = ('audio', 'visual'),
+        modalities: tuple[str, ...] = MODALITIES,
         *,
         num_gaussians: int = 4,
         fixed: bool = False,

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.cross_attention_layer import CrossAttentionLayer
 from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
@@ -47,7 +48,7 @@ class HierarchicalLatents(nn.Module):
     def __init__(
         self,
         dim: int,
-        modalities: tuple[str, ...] = ('audio', 'visual'),
+        modalities: tuple[str, ...] = MODALITIES,
         *,
         groups: tuple[int, ...] = (4, 2, 1),
         num_latents: tuple[int, ...] = (16, 16, 32),

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.masking import masked_mean
 from avzoo.models.layers.transformer_layer import TransformerLayer
 from avzoo.registry import FUSIONS
@@ -26,7 +27,7 @@ class PairAttention(nn.Module):
     def __init__(
         self,
         dim: int,
-        modalities: tuple[str, ...] = ('audio', 'visual'),
+        modalities: tuple[str, ...] = MODALITIES,
         *,
         num_heads: int = 3,
         head_dim: int = 100,

@@ -51,7 +51,7 @@ class TripletAuxHead(nn.Module):
         aux_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if tuple(dims) != ('audio', 'visual'):
+        if tuple(dims) != MODALITIES:
             raise ValueError(
                 f"it needs the encoders 'audio' and 'visual', in this order; the model has {', '.join(dims)}."
             )
