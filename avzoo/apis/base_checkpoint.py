@@ -12,9 +12,9 @@ from torch import Tensor
 from avzoo.checkpoints.class_rows import carry_class_rows
 from avzoo.checkpoints.meta import class_columns, require_meta
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.protocol import base_split
 from avzoo.engine.curriculum.evaluate import check_splits
 from avzoo.engine.curriculum.plan import Phase, phase_epochs
+from avzoo.protocol import base_split
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.build import build_model
 from avzoo.zoo.publish import stage_one_outcomes

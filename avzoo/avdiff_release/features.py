@@ -28,9 +28,10 @@ from avzoo.avdiff_release.class_files import (
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv, read_lines
+from avzoo.protocol import MODALITIES, SECONDS_PER_STEP, base_split, evaluation_splits, train_splits
 from avzoo.utils.errors import DataError, nearest
 
-_STAGE_1 = ('stage1_base', 'stage1_novel', 'val_base', 'val_novel')
+_STAGE_1 = (*train_splits(1), *evaluation_splits('val'))
 # Splits of training and of its evaluation, which must share no video. A draw is evaluated on its own novel videos.
 _APART = [
     *product(train_splits(1), evaluation_splits('val')),
@@ -76,7 +77,7 @@ def import_released_features(
     present = {file.label for file in files}
     labels = [label for label in names if label in present]
     texts, vectors = _class_words(root, name, shots[0], labels, names if text_order == 'released' else None)
-    modalities = {key: dict(dim=width_of(files[0], key), seconds_per_step=_SECONDS[key]) for key in _SECONDS}
+    modalities = {key: dict(dim=width_of(files[0], key), seconds_per_step=SECONDS_PER_STEP[key]) for key in MODALITIES}
     source = 'features released with AV-DIFF (AVDIFF-GFSL)'
     if text_order == 'released':
         source += ', word vectors in its order'

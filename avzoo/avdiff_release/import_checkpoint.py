@@ -16,15 +16,14 @@ from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, find_runs
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_weights
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.datasets.protocol import MODALITIES, SECONDS_PER_STEP
 from avzoo.engine.curriculum.plan import Phase
+from avzoo.protocol import MODALITIES, SECONDS_PER_STEP
 from avzoo.registry import MODELS
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError
 from avzoo.version import __version__
 
 TITLE = 'AV-DIFF as released'  # First line of the config of an imported checkpoint.
-_SECONDS = {'audio': 0.96, 'visual': 0.64}
 _MAX_WIDTH = 1 << 14  # of features, class vectors and the classifier
 
 

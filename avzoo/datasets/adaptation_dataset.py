@@ -8,8 +8,8 @@ import numpy as np
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, held_store
 from avzoo.datasets.joined_store import JoinedStore
-from avzoo.datasets.protocol import base_split
 from avzoo.datasets.window import Window
+from avzoo.protocol import base_split
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import DataError
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.collate import gather_rows
-from avzoo.datasets.protocol import evaluation_splits
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
 from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines
+from avzoo.protocol import evaluation_splits
 from avzoo.utils.errors import DataError, nearest
 
 __all__ = ['FeatureStore', 'Modality']

@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 from avzoo.datasets.collate import collate
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
-from avzoo.datasets.protocol import stage_of, train_splits
 from avzoo.datasets.window import Window
+from avzoo.protocol import stage_of, train_splits
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import ConfigError, DataError
 

@@ -7,7 +7,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.datasets.protocol import Subset
+from avzoo.protocol import Subset
 from avzoo.registry import DATA_SAMPLERS
 from avzoo.utils.errors import DataError
 

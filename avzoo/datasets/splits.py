@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.datasets.protocol import base_split, evaluation_splits, split_names, train_splits
 from avzoo.datasets.store_format import check_names, read_csv, read_lines
+from avzoo.protocol import base_split, evaluation_splits, split_names, train_splits
 from avzoo.utils.errors import DataError
 from avzoo.utils.tables import text_table
 

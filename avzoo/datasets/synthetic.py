@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.protocol import AUDIO, SECONDS_PER_STEP, VISUAL
 from avzoo.datasets.splits import ZeroShotLists, draw_splits
+from avzoo.protocol import AUDIO, SECONDS_PER_STEP, VISUAL
 
 _SIGHTS = ('ball', 'water', 'wheel', 'hand', 'smoke', 'rope', 'blade', 'mirror')
 _SOUNDS = ('hum', 'click', 'splash', 'whistle', 'thud', 'scrape', 'chirp', 'ring')

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from avzoo.datasets.protocol import VISUAL
+from avzoo.protocol import VISUAL
 
 
 class Window:

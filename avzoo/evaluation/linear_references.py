@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import stage_classes
-from avzoo.datasets.protocol import evaluation_splits, train_splits
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, gfsl_metrics
+from avzoo.protocol import evaluation_splits, train_splits
 from avzoo.utils.errors import ConfigError, DataError, nearest
 
 _MANY_PRODUCTS = 500_000_000  # Multiplications in one pass of the solver from which on threads help.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.datasets.protocol import MODALITIES
 from avzoo.datasets.safe_pickle import load_npy, load_npz
 from avzoo.datasets.store_format import check_names
+from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
 
 

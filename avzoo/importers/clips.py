@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.protocol import MODALITIES
 from avzoo.datasets.safe_pickle import load_npz
 from avzoo.importers.array_features import ArrayFeatures
+from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
 
 Clip = Mapping[str, np.ndarray]

@@ -9,10 +9,10 @@ import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.protocol import train_splits
 from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv
 from avzoo.importers.clips import read_clip
+from avzoo.protocol import train_splits
 from avzoo.utils.errors import DataError, nearest
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from mmengine.config import Config
 
 from avzoo.config.load import load_config
-from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
+from avzoo.protocol import TABLE_METRICS
 from avzoo.utils.errors import AvzooError, ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS
 from avzoo.zoo.index import zoo_root
@@ -104,7 +104,7 @@ class Run:
         try:
             results = json.loads(path.read_text(encoding='utf-8'))
             for entry in (results, *results.get('references', {}).values()):
-                if not all(isinstance(entry['aggregate'][key], int | float) for key in ('B', 'N', 'HM', 'FSL')):
+                if not all(isinstance(entry['aggregate'][key], int | float) for key in TABLE_METRICS):
                     raise ValueError('B, N, HM or FSL is not a number')
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise AvzooError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from avzoo.evaluation.functional import half_width_95
 from avzoo.evaluation.report import reference_title
+from avzoo.protocol import TABLE_METRICS
 from avzoo.reproduction.plan import Run, Status
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
@@ -121,7 +122,7 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, 
         cells = [
             [
                 row['method'],
-                *(_value(row, key) for key in _METRICS),
+                *(_value(row, key) for key in TABLE_METRICS),
                 two_decimals(row['draws_ci95']),
                 *(two_decimals(row['paper'].get(key)) for key in paper),
                 _runs(row['status']),

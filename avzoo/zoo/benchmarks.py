@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from avzoo.protocol import SECONDS_PER_STEP
+
 _AUTHORS = 'https://mlcloud.uni-tuebingen.de:7443/akata0/omercea19/av-diff'
 # The authors publish neither checksums nor sizes. The checksum of the first download is recorded; later ones must
 # match.

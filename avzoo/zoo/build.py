@@ -11,8 +11,8 @@ from torch import nn
 from avzoo.config.load import load_config
 from avzoo.config.parts import refuse_unregistered
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.datasets.protocol import train_splits
 from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.protocol import train_splits
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import find_benchmark

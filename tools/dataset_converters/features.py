@@ -23,6 +23,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from avzoo.protocol import AUDIO, SECONDS_PER_STEP, VISUAL
 from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool
 
 

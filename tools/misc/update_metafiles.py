@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from avzoo.datasets.protocol import TABLE_METRICS
+from avzoo.protocol import TABLE_METRICS
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.files import atomic_write_text, sha256_of

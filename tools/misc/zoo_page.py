@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.tables import markdown_table, two_decimals
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
@@ -131,7 +130,7 @@ def _paper(values: dict | None) -> str:
 
 
 def _numbers(values: dict) -> str:
-    return ' / '.join(two_decimals(values.get(key)) for key in _METRICS)
+    return ' / '.join(two_decimals(values.get(key)) for key in TABLE_METRICS)
 
 
 def _ours(values: dict | None) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from avzoo.datasets.protocol import evaluation_splits, train_splits
 from avzoo.datasets.samplers import NUM_BATCHES
 from avzoo.engine.curriculum.schedulers import replayed_schedulers, schedulers, watching_schedulers
 from avzoo.engine.hooks import best_epoch
+from avzoo.protocol import evaluation_splits, train_splits
 from avzoo.registry import DATASETS
 
 

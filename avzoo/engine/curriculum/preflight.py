@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.datasets.protocol import train_splits
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.protocol import train_splits
 from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS, import_parts
 from avzoo.utils.errors import ConfigError, DataError
 
@@ -79,8 +79,8 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
     if len(lacking):
         name = train.store.class_names[train.class_ids[lacking[0]]]
         raise DataError(
-            f"{train.store.root}: class '{name}' has videos in stage2_novel_0 but none in "
-            f'stage2_novel_{draw}; fix the lists.'
+            f"{train.store.root}: class '{name}' has videos in {train_splits(2, 0)[1]} but none in "
+            f'{train_splits(2, draw)[1]}; fix the lists.'
         )
 
 

@@ -5,10 +5,10 @@ import time
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, phase_epochs
 from avzoo.engine.log import log_line
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.protocol import TABLE_METRICS
 
 
 class Progress:

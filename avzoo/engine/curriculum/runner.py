@@ -10,7 +10,6 @@ from mmengine.config import Config
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
-from avzoo.datasets.protocol import TABLE_METRICS
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
@@ -23,6 +22,7 @@ from avzoo.engine.log import log_line, log_to
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
+from avzoo.protocol import TABLE_METRICS
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError, CheckpointError, DataError
 from avzoo.utils.files import sha256_of

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from avzoo.datasets.protocol import MODALITIES
+from avzoo.protocol import MODALITIES
 from avzoo.registry import EMBEDDINGS
 
 

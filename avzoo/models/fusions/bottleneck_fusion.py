@@ -6,9 +6,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.masking import key_bias, masked_mean
 from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
+from avzoo.protocol import MODALITIES
 from avzoo.registry import FUSIONS
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.masking import masked_mean
+from avzoo.protocol import MODALITIES
 from avzoo.registry import FUSIONS
 
 

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.masking import logit_bias
+from avzoo.protocol import MODALITIES
 from avzoo.registry import FUSIONS
 
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.cross_attention_layer import CrossAttentionLayer
 from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
+from avzoo.protocol import MODALITIES
 from avzoo.registry import FUSIONS
 
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from avzoo.datasets.protocol import MODALITIES
 from avzoo.models.layers.masking import masked_mean
 from avzoo.models.layers.transformer_layer import TransformerLayer
+from avzoo.protocol import MODALITIES
 from avzoo.registry import FUSIONS
 
 

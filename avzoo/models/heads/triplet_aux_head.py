@@ -11,6 +11,7 @@ from avzoo.models.contracts import Context
 from avzoo.models.heads.linear_head import LinearHead
 from avzoo.models.layers.masking import masked_mean
 from avzoo.models.layers.mlp import dense_layers
+from avzoo.protocol import MODALITIES
 from avzoo.registry import HEADS
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from avzoo.datasets.protocol import evaluation_splits, split_names, stage_of, train_splits
+from avzoo.protocol import evaluation_splits, split_names, stage_of, train_splits
 
 STAGE_1 = ['stage1_base', 'stage1_novel', 'val_base', 'val_novel']
 
