@@ -63,7 +63,7 @@ class AdaptationDataset(GFSLDataset):
         self.class_ids = np.arange(len(classes))
         self.base_mask = np.isin(np.asarray(classes), np.asarray(base_classes))
         novel = self._support_videos(support_ids, num_shots)
-        self.videos = np.concatenate([self._base_videos(base, base_split), novel])
+        self.videos = np.concatenate([self._base_videos(base_split), novel])
         self.labels = self.store.labels[self.videos]
 
     def _source(self) -> JoinedStore:
@@ -89,10 +89,11 @@ class AdaptationDataset(GFSLDataset):
                 )
         return videos
 
-    def _base_videos(self, base: FeatureStore, split: str) -> np.ndarray:
+    def _base_videos(self, split: str) -> np.ndarray:
         """Return the training videos of the base classes; every K has the same base split."""
+        base = self.store.parts[0]
         shots = base.shots()
-        videos = base.split(shots[0] if shots else 1, split)
+        videos = self.store.split(shots[0] if shots else 1, split)
         labels = self.store.labels[videos]
         videos = videos[(labels >= 0) & self.base_mask[labels]]
         wanted = np.flatnonzero(self.base_mask)

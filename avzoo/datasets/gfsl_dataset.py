@@ -155,7 +155,7 @@ def _load_store(root: Path, device: str) -> FeatureStore:
         ) from error
 
 
-def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:
+def split_digest(store: FeatureStore | JoinedStore, num_shots: int, name: str) -> str:
     """Return a fingerprint of the videos of a split, whatever their order."""
     ids = sorted(store.video_ids[store.split(num_shots, name)].tolist())
     return hashlib.sha256('\n'.join(ids).encode()).hexdigest()

@@ -17,7 +17,7 @@ _Found = TypeVar('_Found')
 class JoinedStore:
     """Read the videos of two feature stores under one numbering: the first store's come first.
 
-    It has what data sets need of a :class:`FeatureStore`, apart from splits.
+    It has what data sets need of a :class:`FeatureStore`; splits are those of the first store.
 
     Args:
         first: A store.
@@ -39,6 +39,10 @@ class JoinedStore:
 
     def __len__(self) -> int:
         return len(self.video_ids)
+
+    def split(self, num_shots: int, name: str) -> np.ndarray:
+        """Return the videos of a split of the first store as positions in ``video_ids``, (n,) int64."""
+        return self.parts[0].split(num_shots, name)
 
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
         """Return class vectors (C, d)."""
