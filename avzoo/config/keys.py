@@ -38,7 +38,7 @@ _SECTIONS = {
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout', 'init_method'},
 }
-_OPEN_ENDED = ('model.encoders', 'default_hooks')  # A file may name others; an option only those that are there.
+_OPEN_ENDED = ('model.encoders', 'default_hooks')  # A file may name others, an option only existing ones.
 _BY_PHASE = {
     'splits': 'each phase has its own.',
     'num_shots': 'set num_shots.',
@@ -46,15 +46,15 @@ _BY_PHASE = {
     'modalities': 'they are those of model.encoders.',
     'seed': 'set randomness.seed.',
 }
-# Keys that would be overwritten or passed over, and where what they say is said.
+# Keys that would be overwritten or ignored, and what to set instead.
 _MOVED = {
-    'launcher': 'it is given on the command line: --launcher.',
-    'resume': 'it is given on the command line: --resume.',
-    'vis_backends': 'they stand in visualizer.vis_backends.',
+    'launcher': 'give --launcher on the command line.',
+    'resume': 'give --resume on the command line.',
+    'vis_backends': 'set visualizer.vis_backends.',
     'model.frozen': 'set curriculum.base.freeze and curriculum.full.freeze.',
     'model.frozen_mode': 'set curriculum.full.frozen_mode.',
     'model.data_info': 'it is read from the feature store.',
-    'model.data_preprocessor': 'it stands at the top: data_preprocessor.',
+    'model.data_preprocessor': 'set data_preprocessor at the top level.',
     'train_dataloader.batch_sampler.subsets': 'each phase has its own.',
     'param_scheduler.monitor': 'set curriculum.base.monitor and curriculum.full.monitor.',
     **{f'{loader}.dataset.{key}': cure for loader in LOADERS for key, cure in _BY_PHASE.items()},
@@ -132,10 +132,10 @@ def _compare(node: Mapping, known: set[str], path: str) -> None:
 
 
 def refuse_moved(path: str, key: str) -> None:
-    """Refuse a key, below the section at ``path``, that is said elsewhere and would do nothing where it stands."""
+    """Refuse a key, below the section at ``path``, that belongs elsewhere and would do nothing there."""
     full = re.sub(r'^param_scheduler\.\d+', 'param_scheduler', f'{path}.{key}' if path else key)
     if full in _MOVED:
-        raise ConfigError(f"'{full}' is no config key: {_MOVED[full]}")
+        raise ConfigError(f"'{full}' is not a config key: {_MOVED[full]}")
 
 
 def _class_at(node: Mapping, path: str) -> type | None:

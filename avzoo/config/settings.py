@@ -1,6 +1,6 @@
 """The sections of a config that are not parts: a field is a key, with its type, its choices and its default.
 
-A field without a default must be set. The values are checked as those of parts are, see :mod:`avzoo.config.types`.
+A field without a default must be set. Values are checked like those of parts, see :mod:`avzoo.config.types`.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from avzoo.config.types import Limit
 
-_Path = Annotated[str, Limit("the text of a path; a name of digits is written './123'")]
+_Path = Annotated[str, Limit("a path; write a name of digits as './123'")]
 _Seed = Annotated[
     int,
     Limit(

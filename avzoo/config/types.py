@@ -28,8 +28,8 @@ class Limit:
 def check_types(node: Mapping, cls: type, path: str) -> None:
     """Compare the values of a section with the annotations of the class that takes them.
 
-    In classes of avzoo a whole number without a default, or with one of at least 1, counts something that there must
-    be, and is refused below 1; one whose default is 0 is refused below 0.
+    In classes of avzoo a whole number without a default, or with a default of at least 1, is a count and is refused
+    below 1; one whose default is 0 is refused below 0.
 
     Args:
         node: The section.
@@ -131,7 +131,7 @@ def _words(annotation: Any) -> str:
     if annotation in (None, type(None)):
         return 'None'
     kind = origin or annotation
-    named = {bool: 'True or False', int: 'a whole number', float: 'a number', str: 'a text'}
+    named = {bool: 'True or False', int: 'a whole number', float: 'a number', str: 'a string'}
     if kind in named:
         return named[kind]
     if kind in (dict, Mapping) or is_dataclass(kind):

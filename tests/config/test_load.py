@@ -96,7 +96,7 @@ def test_missing_key_is_named(path, key):
 def test_key_that_would_do_nothing_is_refused(path, key, cure):
     cfg = load_config(path)
     cfg[key] = 'none'
-    with pytest.raises(ConfigError, match=f"'{key}' is no config key.*{cure}"):
+    with pytest.raises(ConfigError, match=f"'{key}' .*{cure}"):
         check_config(cfg)
 
 
@@ -128,7 +128,7 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
         ('val_evaluator.gamma=foo', r"val_evaluator\.gamma='foo'.*a number or one of search, checkpoint"),
         ('val_evaluator.gamma_grid=5', r'gamma_grid=5.*a list in which each item is a number'),
         ('val_evaluator=[]', r'val_evaluator=\[\] .*a section'),
-        ('data_root=123', r'data_root=123 .*the text of a path'),
+        ('data_root=123', r'data_root=123 .*a path'),
         ('num_shots=none', "has no 'num_shots'"),
         ('train_dataloader.num_workers=2.5', r'num_workers=2\.5 .*a whole number of at least 0'),
         ('val_dataloader.pin_memory=3', r'val_dataloader\.pin_memory=3 .*True or False'),
@@ -238,7 +238,7 @@ def test_annotations_beyond_plain_values_are_left_to_the_part():
         ('model.frozen', 'curriculum.full.freeze'),
         ('model.frozen_mode', 'curriculum.full.frozen_mode'),
         ('model.data_info.num_classes', 'read from the feature store'),
-        ('model.data_preprocessor', 'stands at the top'),
+        ('model.data_preprocessor', 'set data_preprocessor'),
         ('train_dataloader.dataset.splits', 'each phase'),
         ('val_dataloader.dataset.num_shots', 'set num_shots'),
         ('test_dataloader.dataset.data_root', 'set data_root'),
@@ -249,7 +249,7 @@ def test_annotations_beyond_plain_values_are_left_to_the_part():
     ],
 )
 def test_key_that_a_phase_would_overwrite_is_refused(path, key, cure):
-    with pytest.raises(ConfigError, match=f'is no config key: .*{cure}'):
+    with pytest.raises(ConfigError, match=f'is not a config key: .*{cure}'):
         load_config(path, [f'{key}=5'])
 
 
