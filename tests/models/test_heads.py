@@ -24,18 +24,19 @@ def mse(a, b):
 
 def test_tcaf_losses_by_hand():
     torch.manual_seed(0)
-    head = fitted(EmbeddingDistanceHead(4, 4, embedding_dim=3, hidden_dim=5, dropout=0.0))
+    weights = dict(loss_weight=2.0, reg_weight=3.0, rec_weight=5.0)
+    head = fitted(EmbeddingDistanceHead(4, 4, embedding_dim=3, hidden_dim=5, dropout=0.0, **weights))
     theta_o, labels = torch.rand(3, 4), torch.tensor([2, 0, 2])
     losses = head.loss(theta_o, labels)
 
     w, o = array(WORDS)[labels], array(theta_o)
     theta_w = dense(w, head.w_proj)
     assert losses['loss_ce'].item() == pytest.approx(
-        cross_entropy(o @ dense(array(WORDS), head.w_proj).T, labels), rel=1e-5
+        2 * cross_entropy(o @ dense(array(WORDS), head.w_proj).T, labels), rel=1e-5
     )
-    assert losses['loss_reg'].item() == pytest.approx(mse(o, theta_w), rel=1e-5)
+    assert losses['loss_reg'].item() == pytest.approx(3 * mse(o, theta_w), rel=1e-5)
     assert losses['loss_rec'].item() == pytest.approx(
-        mse(w, dense(o, head.d_o.net)) + mse(w, dense(theta_w, head.d_w)), rel=1e-5
+        5 * (mse(w, dense(o, head.d_o.net)) + mse(w, dense(theta_w, head.d_w))), rel=1e-5
     )
 
 
@@ -48,7 +49,7 @@ def test_tcaf_scores_are_minus_distances():
     np.testing.assert_allclose(array(head.scores(theta_o)), expected, rtol=1e-5)
 
 
-def triplet(anchor, positive, negative, margin=1.0):
+def triplet(anchor, positive, negative, margin=0.3):
     def distance(a, b):
         return np.linalg.norm(a - b + 1e-6, axis=1)
 
@@ -57,7 +58,8 @@ def triplet(anchor, positive, negative, margin=1.0):
 
 def test_avca_losses_by_hand():
     torch.manual_seed(1)
-    head = fitted(TripletAuxHead(4, 4, dict(audio=5, visual=5), num_readouts=2, embedding_dim=3, dropout=0.0))
+    numbers = dict(embedding_dim=3, dropout=0.0, margin=0.3, loss_weight=2.0, aux_weight=3.0)
+    head = fitted(TripletAuxHead(4, 4, dict(audio=5, visual=5), num_readouts=2, **numbers))
     c_o, labels = torch.rand(2, 2, 4), torch.tensor([3, 1])  # With two samples the negative is the other one.
     phi = {m: torch.rand(2, 1, 5) for m in ('audio', 'visual')}
     losses = head.loss(c_o, labels, dict(encoded=phi, masks={m: torch.ones(2, 1, dtype=torch.bool) for m in phi}))
@@ -76,10 +78,10 @@ def test_avca_losses_by_hand():
         + mse(a, t_w)
     )
     expected = dict(
-        loss_ce=cross_entropy(linear(v, head.classifier.fc), labels),
-        loss_triplet=l_w + l_ct + l_t,
-        loss_rec=mse(w, r_v) + mse(w, r_a) + mse(w, r_w),
-        loss_reg=l_reg,
+        loss_ce=2 * cross_entropy(linear(v, head.classifier.fc), labels),
+        loss_triplet=3 * (l_w + l_ct + l_t),
+        loss_rec=3 * (mse(w, r_v) + mse(w, r_a) + mse(w, r_w)),
+        loss_reg=3 * l_reg,
     )
     assert {k: x.item() for k, x in losses.items()} == pytest.approx(expected, rel=1e-5)
 
