@@ -1,12 +1,15 @@
 """Count weights and multiply-adds of a model."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor, nn
 
 from avzoo.checkpoints.zoo_weights import is_extra_state
+from avzoo.datasets.collate import PaddedSequences, collate_arrays
+from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.utils.errors import ConfigError
 
 CLIP_SECONDS = 10.0
@@ -18,7 +21,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float = CLIP_SECONDS) -> int:
+def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: float = CLIP_SECONDS) -> int:
     """Return the multiply-adds of one prediction, attention included (fvcore counts a multiply-add once).
 
     Args:
@@ -38,8 +41,9 @@ def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float =
             f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. To count, a prediction '
             f'is computed, and attention grows with their square: take a clip of up to {_MAX_STEPS:,}.'
         )
-    clip = tuple(torch.zeros(1, steps[m], data_info['feature_dims'][m]) for m in model.encoders)
-    analysis = FlopCountAnalysis(_Prediction(model), clip)
+    clip = {m: [np.zeros((count, data_info['feature_dims'][m]), np.float32)] for m, count in steps.items()}
+    features = collate_arrays(clip, data_info['seconds_per_step'])
+    analysis = FlopCountAnalysis(_Prediction(model, features), tuple(part['x'] for part in features.values()))
     analysis.set_op_handle('aten::scaled_dot_product_attention', _attention_flops)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings('none')
     total = int(analysis.total())
@@ -50,22 +54,19 @@ def count_flops(model: nn.Module, data_info: dict[str, Any], *, seconds: float =
 
 
 class _Prediction(nn.Module):
-    """A prediction as a function of tensors alone, which the tracer needs."""
+    """A prediction as a function of feature tensors alone, which the tracer needs."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: AVClassifier, features: Mapping[str, PaddedSequences]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self._features = model, features
 
     def forward(self, *clip: Tensor) -> Tensor:
-        features = {
-            m: dict(x=x, lengths=torch.tensor([x.shape[1]]), starts=torch.zeros(1, dtype=torch.long))
-            for m, x in zip(self.model.encoders, clip, strict=True)
-        }
+        features = {m: dict(part, x=x) for (m, part), x in zip(self._features.items(), clip, strict=True)}
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
         return self.model(inputs, mode='predict')[0]['scores']
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """Return the weights alone: the tracer chokes on the private state of a part."""
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]  # torch overloads it
+        """Return the weights alone: the tracer fails on the private state of a part."""
         state = super().state_dict(*args, **kwargs)
         for key in [key for key in state if is_extra_state(key)]:
             del state[key]  # In place: a module around this one hands down the dict to fill.

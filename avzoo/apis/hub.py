@@ -2,28 +2,28 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from mmengine.config import Config
-from torch import nn
 
 from avzoo.checkpoints.meta import require_meta
 from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.checkpoints.training import load_weights
+from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.zoo.build import build_model, config_of, data_info_of, model_name, move_to
 from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
 
-NameOrConfig = str | os.PathLike | Config
+NameOrConfig: TypeAlias = str | os.PathLike[str] | Config
 
 
 def get_model(
     name_or_config: NameOrConfig,
     *,
-    pretrained: bool | str | os.PathLike | None = False,
-    data_root: str | os.PathLike | None = None,
+    pretrained: bool | str | os.PathLike[str] | None = False,
+    data_root: str | os.PathLike[str] | None = None,
     data_info: Mapping[str, Any] | None = None,
     device: str | None = None,
-) -> nn.Module:
+) -> AVClassifier:
     """Build a model, in evaluation mode.
 
     Without weights, the widths of the features and the number of classes come from ``data_info``, else from the store
@@ -55,4 +55,6 @@ def get_model(
         model = build_model(cfg, require_meta(checkpoint['meta'], 'data_info', source))
         load_weights(model, checkpoint['state_dict'], str(source))
         model.meta = checkpoint['meta']
-    return (move_to(device, model) if device else model).eval()
+    if device:
+        move_to(device, model)
+    return model.eval()

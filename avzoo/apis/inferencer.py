@@ -1,17 +1,17 @@
 """From the features of clips to class names."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.device import get_device
 
-from avzoo.apis.hub import get_model
+from avzoo.apis.hub import NameOrConfig, get_model
 from avzoo.checkpoints.meta import class_columns
+from avzoo.datasets.collate import collate_arrays
 from avzoo.datasets.window import Window
-from avzoo.importers.clips import Clips, batches, make_batch
+from avzoo.importers.clips import Clip, ClipReader, batches, check_clips
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.build import config_of, model_name
@@ -36,8 +36,8 @@ class Inferencer:
 
     def __init__(
         self,
-        name_or_config: str | os.PathLike | Config,
-        checkpoint: str | os.PathLike | None = None,
+        name_or_config: NameOrConfig,
+        checkpoint: str | os.PathLike[str] | None = None,
         *,
         device: str | None = None,
     ) -> None:
@@ -66,8 +66,8 @@ class Inferencer:
         """Classify clips.
 
         Args:
-            features: One clip, several, or where they lie: see :class:`Clips`. Values as in the feature store that the
-                model was trained on: scaling and normalisation are the model's own.
+            features: One clip, several, or the path of a file, a folder or a store: see :class:`ClipReader`. Values as
+                in the feature store that the model was trained on; the model scales and normalises them.
             video_ids: Which of them, one id or several; by default all.
             top: How many classes to name.
             batch_size: Clips computed at a time.
@@ -79,7 +79,7 @@ class Inferencer:
         """
         check_positive('top', top)
         check_positive('batch_size', batch_size)
-        clips = Clips(features)
+        clips = ClipReader(features)
         results = []
         for names in batches(clips.choose(video_ids), batch_size):
             scores = self.scores([clips.read(name) for name in names], names)  # (B, C)
@@ -92,12 +92,10 @@ class Inferencer:
         return results
 
     @torch.inference_mode()
-    def scores(self, clips: list[dict], names: list[str]) -> torch.Tensor:
+    def scores(self, clips: Sequence[Clip], names: Sequence[str]) -> torch.Tensor:
         """Return the scores (B, C) of B clips, without calibration."""
-        batch = make_batch(clips, self._dims, names)
-        if self._window is not None:
-            self._cut(batch['features'])
-        inputs = self.model.data_preprocessor(batch)['inputs']
+        features = collate_arrays(check_clips(clips, self._dims, names), self._seconds, window=self._window)
+        inputs = self.model.data_preprocessor(dict(features=features))['inputs']
         scores = self.model(inputs, mode='predict')[0]['scores']
         if not torch.isfinite(scores).all():  # Clips are checked before, so it is the weights.
             raise CheckpointError(
@@ -118,22 +116,10 @@ class Inferencer:
             for i in order
         ]
 
-    def _cut(self, features: dict[str, dict]) -> None:
-        """Cut long clips to the middle window of the config's test, in place."""
-        lengths = {m: part['lengths'].numpy() for m, part in features.items()}
-        for m, (starts, steps) in self._window.cut(lengths, self._seconds, None).items():
-            part = features[m]
-            starts = torch.from_numpy(starts)
-            kept = (part['lengths'] - starts).clamp(max=steps)
-            places = (starts.unsqueeze(1) + torch.arange(int(kept.max()))).clamp(max=part['x'].shape[1] - 1)  # (B, T)
-            x = part['x'][torch.arange(len(places)).unsqueeze(1), places]  # (B, T, D)
-            x = x * (torch.arange(x.shape[1]) < kept.unsqueeze(1)).unsqueeze(2)
-            features[m] = dict(x=x, lengths=kept, starts=starts)
-
 
 def init_model(
-    name_or_config: str | os.PathLike | Config,
-    checkpoint: str | os.PathLike | None = None,
+    name_or_config: NameOrConfig,
+    checkpoint: str | os.PathLike[str] | None = None,
     *,
     device: str | None = None,
 ) -> Inferencer:

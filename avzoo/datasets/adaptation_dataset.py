@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.gfsl_dataset import GFSLDataset, held_store
 from avzoo.datasets.joined_store import JoinedStore
+from avzoo.datasets.protocol import base_split
 from avzoo.datasets.window import Window
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import DataError
@@ -24,14 +25,16 @@ class AdaptationDataset(GFSLDataset):
         classes: All classes by classifier column.
         base_classes: Which of them are base classes.
         base_split: Training split of the base classes.
-        splits: For messages only.
-        num_shots: Support clips per class, for messages only.
+        splits: Names of the splits, for messages about missing videos.
+        num_shots: Support clips that each new class must have; 0 accepts any number.
         modalities: As for :class:`GFSLDataset`.
         window: As there.
         embedding: As there.
         seed: As there.
         device: As there; it holds both stores.
     """
+
+    store: JoinedStore
 
     def __init__(
         self,
@@ -41,7 +44,7 @@ class AdaptationDataset(GFSLDataset):
         support_ids: Sequence[str],
         classes: Sequence[str],
         base_classes: Sequence[str],
-        base_split: str = 'stage2_base',
+        base_split: str = base_split(2),
         splits: tuple[str, ...] = (),
         num_shots: int = 0,
         modalities: tuple[str, ...] | None = None,
@@ -59,17 +62,32 @@ class AdaptationDataset(GFSLDataset):
         self._on_device: JoinedStore | None = None
         self.class_ids = np.arange(len(classes))
         self.base_mask = np.isin(np.asarray(classes), np.asarray(base_classes))
-        places = {str(name): len(base) + i for i, name in enumerate(extra.video_ids)}
-        novel = np.array([places[name] for name in support_ids], dtype=np.int64)
+        novel = self._support_videos(support_ids, num_shots)
         self.videos = np.concatenate([self._base_videos(base, base_split), novel])
         self.labels = self.store.labels[self.videos]
 
-    def _held(self) -> JoinedStore:
+    def _source(self) -> JoinedStore:
+        if self.device is None:
+            return self.store
         if self._on_device is None:
-            base, extra = super()._held(), self.store.parts[1]
+            base, extra = held_store(self.store.root, self.device), self.store.parts[1]
             extra = base if extra.root == base.root else extra.load(self.device)
             self._on_device = JoinedStore(base, extra, self.store.class_names)
         return self._on_device
+
+    def _support_videos(self, ids: Sequence[str], num_shots: int) -> np.ndarray:
+        """Return the support clips, after a check that each new class has as many as asked for."""
+        base, extra = self.store.parts
+        places = {str(name): len(base) + i for i, name in enumerate(extra.video_ids)}
+        videos = np.array([places[name] for name in ids], dtype=np.int64)
+        for column in np.flatnonzero(~self.base_mask):
+            count = int((self.store.labels[videos] == column).sum())
+            if num_shots and count != num_shots:
+                raise DataError(
+                    f"{extra.root}: the support has {count} clips of class '{self.store.class_names[column]}'; "
+                    f'num_shots={num_shots} are needed. Change support_ids or num_shots.'
+                )
+        return videos
 
     def _base_videos(self, base: FeatureStore, split: str) -> np.ndarray:
         """Return the training videos of the base classes; the base split is the same for every K."""

@@ -1,5 +1,6 @@
 """Read packed audio-visual features by offset, whatever the size of the data set."""
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avzoo.datasets.collate import gather_rows
+from avzoo.datasets.protocol import evaluation_splits
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
 from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines
 from avzoo.utils.errors import DataError, nearest
@@ -40,7 +43,7 @@ class FeatureStore:
         lengths (dict[str, np.ndarray]): Steps of each video, at least 1, (N,) int64.
     """
 
-    def __init__(self, root: str | Path, *, verify: bool = False) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, verify: bool = False) -> None:
         self.root = Path(root)
         self._meta = read_meta(self.root)
         self._rows = self._map_features()
@@ -95,26 +98,14 @@ class FeatureStore:
         Returns:
             Features, (B, T, D) float32, zero beyond each length; and lengths, (B,) int64.
         """
-        videos = np.asarray(videos, dtype=np.int64)
-        first, steps = self._ranges(modality, videos, starts, max_steps)
-        longest = int(steps.max(initial=0))
-        total = longest if pad_to is None else int(pad_to)
-        if total < longest:
-            raise ValueError(
-                f'pad_to={pad_to} is less than the longest sequence of the batch ({longest} steps); '
-                f'pass max_steps={pad_to} to cut it'
+        if modality not in self.modalities:
+            raise DataError(
+                f'{self.root}: no modality {modality!r}; it has {", ".join(self.modalities)}.'
+                + nearest(modality, self.modalities)
             )
-        time = np.arange(total)
-        # A padded step repeats the last real row, which is warm in cache, and is zeroed afterwards: one pass
-        # over the output instead of a gather, a zero fill and a scatter.
-        rows = first[:, None] + np.minimum(time, steps[:, None] - 1)  # (B, T)
-        features = self._take(modality, rows.reshape(-1))  # (B*T, D)
-        padding = np.flatnonzero(time >= steps[:, None])
-        if features.device.type == 'cpu':
-            features.numpy()[padding] = 0  # not index_fill_: see _take
-        else:
-            features.index_fill_(0, torch.from_numpy(padding).to(features.device), 0.0)
-        return features.view(len(videos), total, features.shape[1]), torch.from_numpy(steps).to(features.device)
+        videos = np.asarray(videos, dtype=np.int64)
+        first, lengths = self.offsets[modality][videos], self.lengths[modality][videos]
+        return gather_rows(self._rows[modality], first, lengths, starts=starts, max_steps=max_steps, pad_to=pad_to)
 
     def temporal_mean(self, modality: str, videos: np.ndarray) -> np.ndarray:
         """Average each video over time; memory does not grow with the number of videos.
@@ -167,7 +158,7 @@ class FeatureStore:
 
     def num_draws(self, num_shots: int) -> int:
         """Return how many draws of the novel shots the K-shot splits hold."""
-        return len(list((self.root / 'splits' / f'{num_shots}shot').glob('test_novel_*.txt')))
+        return len(list((self.root / 'splits' / f'{num_shots}shot').glob(f'{evaluation_splits("test", "*")[1]}.txt')))
 
     def split_sizes(self, num_shots: int) -> dict[str, int]:
         """Return the number of videos of each K-shot split."""
@@ -207,38 +198,3 @@ class FeatureStore:
             key: open_array(self.root / entry['file'], (entry['num_steps'], entry['dim']), entry['dtype'])
             for key, entry in self._meta['modalities'].items()
         }
-
-    def _take(self, modality: str, rows: np.ndarray) -> Tensor:
-        """Copy rows of a modality's array, (n, D) float32; a fresh tensor that the caller may change."""
-        stored = self._rows[modality]
-        if isinstance(stored, Tensor):
-            return stored.index_select(0, torch.from_numpy(rows).to(stored.device)).float()
-        # numpy, not torch's threaded operators: one thread fills the memory bus, and where the cores are busy the
-        # others are waited for (1 ms against 8 to 12). The rows are in range: mode='clip' only spares numpy a
-        # buffered second copy.
-        shape = (len(rows), stored.shape[1])
-        taken = np.take(stored, rows, axis=0, out=np.empty(shape, stored.dtype), mode='clip')
-        if stored.dtype == np.float32:
-            return torch.from_numpy(taken)
-        return torch.from_numpy(taken).float()
-
-    def _ranges(
-        self, modality: str, videos: np.ndarray, starts: np.ndarray | None, max_steps: int | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the first row and the number of steps to read of each video, both (B,) int64."""
-        if modality not in self.modalities:
-            raise DataError(
-                f'{self.root}: no modality {modality!r}; it has {", ".join(self.modalities)}.'
-                + nearest(modality, self.modalities)
-            )
-        first, steps = self.offsets[modality][videos], self.lengths[modality][videos]
-        if starts is not None:
-            starts = np.asarray(starts, dtype=np.int64)
-            if ((starts < 0) | (starts >= steps)).any():
-                raise ValueError(f'starts must lie in [0, length) of each {modality} sequence')
-            first, steps = first + starts, steps - starts
-        if max_steps is not None:
-            if max_steps < 1:
-                raise ValueError(f'max_steps must be at least 1, not {max_steps}')
-            steps = np.minimum(steps, max_steps)
-        return first, steps

@@ -49,7 +49,7 @@ class FeatureStoreWriter:
 
     def __init__(
         self,
-        out: str | Path,
+        out: str | os.PathLike[str],
         *,
         name: str,
         modalities: Mapping[str, Mapping[str, Any]],

@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from avzoo.datasets.collate import collate
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.joined_store import JoinedStore
+from avzoo.datasets.protocol import stage_of, train_splits
 from avzoo.datasets.window import Window
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import ConfigError, DataError
@@ -46,28 +49,29 @@ class GFSLDataset(Dataset):
         seed: int = 0,
         device: str | None = None,
     ) -> None:
-        self.store = FeatureStore(data_root)
+        self.store: FeatureStore | JoinedStore
+        self.store = store = FeatureStore(data_root)
         self.splits = tuple(splits)
         self.modalities = tuple(modalities or self.store.modalities)
         self.window = Window(**window) if window else None
         self.seed = seed
         self.device = device
         self._embedding = embedding
-        stage = 1 if self.splits[0].startswith(('stage1', 'val')) else 2
-        self.class_ids, self.base_mask = stage_classes(self.store, num_shots, stage)
-        parts = {name: self.store.split(num_shots, name) for name in self.splits}
+        stage = stage_of(self.splits[0])
+        self.class_ids, self.base_mask = stage_classes(store, num_shots, stage)
+        parts = {name: store.split(num_shots, name) for name in self.splits}
         for name, part in parts.items():
             if not len(part):
-                raise DataError(f'{self.store.root}: the {num_shots}-shot split {name} names no video; mend the lists.')
+                raise DataError(f'{store.root}: the {num_shots}-shot split {name} names no video; mend the lists.')
         self.videos = np.concatenate(list(parts.values()))
-        columns = np.full(len(self.store.class_names), -1)
+        columns = np.full(len(store.class_names), -1)
         columns[self.class_ids] = np.arange(len(self.class_ids))
-        self.labels = columns[self.store.labels[self.videos]]
+        self.labels = columns[store.labels[self.videos]]
         if (self.labels < 0).any():
             video = self.videos[int(np.argmax(self.labels < 0))]
-            label = self.store.class_names[self.store.labels[video]]
+            label = store.class_names[store.labels[video]]
             raise DataError(
-                f'{self.store.root}: video {self.store.video_ids[video]} of {", ".join(self.splits)} has '
+                f'{store.root}: video {store.video_ids[video]} of {", ".join(self.splits)} has '
                 f"the class '{label}', which no training split of stage {stage} holds; mend the lists."
             )
 
@@ -112,35 +116,32 @@ class GFSLDataset(Dataset):
         """
         index = np.asarray(indices, dtype=np.int64)
         videos, labels = self.videos[index], self.labels[index]
-        cuts = {}
-        if self.window is not None:
-            rng = np.random.default_rng([self.seed, *index.tolist()])
-            seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
-            cuts = self.window.cut({m: self.store.lengths[m][videos] for m in self.modalities}, seconds, rng)
+        seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
+        seed = [self.seed, *index.tolist()]
         return dict(
-            features={m: self._gather(m, videos, *cuts.get(m, (None, None))) for m in self.modalities},
+            features=collate(self._source(), videos, seconds, window=self.window, seed=seed),
             label=torch.from_numpy(labels),
             index=torch.from_numpy(index),
             novel=bool((~self.base_mask[labels]).all()),
         )
 
-    def _gather(self, modality: str, videos: np.ndarray, starts: np.ndarray | None, steps: int | None) -> dict:
-        store = self.store if self.device is None else self._held()
-        x, lengths = store.gather(modality, videos, starts=starts, max_steps=steps, pad_to=steps)
-        starts = np.zeros(len(videos), dtype=np.int64) if starts is None else starts
-        return dict(x=x, lengths=lengths, starts=torch.from_numpy(starts))
+    def _source(self) -> FeatureStore | JoinedStore:
+        """Return where batches are gathered from: the store on disk, or the one held on a device."""
+        return self.store if self.device is None else held_store(self.store.root, self.device)
 
-    def _held(self) -> FeatureStore:
-        if torch.utils.data.get_worker_info() is not None:
-            raise ConfigError(
-                f"dataset.device='{self.device}' holds the features in this process; set num_workers=0 "
-                'of its loader, or leave device out.'
-            )
-        return _held_store(self.store.root, self.device)
+
+def held_store(root: Path, device: str) -> FeatureStore:
+    """Return the store with its features in the memory of a device; the data sets of a process share it."""
+    if torch.utils.data.get_worker_info() is not None:
+        raise ConfigError(
+            f"dataset.device='{device}' holds the features in this process; set num_workers=0 "
+            'of its loader, or leave device out.'
+        )
+    return _load_store(root, device)
 
 
 @lru_cache(maxsize=1)
-def _held_store(root: Path, device: str) -> FeatureStore:
+def _load_store(root: Path, device: str) -> FeatureStore:
     """Load a store when its first batch is wanted, once for training, validation and test."""
     try:
         return FeatureStore(root).load(device)
@@ -159,9 +160,7 @@ def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:
 
 def stage_classes(store: FeatureStore, num_shots: int, stage: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the class ids of a stage in the store's order (C,) and which of them are base (C,)."""
-    base = np.unique(store.labels[store.split(num_shots, f'stage{stage}_base')])
-    novel_split = 'stage1_novel' if stage == 1 else 'stage2_novel_0'
-    novel = np.unique(store.labels[store.split(num_shots, novel_split)])
+    base, novel = (np.unique(store.labels[store.split(num_shots, name)]) for name in train_splits(stage, 0))
     both = np.intersect1d(base, novel)
     if len(both):
         raise DataError(

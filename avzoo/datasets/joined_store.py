@@ -1,13 +1,17 @@
 """Two feature stores as one: where the base classes come from one place and new classes from another."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from avzoo.datasets.collate import taken_steps
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.utils.errors import DataError
+
+_Found = TypeVar('_Found')
 
 
 class JoinedStore:
@@ -60,17 +64,15 @@ class JoinedStore:
         """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
         videos = np.asarray(videos, dtype=np.int64)
         if pad_to is None:
-            left = self.lengths[modality][videos] - (0 if starts is None else starts)
-            pad_to = int(np.minimum(left, max_steps or np.iinfo(np.int64).max).max(initial=0))
+            pad_to = int(taken_steps(self.lengths[modality][videos], starts, max_steps).max(initial=0))
 
         def read(part: FeatureStore, mine: np.ndarray, local: np.ndarray) -> tuple[Tensor, Tensor]:
             begin = None if starts is None else np.asarray(starts)[mine]
             return part.gather(modality, local, starts=begin, max_steps=max_steps, pad_to=pad_to)
 
         found = self._split(videos, read)
-        features, lengths = ([pair[i] for _, pair in found] for i in range(2))
         back = torch.from_numpy(np.argsort(np.concatenate([mine for mine, _ in found]), kind='stable'))
-        return torch.cat(features)[back], torch.cat(lengths)[back]
+        return torch.cat([x for _, (x, _) in found])[back], torch.cat([n for _, (_, n) in found])[back]
 
     def temporal_mean(self, modality: str, videos: np.ndarray) -> np.ndarray:
         """Average each video over time: (B, D)."""
@@ -80,7 +82,9 @@ class JoinedStore:
             means[mine] = rows
         return means
 
-    def _split(self, videos: np.ndarray, read: Callable) -> list[tuple[np.ndarray, object]]:
+    def _split(
+        self, videos: np.ndarray, read: Callable[[FeatureStore, np.ndarray, np.ndarray], _Found]
+    ) -> list[tuple[np.ndarray, _Found]]:
         """Ask each store for its share: pairs of positions in ``videos`` and what ``read`` gives for them."""
         border = len(self.parts[0])
         shares = (np.flatnonzero(videos < border), np.flatnonzero(videos >= border))

@@ -5,12 +5,12 @@ up in a fixed table. Even numpy's own rebuilding functions are replaced by the f
 ordinary numeric, string and object dtypes: the originals take flags and layouts from the file on trust.
 """
 
+import os
 import pickle
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, fortran, data = state
-        order = 'F' if fortran else 'C'
+        order: Literal['C', 'F'] = 'F' if fortran else 'C'
         if dtype.real.kind == 'O':
             flat = _object_array(data)
         else:
@@ -58,7 +58,7 @@ class _Array:
         self.real = flat.reshape(shape, order=order)
 
 
-def load_pickle(path: str | Path) -> Any:
+def load_pickle(path: str | os.PathLike[str]) -> Any:
     """Unpickle a file of dicts, lists, tuples, text, numbers and numpy arrays.
 
     Raises:
@@ -68,13 +68,13 @@ def load_pickle(path: str | Path) -> Any:
         return _load(file, path)
 
 
-def load_npy(path: str | Path) -> np.ndarray:
+def load_npy(path: str | os.PathLike[str]) -> np.ndarray:
     """Read a ``.npy`` file, also one that holds Python objects, through the same table as ``load_pickle``."""
     with _open(path) as file:
         return _load_npy(file, path)
 
 
-def load_npz(path: str | Path) -> dict[str, np.ndarray]:
+def load_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read all arrays of a ``.npz`` file, also ragged ones saved as object arrays."""
     try:
         with _open(path) as file, zipfile.ZipFile(file) as archive:
@@ -87,14 +87,14 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
         raise DataError(f'{path} is not a whole .npz file: {error}') from None
 
 
-def _open(path: str | Path) -> IO[bytes]:
+def _open(path: str | os.PathLike[str]) -> IO[bytes]:
     try:
         return open(path, 'rb')
     except OSError as error:
         raise DataError(f'{path} cannot be read: {error.strerror}') from None
 
 
-def _load_npy(file: IO[bytes], name: str | Path) -> np.ndarray:
+def _load_npy(file: IO[bytes], name: str | os.PathLike[str]) -> np.ndarray:
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -114,7 +114,7 @@ def _load_npy(file: IO[bytes], name: str | Path) -> np.ndarray:
         raise DataError(f'{name} is not a whole .npy file: {error}') from None
 
 
-def _load(file: IO[bytes], name: str | Path) -> Any:
+def _load(file: IO[bytes], name: str | os.PathLike[str]) -> Any:
     try:
         return _plain(_Unpickler(file).load())
     except _Refused as error:
@@ -206,6 +206,8 @@ def _as_bytes(data: Any) -> bytes | bytearray:
 def _plain(value: Any) -> Any:
     """Replace the stand-ins of arrays, all the way down."""
     if isinstance(value, _Array):
+        if value.real is None:
+            raise ValueError('an array without its data')
         if value.real.dtype == object:
             return _object_array([_plain(item) for item in value.real.flat]).reshape(value.real.shape)
         return value.real

@@ -1,16 +1,16 @@
 """Batch samplers: class-balanced training batches, and evaluation batches that any number of processes share."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
 
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.datasets.protocol import Subset
 from avzoo.registry import DATA_SAMPLERS
 from avzoo.utils.errors import DataError
 
-Subset = Literal['base', 'novel', 'all']
 NUM_BATCHES = 300  # AV-DIFF, sec. 5.1
 
 
@@ -58,7 +58,7 @@ class ClassBalancedBatchSampler:
 class _Pool:
     """The videos of some classes, grouped by class."""
 
-    def __init__(self, dataset, subset: str) -> None:
+    def __init__(self, dataset: GFSLDataset, subset: str) -> None:
         wanted = {'base': dataset.base_mask, 'novel': ~dataset.base_mask, 'all': np.ones_like(dataset.base_mask)}.get(
             subset
         )

@@ -1,6 +1,7 @@
 """Write drawn splits to a folder of their own, or into a feature store that is there already."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from avzoo.utils.files import atomic_write_text, sha256_of
 Splits = Mapping[str, Sequence[str]]
 
 
-def write_split_folder(out: str | Path, splits: Mapping[int, Splits]) -> Path:
+def write_split_folder(out: str | os.PathLike[str], splits: Mapping[int, Splits]) -> Path:
     """Make ``OUT/{K}shot/{split}.txt``; a folder of splits that was there is replaced."""
     out = Path(out).absolute()
     check_target(out, '*shot/val_*.txt', 'folder of splits')
@@ -24,7 +25,7 @@ def write_split_folder(out: str | Path, splits: Mapping[int, Splits]) -> Path:
     return out
 
 
-def add_splits(root: str | Path, splits: Mapping[int, Splits], labels: Mapping[str, str]) -> Path:
+def add_splits(root: str | os.PathLike[str], splits: Mapping[int, Splits], labels: Mapping[str, str]) -> Path:
     """Add K-shot splits to a feature store, or replace those of the same K; each K changes as a whole.
 
     The checksums of these K are taken out of ``store.json`` first and put back when all lists are there. A process

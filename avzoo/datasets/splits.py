@@ -1,5 +1,6 @@
 """Cut k-shot splits from the lists of a generalised zero-shot benchmark."""
 
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avzoo.datasets.protocol import base_split, evaluation_splits, split_names, train_splits
 from avzoo.datasets.store_format import check_names, read_csv, read_lines
 from avzoo.utils.errors import DataError
 
@@ -14,22 +16,7 @@ LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
 # List of new classes -> the lists of classes that are known by then
 _KNOWN_BEFORE = {'stage_1_val_unseen': LIST_NAMES[:2], 'stage_2_test_unseen': LIST_NAMES[:4]}
-_COLUMN_SPLITS = dict(
-    zip(
-        TABLE_COLUMNS,
-        (
-            'stage1_base',
-            'stage1_novel',
-            'val_base',
-            'val_novel',
-            'stage2_base',
-            'stage2_novel_0',
-            'test_base',
-            'test_novel_0',
-        ),
-        strict=True,
-    )
-)
+_COLUMN_SPLITS = dict(zip(TABLE_COLUMNS, split_names(num_draws=1), strict=True))
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,7 @@ class ZeroShotLists:
         return [video for name in names for ids in self.videos[name].values() for video in ids]
 
 
-def read_zero_shot_lists(folder: str | Path) -> ZeroShotLists:
+def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
     """Read the lists of a data set.
 
     Args:
@@ -118,13 +105,14 @@ def draw_splits(lists: ZeroShotLists, shots: int, draws: int = 3, seed: int = 0)
         raise ValueError(f'shots={shots} and draws={draws} must be at least 1, seed={seed} at least 0')
     _check_filled(lists)
     splits: dict[str, list[str]] = {}
-    _add_union(splits, lists, 'stage1_base', 'stage_1_train')
-    _add_novel(splits, lists, 'stage_1_val_unseen', ('stage1_novel', 'val_novel'), [seed, shots, 1, 0])
-    _add_union(splits, lists, 'val_base', 'stage_1_val_seen')
-    _add_union(splits, lists, 'stage2_base', 'stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen')
-    _add_union(splits, lists, 'test_base', 'stage_2_test_seen')
+    (train_base, train_novel), (val_base, val_novel) = train_splits(1), evaluation_splits('val')
+    _add_union(splits, lists, train_base, 'stage_1_train')
+    _add_novel(splits, lists, 'stage_1_val_unseen', (train_novel, val_novel), [seed, shots, 1, 0])
+    _add_union(splits, lists, val_base, 'stage_1_val_seen')
+    _add_union(splits, lists, base_split(2), 'stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen')
+    _add_union(splits, lists, evaluation_splits('test')[0], 'stage_2_test_seen')
     for draw in range(draws):
-        names = (f'stage2_novel_{draw}', f'test_novel_{draw}')
+        names = (train_splits(2, draw)[1], evaluation_splits('test', draw)[1])
         _add_novel(splits, lists, 'stage_2_test_unseen', names, [seed, shots, 2, draw])
     return splits
 

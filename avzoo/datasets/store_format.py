@@ -35,21 +35,6 @@ class Modality:
     seconds_per_step: float
 
 
-def split_names(num_draws: int = 3) -> list[str]:
-    """Return the names of the lists of one K-shot protocol with ``num_draws`` draws of the novel shots."""
-    draws = range(num_draws)
-    return [
-        'stage1_base',
-        'stage1_novel',
-        'val_base',
-        'val_novel',
-        'stage2_base',
-        *(f'stage2_novel_{d}' for d in draws),
-        'test_base',
-        *(f'test_novel_{d}' for d in draws),
-    ]
-
-
 def check_names(names: Sequence[str], what: str) -> None:
     """Refuse names that come twice, or that a table or a list of one entry a line would not give back.
 

@@ -1,5 +1,6 @@
 """The embedded default data set: small, made in seconds, with the structure of UCF-FSL."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +9,13 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
+from avzoo.datasets.protocol import AUDIO, SECONDS_PER_STEP, VISUAL
 from avzoo.datasets.splits import ZeroShotLists, draw_splits
 
 _SIGHTS = ('ball', 'water', 'wheel', 'hand', 'smoke', 'rope', 'blade', 'mirror')
 _SOUNDS = ('hum', 'click', 'splash', 'whistle', 'thud', 'scrape', 'chirp', 'ring')
 _VIDEOS = {'train': 40, 'seen': 6, 'test': 10, 'novel': 36}
-_DIMS = {'audio': 64, 'visual': 128}
-_SECONDS = {'audio': 0.96, 'visual': 0.64}
+_DIMS = {AUDIO: 64, VISUAL: 128}
 _TEXT_DIM = 64
 
 
@@ -50,7 +51,7 @@ def ensure_synth(cfg: Config) -> None:
 
 
 def make_synth(
-    out: str | Path,
+    out: str | os.PathLike[str],
     *,
     seed: int = 0,
     shots: tuple[int, ...] = (1, 5, 10, 20),
@@ -76,7 +77,7 @@ def make_synth(
     roles = np.repeat(['base', 'novel1', 'novel2'], [30, 12, 6])
     names = [f'{_SIGHTS[a]} then {_SIGHTS[b]}, {_SOUNDS[c]} then {_SOUNDS[d]}' for a, b, c, d in classes]
     order = np.argsort(names)
-    modalities = {m: dict(dim=_DIMS[m], seconds_per_step=_SECONDS[m]) for m in _DIMS}
+    modalities = {m: dict(dim=_DIMS[m], seconds_per_step=SECONDS_PER_STEP[m]) for m in _DIMS}
     world = {m: _World(rng, _DIMS[m], recipe) for m in _DIMS}
     lists: dict[str, dict[str, list[str]]] = {}
     with FeatureStoreWriter(
@@ -148,8 +149,8 @@ def _video(
     turn = rng.uniform(0.35, 0.65)
     blank = rng.choice(list(world)) if rng.random() < recipe.blank else None
     features = {}
-    for modality, (first, second) in (('audio', cls[2:]), ('visual', cls[:2])):
-        steps = max(2, round(seconds / _SECONDS[modality]))
+    for modality, (first, second) in ((AUDIO, cls[2:]), (VISUAL, cls[:2])):
+        steps = max(2, round(seconds / SECONDS_PER_STEP[modality]))
         motifs = np.where((np.arange(steps) + 0.5) / steps < turn, first, second)
         hidden = np.ones(steps, dtype=bool) if modality == blank else rng.random(steps) < recipe.silent
         features[modality] = world[modality].render(rng, np.where(hidden, -1, motifs))

@@ -1,8 +1,11 @@
 """Cutting a window of fixed length out of long videos."""
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+
+from avzoo.datasets.protocol import VISUAL
 
 
 class Window:
@@ -35,17 +38,17 @@ class Window:
         self.steps, self.position, self.audio_length, self.last_start = steps, position, audio_length, last_start
 
     def cut(
-        self, lengths: dict[str, np.ndarray], seconds: dict[str, float], rng: np.random.Generator
+        self, lengths: Mapping[str, np.ndarray], seconds: Mapping[str, float], seed: int | Sequence[int] = 0
     ) -> dict[str, tuple[np.ndarray, int]]:
         """Return {modality: (starts (B,), number of steps)}.
 
         Args:
             lengths: {modality: (B,) number of steps of each video}.
             seconds: {modality: seconds per step}.
-            rng: Source of random positions.
+            seed: Decides the positions of a random window.
         """
-        lead = 'visual' if 'visual' in lengths else next(iter(lengths))
-        starts = self._starts(lengths[lead], rng)
+        lead = VISUAL if VISUAL in lengths else next(iter(lengths))
+        starts = self._starts(lengths[lead], seed)
         cuts = {}
         for name in lengths:
             ratio = seconds[lead] / seconds[name]
@@ -55,8 +58,8 @@ class Window:
             cuts[name] = (np.minimum(start, np.maximum(lengths[name] - 1, 0)), steps)
         return cuts
 
-    def _starts(self, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _starts(self, lengths: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
         room = np.maximum(lengths - self.steps, 0)
         if self.position == 'center':
             return room // 2
-        return rng.integers(0, np.maximum(room + self.last_start, 1))
+        return np.random.default_rng(seed).integers(0, np.maximum(room + self.last_start, 1))

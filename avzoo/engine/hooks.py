@@ -6,12 +6,14 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_rank, is_main_process
 from mmengine.hooks import Hook, RuntimeInfoHook
 
+from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.registry import HOOKS
 from avzoo.utils.errors import AvzooError
 
@@ -24,18 +26,18 @@ class EpochSeedHook(Hook):
     the rank; ranks thus draw different dropout and noise.
     """
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: PhaseRunner) -> None:
         batch_sampler = runner.train_dataloader.batch_sampler
         if hasattr(batch_sampler, 'set_epoch'):
             batch_sampler.set_epoch(runner.epoch)
         self._seed(runner)
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_train_iter(self, runner: PhaseRunner, batch_idx: int, data_batch: dict | None = None) -> None:
         if batch_idx == 0:  # Making the loader's iterator draws a random number.
             self._seed(runner)
 
     @staticmethod
-    def _seed(runner) -> None:
+    def _seed(runner: PhaseRunner) -> None:
         sequence = np.random.SeedSequence([runner.seed or 0, runner.epoch, get_rank()])
         seeds = [int(s) for s in sequence.generate_state(3)]
         random.seed(seeds[0])
@@ -47,7 +49,7 @@ class EpochSeedHook(Hook):
 class FitHook(Hook):
     """Let the model read class vectors or prototypes from the training set before training."""
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: PhaseRunner) -> None:
         runner.plain_model.read_constants(runner.train_dataloader.dataset)
 
 
@@ -61,7 +63,7 @@ class CarryOptimizerHook(Hook):
     def __init__(self, source: Path) -> None:
         self.source = source
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: PhaseRunner) -> None:
         runner.load_optimizer(self.source)
 
 
@@ -75,13 +77,13 @@ class ExtraForwardHook(Hook):
     """
 
     def __init__(self) -> None:
-        self._turn: list[dict] = []
+        self._turn: list[dict[str, Any]] = []
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: PhaseRunner) -> None:
         self._turn.clear()
 
     def after_train_iter(
-        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+        self, runner: PhaseRunner, batch_idx: int, data_batch: dict[str, Any], outputs: dict | None = None
     ) -> None:
         self._turn.append(data_batch)
         if len(self._turn) < len(runner.train_dataloader.batch_sampler.subsets):
@@ -106,14 +108,14 @@ class IntervalRuntimeInfoHook(RuntimeInfoHook):
         self.interval = interval
 
     def after_train_iter(
-        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+        self, runner: PhaseRunner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         if (runner.iter + 1) % self.interval == 0:
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
 
 class PhaseHook(Hook):
-    """Keep the history of a phase, its checkpoints ``last.pth`` and ``best.pth``, and tell about each epoch.
+    """Keep the history of a phase, its checkpoints ``last.pth`` and ``best.pth``, and report each epoch.
 
     The history lies inside ``last.pth``, so both are always of the same epoch.
 
@@ -134,46 +136,45 @@ class PhaseHook(Hook):
         monitor: str,
         keep_gamma: bool,
         begin: Callable[[int], None],
-        report: Callable[['object', list[dict], dict | None], None],
+        report: Callable[[PhaseRunner, list[dict], dict | None], None],
     ) -> None:
         self.meta, self.monitor, self.keep_gamma = meta, monitor, keep_gamma
         self.begin, self.report = begin, report
         self.history: list[dict] = []
-        self._loss, self._steps, self._spoke = None, 0, time.monotonic()
+        self._loss, self._steps, self._reported = torch.zeros(()), 0, time.monotonic()
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: PhaseRunner, checkpoint: dict) -> None:
         if checkpoint['meta'].get('phase') == self.meta['phase']:
             self.history = list(checkpoint['meta']['history'])
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: PhaseRunner) -> None:
         self.begin(runner.iter)
 
-    def before_train_epoch(self, runner) -> None:
-        self._loss, self._steps = None, 0
+    def before_train_epoch(self, runner: PhaseRunner) -> None:
+        self._loss, self._steps = torch.zeros(()), 0
         self._rate = runner.optim_wrapper.optimizer.param_groups[0]['lr']
 
     def after_train_iter(
-        self, runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+        self, runner: PhaseRunner, batch_idx: int, data_batch: dict[str, Any], outputs: dict[str, torch.Tensor]
     ) -> None:
-        loss = outputs['loss'].detach()
-        self._loss = loss if self._loss is None else self._loss + loss  # No .item(): that would wait for the device.
+        self._loss = self._loss + outputs['loss'].detach()  # No .item(): that would wait for the device.
         self._steps += 1
-        if time.monotonic() - self._spoke > 30:
-            self._spoke = time.monotonic()
+        if time.monotonic() - self._reported > 30:
+            self._reported = time.monotonic()
             self.report(runner, self.history, dict(step=batch_idx + 1, loss=float(self._loss) / self._steps))
 
-    def after_train_epoch(self, runner) -> None:
+    def after_train_epoch(self, runner: PhaseRunner) -> None:
         self.history.append(dict(epoch=runner.epoch + 1, lr=self._rate, loss=self._mean_loss(runner)))
         if runner.val_loop is None:
             self._finish_epoch(runner, runner.epoch + 1)
 
-    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+    def after_val_epoch(self, runner: PhaseRunner, metrics: dict[str, float]) -> None:
         self.history[-1].update(metrics)
         if self.keep_gamma:
             runner.plain_model.gamma.fill_(metrics['gamma'])
         self._finish_epoch(runner, runner.epoch)
 
-    def _finish_epoch(self, runner, epoch: int) -> None:
+    def _finish_epoch(self, runner: PhaseRunner, epoch: int) -> None:
         folder = Path(runner.work_dir)
         best = runner.val_loop is not None and best_epoch(self.history, self.monitor) == epoch
         runner.write_checkpoint(folder / '.next.pth', epoch=epoch, meta=dict(self.meta, history=self.history))
@@ -182,12 +183,12 @@ class PhaseHook(Hook):
                 shutil.copyfile(folder / '.next.pth', folder / '.best.pth')
                 os.replace(folder / '.best.pth', folder / 'best.pth')
             os.replace(folder / '.next.pth', folder / 'last.pth')
-        self._spoke = time.monotonic()
+        self._reported = time.monotonic()
         self.report(runner, self.history, None)
 
-    def _mean_loss(self, runner) -> float:
+    def _mean_loss(self, runner: PhaseRunner) -> float:
         mean = (self._loss / self._steps).clone()
-        all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is none.
+        all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is not a number.
         loss = float(mean)
         if not np.isfinite(loss):
             raise AvzooError(

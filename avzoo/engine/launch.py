@@ -34,7 +34,7 @@ def config_from_arguments(args: argparse.Namespace) -> Config:
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         if not is_distributed():
             check_launcher(args.launcher)
-            # mmengine asks gloo for a CUDA device; so the group is made here where there is none.
+            # mmengine asks gloo for a CUDA device. Without one, the group is made here.
             if torch.cuda.is_available():
                 init_dist(args.launcher, **cfg.env_cfg.get('dist_cfg', {}))
             else:
@@ -43,12 +43,12 @@ def config_from_arguments(args: argparse.Namespace) -> Config:
 
 
 def check_launcher(launcher: str) -> None:
-    """Check that this process was started by the launcher, and knows where its fellows are to be met.
+    """Check that this process was started by the launcher, and knows the rendezvous address.
 
-    On one node the meeting place of slurm and mpi is set here if it is missing.
+    On one node the address for slurm and mpi is set here if it is missing.
 
     Raises:
-        ConfigError: If a variable that the launcher sets is missing; gives the command that starts it rightly.
+        ConfigError: If a variable that the launcher sets is missing; gives the command that starts such processes.
     """
     missing = [name for name in _VARIABLES[launcher] if name not in os.environ]
     if missing:

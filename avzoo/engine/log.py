@@ -9,12 +9,12 @@ from mmengine.logging.logger import MMFormatter
 
 
 def log_line(text: str) -> None:
-    """Say something on the screen and in the log of the run."""
+    """Write a line to the screen and to the log of the run."""
     _logger().info(text)
 
 
 def log_to(path: Path) -> None:
-    """Append what is said from now on to this file, and no longer to that of a run before it in this process."""
+    """Append the log to this file from now on, and no longer to that of an earlier run in this process."""
     logger = _logger()
     for handler in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
         logger.removeHandler(handler)
@@ -22,7 +22,7 @@ def log_to(path: Path) -> None:
     if not is_main_process():
         return
     file = logging.FileHandler(path, 'a', encoding='utf-8')
-    file.setLevel(logging.INFO)  # Registries tell at DEBUG of every part that they build.
+    file.setLevel(logging.INFO)  # Registries log every part that they build at DEBUG.
     file.setFormatter(MMFormatter(color=False, datefmt='%Y/%m/%d %H:%M:%S'))
     logger.addHandler(file)
 

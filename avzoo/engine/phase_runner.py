@@ -1,17 +1,20 @@
 """One phase of the curriculum: a plain mmengine Runner with safe checkpoints and a quiet screen."""
 
 import logging
-from pathlib import Path
+import os
+from typing import Any
 
 import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.registry import RUNNERS
 from avzoo.version import __version__
 
@@ -24,12 +27,15 @@ class PhaseRunner(Runner):
     strict. The log goes to a file; only errors reach the screen, where the curriculum reports its progress.
     """
 
+    optim_wrapper: OptimWrapper
+    param_schedulers: list[Any] | None
+
     @property
-    def plain_model(self) -> nn.Module:
+    def plain_model(self) -> AVClassifier:
         """The model without the wrapper for distributed training."""
         return self.model.module if is_model_wrapper(self.model) else self.model
 
-    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs) -> MMLogger:
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
         """Build mmengine's logger and keep its messages off the screen."""
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
@@ -46,10 +52,10 @@ class PhaseRunner(Runner):
             dataloader = dict(dataloader, collate_fn=_whole_batch)
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
-    def write_checkpoint(self, path: str | Path, *, epoch: int, meta: dict) -> None:
+    def write_checkpoint(self, path: str | os.PathLike[str], *, epoch: int, meta: dict) -> None:
         """Write weights, optimizer and schedulers on the main process; the others wait.
 
-        Hooks that keep something in checkpoints (``before_save_checkpoint``, e.g. of ``EMAHook``) have their say.
+        Hooks that keep something in checkpoints (``before_save_checkpoint``, e.g. of ``EMAHook``) are called.
 
         Args:
             path: File to write.
@@ -90,7 +96,7 @@ class PhaseRunner(Runner):
         self.logger.info(f'Loaded {filename}')
         return checkpoint
 
-    def load_optimizer(self, filename: str | Path) -> None:
+    def load_optimizer(self, filename: str | os.PathLike[str]) -> None:
         """Take over the optimizer's moments, but not its learning rate, from another phase's checkpoint."""
         state = load_checkpoint(filename)['optimizer']
         optimizer = self.optim_wrapper.optimizer

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.datasets.safe_pickle import load_npy, load_npz
 from avzoo.datasets.store_format import check_names
 from avzoo.utils.errors import DataError, nearest
-
-MODALITIES = ('audio', 'visual')
 
 
 class ArrayFeatures:
@@ -33,7 +32,7 @@ class ArrayFeatures:
         labels (dict[str, str]): Label of each video, where the file has them.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.labels: dict[str, str] = {}
         self._arrays: dict[str, Sequence[np.ndarray]] | None = None
@@ -143,4 +142,4 @@ class ArrayFeatures:
                 f'(N, T, D), an object array of N sequences, or all steps one after the other with '
                 f'{key}_len.'
             )
-        return array
+        return list(array)

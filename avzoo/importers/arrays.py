@@ -1,6 +1,7 @@
 """Import features of one's own together with zero-shot style lists."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,11 +18,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def import_arrays(
-    out: str | Path,
+    out: str | os.PathLike[str],
     *,
-    features: str | Path,
-    lists: str | Path,
-    class_embeddings: str | Path,
+    features: str | os.PathLike[str],
+    lists: str | os.PathLike[str],
+    class_embeddings: str | os.PathLike[str],
     shots: Sequence[int] = (1, 5, 10, 20),
     draws: int = 3,
     seed: int = 0,

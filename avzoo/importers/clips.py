@@ -4,20 +4,19 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.protocol import MODALITIES
 from avzoo.datasets.safe_pickle import load_npz
-from avzoo.importers.array_features import MODALITIES, ArrayFeatures
+from avzoo.importers.array_features import ArrayFeatures
 from avzoo.utils.errors import DataError, nearest
 
 Clip = Mapping[str, np.ndarray]
 
 
-class Clips:
+class ClipReader:
     """Look up clips by their id, one after the other.
 
     Args:
@@ -31,7 +30,7 @@ class Clips:
         ids (list[str]): Their names, in order.
     """
 
-    def __init__(self, source: str | os.PathLike | FeatureStore | Clip | Sequence[Clip]) -> None:
+    def __init__(self, source: str | os.PathLike[str] | FeatureStore | Clip | Sequence[Clip]) -> None:
         self._origin = 'the clips'
         if isinstance(source, str | os.PathLike):
             self._open_path(Path(source))
@@ -137,29 +136,27 @@ def _holds_many(path: Path) -> bool:
 
 
 def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    clip = {key: content[key] for key in ('audio', 'visual') if key in content}
+    clip = {key: content[key] for key in MODALITIES if key in content}
     if not clip:
         raise DataError(f'{path} has the arrays {", ".join(content) or "none"}; audio and visual are needed, (T, D).')
     return {key: array[None] if array.ndim == 1 else array for key, array in clip.items()}
 
 
-def make_batch(clips: Sequence[Clip], dims: Mapping[str, int], names: Sequence[str]) -> dict[str, Any]:
-    """Pad clips to a batch as the data preprocessor takes it.
+def check_clips(clips: Sequence[Clip], dims: Mapping[str, int], names: Sequence[str]) -> dict[str, list[np.ndarray]]:
+    """Return the features of clips as a model takes them, {modality: B arrays (T, D) float32}.
 
     Args:
         clips: B clips.
         dims: {modality: width} that the model was trained with; other modalities are left out.
         names: Their ids, for errors.
+
+    Raises:
+        DataError: If a clip lacks a modality, or its features are not finite numbers of that width.
     """
-    features = {}
-    for modality, dim in dims.items():
-        arrays = [_sequence(clip, modality, dim, name) for clip, name in zip(clips, names, strict=True)]
-        lengths = torch.tensor([len(array) for array in arrays])
-        x = torch.zeros(len(arrays), int(lengths.max()), dim)  # (B, T, D)
-        for row, array in zip(x, arrays, strict=True):
-            row[: len(array)] = torch.from_numpy(array)
-        features[modality] = dict(x=x, lengths=lengths, starts=torch.zeros_like(lengths))
-    return dict(features=features)
+    return {
+        modality: [_sequence(clip, modality, dim, name) for clip, name in zip(clips, names, strict=True)]
+        for modality, dim in dims.items()
+    }
 
 
 def batches(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -1,8 +1,8 @@
 """What the tools that import features show: progress on the way, the store and its splits at the end."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
@@ -19,7 +19,7 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def describe_store(path: str | Path) -> str:
+def describe_store(path: str | os.PathLike[str]) -> str:
     """Return a store's summary and the table of its splits."""
     store = FeatureStore(path)
     return f'{path}: {store}\n{format_table({k: store.split_sizes(k) for k in store.shots()})}'

@@ -1,5 +1,6 @@
 """The support of an adaptation: a few labelled clips of new classes."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
+from avzoo.datasets.protocol import train_splits
 from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv
 from avzoo.importers.clips import read_clip
@@ -30,7 +32,7 @@ class SupportSet:
 
 
 def open_support_set(
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     shots: int,
     known: Sequence[str],
@@ -71,7 +73,7 @@ def open_support_set(
     labels = np.array(store.class_names)[store.labels]
     has_splits = bool(store.shots())
     videos = _split(store, shots, draw) if has_splits else np.arange(len(store))
-    origin = f'{path}, split stage2_novel_{draw} of {shots} shots,' if has_splits else str(path)
+    origin = f'{path}, split {train_splits(2, draw)[1]} of {shots} shots,' if has_splits else str(path)
     offered = [name for name in store.class_names if name in set(labels[videos])]
     if classes is None:  # Splits and folders name what to teach; other stores are data sets, base classes and all.
         classes = [name for name in offered if name not in known] if is_store and not has_splits else offered
@@ -92,7 +94,7 @@ def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
             'clips may be those of its tests. Take one of these, or draw splits of that K with '
             'tools/dataset_converters/splits.py.'
         )
-    return store.split(shots, f'stage2_novel_{draw}')
+    return store.split(shots, train_splits(2, draw)[1])
 
 
 def _draw(videos: np.ndarray, shots: int, origin: str, rng: np.random.Generator) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import nn
 from avzoo.config.load import load_config
 from avzoo.config.parts import refuse_unregistered
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import find_benchmark
@@ -76,7 +77,7 @@ def data_info_of(cfg: Config, *, data_root: str | os.PathLike | None = None) -> 
     return benchmark.data_info
 
 
-def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -> nn.Module:
+def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -> AVClassifier:
     """Build the model of a curriculum's config, or of the config inside a checkpoint.
 
     Args:

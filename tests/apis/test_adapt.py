@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from avzoo.apis.adapt import _kept_rows, adapt
+from avzoo.apis.adapt import adapt
+from avzoo.apis.base_checkpoint import BaseCheckpoint
 from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.class_rows import carry_class_rows
 from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
@@ -71,9 +72,15 @@ def test_a_base_model_taught_the_curriculums_classes_is_the_curriculums_own_stag
 
 
 def test_rows_that_a_base_substage_left_unlearned_go_to_the_new_classes_of_the_same_name_first():
-    meta = dict(classes=['a', 'x', 'b', 'y'], substage='base')
-    assert _kept_rows(meta, ['a', 'b'], ['a', 'b', 'y', 'z', 'w']) == (['a', 'z', 'b', 'y'], ['a', 'b', 'y', 'z'])
-    assert _kept_rows(dict(meta, substage='full'), ['a', 'b'], ['a', 'b', 'y']) == (['a', 'x', 'b', 'y'], ['a', 'b'])
+    meta = dict(
+        classes=['a', 'x', 'b', 'y'],
+        base_mask=[True, False, True, False],
+        data_info=dict(num_classes=4),
+        substage='base',
+    )
+    base, full = (BaseCheckpoint(Path('a.pth'), dict(meta=dict(meta, substage=name))) for name in ('base', 'full'))
+    assert base.kept_rows(['a', 'b', 'y', 'z', 'w']) == (['a', 'z', 'b', 'y'], ['a', 'b', 'y', 'z'])
+    assert full.kept_rows(['a', 'b', 'y']) == (['a', 'x', 'b', 'y'], ['a', 'b'])
 
 
 @pytest.fixture
@@ -231,7 +238,7 @@ def test_the_checkpoint_keeps_the_config_that_it_was_asked_with(base_model, supp
         ('', r'name a file that ends in \.pth'),
         ('t.safetensors', r'name a file that ends in \.pth'),
         ('folder.pth', r'name a file that ends in \.pth'),
-        ('file/t.pth', 'is no folder'),
+        ('file/t.pth', r'file is not a folder'),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_training(

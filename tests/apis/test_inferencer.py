@@ -7,7 +7,9 @@ import torch
 import avzoo
 from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
+from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.importers import clips as clips_module
+from avzoo.importers.clips import ClipReader
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 NAME = 'tiny_custom_5shot'
@@ -168,3 +170,20 @@ def test_a_file_of_many_clips_is_read_once(classify, tmp_path, monkeypatch):
     monkeypatch.setattr('avzoo.importers.array_features.load_npz', counted)
     assert classify(tmp_path / 'many.npz')[0]['predictions'] == classify(tmp_path / 'one.npz')[0]['predictions']
     assert read == ['many.npz', 'one.npz']
+
+
+def test_prediction_sees_the_windows_that_the_test_sees(classify, pretrained_zoo, tiny_store):
+    window = dict(steps=2, position='center')
+    cfg = classify.cfg.copy()
+    cfg.test_dataloader = dict(dataset=dict(window=window))
+    windowed = Inferencer(cfg, NAME, device='cpu')
+    data = GFSLDataset(tiny_store, splits=('stage1_base',), num_shots=2, window=window)
+    index = list(range(6))
+    with torch.inference_mode():
+        inputs = windowed.model.data_preprocessor(data.__getitems__(index))['inputs']
+        wanted = windowed.model(inputs, mode='predict')[0]['scores']
+    clips = ClipReader(tiny_store)
+    names = [data.metainfo['video_ids'][i] for i in index]
+    found = windowed.scores([clips.read(name) for name in names], names)
+    assert torch.equal(found, wanted)
+    assert not torch.equal(found, classify.scores([clips.read(name) for name in names], names))

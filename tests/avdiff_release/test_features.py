@@ -10,7 +10,7 @@ import pytest
 
 from avzoo.avdiff_release.features import import_released_features
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.store_format import split_names
+from avzoo.datasets.protocol import split_names
 from avzoo.utils.errors import DataError
 
 SIZES = {

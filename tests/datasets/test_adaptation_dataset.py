@@ -38,8 +38,14 @@ def test_the_base_split_chooses_the_base_videos(tiny_store, split):
     assert set(data.videos[:-2]) == {v for v in wanted if FeatureStore(tiny_store).labels[v] < 6}
 
 
-def test_splits_and_shots_change_no_video(tiny_store):
-    plain, other = adaptation(tiny_store), adaptation(tiny_store, splits=('support',), num_shots=5)
+def test_the_support_has_as_many_clips_of_each_new_class_as_there_are_shots(tiny_store):
+    assert len(adaptation(tiny_store, num_shots=1)) == len(adaptation(tiny_store))
+    with pytest.raises(DataError, match=r"1 clips of class 'class09'; num_shots=2"):
+        adaptation(tiny_store, num_shots=2)
+
+
+def test_the_names_of_splits_change_no_video(tiny_store):
+    plain, other = adaptation(tiny_store), adaptation(tiny_store, splits=('support',))
     np.testing.assert_array_equal(plain.videos, other.videos)
     assert other.splits == ('support',)  # A sampler's message names them.
 

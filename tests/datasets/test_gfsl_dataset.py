@@ -185,8 +185,8 @@ def test_features_held_on_a_device_give_the_same_batches_and_one_copy_serves_all
     read, held = dataset(tiny_store, 'stage1_base'), dataset(tiny_store, 'stage1_base', device='cpu')
     for modality, part in read.__getitems__([3, 0, 9])['features'].items():
         assert torch.equal(part['x'], held.__getitems__([3, 0, 9])['features'][modality]['x'])
-    assert held._held() is dataset(tiny_store, 'val_base', device='cpu')._held()
-    assert held._held() is not held.store
+    assert held._source() is dataset(tiny_store, 'val_base', device='cpu')._source()
+    assert held._source() is not held.store
 
 
 def test_a_device_that_is_not_there_or_is_in_another_process_is_refused(tiny_store):

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
+from avzoo.datasets.protocol import split_names
 from avzoo.datasets.splits import draw_splits, format_table, read_zero_shot_lists
-from avzoo.datasets.store_format import split_names
 from avzoo.utils.errors import DataError
 
 # AV-DIFF, Table 1, 5 shots.

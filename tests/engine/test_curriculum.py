@@ -342,6 +342,12 @@ def test_amp_trains_in_bfloat16(small_avdiff, tmp_path):
     assert 0 <= results['aggregate']['HM'] <= 100
 
 
+def test_a_checkpoint_carries_its_config_as_data(finished):
+    config = load_checkpoint(finished[0] / 'stage1_base' / 'last.pth')['meta']['config']
+    assert config['model']['fusion']['type'] == 'MaskedTransformer' and config['num_shots'] == 2
+    assert type(config['model']) is dict and json.loads(json.dumps(config))['model']['head'] == config['model']['head']
+
+
 def test_damaged_and_foreign_checkpoints_are_refused(tmp_path, finished):
     whole = (finished[0] / 'stage1_base' / 'last.pth').read_bytes()
     (tmp_path / 'cut.pth').write_bytes(whole[: len(whole) // 2])

@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 
 from avzoo.avdiff_release.keys import key_pairs
+from avzoo.datasets.collate import collate_arrays
 from avzoo.models.generators import ddpm
 from avzoo.registry import MODELS
 from avzoo.zoo.index import zoo_root
@@ -47,16 +48,15 @@ def build_model(
 def draw_batch() -> dict:
     """Draw a batch as the data set gives it."""
     rng = np.random.default_rng([SEED, 1])
-    features = {}
+    clips = {}
     for name, steps in STEPS.items():
         lengths = rng.integers(1, steps + 1, BATCH)
         lengths[0] = steps
         x = rng.random((BATCH, steps, DIMS[name]), np.float32) * (255 if name == 'audio' else 2)
-        x *= (np.arange(steps) < lengths[:, None])[..., None]
-        features[name] = dict(
-            x=torch.from_numpy(x), lengths=torch.from_numpy(lengths), starts=torch.zeros(BATCH, dtype=torch.long)
-        )
-    return dict(features=features, label=torch.from_numpy(rng.integers(0, 12, BATCH)))
+        clips[name] = [sequence[:length] for sequence, length in zip(x, lengths, strict=True)]
+    return dict(
+        features=collate_arrays(clips, DATA['seconds_per_step']), label=torch.from_numpy(rng.integers(0, 12, BATCH))
+    )
 
 
 @torch.no_grad()

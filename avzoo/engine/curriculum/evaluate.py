@@ -37,11 +37,11 @@ class Evaluation:
 
 def evaluate_checkpoint(
     cfg: Config,
-    checkpoint: str | os.PathLike,
+    checkpoint: str | os.PathLike[str],
     *,
     split: str,
     draw: int | None,
-    work_dir: str | os.PathLike,
+    work_dir: str | os.PathLike[str],
     gamma: float | Literal['search'] | None = None,
     amp: bool = False,
     own: bool = False,
@@ -72,11 +72,10 @@ def evaluate_checkpoint(
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.
     unset = cfg.curriculum.zero_gamma == 'search_test' and float(content['state_dict']['gamma']) == 0
-    if gamma is None:
-        gamma = 'search' if split == 'test' and unset else 'checkpoint'
+    unstated = 'search' if split == 'test' and unset else 'checkpoint'
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
     run_cfg.load_from = str(Path(checkpoint))
-    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=gamma)
+    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=unstated if gamma is None else gamma)
     runner = PhaseRunner.from_cfg(run_cfg)
     data = runner.test_dataloader.dataset
     _check_classes(meta, data.metainfo['classes'], str(checkpoint))
@@ -127,7 +126,7 @@ def check_splits(meta: dict, store: FeatureStore, num_shots: int, source: str, *
     """Refuse a store whose training lists are not those that a checkpoint saw: its test may hold videos of them.
 
     Args:
-        meta: The checkpoint's ``meta``; one that does not tell is let pass.
+        meta: The checkpoint's ``meta``; one that does not say is accepted.
         store: The store.
         num_shots: K of the lists.
         source: Where the checkpoint comes from, for the error.

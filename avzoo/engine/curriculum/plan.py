@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from pathlib import Path
 from mmengine.config import Config
 
 from avzoo.datasets.samplers import NUM_BATCHES
+from avzoo.engine.curriculum.schedulers import replayed_schedulers, schedulers, watching_schedulers
 from avzoo.engine.hooks import best_epoch
 from avzoo.registry import DATASETS
-from avzoo.utils.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Phase:
             ValueError: If no phase has this name.
         """
         found = re.fullmatch(r'stage([12])_(base|full)(?:_draw(\d+))?', name)
-        phase = found and cls(int(found[1]), found[2], found[3] and int(found[3]))
-        if not phase or (phase.draw is not None) != (phase.stage == 2 and phase.substage == 'full'):
-            raise ValueError(f"'{name}' is no phase")
+        phase = cls(int(found[1]), found[2], None if found[3] is None else int(found[3])) if found else None
+        if phase is None or (phase.draw is not None) != (phase.stage == 2 and phase.substage == 'full'):
+            raise ValueError(f"'{name}' is not a phase")
         return phase
 
     @property
@@ -83,14 +84,14 @@ def epoch_steps(cfg: Config, substage: str) -> int:
     return cfg.train_dataloader.batch_sampler.get('num_batches', NUM_BATCHES) * (1 if substage == 'base' else 2)
 
 
-def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | Path) -> Config:
+def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | os.PathLike[str]) -> Config:
     """Derive the config of one phase: an ordinary mmengine config.
 
     Args:
         cfg: The config of the whole curriculum.
         phase: The phase.
         outcomes: What finished phases decided, by phase name.
-        work_dir: Folder of the whole curriculum; the phase gets one of its own below it.
+        work_dir: Folder of the whole curriculum; the phase gets its own below it.
     """
     out = copy.deepcopy(cfg)
     substage = cfg.curriculum[phase.substage]
@@ -110,16 +111,16 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     out.model.frozen = tuple(substage.get('freeze', ()))
     out.model.frozen_mode = substage.get('frozen_mode', 'train')
     if phase.stage == 1:
-        out.param_scheduler = _watching_schedulers(cfg, substage['monitor'])
+        out.param_scheduler = watching_schedulers(cfg, substage['monitor'])
     else:
         out.model.gamma = chosen_gamma(cfg, outcomes)
-        out.param_scheduler = _replayed_schedulers(cfg, outcomes.get(f'stage1_{phase.substage}', {}))
+        out.param_scheduler = replayed_schedulers(cfg, outcomes.get(f'stage1_{phase.substage}', {}))
     out.load_from = str(Path(work_dir) / phase.parent.name / start_file(cfg, phase.parent)) if phase.parent else None
     out.pop('curriculum')
     return out
 
 
-def evaluation_config(cfg: Config, split: str, draw: int | None, work_dir: str | Path) -> Config:
+def evaluation_config(cfg: Config, split: str, draw: int | None, work_dir: str | os.PathLike[str]) -> Config:
     """Derive the config that evaluates a checkpoint on validation or on the test set of a draw."""
     out = copy.deepcopy(cfg)
     out.work_dir = str(work_dir)
@@ -159,7 +160,7 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
     if cfg.curriculum.get('lr_drops', 'scheduler') == 'counter':
         drops = [
             drop
-            for scheduler in _schedulers(cfg)
+            for scheduler in schedulers(cfg)
             if scheduler['type'] == 'ReduceOnPlateauLR'
             for drop in _counted_drops([entry[monitor] for entry in history], scheduler.get('patience', 10))
         ]
@@ -222,34 +223,3 @@ def _complete_model(cfg: Config, data: dict) -> None:
     """Put into the model's config what the data decides: its widths and classes, and how features are prepared."""
     cfg.model.data_info = DATASETS.build(data).data_info
     cfg.model.data_preprocessor = cfg.pop('data_preprocessor')
-
-
-def _schedulers(cfg: Config) -> list[dict]:
-    schedulers = cfg.param_scheduler or []
-    schedulers = [schedulers] if isinstance(schedulers, dict) else list(schedulers)
-    if len(schedulers) > 1 and any(s['type'] == 'ReduceOnPlateauLR' for s in schedulers):
-        raise ConfigError(
-            'param_scheduler combines ReduceOnPlateauLR with others; stage 2 replays the cuts of stage 1 '
-            'and cannot tell whose they were. Keep one or the other.'
-        )
-    return schedulers
-
-
-def _watching_schedulers(cfg: Config, monitor: str) -> list[dict] | None:
-    """Stage 1: a plateau is one of the metric that chooses the epoch."""
-    return [
-        dict(s, monitor=monitor) if s['type'] == 'ReduceOnPlateauLR' else s
-        for s in _schedulers(cfg)
-        if cfg.curriculum.validate or s['type'] != 'ReduceOnPlateauLR'
-    ] or None
-
-
-def _replayed_schedulers(cfg: Config, chosen: dict) -> list[dict] | None:
-    """Stage 2 has no validation: cuts that a plateau caused in stage 1 come again after the same epochs."""
-    schedulers = [s for s in _schedulers(cfg) if s['type'] != 'ReduceOnPlateauLR']
-    for plateau in (s for s in _schedulers(cfg) if s['type'] == 'ReduceOnPlateauLR'):
-        if chosen.get('lr_drops'):
-            schedulers.append(
-                dict(type='MultiStepLR', milestones=list(chosen['lr_drops']), gamma=plateau.get('factor', 0.1))
-            )
-    return schedulers or None

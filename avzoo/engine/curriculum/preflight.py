@@ -79,7 +79,7 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
         name = train.store.class_names[train.class_ids[lacking[0]]]
         raise DataError(
             f"{train.store.root}: class '{name}' has videos in stage2_novel_0 but none in "
-            f'stage2_novel_{draw}; mend the lists.'
+            f'stage2_novel_{draw}; fix the lists.'
         )
 
 

@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, phase_epochs
 from avzoo.engine.log import log_line
+from avzoo.engine.phase_runner import PhaseRunner
 
 
 class Progress:
@@ -32,7 +33,7 @@ class Progress:
         """Start the clock of a phase, of which some steps may have been done before an interruption."""
         self.phase, self._mark = phase, (time.monotonic(), steps_done)
 
-    def report(self, runner, history: list[dict], partial: dict | None) -> None:
+    def report(self, runner: PhaseRunner, history: list[dict], partial: dict | None) -> None:
         """Write the line of the last epoch of ``history``, or of a part of an epoch."""
         if not is_main_process():
             return
@@ -53,7 +54,7 @@ class Progress:
         parts.append(f'left {self._clock(runner)}')
         log_line('  '.join(parts))
 
-    def _clock(self, runner) -> str:
+    def _clock(self, runner: PhaseRunner) -> str:
         pace_now = self._pace.get(self.phase.substage, 0.0)
         left = (runner.max_iters - runner.iter) * pace_now
         for phase in self.phases[self.phases.index(self.phase) + 1 :]:

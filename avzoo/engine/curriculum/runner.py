@@ -1,9 +1,7 @@
 """The runner of the whole curriculum."""
 
 import copy
-import json
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import mmengine.dist as dist
@@ -16,16 +14,17 @@ from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress
+from avzoo.engine.curriculum.references import keep_references
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
-from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook
+from avzoo.engine.curriculum.train_phase import train_phase
+from avzoo.engine.hooks import CarryOptimizerHook
 from avzoo.engine.log import log_line, log_to
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.functional import aggregate_draws
-from avzoo.evaluation.linear_references import evaluate_references
 from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError, CheckpointError, DataError
-from avzoo.utils.files import atomic_write_text, sha256_of
+from avzoo.utils.files import sha256_of
 from avzoo.utils.lock import held_alone
 
 
@@ -33,7 +32,7 @@ from avzoo.utils.lock import held_alone
 class CurriculumRunner:
     """Train a method through both stages and test it (AV-DIFF, sec. 3.2 and 4.3).
 
-    Each phase is one ordinary mmengine run with a work directory of its own. This runner derives their configs, hands
+    Each phase is one ordinary mmengine run with its own work directory. This runner derives their configs, hands
     the weights on, remembers what was decided in ``curriculum.json``, and ends with the table of results. It can be
     stopped anywhere; a finished phase is never run twice.
 
@@ -144,26 +143,17 @@ class CurriculumRunner:
             cfg.load_from, cfg.resume = str(checkpoint), True
         substage = self.cfg.curriculum[phase.substage]
         runner = PhaseRunner.from_cfg(cfg)
-        meta = dict(
-            phase=phase.name,
-            stage=phase.stage,
-            substage=phase.substage,
-            draw=phase.draw,
-            num_shots=self.cfg.num_shots,
-            **_plain(runner.train_dataloader.dataset, cfg),
-        )
-        hook = PhaseHook(
-            meta=meta,
-            monitor=substage['monitor'],
-            begin=partial(progress.begin, phase),
-            report=progress.report,
-            keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
-        )
-        runner.register_hook(hook)
         if substage.get('carry_optimizer') and not cfg.get('resume'):
             runner.register_hook(CarryOptimizerHook(Path(cfg.load_from).with_name('last.pth')))
-        runner.train()
-        self.state.phases[phase.name] = outcome(self.cfg, phase, hook.history)
+        history = train_phase(
+            runner,
+            phase,
+            progress,
+            monitor=substage['monitor'],
+            keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
+            splits=_split_digests(runner.train_dataloader.dataset, cfg.num_shots),
+        )
+        self.state.phases[phase.name] = outcome(self.cfg, phase, history)
         if dist.is_main_process():
             self.state.write()
         dist.barrier()
@@ -196,7 +186,7 @@ class CurriculumRunner:
         cfg, tests = self.cfg, self.state.tests
         draws = [dict({k: v for k, v in tests[str(d)].items() if k != 'per_class_recall'}, draw=d) for d in self.draws]
         store = FeatureStore(cfg.data_root)
-        references = self._references(store)
+        references = keep_references(self.work_dir, store, cfg, self.draws)
         return dict(
             method=cfg.method,
             dataset=store.name,
@@ -209,29 +199,6 @@ class CurriculumRunner:
             references=references,
             per_class_recall=_mean_recall([tests[str(d)] for d in self.draws]),
         )
-
-    def _references(self, store: FeatureStore) -> dict:
-        """Evaluate the plain references once; they stay in ``references.json``."""
-        path = self.work_dir / 'references.json'
-        methods = list(self.cfg.curriculum.references)
-        key = dict(methods=methods, draws=list(self.draws))
-        if not methods:
-            return {}
-        kept = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
-        dist.barrier()  # Nobody writes before all have looked.
-        if kept.get('key') != key:
-            if dist.is_main_process():
-                found = evaluate_references(
-                    store,
-                    self.cfg.num_shots,
-                    draws=self.draws,
-                    methods=methods,
-                    modalities=tuple(self.cfg.model.encoders),
-                )
-                atomic_write_text(path, json.dumps(dict(key=key, references=found), indent=2) + '\n')
-            dist.barrier()
-            kept = json.loads(path.read_text(encoding='utf-8'))
-        return kept['references']
 
     def _gamma_source(self, draws: list[dict]) -> str:
         if not self.cfg.curriculum.validate:
@@ -263,15 +230,11 @@ class CurriculumRunner:
             )
 
 
-def _plain(dataset: GFSLDataset, cfg: Config) -> dict:
-    """Return what a checkpoint tells about its data."""
-    info = dataset.metainfo
-    return dict(
-        classes=info['classes'],
-        base_mask=info['base_mask'],
-        data_info=cfg.model.data_info.to_dict(),
-        splits={name: split_digest(dataset.store, cfg.num_shots, name) for name in dataset.splits},
-    )
+def _split_digests(dataset: GFSLDataset, num_shots: int) -> dict[str, str]:
+    """Return a digest of each training list, by which the test refuses a store with other ones."""
+    store = dataset.store
+    assert isinstance(store, FeatureStore)  # Only an adaptation joins two, and it takes no part in the curriculum.
+    return {name: split_digest(store, num_shots, name) for name in dataset.splits}
 
 
 def _mean_recall(tests: list[dict]) -> dict[str, float]:

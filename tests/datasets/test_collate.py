@@ -1,0 +1,49 @@
+"""One way from sequences to a padded batch, wherever the sequences are."""
+
+import numpy as np
+import pytest
+import torch
+
+from avzoo.datasets.collate import collate, collate_arrays
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.window import Window
+from tests.datasets.small_store import MODALITIES, make_videos
+
+SECONDS = {m: entry['seconds_per_step'] for m, entry in MODALITIES.items()}
+
+
+@pytest.mark.parametrize('window', [None, Window(2, position='center'), Window(2), Window(9)])
+def test_arrays_in_memory_give_the_batch_of_a_store(root, window):
+    videos = list(make_videos().values())
+    found = collate_arrays({m: [video[m] for video in videos] for m in SECONDS}, SECONDS, window=window)
+    wanted = collate(FeatureStore(root), np.arange(len(videos)), SECONDS, window=window)
+    for m in SECONDS:
+        for key in ('x', 'lengths', 'starts'):
+            assert found[m][key].dtype == wanted[m][key].dtype and torch.equal(found[m][key], wanted[m][key])
+
+
+def test_a_batch_holds_the_windows_steps_and_zeros():
+    array = np.arange(1, 8, dtype=np.float32)[:, None]
+    part = collate_arrays({'visual': [array, array[:2]]}, SECONDS, window=Window(3, position='center'))['visual']
+    assert part['x'][..., 0].tolist() == [[3, 4, 5], [1, 2, 0]]
+    assert part['lengths'].tolist() == [3, 2] and part['starts'].tolist() == [2, 0]
+
+
+def test_without_a_window_a_batch_is_as_long_as_its_longest_sequence():
+    part = collate_arrays({'audio': [np.ones((n, 2), np.float32) for n in (1, 4, 2)]}, SECONDS)['audio']
+    assert part['x'].sum(dim=2).tolist() == [[2, 0, 0, 0], [2, 2, 2, 2], [2, 2, 0, 0]]
+    assert part['lengths'].tolist() == [1, 4, 2] and not part['starts'].any()
+
+
+def test_the_seed_decides_a_random_window(root):
+    def starts(seed):
+        batch = collate(FeatureStore(root), np.arange(7), SECONDS, window=Window(1), seed=seed)
+        return batch['visual']['starts'].tolist()
+
+    assert starts([3, 1]) == starts([3, 1]) != starts([3, 2])
+
+
+def test_the_batch_does_not_share_memory_with_the_arrays():
+    array = np.ones((2, 3), np.float32)
+    collate_arrays({'audio': [array]}, SECONDS)['audio']['x'].fill_(7)
+    assert (array == 1).all()
