@@ -6,19 +6,22 @@ from typing import Any
 
 from avzoo.utils.errors import CheckpointError
 
-# Where and how a run ran; of no use to whoever gets its weights.
+# Where and how a run ran; of no use to those who receive its weights.
 RUN_KEYS = ('work_dir', 'experiment_name', 'load_from', 'resume', 'launcher', 'log_level')
 
 
 def parse_config_text(text: str, source: str) -> dict[str, Any]:
     """Turn assignments of plain values, as ``Config.pretty_text`` writes them, into a dict.
 
-    A config is Python, and reading it the usual way runs it; what a file from elsewhere says must not run. Constants,
-    lists, tuples, dicts and ``dict(...)`` are known here, nothing else.
+    A config is Python, and reading it the usual way runs it; code in a file from elsewhere must not run. Only
+    constants, lists, tuples, dicts and ``dict(...)`` are understood here.
 
     Args:
         text: The assignments.
         source: Where they come from, for the error.
+
+    Raises:
+        CheckpointError: If there is anything else in it.
     """
     values = {}
     try:
@@ -26,10 +29,10 @@ def parse_config_text(text: str, source: str) -> dict[str, Any]:
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
                 continue  # Its docstring.
             if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-                raise ValueError(f'line {statement.lineno} is no assignment')
+                raise ValueError(f'line {statement.lineno} is not an assignment')
             values[statement.targets[0].id] = _value(statement.value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        reason = str(error) or 'it is nested too deep'  # Of which Python says nothing but MemoryError.
+        reason = str(error) or 'it is nested too deep'  # Python's MemoryError carries no text.
         raise CheckpointError(
             f'The config inside {source} holds more than plain values and was not run: {reason}. '
             'Name a config file beside the checkpoint.'
@@ -40,7 +43,7 @@ def parse_config_text(text: str, source: str) -> dict[str, Any]:
 def portable_config(values: dict[str, Any]) -> dict[str, Any]:
     """Return a config without what belongs to one run on one machine.
 
-    Absolute paths are left out with their keys, wherever they stand; only of a ``data_root`` the last part stays.
+    Absolute paths are dropped with their keys, at any depth; of a ``data_root`` the last part is kept.
     """
     return {key: _portable(value) for key, value in _without_paths(values).items() if key not in RUN_KEYS}
 
@@ -62,7 +65,7 @@ def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_absolute(value: Any) -> bool:
-    """Return whether a value is a path of one machine, of whichever system."""
+    """Return whether a value is an absolute path, of any operating system."""
     return isinstance(value, str) and (
         value.startswith(('~/', 'file:')) or PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
     )
@@ -70,16 +73,16 @@ def _is_absolute(value: Any) -> bool:
 
 def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
-        return {_keyword(keyword): _value(keyword.value) for keyword in node.keywords}
+        return {_key(keyword.arg): _value(keyword.value) for keyword in node.keywords}
     if isinstance(node, ast.Dict):
-        return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)}
+        return {_key(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)}
     if isinstance(node, ast.List | ast.Tuple):
         items = [_value(item) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
     return ast.literal_eval(node)
 
 
-def _keyword(keyword: ast.keyword) -> str:
-    if keyword.arg is None:
+def _key(key: ast.expr | str | None) -> Any:
+    if key is None:
         raise ValueError('it unpacks something with **')
-    return keyword.arg
+    return key if isinstance(key, str) else _value(key)

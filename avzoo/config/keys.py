@@ -7,64 +7,17 @@ from typing import Any
 
 from mmengine.config import Config
 
-from avzoo.config.parts import find_classes, find_registered_class
-from avzoo.config.types import check_types
+from avzoo.config.parts import find_classes, find_registered_class, registry_at
+from avzoo.config.settings import LOADERS, SETTINGS
+from avzoo.config.types import check_present, check_types
 from avzoo.datasets.window import Window
 from avzoo.utils.errors import ConfigError, nearest
 
 __all__ = ['check_keys', 'find_registered_class', 'known_keys', 'refuse_moved', 'unknown_key']
 
-_REQUIRED = (
-    'method',
-    'data_root',
-    'num_shots',
-    'model',
-    'data_preprocessor',
-    'curriculum',
-    'train_dataloader',
-    'val_dataloader',
-    'test_dataloader',
-    'val_evaluator',
-    'optim_wrapper',
-    'randomness',
-)
-_TOP_LEVEL = {
-    *_REQUIRED,
-    'synthesize',
-    'param_scheduler',
-    'auto_scale_lr',
-    'default_hooks',
-    'custom_hooks',
-    'env_cfg',
-    'visualizer',
-    'log_level',
-    'log_processor',
-    'default_scope',
-    'runner_type',
-    'work_dir',
-    'model_wrapper_cfg',
-    'custom_imports',
-}
-_SUBSTAGE = {'max_epochs', 'monitor', 'freeze', 'frozen_mode'}
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_LOADER = {
-    'batch_size',
-    'num_workers',
-    'persistent_workers',
-    'pin_memory',
-    'prefetch_factor',
-    'dataset',
-    'sampler',
-    'batch_sampler',
-    'worker_init_fn',
-}
 _MODALITIES = {'audio', 'visual'}
+# Sections that mmengine reads, or that name modalities. Those of avzoo itself are in avzoo.config.settings.
 _SECTIONS = {
-    '': _TOP_LEVEL,
-    'curriculum': {'base', 'full', 'num_draws', 'validate', 'gamma_epoch', 'zero_gamma', 'lr_drops', 'references'},
-    'curriculum.base': _SUBSTAGE,
-    'curriculum.full': {*_SUBSTAGE, 'carry_optimizer'},
-    **dict.fromkeys(_LOADERS, _LOADER),
     **dict.fromkeys(
         ('model.encoders', 'data_preprocessor.scale', 'data_preprocessor.norm', 'data_preprocessor.gain'), _MODALITIES
     ),
@@ -78,16 +31,14 @@ _SECTIONS = {
         'dcn_offset_lr_mult',
         'bypass_duplicate',
     },
-    'optim_wrapper.clip_grad': {'type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach', 'clip_value'},
     'default_hooks': {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'},
-    'randomness': {'seed', 'deterministic', 'diff_rank_seed'},
     'auto_scale_lr': {'base_batch_size', 'enable'},
     'custom_imports': {'imports', 'allow_failed_imports'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout', 'init_method'},
 }
-_OPEN_ENDED = ('model.encoders', 'default_hooks')  # A file may name others; an option only those that are there.
+_OPEN_ENDED = ('model.encoders', 'default_hooks')  # A file may name others, an option only existing ones.
 _BY_PHASE = {
     'splits': 'each phase has its own.',
     'num_shots': 'set num_shots.',
@@ -95,21 +46,20 @@ _BY_PHASE = {
     'modalities': 'they are those of model.encoders.',
     'seed': 'set randomness.seed.',
 }
-# Keys that would be overwritten or passed over, and where what they say is said.
+# Keys that would be overwritten or ignored, and what to set instead.
 _MOVED = {
-    'launcher': 'it is given on the command line: --launcher.',
-    'resume': 'it is given on the command line: --resume.',
-    'vis_backends': 'they stand in visualizer.vis_backends.',
+    'launcher': 'give --launcher on the command line.',
+    'resume': 'give --resume on the command line.',
+    'vis_backends': 'set visualizer.vis_backends.',
     'model.frozen': 'set curriculum.base.freeze and curriculum.full.freeze.',
     'model.frozen_mode': 'set curriculum.full.frozen_mode.',
     'model.data_info': 'it is read from the feature store.',
-    'model.data_preprocessor': 'it stands at the top: data_preprocessor.',
+    'model.data_preprocessor': 'set data_preprocessor at the top level.',
     'train_dataloader.batch_sampler.subsets': 'each phase has its own.',
     'param_scheduler.monitor': 'set curriculum.base.monitor and curriculum.full.monitor.',
-    **{f'{loader}.dataset.{key}': cure for loader in _LOADERS for key, cure in _BY_PHASE.items()},
+    **{f'{loader}.dataset.{key}': cure for loader in LOADERS for key, cure in _BY_PHASE.items()},
 }
 _FREE_FORM = {'log_processor', 'model_wrapper_cfg'}
-_TYPED = ('model', 'data_preprocessor', 'val_evaluator', 'param_scheduler', 'custom_hooks', 'visualizer')
 
 
 def check_keys(cfg: Config) -> None:
@@ -118,15 +68,7 @@ def check_keys(cfg: Config) -> None:
     Raises:
         ConfigError: For the first unknown or missing key or part; names the config path and the nearest valid name.
     """
-    _compare(cfg, _TOP_LEVEL, '')
-    for key in _REQUIRED:
-        if cfg.get(key) is None:
-            raise ConfigError(
-                f"The config has no '{key}'. Each experiment needs: {', '.join(_REQUIRED)}; the files in "
-                'configs/_base_/ set them.'
-            )
-    for key in _TYPED:
-        _check_typed(cfg.get(key), key)
+    _check_section(dict(cfg.items()), '')
     for key, value in cfg.items():
         if key not in _FREE_FORM:
             _check_tree(value, key)
@@ -136,8 +78,10 @@ def known_keys(node: Mapping, path: str) -> set[str] | None:
     """Return the keys that the section at ``path`` may have, or ``None`` where any may stand."""
     if path in _SECTIONS:
         return _SECTIONS[path]
+    if path in SETTINGS:
+        return set(inspect.signature(SETTINGS[path]).parameters)
     cls = _class_at(node, path)
-    known = cls and _signature(cls)
+    known = None if cls is None else _signature(cls)
     if known is not None and path == 'optim_wrapper':
         known = known | {'constructor', 'paramwise_cfg'}
     if known is not None and path.split('.')[0] in ('custom_hooks', 'default_hooks'):
@@ -157,27 +101,27 @@ def unknown_key(path: str, choices: set[str]) -> ConfigError:
     )
 
 
-def _check_typed(value: Any, path: str) -> None:
-    if isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            _check_typed(item, f'{path}.{i}')
-    elif isinstance(value, Mapping) and 'type' not in value:
-        raise ConfigError(f"{path} has no 'type' that says which part it is; it has: {', '.join(value) or 'nothing'}.")
-
-
 def _check_tree(node: Any, path: str) -> None:
     if isinstance(node, list | tuple):
         for i, item in enumerate(node):
             _check_tree(item, f'{path}.{i}')
     elif isinstance(node, Mapping):
-        known = known_keys(node, path)
-        if known is not None and path not in _OPEN_ENDED:
-            _compare(node, known, path)
-        cls = _class_at(node, path)
-        if cls is not None:
-            check_types(node, cls, path)
+        _check_section(node, path)
         for key, value in node.items():
             _check_tree(value, f'{path}.{key}')
+
+
+def _check_section(node: Mapping, path: str) -> None:
+    if registry_at(path) is not None and 'type' not in node:
+        raise ConfigError(f"{path} has no 'type' that says which part it is; it has: {', '.join(node) or 'nothing'}.")
+    known = known_keys(node, path)
+    if known is not None and path not in _OPEN_ENDED:
+        _compare(node, known, path)
+    if path in SETTINGS:
+        check_present(node, SETTINGS[path], path)
+    cls = _class_at(node, path)
+    if cls is not None:
+        check_types(node, cls, path)
 
 
 def _compare(node: Mapping, known: set[str], path: str) -> None:
@@ -188,14 +132,16 @@ def _compare(node: Mapping, known: set[str], path: str) -> None:
 
 
 def refuse_moved(path: str, key: str) -> None:
-    """Refuse a key, below the section at ``path``, that is said elsewhere and would do nothing where it stands."""
+    """Refuse a key, below the section at ``path``, that belongs elsewhere and would do nothing there."""
     full = re.sub(r'^param_scheduler\.\d+', 'param_scheduler', f'{path}.{key}' if path else key)
     if full in _MOVED:
-        raise ConfigError(f"'{full}' is no config key: {_MOVED[full]}")
+        raise ConfigError(f"'{full}' is not a config key: {_MOVED[full]}")
 
 
 def _class_at(node: Mapping, path: str) -> type | None:
-    """Return the class that takes the values of a section, if one class does."""
+    """Return the class that says which values a section may have, if one does."""
+    if path in SETTINGS:
+        return SETTINGS[path]
     if path.endswith('.dataset.window'):
         return Window
     if path in _SECTIONS or not isinstance(node.get('type'), str):

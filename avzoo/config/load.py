@@ -1,5 +1,6 @@
-"""Reading configs so that a mistake is found before anything runs."""
+"""Reading configs so that mistakes are found before anything runs."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,12 +9,12 @@ from mmengine.config import Config
 from avzoo.config.keys import check_keys
 from avzoo.config.options import apply_option, parse_value
 from avzoo.config.values import check_values
-from avzoo.utils.errors import ConfigError, nearest_of
+from avzoo.utils.errors import ConfigError, most_similar
 
 __all__ = ['check_config', 'load_config', 'parse_value']
 
 
-def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
+def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Config:
     """Read a config file, apply ``key=value`` options and check every key.
 
     Raises:
@@ -21,7 +22,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     """
     path = Path(path)
     if not path.is_file():
-        raise ConfigError(f'There is no config {path}.{_nearest_file(path)} The configs lie in configs/METHOD/.')
+        raise ConfigError(f'There is no config {path}.{_nearest_file(path)} The configs are in configs/METHOD/.')
     if path.suffix in ('.pth', '.pt', '.safetensors'):
         raise ConfigError(f'{path} is a file of weights where a config is expected; name the config first.')
     try:
@@ -35,14 +36,14 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
 
 
 def _nearest_file(path: Path) -> str:
-    """Suggest the file of the most similar name: its stem if it lies in the same folder, its path in one beside it."""
+    """Suggest the file with the most similar name: its stem within this folder, its path in one beside it."""
     files = {p.stem: p for p in path.parent.parent.glob('*/*.py')} | {p.stem: p.stem for p in path.parent.glob('*.py')}
-    stem = nearest_of(path.stem, files)
+    stem = most_similar(path.stem, files)
     return '' if stem is None else f" Did you mean '{files[stem]}'?"
 
 
 def check_config(cfg: Config) -> None:
-    """Check every key, every registered part, and the values of the curriculum, the loaders and the shots.
+    """Check every key, every registered part and every value.
 
     Raises:
         ConfigError: For the first mistake; names the config path, its value and the cure.

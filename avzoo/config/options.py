@@ -17,11 +17,11 @@ _WORDS = {'true': True, 'false': False, 'none': None}
 def apply_option(cfg: Config, option: str) -> None:
     """Change one value of a config in place.
 
-    A path may lead into lists and tuples (``betas.0``) and fill a section that is not there yet. A dict is merged into
-    the section of its path; ``'_delete_': True`` in it replaces the section.
+    A path may lead into lists and tuples (``betas.0``) and create a section that does not exist yet. A dict is merged
+    into the section at its path; ``'_delete_': True`` in it replaces the section.
 
     Raises:
-        ConfigError: If the option is no ``key=value``, its path does not exist, or its value is of the wrong kind.
+        ConfigError: If the option is not ``key=value``, its path does not exist, or its value is of the wrong kind.
     """
     path, sign, text = option.partition('=')
     if not sign:
@@ -35,17 +35,17 @@ def parse_value(text: str) -> Any:
     """Read a value of the command line: a Python literal, true / false / none, or else the text itself.
 
     Raises:
-        ConfigError: If it was meant as a list or a dict, but is none.
+        ConfigError: If it starts like a list or a dict but is not one.
     """
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         if re.match(r'(dict|list|tuple|set)\(', text):
-            raise ConfigError(f'{text} is a call, and values are not run. Write {_as_literal(text)}') from None
+            raise ConfigError(f'{text} is a call, and values are not evaluated. Write {_as_literal(text)}') from None
         if text[:1] in ('{', '[', '('):
             raise ConfigError(
-                f'{text} cannot be read: in lists and dicts texts stand in quotes, and the whole in '
-                'quotes of the shell. Write e.g. "{\'max_norm\': 1.0}"'
+                f'{text} cannot be read: quote the strings in lists and dicts, and quote the whole value for the '
+                'shell. Write e.g. "{\'max_norm\': 1.0}"'
             ) from None
         return _WORDS.get(text.lower(), text)
 
@@ -54,10 +54,12 @@ def _as_literal(text: str) -> str:
     """Return how a call such as ``dict(max_norm=1.0)`` is written as a value."""
     try:
         call = ast.parse(text, mode='eval').body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError
         value = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
         if call.func.id == 'dict' and value and None not in value:
             return f'"{value}"'
-    except (ValueError, SyntaxError, AttributeError):
+    except (ValueError, SyntaxError):
         pass
     return 'it as a literal, e.g. "{\'max_norm\': 1.0}"'
 
@@ -69,7 +71,7 @@ def _changed(node: Any, path: str, rest: list[str], value: Any) -> Any:
     head, *rest = rest
     if isinstance(node, list | tuple):
         if not head.isdigit() or int(head) >= len(node):
-            raise ConfigError(f"--cfg-options: '{path}' is a list of {len(node)}; '{head}' is no index.")
+            raise ConfigError(f"--cfg-options: '{path}' is a list of {len(node)}; '{head}' is not an index.")
         items = list(node)
         items[int(head)] = _changed(items[int(head)], f'{path}.{head}', rest, value)
         return type(node)(items)

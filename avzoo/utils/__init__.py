@@ -5,7 +5,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    # mmengine's hub looks for `PACKAGE.utils.register_all_modules`. The function itself belongs to a higher layer.
+    # mmengine's hub looks for `PACKAGE.utils.register_all_modules`. The function itself is in a higher layer.
     if name != 'register_all_modules':
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return import_module('avzoo.apis.register').register_all_modules

@@ -1,4 +1,4 @@
-"""Checks of arguments that more than one public function takes."""
+"""Checks of arguments that several public functions share."""
 
 from avzoo.utils.errors import ConfigError
 

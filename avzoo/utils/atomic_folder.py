@@ -1,4 +1,4 @@
-"""Make a folder that is complete or absent: fill a hidden sibling, rename it at the end."""
+"""Make a folder that is either complete or absent: fill a hidden sibling, then rename it."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ def check_target(out: Path, marker: str, kind: str) -> None:
     if out.is_symlink() or not out.is_dir():
         raise DataError(f'{out} exists and is not a plain folder. Choose another place for the {kind}.')
     if any(out.iterdir()) and next(out.glob(marker), None) is None:
-        raise DataError(f'{out} holds other files and is no {kind}: nothing was written there. Choose a new folder.')
+        raise DataError(f'{out} holds other files and is not a {kind}: nothing was written there. Choose a new folder.')
 
 
 def part_folder(out: Path) -> Path:
@@ -31,9 +31,7 @@ def part_folder(out: Path) -> Path:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise DataError(
-            f'{out} cannot be made: {out.parent} is a file, or lies below one. Choose another place.'
-        ) from None
+        raise DataError(f'{out} cannot be made: {out.parent} is a file, or below one. Choose another place.') from None
     part = out.parent / f'.{out.name}.{secrets.token_hex(4)}.part'
     part.mkdir()  # unlike tempfile.mkdtemp it gets the ordinary permissions, which the result keeps
     return part

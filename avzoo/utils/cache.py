@@ -1,4 +1,4 @@
-"""Where downloads lie and whether the network may be asked."""
+"""Where downloads are kept, and whether the network may be used."""
 
 import os
 from pathlib import Path

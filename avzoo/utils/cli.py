@@ -5,20 +5,22 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError
 
-# Troubles of the machine, not of the program: no room, no right to write.
-_HOST_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+# Errors of the machine, not of the program: disk full, no permission.
+_HOST_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_Number = TypeVar('_Number', int, float)
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Run a tool's ``main(argv)`` and return its exit code.
 
-    Bad input (``AvzooError``) becomes one line ``error: ...`` on stderr and exit code 2, as argparse has it; Ctrl-C
-    gives 130; a closed pipe (``tool | head``) ends quietly; a full or read-only disk is one
-    line too. Any other exception is a bug and keeps its traceback.
+    Bad input (``AvzooError``) becomes one line ``error: ...`` on stderr and exit code 2, as in argparse; Ctrl-C gives
+    130; a closed pipe (``tool | head``) ends quietly; a full or read-only disk is one line too. Any other exception is
+    a bug and keeps its traceback.
 
     Example:
         >>> if __name__ == '__main__':
@@ -38,7 +40,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        if error.errno not in _HOST_TROUBLE:
+        if error.errno not in _HOST_ERRORS:
             raise
         print(f'error: {error}', file=sys.stderr)
         return 2
@@ -46,24 +48,24 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
 
 def positive_int(text: str) -> int:
     """Parse a whole number of at least 1, for argparse."""
-    return _number(text, int, text_of='a whole number of at least 1', accept=lambda value: value >= 1)
+    return _parse(text, int, lambda value: value >= 1, 'a whole number of at least 1')
 
 
 def natural_int(text: str) -> int:
     """Parse a whole number of at least 0, for argparse."""
-    return _number(text, int, text_of='a whole number of at least 0', accept=lambda value: value >= 0)
+    return _parse(text, int, lambda value: value >= 0, 'a whole number of at least 0')
 
 
 def positive_float(text: str) -> float:
     """Parse a finite number above 0, for argparse."""
-    return _number(text, float, text_of='a number above 0', accept=lambda value: 0 < value < float('inf'))
+    return _parse(text, float, lambda value: 0 < value < float('inf'), 'a number above 0')
 
 
-def _number(text: str, kind: type, *, text_of: str, accept: Callable[[float], bool]) -> int | float:
+def _parse(text: str, kind: Callable[[str], _Number], accept: Callable[[_Number], bool], expected: str) -> _Number:
     try:
         value = kind(text)
     except ValueError:
         value = None
     if value is None or not accept(value):
-        raise argparse.ArgumentTypeError(f'{text!r} is not {text_of}')
+        raise argparse.ArgumentTypeError(f'{text!r} is not {expected}')
     return value

@@ -1,7 +1,9 @@
-"""Make the frozen parts of the stack (mmengine 0.10.7, timm, torchvision) work together.
+"""Make mmengine 0.10.7, timm and torchvision work together; their own code cannot be changed.
 
-Each workaround stands in a function of its own, does nothing where it is not needed, and may run more than once.
-Nothing here is imported from torch at module level, so that ``import avzoo`` stays light.
+Each workaround is one function, does nothing where it is not needed, and may run more than once. What is changed in
+mmengine: an entry in its table of packages (:func:`patch_mmengine`) and, without ``pkg_resources``, three public
+helpers (:func:`_replace_package_utils`). Two private ones are replaced by :mod:`avzoo.zoo.mmengine_hub`.
+torch and mmengine are imported inside the functions: the tools call :func:`prepare_process` before either is loaded.
 """
 
 import os
@@ -18,14 +20,14 @@ from avzoo.utils.lock import locked
 # Operators that torchvision describes at import time even when its compiled library did not load.
 _TORCHVISION_OPERATORS = ('nms', 'qnms')
 
-# A torch library object takes its operators along when it is garbage collected: keep it for the whole process.
+# When a torch library object is garbage collected its operators go with it: keep it for the whole process.
 _torchvision_library: Any = None
 
 
 def prepare_process() -> None:
-    """Set up a process of our own: what must happen before torch, mmengine and yapf are first imported.
+    """Do what must happen before torch, mmengine and yapf are first imported.
 
-    The command-line tools do this; ``import avzoo`` does not, since it changes the process.
+    Only the command-line tools call this. ``import avzoo`` does not: a library must not change its user's process.
     """
     share_cores()
     import_yapf()
@@ -41,8 +43,8 @@ def apply() -> None:
 def share_cores() -> None:
     """Let waiting OpenMP threads sleep, unless the environment says otherwise. Call it before torch is imported.
 
-    By default they spin; where another process wants a core too, a training step of small layers then took 16 times as
-    long here (4 s for 0.25 s, two threads on two cores, one of them busy).
+    By default they spin. With two threads on two cores, one of them busy with another process, a training step of small
+    layers then took 4 s instead of 0.25 s.
     """
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
@@ -50,27 +52,37 @@ def share_cores() -> None:
 def import_yapf() -> None:
     """Import yapf, which mmengine needs, while no other process does.
 
-    Once after each installation it writes a cache, and moves it into place before its last bytes are written. A process
-    that starts at the same moment, of torchrun say, then read an empty file: ``EOFError: Ran out of input``.
+    At its first import after an installation it writes a cache, and renames it into place before the last bytes are
+    written. Another process that starts at the same moment, as under torchrun, reads an empty file and fails with
+    ``EOFError: Ran out of input``.
     """
     if 'yapf' in sys.modules:
         return
     with ExitStack() as stack:
-        with suppress(OSError):  # A home that cannot be written to.
+        with suppress(OSError):  # The cache folder may be read-only.
             stack.enter_context(locked(cache_home() / 'yapf'))
         import_module('yapf')
 
 
 def patch_mmengine() -> None:
-    """Tell mmengine of avzoo and, where pkg_resources is gone, how to find installed packages without it."""
+    """Register avzoo with mmengine and, where ``pkg_resources`` is missing, replace the helpers that need it.
+
+    ``mmengine.config.utils.MODULE2PACKAGE`` maps a module to the package that brings it. Without an entry, configs
+    named ``avzoo::...`` and ``mmengine.hub`` refuse avzoo.
+    """
     from mmengine.config.utils import MODULE2PACKAGE
 
-    MODULE2PACKAGE.setdefault('avzoo', 'avzoo')  # allows configs named `avzoo::...`, and mmengine.hub
+    MODULE2PACKAGE.setdefault('avzoo', 'avzoo')
     if find_spec('pkg_resources') is None:  # setuptools >= 82
         _replace_package_utils()
 
 
 def _replace_package_utils() -> None:
+    """Replace ``is_installed``, ``get_installed_path`` and ``package2module`` of ``mmengine.utils.package_utils``.
+
+    They import ``pkg_resources``, which setuptools no longer ships since version 82. ``mmengine.utils`` and
+    ``mmengine.config.config`` hold references of their own to some of them, which are replaced too.
+    """
     from mmengine import utils
     from mmengine.config import config
     from mmengine.utils import package_utils
@@ -130,9 +142,9 @@ def _distribution(package: str) -> metadata.Distribution | None:
 def define_torchvision_operators() -> None:
     """Let torchvision be imported beside a torch build that its compiled library does not fit.
 
-    There is no CPU build of torchvision on the index. Beside a CPU torch the stock one fails at import with
-    ``operator torchvision::nms does not exist``, which takes timm and every mmengine Runner down. A schema without
-    a kernel is enough for the import. Where the compiled library loads, its own operators are used.
+    The package index has no CPU build of torchvision. Beside a CPU build of torch the stock one fails at import with
+    ``operator torchvision::nms does not exist``, and so do timm and every mmengine Runner. A schema without a kernel is
+    enough for the import. Where the compiled library loads, its own operators are used.
     """
     global _torchvision_library
     spec = find_spec('torchvision')

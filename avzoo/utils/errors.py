@@ -1,4 +1,4 @@
-"""Errors that a user can mend: what is wrong, where, and the cure."""
+"""Errors that a user can fix: what is wrong, where, and the cure."""
 
 import difflib
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ class ConfigError(AvzooError):
 
 
 class CheckpointError(AvzooError):
-    """A checkpoint is missing, damaged, foreign, or of another architecture."""
+    """A checkpoint is missing, damaged, not written by avzoo, or of another architecture."""
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the choice most like ``word``, or an empty string."""
-    found = nearest_of(word, choices)
+    """Return the hint `` Did you mean 'x'?`` for the choice most like ``word``, or an empty string."""
+    found = most_similar(word, choices)
     return '' if found is None else f" Did you mean '{found}'?"
 
 
-def nearest_of(word: str, choices: Iterable[str]) -> str | None:
-    """Return the choice most like ``word``, if any is like it."""
+def most_similar(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice most like ``word``, or ``None`` if none resembles it."""
     found = difflib.get_close_matches(str(word), list(map(str, choices)), n=1, cutoff=0.5)
     return found[0] if found else None

@@ -1,25 +1,26 @@
-"""Let one process at a time work on a file or a folder; where the system has no such locks, hope for the best."""
+"""Let one process at a time work on a file or a folder; where the file system has no locks, no locking takes place.
 
+The locks are those of the package filelock. They end with the process, and a forked loader worker does not inherit
+them. What is added here: the lock file is removed after use, a system without locks is accepted, and a folder in use is
+an :class:`AvzooError`.
+"""
+
+import errno
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from avzoo.utils.errors import AvzooError
 
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
-
-_PATIENCE = 10.0  # Seconds that the loader workers of a killed run may outlive it, and hold its lock.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def locked(target: str | os.PathLike) -> Iterator[None]:
-    """Wait for one's turn at a file, of all threads of all processes.
+def locked(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Wait until no other thread or process holds the lock of a file, and hold it.
 
     Args:
         target: The file; it need not exist. Its folder is made if needed.
@@ -27,16 +28,12 @@ def locked(target: str | os.PathLike) -> Iterator[None]:
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f'.{target.name}.lock')
-    while True:
-        with open(path, 'w') as file:
-            _take(file)
-            if not _is_at(path, file.fileno()):
-                continue  # Whoever had its turn before removed this very file.
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
+    with _held(path, timeout=-1):
+        try:
+            yield
+        finally:  # Before it is released: whoever waits notices that the file is gone, and makes another.
+            with suppress(OSError):
+                path.unlink()
 
 
 @contextmanager
@@ -50,35 +47,24 @@ def held_alone(folder: Path, busy: str) -> Iterator[None]:
     Raises:
         AvzooError: If another process holds it.
     """
-    with open(folder / '.lock', 'w') as file:
-        if not _take(file, patience=_PATIENCE):
-            raise AvzooError(busy)
+    with ExitStack() as stack:
         try:
-            yield
-        finally:  # Closing is not enough: loader workers that were forked meanwhile share the open file.
-            if fcntl is not None:
-                with suppress(OSError):
-                    fcntl.flock(file, fcntl.LOCK_UN)
+            stack.enter_context(_held(folder / '.lock', timeout=0))
+        except Timeout:
+            raise AvzooError(busy) from None
+        yield
 
 
-def _take(file: IO, patience: float | None = None) -> bool:
-    """Lock an open file; returns whether that came about within so many seconds (by default it waits for ever)."""
-    end = time.monotonic() + (patience or 0.0)
-    while fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if patience is None else fcntl.LOCK_NB))
-            break
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.2)
-        except OSError:  # A file system without locks.
-            break
-    return True
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
+@contextmanager
+def _held(path: Path, timeout: float) -> Iterator[None]:
+    # Its soft lock, a mere file, would outlive a killed process.
+    lock = FileLock(path, timeout=timeout, fallback_to_soft=False)
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()

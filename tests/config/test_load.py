@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import pytest
 
 from avzoo.config.load import check_config, load_config
+from avzoo.config.settings import CurriculumSettings
 from avzoo.config.types import check_types
+from avzoo.config.values import REFERENCE_TITLES
 from avzoo.utils.errors import ConfigError
 
 
@@ -94,7 +97,7 @@ def test_missing_key_is_named(path, key):
 def test_key_that_would_do_nothing_is_refused(path, key, cure):
     cfg = load_config(path)
     cfg[key] = 'none'
-    with pytest.raises(ConfigError, match=f"'{key}' is no config key.*{cure}"):
+    with pytest.raises(ConfigError, match=f"'{key}' .*{cure}"):
         check_config(cfg)
 
 
@@ -125,7 +128,14 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
         ('model.gamma=abc', r"model\.gamma='abc'.*a number"),
         ('val_evaluator.gamma=foo', r"val_evaluator\.gamma='foo'.*a number or one of search, checkpoint"),
         ('val_evaluator.gamma_grid=5', r'gamma_grid=5.*a list in which each item is a number'),
-        ('val_evaluator=[]', r'val_evaluator=\[\] is of the wrong kind'),
+        ('val_evaluator=[]', r'val_evaluator=\[\] .*a section'),
+        ('data_root=123', r'data_root=123 .*a path'),
+        ('num_shots=none', "has no 'num_shots'"),
+        ('train_dataloader.num_workers=2.5', r'num_workers=2\.5 .*a whole number of at least 0'),
+        ('val_dataloader.pin_memory=3', r'val_dataloader\.pin_memory=3 .*True or False'),
+        ('randomness.deterministic=2', r'randomness\.deterministic=2 .*True or False'),
+        ('optim_wrapper.clip_grad.max_norm=0', r'clip_grad\.max_norm=0 .*a number above 0'),
+        ('optim_wrapper.clip_grad.type=nrm', r"clip_grad\.type='nrm'.*Did you mean 'norm'"),
         ('data_preprocessor.gain.audio=abc', r'data_preprocessor\.gain=.*each value is a number'),
         ('train_dataloader.dataset.window.steps=abc', r"dataset\.window\.steps='abc'.*a whole number"),
         ('train_dataloader.dataset.window.steps=0', r'dataset\.window\.steps=0 .*at least 1'),
@@ -136,7 +146,8 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
         ('train_dataloader.drop_last=True', r"Unknown config key 'train_dataloader\.drop_last'"),
         ('optim_wrapper.optimizer=none', "'optim_wrapper' has no 'optimizer'"),
         ('optim_wrapper.clip_grad.max_norm=abc', r"clip_grad\.max_norm='abc'.*above 0"),
-        ('randomness.seed=none', r'randomness\.seed=None .*cannot be repeated'),
+        ('randomness.seed=none', r"'randomness' has no 'seed'.*cannot be repeated"),
+        ('randomness.seed=-1', r'randomness\.seed=-1 .*from 0 to 4294967295'),
         ('randomness.seed=99999999999', r'randomness\.seed=99999999999 '),
         ('log_level=FOO', r"log_level='FOO'"),
         ('default_hooks.logger.interval=0', r'logger\.interval=0 .*at least 1'),
@@ -194,6 +205,16 @@ def test_a_number_is_not_true_or_false(path, key, number):
         load_config(path, [f'{key}={number}'])
 
 
+def test_gradients_may_be_clipped_by_value(path):
+    cfg = load_config(path, ["optim_wrapper.clip_grad={'type': 'value', 'clip_value': 0.5}"])
+    assert cfg.optim_wrapper.clip_grad.type == 'value'
+
+
+def test_the_references_that_may_be_chosen_are_those_with_a_title():
+    references = signature(CurriculumSettings).parameters['references'].annotation
+    assert get_args(get_args(references)[0]) == tuple(REFERENCE_TITLES)
+
+
 def test_annotations_beyond_plain_values_are_left_to_the_part():
     class Part:
         def __init__(
@@ -223,7 +244,7 @@ def test_annotations_beyond_plain_values_are_left_to_the_part():
         ('model.frozen', 'curriculum.full.freeze'),
         ('model.frozen_mode', 'curriculum.full.frozen_mode'),
         ('model.data_info.num_classes', 'read from the feature store'),
-        ('model.data_preprocessor', 'stands at the top'),
+        ('model.data_preprocessor', 'set data_preprocessor'),
         ('train_dataloader.dataset.splits', 'each phase'),
         ('val_dataloader.dataset.num_shots', 'set num_shots'),
         ('test_dataloader.dataset.data_root', 'set data_root'),
@@ -234,7 +255,7 @@ def test_annotations_beyond_plain_values_are_left_to_the_part():
     ],
 )
 def test_key_that_a_phase_would_overwrite_is_refused(path, key, cure):
-    with pytest.raises(ConfigError, match=f'is no config key: .*{cure}'):
+    with pytest.raises(ConfigError, match=f'is not a config key: .*{cure}'):
         load_config(path, [f'{key}=5'])
 
 
@@ -252,6 +273,14 @@ def test_wrong_hook_is_found_before_the_run(path, hook, words):
     cfg.custom_hooks = [*cfg.custom_hooks, hook]
     with pytest.raises(ConfigError, match=words):
         check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    'key', ['model', 'model.fusion', 'model.encoders.audio', 'optim_wrapper', 'train_dataloader.dataset']
+)
+def test_a_part_without_a_type_is_refused(path, key):
+    with pytest.raises(ConfigError, match=rf"{re.escape(key)} has no 'type' .*it has: depth"):
+        load_config(path, [f"{key}={{'_delete_': True, 'depth': 3}}"])
 
 
 def test_hook_may_state_its_priority(path):

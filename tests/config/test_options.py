@@ -14,7 +14,7 @@ def test_a_path_leads_into_tuples(read):
 
 @pytest.mark.parametrize('index', ['2', '-1', 'first'])
 def test_an_index_outside_of_the_list_is_refused(read, index):
-    with pytest.raises(ConfigError, match=f"betas' is a list of 2; '{index}' is no index"):
+    with pytest.raises(ConfigError, match=f"betas' is a list of 2; '{index}' "):
         read(f'optim_wrapper.optimizer.betas.{index}=0.8')
 
 
@@ -65,7 +65,9 @@ def test_typos_in_free_sections_are_found(read, option, near):
 )
 def test_values_of_the_wrong_kind_are_refused(read, option):
     key = option.partition('=')[0]
-    with pytest.raises(ConfigError, match=rf"{key.rpartition('.')[2]}.*(wrong kind|has no)|has no '{key}'"):
+    with pytest.raises(
+        ConfigError, match=rf"{key}=.*(wrong kind|must be (a section|a path))|has no '{key}'|'{key}' has no"
+    ):
         read(option)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from avzoo import registry
+from avzoo.config.keys import known_keys
 from avzoo.config.parts import find_classes, registry_at
 from avzoo.utils.errors import ConfigError
 from tests.conftest import SMALL_AVDIFF
@@ -106,12 +107,14 @@ model = dict(fusion=dict(_delete_=True, type='Identity', dropout=0.2, inner=dict
     assert state['fusion.inner.weight'].shape == (6, 12)
 
 
-def test_a_mistake_below_a_part_that_several_registries_know_is_found(monkeypatch):
+def test_below_a_part_any_registry_may_have_the_name_and_the_keys_choose(monkeypatch):
     class MLP(torch.nn.Module):
         def __init__(self, *, colour: str) -> None: ...
 
     monkeypatch.setitem(registry.HEADS.module_dict, 'MLP', MLP)
     assert len(find_classes('MLP', 'model.fusion.inner')) == 2
     assert find_classes('MLP', 'model.head') == [MLP]
+    for key in ('colour', 'hidden_dim'):  # The one is meant that takes the keys.
+        assert key in known_keys({'type': 'MLP', key: 1}, 'model.fusion.inner')
     with pytest.raises(ConfigError, match=r"model\.fusion\.inner\.type='MPL' .*anywhere.*Did you mean 'MLP'"):
         find_classes('MPL', 'model.fusion.inner')

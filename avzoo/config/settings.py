@@ -1,0 +1,133 @@
+"""The sections of a config that are not parts: a field is a key, with its type, its choices and its default.
+
+A field without a default must be set. Values are checked like those of parts, see :mod:`avzoo.config.types`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from avzoo.config.types import Limit
+
+_Path = Annotated[str, Limit("a path; write a name of digits as './123'")]
+_Seed = Annotated[
+    int,
+    Limit(
+        'a whole number from 0 to 4294967295: a run without one cannot be repeated or resumed',
+        lambda seed: 0 <= seed < 2**32,
+    ),
+]
+_AboveZero = Annotated[float, Limit('a number above 0', lambda value: value > 0)]
+_Parts = Annotated[tuple[str, ...], Limit("a list of parts, e.g. ('encoders', 'fusion')")]
+
+
+@dataclass(frozen=True)
+class SubstageSettings:
+    """A sub-stage of the curriculum."""
+
+    max_epochs: int
+    monitor: Literal['B0', 'B', 'N', 'HM', 'FSL', 'AUSUC']
+    freeze: _Parts = ()
+    frozen_mode: Literal['train', 'eval'] = 'train'
+
+
+@dataclass(frozen=True)
+class FullSubstageSettings(SubstageSettings):
+    """The sub-stage that trains on base and novel classes."""
+
+    carry_optimizer: bool = False
+
+
+@dataclass(frozen=True)
+class CurriculumSettings:
+    """The curriculum."""
+
+    base: SubstageSettings
+    full: FullSubstageSettings
+    num_draws: int
+    validate: bool
+    gamma_epoch: Literal['best', 'last']
+    zero_gamma: Literal['keep', 'search_test']
+    references: tuple[Literal['nearest_class_mean', 'logistic_regression'], ...]
+    lr_drops: Literal['scheduler', 'counter'] = 'scheduler'
+
+
+@dataclass(frozen=True)
+class LoaderSettings:
+    """A data loader."""
+
+    batch_size: int
+    dataset: dict
+    sampler: dict
+    batch_sampler: dict
+    num_workers: int = 0
+    persistent_workers: bool = False
+    pin_memory: bool = False
+    prefetch_factor: int | None = None
+    worker_init_fn: Any = None
+
+
+@dataclass(frozen=True)
+class RandomnessSettings:
+    """The random numbers of a run."""
+
+    seed: _Seed
+    deterministic: bool = False
+    diff_rank_seed: bool = False
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """Limits of the gradients."""
+
+    type: Literal['norm', 'value'] = 'norm'
+    max_norm: _AboveZero = math.inf
+    norm_type: float | Literal['inf'] = 2.0
+    error_if_nonfinite: bool = False
+    foreach: bool | None = None
+    clip_value: _AboveZero = math.inf
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """A whole config."""
+
+    method: str
+    data_root: _Path
+    num_shots: int
+    model: dict
+    data_preprocessor: dict
+    curriculum: CurriculumSettings
+    train_dataloader: LoaderSettings
+    val_dataloader: LoaderSettings
+    test_dataloader: LoaderSettings
+    val_evaluator: dict
+    optim_wrapper: dict
+    randomness: RandomnessSettings
+    synthesize: bool | None = None
+    param_scheduler: dict | list | None = None
+    auto_scale_lr: dict | None = None
+    default_hooks: dict | None = None
+    custom_hooks: list | None = None
+    env_cfg: dict | None = None
+    visualizer: dict | None = None
+    log_level: Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] = 'INFO'
+    log_processor: Any = None
+    default_scope: str | None = None
+    runner_type: str | None = None
+    work_dir: _Path | None = None
+    model_wrapper_cfg: Any = None
+    custom_imports: dict | None = None
+
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# The class of the section at a path; '' is the whole config.
+SETTINGS: dict[str, type] = {
+    '': ExperimentSettings,
+    'curriculum': CurriculumSettings,
+    'curriculum.base': SubstageSettings,
+    'curriculum.full': FullSubstageSettings,
+    **dict.fromkeys(LOADERS, LoaderSettings),
+    'optim_wrapper.clip_grad': ClipSettings,
+    'randomness': RandomnessSettings,
+}
