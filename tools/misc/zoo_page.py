@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from avzoo.protocol import TABLE_METRICS
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.tables import markdown_table, two_decimals
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
