@@ -11,11 +11,12 @@ from avzoo.config.parts import find_classes, find_registered_class, registry_at
 from avzoo.config.settings import LOADERS, SETTINGS
 from avzoo.config.types import check_present, check_types
 from avzoo.datasets.window import Window
+from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import ConfigError, nearest
 
 __all__ = ['check_keys', 'find_registered_class', 'known_keys', 'refuse_moved', 'unknown_key']
 
-_MODALITIES = {'audio', 'visual'}
+_MODALITIES = set(MODALITIES)
 # Sections that mmengine reads, or that name modalities. Those of avzoo itself are in avzoo.config.settings.
 _SECTIONS = {
     **dict.fromkeys(
@@ -57,7 +58,7 @@ _MOVED = {
     'model.data_preprocessor': 'set data_preprocessor at the top level.',
     'train_dataloader.batch_sampler.subsets': 'each phase has its own.',
     'param_scheduler.monitor': 'set curriculum.base.monitor and curriculum.full.monitor.',
-    **{f'{loader}.dataset.{key}': cure for loader in LOADERS for key, cure in _BY_PHASE.items()},
+    **{f'{loader}.dataset.{key}': hint for loader in LOADERS for key, hint in _BY_PHASE.items()},
 }
 _FREE_FORM = {'log_processor', 'model_wrapper_cfg'}
 

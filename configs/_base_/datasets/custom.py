@@ -1,4 +1,4 @@
-"""A feature store of one's own: signed features of any width, each step scaled to unit length."""
+"""A feature store of your own: signed features of any width, each step scaled to unit length."""
 
 _base_ = ['./gfsl.py']
 data_root = 'data/custom'

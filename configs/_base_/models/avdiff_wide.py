@@ -1,4 +1,4 @@
-"""AV-DIFF for features of one's own: wider and shallower than on the paper's data sets.
+"""AV-DIFF for features of your own: wider and shallower than on the paper's data sets.
 
 Chosen on the validation split of real features (docs/benchmarks.md): the 64-d c_o and four layers lose what a linear
 classifier still reads from them. The generator learns beside the classifier, not through it.

@@ -1,4 +1,4 @@
-"""The curriculum for a few thousand videos of one's own; chosen on the validation split of real features.
+"""The curriculum for a few thousand videos of your own; chosen on the validation split of real features.
 
 Short epochs, since one as long as the paper's overfits to the shots within its first half. In the full sub-stage
 everything trains: on features that no encoder of the zoo was tuned to, a fusion frozen after the base classes knew
