@@ -126,7 +126,7 @@ def test_a_taken_place_is_told_before_anything_is_fetched(server, tmp_path):
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'thesis.tex').touch()
     benchmark = dataclasses.replace(BENCHMARKS['ucf'], urls=(f'{server.url}/UCF.zip',))
-    with pytest.raises(AvzooError, match='is no feature store'):
+    with pytest.raises(AvzooError, match='holds other files'):
         released.fetch_released_features(benchmark, tmp_path / 'mine')
     assert server.requests == []
 
