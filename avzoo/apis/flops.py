@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
 from avzoo.checkpoints.zoo_weights import is_extra_state
@@ -33,8 +34,6 @@ def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: floa
         ConfigError: If the clip is too long to compute.
         RuntimeError: If the model attends or multiplies matrices through an operator that is not counted.
     """
-    from fvcore.nn import FlopCountAnalysis
-
     steps = {m: max(1, round(seconds / data_info['seconds_per_step'][m])) for m in model.encoders}
     if sum(steps.values()) > _MAX_STEPS:
         raise ConfigError(

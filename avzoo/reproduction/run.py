@@ -28,7 +28,7 @@ def submit(
     Returns:
         Ids of the jobs.
     """
-    try:
+    try:  # An extra, which only a cluster needs.
         import submitit
     except ImportError as error:
         raise AvzooError(
@@ -55,6 +55,6 @@ class _Job:
 
     def checkpoint(self) -> Any:
         """Tell submitit what to submit when the job is preempted: the same command, which continues the run."""
-        import submitit
+        import submitit  # This runs inside a job of it.
 
         return submitit.helpers.DelayedSubmission(self)

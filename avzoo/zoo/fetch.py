@@ -207,6 +207,7 @@ def _progress_bar(title: str, wanted: bool) -> Iterator[Report | None]:
     if not wanted:
         yield None
         return
+    # Only where a bar is shown: most files come from the cache.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
