@@ -48,6 +48,16 @@ def test_the_given_generator_decides_steps_and_noise(drawn):
     assert torch.equal(t, again) and torch.equal(x, x_again) and not torch.equal(t, other)
 
 
+def test_the_given_generator_decides_the_loss_whatever_was_drawn_before():
+    model = ddpm()
+    losses = []
+    for seed in (0, 0, 1):
+        torch.rand(1)  # The global numbers go on.
+        rng = torch.Generator().manual_seed(seed)
+        losses.append(model.loss(torch.ones(6, 3), torch.ones(6, 2), generator=rng)['loss_diffusion'].item())
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_the_last_beta_of_zero_terminal_snr_stays_below_one():
     schedule = LinearSchedule(num_steps=STEPS, zero_terminal_snr=True)
     assert schedule.beta[-1].item() == pytest.approx(0.999, abs=1e-6)

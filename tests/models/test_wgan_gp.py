@@ -62,11 +62,11 @@ def test_gradient_penalty_of_a_linear_critic_is_that_of_its_slope():
 
 
 def test_one_critic_step_minimises_the_objective_of_the_wasserstein_gan():
-    """The first step of Adam moves every weight against the sign of its gradient, which is computed here by hand."""
-    gan = make(n_critic=1, gp_weight=10.0, lr=1e-3)
+    """Adam's first moment after one step is half the gradient, which is computed here by hand."""
+    gan = make(n_critic=1, gp_weight=10.0, lr=1e-3, betas=(0.5, 0.999))
     reference = copy.deepcopy(gan)
     x, condition = batch()
-    update(gan)
+    log = update(gan)
     source = torch.Generator().manual_seed(3)
     fake = reference.synthesizer(torch.cat([torch.randn(8, 4, generator=source), condition], 1)).detach()
     alpha = torch.rand(8, 1, generator=source)
@@ -74,11 +74,14 @@ def test_one_critic_step_minimises_the_objective_of_the_wasserstein_gan():
     reference.critic.requires_grad_(True)
     score = lambda t: reference.critic(torch.cat([t, condition], 1))  # noqa: E731
     (gradient,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
-    loss = score(fake).mean() - score(x).mean() + 10 * ((gradient.norm(dim=1) - 1) ** 2).mean()
-    weight = reference.critic[0].weight
-    (slope,) = torch.autograd.grad(loss, weight)
-    moved = gan.critic[0].weight - weight.detach()
-    assert torch.equal(moved.sign(), -slope.sign())
+    distance, penalty = score(x).mean() - score(fake).mean(), ((gradient.norm(dim=1) - 1) ** 2).mean()
+    slopes = torch.autograd.grad(10 * penalty - distance, list(reference.critic.parameters()))
+    for slope, state in zip(slopes, gan.get_extra_state()['critic']['state'].values(), strict=True):
+        torch.testing.assert_close(state['exp_avg'], slope / 2)
+    moved = gan.critic[0].weight - reference.critic[0].weight.detach()
+    assert torch.equal(moved.sign(), -slopes[0].sign())
+    assert set(log) == {'critic_distance', 'gradient_penalty', 'generator_objective'}
+    torch.testing.assert_close((log['critic_distance'], log['gradient_penalty']), (distance.detach(), penalty.detach()))
 
 
 def test_an_update_trains_generator_and_critic_and_leaves_no_gradient():
@@ -121,6 +124,25 @@ def test_the_classifier_gets_no_gradient_but_steers_the_generator():
     update(plain)
     assert all(p.grad is None for p in classifier.parameters()) and not changed(before, values(classifier))
     assert changed(values(plain.synthesizer), values(gan.synthesizer))
+
+
+def test_the_classification_loss_enters_the_objective_by_its_weight():
+    _, condition = batch()
+    fake = make().sample(condition, generator=torch.Generator().manual_seed(3))
+    objective, plain = (update(make(n_critic=0, cls_weight=weight), lambda x: x.square().mean()) for weight in (5.0, 0))
+    difference = objective['generator_objective'] - plain['generator_objective']
+    torch.testing.assert_close(difference, 5 * fake.square().mean())
+
+
+def test_the_condition_network_is_one_leaky_layer():
+    gan = make(condition_width=4)
+    _, condition = batch()
+    layer = gan.condition_net[0]
+    transferred = condition @ layer.weight.T + layer.bias
+    noise = torch.randn(8, 4, generator=torch.Generator().manual_seed(3))
+    leaky = torch.where(transferred > 0, transferred, 0.2 * transferred)
+    want = gan.synthesizer(torch.cat([noise, leaky], dim=1))
+    torch.testing.assert_close(gan.sample(condition, generator=torch.Generator().manual_seed(3)), want)
 
 
 def test_an_update_works_where_gradients_are_switched_off_and_in_mixed_precision():
