@@ -69,6 +69,7 @@ def test_recall_takes_scores_or_predictions_and_skips_empty_classes():
     recall = F.per_class_recall(np.array([0, 1, 2, 2]), labels, 4)
     np.testing.assert_array_equal(recall, [50.0, np.nan, 100.0, np.nan])
     np.testing.assert_array_equal(F.per_class_recall(np.eye(4)[[0, 1, 2, 2]], labels, 4), recall)
+    np.testing.assert_array_equal(F.per_class_recall(np.array([0, 1, 1]), np.array([0, 0, 1]), 2), [50.0, 100.0])
 
 
 def test_golden_lines_at_every_gamma(golden):
