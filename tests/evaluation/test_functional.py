@@ -72,6 +72,11 @@ def test_recall_takes_scores_or_predictions_and_skips_empty_classes():
     np.testing.assert_array_equal(F.per_class_recall(np.array([0, 1, 1]), np.array([0, 0, 1]), 2), [50.0, 100.0])
 
 
+def test_the_harmonic_mean_of_small_numbers():
+    assert F.harmonic_mean(0.2, 0.3) == pytest.approx(0.24)
+    assert F.harmonic_mean(0.0, 0.0) == F.harmonic_mean(0.0, 50.0) == 0.0
+
+
 def test_golden_lines_at_every_gamma(golden):
     scores, labels, mask, own = golden
     for i, gamma in enumerate(own['betas']):

@@ -137,6 +137,17 @@ def test_validation_chooses_the_first_of_the_best_settings_however_small_the_lea
     assert len(recorded) == 3 + 3  # Three settings on validation, the chosen one on three draws.
 
 
+def test_the_calibration_of_validation_is_kept_where_another_would_be_better_on_the_test_set(store, monkeypatch):
+    def score(task, value):
+        bias = 0.35 if task.base_mask.sum() == 7 else 0.0  # Stage 2: base classes are preferred.
+        return np.eye(len(task.base_mask))[task.labels] * 0.3 + bias * task.base_mask
+
+    monkeypatch.setitem(_METHODS, 'biased', _Method(score, 'x', (1.0,)))
+    found = evaluate_references(store, SHOTS, methods=['biased'])['biased']
+    assert found['gamma'] == 0.0 and found['validation']['HM'] == pytest.approx(100.0)
+    assert [(row['gamma'], row['N'], row['HM']) for row in found['draws']] == [(0.0, 0.0, 0.0)] * 3
+
+
 def test_a_reference_sees_unit_means_over_time_of_the_splits_of_its_stage(store, recorded):
     evaluate_references(store, SHOTS, draws=[1], methods=['recorded'])
     names = ('stage1_base', 'stage1_novel', 'val_base', 'val_novel')
@@ -194,7 +205,9 @@ def test_unknown_names_are_refused(store):
         evaluate_references(store, SHOTS, methods=['knn'])
     with pytest.raises(ConfigError, match=r"no modality 'video'.*It has audio, visual"):
         evaluate_references(store, SHOTS, modalities=['video'])
-    with pytest.raises(ConfigError, match='no modality to use'):
+    with pytest.raises(ConfigError, match=r"no modality 'visuals'.*Did you mean 'visual'"):
+        evaluate_references(store, SHOTS, modalities=['visuals'])
+    with pytest.raises(ConfigError, match='no modality to use; choose from audio, visual'):
         evaluate_references(store, SHOTS, modalities=[])
     with pytest.raises(DataError):
         evaluate_references(store, 7)
