@@ -52,7 +52,6 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
     'checkpoints': (['avzoo/checkpoints/training.py'], ['tests/checkpoints/test_training.py']),
 }
 NOTICED = {'killed', 'timeout', 'caught by type check'}
-ROW = '| {:<46} | {:>7} | {:>6} | {:>8} | {:>5} |'
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -67,31 +66,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    print(ROW.format('module', 'mutants', 'killed', 'survived', 'score'))
-    print(ROW.format(*['---'] * 5))
+    print('| module | mutants | killed | survived | score |\n|---|---|---|---|---|', flush=True)
     survivors = []
     for group in args.groups or GROUPS:
         with tempfile.TemporaryDirectory() as folder:
-            tree = copy_tree(Path(folder), *GROUPS[group])
-            found = run_mutants(tree, args.processes)
+            copy_tree(Path(folder), *GROUPS[group])
+            found = run_mutants(Path(folder), args.processes)
             print_rows(found)
-            survivors += [mutmut(tree, 'show', name) for name, status in found if status not in NOTICED]
+            survivors += [mutmut(Path(folder), 'show', name) for name, status in found if status not in NOTICED]
     print('', *survivors, sep='\n')
     return 0
 
 
-def copy_tree(folder: Path, sources: list[str], tests: list[str]) -> Path:
+def copy_tree(folder: Path, sources: list[str], tests: list[str]) -> None:
     """Copy what git knows, set up for one group; mutmut reads its settings from pyproject.toml alone."""
     names = subprocess.check_output(['git', 'ls-files', '-co', '--exclude-standard'], cwd=REPO, text=True).splitlines()
     for name in filter(lambda name: (REPO / name).is_file(), names):  # A deleted file is still listed.
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPO / name, folder / name)
     (folder / 'mutants').mkdir()  # mutmut's folder; it is on the path, and Python remembers which folders are absent.
-    heading = '[tool.mutmut]\n'
-    of_group = f'only_mutate = {json.dumps(sources)}\npytest_add_cli_args_test_selection = {json.dumps(tests)}\n'
-    settings = folder / 'pyproject.toml'
-    settings.write_text(settings.read_text(encoding='utf-8').replace(heading, heading + of_group), encoding='utf-8')
-    return folder
+    section = '[tool.mutmut]\n'
+    chosen = f'{section}only_mutate = {json.dumps(sources)}\npytest_add_cli_args_test_selection = {json.dumps(tests)}\n'
+    path = folder / 'pyproject.toml'
+    path.write_text(path.read_text(encoding='utf-8').replace(section, chosen), encoding='utf-8')
 
 
 def run_mutants(tree: Path, processes: int) -> list[tuple[str, str]]:
@@ -102,10 +99,9 @@ def run_mutants(tree: Path, processes: int) -> list[tuple[str, str]]:
 
 
 def mutmut(tree: Path, *arguments: str) -> str:
-    env = dict(os.environ, PYTHONPATH=str(tree / 'mutants'), OMP_NUM_THREADS='1')
-    done = subprocess.run(
-        [sys.executable, '-m', 'mutmut', *arguments], cwd=tree, env=env, capture_output=True, text=True
-    )
+    env = {**os.environ, 'PYTHONPATH': str(tree / 'mutants'), 'OMP_NUM_THREADS': '1'}
+    command = [sys.executable, '-m', 'mutmut', *arguments]
+    done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True)
     if done.returncode:
         raise DataError(f'mutmut {arguments[0]} failed in a copy of {REPO}:\n{(done.stdout + done.stderr)[-3000:]}')
     return done.stdout
@@ -116,8 +112,8 @@ def print_rows(found: Sequence[tuple[str, str]]) -> None:
     for name, status in found:
         counts[name.rpartition('.')[0]][status in NOTICED] += 1
     for module, count in counts.items():
-        score = f'{count[True] / count.total():.0%}'
-        print(ROW.format(module, count.total(), count[True], count[False], score), flush=True)
+        total, killed, survived = count.total(), count[True], count[False]
+        print(f'| {module} | {total} | {killed} | {survived} | {killed / total:.0%} |', flush=True)
 
 
 if __name__ == '__main__':
