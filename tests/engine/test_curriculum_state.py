@@ -122,10 +122,10 @@ def test_how_a_run_is_started_and_shown_decides_nothing(tmp_path, tiny_config, k
     assert deciding_settings(cfg) == before
 
 
-@pytest.mark.parametrize('loader', ['train_dataloader', 'val_dataloader', 'test_dataloader'])
-@pytest.mark.parametrize('key', ['num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor'])
-def test_how_batches_are_brought_to_the_device_decides_nothing(tmp_path, tiny_config, loader, key):
+def test_how_batches_are_brought_to_the_device_decides_nothing(tmp_path, tiny_config):
     cfg = tiny_config(tmp_path)
     before = deciding_settings(cfg)
-    cfg[loader][key] = 7
-    assert deciding_settings(cfg) == before
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for key in ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor'):
+            cfg[loader][key] = 7
+            assert deciding_settings(cfg) == before, (loader, key)
