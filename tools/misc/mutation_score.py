@@ -4,8 +4,7 @@ Each group of modules is tested with the test files of its subject, in a copy of
 printed with their diffs. docs/mutation_testing.md has the scores.
 
 example:
-  python tools/misc/mutation_score.py samplers attention
-  nice -n 15 python tools/misc/mutation_score.py    # all groups: hours
+  nice -n 15 python tools/misc/mutation_score.py samplers attention
 """
 
 import argparse
@@ -51,6 +50,7 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
     'preflight': (['avzoo/engine/curriculum/preflight.py'], ['tests/engine/test_preflight.py']),
     'checkpoints': (['avzoo/checkpoints/training.py'], ['tests/checkpoints/test_training.py']),
 }
+SHOW = 'import sys; from mutmut.__main__ import show; [show.callback(name) for name in sys.argv[1:]]'  # one process
 NOTICED = {'killed', 'timeout', 'caught by type check'}
 
 
@@ -67,14 +67,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     print('| module | mutants | killed | survived | score |\n|---|---|---|---|---|', flush=True)
-    survivors = []
+    diffs = []
     for group in args.groups or GROUPS:
         with tempfile.TemporaryDirectory() as folder:
             copy_tree(Path(folder), *GROUPS[group])
             found = run_mutants(Path(folder), args.processes)
             print_rows(found)
-            survivors += [mutmut(Path(folder), 'show', name) for name, status in found if status not in NOTICED]
-    print('', *survivors, sep='\n')
+            survivors = [name for name, status in found if status not in NOTICED]
+            diffs.append(in_tree(Path(folder), '-c', SHOW, *survivors))
+    print('', *diffs, sep='\n')
     return 0
 
 
@@ -93,17 +94,16 @@ def copy_tree(folder: Path, sources: list[str], tests: list[str]) -> None:
 
 def run_mutants(tree: Path, processes: int) -> list[tuple[str, str]]:
     """Return each mutant's name and what became of it."""
-    mutmut(tree, 'run', '--max-children', str(processes))
-    lines = mutmut(tree, 'results', '--all', 'true').splitlines()
+    in_tree(tree, '-m', 'mutmut', 'run', '--max-children', str(processes))
+    lines = in_tree(tree, '-m', 'mutmut', 'results', '--all', 'true').splitlines()
     return [tuple(line.strip().rsplit(': ', 1)) for line in lines if '__mutmut_' in line]
 
 
-def mutmut(tree: Path, *arguments: str) -> str:
+def in_tree(tree: Path, *arguments: str) -> str:
     env = {**os.environ, 'PYTHONPATH': str(tree / 'mutants'), 'OMP_NUM_THREADS': '1'}
-    command = [sys.executable, '-m', 'mutmut', *arguments]
-    done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *arguments], cwd=tree, env=env, capture_output=True, text=True)
     if done.returncode:
-        raise DataError(f'mutmut {arguments[0]} failed in a copy of {REPO}:\n{(done.stdout + done.stderr)[-3000:]}')
+        raise DataError(f'{" ".join(arguments[:3])} failed in a copy of {REPO}:\n{(done.stdout + done.stderr)[-3000:]}')
     return done.stdout
 
 
@@ -112,8 +112,8 @@ def print_rows(found: Sequence[tuple[str, str]]) -> None:
     for name, status in found:
         counts[name.rpartition('.')[0]][status in NOTICED] += 1
     for module, count in counts.items():
-        total, killed, survived = count.total(), count[True], count[False]
-        print(f'| {module} | {total} | {killed} | {survived} | {killed / total:.0%} |', flush=True)
+        killed, total = count[True], count.total()
+        print(f'| {module} | {total} | {killed} | {total - killed} | {killed / total:.0%} |', flush=True)
 
 
 if __name__ == '__main__':
