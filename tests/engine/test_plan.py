@@ -1,5 +1,7 @@
 """The phases of the curriculum, and the ordinary run that each of them is."""
 
+import copy
+
 import pytest
 
 from avzoo.engine.curriculum.plan import (
@@ -29,6 +31,10 @@ MILESTONES = dict(type='MultiStepLR', milestones=[1], gamma=0.3)
 def history(*entries):
     """Return the history of a full sub-stage from triples of learning rate, HM and gamma."""
     return [dict(epoch=e, lr=lr, loss=1.0, HM=hm, gamma=gamma) for e, (lr, hm, gamma) in enumerate(entries, 1)]
+
+
+# A sub-stage whose best epoch is neither the first nor the last.
+ENTRIES = history((1.0, 10.0, 0.1), (0.5, 30.0, 0.3), (0.5, 20.0, 0.2), (0.5, 15.0, 0.4))
 
 
 @pytest.mark.parametrize('phase', [BASE_1, FULL_1, BASE_2, DRAW_0, DRAW_7, Phase(2, 'full', 12)])
@@ -80,6 +86,7 @@ def test_stage_two_takes_the_epochs_of_its_own_substage_if_stage_one_chose_any(t
 
 def test_a_phase_of_stage_one_is_an_ordinary_run_with_validation(tiny_config, tmp_path):
     cfg = tiny_config(tmp_path, 'randomness.seed=5')
+    before = copy.deepcopy(cfg.to_dict())
     run = phase_config(cfg, FULL_1, {}, tmp_path)
     assert run.work_dir == str(tmp_path / 'stage1_full') and run.experiment_name == f'{tmp_path.name}_stage1_full'
     assert dict(run.train_cfg) == dict(by_epoch=True, max_epochs=3, val_interval=1)
@@ -92,7 +99,7 @@ def test_a_phase_of_stage_one_is_an_ordinary_run_with_validation(tiny_config, tm
         assert (data.splits, data.num_shots, data.seed) == (splits, 2, 5)
         assert data.data_root == cfg.data_root and data.modalities == ('audio', 'visual')
     assert run.model.data_info.num_classes == 9 and run.model.data_preprocessor == cfg.data_preprocessor
-    assert 'curriculum' not in run and 'data_preprocessor' not in run and 'curriculum' in cfg
+    assert 'curriculum' not in run and 'data_preprocessor' not in run and cfg.to_dict() == before
     assert run.load_from == str(tmp_path / 'stage1_base' / 'best.pth')
 
 
@@ -130,6 +137,7 @@ def test_frozen_parts_go_on_with_their_statistics_unless_told_otherwise(tiny_con
 )
 def test_an_evaluation_only_tests(tiny_config, tmp_path, split, draw, splits, loader):
     cfg = tiny_config(tmp_path, 'val_dataloader.batch_size=4', 'test_dataloader.batch_size=5')
+    before = copy.deepcopy(cfg.to_dict())
     run = evaluation_config(cfg, split, draw, tmp_path / 'there')
     assert run.work_dir == str(tmp_path / 'there') and run.experiment_name == f'there_{split}_{draw}'
     assert run.test_dataloader.dataset.splits == splits and dict(run.test_cfg) == {}
@@ -137,13 +145,26 @@ def test_an_evaluation_only_tests(tiny_config, tmp_path, split, draw, splits, lo
     unused = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg')
     assert [run[key] for key in (*unused, 'auto_scale_lr', 'val_evaluator')] == [None] * 8
     assert run.model.data_info.num_classes == (9 if split == 'val' else 11)
-    assert 'curriculum' not in run and 'curriculum' in cfg
+    assert 'curriculum' not in run and cfg.to_dict() == before
 
 
 def test_stage_two_and_a_run_without_validation_decide_nothing(tiny_config, tmp_path):
     entries = history((1.0, 10.0, 0.1), (0.1, 30.0, 0.3))
     assert outcome(tiny_config(tmp_path), DRAW_0, entries) == dict(epochs=2)
     assert outcome(tiny_config(tmp_path, 'curriculum.validate=False'), FULL_1, entries) == dict(epochs=2)
+
+
+def test_validation_decides_epoch_metrics_and_calibration(tiny_config, tmp_path):
+    assert outcome(tiny_config(tmp_path), FULL_1, ENTRIES) == dict(
+        epochs=4, best_epoch=2, lr_drops=[1], metrics=dict(HM=30.0, gamma=0.3), gamma=0.3, last_gamma=0.4
+    )
+
+
+@pytest.mark.parametrize(('epoch', 'gamma'), [('best', 0.3), ('last', 0.4)])
+def test_stage_two_takes_the_calibration_of_the_best_or_of_the_last_epoch(tiny_config, tmp_path, epoch, gamma):
+    cfg = tiny_config(tmp_path, f'curriculum.gamma_epoch={epoch}')
+    outcomes = {'stage1_full': outcome(cfg, FULL_1, ENTRIES)}
+    assert phase_config(cfg, DRAW_0, outcomes, tmp_path).model.gamma == gamma
 
 
 def test_every_cut_of_the_learning_rate_is_noted_after_the_epoch_before_it(tiny_config, tmp_path):
