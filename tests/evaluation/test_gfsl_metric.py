@@ -71,6 +71,12 @@ def test_sample_order_does_not_matter(case):
     assert metric.predictions['classes'].tolist() == metric.dataset_meta['classes']
 
 
+def test_the_data_set_may_tell_its_base_classes_by_zeros_and_ones(case):
+    metric = make_metric(case[2])
+    metric.dataset_meta['base_mask'] = case[2].astype(int).tolist()
+    assert feed(metric, case, range(NUM_SAMPLES)).evaluate(NUM_SAMPLES) == gfsl_metrics(*case)
+
+
 def test_two_ranks_with_repeated_samples_equal_one(case, monkeypatch):
     ranks = [
         feed(make_metric(case[2]), case, list(range(0, NUM_SAMPLES, 2))),
