@@ -58,6 +58,15 @@ def test_the_given_generator_decides_the_loss_whatever_was_drawn_before():
     assert losses[0] == losses[1] != losses[2]
 
 
+@pytest.mark.parametrize('weight', [0.5, 3.0])
+def test_the_weight_multiplies_the_loss(weight):
+    losses = [
+        model.loss(torch.ones(6, 3), torch.ones(6, 2), generator=torch.Generator().manual_seed(0))['loss_diffusion']
+        for model in (ddpm(loss_weight=weight), ddpm())
+    ]
+    torch.testing.assert_close(losses[0], weight * losses[1])
+
+
 def test_the_last_beta_of_zero_terminal_snr_stays_below_one():
     schedule = LinearSchedule(num_steps=STEPS, zero_terminal_snr=True)
     assert schedule.beta[-1].item() == pytest.approx(0.999, abs=1e-6)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avzoo.models.generators import WGANGP
+from avzoo.models.generators import WGANGP, wgan_gp
 
 DIM, COND = 5, 3
 
@@ -66,11 +66,14 @@ def test_one_critic_step_minimises_the_objective_of_the_wasserstein_gan():
     gan = make(n_critic=1, gp_weight=10.0, lr=1e-3, betas=(0.5, 0.999))
     reference = copy.deepcopy(gan)
     x, condition = batch()
+    penalised, penalty_of = [], gan.gradient_penalty
+    gan.gradient_penalty = lambda point, given: (penalised.append(point), penalty_of(point, given))[1]
     log = update(gan)
     source = torch.Generator().manual_seed(3)
     fake = reference.synthesizer(torch.cat([torch.randn(8, 4, generator=source), condition], 1)).detach()
     alpha = torch.rand(8, 1, generator=source)
     between = (alpha * x + (1 - alpha) * fake).requires_grad_()
+    torch.testing.assert_close(penalised, [between])
     reference.critic.requires_grad_(True)
     score = lambda t: reference.critic(torch.cat([t, condition], 1))  # noqa: E731
     (gradient,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
@@ -132,6 +135,28 @@ def test_the_classification_loss_enters_the_objective_by_its_weight():
     objective, plain = (update(make(n_critic=0, cls_weight=weight), lambda x: x.square().mean()) for weight in (5.0, 0))
     difference = objective['generator_objective'] - plain['generator_objective']
     torch.testing.assert_close(difference, 5 * fake.square().mean())
+
+
+def test_the_generator_raises_the_score_of_the_critic():
+    _, condition = batch()
+    gan = make(n_critic=0)
+    fake = gan.sample(condition, generator=torch.Generator().manual_seed(3))
+    score = gan.critic(torch.cat([fake, condition], dim=1)).mean()
+    torch.testing.assert_close(update(gan)['generator_objective'], -score)
+
+
+def test_gradients_are_averaged_over_the_processes_before_a_step(monkeypatch):
+    gan, reduced = make(n_critic=1), []
+
+    def average(gradients, op):
+        reduced.append((len(gradients), op))
+        for gradient in gradients:
+            gradient.zero_()  # As if another process had the opposite ones: Adam stands still.
+
+    monkeypatch.setattr(wgan_gp, 'all_reduce_params', average)
+    before = values(gan)
+    update(gan)
+    assert reduced == [(4, 'mean'), (4, 'mean')] and not changed(before, values(gan))
 
 
 def test_the_condition_network_is_one_leaky_layer():
