@@ -108,7 +108,8 @@ def test_a_phase_of_stage_two_starts_from_its_own_base_model_and_validates_nothi
     assert run.val_dataloader is run.val_cfg is run.val_evaluator is None
     assert run.load_from == str(tmp_path / 'stage2_base' / 'last.pth')
     assert run.model.data_info.num_classes == 11
-    assert phase_config(tiny_config(tmp_path), BASE_2, {}, tmp_path).load_from is None
+    base = phase_config(tiny_config(tmp_path), BASE_2, {}, tmp_path)
+    assert base.load_from is None and base.train_dataloader.batch_sampler.subsets == ('base',)
 
 
 def test_without_validation_the_last_epoch_is_handed_on(tiny_config, tmp_path):

@@ -58,6 +58,18 @@ def test_the_given_generator_decides_the_loss_whatever_was_drawn_before():
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_diffusion_mixes_signal_and_noise_by_their_shares():
+    model, (x, noise) = ddpm(), torch.randn(2, STEPS, 3, generator=torch.Generator().manual_seed(0))
+    found = model.q_sample(x, torch.arange(STEPS), noise)
+    for row, alpha_bar in enumerate(LinearSchedule(num_steps=STEPS).alpha_bar):
+        torch.testing.assert_close(found[row], alpha_bar**0.5 * x[row] + (1 - alpha_bar) ** 0.5 * noise[row])
+
+
+def test_an_unknown_variance_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'gamma'.*'beta' or 'posterior'"):
+        ddpm(variance='gamma')
+
+
 @pytest.mark.parametrize('weight', [0.5, 3.0])
 def test_the_weight_multiplies_the_loss(weight):
     losses = [
