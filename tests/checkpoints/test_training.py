@@ -60,6 +60,13 @@ def test_a_file_that_is_not_a_checkpoint_is_refused_by_its_path(tmp_path, conten
         load_checkpoint(tmp_path / 'odd.pth')
 
 
+def test_a_file_of_another_kind_names_the_tool_that_converts_the_released_one(repo_dir, tmp_path):
+    torch.save({'model': {}}, tmp_path / 'odd.pth')
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(tmp_path / 'odd.pth')
+    assert (repo_dir / str(caught.value).split()[-1].rstrip('.')).is_file()
+
+
 def test_a_missing_or_damaged_file_is_refused_by_its_path(tmp_path):
     with pytest.raises(CheckpointError, match=r'no checkpoint .*none\.pth'):
         load_checkpoint(tmp_path / 'none.pth')
@@ -103,6 +110,8 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_three_names_of_each_
     with pytest.raises(CheckpointError) as caught:
         load_weights(model, state, 'last.pth')
     text = str(caught.value)
+    with pytest.raises(CheckpointError, match=r'4 not in the model: other0, other1, other2 and 1 more\.'):
+        load_weights(nn.Linear(2, 2), {**nn.Linear(2, 2).state_dict(), **{f'other{i}': 0 for i in range(4)}}, 'it')
     assert text.startswith('last.pth ')
     assert '5 missing: 0.bias, 1.bias, 1.weight and 2 more; ' in text
     assert '3 not in the model: other0, other1, other2; ' in text
