@@ -1,6 +1,8 @@
 """Fixtures that many tests share."""
 
+import copy
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +94,14 @@ def tiny_store(tmp_path_factory) -> Path:
     return write_store(tmp_path_factory.mktemp('stores') / 'tiny')
 
 
-@pytest.fixture
-def tiny_config(tiny_store):
-    """A function that reads AV-DIFF's config, shrunk to a run of a few seconds on the tiny store."""
+@pytest.fixture(scope='session')
+def tiny_configs(tiny_store):
+    """A function that reads a config for ``tiny_config``, each once."""
     from avzoo.config.load import load_config
 
-    def read(work_dir, *options, config='avdiff/avdiff_custom_5shot.py'):
-        cfg = load_config(
+    @cache
+    def read(config, options):
+        return load_config(
             CONFIGS / config,
             [
                 f'data_root={tiny_store}',
@@ -114,10 +117,20 @@ def tiny_config(tiny_store):
                 *options,
             ],
         )
+
+    return read
+
+
+@pytest.fixture
+def tiny_config(tiny_configs):
+    """A function that returns AV-DIFF's config, shrunk to a run of a few seconds on the tiny store."""
+
+    def copied(work_dir, *options, config='avdiff/avdiff_custom_5shot.py'):
+        cfg = copy.deepcopy(tiny_configs(config, options))
         cfg.work_dir = str(work_dir)
         return cfg
 
-    return read
+    return copied
 
 
 SMALL_AVDIFF = (

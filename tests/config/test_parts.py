@@ -56,7 +56,7 @@ def test_parts_below_a_nested_head_have_their_registries():
 STRANGER = '''
 import torch
 from torch import nn
-from avzoo.models.build import build_part
+from avzoo.config.build import build_part
 from avzoo.models.layers.masking import masked_mean
 from avzoo.registry import FUSIONS, PROJECTORS
 

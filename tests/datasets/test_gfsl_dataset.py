@@ -135,9 +135,9 @@ def test_the_subset_all_draws_base_and_novel_classes_alike(tiny_store):
 
 def test_base_and_novel_batches_take_turns(tiny_store):
     data = dataset(tiny_store, 'stage1_base', 'stage1_novel')
-    batches = list(sampler(data, num_batches=3, subsets=('base', 'novel')))
+    batches = list(one := sampler(data, num_batches=3, subsets=['base', 'novel']))
     assert [data.__getitems__(b)['novel'] for b in batches] == [False, True] * 3
-    assert len(sampler(data, num_batches=3, subsets=('base', 'novel'))) == 6
+    assert len(one) == 6 and one.subsets == ('base', 'novel')
     assert {len(b) for b in batches} == {8}
 
 
@@ -149,9 +149,20 @@ def test_batches_depend_on_seed_and_epoch(tiny_store):
     assert list(one)[:5] != list(again)[:5]
 
 
+def test_batches_follow_from_seed_epoch_and_rank_on_every_machine():
+    labels = np.random.default_rng(0).integers(0, 5, 2000)  # So many that an unstable sort mixes them up.
+    data = SimpleNamespace(labels=labels, base_mask=np.array([True, True, False, True, True]))
+    one = ClassBalancedBatchSampler(SimpleNamespace(dataset=data, seed=3, rank=1), 50, num_batches=1, subsets=['base'])
+    one.set_epoch(7)
+    rng = np.random.default_rng([3, 7, 1])
+    videos = [np.flatnonzero(labels == c) for c in (0, 1, 3, 4)]
+    drawn = [videos[group] for group in rng.integers(4, size=50)]
+    assert list(one) == [[v[i] for v, i in zip(drawn, rng.integers([len(v) for v in drawn]), strict=True)]]
+
+
 def test_a_subset_without_videos_is_refused(tiny_store):
-    with pytest.raises(DataError, match='novel'):
-        sampler(dataset(tiny_store, 'stage1_base'), subsets=('novel',))
+    with pytest.raises(DataError, match=r'stage1_base, val_base .*novel'):
+        sampler(dataset(tiny_store, 'stage1_base', 'val_base'), subsets=('novel',))
     with pytest.raises(ValueError, match='choose base, novel or all'):
         sampler(dataset(tiny_store, 'stage1_base'), subsets=('old',))
 

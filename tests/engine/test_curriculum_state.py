@@ -1,9 +1,12 @@
 """What must be the same when a run goes on, and what may change."""
 
+import json
+
 import pytest
 
-from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
-from avzoo.utils.errors import ConfigError
+from avzoo.engine.curriculum.plan import Phase
+from avzoo.engine.curriculum.state import CurriculumState, deciding_settings, finished_phases
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError
 
 
 @pytest.fixture
@@ -62,3 +65,67 @@ def test_settings_that_decide_no_number_may_change(tmp_path, tiny_config, begun,
 def test_settings_that_decide_numbers_must_not_change(tmp_path, tiny_config, begun, option, key):
     with pytest.raises(ConfigError, match=key):
         CurriculumState(tmp_path, deciding_settings(tiny_config(tmp_path, option)), processes=2).read()
+
+
+def test_what_was_decided_comes_back_from_the_file(tmp_path, begun):
+    state = CurriculumState(tmp_path, begun, processes=2)
+    state.phases, state.tests = {'stage1_base': dict(epochs=3), 'stage1_full': {}}, {'0': dict(HM=1.5)}
+    state.store_sha256 = 'abc'
+    state.write()
+    other = CurriculumState(tmp_path, begun, processes=2)
+    assert other.exists and (other.phases, other.tests, other.store_sha256) == ({}, {}, '')
+    other.read()
+    assert (other.phases, other.tests, other.store_sha256) == (state.phases, state.tests, 'abc')
+    content = json.loads((tmp_path / 'curriculum.json').read_text())
+    assert set(content) == {'phases', 'tests', 'store_sha256', 'processes', 'settings'} and content['processes'] == 2
+    assert finished_phases(tmp_path) == [Phase(1, 'base'), Phase(1, 'full')]
+
+
+def test_a_folder_without_the_file_holds_no_run(tmp_path):
+    assert not CurriculumState(tmp_path, {}).exists
+    with pytest.raises(CheckpointError, match=r'curriculum\.json is missing'):
+        finished_phases(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('settings', []),
+        ('phases', []),
+        ('phases', {'stage3_base': {}}),
+        ('tests', 'none'),
+        ('store_sha256', None),
+        ('processes', '2'),
+        *((key, None) for key in ('settings', 'phases', 'tests', 'processes')),
+    ],
+)
+def test_a_file_with_a_wrong_value_is_damaged(tmp_path, begun, key, value):
+    path = tmp_path / 'curriculum.json'
+    content = json.loads(path.read_text())
+    for changed in (dict(content, **{key: value}), {k: v for k, v in content.items() if k != key}):
+        path.write_text(json.dumps(changed))
+        named = "'stage3_base'" if isinstance(value, dict) and key in changed else f"'{key}'"
+        with pytest.raises(AvzooError, match=rf'curriculum\.json is damaged \(.*{named}'):
+            CurriculumState(tmp_path, begun, processes=2).read()
+
+
+def test_a_refused_resume_names_the_folder_and_both_values(tmp_path, tiny_config, begun):
+    with pytest.raises(ConfigError, match=rf'{tmp_path} .*num_shots.*--work-dir'):
+        CurriculumState(tmp_path, deciding_settings(tiny_config(tmp_path, 'num_shots=5')), processes=2).read()
+
+
+@pytest.mark.parametrize('key', ['launcher', 'env_cfg', 'visualizer', 'vis_backends', 'work_dir', 'resume'])
+def test_how_a_run_is_started_and_shown_decides_nothing(tmp_path, tiny_config, key):
+    cfg = tiny_config(tmp_path)
+    before = deciding_settings(cfg)
+    cfg[key] = 'other'
+    assert deciding_settings(cfg) == before
+
+
+def test_how_batches_are_brought_to_the_device_decides_nothing(tmp_path, tiny_config):
+    cfg = tiny_config(tmp_path)
+    before = deciding_settings(cfg)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for key in ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor'):
+            cfg[loader][key] = 7
+            assert deciding_settings(cfg) == before, (loader, key)

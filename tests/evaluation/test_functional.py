@@ -69,6 +69,12 @@ def test_recall_takes_scores_or_predictions_and_skips_empty_classes():
     recall = F.per_class_recall(np.array([0, 1, 2, 2]), labels, 4)
     np.testing.assert_array_equal(recall, [50.0, np.nan, 100.0, np.nan])
     np.testing.assert_array_equal(F.per_class_recall(np.eye(4)[[0, 1, 2, 2]], labels, 4), recall)
+    np.testing.assert_array_equal(F.per_class_recall(np.array([0, 1, 1]), np.array([0, 0, 1]), 2), [50.0, 100.0])
+
+
+def test_the_harmonic_mean_of_small_numbers():
+    assert F.harmonic_mean(0.2, 0.3) == pytest.approx(0.24)
+    assert F.harmonic_mean(0.0, 0.0) == F.harmonic_mean(0.0, 50.0) == 0.0
 
 
 def test_golden_lines_at_every_gamma(golden):
@@ -164,6 +170,21 @@ def test_half_precision_scores_are_widened():
     assert F.gfsl_metrics(half, labels, mask) == F.gfsl_metrics(half.astype(np.float32), labels, mask)
 
 
+def test_half_precision_is_widened_before_gamma_is_taken_off():
+    # A tenth is less than 0.1 in half precision: the base class loses. Subtracted in half precision, they would tie.
+    scores = np.array([[0.1, 0.0]], dtype=np.float16)
+    assert F.calibrated_predictions(scores, np.array([True, False]), 0.1) == 1
+
+
+def test_double_precision_is_kept():
+    assert F.calibrated_predictions(np.array([[0.5, 0.5 + 1e-12]]), np.array([True, False]), 0.0) == 1
+
+
+def test_the_mask_may_be_a_list_of_zeros_and_ones():
+    found = F.gfsl_metrics(TINY, TINY_LABELS, [1, 1, 0, 0], gamma=0.15)
+    assert found == F.gfsl_metrics(TINY, TINY_LABELS, TINY_MASK, gamma=0.15)
+
+
 def test_group_without_samples_scores_zero():
     row = F.gfsl_metrics(TINY[:2], TINY_LABELS[:2], TINY_MASK)
     assert row == dict(B=100.0, N=0.0, HM=0.0, FSL=0.0, AUSUC=0.0, gamma=0.0, B0=100.0)
@@ -188,6 +209,8 @@ def test_bad_arrays_are_refused():
         F.gfsl_accuracies(TINY, np.array([0, 1, 2, 4]), TINY_MASK, 0.0)
     with pytest.raises(ValueError, match='1 of 4 score rows hold NaN'):
         F.ausuc(np.where(TINY == 0.45, np.nan, TINY), TINY_LABELS, TINY_MASK)
+    with pytest.raises(ValueError, match='2 of 4 score rows hold NaN'):
+        F.ausuc(np.where(TINY >= 0.45, np.nan, TINY), TINY_LABELS, TINY_MASK)
     with pytest.raises(ValueError, match='grid of gammas is empty'):
         F.sweep_gamma(TINY, TINY_LABELS, TINY_MASK, [])
 

@@ -71,6 +71,12 @@ def test_sample_order_does_not_matter(case):
     assert metric.predictions['classes'].tolist() == metric.dataset_meta['classes']
 
 
+def test_the_data_set_may_tell_its_base_classes_by_zeros_and_ones(case):
+    metric = make_metric(case[2])
+    metric.dataset_meta['base_mask'] = case[2].astype(int).tolist()
+    assert feed(metric, case, range(NUM_SAMPLES)).evaluate(NUM_SAMPLES) == gfsl_metrics(*case)
+
+
 def test_two_ranks_with_repeated_samples_equal_one(case, monkeypatch):
     ranks = [
         feed(make_metric(case[2]), case, list(range(0, NUM_SAMPLES, 2))),
@@ -133,6 +139,30 @@ def test_recall_by_class_is_calibrated_and_skips_empty_classes(case):
     assert metric.per_class_recall['class 0'] == 0.0
 
 
+@pytest.mark.parametrize('gamma', [0.0, 0.2, 0.6])
+def test_recall_by_class_by_hand(case, gamma):
+    scores, labels, mask = case
+    metric = feed(make_metric(mask, gamma=gamma), case, range(NUM_SAMPLES))
+    metric.evaluate(NUM_SAMPLES)
+    guesses = [int(np.argmax(row - np.float32(gamma) * mask)) for row in scores]
+    for c in range(NUM_CLASSES):
+        hits = [guess == c for guess, label in zip(guesses, labels, strict=True) if label == c]
+        assert metric.per_class_recall[f'class {c}'] == pytest.approx(100 * sum(hits) / len(hits))
+
+
+def test_the_first_five_missing_samples_are_named(case):
+    with pytest.raises(DataError, match=r'10 are missing \(first \[0, 1, 2, 3, 4\]\), 0 are beyond \(first \[\]\)'):
+        feed(make_metric(case[2]), case, range(10, NUM_SAMPLES)).evaluate(NUM_SAMPLES)
+    with pytest.raises(DataError, match=r'7 are beyond \(first \[30, 31, 32, 33, 34\]\)'):
+        feed(make_metric(case[2]), case, range(NUM_SAMPLES)).evaluate(30)
+
+
+def test_batches_of_two_checkpoints_are_an_error(case):
+    metric = feed(make_metric(case[2], gamma='checkpoint'), case, range(20), gamma=0.1)
+    with pytest.raises(CheckpointError, match=r'different calibrations .*0\.2'):
+        feed(metric, case, range(20, NUM_SAMPLES), gamma=0.2).evaluate(NUM_SAMPLES)
+
+
 def test_half_precision_scores_are_widened(case):
     half = (case[0].astype(np.float16), *case[1:])
     assert feed(make_metric(case[2]), half, range(NUM_SAMPLES)).evaluate(NUM_SAMPLES) == gfsl_metrics(*half)
@@ -144,8 +174,12 @@ def test_meta_that_contradicts_the_scores_is_an_error(case):
     with pytest.raises(DataError, match='scores 7 classes, but the data set has 6'):
         metric.evaluate(NUM_SAMPLES)
     metric = feed(make_metric(case[2]), case, range(NUM_SAMPLES))
-    del metric.dataset_meta['base_mask']
-    with pytest.raises(DataError, match='lacks base_mask'):
+    del metric.dataset_meta['base_mask'], metric.dataset_meta['classes']
+    with pytest.raises(DataError, match='lacks classes, base_mask;'):
+        metric.evaluate(NUM_SAMPLES)
+    metric = feed(make_metric(case[2]), case, range(NUM_SAMPLES))
+    metric.dataset_meta['video_ids'].pop()
+    with pytest.raises(DataError, match='36 videos for 37 samples'):
         metric.evaluate(NUM_SAMPLES)
 
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from avzoo.config.settings import REFERENCES
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.evaluation.functional import aggregate_draws
-from avzoo.evaluation.linear_references import _METHODS, evaluate_references
+from avzoo.evaluation.linear_references import _METHODS, _Method, _Task, evaluate_references
 from avzoo.utils.errors import ConfigError, DataError
 
 # Classes 0-4 are base, 5-6 novel in stage 1, 7-8 novel in stage 2.
@@ -76,6 +77,92 @@ def test_both_references_solve_separable_classes(results):
         assert result['aggregate']['FSL'] > 85.0
 
 
+@pytest.fixture
+def task():
+    """Three classes with 20, 6 and 3 training videos, far from the origin and of unequal length; and five to score."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1, 2], [20, 6, 3])
+    centres = np.array([[9.0, 2.0, 5.0], [8.0, 3.0, 6.0], [9.0, 3.0, 4.0]])
+    train, held_out = (centres[y] + rng.normal(size=(len(y), 3)) for y in (labels, np.array([0, 1, 2, 2, 1])))
+    return _Task(train, labels, held_out * rng.uniform(0.5, 2.0, (5, 1)), np.array([0, 1, 2, 2, 1]), np.arange(3) < 2)
+
+
+@pytest.mark.parametrize('scale', [10.0, 30.0])
+def test_nearest_class_mean_is_the_softmax_of_scaled_cosines(task, scale):
+    found = _METHODS['nearest_class_mean'].score(task, scale)
+    for row, x in zip(found, task.features, strict=True):
+        means = [task.train_features[task.train_labels == c].mean(0) for c in range(3)]
+        odds = np.exp([scale * x @ mean / np.sqrt((x @ x) * (mean @ mean)) for mean in means])
+        np.testing.assert_allclose(row, odds / odds.sum())
+
+
+def test_a_scale_of_thousands_overflows_nowhere(task):
+    found = _METHODS['nearest_class_mean'].score(task, 1e5)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize('inverse_penalty', [0.1, 1.0])
+def test_logistic_regression_counts_each_class_alike_on_centred_features_of_one_scale(task, inverse_penalty):
+    centre = task.train_features.mean(axis=0)
+    scale = np.sqrt(np.square(task.train_features - centre).mean())
+    weights = len(task.train_labels) / (3 * np.bincount(task.train_labels)[task.train_labels])
+    model = LogisticRegression(C=inverse_penalty, max_iter=1000)
+    model.fit((task.train_features - centre) / scale, task.train_labels, sample_weight=weights)
+    found = _METHODS['logistic_regression'].score(task, inverse_penalty)
+    np.testing.assert_allclose(found, model.predict_proba((task.features - centre) / scale), atol=1e-4)
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """A reference whose settings 1, 2, 3 get all but 3, 2 and 2 of 30 base videos right, and the tasks it was given."""
+    tasks = []
+
+    def score(task, value):
+        tasks.append(task)
+        base, novel = (np.flatnonzero(task.base_mask[task.labels] == wanted) for wanted in (True, False))
+        guesses = task.labels.copy()
+        wrong = base[:3] if value == 1 else base[:2]
+        guesses[wrong] = (task.labels[wrong] + 1) % task.base_mask.sum()
+        guesses[novel[3:]] = task.base_mask.sum() + (task.labels[novel[3:]] == task.base_mask.sum())
+        return np.eye(len(task.base_mask))[guesses]
+
+    monkeypatch.setitem(_METHODS, 'recorded', _Method(score, 'width', (1.0, 2.0, 3.0)))
+    return tasks
+
+
+def test_validation_chooses_the_first_of_the_best_settings_however_small_the_lead(store, recorded):
+    found = evaluate_references(store, SHOTS, methods=['recorded'])['recorded']
+    assert found['setting'] == {'width': 2.0}
+    assert found['validation']['HM'] == pytest.approx(2 * 28 * 3 / 31 / 30 * 100)  # 18.06, and 18.0 under setting 1
+    assert len(recorded) == 3 + 3  # Three settings on validation, the chosen one on three draws.
+
+
+def test_the_calibration_of_validation_is_kept_where_another_would_be_better_on_the_test_set(store, monkeypatch):
+    def score(task, value):
+        bias = 0.35 if task.base_mask.sum() == 7 else 0.0  # Stage 2: base classes are preferred.
+        return np.eye(len(task.base_mask))[task.labels] * 0.3 + bias * task.base_mask
+
+    monkeypatch.setitem(_METHODS, 'biased', _Method(score, 'x', (1.0,)))
+    found = evaluate_references(store, SHOTS, methods=['biased'])['biased']
+    assert found['gamma'] == 0.0 and found['validation']['HM'] == pytest.approx(100.0)
+    assert [(row['gamma'], row['N'], row['HM']) for row in found['draws']] == [(0.0, 0.0, 0.0)] * 3
+
+
+def test_a_reference_sees_unit_means_over_time_of_the_splits_of_its_stage(store, recorded):
+    evaluate_references(store, SHOTS, draws=[1], methods=['recorded'])
+    names = ('stage1_base', 'stage1_novel', 'val_base', 'val_novel')
+    stage2 = ('stage2_base', 'stage2_novel_1', 'test_base', 'test_novel_1')
+    for task, splits, base in ((recorded[0], names, 5), (recorded[-1], stage2, 7)):
+        assert task.base_mask.tolist() == [True] * base + [False] * 2
+        videos = [np.concatenate([store.split(SHOTS, name) for name in pair]) for pair in (splits[:2], splits[2:])]
+        for ids, x, y in zip(videos, task[:3:2], task[1:4:2], strict=True):
+            assert np.array_equal(y, store.labels[ids])
+            for row, video in zip(x, ids, strict=True):
+                means = [store.temporal_mean(m, np.array([video]))[0] for m in ('audio', 'visual')]
+                want = np.concatenate([mean / np.sqrt(mean @ mean) for mean in means])
+                np.testing.assert_allclose(row, want, rtol=1e-5)
+
+
 def test_all_draws_use_the_gamma_of_validation(results):
     for result in results.values():
         assert {row['gamma'] for row in result['draws']} == {result['gamma']}
@@ -118,7 +205,9 @@ def test_unknown_names_are_refused(store):
         evaluate_references(store, SHOTS, methods=['knn'])
     with pytest.raises(ConfigError, match=r"no modality 'video'.*It has audio, visual"):
         evaluate_references(store, SHOTS, modalities=['video'])
-    with pytest.raises(ConfigError, match='no modality to use'):
+    with pytest.raises(ConfigError, match=r"no modality 'visuals'.*Did you mean 'visual'"):
+        evaluate_references(store, SHOTS, modalities=['visuals'])
+    with pytest.raises(ConfigError, match='no modality to use; choose from audio, visual'):
         evaluate_references(store, SHOTS, modalities=[])
     with pytest.raises(DataError):
         evaluate_references(store, 7)

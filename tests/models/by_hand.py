@@ -29,17 +29,21 @@ def layer_norm(x: np.ndarray, norm: nn.LayerNorm) -> np.ndarray:
     return x * array(norm.weight) + array(norm.bias)
 
 
+def attention_weights(x: np.ndarray, attn, allowed: np.ndarray) -> np.ndarray:
+    """Weights (H, N, N) of tokens (N, d), pair by pair; ``allowed[i, j]``: token i may look at token j."""
+    q, k = (np.stack(np.split(linear(x, lin), attn.num_heads, axis=-1)) for lin in (attn.to_q, attn.to_k))
+    weights = np.zeros((attn.num_heads, len(x), len(x)))
+    for h, i in np.ndindex(weights.shape[:2]):
+        keys = np.flatnonzero(allowed[i])
+        raised = np.exp([q[h, i] @ k[h, j] / np.sqrt(q.shape[-1]) for j in keys])
+        weights[h, i, keys] = raised / raised.sum()
+    return weights
+
+
 def attention(x: np.ndarray, attn, allowed: np.ndarray) -> np.ndarray:
-    """Multi-head attention of tokens (N, d), pair by pair; ``allowed[i, j]``: token i may look at token j."""
-    q, k, v = (np.stack(np.split(linear(x, lin), attn.num_heads, axis=-1)) for lin in (attn.to_q, attn.to_k, attn.to_v))
-    out = np.zeros_like(q)  # (H, N, D)
-    for h in range(attn.num_heads):
-        for i in range(len(x)):
-            keys = np.flatnonzero(allowed[i])
-            logits = np.array([q[h, i] @ k[h, j] / np.sqrt(q.shape[-1]) for j in keys])
-            weights = np.exp(logits) / np.exp(logits).sum()
-            out[h, i] = sum(w * v[h, j] for w, j in zip(weights, keys, strict=True))
-    return linear(np.concatenate(list(out), axis=-1), attn.to_out)
+    """Multi-head attention of tokens (N, d) to the tokens that each may look at."""
+    v = np.stack(np.split(linear(x, attn.to_v), attn.num_heads, axis=-1))
+    return linear(np.concatenate(list(attention_weights(x, attn, allowed) @ v), axis=-1), attn.to_out)
 
 
 def transformer_layer(x: np.ndarray, layer, allowed: np.ndarray) -> np.ndarray:

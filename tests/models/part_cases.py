@@ -1,7 +1,7 @@
 """How every registered part is tested: small arguments, and for each argument another value that must change something.
 
 `test_part_contracts.py` fails for a registered part, or an argument of one, that is missing here. What is registered
-without being a module of a model (data sets, samplers, hooks, runners) stands in `tests/covered.py`.
+without being a module of a model (data sets, samplers, hooks, runners) has tests of its own.
 """
 
 from dataclasses import dataclass, field

@@ -9,7 +9,7 @@ import torch
 from avzoo.models.embeddings import TimeModalityEmbedding
 from avzoo.models.fusions import MaskedTransformer
 from avzoo.models.fusions.attention_patterns import AUDIO, SUMMARY, VISUAL, attention_bias
-from tests.models.by_hand import array, linear, transformer_layer
+from tests.models.by_hand import array, attention_weights, layer_norm, linear, transformer_layer
 
 SMALL = dict(num_heads=2, head_dim=3, mlp_dim=5, dropout=0.0)
 KINDS = 'caavvv'
@@ -55,6 +55,26 @@ def test_layers_attend_within_modalities_and_then_across_them(tokens, pattern, s
         for layer, table in zip(fusion.layers, tables, strict=True):
             x = transformer_layer(x, layer, table[real][:, real])
         np.testing.assert_allclose(array(fused[row]), x[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'switch_after', 'tables'),
+    [('hybrid', 1, [SELF, FULL, FULL]), ('hybrid', 2, [SELF, SELF, FULL]), ('alternate', 0, [SELF, FULL, SELF])],
+)
+def test_each_attention_map_is_that_of_its_layer(tokens, pattern, switch_after, tables):
+    torch.manual_seed(1)
+    fusion = MaskedTransformer(4, depth=3, pattern=pattern, switch_after=switch_after, shared_norm=False, **SMALL)
+    with torch.no_grad():  # So that no normalisation can be left out unnoticed.
+        for layer in fusion.layers:
+            layer.norm.weight.uniform_(0.5, 2.0)
+    maps = fusion.attention_maps(tokens, MASKS)
+    for row, real in enumerate(REAL):
+        x = sequence(fusion, tokens, row)[real]
+        for weights, layer, table in zip(maps, fusion.layers, tables, strict=True):
+            allowed = table[real][:, real]
+            want = attention_weights(layer_norm(x, layer.norm), layer.attn, allowed)
+            np.testing.assert_allclose(array(weights[row])[:, real][:, :, real], want, rtol=1e-4, atol=1e-6)
+            x = transformer_layer(x, layer, allowed)
 
 
 def test_the_number_of_layers_before_the_switch_changes_what_is_read(tokens):

@@ -48,6 +48,37 @@ def test_the_given_generator_decides_steps_and_noise(drawn):
     assert torch.equal(t, again) and torch.equal(x, x_again) and not torch.equal(t, other)
 
 
+def test_the_given_generator_decides_the_loss_whatever_was_drawn_before():
+    model = ddpm()
+    losses = []
+    for seed in (0, 0, 1):
+        torch.rand(1)  # The global numbers go on.
+        rng = torch.Generator().manual_seed(seed)
+        losses.append(model.loss(torch.ones(6, 3), torch.ones(6, 2), generator=rng)['loss_diffusion'].item())
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_diffusion_mixes_signal_and_noise_by_their_shares():
+    model, (x, noise) = ddpm(), torch.randn(2, STEPS, 3, generator=torch.Generator().manual_seed(0))
+    found = model.q_sample(x, torch.arange(STEPS), noise)
+    for row, alpha_bar in enumerate(LinearSchedule(num_steps=STEPS).alpha_bar):
+        torch.testing.assert_close(found[row], alpha_bar**0.5 * x[row] + (1 - alpha_bar) ** 0.5 * noise[row])
+
+
+def test_an_unknown_variance_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'gamma'.*'beta' or 'posterior'"):
+        ddpm(variance='gamma')
+
+
+@pytest.mark.parametrize('weight', [0.5, 3.0])
+def test_the_weight_multiplies_the_loss(weight):
+    losses = [
+        model.loss(torch.ones(6, 3), torch.ones(6, 2), generator=torch.Generator().manual_seed(0))['loss_diffusion']
+        for model in (ddpm(loss_weight=weight), ddpm())
+    ]
+    torch.testing.assert_close(losses[0], weight * losses[1])
+
+
 def test_the_last_beta_of_zero_terminal_snr_stays_below_one():
     schedule = LinearSchedule(num_steps=STEPS, zero_terminal_snr=True)
     assert schedule.beta[-1].item() == pytest.approx(0.999, abs=1e-6)

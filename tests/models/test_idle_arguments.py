@@ -13,6 +13,11 @@ def test_only_hybrid_attention_switches(pattern):
         MaskedTransformer(4, depth=3, pattern=pattern, switch_after=1)
 
 
+def test_an_unknown_pattern_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'half'.* full, self, cross, hybrid, alternate, bottleneck"):
+        layer_patterns('half', 3)
+
+
 def test_a_switch_beyond_the_depth_is_refused():
     with pytest.raises(ValueError, match=r'switch_after=4 must lie in 0\.\.depth=3'):
         layer_patterns('hybrid', 3, 4)

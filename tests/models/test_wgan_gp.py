@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avzoo.models.generators import WGANGP
+from avzoo.models.generators import WGANGP, wgan_gp
 
 DIM, COND = 5, 3
 
@@ -62,23 +62,29 @@ def test_gradient_penalty_of_a_linear_critic_is_that_of_its_slope():
 
 
 def test_one_critic_step_minimises_the_objective_of_the_wasserstein_gan():
-    """The first step of Adam moves every weight against the sign of its gradient, which is computed here by hand."""
-    gan = make(n_critic=1, gp_weight=10.0, lr=1e-3)
+    """Adam's first moment after one step is half the gradient, which is computed here by hand."""
+    gan = make(n_critic=1, gp_weight=10.0, lr=1e-3, betas=(0.5, 0.999))
     reference = copy.deepcopy(gan)
     x, condition = batch()
-    update(gan)
+    penalised, penalty_of = [], gan.gradient_penalty
+    gan.gradient_penalty = lambda point, given: (penalised.append(point), penalty_of(point, given))[1]
+    log = update(gan)
     source = torch.Generator().manual_seed(3)
     fake = reference.synthesizer(torch.cat([torch.randn(8, 4, generator=source), condition], 1)).detach()
     alpha = torch.rand(8, 1, generator=source)
     between = (alpha * x + (1 - alpha) * fake).requires_grad_()
+    torch.testing.assert_close(penalised, [between])
     reference.critic.requires_grad_(True)
     score = lambda t: reference.critic(torch.cat([t, condition], 1))  # noqa: E731
     (gradient,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
-    loss = score(fake).mean() - score(x).mean() + 10 * ((gradient.norm(dim=1) - 1) ** 2).mean()
-    weight = reference.critic[0].weight
-    (slope,) = torch.autograd.grad(loss, weight)
-    moved = gan.critic[0].weight - weight.detach()
-    assert torch.equal(moved.sign(), -slope.sign())
+    distance, penalty = score(x).mean() - score(fake).mean(), ((gradient.norm(dim=1) - 1) ** 2).mean()
+    slopes = torch.autograd.grad(10 * penalty - distance, list(reference.critic.parameters()))
+    for slope, state in zip(slopes, gan.get_extra_state()['critic']['state'].values(), strict=True):
+        torch.testing.assert_close(state['exp_avg'], slope / 2)
+    moved = gan.critic[0].weight - reference.critic[0].weight.detach()
+    assert torch.equal(moved.sign(), -slopes[0].sign())
+    assert set(log) == {'critic_distance', 'gradient_penalty', 'generator_objective'}
+    torch.testing.assert_close((log['critic_distance'], log['gradient_penalty']), (distance.detach(), penalty.detach()))
 
 
 def test_an_update_trains_generator_and_critic_and_leaves_no_gradient():
@@ -121,6 +127,47 @@ def test_the_classifier_gets_no_gradient_but_steers_the_generator():
     update(plain)
     assert all(p.grad is None for p in classifier.parameters()) and not changed(before, values(classifier))
     assert changed(values(plain.synthesizer), values(gan.synthesizer))
+
+
+def test_the_classification_loss_enters_the_objective_by_its_weight():
+    _, condition = batch()
+    fake = make().sample(condition, generator=torch.Generator().manual_seed(3))
+    objective, plain = (update(make(n_critic=0, cls_weight=weight), lambda x: x.square().mean()) for weight in (5.0, 0))
+    difference = objective['generator_objective'] - plain['generator_objective']
+    torch.testing.assert_close(difference, 5 * fake.square().mean())
+
+
+def test_the_generator_raises_the_score_of_the_critic():
+    _, condition = batch()
+    gan = make(n_critic=0)
+    fake = gan.sample(condition, generator=torch.Generator().manual_seed(3))
+    score = gan.critic(torch.cat([fake, condition], dim=1)).mean()
+    torch.testing.assert_close(update(gan)['generator_objective'], -score)
+
+
+def test_gradients_are_averaged_over_the_processes_before_a_step(monkeypatch):
+    gan, reduced = make(n_critic=1), []
+
+    def average(gradients, op):
+        reduced.append((len(gradients), op))
+        for gradient in gradients:
+            gradient.zero_()  # As if another process had the opposite ones: Adam stands still.
+
+    monkeypatch.setattr(wgan_gp, 'all_reduce_params', average)
+    before = values(gan)
+    update(gan)
+    assert reduced == [(4, 'mean'), (4, 'mean')] and not changed(before, values(gan))
+
+
+def test_the_condition_network_is_one_leaky_layer():
+    gan = make(condition_width=4)
+    _, condition = batch()
+    layer = gan.condition_net[0]
+    transferred = condition @ layer.weight.T + layer.bias
+    noise = torch.randn(8, 4, generator=torch.Generator().manual_seed(3))
+    leaky = torch.where(transferred > 0, transferred, 0.2 * transferred)
+    want = gan.synthesizer(torch.cat([noise, leaky], dim=1))
+    torch.testing.assert_close(gan.sample(condition, generator=torch.Generator().manual_seed(3)), want)
 
 
 def test_an_update_works_where_gradients_are_switched_off_and_in_mixed_precision():

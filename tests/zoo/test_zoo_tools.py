@@ -83,7 +83,7 @@ CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
         ('misc/update_metafiles', ['--results', 'no.json'], 'name it by --models'),
         ('misc/update_metafiles', ['--converted-from', 'http://a.b/c'], '--converted-from needs'),
         ('misc/update_metafiles', ['--models', 'nosuch'], "No model matches --models 'nosuch'"),
-        ('analysis_tools/get_flops', ['avdiff_ucf_5shot', '--seconds', '1e9'], 'take a clip of up to 10,000'),
+        ('analysis_tools/get_flops', ['avdiff_ucf_5shot', '--seconds', '1e9'], 'clip of up to 10,000 steps'),
         ('adapt', [CONFIG, 'no.pth', '--support', 'x', '--shots', '5'], 'There is no checkpoint no.pth'),
     ],
 )

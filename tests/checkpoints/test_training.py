@@ -1,0 +1,118 @@
+"""Training checkpoints: written whole or not at all, read without running code, loaded strictly."""
+
+import pytest
+import torch
+from torch import nn
+
+from avzoo.checkpoints import training
+from avzoo.checkpoints.training import FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.utils.errors import CheckpointError
+
+GOOD = dict(meta=dict(format=FORMAT, epoch=3), state_dict={'weight': torch.arange(3.0), '_extra_state': {'step': 1}})
+
+
+def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path):
+    save_checkpoint(str(tmp_path / 'a.pth'), GOOD)
+    found = load_checkpoint(str(tmp_path / 'a.pth'))
+    assert found['meta'] == GOOD['meta'] and torch.equal(found['state_dict']['weight'], torch.arange(3.0))
+    assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+
+
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / 'a.pth', GOOD)
+    before = (tmp_path / 'a.pth').read_bytes()
+
+    def cut_short(checkpoint, file):
+        file.write(b'half')
+        raise OSError('disk full')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.torch, 'save', cut_short)
+        for name in ('a.pth', 'new.pth'):
+            with pytest.raises(OSError, match='disk full'):
+                save_checkpoint(tmp_path / name, GOOD)
+    assert [path.name for path in tmp_path.iterdir()] == ['a.pth'] and (tmp_path / 'a.pth').read_bytes() == before
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(training.os, 'fsync', lambda number: order.append('synced'))
+    replace = training.os.replace
+    monkeypatch.setattr(training.os, 'replace', lambda *names: (order.append('renamed'), replace(*names)))
+    save_checkpoint(tmp_path / 'a.pth', GOOD)
+    assert order == ['synced', 'renamed']
+
+
+@pytest.mark.parametrize(
+    ('content', 'fact'),
+    [
+        (dict(GOOD, meta=None), 'not a checkpoint of avzoo'),
+        (dict(GOOD, meta=dict(format='other')), 'not a checkpoint of avzoo'),
+        ([1], 'not a checkpoint of avzoo'),
+        (dict(meta=GOOD['meta']), 'no state_dict'),
+        (dict(GOOD, state_dict=[torch.zeros(1)]), 'no state_dict'),
+        (dict(GOOD, state_dict={'weight': torch.zeros(1), 'step': 3}), 'no state_dict'),
+    ],
+)
+def test_a_file_that_is_not_a_checkpoint_is_refused_by_its_path(tmp_path, content, fact):
+    torch.save(content, tmp_path / 'odd.pth')
+    with pytest.raises(CheckpointError, match=f'odd.pth.*{fact}'):
+        load_checkpoint(tmp_path / 'odd.pth')
+
+
+def test_a_file_of_another_kind_names_the_tool_that_converts_the_released_one(repo_dir, tmp_path):
+    torch.save({'model': {}}, tmp_path / 'odd.pth')
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(tmp_path / 'odd.pth')
+    assert (repo_dir / str(caught.value).split()[-1].rstrip('.')).is_file()
+
+
+def test_a_missing_or_damaged_file_is_refused_by_its_path(tmp_path):
+    with pytest.raises(CheckpointError, match=r'no checkpoint .*none\.pth'):
+        load_checkpoint(tmp_path / 'none.pth')
+    (tmp_path / 'cut.pth').write_bytes(b'PK')
+    with pytest.raises(CheckpointError, match=r'cut\.pth.*copy it again or train again'):
+        load_checkpoint(tmp_path / 'cut.pth')
+
+
+def test_published_weights_are_read_by_their_suffix(repo_dir):
+    assert load_checkpoint(repo_dir / 'weights/avdiff_synth_5shot.safetensors')['state_dict']
+
+
+def test_weights_that_fit_are_loaded():
+    source, target = nn.Linear(2, 3), nn.Linear(2, 3)
+    load_weights(target, source.state_dict(), 'it')
+    assert torch.equal(source.weight, target.weight) and torch.equal(source.bias, target.bias)
+
+
+def test_an_optimizer_inside_the_model_is_taken_over_where_there_is_one():
+    class Counting(nn.Linear):
+        step = 0
+
+        def get_extra_state(self):
+            return {'step': self.step}
+
+        def set_extra_state(self, state):
+            self.step = state['step']
+
+    source, target = Counting(2, 3), Counting(2, 3)
+    source.step = 5
+    load_weights(target, source.state_dict(), 'it')
+    assert target.step == 5
+    bare = {name: value for name, value in source.state_dict().items() if name != '_extra_state'}
+    load_weights(target, bare, 'published weights')
+    assert target.step == 5
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_first_three_names_of_each_kind():
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(3)))
+    state = {'0.weight': torch.zeros(4, 2), **{f'other{i}': torch.zeros(1) for i in range(3)}}
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, state, 'last.pth')
+    text = str(caught.value)
+    with pytest.raises(CheckpointError, match=r'4 not in the model: other0, other1, other2 and 1 more\.'):
+        load_weights(nn.Linear(2, 2), {**nn.Linear(2, 2).state_dict(), **{f'other{i}': 0 for i in range(4)}}, 'it')
+    assert text.startswith('last.pth ')
+    assert '5 missing: 0.bias, 1.bias, 1.weight and 2 more; ' in text
+    assert '3 not in the model: other0, other1, other2; ' in text
+    assert '1 of another shape: 0.weight (4, 2) where the model has (2, 2).' in text
