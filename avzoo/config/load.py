@@ -28,11 +28,24 @@ def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Co
     try:
         cfg = Config.fromfile(path)
     except Exception as error:
-        raise ConfigError(f'{path} cannot be read: {type(error).__name__}: {error}') from error
+        raise ConfigError(f'{path} cannot be read: {_reason(error)}') from error
     for option in options:
         apply_option(cfg, option)
     check_config(cfg)
     return cfg
+
+
+def _reason(error: Exception) -> str:
+    """Say why a config cannot be read; of ``custom_imports`` mmengine says only that they failed."""
+    if not str(error).startswith('Failed to import custom modules'):
+        return f'{type(error).__name__}: {error}'
+    cause: BaseException = error
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    return (
+        f'its custom_imports failed with {type(cause).__name__}: {cause}. A module outside the current folder is found '
+        'if PYTHONPATH has its folder.'
+    )
 
 
 def _nearest_file(path: Path) -> str:

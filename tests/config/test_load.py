@@ -334,3 +334,13 @@ def test_hyper_parameters_are_the_released_ones(repo_dir):
     assert read('ucf', 20) == (4, 2, 0.1, 0.1, 0.2, 0.2, 256, 0.1, 200, 64, 7e-5, True)
     assert read('activitynet', 1) == (5, 3, 0.3, 0.1, 0.1, 0.1, 64, 0.4, 100, 32, 7e-5, True)
     assert read('activitynet', 10) == (5, 3, 0.3, 0.2, 0.1, 0.1, 128, 0, 200, 32, 7e-5, True)
+
+
+def test_a_custom_import_that_fails_is_reported_with_its_cause(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'broken_part.py').write_text('import no_such_package\n')
+    config = tmp_path / 'mine.py'
+    config.write_text("custom_imports = dict(imports=['broken_part'], allow_failed_imports=False)\n")
+    with pytest.raises(ConfigError) as refused:
+        load_config(config)
+    assert "No module named 'no_such_package'" in str(refused.value) and '\n' not in str(refused.value)
