@@ -63,11 +63,40 @@ def test_a_later_draw_that_lacks_a_class_is_refused(small_avdiff, tmp_path, own_
         ('optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper cannot be built'),
         ('optim_wrapper.accumulative_counts=2', 'accumulative_counts=2 does not divide the 3 steps'),
         ('model.projector.dropout=7', 'dropout'),
+        ('train_dataloader.prefetch_factor=2', 'train_dataloader cannot be built: .*prefetch_factor'),
+        ('val_dataloader.prefetch_factor=2', 'val_dataloader cannot be built: .*prefetch_factor'),
     ],
 )
 def test_a_value_that_no_constructor_takes_is_refused(small_avdiff, tmp_path, option, words):
     with pytest.raises(ConfigError, match=words):
         describe_plan(small_avdiff(tmp_path, option))
+
+
+def test_the_plan_tells_videos_classes_epochs_and_steps_of_each_phase(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path / 'run', 'curriculum.full.max_epochs=4')
+    head, *lines = describe_plan(cfg, [1]).splitlines()
+    assert head == f'{cfg.method}, 2-shot, data {cfg.data_root}, written to {tmp_path / "run"}'
+    # 6 base classes of 6 videos and 3 novel ones of 2; then all of stage 1's, 6 * 8 + 3 * 7, and 2 novel ones of 2.
+    assert [line.split(maxsplit=1) for line in lines] == [
+        ['stage1_base', '36 videos, 9 classes, 3 epochs of 3 steps'],
+        ['stage1_full', '42 videos, 9 classes, 4 epochs of 6 steps'],
+        ['stage2_base', '69 videos, 11 classes, up to 3 epochs of 3 steps'],
+        ['stage2_full_draw1', '73 videos, 11 classes, up to 4 epochs of 6 steps'],
+    ]
+    assert describe_plan(cfg).count('stage2_full_draw') == 2 and 'stage2' not in describe_plan(cfg, stage=1)
+    cfg.curriculum.validate = False
+    assert 'up to' not in describe_plan(cfg)
+
+
+def test_a_shared_video_is_reported_with_all_lists_of_both_sides(small_avdiff, tmp_path, own_store):
+    store, lists = own_store
+    with (lists / 'stage2_novel_1.txt').open('a') as file:
+        file.write((lists / 'test_novel_1.txt').read_text().splitlines()[0] + '\n')
+    lists_and_cure = (
+        r'stage2_base, stage2_novel_1 and in test_base, test_novel_1 .* tools/dataset_converters/splits\.py\.'
+    )
+    with pytest.raises(DataError, match=lists_and_cure):
+        plan_with(small_avdiff, tmp_path, store)
 
 
 def test_every_schedule_of_the_zoo_can_be_built(small_avdiff, tmp_path):
