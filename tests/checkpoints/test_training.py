@@ -5,10 +5,12 @@ import torch
 from torch import nn
 
 from avzoo.checkpoints import training
-from avzoo.checkpoints.training import FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.utils.errors import CheckpointError
 
-GOOD = dict(meta=dict(format=FORMAT, epoch=3), state_dict={'weight': torch.arange(3.0), '_extra_state': {'step': 1}})
+GOOD = dict(
+    meta=dict(format=TRAINING_FORMAT, epoch=3), state_dict={'weight': torch.arange(3.0), '_extra_state': {'step': 1}}
+)
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path):
@@ -40,7 +42,7 @@ def test_a_checkpoint_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypa
     replace = training.os.replace
     monkeypatch.setattr(training.os, 'replace', lambda *names: (order.append('renamed'), replace(*names)))
     save_checkpoint(tmp_path / 'a.pth', GOOD)
-    assert order == ['synced', 'renamed']
+    assert order == ['synced', 'renamed', 'synced']  # Its content, its name, and the folder that has the name.
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_file_that_is_not_a_checkpoint_is_refused_by_its_path(tmp_path, conten
         load_checkpoint(tmp_path / 'odd.pth')
 
 
-def test_a_file_of_another_kind_names_the_tool_that_converts_the_released_one(repo_dir, tmp_path):
+def test_a_file_of_another_kind_names_the_tool_that_imports_a_released_one(repo_dir, tmp_path):
     torch.save({'model': {}}, tmp_path / 'odd.pth')
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(tmp_path / 'odd.pth')
@@ -75,7 +77,7 @@ def test_a_missing_or_damaged_file_is_refused_by_its_path(tmp_path):
         load_checkpoint(tmp_path / 'cut.pth')
 
 
-def test_published_weights_are_read_by_their_suffix(repo_dir):
+def test_zoo_weights_are_read_by_their_suffix(repo_dir):
     assert load_checkpoint(repo_dir / 'weights/avdiff_synth_5shot.safetensors')['state_dict']
 
 
@@ -100,7 +102,7 @@ def test_an_optimizer_inside_the_model_is_taken_over_where_there_is_one():
     load_weights(target, source.state_dict(), 'it')
     assert target.step == 5
     bare = {name: value for name, value in source.state_dict().items() if name != '_extra_state'}
-    load_weights(target, bare, 'published weights')
+    load_weights(target, bare, 'zoo weights')
     assert target.step == 5
 
 
