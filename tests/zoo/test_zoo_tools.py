@@ -1,4 +1,4 @@
-"""The tools around the zoo: help, one-line errors, and the road from a clip to a class name."""
+"""The tools around the zoo: help, one-line errors, and class names for clips."""
 
 import importlib.util
 import json
