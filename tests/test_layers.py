@@ -89,6 +89,11 @@ def test_every_package_has_its_place():
     assert {layer_of(name) for name in modules()} - {'', 'version'} == set(LAYERS)
 
 
+def test_every_package_has_a_folder_of_tests():
+    packages = {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+    assert packages <= {path.parent.name for path in (REPO / 'tests').glob('*/test_*.py')}
+
+
 def test_nothing_imports_upward():
     upward = [
         (name, target)
