@@ -14,7 +14,7 @@ MIM_FILES = ('model-index.yml', 'configs', 'tools', 'weights', 'demo')
 
 
 class BuildWithZoo(build_py):
-    """Add the index, the configs and the tools to the built package.
+    """Add ``MIM_FILES`` to the built package.
 
     An editable install gets none: there the repository root is looked at first.
     """

@@ -156,7 +156,7 @@ def tiny_info():
 
 @pytest.fixture(scope='session')
 def published(tmp_path_factory, tiny_info, repo_dir):
-    """Published weights of ``tiny_custom_5shot`` with random values, and what they came from."""
+    """Zoo weights of ``tiny_custom_5shot`` with random values, and what they came from."""
     from avzoo.checkpoints.zoo_weights import write_zoo_weights
     from avzoo.config.load import load_config
     from avzoo.zoo.build import build_model

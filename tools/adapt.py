@@ -2,7 +2,7 @@
 
 The model keeps its base classes; the new classes replace the novel classes that it knew. One full sub-stage is run:
 parts are frozen as the config says, and batches of base videos alternate with batches of the new clips. It needs
-  - a base model: published weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
+  - a base model: zoo weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
   - the training videos of its base classes (--base-store), so that it does not forget them,
   - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder
       SUPPORT/CLASS NAME/*.npz      one clip each, arrays audio (T, D) and visual (T, D)
@@ -27,7 +27,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
-    add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the published weights of the name)')
+    add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the weights of the name)')
     add('--support', required=True, metavar='STORE_OR_FOLDER', help='clips of the new classes')
     add('--shots', type=positive_int, required=True, metavar='K', help='clips of each new class')
     add('--out', default='work_dirs/adapted.pth', metavar='FILE', help='file.pth to write (default: %(default)s)')

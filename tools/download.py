@@ -2,14 +2,14 @@
 
 Weights go to the cache (AVZOO_HOME, by default ~/.cache/avzoo), where every tool finds them by name; AVZOO_OFFLINE=1
 forbids the network. A file with a published SHA-256 is checked against it before use. The authors of AV-DIFF publish
-none: the SHA-256 of the first download is recorded, and later ones must match it. Their files are converted after the
+none: the SHA-256 of the first download is recorded, and later ones must match it. Their files are imported after the
 download.
 
 examples:
   python tools/download.py --list
   python tools/download.py avdiff_synth_5shot
   python tools/download.py --dataset ucf --out data/ucf_fsl          # the authors' features, as a feature store
-  python tools/download.py avdiff_ucf_5shot --data-root data/ucf_fsl # the authors' checkpoint, converted
+  python tools/download.py avdiff_ucf_5shot --data-root data/ucf_fsl # the authors' checkpoint, imported
 """
 
 import argparse
@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     if not args.names and (args.data_root or args.gamma is not None):
         parser.error('--data-root and --gamma belong to a NAME')
     if args.gamma is not None and not args.data_root:
-        parser.error('--gamma is stored on conversion: it needs --data-root')
+        parser.error('--gamma is stored on import: it needs --data-root')
     return args
 
 
@@ -71,8 +71,8 @@ def check_use(args: argparse.Namespace, entries: Sequence[ModelEntry], benchmark
     ready = [entry.name for entry in entries if entry.weights]
     if args.data_root and ready:
         raise ConfigError(
-            f'--data-root and --gamma are for conversion; the weights of {ready[0]} are published ready to '
-            'use. Leave them out.'
+            f'--data-root and --gamma are for weights to import; {ready[0]} has zoo weights, which are ready to use. '
+            'Leave them out.'
         )
     if args.dtype and benchmark and not benchmark.urls:
         raise ConfigError(f'--dtype does nothing to {benchmark.title}, which is generated locally. Leave it out.')
@@ -83,7 +83,7 @@ def show_list() -> None:
         if entry.weights:
             print(f'{name:<36} weights, {entry.size or 0:,} bytes, SHA-256 {entry.sha256 or "not published"}')
         elif entry.released_url:
-            print(f'{name:<36} converted from {entry.released_url} (no checksum published); needs --data-root')
+            print(f'{name:<36} imported from {entry.released_url} (no checksum published); needs --data-root')
     for benchmark in BENCHMARKS.values():
         note = 'generated locally' if not benchmark.urls else f'{benchmark.urls[0]} (no checksum published)'
         print(f'--dataset {benchmark.key:<26} {note}')
@@ -104,26 +104,19 @@ def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None)
 
 
 def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
+    from avzoo.importers.report import describe_store, progress_of
+
     target = Path(out or f'data/{benchmark.store_name}')
     if not benchmark.urls:
         from avzoo.datasets.synthetic import make_synth
 
         make_synth(target)
     else:
-        from rich.console import Console
-        from rich.progress import Progress
-
         from avzoo.avdiff_release.downloads import fetch_released_features
 
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task('converting', total=None, visible=False)
-            fetch_released_features(
-                benchmark,
-                target,
-                dtype=dtype,
-                on_progress=lambda done, total: progress.update(task, completed=done, total=total, visible=True),
-            )
-    print(f'{benchmark.title}: {target}')
+        with progress_of('class files') as on_progress:
+            fetch_released_features(benchmark, target, dtype=dtype, on_progress=on_progress)
+    print(describe_store(target))
 
 
 if __name__ == '__main__':

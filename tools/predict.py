@@ -24,7 +24,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
-    add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the published weights of the name)')
+    add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the weights of the name)')
     add('--features', required=True, help='clip.npz, a folder, or a feature store')
     add('--video-id', nargs='+', metavar='ID', help='only these clips (default: all)')
     add('--top', type=positive_int, default=5, metavar='N', help='number of classes to print (default: %(default)s)')

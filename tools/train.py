@@ -40,7 +40,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='NAME_OR_CONFIG',
         help='a name of the zoo, or a config file, e.g. configs/avdiff/avdiff_ucf_5shot.py',
     )
-    add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG')
+    add_common_arguments(parser, 'work_dir of the config, else work_dirs/NAME_OF_CONFIG')
     parser.add_argument(
         '--resume',
         nargs='?',

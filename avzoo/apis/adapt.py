@@ -50,7 +50,7 @@ def adapt(
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
-        checkpoint: A checkpoint of a base or of a full sub-stage; by default the published weights.
+        checkpoint: A checkpoint of a base or of a full sub-stage; by default the weights of the name.
         support: Clips of the new classes: a feature store or a folder, see :func:`open_support_set`.
         shots: Clips per new class.
         out: Checkpoint to write, ``.pth``.

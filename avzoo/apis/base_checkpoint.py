@@ -79,7 +79,7 @@ class BaseCheckpoint:
         if 'gamma' not in state:
             raise CheckpointError(
                 f'{self.path} lacks the weight gamma, the calibration, which every model of avzoo has. Use a '
-                'checkpoint of tools/train.py, or published weights.'
+                'checkpoint of tools/train.py, or zoo weights.'
             )
         known = dict((self.meta.get('outcomes') or stage_one_outcomes(self.path)).get('stage1_full', {}))
         known.update(gamma=float(state['gamma']), last_gamma=float(state['gamma']))

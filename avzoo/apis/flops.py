@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from avzoo.checkpoints.zoo_weights import is_extra_state
 from avzoo.datasets.collate import PaddedSequences, collate_arrays
 from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.protocol import CLIP_SECONDS
 from avzoo.utils.errors import ConfigError
 
-CLIP_SECONDS = 10.0
 _MAX_STEPS = 10_000  # An hour of the benchmarks' features; some GB of attention.
 
 

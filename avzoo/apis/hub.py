@@ -32,7 +32,7 @@ def get_model(
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
-        pretrained: True loads the published weights of that name, or of the config file's name; a path or another name
+        pretrained: True loads the weights of that name, or of the config file's name; a path or another name
             loads those; False or None leaves the weights random.
         data_root: A feature store.
         data_info: See :class:`AVClassifier`.

@@ -22,7 +22,7 @@ class Inferencer:
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
-        checkpoint: A file or a name; by default the published weights of the name.
+        checkpoint: A file or a name; by default the weights of the name.
         device: Where to compute; by default a GPU if there is one.
 
     Attributes:
@@ -128,7 +128,7 @@ def init_model(
 
     Args:
         name_or_config: A name of the index, a config file, or a config.
-        checkpoint: A file or a name; by default the published weights of the name.
+        checkpoint: A file or a name; by default the weights of the name.
         device: Where to compute; by default a GPU if there is one.
     """
     return Inferencer(name_or_config, checkpoint, device=device)

@@ -56,7 +56,7 @@ def _dataset_root(folder: Path, archive: Path) -> Path:
     )
     if len(roots) != 1:
         raise DownloadError(
-            f'{archive} holds {len(roots)} folders class-split, one is expected: unpack it and convert '
+            f'{archive} holds {len(roots)} folders class-split, one is expected: unpack it and import '
             'the right one with tools/dataset_converters/official.py.'
         )
     return roots[0]
@@ -79,8 +79,12 @@ def fetch_released_weights(
     benchmark = find_benchmark(entry.dataset)
     if entry.released_url is None or benchmark is None:
         raise CheckpointError(
-            f"There are neither zoo weights nor released weights of '{name}'. Train it: python tools/train.py "
-            f'{entry.config}'
+            f"The authors of AV-DIFF released no weights of '{name}' that could be imported. "
+            + (
+                f'Its zoo weights need no import: python tools/download.py {name}'
+                if entry.weights
+                else f'It has no zoo weights either; train it: python tools/train.py {entry.config}'
+            )
         )
     if data_root is None or not (Path(data_root) / 'store.json').is_file():
         raise AvzooError(

@@ -35,7 +35,7 @@ def require_meta(meta: dict[str, Any], key: str, source: str | os.PathLike[str])
     if key not in meta:
         raise CheckpointError(
             f'{source} does not say its {key}. A checkpoint of tools/train.py does; one of the '
-            'authors must be converted with --data-root STORE to learn it.'
+            'authors must be imported with --data-root STORE to learn it.'
         )
     return meta[key]
 

@@ -92,7 +92,7 @@ def _check_content(checkpoint: Any, path: Path) -> None:
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if not isinstance(meta, dict) or meta.get('format') != TRAINING_FORMAT:
         raise CheckpointError(
-            f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is converted by '
+            f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is imported by '
             'tools/model_converters/avdiff_official.py.'
         )
     state = checkpoint.get('state_dict')

@@ -5,6 +5,7 @@ up in a fixed table. Even numpy's own functions that rebuild arrays are replaced
 only ordinary numeric, string and object dtypes: numpy's functions trust the flags and layouts in the file.
 """
 
+import math
 import os
 import pickle
 import zipfile
@@ -15,6 +16,8 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from avzoo.utils.errors import DataError
+from avzoo.utils.memory import available_memory
+from avzoo.utils.zip_checks import checked_members
 
 _PLAIN_KINDS = 'biufcSU'
 
@@ -75,13 +78,17 @@ def load_npy(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def load_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Read all arrays of a ``.npz`` file, also ragged ones saved as object arrays."""
+    """Read all arrays of a ``.npz`` file, also ragged ones saved as object arrays.
+
+    Raises:
+        DataError: If it is damaged or unsafe to read, or its arrays do not fit into the free memory.
+    """
     try:
         with _open(path) as file, zipfile.ZipFile(file) as archive:
             arrays = {}
-            for name in archive.namelist():
-                with archive.open(name) as member:
-                    arrays[name.removesuffix('.npy')] = _load_npy(member, f'{path}: {name}')
+            for info in checked_members(archive, str(path), DataError, room=available_memory(), max_ratio=math.inf):
+                with archive.open(info) as member:
+                    arrays[info.filename.removesuffix('.npy')] = _load_npy(member, f'{path}: {info.filename}')
             return arrays
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise DataError(f'{path} is not a whole .npz file: {error}') from None

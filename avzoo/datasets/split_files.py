@@ -68,7 +68,7 @@ def _check_fit(root: Path, splits: Mapping[int, Splits], labels: Mapping[str, st
                 raise DataError(
                     f'{root}: video {other[0]!r} is of class {stored[other[0]]!r} in the store, of '
                     f'{labels[other[0]]!r} in the lists ({len(other)} such videos in the {shots}-shot split '
-                    f'{name}). Correct the lists, or convert the features again.'
+                    f'{name}). Correct the lists, or import the features again.'
                 )
 
 

@@ -13,7 +13,7 @@ from avzoo.datasets.store_format import DTYPES, FORMAT, MODALITY_NAME, VERSION, 
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
-_HINT = 'Restore the file or convert the data again (tools/dataset_converters/).'
+_HINT = 'Restore the file or import the data again (tools/dataset_converters/).'
 
 
 def _is_text(value: Any) -> bool:
@@ -66,7 +66,7 @@ def read_meta(root: Path) -> dict[str, Any]:
     if found != (FORMAT, VERSION):
         raise DataError(
             f'{path}: format {found[0]!r} version {found[1]!r}; this avzoo reads {FORMAT!r} version '
-            f'{VERSION}. Convert the data again.'
+            f'{VERSION}. Import the data again.'
         )
     meta.setdefault('class_embeddings', {})
     meta.setdefault('sha256', {})

@@ -130,7 +130,7 @@ def read_clip(path: Path) -> dict[str, np.ndarray]:
 
 
 def _holds_many(path: Path) -> bool:
-    """Return whether an ``.npz`` file holds many clips, by the names of its arrays."""
+    """Return whether an ``.npz`` file holds many clips, by the names of its arrays; nothing is unpacked for that."""
     try:
         with zipfile.ZipFile(path) as file:
             return 'video_id.npy' in file.namelist()

@@ -13,10 +13,10 @@ from avzoo.datasets.splits import format_table
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr; yields a function of (done, total) that updates it."""
+    """Show a progress bar on stderr; yields a function of (done, total), whose first call makes the bar appear."""
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        task = progress.add_task(what, total=None, visible=False)
+        yield lambda done, total: progress.update(task, completed=done, total=total, visible=True)
 
 
 def describe_store(path: str | os.PathLike[str]) -> str:

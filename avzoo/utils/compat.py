@@ -70,7 +70,7 @@ def patch_mmengine() -> None:
     ``mmengine.config.utils.MODULE2PACKAGE`` maps a module to the package that brings it. Without an entry, configs
     named ``avzoo::...`` and ``mmengine.hub`` refuse avzoo.
     """
-    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.config.utils import MODULE2PACKAGE  # Heavy, and `avzoo.utils` is imported by every quick command.
 
     MODULE2PACKAGE.setdefault('avzoo', 'avzoo')
     if find_spec('pkg_resources') is None:  # setuptools >= 82
@@ -83,6 +83,7 @@ def _replace_package_utils() -> None:
     They import ``pkg_resources``, which setuptools no longer ships since version 82. ``mmengine.utils`` and
     ``mmengine.config.config`` hold references of their own to some of them, which are replaced too.
     """
+    # As in `patch_mmengine`.
     from mmengine import utils
     from mmengine.config import config
     from mmengine.utils import package_utils
@@ -151,7 +152,7 @@ def define_torchvision_operators() -> None:
     if _torchvision_library is not None or spec is None or spec.origin is None:
         return
 
-    import torch
+    import torch  # Heavy, see `patch_mmengine`.
 
     if _load_torchvision_extension(Path(spec.origin).parent):
         return
@@ -164,7 +165,7 @@ def define_torchvision_operators() -> None:
 
 def _load_torchvision_extension(folder: Path) -> bool:
     """Load torchvision's compiled operators, as its own import does; loading them again later is free."""
-    import torch
+    import torch  # Heavy, see `patch_mmengine`.
 
     for path in [*folder.glob('_C*.so'), *folder.glob('_C*.pyd'), *folder.glob('_C*.dylib')]:
         try:

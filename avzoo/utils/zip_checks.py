@@ -2,6 +2,9 @@
 
 Only the directory of the archive is read. What it says can be relied on for members that are stored or deflated: Python
 unpacks no more of these than their stated size.
+
+Archives of numpy arrays are an exception to the limit on the ratio: features that are padded with zeros rightly shrink
+to a thousandth. They are held to the free memory only, see :func:`avzoo.datasets.safe_pickle.load_npz`.
 """
 
 import re
@@ -20,7 +23,12 @@ RATIO_MATTERS_FROM = 16 << 20
 
 
 def checked_members(
-    archive: zipfile.ZipFile, name: str, error: type[AvzooError], *, room: int | None = None
+    archive: zipfile.ZipFile,
+    name: str,
+    error: type[AvzooError],
+    *,
+    room: int | None = None,
+    max_ratio: float = MAX_RATIO,
 ) -> list[zipfile.ZipInfo]:
     """Return the files of an archive.
 
@@ -32,17 +40,18 @@ def checked_members(
         name: What to call it in the error.
         error: Class of the error to raise.
         room: Bytes that there are for its content on the disk or in memory; by default there is no limit.
+        max_ratio: How many times its packed size a large file may have; ``math.inf`` for any ratio.
     """
     infos = archive.infolist()
     problem = f'it has {len(infos):,} members, over {MAX_MEMBERS:,}' if len(infos) > MAX_MEMBERS else ''
-    problem = problem or next(filter(None, map(_member_problem, infos)), '')
-    problem = problem or _total_problem(infos, archive.start_dir, room)
+    problem = problem or next(filter(None, (_member_problem(info, max_ratio) for info in infos)), '')
+    problem = problem or _total_problem(infos, archive.start_dir, room, max_ratio)
     if problem:
         raise error(f'{name} was refused, nothing was unpacked: {problem}. Get it again from its origin.')
     return [info for info in infos if not info.is_dir()]
 
 
-def _member_problem(info: zipfile.ZipInfo) -> str:
+def _member_problem(info: zipfile.ZipInfo, max_ratio: float) -> str:
     name = info.orig_filename  # As it stands in the archive; `filename` ends at a NUL.
     path = PurePosixPath(name)
     foreign = '\\' in name or re.match('[A-Za-z]:', name)  # Separators and drives of other systems.
@@ -57,21 +66,22 @@ def _member_problem(info: zipfile.ZipInfo) -> str:
         return f'the member {name!r} is encrypted'
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f'the member {name!r} is packed by another method than deflate, so its size cannot be relied on'
-    if _is_out_of_proportion(info.file_size, info.compress_size):
+    if _is_out_of_proportion(info.file_size, info.compress_size, max_ratio):
         sizes = f'from {info.compress_size:,} to {info.file_size:,} bytes'
         return f'the member {name!r} would unpack {sizes}, which is out of proportion'
     return ''
 
 
-def _total_problem(infos: list[zipfile.ZipInfo], packed: int, room: int | None) -> str:
+def _total_problem(infos: list[zipfile.ZipInfo], packed: int, room: int | None, max_ratio: float) -> str:
     """Check the sum of all sizes: members may share their packed bytes."""
     total = sum(info.file_size for info in infos)
-    if _is_out_of_proportion(total, packed):
+    if _is_out_of_proportion(total, packed, max_ratio):
         return f'its {packed:,} bytes would unpack to {total:,}, which is out of proportion'
     if room is not None and total > room:
         return f'it would unpack to {total:,} bytes, and there is room for {room:,}'
     return ''
 
 
-def _is_out_of_proportion(size: int, packed: int) -> bool:
-    return size > max(RATIO_MATTERS_FROM, MAX_RATIO * packed)
+def _is_out_of_proportion(size: int, packed: int, max_ratio: float) -> bool:
+    # The least ratio that matters is checked first: infinity times 0 is not a number.
+    return size > RATIO_MATTERS_FROM and size > max_ratio * max(packed, 1)

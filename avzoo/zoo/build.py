@@ -47,7 +47,7 @@ def config_path(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def model_name(cfg: Config) -> str:
-    """Return the name under which a config's weights are published: the stem of its file.
+    """Return the name that a config's weights go by: the stem of its file.
 
     Raises:
         ConfigError: If the config was not read from a file.

@@ -1,4 +1,4 @@
-"""Unpack a zip from elsewhere: inside its folder, of sane size, complete or not at all."""
+"""Unpack a zip from elsewhere: inside its folder, within limits on its size, complete or not at all."""
 
 import os
 import shutil

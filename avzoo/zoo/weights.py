@@ -1,7 +1,7 @@
 """Weights by name or by path. Tools and ``get_model`` find every checkpoint through this module.
 
-Two kinds of files go by the name of a model: zoo weights, which avzoo publishes, and weights that were imported from
-the authors' release on this machine (``avzoo.avdiff_release``).
+Two kinds of files go by the name of a model: zoo weights, whose addresses the index has, and weights that were imported
+from the authors' release on this machine (``avzoo.avdiff_release``).
 """
 
 import os
@@ -98,7 +98,7 @@ def find_zoo_weights(name: str) -> CheckpointFile:
         )
     ready = sorted(other for other, item in index.items() if item.weights)
     raise CheckpointError(
-        f"No weights of '{name}' are published. Train it: python tools/train.py {entry.config}. "
+        f"There are no weights of '{name}'. Train it: python tools/train.py {entry.config}. "
         f'With weights: {", ".join(ready) or "none yet"}.'
     )
 

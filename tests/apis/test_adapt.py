@@ -268,7 +268,7 @@ def test_a_base_model_without_calibration_is_refused(base_model, support, tmp_pa
         adapt(cfg, tmp_path / 'base.pth', support=support, shots=2, out=tmp_path / 'x.pth')
 
 
-def test_a_config_finds_its_own_published_weights(make_zoo, published, tiny_store, tmp_path):
+def test_a_config_finds_its_own_zoo_weights(make_zoo, published, tiny_store, tmp_path):
     root = make_zoo(Weights=str(published[0]))
     with pytest.raises(DataError, match='There is no feature store'):  # Past the weights.
         adapt(root / 'configs/tiny/tiny_custom_5shot.py', support=tiny_store, shots=2, out=tmp_path / 'x.pth')

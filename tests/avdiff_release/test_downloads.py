@@ -79,9 +79,19 @@ def test_a_released_checkpoint_is_found_by_name_afterwards(store, models, home):
     assert [p.name for p in path.parent.iterdir() if p.suffix == '.pth'] == []
 
 
-def test_what_is_not_released_is_refused_by_name(store):
-    with pytest.raises(CheckpointError, match="released weights of 'mbt_ucf_5shot'"):
-        released.fetch_released_weights('mbt_ucf_5shot', store)
+@pytest.mark.parametrize(
+    ('name', 'cure'),
+    [
+        ('mbt_ucf_5shot', r'no zoo weights either; train it: python tools/train\.py .*mbt_ucf_5shot\.py'),
+        ('avdiff_synth_5shot', r'zoo weights need no import: python tools/download\.py avdiff_synth_5shot'),
+    ],
+)
+def test_a_model_whose_weights_are_not_released_is_refused_with_the_weights_that_there_are(name, cure):
+    with pytest.raises(CheckpointError, match=f"released no weights of '{name}' .*{cure}"):
+        released.fetch_released_weights(name, None)
+
+
+def test_what_is_not_released_is_refused_by_name():
     with pytest.raises(AvzooError, match='hold no class names: give the feature store'):
         released.fetch_released_weights(NAME, None)
     with pytest.raises(DownloadError, match='No features of synth are released'):

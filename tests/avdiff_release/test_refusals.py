@@ -203,7 +203,7 @@ def test_the_source_is_not_overwritten(run_folder, tmp_path, tool):
     before = checkpoint.read_bytes()
     (tmp_path / 'folder').mkdir()
     for same in (checkpoint, tmp_path / 'folder/../own.pt'):
-        assert refused(tool(checkpoint, same, '--reverse'), 'is the file to convert')
+        assert refused(tool(checkpoint, same, '--reverse'), 'is the file to export')
     assert checkpoint.read_bytes() == before
 
 

@@ -8,8 +8,10 @@ import struct
 import numpy as np
 import pytest
 
+from avzoo.datasets import safe_pickle
 from avzoo.datasets.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.utils.errors import DataError
+from avzoo.utils.zip_checks import MAX_RATIO, RATIO_MATTERS_FROM
 
 
 class Hostile:
@@ -136,6 +138,21 @@ def test_npz_files_may_hold_ragged_arrays(tmp_path):
     np.savez_compressed(tmp_path / 'x.npz', audio=ragged, label=np.array(['a', 'b']))
     found = load_npz(tmp_path / 'x.npz')
     assert same(ragged, found['audio']) and same(np.array(['a', 'b']), found['label'])
+
+
+def test_padding_may_shrink_by_any_ratio(tmp_path):
+    size = RATIO_MATTERS_FROM + 1
+    np.savez_compressed(tmp_path / 'x.npz', audio=np.zeros(size, np.uint8))
+    assert MAX_RATIO * (tmp_path / 'x.npz').stat().st_size < size
+    assert load_npz(tmp_path / 'x.npz')['audio'].shape == (size,)
+
+
+def test_arrays_that_do_not_fit_into_the_memory_are_refused_unread(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / 'x.npz', audio=np.zeros(2000, np.uint8))
+    monkeypatch.setattr(safe_pickle, 'available_memory', lambda: 2000)
+    monkeypatch.setattr(safe_pickle, '_load_npy', None)
+    with pytest.raises(DataError, match=r'x\.npz .* room for 2,000'):
+        load_npz(tmp_path / 'x.npz')
 
 
 @pytest.mark.parametrize('load', [load_npy, load_npz])

@@ -1,4 +1,4 @@
-"""What the released AV-DIFF code computed, and the same model converted."""
+"""What the released AV-DIFF code computed, and the same model imported."""
 
 import runpy
 import zipfile
@@ -48,7 +48,7 @@ def conversion(golden_dir, golden_store):
 
 @pytest.fixture
 def build(conversion, tmp_path):
-    """A function that builds the converted model, with changes of its config and of what a phase sets."""
+    """A function that builds the imported model, with changes of its config and of what a phase sets."""
     from avzoo.config.load import load_config
     from avzoo.registry import MODELS
 

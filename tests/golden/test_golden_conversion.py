@@ -1,4 +1,4 @@
-"""The golden checkpoint converts there and back, and is found in an archive of several runs."""
+"""The golden checkpoint is imported and exported, and is found in an archive of several runs."""
 
 import zipfile
 

@@ -1,4 +1,4 @@
-"""The converted model in eval mode computes what the released code computes."""
+"""The imported model in eval mode computes what the released code computes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Losses, gradients and one optimizer step of the converted model are those of the released code."""
+"""Losses, gradients and one optimizer step of the imported model are those of the released code."""
 
 import numpy as np
 import pytest

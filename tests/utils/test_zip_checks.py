@@ -1,6 +1,7 @@
 """The limits that every zip of unknown origin is held to."""
 
 import io
+import math
 import zipfile
 
 import pytest
@@ -40,6 +41,13 @@ def test_the_ratio_matters_from_a_size_that_could_do_harm():
     assert check({'zeros': bytes(RATIO_MATTERS_FROM)}) == ['zeros']
     with pytest.raises(DataError, match=r"'zeros' .* out of proportion"):
         check({'zeros': bytes(RATIO_MATTERS_FROM + 1)})
+
+
+def test_a_ratio_may_be_allowed_but_not_more_than_there_is_room_for():
+    zeros = {'zeros': bytes(RATIO_MATTERS_FROM + 1)}
+    assert check(zeros, max_ratio=math.inf) == ['zeros']
+    with pytest.raises(DataError, match='room for'):
+        check(zeros, max_ratio=math.inf, room=RATIO_MATTERS_FROM)
 
 
 def test_members_that_share_their_packed_bytes_are_counted_each():

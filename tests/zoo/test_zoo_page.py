@@ -77,10 +77,10 @@ def test_a_summary_is_the_first_sentence_as_markdown():
     )
 
 
-def test_weights_that_others_publish_are_named_with_what_is_not_known_of_them(make_zoo):
+def test_weights_that_others_released_are_named_with_what_is_not_known_of_them(make_zoo):
     root = make_zoo(**{'Converted From': dict(Weights='https://a.b/models.zip')})
     text = zoo_files(root)[root / 'docs/model_zoo.md']
-    assert '| to convert: [models.zip](https://a.b/models.zip), licence not stated, no checksum published |' in text
+    assert '| to import: [models.zip](https://a.b/models.zip), licence not stated, no checksum published |' in text
 
 
 def test_the_released_models_are_entries_of_the_index(repo_dir):

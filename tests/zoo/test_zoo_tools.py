@@ -1,4 +1,4 @@
-"""The tools around the zoo: help, one-line errors, and the road from a clip to a class name."""
+"""The tools around the zoo: help, one-line errors, and class names for clips."""
 
 import importlib.util
 import json
@@ -61,7 +61,7 @@ CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
         ('download', ['no_such_model'], "no model 'no_such_model'"),
         ('download', ['--dataset', 'nothing'], "no data set 'nothing'"),
         ('model_converters/publish_model', ['no.pth', 'out', '--name', 'x'], 'There is no checkpoint no.pth'),
-        ('download', ['avdiff_synth_5shot', '--data-root', 'x', '--gamma', '0.3'], 'are published ready to use'),
+        ('download', ['avdiff_synth_5shot', '--data-root', 'x', '--gamma', '0.3'], 'has zoo weights'),
         ('download', ['avdiff_synth_5shot', '--out', 'y'], '--out and --dtype belong to --dataset'),
         ('download', ['avdiff_synth_5shot', '--dtype', 'float16'], '--out and --dtype belong to --dataset'),
         ('download', ['--dataset', 'ucf', '--data-root', 'x'], '--data-root and --gamma belong to a NAME'),
@@ -115,7 +115,7 @@ def test_predict_gives_a_table_or_json(repo_dir, published, tmp_path):
 def test_the_list_names_the_authors_files_and_that_they_have_no_checksum(repo_dir):
     done = run(repo_dir, 'download', '--list')
     assert done.returncode == 0 and 'av-diff/UCF.zip (no checksum published)' in done.stdout
-    assert re.search(r'avdiff_ucf_5shot +converted from \S+/models.zip \(no checksum published\)', done.stdout)
+    assert re.search(r'avdiff_ucf_5shot +imported from \S+/models.zip \(no checksum published\)', done.stdout)
 
 
 METAFILE = """Collections:

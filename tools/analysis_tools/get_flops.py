@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from avzoo.protocol import CLIP_SECONDS
 from avzoo.utils.cli import positive_float, run_tool
 
 
@@ -26,7 +27,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='change config values of every model named, e.g. model.fusion.depth=2',
     )
-    parser.add_argument('--seconds', type=positive_float, default=10.0, help='length of the clip (default: 10)')
+    parser.add_argument(
+        '--seconds', type=positive_float, default=CLIP_SECONDS, help='length of the clip (default: %(default)g)'
+    )
     return parser.parse_args(argv)
 
 

@@ -13,12 +13,13 @@ from mmengine.config import Config
 from avzoo.avdiff_release.keys import key_pairs
 from avzoo.datasets.collate import collate_arrays
 from avzoo.models.generators import ddpm
+from avzoo.protocol import SECONDS_PER_STEP
 from avzoo.registry import MODELS
 from avzoo.zoo.index import zoo_root
 
 SEED = 20231
 BATCH, STEPS, DIMS = 5, {'audio': 7, 'visual': 11}, {'audio': 128, 'visual': 64}
-DATA = dict(feature_dims=DIMS, seconds_per_step=dict(audio=0.96, visual=0.64), num_classes=12, embedding_dim=20)
+DATA = dict(feature_dims=DIMS, seconds_per_step=dict(SECONDS_PER_STEP), num_classes=12, embedding_dim=20)
 FROZEN = ('encoders', 'embedding', 'fusion')
 SHORT_CHAIN = 10
 

@@ -35,13 +35,13 @@ ORIGIN = 'Converted From'  # As mim's metafiles call it.
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--models', nargs='+', metavar='PATTERN', help='which models (default: all)')
-    parser.add_argument('--weights', type=Path, metavar='FILE', help='published weights, in the repository')
+    parser.add_argument('--weights', type=Path, metavar='FILE', help='zoo weights, in the repository')
     parser.add_argument('--url', nargs='+', metavar='URL', help='other addresses of the weights; tried in this order')
     parser.add_argument('--licence', help=f'of the weights (default: {LICENCE})')
     parser.add_argument(
         '--converted-from',
         metavar='URL',
-        help='source of converted --weights; or the file that tools/download.py converts for --models',
+        help='source of imported --weights; or the file that tools/download.py imports for --models',
     )
     parser.add_argument(
         '--results',
@@ -58,7 +58,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.results and len(args.models or ()) != 1:
         parser.error('--results belong to one model: name it by --models')
     if args.converted_from and not args.weights and not args.models:
-        parser.error('--converted-from needs --weights, or --models that are converted on download')
+        parser.error('--converted-from needs --weights, or --models that are imported on download')
     return args
 
 

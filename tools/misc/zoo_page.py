@@ -41,12 +41,12 @@ model = avzoo.get_model('avdiff_synth_5shot', pretrained=True)
 ```
 
 `AVZOO_HOME` (default `~/.cache/avzoo`) is the folder of downloads; `AVZOO_OFFLINE=1` forbids network access. Weights
-are checked against their published SHA-256 before they are used. *to convert* marks weights that others publish:
-`tools/download.py NAME --data-root STORE` fetches and converts them, if the archive holds the model.
+are checked against their published SHA-256 before they are used. *to import* marks weights that others released:
+`tools/download.py NAME --data-root STORE` fetches and imports them, if the archive holds the model.
 
 {methods}
 
-## Published by the authors of AV-DIFF
+## Released by the authors of AV-DIFF
 
 They publish no checksums, so a first download cannot be verified; its SHA-256 is recorded in the cache, and later
 downloads must match it. A licence of the models is not stated.
@@ -71,13 +71,13 @@ def zoo_files(root: Path) -> dict[Path, str]:
         readme = folder / 'README.md'
         page = os.path.relpath(root / 'docs' / 'model_zoo.md', folder)
         legend = f'Per cent; [the model zoo]({page}) explains the columns.'
-        files[readme] = _with_block(readme, f'{legend}\n\n{table(models, folder, root)}')
+        files[readme] = _with_block(readme, f'{legend}\n\n{table(models, folder)}')
     return files
 
 
-def table(models: Sequence[ModelEntry], origin: Path, root: Path) -> str:
+def table(models: Sequence[ModelEntry], origin: Path) -> str:
     """Lay out models as a Markdown table, with links that hold in the folder ``origin``."""
-    return markdown_table(_HEAD, [_row(model, origin, root) for model in models], align_right=False)
+    return markdown_table(_HEAD, [_row(model, origin) for model in models], align_right=False)
 
 
 def _page(collections: Sequence[Collection], root: Path) -> str:
@@ -88,7 +88,7 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
         readme = os.path.relpath(root / collection.meta['README'], root / 'docs')
         parts.append(
             f'## {collection.name}\n\n{title + ". " if title else ""}[How it is done here]({readme}).\n\n'
-            + table(collection.models, root / 'docs', root)
+            + table(collection.models, root / 'docs')
         )
     released = [('models', RELEASED_MODELS[0], '`tools/download.py avdiff_ucf_5shot --data-root data/ucf_fsl`')]
     released += [
@@ -97,7 +97,7 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
         if b.urls
     ]
     rows = [(what, f'`{url}`', how) for what, url, how in released]
-    table_of_released = markdown_table(('what', 'address', 'fetched and converted by'), rows, align_right=False)
+    table_of_released = markdown_table(('what', 'address', 'fetched and imported by'), rows, align_right=False)
     return _PAGE.format(begin=BEGIN, end=END, methods='\n\n'.join(parts), released=table_of_released)
 
 
@@ -111,7 +111,7 @@ def _with_block(path: Path, content: str) -> str:
     return f'{before}{begin}\n\n{content}\n\n{end}{after}'
 
 
-def _row(model: ModelEntry, origin: Path, root: Path) -> tuple[str, ...]:
+def _row(model: ModelEntry, origin: Path) -> tuple[str, ...]:
     result = model.results[0]
     config = os.path.relpath(model.config, origin)
     return (
@@ -122,7 +122,7 @@ def _row(model: ModelEntry, origin: Path, root: Path) -> tuple[str, ...]:
         _millions(model.flops),
         _paper(result.get('Paper')),
         _ours(result.get('Metrics')),
-        _checkpoint(model, origin, root),
+        _checkpoint(model, origin),
     )
 
 
@@ -148,20 +148,20 @@ def _millions(value: int | None) -> str:
     return '' if value is None else f'{value / 1e6:.2f}'
 
 
-def _checkpoint(model: ModelEntry, origin: Path, root: Path) -> str:
+def _checkpoint(model: ModelEntry, origin: Path) -> str:
     if not model.weights:
-        return _to_convert(model)
+        return _to_import(model)
     place = model.weights[0]
     link = place if '://' in place else os.path.relpath(place, origin)
     size = f'{model.size / 1e6:.1f} MB' if model.size else 'file'
     text = f'[{size}]({link})' + (f', `{model.sha256[:12]}`' if model.sha256 else '')
-    return text + (f', converted from {model.released_url}' if model.released_url else '')
+    return text + (f', imported from {model.released_url}' if model.released_url else '')
 
 
-def _to_convert(model: ModelEntry) -> str:
+def _to_import(model: ModelEntry) -> str:
     if model.released_url is None:
         return ''
     return (
-        f'to convert: [{PurePosixPath(model.released_url).name}]({model.released_url}), '
+        f'to import: [{PurePosixPath(model.released_url).name}]({model.released_url}), '
         f'licence {model.licence or "not stated"}, no checksum published'
     )

@@ -28,16 +28,16 @@ from avzoo.zoo.benchmarks import BENCHMARKS
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('src', metavar='SRC', type=Path, help='what to convert')
+    parser.add_argument('src', metavar='SRC', type=Path, help='what to import; with --reverse, what to export')
     parser.add_argument('dst', metavar='DST', type=Path, help='folder to write to; with --reverse the .pt to write')
     parser.add_argument(
         '--dataset',
         type=str.lower,
         choices=[key for key, benchmark in BENCHMARKS.items() if benchmark.urls],
-        help='data set of the run to convert; with --reverse, the one that the model was trained on',
+        help='data set of the run to import; with --reverse, the one that the model was trained on',
     )
-    parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to convert')
-    parser.add_argument('--stage', type=int, choices=[1, 2], help='stage of the run to convert')
+    parser.add_argument('--shots', type=positive_int, metavar='K', help='K of the run to import')
+    parser.add_argument('--stage', type=int, choices=[1, 2], help='stage of the run to import')
     parser.add_argument('--draw', type=natural_int, help='draw of a stage-2 run (default: 0)')
     parser.add_argument('--data-root', metavar='STORE', help='feature store with the class names and class vectors')
     parser.add_argument(
@@ -60,10 +60,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return _reverse(args) if args.reverse else _convert(args)
+    return _export(args) if args.reverse else _import(args)
 
 
-def _convert(args: argparse.Namespace) -> int:
+def _import(args: argparse.Namespace) -> int:
     # Imported in the functions, so that --help and a mistyped option answer at once.
     from avzoo.avdiff_release.import_checkpoint import TITLE, import_checkpoint
     from avzoo.checkpoints.training import save_checkpoint
@@ -94,7 +94,7 @@ def _convert(args: argparse.Namespace) -> int:
     return 0
 
 
-def _reverse(args: argparse.Namespace) -> int:
+def _export(args: argparse.Namespace) -> int:
     from avzoo.avdiff_release.export_checkpoint import export_checkpoint
     from avzoo.checkpoints.training import save_checkpoint
 
@@ -108,7 +108,7 @@ def _reverse(args: argparse.Namespace) -> int:
             f'file to write, e.g. {example}.'
         )
     if args.dst == args.src.resolve():
-        raise CheckpointError(f'{args.dst} is the file to convert; write to another file.')
+        raise CheckpointError(f'{args.dst} is the file to export; write to another file.')
     done = export_checkpoint(args.src, dataset=args.dataset)
     settings = args.dst.with_name('args.yaml')
     if settings.is_dir():
