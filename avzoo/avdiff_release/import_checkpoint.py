@@ -15,6 +15,7 @@ from avzoo.avdiff_release.config import RELEASED_SHOTS, config_from_args, config
 from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, find_runs
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_weights
+from avzoo.config.as_data import as_plain
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.protocol import MODALITIES, SECONDS_PER_STEP
@@ -95,7 +96,7 @@ def import_checkpoint(
         notes.append(f'The authors released no settings for {shots} shots: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, meta['data_info'], state, str(file), hint)
-    meta.update(config=cfg.to_dict(), notes=notes)
+    meta.update(config=as_plain(cfg), notes=notes)
     checkpoint = dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=_origin(released))
     text = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
     return ImportedCheckpoint(checkpoint, text, str(file), notes)
