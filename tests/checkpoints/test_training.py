@@ -5,10 +5,12 @@ import torch
 from torch import nn
 
 from avzoo.checkpoints import training
-from avzoo.checkpoints.training import FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.utils.errors import CheckpointError
 
-GOOD = dict(meta=dict(format=FORMAT, epoch=3), state_dict={'weight': torch.arange(3.0), '_extra_state': {'step': 1}})
+GOOD = dict(
+    meta=dict(format=TRAINING_FORMAT, epoch=3), state_dict={'weight': torch.arange(3.0), '_extra_state': {'step': 1}}
+)
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path):
@@ -40,7 +42,7 @@ def test_a_checkpoint_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypa
     replace = training.os.replace
     monkeypatch.setattr(training.os, 'replace', lambda *names: (order.append('renamed'), replace(*names)))
     save_checkpoint(tmp_path / 'a.pth', GOOD)
-    assert order == ['synced', 'renamed']
+    assert order == ['synced', 'renamed', 'synced']  # First the file, at last its folder.
 
 
 @pytest.mark.parametrize(
