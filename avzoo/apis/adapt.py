@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 
 from avzoo.apis.base_checkpoint import BaseCheckpoint
 from avzoo.apis.hub import NameOrConfig
@@ -19,6 +18,7 @@ from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.train_phase import train_phase
+from avzoo.engine.log import run_logger
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.utils.arguments import check_positive
@@ -76,7 +76,7 @@ def adapt(
     root = _base_root(cfg, base_store)
     if seed is not None:
         cfg.randomness.seed = seed
-    MMLogger.get_instance('avzoo', logger_name='avzoo')
+    run_logger()
     with tempfile.TemporaryDirectory(prefix='avzoo-adapt-') as scratch:
         info = model.meta['data_info']
         clips = open_support_set(

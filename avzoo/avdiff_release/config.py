@@ -8,16 +8,15 @@ from mmengine.config import Config, ConfigDict
 
 from avzoo.avdiff_release.settings import CURRICULUM, MODEL, TRAINING
 from avzoo.config.load import check_config
+from avzoo.protocol import SHOTS
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.index import zoo_root
-
-RELEASED_SHOTS = (1, 5, 10, 20)
 
 
 def zoo_config(dataset: str, shots: int) -> Config:
     """Return the zoo's own AV-DIFF config of a data set; it follows the authors' best settings."""
     folder = zoo_root() / 'configs' / 'avdiff'
-    cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in RELEASED_SHOTS else 5}shot.py')
+    cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in SHOTS else 5}shot.py')
     cfg.num_shots = shots
     return cfg
 

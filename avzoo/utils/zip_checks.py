@@ -38,7 +38,7 @@ def checked_members(
     problem = problem or next(filter(None, map(_member_problem, infos)), '')
     problem = problem or _total_problem(infos, archive.start_dir, room)
     if problem:
-        raise error(f'{name} was refused, nothing was unpacked: {problem}. Get it again from its origin.')
+        raise error(f'{name} was refused, nothing was unpacked: {problem}. Download it again.')
     return [info for info in infos if not info.is_dir()]
 
 

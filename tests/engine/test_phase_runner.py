@@ -51,7 +51,7 @@ def interrupt(monkeypatch):
         if copied is not None:
             copied.parent.mkdir()
             shutil.copyfile(Path(cfg.work_dir) / phase / 'last.pth', copied)
-        CurriculumRunner(cfg, stage=1, resume=str(copied) if copied else True).train()
+        CurriculumRunner(cfg, stage=1, resume=copied or True).train()
 
     return run
 
