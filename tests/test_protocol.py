@@ -2,7 +2,7 @@
 
 import pytest
 
-from avzoo.protocol import evaluation_splits, split_names, stage_of, train_splits
+from avzoo.protocol import base_split, evaluation_splits, split_names, stage_of, train_splits
 
 STAGE_1 = ['stage1_base', 'stage1_novel', 'val_base', 'val_novel']
 
@@ -18,6 +18,23 @@ def test_each_stage_trains_and_evaluates_on_base_and_novel_classes():
     assert evaluation_splits('test', 2) == ('test_base', 'test_novel_2')
 
 
-@pytest.mark.parametrize('name', split_names())
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        lambda: base_split(3),
+        lambda: train_splits(3),
+        lambda: train_splits(2),
+        lambda: evaluation_splits('tset', 0),
+        lambda: evaluation_splits('test'),
+        lambda: stage_of('foo'),
+        lambda: stage_of('test_novel_None'),
+    ],
+)
+def test_names_outside_the_protocol_are_refused(wrong):
+    with pytest.raises(ValueError, match=r'stages|draw=None|choose val or test|not a split'):
+        wrong()
+
+
+@pytest.mark.parametrize('name', [*split_names(), 'test_novel_12'])
 def test_a_split_tells_its_stage(name):
     assert stage_of(name) == (1 if name in STAGE_1 else 2)

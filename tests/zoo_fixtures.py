@@ -182,7 +182,7 @@ def published(tmp_path_factory, tiny_info, repo_dir):
             draw=0,
             num_shots=2,
             gamma=0.25,
-            config=cfg.to_dict()['model'],
+            config=cfg.to_dict(),
         ),
     )
     return path, model

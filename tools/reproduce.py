@@ -144,7 +144,7 @@ def _run_all(runs: Sequence[Run]) -> list[Run]:
 
 
 def _slurm_parameters(options: Sequence[str]) -> dict[str, Any]:
-    from avzoo.config.load import parse_value
+    from avzoo.config.options import parse_value
 
     parameters = {}
     for option in options:

@@ -99,6 +99,8 @@ def config_of_run(args: argparse.Namespace) -> Config:
     if args.deterministic:
         cfg.randomness.deterministic = True
     if args.auto_scale_lr:
+        if cfg.get('auto_scale_lr') is None:
+            raise ConfigError('--auto-scale-lr needs auto_scale_lr.base_batch_size, which the config does not set.')
         cfg.auto_scale_lr.enable = True
     return cfg
 
@@ -134,7 +136,7 @@ def runner_class(cfg: Config) -> type[CurriculumRunner]:
     """Return the runner that ``runner_type`` names; it is built like ``CurriculumRunner``."""
     from avzoo.registry import RUNNERS
 
-    name = cfg.get('runner_type', 'CurriculumRunner')
+    name = cfg.get('runner_type') or 'CurriculumRunner'
     cls = RUNNERS.get(name)
     taken = inspect.signature(cls).parameters if cls is not None else {}
     if not {'cfg', 'resume', 'stage', 'draws'} <= set(taken):

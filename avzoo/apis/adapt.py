@@ -1,6 +1,5 @@
 """Teach a trained model new classes from a few clips: the full sub-stage of the paper, on your own classes."""
 
-import copy
 import os
 import tempfile
 from collections.abc import Sequence
@@ -8,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 
 from avzoo.apis.base_checkpoint import BaseCheckpoint
 from avzoo.apis.hub import NameOrConfig
 from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
+from avzoo.config.as_data import as_plain, plain_config
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.train_phase import train_phase
+from avzoo.engine.log import run_logger
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.utils.arguments import check_positive
@@ -70,13 +70,13 @@ def adapt(
     """
     out = Path(out)
     _check_arguments(out, shots, epochs)
-    cfg = copy.deepcopy(config_of(name_or_config))
+    cfg = plain_config(config_of(name_or_config))
     model = _open_model(cfg, checkpoint)
     base = model.base_classes
     root = _base_root(cfg, base_store)
     if seed is not None:
         cfg.randomness.seed = seed
-    MMLogger.get_instance('avzoo', logger_name='avzoo')
+    run_logger()
     with tempfile.TemporaryDirectory(prefix='avzoo-adapt-') as scratch:
         info = model.meta['data_info']
         clips = open_support_set(
@@ -93,7 +93,7 @@ def adapt(
         store = FeatureStore(root)
         model.check_base_videos(store, shots)
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
-        config = cfg.to_dict()  # Before the temporary paths of this adaptation enter it.
+        config = as_plain(cfg)  # Before the temporary paths of this adaptation enter it.
         cfg.train_dataloader.dataset.update(_train_data(model, clips, store))
         try:
             trained = _train(cfg, model, Phase(2, 'full', draw), model.outcomes(cfg, epochs), Path(scratch) / 'run')

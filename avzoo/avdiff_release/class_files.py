@@ -17,7 +17,7 @@ from avzoo.datasets.store_format import read_lines
 from avzoo.utils.errors import DataError, nearest
 
 # Data set -> (file of word vectors, file of class names, whether the case of class names varies between files)
-DATASETS = {
+RELEASED_DATASETS = {
     'vgg': ('word_embeddings_vggsound_normed.npy', 'vggsound_w2v_class_names.csv', False),
     'ucf': ('word_embeddings_ucf_normed.npy', 'ucf_w2v_class_names.csv', True),
     'activitynet': ('word_embeddings_activity_normed.npy', 'activitynet_w2v_class_names.csv', True),
@@ -58,9 +58,9 @@ def find_shots(root: str | os.PathLike[str]) -> list[int]:
 def tell_dataset(root: Path, shots: int) -> str:
     """Return the key of the data set whose file of word vectors is there."""
     folder = root / 'features' / f'{shots}-shot' / 'text'
-    found = [name for name, (vectors, _, _) in DATASETS.items() if (folder / vectors).is_file()]
+    found = [name for name, (vectors, _, _) in RELEASED_DATASETS.items() if (folder / vectors).is_file()]
     if len(found) != 1:
-        wanted = ', '.join(entry[0] for entry in DATASETS.values())
+        wanted = ', '.join(entry[0] for entry in RELEASED_DATASETS.values())
         raise DataError(
             f'{folder}: exactly one of {wanted} must be there, found {len(found)}. Name the data set with '
             '--dataset, or check ROOT.'

@@ -1,23 +1,22 @@
 """Build an avzoo config from the settings of a released AV-DIFF run."""
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from avzoo.avdiff_release.settings import CURRICULUM, MODEL, TRAINING
-from avzoo.config.as_data import parse_config_text
 from avzoo.config.load import check_config
+from avzoo.protocol import SHOTS
 from avzoo.utils.errors import CheckpointError
 from avzoo.zoo.index import zoo_root
-
-RELEASED_SHOTS = (1, 5, 10, 20)
 
 
 def zoo_config(dataset: str, shots: int) -> Config:
     """Return the zoo's own AV-DIFF config of a data set; it follows the authors' best settings."""
     folder = zoo_root() / 'configs' / 'avdiff'
-    cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in RELEASED_SHOTS else 5}shot.py')
+    cfg = Config.fromfile(folder / f'avdiff_{dataset}_{shots if shots in SHOTS else 5}shot.py')
     cfg.num_shots = shots
     return cfg
 
@@ -52,7 +51,13 @@ def config_text(cfg: Config, title: str) -> str:
     """
     check_config(cfg)
     text = f'"""{title}"""\n\n{cfg.pretty_text.rstrip()}\n'
-    if parse_config_text(text, title) != cfg.to_dict():
+    try:
+        found = _read_back(text)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise CheckpointError(
+            f'{title}: its config holds more than plain values ({error}); nothing was written.'
+        ) from error
+    if found != cfg.to_dict():
         raise CheckpointError(f'{title}: its config cannot be written as plain values; nothing was written.')
     return text
 
@@ -88,3 +93,36 @@ def _set_window(loader: ConfigDict, args: dict[str, Any], phase: str) -> None:
         return
     keep = {k: v for k, v in (loader.dataset.get('window') or {}).items() if k not in ('steps', 'position')}
     loader.dataset.window = dict(steps=args[f'batch_seqlen_{phase}_maxlen'], position=args[f'{mode}_trim'], **keep)
+
+
+def _read_back(text: str) -> dict[str, Any]:
+    """Read assignments of constants, lists, tuples, dicts and ``dict(...)``, as mmengine writes them, without running.
+
+    Raises:
+        ValueError, TypeError, SyntaxError: If there is anything else in the text.
+    """
+    values = {}
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue  # Its docstring.
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            raise ValueError(f'line {statement.lineno} is not an assignment')
+        values[statement.targets[0].id] = _value(statement.value)
+    return values
+
+
+def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
+        return {_key(keyword.arg): _value(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {_key(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)}
+    if isinstance(node, ast.List | ast.Tuple):
+        items = [_value(item) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    return ast.literal_eval(node)
+
+
+def _key(key: ast.expr | str | None) -> Any:
+    if key is None:
+        raise ValueError('it unpacks something with **')
+    return key if isinstance(key, str) else _value(key)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.avdiff_release.class_files import (
-    DATASETS,
     FOLDERS,
+    RELEASED_DATASETS,
     ClassFile,
     as_sequence,
     find_class_files,
@@ -28,15 +28,15 @@ from avzoo.avdiff_release.class_files import (
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv, read_lines
-from avzoo.protocol import MODALITIES, SECONDS_PER_STEP, base_split, evaluation_splits, train_splits
+from avzoo.protocol import MODALITIES, NUM_DRAWS, SECONDS_PER_STEP, base_split, evaluation_splits, train_splits
 from avzoo.utils.errors import DataError, nearest
 
 _STAGE_1 = (*train_splits(1), *evaluation_splits('val'))
 # Splits of training and of its evaluation, which must share no video. A draw is evaluated on its own novel videos.
 _APART = [
     *product(train_splits(1), evaluation_splits('val')),
-    *product(_STAGE_1, dict.fromkeys(test for d in range(3) for test in evaluation_splits('test', d))),
-    *((train_splits(2, d)[1], test) for d in range(3) for test in evaluation_splits('test', d)),
+    *product(_STAGE_1, dict.fromkeys(test for d in range(NUM_DRAWS) for test in evaluation_splits('test', d))),
+    *((train_splits(2, d)[1], test) for d in range(NUM_DRAWS) for test in evaluation_splits('test', d)),
 ]
 
 
@@ -66,12 +66,12 @@ def import_released_features(
     """
     root = Path(root)
     shots = _choose_shots(root, shots)
-    if dataset not in ('auto', *DATASETS):
-        raise ValueError(f'unknown dataset {dataset!r}; choose one of auto, {", ".join(DATASETS)}')
+    if dataset not in ('auto', *RELEASED_DATASETS):
+        raise ValueError(f'unknown dataset {dataset!r}; choose one of auto, {", ".join(RELEASED_DATASETS)}')
     if text_order not in ('name', 'released'):
         raise ValueError(f"text_order={text_order!r}; choose 'name' or 'released'.")
     name = tell_dataset(root, shots[0]) if dataset == 'auto' else dataset
-    fold = DATASETS[name][2]
+    fold = RELEASED_DATASETS[name][2]
     names = sorted(set(read_lines(root / 'class-split' / 'all_class.txt')))  # case-sensitive, as released
     files = list(find_class_files(root, shots, names, fold))
     present = {file.label for file in files}
@@ -161,7 +161,7 @@ def _class_words(
     root: Path, dataset: str, shots: int, labels: Sequence[str], ranked: Sequence[str] | None
 ) -> tuple[list[str], np.ndarray]:
     """Return each class in words, and its word vector, (C, 300): its own, or that of its rank among all ``ranked``."""
-    vectors_name, names_name, fold = DATASETS[dataset]
+    vectors_name, names_name, fold = RELEASED_DATASETS[dataset]
     names_path = root / 'class-split' / names_name
     words = {match_key(original, fold): manual for original, manual in read_csv(names_path, ['original', 'manual'])}
     vectors_path = root / 'features' / f'{shots}-shot' / 'text' / vectors_name

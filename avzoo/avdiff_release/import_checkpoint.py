@@ -11,13 +11,14 @@ from mmengine.config import Config
 from torch import Tensor
 
 from avzoo.avdiff_release.choice import choose_draw, choose_file, choose_run, complete_facts
-from avzoo.avdiff_release.config import RELEASED_SHOTS, config_from_args, config_text, window_by_seconds
+from avzoo.avdiff_release.config import config_from_args, config_text, window_by_seconds
 from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, find_runs
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_weights
+from avzoo.config.as_data import as_plain
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase
-from avzoo.protocol import MODALITIES, SECONDS_PER_STEP
+from avzoo.protocol import MODALITIES, SECONDS_PER_STEP, SHOTS, base_split
 from avzoo.registry import MODELS
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError
@@ -83,7 +84,7 @@ def import_checkpoint(
         ''
         if run.args
         else (
-            f" No args.yaml lies beside it, so the authors' best settings of {dataset} with {shots} "
+            f" There is no args.yaml beside it, so the authors' best settings of {dataset} with {shots} "
             'shots were taken: check --dataset and --shots, or put its args.yaml there.'
         )
     )
@@ -91,11 +92,11 @@ def import_checkpoint(
     meta = _meta(Phase(stage, 'full', draw), dataset, shots, cfg, file, released.get('epoch', 0))
     meta['data_info'] = _data_info(state, str(file))
     notes = _complete(state, meta, cfg, data_root, gamma)
-    if not run.args and shots not in RELEASED_SHOTS:
+    if not run.args and shots not in SHOTS:
         notes.append(f'The authors released no settings for {shots} shots: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, meta['data_info'], state, str(file), hint)
-    meta.update(config=cfg.to_dict(), notes=notes)
+    meta.update(config=as_plain(cfg), notes=notes)
     checkpoint = dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=_origin(released))
     text = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
     return ImportedCheckpoint(checkpoint, text, str(file), notes)
@@ -191,7 +192,7 @@ def _complete(
             'vectors are zeros. tools/test.py needs neither; tools/predict.py needs the names.'
         )
     else:
-        splits = (f'stage{meta["stage"]}_base',)
+        splits = (base_split(meta['stage']),)
         data = GFSLDataset(Path(data_root), splits=splits, num_shots=cfg.num_shots)
         if odd := first_difference(data.data_info, info):
             raise CheckpointError(

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from avzoo.avdiff_release.settings import DATASETS, parse_settings, shots_of
+from avzoo.avdiff_release.settings import RELEASED_DATASETS, parse_settings, shots_of
 from avzoo.avdiff_release.tensors import shown
 from avzoo.checkpoints.safe_load import load_tensors
 from avzoo.utils.errors import CheckpointError
@@ -47,7 +47,7 @@ class ReleasedRun:
     @property
     def dataset(self) -> str | None:
         """``vgg``, ``ucf`` or ``activitynet``."""
-        return DATASETS.get(self.args.get('dataset_name', ''))
+        return RELEASED_DATASETS.get(self.args.get('dataset_name', ''))
 
     @property
     def shots(self) -> int | None:
@@ -98,7 +98,7 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
             checked_members(archive, name, CheckpointError, room=_MAX_CHECKPOINT)
     if isinstance(file, io.BytesIO):
         file.seek(0)
-    content = load_tensors(file, name, 'Get it again from its origin.')
+    content = load_tensors(file, name, 'Download it again.')
     state = content.get('model') if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise CheckpointError(
@@ -190,7 +190,7 @@ def _open(file: Path | io.BytesIO, name: str = '') -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(file)
     except (*_ZIP_ERRORS, OSError) as error:
-        raise CheckpointError(f'{name or file} is a damaged archive: {error}. Get it again from its origin.') from error
+        raise CheckpointError(f'{name or file} is a damaged archive: {error}. Download it again.') from error
     with archive:
         yield archive
 

@@ -2,15 +2,15 @@
 
 import inspect
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from avzoo.checkpoints.meta import carried_config
-from avzoo.config.keys import find_registered_class
-from avzoo.config.parts import refuse_unregistered
+from avzoo.config.parts import find_classes, find_registered_class, refuse_unregistered
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError, ConfigError
 
+_Find: TypeAlias = Callable[[str, str], type]  # The class of a type at a path.
 # What a score goes through. Generator and conditioner serve in training only, and their shapes are compared anyway.
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head')
 # Settings that do not affect a trained model's scores, and widths that may be stated or left to the data.
@@ -44,19 +44,21 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
     Names and shapes of weights do not tell: the attention patterns of AV-DIFF's ablations, say, have none.
 
     Args:
-        cfg: Config of a curriculum, or one that a checkpoint carries.
+        cfg: The config of a curriculum, read from a file of yours or made by you: its parts may be imported.
         meta: The checkpoint's ``meta``; one without a model's config is accepted.
         source: Where it comes from, for the error.
 
     Raises:
-        CheckpointError: Names the first setting that differs.
+        CheckpointError: Names the first setting that differs, or says why the carried config cannot be compared.
+        ConfigError: If a part of ``cfg`` is unknown.
     """
     trained = carried_config(meta, source)
     if 'model' not in trained:
         return
+    wanted = _deciding(cfg, lambda name, path: find_classes(name, path)[0])
     try:
         refuse_unregistered({key: trained.get(key) for key in ('model', 'data_preprocessor')}, '')
-        found = first_difference(_deciding(trained), _deciding(cfg))
+        found = first_difference(_deciding(trained, find_registered_class), wanted)
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f'{source} carries a config that cannot be compared ({error}).') from error
     if found:
@@ -65,24 +67,24 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
         )
 
 
-def _deciding(cfg: Mapping[str, Any]) -> dict[str, Any]:
+def _deciding(cfg: Mapping[str, Any], find: _Find) -> dict[str, Any]:
     model = cfg['model']
-    parts = {name: _spelled_out(model.get(name), f'model.{name}') for name in _PARTS}
+    parts = {name: _spelled_out(model.get(name), f'model.{name}', find) for name in _PARTS}
     preparation = cfg.get('data_preprocessor') or model.get('data_preprocessor')
-    whole = dict(model=parts, data_preprocessor=_spelled_out(preparation, 'data_preprocessor'))
+    whole = dict(model=parts, data_preprocessor=_spelled_out(preparation, 'data_preprocessor', find))
     return json.loads(json.dumps(whole, default=repr))  # A default may be any object.
 
 
-def _spelled_out(node: Any, path: str) -> Any:
+def _spelled_out(node: Any, path: str, find: _Find) -> Any:
     """Return a section with the defaults of its part filled in, and without what does not affect scores."""
     if not isinstance(node, Mapping):
         return node
     values = dict(node)
     if isinstance(node.get('type'), str):
-        parameters = inspect.signature(find_registered_class(node['type'], path)).parameters.values()
+        parameters = inspect.signature(find(node['type'], path)).parameters.values()
         values = {p.name: p.default for p in parameters if p.default is not p.empty} | values
     return {
-        key: _spelled_out(value, f'{path}.{key}')
+        key: _spelled_out(value, f'{path}.{key}', find)
         for key, value in values.items()
         if key not in _FREE and not key.startswith('_')
     }

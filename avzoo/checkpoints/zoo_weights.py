@@ -79,7 +79,7 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
     meta = _meta(data, path)
     if intact is None:
         raise CheckpointError(
-            f'{path} carries no checksum and {_json_of(path).name} does not lie beside it, so damage would go '
+            f'{path} carries no checksum and there is no {_json_of(path).name} beside it, so damage would go '
             'unnoticed. Fetch both again.'
         )
     if contradicted := [key for key in meta if key in facts and _plain(facts[key]) != _plain(meta[key])]:
@@ -124,7 +124,7 @@ def _meta(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def _facts_beside(path: Path) -> dict[str, Any]:
-    """Return the JSON that lies beside the file; empty if there is none."""
+    """Return the JSON beside the file; empty if there is none."""
     json_path = _json_of(path)
     try:
         facts = json.loads(json_path.read_text(encoding='utf-8'))

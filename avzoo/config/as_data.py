@@ -1,43 +1,34 @@
-"""Read the config that a checkpoint carries as text, without running it."""
+"""A config as plain data: what a checkpoint may carry, and what of it belongs to the run alone."""
 
-import ast
+from collections.abc import Mapping
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from avzoo.utils.errors import CheckpointError
+import numpy as np
+from mmengine.config import Config
+
+from avzoo.utils.errors import ConfigError
 
 # Where and how a run ran; of no use to those who receive its weights.
 RUN_KEYS = ('work_dir', 'experiment_name', 'load_from', 'resume', 'launcher', 'log_level')
+_PLAIN_TYPES = (str, int, float, bool, type(None))
 
 
-def parse_config_text(text: str, source: str) -> dict[str, Any]:
-    """Turn assignments of plain values, as ``Config.pretty_text`` writes them, into a dict.
+def as_plain(cfg: Config | Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config as dicts, lists, tuples and plain values, which a checkpoint can be read with.
 
-    A config is Python, and reading it the usual way runs it; code in a file from elsewhere must not run. Only
-    constants, lists, tuples, dicts and ``dict(...)`` are understood here.
-
-    Args:
-        text: The assignments.
-        source: Where they come from, for the error.
+    Numpy scalars become the Python values that they stand for. A config that is edited in Python may hold any object;
+    a checkpoint that carries one could be written, but reading it is refused.
 
     Raises:
-        CheckpointError: If there is anything else in it.
+        ConfigError: For the first value of another kind; names its config path.
     """
-    values = {}
-    try:
-        for statement in ast.parse(text).body:
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                continue  # Its docstring.
-            if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-                raise ValueError(f'line {statement.lineno} is not an assignment')
-            values[statement.targets[0].id] = _value(statement.value)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        reason = str(error) or 'it is nested too deep'  # Python's MemoryError carries no text.
-        raise CheckpointError(
-            f'The config inside {source} holds more than plain values and was not run: {reason}. '
-            'Name a config file beside the checkpoint.'
-        ) from error
-    return values
+    return _plain(cfg.to_dict() if isinstance(cfg, Config) else cfg, '')
+
+
+def plain_config(cfg: Config) -> Config:
+    """Return a copy of a config that holds nothing but plain values, see :func:`as_plain`."""
+    return Config(as_plain(cfg), cfg_text=cfg.text, filename=cfg.filename)
 
 
 def portable_config(values: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +37,21 @@ def portable_config(values: dict[str, Any]) -> dict[str, Any]:
     Absolute paths are dropped with their keys, at any depth; of a ``data_root`` the last part is kept.
     """
     return {key: _portable(value) for key, value in _without_paths(values).items() if key not in RUN_KEYS}
+
+
+def _plain(value: Any, path: str) -> Any:
+    if isinstance(value, Mapping):
+        return {_plain(key, path): _plain(item, f'{path}.{key}' if path else str(key)) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain(item, f'{path}.{i}') for i, item in enumerate(value))
+    if isinstance(value, np.generic):
+        value = value.item()
+    if type(value) not in _PLAIN_TYPES:
+        raise ConfigError(
+            f'{path}={value!r} is of type {type(value).__name__}, which a checkpoint cannot carry. A config holds '
+            'dicts, lists, tuples, strings, numbers, True, False and None.'
+        )
+    return value
 
 
 def _portable(value: Any) -> Any:
@@ -69,20 +75,3 @@ def _is_absolute(value: Any) -> bool:
     return isinstance(value, str) and (
         value.startswith(('~/', 'file:')) or PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
     )
-
-
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
-        return {_key(keyword.arg): _value(keyword.value) for keyword in node.keywords}
-    if isinstance(node, ast.Dict):
-        return {_key(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)}
-    if isinstance(node, ast.List | ast.Tuple):
-        items = [_value(item) for item in node.elts]
-        return items if isinstance(node, ast.List) else tuple(items)
-    return ast.literal_eval(node)
-
-
-def _key(key: ast.expr | str | None) -> Any:
-    if key is None:
-        raise ValueError('it unpacks something with **')
-    return key if isinstance(key, str) else _value(key)

@@ -7,14 +7,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from avzoo.config.parts import find_classes, find_registered_class, registry_at
+from avzoo.config.parts import find_classes, registry_at
 from avzoo.config.settings import LOADERS, SETTINGS
 from avzoo.config.types import check_present, check_types
 from avzoo.datasets.window import Window
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import ConfigError, nearest
-
-__all__ = ['check_keys', 'find_registered_class', 'known_keys', 'refuse_moved', 'unknown_key']
 
 _MODALITIES = set(MODALITIES)
 # Sections that mmengine reads, or that name modalities. Those of avzoo itself are in avzoo.config.settings.

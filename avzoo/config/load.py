@@ -7,11 +7,9 @@ from pathlib import Path
 from mmengine.config import Config
 
 from avzoo.config.keys import check_keys
-from avzoo.config.options import apply_option, parse_value
+from avzoo.config.options import apply_option
 from avzoo.config.values import check_values
 from avzoo.utils.errors import ConfigError, most_similar
-
-__all__ = ['check_config', 'load_config', 'parse_value']
 
 
 def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Config:
@@ -59,7 +57,7 @@ def check_config(cfg: Config) -> None:
     """Check every key, every registered part and every value.
 
     Raises:
-        ConfigError: For the first mistake; names the config path, its value and the cure.
+        ConfigError: For the first mistake; names the config path, its value and the fix.
     """
     check_keys(cfg)
     check_values(cfg)

@@ -47,7 +47,7 @@ _REGISTRIES = {
     r'(train|val|test)_dataloader\.dataset': DATASETS,
     r'(train|val|test)_dataloader\.(batch_)?sampler': DATA_SAMPLERS,
     r'(train|val|test)_dataloader\.worker_init_fn': FUNCTIONS,
-    r'val_evaluator(\.\d+)?': METRICS,
+    r'val_evaluator': METRICS,
     r'optim_wrapper': OPTIM_WRAPPERS,
     r'optim_wrapper\.optimizer': OPTIMIZERS,
     r'param_scheduler(\.\d+)?': PARAM_SCHEDULERS,

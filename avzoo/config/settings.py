@@ -4,7 +4,7 @@ A field without a default must be set. Values are checked like those of parts, s
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
 from avzoo.config.types import Limit
@@ -107,13 +107,13 @@ class ExperimentSettings:
     test_dataloader: LoaderSettings
     val_evaluator: dict
     optim_wrapper: dict
+    default_hooks: dict
     randomness: RandomnessSettings
     synthesize: bool | None = None
     param_scheduler: dict | list | None = None
     auto_scale_lr: dict | None = None
-    default_hooks: dict | None = None
     custom_hooks: list | None = None
-    env_cfg: dict | None = None
+    env_cfg: dict = field(default_factory=dict)
     visualizer: dict | None = None
     log_level: Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] = 'INFO'
     log_processor: Any = None

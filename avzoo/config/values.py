@@ -13,7 +13,7 @@ def check_values(cfg: Config) -> None:
     """Check what depends on several values or on the machine.
 
     Raises:
-        ConfigError: For the first impossible value; names its config path and the cure.
+        ConfigError: For the first impossible value; names its config path and the fix.
     """
     for name in LOADERS:
         if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):

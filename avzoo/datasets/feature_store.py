@@ -12,10 +12,7 @@ from torch import Tensor
 from avzoo.datasets.collate import gather_rows
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
 from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines
-from avzoo.protocol import evaluation_splits
 from avzoo.utils.errors import DataError, nearest
-
-__all__ = ['FeatureStore', 'Modality']
 
 _CHUNK_BYTES = 16 << 20  # of float32 features held at once by temporal_mean
 _TORCH_DTYPES = {'float32': torch.float32, 'float16': torch.float16}
@@ -155,10 +152,6 @@ class FeatureStore:
         """Return the K for which this store has K-shot splits."""
         found = (re.fullmatch(r'(\d+)shot', path.name) for path in (self.root / 'splits').glob('*shot'))
         return sorted(int(match[1]) for match in found if match)
-
-    def num_draws(self, num_shots: int) -> int:
-        """Return how many draws of the novel shots the K-shot splits hold."""
-        return len(list((self.root / 'splits' / f'{num_shots}shot').glob(f'{evaluation_splits("test", "*")[1]}.txt')))
 
     def split_sizes(self, num_shots: int) -> dict[str, int]:
         """Return the number of videos of each K-shot split."""

@@ -57,9 +57,9 @@ class GFSLDataset(Dataset):
         self.seed = seed
         self.device = device
         self._embedding = embedding
+        parts = {name: store.split(num_shots, name) for name in self.splits}
         stage = stage_of(self.splits[0])
         self.class_ids, self.base_mask = stage_classes(store, num_shots, stage)
-        parts = {name: store.split(num_shots, name) for name in self.splits}
         for name, part in parts.items():
             if not len(part):
                 raise DataError(f'{store.root}: the {num_shots}-shot split {name} names no video; correct the lists.')
@@ -155,7 +155,7 @@ def _load_store(root: Path, device: str) -> FeatureStore:
         ) from error
 
 
-def split_digest(store: FeatureStore | JoinedStore, num_shots: int, name: str) -> str:
+def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:
     """Return a fingerprint of the videos of a split, whatever their order."""
     ids = sorted(store.video_ids[store.split(num_shots, name)].tolist())
     return hashlib.sha256('\n'.join(ids).encode()).hexdigest()

@@ -1,5 +1,6 @@
 """The class vectors that the released AV-DIFF code reads: a defect, repeated for comparison with its numbers."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ from avzoo.datasets.store_format import read_lines
 from avzoo.utils.errors import DataError, nearest
 
 
-def released_order(dataset: GFSLDataset, class_list: str | Path | None = None) -> np.ndarray:
+def released_order(dataset: GFSLDataset, class_list: str | os.PathLike[str] | None = None) -> np.ndarray:
     """Return, for each column (C,) of a data set, the column whose class vector the released code takes.
 
     Args:
         dataset: The data set; its columns are in the order of the sorted class names.
-        class_list: A file that names all classes, one a line; by default those of the store.
+        class_list: A file that names all classes, one per line; by default those of the store.
     """
     numbers = _class_numbers(dataset, class_list)
     order = np.arange(len(numbers))
@@ -34,7 +35,7 @@ def released_rows(numbers: np.ndarray) -> np.ndarray:
     return np.array([position[number] for number in numbers.tolist()], dtype=np.int64)
 
 
-def _class_numbers(dataset: GFSLDataset, class_list: str | Path | None) -> np.ndarray:
+def _class_numbers(dataset: GFSLDataset, class_list: str | os.PathLike[str] | None) -> np.ndarray:
     """Return the class number of each column: its position among the sorted names of all classes."""
     own = dataset.store.class_names
     everything = sorted(set(own if class_list is None else read_lines(Path(class_list))))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.store_format import check_names, read_csv, read_lines
-from avzoo.protocol import base_split, evaluation_splits, split_names, train_splits
+from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
 from avzoo.utils.errors import DataError
 from avzoo.utils.tables import text_table
 
@@ -82,7 +82,7 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
     return ZeroShotLists(folder, videos)
 
 
-def draw_splits(lists: ZeroShotLists, shots: int, draws: int = 3, seed: int = 0) -> dict[str, list[str]]:
+def draw_splits(lists: ZeroShotLists, shots: int, draws: int = NUM_DRAWS, seed: int = 0) -> dict[str, list[str]]:
     """Cut the K-shot splits.
 
     K videos of each stage-1 novel class go to stage-1 training and the rest to validation; K of each stage-2 novel
@@ -111,7 +111,7 @@ def draw_splits(lists: ZeroShotLists, shots: int, draws: int = 3, seed: int = 0)
     _add_novel(splits, lists, 'stage_1_val_unseen', (train_novel, val_novel), [seed, shots, 1, 0])
     _add_union(splits, lists, val_base, 'stage_1_val_seen')
     _add_union(splits, lists, base_split(2), 'stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen')
-    _add_union(splits, lists, evaluation_splits('test')[0], 'stage_2_test_seen')
+    _add_union(splits, lists, evaluation_splits('test', 0)[0], 'stage_2_test_seen')
     for draw in range(draws):
         names = (train_splits(2, draw)[1], evaluation_splits('test', draw)[1])
         _add_novel(splits, lists, 'stage_2_test_unseen', names, [seed, shots, 2, draw])

@@ -10,7 +10,7 @@ from mmengine.dist import barrier, is_main_process
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import ZeroShotLists, draw_splits
-from avzoo.protocol import AUDIO, SECONDS_PER_STEP, VISUAL
+from avzoo.protocol import AUDIO, NUM_DRAWS, SECONDS_PER_STEP, SHOTS, VISUAL
 
 _SIGHTS = ('ball', 'water', 'wheel', 'hand', 'smoke', 'rope', 'blade', 'mirror')
 _SOUNDS = ('hum', 'click', 'splash', 'whistle', 'thud', 'scrape', 'chirp', 'ring')
@@ -54,8 +54,8 @@ def make_synth(
     out: str | os.PathLike[str],
     *,
     seed: int = 0,
-    shots: tuple[int, ...] = (1, 5, 10, 20),
-    draws: int = 3,
+    shots: tuple[int, ...] = SHOTS,
+    draws: int = NUM_DRAWS,
     recipe: Recipe = Recipe(),
 ) -> None:
     """Write the data set as a feature store with its splits.

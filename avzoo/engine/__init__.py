@@ -1,4 +1,4 @@
-"""Training: the curriculum, its phases, hooks and checkpoints."""
+"""Training: the curriculum, its phases and hooks."""
 
 from avzoo.engine import hooks, optim
 from avzoo.engine.curriculum import CurriculumRunner

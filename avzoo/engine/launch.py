@@ -36,7 +36,7 @@ def config_from_arguments(args: argparse.Namespace) -> Config:
             check_launcher(args.launcher)
             # mmengine asks gloo for a CUDA device. Without one, the group is made here.
             if torch.cuda.is_available():
-                init_dist(args.launcher, **cfg.env_cfg.get('dist_cfg', {}))
+                init_dist(args.launcher, **cfg.get('env_cfg', {}).get('dist_cfg') or {})
             else:
                 _init_gloo(args.launcher)
     return cfg

@@ -10,12 +10,12 @@ from mmengine.logging.logger import MMFormatter
 
 def log_line(text: str) -> None:
     """Write a line to the screen and to the log of the run."""
-    _logger().info(text)
+    run_logger().info(text)
 
 
 def log_to(path: Path) -> None:
     """Append the log to this file from now on, and no longer to that of an earlier run in this process."""
-    logger = _logger()
+    logger = run_logger()
     for handler in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
         logger.removeHandler(handler)
         handler.close()
@@ -27,6 +27,7 @@ def log_to(path: Path) -> None:
     logger.addHandler(file)
 
 
-def _logger() -> MMLogger:
+def run_logger() -> MMLogger:
+    """Return the logger of avzoo; the first call creates it."""
     created = MMLogger.check_instance_created('avzoo')
     return MMLogger.get_instance('avzoo') if created else MMLogger.get_instance('avzoo', logger_name='avzoo')

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
+from avzoo.config.as_data import as_plain
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.registry import RUNNERS
 from avzoo.version import __version__
@@ -70,7 +71,7 @@ class PhaseRunner(Runner):
                 epoch=epoch,
                 iter=self.iter,
                 seed=self.seed,
-                config=self.cfg.to_dict(),
+                config=as_plain(self.cfg),
             ),
             state_dict={
                 k: v.cpu() if isinstance(v, torch.Tensor) else v for k, v in self.plain_model.state_dict().items()

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-from avzoo.protocol import METRICS
+from avzoo.protocol import METRIC_NAMES
 
 DEFAULT_GAMMA_GRID = tuple(round(0.1 * step, 1) for step in range(11))  # paper, sec. 5.1
 
@@ -218,7 +218,7 @@ def aggregate_draws(draws: Sequence[Mapping[str, float]]) -> dict[str, float | i
     """
     if not draws:
         raise ValueError('no draws to combine; give the metrics of at least one.')
-    mean = {key: float(np.mean([draw[key] for draw in draws])) for key in METRICS}
+    mean = {key: float(np.mean([draw[key] for draw in draws])) for key in METRIC_NAMES}
     return dict(
         mean,
         HM=harmonic_mean(mean['B'], mean['N']),

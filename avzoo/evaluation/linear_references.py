@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import stage_classes
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, gfsl_metrics
-from avzoo.protocol import evaluation_splits, train_splits
+from avzoo.protocol import NUM_DRAWS, evaluation_splits, train_splits
 from avzoo.utils.errors import ConfigError, DataError, nearest
 
 _MANY_PRODUCTS = 500_000_000  # Multiplications in one pass of the solver from which on threads help.
@@ -73,7 +73,7 @@ def evaluate_references(
     store: FeatureStore,
     num_shots: int,
     *,
-    draws: Sequence[int] = (0, 1, 2),
+    draws: Sequence[int] = range(NUM_DRAWS),
     methods: Sequence[str] = tuple(_METHODS),
     modalities: Sequence[str] | None = None,
     gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID,

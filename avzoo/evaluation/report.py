@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.protocol import METRICS
+from avzoo.protocol import METRIC_NAMES
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
 
@@ -34,8 +34,8 @@ def results_table(rows: Sequence[Mapping[str, Any]], layout: Layout = text_table
         rows (Sequence[Mapping]): `name` and the metrics; a metric that is absent or None shows as `-`.
         layout (Layout): `text_table` or `markdown_table`.
     """
-    cells = [(str(row['name']), *(two_decimals(row.get(key)) for key in METRICS)) for row in rows]
-    return layout(('method / draw', *METRICS), cells)
+    cells = [(str(row['name']), *(two_decimals(row.get(key)) for key in METRIC_NAMES)) for row in rows]
+    return layout(('method / draw', *METRIC_NAMES), cells)
 
 
 def reference_title(name: str) -> str:

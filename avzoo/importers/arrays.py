@@ -12,6 +12,7 @@ from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names, read_csv
 from avzoo.importers.array_features import ArrayFeatures
+from avzoo.protocol import NUM_DRAWS, SHOTS
 from avzoo.utils.errors import DataError, nearest
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,8 +24,8 @@ def import_arrays(
     features: str | os.PathLike[str],
     lists: str | os.PathLike[str],
     class_embeddings: str | os.PathLike[str],
-    shots: Sequence[int] = (1, 5, 10, 20),
-    draws: int = 3,
+    shots: Sequence[int] = SHOTS,
+    draws: int = NUM_DRAWS,
     seed: int = 0,
     name: str | None = None,
     seconds_per_step: Mapping[str, float] | None = None,

@@ -26,8 +26,8 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         >>> if __name__ == '__main__':
         ...     sys.exit(run_tool(main))
     """
-    compat.prepare_process()
     try:
+        compat.prepare_process()
         return main(argv) or 0
     except AvzooError as error:
         print(f'error: {error}', file=sys.stderr)

@@ -59,7 +59,7 @@ def import_yapf() -> None:
     if 'yapf' in sys.modules:
         return
     with ExitStack() as stack:
-        with suppress(OSError):  # The cache folder may be read-only.
+        with suppress(OSError, RuntimeError):  # The cache folder may be read-only, and a user may have no home folder.
             stack.enter_context(locked(cache_home() / 'yapf'))
         import_module('yapf')
 

@@ -1,11 +1,11 @@
-"""Errors that a user can fix: what is wrong, where, and the cure."""
+"""Errors that a user can fix: what is wrong, where, and how to fix it."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class AvzooError(Exception):
-    """Bad input or state. The message says what is wrong, where, and the cure."""
+    """Bad input or state. The message says what is wrong, where, and how to fix it."""
 
 
 class DataError(AvzooError):

@@ -1,4 +1,4 @@
-"""Tables for the screen, for logs and for Markdown pages; the first column stands left, the others right."""
+"""Tables for the screen, for logs and for Markdown pages; the first column is aligned left, the others right."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence

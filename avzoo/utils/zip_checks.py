@@ -47,7 +47,7 @@ def checked_members(
     problem = problem or next(filter(None, (_member_problem(info, max_ratio) for info in infos)), '')
     problem = problem or _total_problem(infos, archive.start_dir, room, max_ratio)
     if problem:
-        raise error(f'{name} was refused, nothing was unpacked: {problem}. Get it again from its origin.')
+        raise error(f'{name} was refused, nothing was unpacked: {problem}. Download it again.')
     return [info for info in infos if not info.is_dir()]
 
 

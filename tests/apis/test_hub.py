@@ -158,6 +158,22 @@ def test_a_checkpoint_that_does_not_say_its_data_is_refused(pretrained_zoo, publ
         get_model(NAME, pretrained=path)
 
 
+def test_weights_of_a_fusion_in_your_own_module_load_into_your_config(
+    pretrained_zoo, published, tmp_path, monkeypatch, tiny_info
+):
+    (tmp_path / 'mymod.py').write_text(
+        'from avzoo.models.fusions import MaskedTransformer\nclass Fusion(MaskedTransformer): pass\n'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cfg, content = config_of(NAME), read_zoo_weights(published[0])
+    cfg.model.fusion.type = 'mymod.Fusion'
+    with pytest.raises(CheckpointError, match=r"model\.fusion\.type was 'MaskedTransformer'"):
+        get_model(cfg, pretrained=published[0])
+    meta = dict(content['meta'], config=cfg.to_dict())
+    path = write_zoo_weights(tmp_path / 'w.safetensors', content['state_dict'], meta)
+    assert type(get_model(cfg, pretrained=path).fusion).__module__ == 'mymod'
+
+
 @pytest.mark.parametrize('device', ['foo', 'cuda:99'])
 def test_a_device_that_is_not_there_is_one_error(make_zoo, tiny_info, device):
     make_zoo()

@@ -11,9 +11,8 @@ from avzoo.apis.hub import get_model
 from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.training import TRAINING_FORMAT, save_checkpoint
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
-from avzoo.config.keys import find_registered_class
 from avzoo.config.load import load_config
-from avzoo.config.parts import refuse_unregistered
+from avzoo.config.parts import find_registered_class, refuse_unregistered
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.zoo.build import build_model
@@ -107,7 +106,7 @@ def test_weights_whose_config_names_code_are_refused_in_one_line(
 ):
     content = read_zoo_weights(published[0])
     meta = dict(content['meta'], num_shots=5, substage='full')
-    meta['config'] = dict(model=change(meta['config'], part, hostile), data_root='data')
+    meta['config'] = dict(model=change(meta['config']['model'], part, hostile), data_root='data')
     path = tmp_path / f'w{suffix}'
     if suffix == '.pth':
         save_checkpoint(path, dict(content, meta=dict(meta, format=TRAINING_FORMAT)))

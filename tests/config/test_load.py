@@ -109,6 +109,8 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
         ("curriculum.references=['nearest_mean']", r"references='nearest_mean'.*Did you mean 'nearest_class_mean'"),
         ('curriculum.base.max_epochs=0', r'curriculum\.base\.max_epochs=0 .*at least 1'),
         ('curriculum.full.max_epochs=2.5', r'curriculum\.full\.max_epochs=2\.5 .*whole number'),
+        ('env_cfg=None', r'env_cfg=None .*a section'),
+        ('default_hooks=None', r"no 'default_hooks': a section"),
         ('curriculum.num_draws=0', r'curriculum\.num_draws=0 .*at least 1'),
         ('curriculum.full.monitor=hm', r"curriculum\.full\.monitor='hm'.*B0, B, N, HM, FSL, AUSUC"),
         ('curriculum.full.frozen_mode=evaluate', r"frozen_mode='evaluate'.*Did you mean 'eval'"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from avzoo.config.load import parse_value
+from avzoo.config.options import parse_value
 from avzoo.utils.errors import ConfigError
 
 

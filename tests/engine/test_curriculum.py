@@ -6,6 +6,7 @@ import re
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import print_log
@@ -14,6 +15,7 @@ from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, outcome, phase_config, phase_epochs, plan_phases
+from avzoo.engine.curriculum.preflight import describe_plan
 from avzoo.engine.curriculum.state import finished_phases
 from avzoo.engine.hooks import EpochSeedHook, PhaseHook, best_epoch
 from avzoo.engine.log import log_line, log_to
@@ -341,6 +343,23 @@ def test_amp_trains_in_bfloat16(small_avdiff, tmp_path):
     cfg = small_avdiff(tmp_path, 'optim_wrapper.type=AutocastOptimWrapper', 'curriculum.num_draws=1')
     results = CurriculumRunner(cfg).train()
     assert 0 <= results['aggregate']['HM'] <= 100
+
+
+def test_a_config_with_numpy_scalars_trains_and_its_checkpoint_can_be_read(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path, 'curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1')
+    cfg.optim_wrapper.optimizer.lr, cfg.model.fusion.dropout = np.float32(1e-3), np.float64(0.25)
+    CurriculumRunner(cfg, stage=1).train()
+    config = load_checkpoint(tmp_path / 'stage1_full' / 'last.pth')['meta']['config']
+    assert type(config['model']['fusion']['dropout']) is type(config['optim_wrapper']['optimizer']['lr']) is float
+
+
+def test_a_config_that_no_checkpoint_can_carry_is_refused_before_training(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path / 'run')
+    cfg.model.fusion.dropout = torch.tensor(0.1)
+    for refused in (lambda: CurriculumRunner(cfg), lambda: describe_plan(cfg)):
+        with pytest.raises(ConfigError, match=r'model\.fusion\.dropout=tensor'):
+            refused()
+    assert not (tmp_path / 'run').exists()
 
 
 def test_a_checkpoint_carries_its_config_as_data(finished):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,9 +11,21 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
+from avzoo.config.settings import ExperimentSettings
 from avzoo.engine import CurriculumRunner
+from avzoo.engine.curriculum.plan import Phase
+from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.hooks import PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
+
+OPTIONAL = [f.name for f in fields(ExperimentSettings) if f.default is None]
+
+
+@pytest.mark.parametrize('key', OPTIONAL)
+def test_a_key_that_may_be_none_counts_as_absent(small_avdiff, tmp_path, key):
+    cfg = small_avdiff(tmp_path / 'run', f'{key}=None', 'curriculum.base.max_epochs=1')
+    ((_, run, _),) = preflight(cfg, [Phase(1, 'base')])
+    PhaseRunner.from_cfg(run).train()
 
 
 class Stopped(Exception):
@@ -38,7 +51,7 @@ def interrupt(monkeypatch):
         if copied is not None:
             copied.parent.mkdir()
             shutil.copyfile(Path(cfg.work_dir) / phase / 'last.pth', copied)
-        CurriculumRunner(cfg, stage=1, resume=str(copied) if copied else True).train()
+        CurriculumRunner(cfg, stage=1, resume=copied or True).train()
 
     return run
 

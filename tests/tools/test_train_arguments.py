@@ -134,6 +134,16 @@ def test_a_flag_changes_its_setting_and_nothing_else(train, built, repo_dir, arg
     assert after[path] == value
 
 
+def test_without_a_base_batch_size_no_rate_is_scaled(train, built, repo_dir):
+    with pytest.raises(ConfigError, match=r'auto_scale_lr\.base_batch_size'):
+        run(train, repo_dir, '--auto-scale-lr', options=['auto_scale_lr=None'])
+
+
+def test_without_a_runner_type_the_built_in_runner_is_taken(train, repo_dir):
+    cfg = load_config(repo_dir / CONFIG, ['runner_type=none'])
+    assert train.runner_class(cfg).__name__ == 'CurriculumRunner'
+
+
 @pytest.mark.parametrize('seed', ['-1', 'x', '4294967296'])
 def test_an_impossible_seed_is_refused(train, repo_dir, seed):
     with pytest.raises((SystemExit, ConfigError)):

@@ -15,6 +15,7 @@ from avzoo.datasets.gfsl_dataset import split_digest
 from avzoo.engine.curriculum.plan import evaluation_config
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.protocol import EvaluationName
 from avzoo.utils.errors import CheckpointError, ConfigError
 
 
@@ -39,12 +40,12 @@ def evaluate_checkpoint(
     cfg: Config,
     checkpoint: str | os.PathLike[str],
     *,
-    split: str,
+    split: EvaluationName,
     draw: int | None,
     work_dir: str | os.PathLike[str],
     gamma: float | Literal['search'] | None = None,
     amp: bool = False,
-    own: bool = False,
+    check_config: bool = True,
 ) -> Evaluation:
     """Evaluate a checkpoint with the calibration that it carries, or with another.
 
@@ -56,7 +57,7 @@ def evaluate_checkpoint(
         work_dir: Where the log goes.
         gamma: Another calibration; ``search`` finds the best on validation, and is refused on the test set.
         amp: Compute in bfloat16.
-        own: Whether this very config trained it; otherwise that is checked.
+        check_config: Refuse a checkpoint that was trained with another config.
     """
     if gamma == 'search' and split == 'test':
         raise ConfigError(
@@ -66,16 +67,16 @@ def evaluate_checkpoint(
     content = load_checkpoint(checkpoint)
     meta = content['meta']
     _check_origin(cfg, meta, split, str(checkpoint))
-    if not own:
+    if check_config:
         check_trained_config(cfg, meta, str(checkpoint))
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.
     unset = cfg.curriculum.zero_gamma == 'search_test' and float(content['state_dict']['gamma']) == 0
-    unstated = 'search' if split == 'test' and unset else 'checkpoint'
+    default = 'search' if split == 'test' and unset else 'checkpoint'
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
     run_cfg.load_from = str(Path(checkpoint))
-    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=unstated if gamma is None else gamma)
+    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=default if gamma is None else gamma)
     runner = PhaseRunner.from_cfg(run_cfg)
     data = runner.test_dataloader.dataset
     _check_classes(meta, data.metainfo['classes'], str(checkpoint))

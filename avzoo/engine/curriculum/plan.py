@@ -13,7 +13,7 @@ from mmengine.config import Config
 from avzoo.datasets.samplers import NUM_BATCHES
 from avzoo.engine.curriculum.schedulers import replayed_schedulers, schedulers, watching_schedulers
 from avzoo.engine.hooks import best_epoch
-from avzoo.protocol import evaluation_splits, train_splits
+from avzoo.protocol import EvaluationName, base_split, evaluation_splits, train_splits
 from avzoo.registry import DATASETS
 
 
@@ -52,8 +52,7 @@ class Phase:
     @property
     def train_splits(self) -> tuple[str, ...]:
         """The splits that it trains on."""
-        both = train_splits(self.stage, self.draw)
-        return both[:1] if self.substage == 'base' else both
+        return (base_split(self.stage),) if self.substage == 'base' else train_splits(self.stage, self.draw)
 
     @property
     def parent(self) -> 'Phase | None':
@@ -97,7 +96,7 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     out.train_dataloader.batch_sampler = dict(out.train_dataloader.batch_sampler, subsets=subsets)
     out.train_cfg = dict(by_epoch=True, max_epochs=phase_epochs(cfg, phase, outcomes), val_interval=1)
     if phase.stage == 1 and cfg.curriculum.validate:
-        _fill_dataset(out, out.val_dataloader, evaluation_splits('val', None))
+        _fill_dataset(out, out.val_dataloader, evaluation_splits('val'))
         out.val_cfg = dict()
     else:
         out.val_dataloader = out.val_cfg = out.val_evaluator = None
@@ -115,7 +114,7 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     return out
 
 
-def evaluation_config(cfg: Config, split: str, draw: int | None, work_dir: str | os.PathLike[str]) -> Config:
+def evaluation_config(cfg: Config, split: EvaluationName, draw: int | None, work_dir: str | os.PathLike[str]) -> Config:
     """Derive the config that evaluates a checkpoint on validation or on the test set of a draw."""
     out = copy.deepcopy(cfg)
     out.work_dir = str(work_dir)

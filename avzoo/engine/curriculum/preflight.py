@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
+from avzoo.config.as_data import plain_config
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
@@ -24,10 +25,11 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
         Each phase with its config and its training set.
 
     Raises:
-        ConfigError: If a part cannot be built.
+        ConfigError: If a part cannot be built, or a value is not plain data.
         DataError: If training and evaluation share videos, or the draws differ in their classes.
     """
     import_parts()
+    cfg = plain_config(cfg)
     checked, tried = [], set()
     for phase in phases:
         run = phase_config(cfg, phase, {}, cfg.work_dir)

@@ -1,6 +1,7 @@
 """The runner of the whole curriculum."""
 
 import copy
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import mmengine.dist as dist
 from mmengine.config import Config
 
 from avzoo.checkpoints.training import load_checkpoint
+from avzoo.config.as_data import plain_config
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
@@ -46,15 +48,20 @@ class CurriculumRunner:
     """
 
     def __init__(
-        self, cfg: Config, *, resume: bool | str = False, stage: int | None = None, draws: tuple[int, ...] | None = None
+        self,
+        cfg: Config,
+        *,
+        resume: bool | str | os.PathLike[str] = False,
+        stage: int | None = None,
+        draws: tuple[int, ...] | None = None,
     ) -> None:
-        self.cfg = copy.deepcopy(cfg)
+        self.cfg = plain_config(cfg)
         self.work_dir = Path(cfg.work_dir)
         self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
-        self.resume_from = Path(resume) if isinstance(resume, str) else None
-        self.state = CurriculumState(self.work_dir, deciding_settings(cfg), dist.get_world_size())
+        self.resume_from = None if isinstance(resume, bool) else Path(resume)
+        self.state = CurriculumState(self.work_dir, deciding_settings(self.cfg), dist.get_world_size())
         used = [p.name for p in plan_phases(self.draws) if (self.work_dir / p.name).exists()]
         if (self.state.exists or used) and not resume:
             raise AvzooError(
@@ -177,7 +184,7 @@ class CurriculumRunner:
     def _test_draw(self, draw: int) -> None:
         phase = Phase(2, 'full', draw)
         path = self.work_dir / phase.name / start_file(self.cfg, phase)
-        found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent, own=True)
+        found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent, check_config=False)
         self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall)
         if dist.is_main_process():
             self.state.write()

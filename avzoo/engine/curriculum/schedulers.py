@@ -9,7 +9,7 @@ def schedulers(cfg: Config) -> list[dict]:
     """Return the learning-rate schedulers of a config.
 
     Raises:
-        ConfigError: If a plateau stands beside others.
+        ConfigError: If ``ReduceOnPlateauLR`` is combined with other schedulers.
     """
     found = cfg.param_scheduler or []
     found = [found] if isinstance(found, dict) else list(found)

@@ -1,6 +1,7 @@
 """The small file that remembers how far a curriculum has come."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ class CurriculumState:
         processes: How many processes compute together, which decides them too; ``None`` for one who only looks.
     """
 
-    def __init__(self, work_dir: str | Path, settings: dict[str, Any], processes: int | None = None) -> None:
+    def __init__(
+        self, work_dir: str | os.PathLike[str], settings: dict[str, Any], processes: int | None = None
+    ) -> None:
         self.path = Path(work_dir) / FILE_NAME
         self.processes = processes
         self.settings = json.loads(json.dumps(settings))
@@ -87,7 +90,7 @@ class CurriculumState:
         atomic_write_text(self.path, json.dumps(content, indent=2) + '\n')
 
 
-def finished_phases(work_dir: str | Path) -> list[Phase]:
+def finished_phases(work_dir: str | os.PathLike[str]) -> list[Phase]:
     """Return the phases that a work directory's ``curriculum.json`` calls finished, in order.
 
     Raises:
