@@ -81,6 +81,9 @@ setup(
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     python_requires='>=3.10,<3.14',
+    # Spelled out, an editable install is a path, not an import hook: then a folder that is called avzoo, such as the
+    # clone seen from its parent, does not hide the package.
+    package_dir={'': '.'},
     packages=find_packages(include=['avzoo', 'avzoo.*']),
     package_data={'avzoo': ['py.typed']},
     install_requires=read_requirements('runtime')[''],

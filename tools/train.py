@@ -61,7 +61,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--deterministic', action='store_true', help='only deterministic algorithms (slower on GPUs)')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='run only this stage')
     parser.add_argument('--draws', type=natural_int, nargs='+', help='run only these draws of stage 2 (from 0)')
-    parser.add_argument('--dry-run', action='store_true', help='check config and data, print the plan, train nothing')
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='check config and data, print the plan, train nothing (the synthetic data set is generated if it is missing)',
+    )
     return parser.parse_args(argv)
 
 

@@ -96,7 +96,7 @@ def unknown_key(path: str, choices: set[str]) -> ConfigError:
     )
     return ConfigError(
         f"Unknown config key '{path}'.{nearest(path.rpartition('.')[2], choices)} "
-        f'Valid here: {", ".join(sorted(choices))}.{inherited}'
+        f'Valid here: {", ".join(sorted(choices - {"_scope_"}))}.{inherited}'
     )
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -27,10 +28,23 @@ def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Co
         cfg = Config.fromfile(path)
     except Exception as error:
         raise ConfigError(f'{path} cannot be read: {_reason(error)}') from error
+    _drop_own_scope(cfg._cfg_dict)
     for option in options:
         apply_option(cfg, option)
     check_config(cfg)
     return cfg
+
+
+def _drop_own_scope(node: Any) -> None:
+    """Remove what mmengine notes in each section of a base ``avzoo::...``: a checkpoint must name no package."""
+    if isinstance(node, dict):
+        if node.get('_scope_') == 'avzoo':
+            del node['_scope_']
+        for value in node.values():
+            _drop_own_scope(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            _drop_own_scope(value)
 
 
 def _reason(error: Exception) -> str:

@@ -124,10 +124,10 @@ def _complete_config(entry: ModelEntry) -> Config:
 
 def _register_scheme() -> None:
     """Register ``avzoo://NAME`` with mmengine's checkpoint loader."""
-    CheckpointLoader.register_scheme(SCHEME, _load_fitting, force=True)
+    CheckpointLoader.register_scheme(SCHEME, load_from_avzoo, force=True)
 
 
-def _load_fitting(filename: str, map_location: Any = None, logger: Any = None) -> dict[str, Any]:
+def load_from_avzoo(filename: str, map_location: Any = None, logger: Any = None) -> dict[str, Any]:
     """Read the weights of ``avzoo://NAME``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Attention Fusion on the embedded data set, 10 shots.
+"""Attention Fusion on the synthetic data set, 10 shots.
 
 python tools/train.py configs/attention_fusion/attention_fusion_synth_10shot.py
 """

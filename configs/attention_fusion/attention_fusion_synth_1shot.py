@@ -1,4 +1,4 @@
-"""Attention Fusion on the embedded data set, 1 shot.
+"""Attention Fusion on the synthetic data set, 1 shot.
 
 python tools/train.py configs/attention_fusion/attention_fusion_synth_1shot.py
 """

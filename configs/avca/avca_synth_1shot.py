@@ -1,4 +1,4 @@
-"""AVCA on the embedded data set, 1 shot.
+"""AVCA on the synthetic data set, 1 shot.
 
 python tools/train.py configs/avca/avca_synth_1shot.py
 """

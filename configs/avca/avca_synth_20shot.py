@@ -1,4 +1,4 @@
-"""AVCA on the embedded data set, 20 shots.
+"""AVCA on the synthetic data set, 20 shots.
 
 python tools/train.py configs/avca/avca_synth_20shot.py
 """

@@ -1,4 +1,4 @@
-"""AVCA on the embedded data set, 5 shots.
+"""AVCA on the synthetic data set, 5 shots.
 
 python tools/train.py configs/avca/avca_synth_5shot.py
 """

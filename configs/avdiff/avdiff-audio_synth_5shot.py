@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots, with audio only.
+"""AV-DIFF on the synthetic data set, 5 shots, with audio only.
 
 python tools/train.py configs/avdiff/avdiff-audio_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots, with class prototypes in place of word vectors.
+"""AV-DIFF on the synthetic data set, 5 shots, with class prototypes in place of word vectors.
 
 python tools/train.py configs/avdiff/avdiff-avprot_synth_5shot.py
 """

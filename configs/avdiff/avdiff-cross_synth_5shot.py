@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots, with attention across modalities only, as in TCAF.
+"""AV-DIFF on the synthetic data set, 5 shots, with attention across modalities only, as in TCAF.
 
 python tools/train.py configs/avdiff/avdiff-cross_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots, with full attention in every layer.
+"""AV-DIFF on the synthetic data set, 5 shots, with full attention in every layer.
 
 python tools/train.py configs/avdiff/avdiff-full_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots, with attention within modalities only.
+"""AV-DIFF on the synthetic data set, 5 shots, with attention within modalities only.
 
 python tools/train.py configs/avdiff/avdiff-self_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots, with visual features only.
+"""AV-DIFF on the synthetic data set, 5 shots, with visual features only.
 
 python tools/train.py configs/avdiff/avdiff-visual_synth_5shot.py
 """

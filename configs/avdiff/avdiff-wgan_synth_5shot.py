@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots, with a Wasserstein GAN in place of the diffusion model.
+"""AV-DIFF on the synthetic data set, 5 shots, with a Wasserstein GAN in place of the diffusion model.
 
 python tools/train.py configs/avdiff/avdiff-wgan_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 10 shots.
+"""AV-DIFF on the synthetic data set, 10 shots.
 
 python tools/train.py configs/avdiff/avdiff_synth_10shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 1 shot.
+"""AV-DIFF on the synthetic data set, 1 shot.
 
 python tools/train.py configs/avdiff/avdiff_synth_1shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 20 shots.
+"""AV-DIFF on the synthetic data set, 20 shots.
 
 python tools/train.py configs/avdiff/avdiff_synth_20shot.py
 """

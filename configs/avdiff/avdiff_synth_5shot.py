@@ -1,4 +1,4 @@
-"""AV-DIFF on the embedded data set, 5 shots.
+"""AV-DIFF on the synthetic data set, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff_synth_5shot.py
 """

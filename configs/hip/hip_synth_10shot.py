@@ -1,4 +1,4 @@
-"""HiP on the embedded data set, 10 shots.
+"""HiP on the synthetic data set, 10 shots.
 
 python tools/train.py configs/hip/hip_synth_10shot.py
 """

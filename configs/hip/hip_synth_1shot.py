@@ -1,4 +1,4 @@
-"""HiP on the embedded data set, 1 shot.
+"""HiP on the synthetic data set, 1 shot.
 
 python tools/train.py configs/hip/hip_synth_1shot.py
 """

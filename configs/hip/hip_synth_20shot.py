@@ -1,4 +1,4 @@
-"""HiP on the embedded data set, 20 shots.
+"""HiP on the synthetic data set, 20 shots.
 
 python tools/train.py configs/hip/hip_synth_20shot.py
 """

@@ -1,4 +1,4 @@
-"""HiP on the embedded data set, 5 shots.
+"""HiP on the synthetic data set, 5 shots.
 
 python tools/train.py configs/hip/hip_synth_5shot.py
 """

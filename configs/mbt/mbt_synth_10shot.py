@@ -1,4 +1,4 @@
-"""MBT on the embedded data set, 10 shots.
+"""MBT on the synthetic data set, 10 shots.
 
 python tools/train.py configs/mbt/mbt_synth_10shot.py
 """

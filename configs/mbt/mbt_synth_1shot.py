@@ -1,4 +1,4 @@
-"""MBT on the embedded data set, 1 shot.
+"""MBT on the synthetic data set, 1 shot.
 
 python tools/train.py configs/mbt/mbt_synth_1shot.py
 """

@@ -1,4 +1,4 @@
-"""MBT on the embedded data set, 20 shots.
+"""MBT on the synthetic data set, 20 shots.
 
 python tools/train.py configs/mbt/mbt_synth_20shot.py
 """

@@ -1,4 +1,4 @@
-"""Perceiver on the embedded data set, 10 shots.
+"""Perceiver on the synthetic data set, 10 shots.
 
 python tools/train.py configs/perceiver/perceiver_synth_10shot.py
 """

@@ -1,4 +1,4 @@
-"""Perceiver on the embedded data set, 1 shot.
+"""Perceiver on the synthetic data set, 1 shot.
 
 python tools/train.py configs/perceiver/perceiver_synth_1shot.py
 """

@@ -1,4 +1,4 @@
-"""Perceiver on the embedded data set, 5 shots.
+"""Perceiver on the synthetic data set, 5 shots.
 
 python tools/train.py configs/perceiver/perceiver_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""ProtoGAN on the embedded data set, 10 shots.
+"""ProtoGAN on the synthetic data set, 10 shots.
 
 python tools/train.py configs/protogan/protogan_synth_10shot.py
 """

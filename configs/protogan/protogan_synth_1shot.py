@@ -1,4 +1,4 @@
-"""ProtoGAN on the embedded data set, 1 shot.
+"""ProtoGAN on the synthetic data set, 1 shot.
 
 python tools/train.py configs/protogan/protogan_synth_1shot.py
 """

@@ -1,4 +1,4 @@
-"""ProtoGAN on the embedded data set, 20 shots.
+"""ProtoGAN on the synthetic data set, 20 shots.
 
 python tools/train.py configs/protogan/protogan_synth_20shot.py
 """

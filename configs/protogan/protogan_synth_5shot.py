@@ -1,4 +1,4 @@
-"""ProtoGAN on the embedded data set, 5 shots.
+"""ProtoGAN on the synthetic data set, 5 shots.
 
 python tools/train.py configs/protogan/protogan_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""SLDG on the embedded data set, 1 shot.
+"""SLDG on the synthetic data set, 1 shot.
 
 python tools/train.py configs/sldg/sldg_synth_1shot.py
 """

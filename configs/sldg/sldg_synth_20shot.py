@@ -1,4 +1,4 @@
-"""SLDG on the embedded data set, 20 shots.
+"""SLDG on the synthetic data set, 20 shots.
 
 python tools/train.py configs/sldg/sldg_synth_20shot.py
 """

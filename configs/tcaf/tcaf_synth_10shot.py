@@ -1,4 +1,4 @@
-"""TCAF on the embedded data set, 10 shots.
+"""TCAF on the synthetic data set, 10 shots.
 
 python tools/train.py configs/tcaf/tcaf_synth_10shot.py
 """

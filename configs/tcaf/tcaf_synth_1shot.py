@@ -1,4 +1,4 @@
-"""TCAF on the embedded data set, 1 shot.
+"""TCAF on the synthetic data set, 1 shot.
 
 python tools/train.py configs/tcaf/tcaf_synth_1shot.py
 """

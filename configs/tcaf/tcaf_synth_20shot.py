@@ -1,4 +1,4 @@
-"""TCAF on the embedded data set, 20 shots.
+"""TCAF on the synthetic data set, 20 shots.
 
 python tools/train.py configs/tcaf/tcaf_synth_20shot.py
 """

@@ -1,4 +1,4 @@
-"""TSL on the embedded data set, 1 shot.
+"""TSL on the synthetic data set, 1 shot.
 
 python tools/train.py configs/tsl/tsl_synth_1shot.py
 """

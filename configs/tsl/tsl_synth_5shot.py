@@ -1,4 +1,4 @@
-"""TSL on the embedded data set, 5 shots.
+"""TSL on the synthetic data set, 5 shots.
 
 python tools/train.py configs/tsl/tsl_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""Zorro on the embedded data set, 1 shot.
+"""Zorro on the synthetic data set, 1 shot.
 
 python tools/train.py configs/zorro/zorro_synth_1shot.py
 """

@@ -1,4 +1,4 @@
-"""Zorro on the embedded data set, 20 shots.
+"""Zorro on the synthetic data set, 20 shots.
 
 python tools/train.py configs/zorro/zorro_synth_20shot.py
 """

@@ -1,4 +1,4 @@
-"""Zorro on the embedded data set, 5 shots.
+"""Zorro on the synthetic data set, 5 shots.
 
 python tools/train.py configs/zorro/zorro_synth_5shot.py
 """

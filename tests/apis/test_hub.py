@@ -12,6 +12,8 @@ from mmengine.config import Config
 import avzoo
 from avzoo.apis.hub import get_model
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
+from avzoo.config.load import load_config
+from avzoo.config.parts import refuse_unregistered
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.zoo import mmengine_hub
 from avzoo.zoo.build import config_of
@@ -179,3 +181,12 @@ def test_a_device_that_is_not_there_is_one_error(make_zoo, tiny_info, device):
     make_zoo()
     with pytest.raises(ConfigError, match=f"device='{device}' cannot be used"):
         get_model(NAME, data_info=tiny_info, device=device)
+
+
+def test_a_base_of_the_zoo_leaves_no_package_name_in_a_config(tmp_path):
+    # mmengine notes the package in each section of such a base; a file of weights that names one is refused.
+    config = tmp_path / 'mine.py'
+    config.write_text("_base_ = ['avzoo::avdiff/avdiff_custom_5shot.py']\n")
+    cfg = load_config(config)
+    assert cfg.model.fusion.type == 'MaskedTransformer' and '_scope_' not in cfg.pretty_text
+    refuse_unregistered(cfg.to_dict(), '')

@@ -1,4 +1,4 @@
-"""synth: the small embedded data set with the structure of UCF-FSL, made by tools/train.py when it is missing."""
+"""synth: the small synthetic data set with the structure of UCF-FSL, made by tools/train.py when it is missing."""
 
 _base_ = ['./custom.py']
 data_root = 'data/synth_fsl'
