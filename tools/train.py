@@ -64,7 +64,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--dry-run',
         action='store_true',
-        help='check config and data, print the plan, train nothing (the synthetic data set is generated if it is missing)',
+        help='check config and data, print the plan, train nothing; missing synthetic data are generated',
     )
     return parser.parse_args(argv)
 
