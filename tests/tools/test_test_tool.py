@@ -1,68 +1,12 @@
-"""The command lines of tools/train.py and tools/test.py, as a user types them."""
+"""The command line of tools/test.py, as a user types it."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
-from tests.conftest import SMALL_AVDIFF
-
-CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
-SMALL = (
-    'num_shots=2',
-    'train_dataloader.batch_size=8',
-    'val_dataloader.batch_size=4',
-    'test_dataloader.batch_size=4',
-    'train_dataloader.batch_sampler.num_batches=2',
-    'curriculum.base.max_epochs=2',
-    'curriculum.full.max_epochs=2',
-    'curriculum.num_draws=2',
-    'optim_wrapper.optimizer.lr=1e-3',
-    *SMALL_AVDIFF,
-)
-
-
-@pytest.fixture(scope='module')
-def run(repo_dir):
-    """Run a tool in a process of its own; returns exit code, standard output and standard error."""
-
-    def call(tool, *arguments, processes=0):
-        start = [sys.executable]
-        if processes:
-            start += ['-m', 'torch.distributed.run', f'--nproc_per_node={processes}', '--master_port=29577']
-        done = subprocess.run(
-            [*start, f'tools/{tool}.py', *map(str, arguments)],
-            cwd=repo_dir,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return call
-
-
-@pytest.fixture(scope='module')
-def options(tiny_store):
-    return ('--cfg-options', f'data_root={tiny_store}', *SMALL)
-
-
-@pytest.fixture(scope='module')
-def trained(run, options, tmp_path_factory):
-    work_dir = tmp_path_factory.mktemp('trained')
-    code, out, err = run('train', CONFIG, '--work-dir', work_dir, *options)
-    assert code == 0, err
-    return work_dir, out + err
-
-
-def test_training_reports_its_progress_and_ends_with_the_table(trained):
-    work_dir, screen = trained
-    assert '[2/5] stage1_full' in screen and 'epoch  2/2' in screen and ' left 0:' in screen
-    assert 'AV-DIFF / draw 1' in screen and 'nearest class mean' in screen
-    assert (work_dir / 'results.json').is_file() and (work_dir / 'config.py').is_file()
+from tests.tools.tool_runs import CONFIG
 
 
 def test_testing_the_work_dir_gives_the_tables_own_numbers(trained, run, options, tmp_path):
@@ -131,64 +75,6 @@ def test_the_calibration_is_never_searched_on_the_test_set(trained, run, options
     assert code == 2 and 'never on the test set' in err and 'Traceback' not in err
 
 
-def test_two_processes_train_and_evaluate_like_one(trained, run, options, tmp_path):
-    code, _, err = run('train', CONFIG, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two', *options, processes=2)
-    assert code == 0, err
-    files = {n: tmp_path / f'{n}.npz' for n in (0, 2)}
-    for n, path in files.items():
-        launcher = ('--launcher', 'pytorch') if n else ()
-        code, _, err = run(
-            'test',
-            CONFIG,
-            tmp_path / 'two',
-            '--work-dir',
-            tmp_path / 't',
-            '--out',
-            path,
-            '--out-item',
-            'pred',
-            *launcher,
-            *options,
-            processes=n,
-        )
-        assert code == 0, err
-    one, two = (np.load(path) for path in files.values())
-    assert one.files == two.files and all(np.array_equal(one[k], two[k]) for k in one.files)
-
-
-def test_dry_run_prints_the_plan_and_trains_nothing(run, options, tmp_path):
-    code, out, err = run('train', CONFIG, '--dry-run', '--work-dir', tmp_path / 'w', *options)
-    assert code == 0 and 'stage2_full_draw1' in out and not (tmp_path / 'w').exists(), err
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'words'),
-    [
-        (('--cfg-options', 'data_root=nowhere'), 'nowhere'),
-        (('--cfg-options', 'model.fusion.dept=2'), "Did you mean 'depth'"),
-        (('--draws', '7'), '--draws 7'),
-    ],
-)
-def test_bad_input_ends_in_one_error_line(run, arguments, words, tmp_path):
-    code, _, err = run('train', CONFIG, '--work-dir', tmp_path / 'w', *arguments)
-    errors = [line for line in err.splitlines() if line.startswith('error: ')]
-    assert code == 2 and len(errors) == 1 and words in errors[0] and 'Traceback' not in err
-
-
-def test_stated_width_that_contradicts_the_data_is_refused(run, tiny_store, tmp_path):
-    code, _, err = run(
-        'train',
-        CONFIG,
-        '--work-dir',
-        tmp_path / 'w',
-        '--cfg-options',
-        f'data_root={tiny_store}',
-        'num_shots=2',
-        'model.encoders.visual.in_dim=4096',
-    )
-    assert code == 2 and 'model.encoders.visual.in_dim=4096' in err and '9' in err and 'Traceback' not in err
-
-
 def test_a_checkpoint_of_another_architecture_is_refused(trained, run, options, tmp_path):
     code, _, err = run('test', CONFIG, trained[0], '--work-dir', tmp_path, *options, 'model.fusion.depth=3')
     assert code == 2 and 'model.fusion.depth was 2 and is now 3' in err and 'Traceback' not in err
@@ -231,9 +117,3 @@ def test_scores_in_half_precision_differ_a_little(trained, run, options, tmp_pat
         scores[flags] = np.load(tmp_path / 'p.npz')['scores']
     difference = np.abs(scores[()] - scores[('--amp',)]).max()
     assert 0 < difference < 0.05
-
-
-def test_help_teaches(run):
-    for tool in ('train', 'test'):
-        code, out, _ = run(tool, '--help')
-        assert code == 0 and 'examples:' in out

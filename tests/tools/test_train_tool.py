@@ -1,0 +1,77 @@
+"""The command line of tools/train.py, as a user types it."""
+
+import numpy as np
+import pytest
+
+from tests.tools.tool_runs import CONFIG
+
+
+def test_training_reports_its_progress_and_ends_with_the_table(trained):
+    work_dir, screen = trained
+    assert '[2/5] stage1_full' in screen and 'epoch  2/2' in screen and ' left 0:' in screen
+    assert 'AV-DIFF / draw 1' in screen and 'nearest class mean' in screen
+    assert (work_dir / 'results.json').is_file() and (work_dir / 'config.py').is_file()
+
+
+def test_two_processes_train_and_evaluate_like_one(trained, run, options, tmp_path):
+    code, _, err = run('train', CONFIG, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two', *options, processes=2)
+    assert code == 0, err
+    files = {n: tmp_path / f'{n}.npz' for n in (0, 2)}
+    for n, path in files.items():
+        launcher = ('--launcher', 'pytorch') if n else ()
+        code, _, err = run(
+            'test',
+            CONFIG,
+            tmp_path / 'two',
+            '--work-dir',
+            tmp_path / 't',
+            '--out',
+            path,
+            '--out-item',
+            'pred',
+            *launcher,
+            *options,
+            processes=n,
+        )
+        assert code == 0, err
+    one, two = (np.load(path) for path in files.values())
+    assert one.files == two.files and all(np.array_equal(one[k], two[k]) for k in one.files)
+
+
+def test_dry_run_prints_the_plan_and_trains_nothing(run, options, tmp_path):
+    code, out, err = run('train', CONFIG, '--dry-run', '--work-dir', tmp_path / 'w', *options)
+    assert code == 0 and 'stage2_full_draw1' in out and not (tmp_path / 'w').exists(), err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (('--cfg-options', 'data_root=nowhere'), 'nowhere'),
+        (('--cfg-options', 'model.fusion.dept=2'), "Did you mean 'depth'"),
+        (('--draws', '7'), '--draws 7'),
+    ],
+)
+def test_bad_input_ends_in_one_error_line(run, arguments, words, tmp_path):
+    code, _, err = run('train', CONFIG, '--work-dir', tmp_path / 'w', *arguments)
+    errors = [line for line in err.splitlines() if line.startswith('error: ')]
+    assert code == 2 and len(errors) == 1 and words in errors[0] and 'Traceback' not in err
+
+
+def test_stated_width_that_contradicts_the_data_is_refused(run, tiny_store, tmp_path):
+    code, _, err = run(
+        'train',
+        CONFIG,
+        '--work-dir',
+        tmp_path / 'w',
+        '--cfg-options',
+        f'data_root={tiny_store}',
+        'num_shots=2',
+        'model.encoders.visual.in_dim=4096',
+    )
+    assert code == 2 and 'model.encoders.visual.in_dim=4096' in err and '9' in err and 'Traceback' not in err
+
+
+def test_help_teaches(run):
+    for tool in ('train', 'test'):
+        code, out, _ = run(tool, '--help')
+        assert code == 0 and 'examples:' in out
