@@ -1,9 +1,7 @@
 """Find released AV-DIFF runs in a file, a run folder, or an archive of many run folders, and read their checkpoints."""
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +14,13 @@ from avzoo.avdiff_release.settings import RELEASED_DATASETS, parse_settings, sho
 from avzoo.avdiff_release.tensors import shown
 from avzoo.checkpoints.safe_load import load_tensors
 from avzoo.utils.errors import CheckpointError
-from avzoo.utils.zip_checks import checked_members
+from avzoo.utils.zip_checks import ZIP_ERRORS, checked_members
 
 _FACTS = {'dataset': 'dataset_name', 'shots': 'zero_shot_split', 'stage': 'retrain_all'}
 # Bytes that are read into memory: settings have a few KiB, a checkpoint with its optimizer some 100 MiB.
 _MAX_YAML = 1 << 20
 _MAX_CHECKPOINT = 4 << 30
 # What zipfile raises for a damaged archive.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, EOFError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -189,7 +186,7 @@ def _read_file(path: Path) -> bytes:
 def _open(file: Path | io.BytesIO, name: str = '') -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(file)
-    except (*_ZIP_ERRORS, OSError) as error:
+    except (*ZIP_ERRORS, OSError) as error:
         raise CheckpointError(f'{name or file} is a damaged archive: {error}. Download it again.') from error
     with archive:
         yield archive
@@ -211,5 +208,5 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
     try:
         with archive.open(info) as file:
             return file.read()
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise CheckpointError(f'{archive.filename}:{info.filename} cannot be unpacked: {error}') from error

@@ -9,7 +9,6 @@ import math
 import os
 import pickle
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from typing import IO, Any, Literal
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from avzoo.utils.errors import DataError
 from avzoo.utils.memory import available_memory
-from avzoo.utils.zip_checks import checked_members
+from avzoo.utils.zip_checks import ZIP_ERRORS, checked_members
 
 _PLAIN_KINDS = 'biufcSU'
 
@@ -90,7 +89,7 @@ def load_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
                 with archive.open(info) as member:
                     arrays[info.filename.removesuffix('.npy')] = _load_npy(member, f'{path}: {info.filename}')
             return arrays
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except ZIP_ERRORS as error:
         raise DataError(f'{path} is not a whole .npz file: {error}') from None
 
 

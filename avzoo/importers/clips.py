@@ -12,6 +12,7 @@ from avzoo.datasets.safe_pickle import load_npz
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.zip_checks import ZIP_ERRORS
 
 Clip = Mapping[str, np.ndarray]
 
@@ -134,7 +135,7 @@ def _holds_many(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as file:
             return 'video_id.npy' in file.namelist()
-    except zipfile.BadZipFile:
+    except ZIP_ERRORS:
         return False  # read_clip reports what is wrong with it.
 
 

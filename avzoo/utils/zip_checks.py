@@ -9,7 +9,9 @@ to a thousandth. They are held to the free memory only, see :func:`avzoo.dataset
 
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 from avzoo.utils.errors import AvzooError
@@ -20,6 +22,19 @@ MAX_MEMBERS = 200_000
 MAX_RATIO = 100
 # A file this small does no harm at any ratio, e.g. the features of a silent class.
 RATIO_MATTERS_FROM = 16 << 20
+
+
+# What zipfile raises for an archive that is damaged, or of a kind that it does not read.
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 def checked_members(

@@ -3,15 +3,14 @@
 import os
 import shutil
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from avzoo.utils.atomic_folder import fill_folder
-from avzoo.utils.zip_checks import checked_members
+from avzoo.utils.zip_checks import ZIP_ERRORS, checked_members
 from avzoo.zoo.fetch import DownloadError
 
 # What zipfile and the file system raise for a damaged archive, or one whose members overwrite each other.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, FileExistsError, NotADirectoryError, IsADirectoryError)
+_DAMAGED = (*ZIP_ERRORS, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 def unpack_zip(archive: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:

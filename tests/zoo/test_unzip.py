@@ -82,3 +82,17 @@ def test_a_missing_zip_and_a_name_too_long_for_the_disk_are_clear_errors(tmp_pat
     with pytest.raises(DownloadError, match='cannot be unpacked'):
         unpack_zip(path, tmp_path / 'out')
     assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
+
+
+@pytest.mark.parametrize(('offset', 'value'), [(6, b'\xff\xff'), (8, b'\x20\x00'), (8, b'\x40\x00')])
+def test_a_zip_of_a_version_or_kind_that_is_not_read_is_one_error(tmp_path, offset, value):
+    path = tmp_path / 'a.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('a', 'content')
+    data = bytearray(path.read_bytes())
+    entry = data.index(b'PK\x01\x02')  # The member's entry in the directory: version needed at 6, flags at 8.
+    data[entry + offset : entry + offset + 2] = value
+    path.write_bytes(data)
+    with pytest.raises(DownloadError, match='a.zip is not a readable zip'):
+        unpack_zip(path, tmp_path / 'out')
+    assert [one.name for one in tmp_path.iterdir()] == ['a.zip']
