@@ -2,9 +2,54 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from avzoo.utils.errors import CheckpointError
+from avzoo.config.types import check_present, check_types
+from avzoo.utils.errors import CheckpointError, ConfigError
+
+
+@dataclass(frozen=True)
+class _DataInfo:
+    """The kinds of the entries of ``data_info``, see :class:`AVClassifier`."""
+
+    feature_dims: dict[str, int]
+    seconds_per_step: dict[str, float]
+    num_classes: int
+    embedding_dim: int
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """The kinds of the entries that are read; a checkpoint may lack each of them."""
+
+    classes: list[str] | None = None
+    base_mask: list[bool] | None = None
+    data_info: dict | None = None
+    config: dict | None = None
+    stage: int | None = None
+    substage: str | None = None
+    draw: int | None = None
+    num_shots: int | None = None
+    splits: dict[str, str] | None = None
+    outcomes: dict[str, dict] | None = None
+    history: list[dict] | None = None
+
+
+def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
+    """Check the kind of every entry of a checkpoint's ``meta`` that is read later.
+
+    Raises:
+        CheckpointError: For the first entry of another kind; names it and what it must be.
+    """
+    try:
+        check_types(meta, _Meta, 'meta')
+        if meta.get('data_info') is not None:
+            check_present(meta['data_info'], _DataInfo, 'meta.data_info')
+            check_types(meta['data_info'], _DataInfo, 'meta.data_info')
+    except ConfigError as error:
+        reason = str(error) if len(str(error)) < 400 else f'{str(error)[:200]} ... {str(error)[-100:]}'
+        raise CheckpointError(f'{source} is damaged or was changed: {reason} Copy it again or train again.') from None
 
 
 def class_columns(meta: dict[str, Any], source: str | os.PathLike[str]) -> tuple[list[str], list[bool]]:

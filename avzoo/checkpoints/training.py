@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from avzoo.checkpoints.checksums import seal_zip, zip_is_intact
+from avzoo.checkpoints.meta import check_meta
 from avzoo.checkpoints.safe_load import load_tensors
 from avzoo.checkpoints.zoo_weights import is_extra_state, read_zoo_weights
 from avzoo.utils.errors import CheckpointError
@@ -96,7 +97,16 @@ def _check_content(checkpoint: Any, path: Path) -> None:
             'tools/model_converters/avdiff_official.py.'
         )
     state = checkpoint.get('state_dict')
-    if not isinstance(state, dict) or not all(
-        isinstance(v, torch.Tensor) or is_extra_state(k) for k, v in state.items()
-    ):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and _is_weight(k, v) for k, v in state.items()):
         raise CheckpointError(f'{path} holds no state_dict of tensors; it is damaged. Copy it again or train again.')
+    if 'gamma' in state and not (state['gamma'].numel() == 1 and state['gamma'].is_floating_point()):
+        raise CheckpointError(f'{path}: its calibration, the weight gamma, is not one number. Use another checkpoint.')
+    check_meta(meta, path)
+
+
+def _is_weight(key: str, value: Any) -> bool:
+    """Return whether an entry of a state dict is a dense tensor with its data, or a part's private state."""
+    if is_extra_state(key):
+        return True
+    dense = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_nested
+    return dense and not value.is_meta and not value.is_quantized

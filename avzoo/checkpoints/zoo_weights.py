@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from avzoo.checkpoints.checksums import EMPTY_FIELD, safetensors_is_intact, seal_safetensors
+from avzoo.checkpoints.meta import check_meta
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_path, atomic_write_text
 
@@ -77,6 +78,7 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
             f'that name): {error}. Fetch it again.'
         ) from error
     meta = _meta(data, path)
+    check_meta(meta, path)
     if intact is None:
         raise CheckpointError(
             f'{path} carries no checksum and there is no {_json_of(path).name} beside it, so damage would go '

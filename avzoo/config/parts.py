@@ -90,9 +90,16 @@ def refuse_unregistered(section: Any, path: str) -> None:
     Raises:
         ConfigError: For the first type that is not registered, or a ``_scope_``, which names a package to import.
     """
+    try:
+        _refuse_unregistered(section, path)
+    except RecursionError:
+        raise ConfigError(f'{path or "The config"} is nested too deeply to be a config.') from None
+
+
+def _refuse_unregistered(section: Any, path: str) -> None:
     if isinstance(section, list | tuple):
         for i, item in enumerate(section):
-            refuse_unregistered(item, f'{path}.{i}')
+            _refuse_unregistered(item, f'{path}.{i}')
     if not isinstance(section, Mapping):
         return
     if '_scope_' in section:
@@ -100,7 +107,7 @@ def refuse_unregistered(section: Any, path: str) -> None:
     if 'type' in section:
         find_registered_class(str(section['type']), path)
     for key, value in section.items():
-        refuse_unregistered(value, f'{path}.{key}' if path else str(key))
+        _refuse_unregistered(value, f'{path}.{key}' if path else str(key))
 
 
 def _registries_at(path: str) -> tuple[PartRegistry, ...]:

@@ -156,9 +156,9 @@ def test_an_import_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_pa
     'change, match',
     [
         (dict(config=None), 'carries no config'),
-        (dict(config='model = print(1)'), 'its config is of type str'),
+        (dict(config='model = print(1)'), 'meta.config='),
         (dict(config=dict(model={})), 'args.yaml says'),
-        (dict(num_shots='../5'), 'how many shots'),
+        (dict(num_shots='../5'), 'meta.num_shots='),
     ],
 )
 def test_what_does_not_describe_itself_is_refused(tmp_path, change, match):

@@ -119,3 +119,54 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_three_names_of_each_
     assert '5 missing: 0.bias, 1.bias, 1.weight and 2 more; ' in text
     assert '3 not in the model: other0, other1, other2; ' in text
     assert '1 of another shape: 0.weight (4, 2) where the model has (2, 2).' in text
+
+
+DATA_INFO = dict(feature_dims={'audio': 6}, seconds_per_step={'audio': 0.96}, num_classes=2, embedding_dim=5)
+
+
+@pytest.mark.parametrize(
+    ('entry', 'value'),
+    [
+        ('classes', 3),
+        ('classes', [['a'], 'b']),
+        ('base_mask', 1.5),
+        ('base_mask', ['yes', 'no']),
+        ('data_info', [1]),
+        ('data_info', {}),
+        ('data_info', dict(DATA_INFO, num_classes=torch.zeros(2))),
+        ('data_info', dict(DATA_INFO, feature_dims={'audio': 'wide'})),
+        ('config', 'model = 1'),
+        ('stage', '2'),
+        ('draw', 0.5),
+        ('splits', ['stage1_base']),
+        ('splits', {'stage1_base': 1}),
+        ('outcomes', {'stage1_full': 3}),
+        ('history', 'none'),
+    ],
+)
+def test_an_entry_of_the_meta_of_another_kind_is_refused_by_its_name(tmp_path, entry, value):
+    save_checkpoint(tmp_path / 'a.pth', dict(GOOD, meta=dict(GOOD['meta'], **{entry: value})))
+    with pytest.raises(CheckpointError, match=rf'a\.pth.*meta\.{entry}'):
+        load_checkpoint(tmp_path / 'a.pth')
+
+
+def test_the_kinds_that_the_meta_must_have_are_accepted(tmp_path):
+    meta = dict(GOOD['meta'], classes=['a', 'b'], base_mask=[True, False], data_info=DATA_INFO, draw=None, stage=2)
+    save_checkpoint(tmp_path / 'a.pth', dict(GOOD, meta=meta))
+    assert load_checkpoint(tmp_path / 'a.pth')['meta']['data_info'] == DATA_INFO
+
+
+@pytest.mark.parametrize(
+    'state',
+    [
+        {3: torch.zeros(1)},
+        {'w': torch.zeros(2).to_sparse()},
+        {'w': torch.zeros(2, device='meta')},
+        {'gamma': torch.zeros(2)},
+        {'gamma': torch.zeros(1, dtype=torch.complex64)},
+    ],
+)
+def test_weights_that_are_not_dense_tensors_are_refused(tmp_path, state):
+    save_checkpoint(tmp_path / 'a.pth', dict(GOOD, state_dict=state))
+    with pytest.raises(CheckpointError, match=r'a\.pth'):
+        load_checkpoint(tmp_path / 'a.pth')

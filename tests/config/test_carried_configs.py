@@ -124,3 +124,11 @@ def test_weights_whose_config_names_code_are_refused_in_one_line(
         with pytest.raises(CheckpointError) as refused:
             use()
         assert '\n' not in str(refused.value) and repr(hostile) in str(refused.value)
+
+
+def test_a_config_that_is_nested_too_deeply_is_one_error():
+    section: dict = {}
+    for _ in range(5000):
+        section = {'inner': section}
+    with pytest.raises(ConfigError, match='nested too deeply'):
+        refuse_unregistered({'model': section}, '')

@@ -93,6 +93,6 @@ def test_a_zip_of_a_version_or_kind_that_is_not_read_is_one_error(tmp_path, offs
     entry = data.index(b'PK\x01\x02')  # The member's entry in the directory: version needed at 6, flags at 8.
     data[entry + offset : entry + offset + 2] = value
     path.write_bytes(data)
-    with pytest.raises(DownloadError, match='a.zip is not a readable zip'):
+    with pytest.raises(DownloadError, match=r'a\.zip is not a readable zip'):
         unpack_zip(path, tmp_path / 'out')
     assert [one.name for one in tmp_path.iterdir()] == ['a.zip']
