@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from avzoo.utils.errors import AvzooError
 
+_PATIENCE = 2.0  # Seconds: a worker that was just being forked when its run was killed holds the lock for a moment.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
@@ -49,7 +50,7 @@ def held_alone(folder: Path, busy: str) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(_held(folder / '.lock', timeout=0))
+            stack.enter_context(_held(folder / '.lock', timeout=_PATIENCE))
         except Timeout:
             raise AvzooError(busy) from None
         yield
