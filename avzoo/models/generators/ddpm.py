@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -16,7 +17,7 @@ class DDPM(nn.Module):
     Args:
         dim: Width of the generated features.
         cond_dim: Width of the condition.
-        schedule: Config of the variance schedule.
+        schedule: Config of the variance schedule; one that ends in noise alone (``zero_terminal_snr``) is refused.
         noise_predictor: Config of epsilon_theta.
         noise_at_last_step: Add noise at the last reverse step (t = 0) too, as the released code does. Ho et al. do not.
         variance: ``beta``: sigma_t^2 = beta_t (paper); ``posterior``: the variance of q(x_{t-1} | x_t, x_0).
@@ -40,6 +41,7 @@ class DDPM(nn.Module):
         self.dim, self.loss_weight = dim, loss_weight
         self.noise_at_last_step, self.variance = noise_at_last_step, variance
         self.schedule = NOISE_SCHEDULES.build(schedule)
+        refuse_end_in_noise(self.schedule, "type='FeatureDiffusion' with prediction='v'")
         self.noise_predictor = NOISE_PREDICTORS.build(dict(noise_predictor, dim=dim, cond_dim=cond_dim))
 
     def loss(self, x_0: Tensor, condition: Tensor, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
-"""The projectors; the plain MLP serves as encoder and as projector."""
+"""The projectors; the MLPs serve as encoders and as projectors."""
 
 from avzoo.models.layers.mlp import MLP
+from avzoo.models.layers.residual_mlp import ResidualMLP
 from avzoo.models.projectors.readout_mlps import ReadoutMLPs
 
-__all__ = ['MLP', 'ReadoutMLPs']
+__all__ = ['MLP', 'ReadoutMLPs', 'ResidualMLP']
