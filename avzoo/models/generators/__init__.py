@@ -1,8 +1,9 @@
-"""Generators of synthetic features for the novel classes."""
+"""Generators: make features of a class."""
 
 from avzoo.models.generators.ddpm import DDPM
 from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import LinearSchedule
+from avzoo.models.generators.text_gaussian import TextGaussian
 from avzoo.models.generators.wgan_gp import WGANGP
 
-__all__ = ['DDPM', 'WGANGP', 'LinearSchedule', 'MLPNoisePredictor']
+__all__ = ['DDPM', 'WGANGP', 'LinearSchedule', 'MLPNoisePredictor', 'TextGaussian']

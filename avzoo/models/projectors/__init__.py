@@ -1,6 +1,7 @@
-"""The projectors; the plain MLP serves as encoder and as projector."""
+"""Projectors: from what a fusion gives to c_o."""
 
 from avzoo.models.layers.mlp import MLP
+from avzoo.models.projectors.joint_whitening import JointWhitening
 from avzoo.models.projectors.readout_mlps import ReadoutMLPs
 
-__all__ = ['MLP', 'ReadoutMLPs']
+__all__ = ['MLP', 'JointWhitening', 'ReadoutMLPs']
