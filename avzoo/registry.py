@@ -99,6 +99,7 @@ DATASETS = _registry('dataset', 'avzoo.datasets', mmengine_registry.DATASETS)
 DATA_SAMPLERS = _registry('sampler', 'avzoo.datasets', mmengine_registry.DATA_SAMPLERS)
 METRICS = _registry('metric', 'avzoo.evaluation', mmengine_registry.METRICS)
 HOOKS = _registry('hook', 'avzoo.engine', mmengine_registry.HOOKS)
+LOOPS = _registry('loop', 'avzoo.engine', mmengine_registry.LOOPS)
 RUNNERS = _registry('runner', 'avzoo.engine', mmengine_registry.RUNNERS)
 OPTIM_WRAPPERS = _registry('optimizer wrapper', 'avzoo.engine', mmengine_registry.OPTIM_WRAPPERS)
 OPTIM_WRAPPER_CONSTRUCTORS = _registry(

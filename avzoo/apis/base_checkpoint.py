@@ -82,7 +82,9 @@ class BaseCheckpoint:
                 'checkpoint of tools/train.py, or zoo weights.'
             )
         known = dict((self.meta.get('outcomes') or stage_one_outcomes(self.path)).get('stage1_full', {}))
-        known.update(gamma=float(state['gamma']), last_gamma=float(state['gamma']))
+        for name in ('gamma', 'scale'):
+            if name in state:
+                known.update({name: float(state[name]), f'last_{name}': float(state[name])})
         chosen = epochs or known.get('best_epoch') or phase_epochs(cfg, Phase(1, 'full'), {})
         return dict(stage1_full=dict(known, best_epoch=int(chosen)))
 

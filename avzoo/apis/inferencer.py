@@ -85,7 +85,7 @@ class Inferencer:
         for names in batches(clips.choose(video_ids), batch_size):
             scores = self.scores([clips.read(name) for name in names], names)  # (B, C)
             ranking = scores - self.model.gamma.to(scores) * scores.new_tensor(self.base_mask) if calibrate else scores
-            probabilities = self.model.head.probabilities(scores)  # (B, C)
+            probabilities = self.model.probabilities(scores)  # (B, C)
             results += [
                 dict(video_id=name, predictions=self._best(probability, score, top))
                 for name, probability, score in zip(names, probabilities.cpu(), ranking.cpu(), strict=True)

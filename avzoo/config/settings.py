@@ -22,6 +22,9 @@ _AboveZero = Annotated[float, Limit('a number above 0', lambda value: value > 0)
 _Reference = Literal['nearest_class_mean', 'logistic_regression']
 REFERENCES = get_args(_Reference)
 
+_Epochs = Annotated[
+    int, Limit('a whole number of at least 1, or 0 where `fit` names parts', lambda epochs: epochs >= 0)
+]
 _Parts = Annotated[tuple[str, ...], Limit("a list of parts, e.g. ('encoders', 'fusion')")]
 
 
@@ -29,8 +32,9 @@ _Parts = Annotated[tuple[str, ...], Limit("a list of parts, e.g. ('encoders', 'f
 class SubstageSettings:
     """A sub-stage of the curriculum."""
 
-    max_epochs: int
+    max_epochs: _Epochs
     monitor: Literal['B0', 'B', 'N', 'HM', 'FSL', 'AUSUC']
+    fit: _Parts = ()
     freeze: _Parts = ()
     frozen_mode: Literal['train', 'eval'] = 'train'
 
@@ -54,6 +58,7 @@ class CurriculumSettings:
     zero_gamma: Literal['keep', 'search_test']
     references: tuple[_Reference, ...]
     lr_drops: Literal['scheduler', 'counter'] = 'scheduler'
+    calibration: Literal['gamma', 'offset'] = 'gamma'
 
 
 @dataclass(frozen=True)

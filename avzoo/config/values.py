@@ -15,6 +15,12 @@ def check_values(cfg: Config) -> None:
     Raises:
         ConfigError: For the first impossible value; names its config path and the fix.
     """
+    for name in ('base', 'full'):
+        if not cfg.curriculum[name]['max_epochs'] and not cfg.curriculum[name].get('fit'):
+            raise ConfigError(
+                f'curriculum.{name}.max_epochs=0 is not possible. It must be at least 1, or curriculum.{name}.fit must '
+                'name the parts that are fitted instead.'
+            )
     for name in LOADERS:
         if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
             raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')

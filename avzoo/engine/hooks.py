@@ -54,6 +54,24 @@ class FitHook(Hook):
         runner.plain_model.read_constants(runner.train_dataloader.dataset)
 
 
+@HOOKS.register_module()
+class FitPartsHook(Hook):
+    """Fit parts to the training set before training; a resumed run has them in its checkpoint.
+
+    Args:
+        parts: Names of the parts, see :meth:`AVClassifier.fit`.
+    """
+
+    def __init__(self, parts: tuple[str, ...]) -> None:
+        self.parts = tuple(parts)
+
+    def before_train(self, runner: PhaseRunner) -> None:
+        if runner.epoch:
+            return
+        log = runner.plain_model.fit(runner.train_dataloader.dataset, self.parts, seed=runner.seed or 0)
+        runner.logger.info('Fitted: ' + ', '.join(f'{key} {value:.4g}' for key, value in log.items()))
+
+
 class CarryOptimizerHook(Hook):
     """Begin a phase with the optimizer's moments of the phase before it.
 
@@ -173,6 +191,8 @@ class PhaseHook(Hook):
         self.history[-1].update(metrics)
         if self.keep_gamma:
             runner.plain_model.gamma.fill_(metrics['gamma'])
+            if runner.plain_model.scale is not None:
+                runner.plain_model.scale.fill_(metrics['scale'])
         self._finish_epoch(runner, runner.epoch)
 
     def _finish_epoch(self, runner: PhaseRunner, epoch: int) -> None:
@@ -187,7 +207,9 @@ class PhaseHook(Hook):
         self._reported = time.monotonic()
         self.report(runner, self.history, None)
 
-    def _mean_loss(self, runner: PhaseRunner) -> float:
+    def _mean_loss(self, runner: PhaseRunner) -> float | None:
+        if not self._steps:  # Everything was fitted, and no epoch trained.
+            return None
         mean = (self._loss / self._steps).clone()
         all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is not a number.
         loss = float(mean)

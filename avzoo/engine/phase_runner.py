@@ -79,9 +79,9 @@ class PhaseRunner(Runner):
             optimizer=self.optim_wrapper.state_dict(),
             param_schedulers=[s.state_dict() for s in self.param_schedulers or []],
         )
-        gamma = checkpoint['state_dict']['gamma'].clone()
+        chosen = {k: v.clone() for k, v in checkpoint['state_dict'].items() if k in ('gamma', 'scale')}
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        checkpoint['state_dict']['gamma'] = gamma  # No average: it was chosen.
+        checkpoint['state_dict'].update(chosen)  # No averages: validation chose them.
         if is_main_process():
             save_checkpoint(path, checkpoint)
         barrier()

@@ -8,7 +8,14 @@ import torch
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 
-from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, calibrated_predictions, gfsl_metrics, per_class_recall
+from avzoo.evaluation.functional import (
+    DEFAULT_GAMMA_GRID,
+    best_offset,
+    calibrated_predictions,
+    gfsl_metrics,
+    per_class_recall,
+    score_scale,
+)
 from avzoo.registry import METRICS
 from avzoo.utils.errors import CheckpointError, DataError
 
@@ -30,6 +37,11 @@ class GFSLMetric(BaseMetric):
         gamma (float | str): What is subtracted from the scores of base classes: a number, `search` (the best HM over
             `gamma_grid`, for validation only) or `checkpoint` (the value that validation stored in the weights).
         gamma_grid (Sequence[float]): Values that `search` tries; of equal HM the first wins. Default: 0, 0.1 .. 1.
+        calibration (str): What `search` chooses: `gamma`, a value of the grid (AV-DIFF, sec. 5.1), or `offset`, any
+            number. The results name both, where the model's head ranks by logits.
+
+    A model whose head ranks by logits gives a `scale` with its scores, by which the logits were divided. `search` then
+    chooses the scale as well, see `score_scale`.
     """
 
     default_prefix = ''
@@ -39,8 +51,12 @@ class GFSLMetric(BaseMetric):
         gamma: float | Literal['search', 'checkpoint'] = 'search',
         *,
         gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID,
+        calibration: Literal['gamma', 'offset'] = 'gamma',
     ) -> None:
         super().__init__()
+        if calibration not in ('gamma', 'offset'):
+            raise ValueError(f"calibration={calibration!r} of GFSLMetric is unknown; choose 'gamma' or 'offset'.")
+        self.calibration = calibration
         if isinstance(gamma, str) and gamma not in ('search', 'checkpoint'):
             raise ValueError(f"gamma={gamma!r} of GFSLMetric is unknown; give a number, 'search' or 'checkpoint'.")
         if not len(gamma_grid):
@@ -55,7 +71,7 @@ class GFSLMetric(BaseMetric):
         for sample in data_samples:
             # It stays on its device until the end: a copy here would wait for the GPU at every batch.
             batch = {field: torch.as_tensor(sample[field]).detach() for field in _FIELDS}
-            self.results.append((batch, sample.get('gamma')))
+            self.results.append((batch, sample.get('gamma'), sample.get('scale')))
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Gather all ranks, keep each sample of the data set once, and compute.
@@ -71,8 +87,11 @@ class GFSLMetric(BaseMetric):
         """Compute the result from merged arrays index, label, scores and the set `gammas`."""
         meta, scores, labels = self._checked_meta(results), results['scores'], results['label']
         classes, base_mask = np.asarray(meta['classes'], dtype=str), np.asarray(meta['base_mask'], dtype=bool)
-        gamma = self._stored_gamma(results['gammas']) if self.gamma == 'checkpoint' else self.gamma
-        metrics = gfsl_metrics(scores, labels, base_mask, gamma=gamma, gamma_grid=self.gamma_grid)
+        if self.gamma == 'search':
+            scores, metrics = self._search(scores, labels, base_mask, results['scales'])
+        else:
+            gamma = self._stored_gamma(results['gammas']) if self.gamma == 'checkpoint' else self.gamma
+            metrics = gfsl_metrics(scores, labels, base_mask, gamma=gamma)
         predicted = calibrated_predictions(scores, base_mask, metrics['gamma'])
         recall = per_class_recall(predicted, labels, len(classes))
         self.per_class_recall = {
@@ -87,14 +106,29 @@ class GFSLMetric(BaseMetric):
         )
         return metrics
 
+    def _search(
+        self, scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, scales: set[float | None]
+    ) -> tuple[np.ndarray, dict[str, float]]:
+        """Choose the calibration, and first the scale of logits; returns the scores over it and the metrics."""
+        found: dict[str, float] = {}
+        if scales != {None}:
+            (scale,) = scales  # One model, one scale.
+            scores = scores * np.float32(scale or 1.0)
+            found['scale'] = score_scale(scores, base_mask)
+            scores = scores / np.float32(found['scale'])
+            found['offset'] = best_offset(scores, labels, base_mask)
+        rule: Literal['search', 'offset'] = 'offset' if self.calibration == 'offset' else 'search'
+        return scores, gfsl_metrics(scores, labels, base_mask, gamma=rule, gamma_grid=self.gamma_grid) | found
+
     def _local_results(self) -> dict[str, Any]:
-        """Return what this rank saw: arrays by field (None where it saw nothing), and the gammas."""
+        """Return what this rank saw: arrays by field (None where it saw nothing), the gammas and the scales."""
         shard: dict[str, Any] = dict.fromkeys(_FIELDS)
         if self.results:
             for field in _FIELDS:
-                joined = torch.cat([batch[field] for batch, _ in self.results])
+                joined = torch.cat([batch[field] for batch, *_ in self.results])
                 shard[field] = (joined.float() if field == 'scores' else joined.long()).cpu().numpy()
-        shard['gammas'] = {None if gamma is None else float(gamma) for _, gamma in self.results}
+        for i, key in enumerate(('gammas', 'scales'), 1):
+            shard[key] = {None if row[i] is None else float(row[i]) for row in self.results}
         return shard
 
     def _checked_meta(self, results: dict) -> dict:
@@ -155,5 +189,5 @@ def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
         )
     return {
         **{field: joined[field][first] for field in _FIELDS},
-        'gammas': set().union(*(shard['gammas'] for shard in filled)),
+        **{key: set().union(*(shard[key] for shard in filled)) for key in ('gammas', 'scales')},
     }

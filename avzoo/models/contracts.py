@@ -1,9 +1,10 @@
 """What each kind of part takes and gives, as types; docs/design.md explains them and the letters of the shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol, TypedDict, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Encoder(Protocol):
@@ -53,7 +54,10 @@ class Context(TypedDict, total=False):
 
 
 class Head(Protocol):
-    """Turns c_o, (B, d) or (B, R, d), into losses and scores."""
+    """Turns c_o, (B, d) or (B, R, d), into losses and scores.
+
+    A head whose scores are logits says so by ``rank_by = 'logits'``; the model then divides them by a scale.
+    """
 
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
         """Return losses for labels (B,), ``loss_ce`` among them; without context only that one is needed."""
@@ -99,3 +103,34 @@ class SelfTrainedGenerator(Protocol):
 
     def sample(self, condition: Tensor) -> Tensor:
         """Generate one row (N, d) for each condition (N, d_c)."""
+
+
+@dataclass(frozen=True)
+class FittingSet:
+    """The training set as a part sees it: what the parts before give for each video, in evaluation mode.
+
+    Attributes:
+        batches: Starts another pass: an iterator of features x (B, d) on the model's device, and labels (B,).
+        num_videos: Number of videos in a pass.
+        base_mask: Which classes are base, (C,) bool.
+        conditions: The conditioner's output for each class, (C, d_c); ``None`` without a conditioner.
+        class_variance: Variance of class means along each dimension of x, where the projector before knows it, (d,).
+        generator: The model's generator, if it has one.
+        seed: Seed of the run.
+    """
+
+    batches: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+    num_videos: int
+    base_mask: Tensor
+    conditions: Tensor | None
+    class_variance: Tensor | None
+    generator: nn.Module | None
+    seed: int
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A projector, generator or head that is fitted to the whole training set before a sub-stage's epochs."""
+
+    def fit(self, training: FittingSet) -> dict[str, float]:
+        """Fit the part, and return values for the log."""

@@ -19,7 +19,7 @@ from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.index import find_model
 
 # Set by phases of the curriculum; they concern the training, not the model.
-_TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma')
+_TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma', 'scale')
 
 
 def config_of(name_or_config: str | os.PathLike[str] | Config, options: Sequence[str] = ()) -> Config:

@@ -94,10 +94,16 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     train_data = _fill_dataset(out, out.train_dataloader, phase.train_splits)
     subsets = ('base',) if phase.substage == 'base' else ('base', 'novel')
     out.train_dataloader.batch_sampler = dict(out.train_dataloader.batch_sampler, subsets=subsets)
-    out.train_cfg = dict(by_epoch=True, max_epochs=phase_epochs(cfg, phase, outcomes), val_interval=1)
+    if substage['max_epochs']:
+        out.train_cfg = dict(by_epoch=True, max_epochs=phase_epochs(cfg, phase, outcomes), val_interval=1)
+    else:
+        out.train_cfg = dict(type='FitLoop')
+    if substage.get('fit'):
+        out.custom_hooks = [*(out.get('custom_hooks') or ()), dict(type='FitPartsHook', parts=tuple(substage['fit']))]
     if phase.stage == 1 and cfg.curriculum.validate:
         _fill_dataset(out, out.val_dataloader, evaluation_splits('val'))
         out.val_cfg = dict()
+        out.val_evaluator = dict(cfg.val_evaluator, calibration=cfg.curriculum.get('calibration', 'gamma'))
     else:
         out.val_dataloader = out.val_cfg = out.val_evaluator = None
     out.test_dataloader = out.test_cfg = out.test_evaluator = None
@@ -107,7 +113,7 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     if phase.stage == 1:
         out.param_scheduler = watching_schedulers(cfg, substage['monitor'])
     else:
-        out.model.gamma = chosen_gamma(cfg, outcomes)
+        out.model.gamma, out.model.scale = chosen_gamma(cfg, outcomes), chosen_scale(cfg, outcomes)
         out.param_scheduler = replayed_schedulers(cfg, outcomes.get(f'stage1_{phase.substage}', {}))
     out.load_from = str(Path(work_dir) / phase.parent.name / start_file(cfg, phase.parent)) if phase.parent else None
     out.pop('curriculum')
@@ -169,6 +175,7 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
         metrics=metrics,
         gamma=metrics.get('gamma'),
         last_gamma=history[-1].get('gamma'),
+        **{f'{end}scale': row['scale'] for end, row in (('', metrics), ('last_', history[-1])) if 'scale' in row},
     )
 
 
@@ -191,9 +198,18 @@ def _counted_drops(scores: Sequence[float], patience: int) -> list[int]:
 
 def chosen_gamma(cfg: Config, outcomes: dict[str, dict]) -> float:
     """Return the calibration that validation chose: of the best epoch, or of the last as in the released code."""
+    return _chosen(cfg, outcomes, 'gamma', 0.0)
+
+
+def chosen_scale(cfg: Config, outcomes: dict[str, dict]) -> float:
+    """Return the scale of logits that validation chose with the calibration; 1 where the head has none."""
+    return _chosen(cfg, outcomes, 'scale', 1.0)
+
+
+def _chosen(cfg: Config, outcomes: dict[str, dict], name: str, default: float) -> float:
     full = outcomes.get('stage1_full', {})
-    key = 'gamma' if cfg.curriculum.gamma_epoch == 'best' else 'last_gamma'
-    return full[key] if full.get(key) is not None else cfg.model.get('gamma', 0.0)
+    key = name if cfg.curriculum.gamma_epoch == 'best' else f'last_{name}'
+    return full[key] if full.get(key) is not None else cfg.model.get(name, default)
 
 
 def start_file(cfg: Config, phase: Phase) -> str:

@@ -55,12 +55,19 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
     draws = range(cfg.curriculum.num_draws) if draws is None else draws
     lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
-        upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
-        lines.append(
-            f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, '
-            f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase.substage)} steps'
-        )
+        work = _describe_work(cfg, phase, run)
+        lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
     return '\n'.join(lines)
+
+
+def _describe_work(cfg: Config, phase: Phase, run: Config) -> str:
+    work = []
+    if cfg.curriculum[phase.substage].get('fit'):
+        work.append(f'{", ".join(cfg.curriculum[phase.substage].fit)} fitted')
+    if 'max_epochs' in run.train_cfg:
+        upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
+        work.append(f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase.substage)} steps')
+    return ', '.join(work)
 
 
 def _check_apart(train: GFSLDataset, held_out: GFSLDataset) -> None:

@@ -47,10 +47,11 @@ class Progress:
         parts = [f'[{position}/{len(self.phases)}] {phase.name:<17} epoch {epoch:>2}/{runner.max_epochs}']
         if partial:
             parts.append(f'step {partial["step"]}/{len(runner.train_dataloader)}')
-        parts.append(f'loss {entry["loss"]:.4f}')
+        if entry['loss'] is not None:
+            parts.append(f'loss {entry["loss"]:.4f}')
         shown = dict.fromkeys([self.cfg.curriculum[phase.substage].monitor, *TABLE_METRICS])  # Each once.
         parts += [f'{k} {entry[k]:.2f}' for k in shown if k in entry]
-        if not partial:
+        if not partial and entry['loss'] is not None:
             parts.append(f'lr {entry["lr"]:.1e}')
         parts.append(f'left {self._clock(runner)}')
         log_line('  '.join(parts))

@@ -1,7 +1,10 @@
 """The one model class of the zoo: it wires parts, and each method is a choice of parts."""
 
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -11,6 +14,10 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
+
+_FITTED_PARTS = ('projector', 'generator', 'head')  # In the order of their data flow.
+_VIDEOS_AT_ONCE = 256
+_KEPT_BYTES = 256 << 20  # Features up to this size are computed once for all passes of a part.
 
 
 @MODELS.register_module()
@@ -42,8 +49,13 @@ class AVClassifier(BaseModel):
             does; ``eval`` fixes them.
         gamma: Calibration that is subtracted from the scores of base classes (Chao et al. 2016); kept in the
             checkpoint.
+        scale: What a head's logits are divided by before that; kept in the checkpoint. A head whose scores are not
+            logits has none.
         init_cfg: Initialisation as in mmengine.
     """
+
+    gamma: Tensor
+    scale: Tensor | None
 
     def __init__(
         self,
@@ -63,10 +75,12 @@ class AVClassifier(BaseModel):
         frozen: tuple[str, ...] = (),
         frozen_mode: Literal['train', 'eval'] = 'train',
         gamma: float = 0.0,
+        scale: float = 1.0,
         init_cfg: dict | None = None,
     ) -> None:
         facts = modality_facts(data_info, encoders)
         super().__init__(build_part(MODELS, data_preprocessor, 'model.data_preprocessor', **facts), init_cfg)
+        facts['num_steps'] = getattr(self.data_preprocessor, 'num_steps', None)
         self.encoders = nn.ModuleDict(
             {
                 m: build_part(ENCODERS, cfg, f'model.encoders.{m}', in_dim=facts['feature_dims'][m])
@@ -85,6 +99,8 @@ class AVClassifier(BaseModel):
         self.synthetic_weight, self.synthetic_grad = synthetic_weight, synthetic_grad
         self.detach_features = detach_features
         self.register_buffer('gamma', torch.tensor(float(gamma), dtype=torch.float64))
+        logits = getattr(self.head, 'rank_by', None) == 'logits'
+        self.register_buffer('scale', torch.tensor(float(scale), dtype=torch.float64) if logits else None)
         self._freeze(frozen, frozen_mode)
 
     def _build_generator(self, generator: dict | None, conditioner: dict | None, facts: dict) -> None:
@@ -134,6 +150,66 @@ class AVClassifier(BaseModel):
             if part is not self and hasattr(part, 'read_constants'):
                 part.read_constants(dataset)
 
+    def fit(self, dataset: GFSLDataset, parts: Sequence[str], *, seed: int = 0) -> dict[str, float]:
+        """Fit parts to the training set, each on what the parts before it give.
+
+        Args:
+            dataset: The training set.
+            parts: Which of projector, generator and head.
+            seed: Seed of what a part draws.
+
+        Returns:
+            Values for the log, by ``part.name``.
+
+        Raises:
+            ConfigError: If the model has no such part, or it is not one that can be fitted.
+        """
+        for name in parts:
+            if not isinstance(getattr(self, name, None), contracts.Fitted) or name not in _FITTED_PARTS:
+                can = [n for n in _FITTED_PARTS if isinstance(getattr(self, n), contracts.Fitted)]
+                raise ConfigError(
+                    f"fit names '{name}', which cannot be fitted here. Can be: {', '.join(can) or 'none'}."
+                )
+        log = {}
+        for name in (n for n in _FITTED_PARTS if n in parts):
+            values = getattr(self, name).fit(self._fitting_set(dataset, name, seed))
+            log.update({f'{name}.{key}': value for key, value in values.items()})
+        return log
+
+    def _fitting_set(self, dataset: GFSLDataset, part: str, seed: int) -> contracts.FittingSet:
+        device = self.gamma.device
+        base_mask = torch.as_tensor(dataset.base_mask, device=device)
+        classes = torch.arange(len(base_mask), device=device)
+        with torch.no_grad():
+            conditions = None if self.conditioner is None else self.conditioner(classes)
+        return contracts.FittingSet(
+            batches=_kept(partial(self._part_inputs, dataset, part)),
+            num_videos=len(dataset),
+            base_mask=base_mask,
+            conditions=conditions,
+            class_variance=None if part == 'projector' else getattr(self.projector, 'class_variance', None),
+            generator=self._modules.get('generator'),
+            seed=seed,
+        )
+
+    def _part_inputs(self, dataset: GFSLDataset, part: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what a part gets for the videos of a data set, with labels, in evaluation mode."""
+        training = self.training
+        self.eval()
+        try:
+            for indices in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _VIDEOS_AT_ONCE)):
+                with torch.no_grad():
+                    batch = self.data_preprocessor(dataset.__getitems__(indices.tolist()))
+                    x, context = self._fuse(batch['inputs'])
+                    label = batch['label']
+                    if part != 'projector' and self.projector is not None:
+                        x = self.projector(x)
+                    if part == 'generator':
+                        x, label = self.head.generator_targets(x, label, context)
+                yield x, label
+        finally:
+            self.train(training)
+
     def forward(
         self,
         inputs: dict,
@@ -167,6 +243,11 @@ class AVClassifier(BaseModel):
 
     def _features(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
         """Return c_o and what else a head may look at."""
+        fused, context = self._fuse(inputs)
+        return self.projector(fused) if self.projector is not None else fused, context
+
+    def _fuse(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
+        """Return what the fusion gives and what else a head may look at."""
         encoded: dict[str, Tensor] = {}
         tokens: dict[str, Tensor] = {}
         masks: dict[str, Tensor] = {}
@@ -177,8 +258,7 @@ class AVClassifier(BaseModel):
             masks[modality] = mask
         fused = self.fusion(tokens, masks)
         fused, readout_mask = fused if isinstance(fused, tuple) else (fused, None)
-        c_o = self.projector(fused) if self.projector is not None else fused
-        return c_o, dict(encoded=encoded, masks=masks, readout_mask=readout_mask)
+        return fused, dict(encoded=encoded, masks=masks, readout_mask=readout_mask)
 
     def loss(self, inputs: dict, label: Tensor, *, novel: bool = False) -> dict[str, Tensor]:
         """Return the losses of the head, of the generator, and, on a novel batch, ``loss_synthetic`` (sec. 4.3)."""
@@ -204,6 +284,38 @@ class AVClassifier(BaseModel):
         return self.head.loss(features, label)['loss_ce']
 
     def predict(self, inputs: dict, label: Tensor | None, index: Tensor | None) -> list[dict]:
-        """Return one dict for the batch: ``scores`` (B, C), ``label``, ``index`` and the calibration ``gamma``."""
+        """Return a dict: ``scores`` (B, C), ``label``, ``index``, ``gamma``, and ``scale``, ``None`` without logits."""
         scores = self.head.scores(*self._features(inputs))
-        return [dict(scores=scores, label=label, index=index, gamma=self.gamma)]
+        if self.scale is not None:
+            scores = scores / self.scale.to(scores)
+        return [dict(scores=scores, label=label, index=index, gamma=self.gamma, scale=self.scale)]
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Turn scores (B, C) of ``predict`` into rows that sum to 1 and rank alike."""
+        return self.head.probabilities(scores if self.scale is None else scores * self.scale.to(scores))
+
+
+def _kept(
+    start: Callable[[], Iterator[tuple[Tensor, Tensor]]],
+) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
+    """Return the same passes, of which the first keeps what it gave if that is small."""
+    kept: list[tuple[Tensor, Tensor]] = []
+    complete = False
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        nonlocal complete
+        if complete:
+            yield from kept
+            return
+        kept.clear()
+        size = 0
+        for x, labels in start():
+            size += x.numel() * x.element_size()
+            if size <= _KEPT_BYTES:
+                kept.append((x, labels))
+            yield x, labels
+        complete = size <= _KEPT_BYTES
+        if not complete:
+            kept.clear()
+
+    return batches

@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.layers.masking import masked_mean
+from avzoo.models.layers.time_bins import bin_means
 from avzoo.registry import MODELS
 
-Norm = Literal['l2_time', 'l2_feature'] | None
+Norm = Literal['l2_time', 'l2_feature', 'z_score'] | None
+_VIDEOS_AT_ONCE = 256
 
 
 @MODELS.register_module()
@@ -20,13 +23,21 @@ class AVPreprocessor(BaseDataPreprocessor):
     Args:
         seconds_per_step: {modality: seconds between two steps}; read from the store.
         scale: {modality: number that the stored values are divided by}, e.g. 255 for quantised VGGish.
-        norm: {modality: ``l2_time``, ``l2_feature`` or ``None``}. ``l2_time`` divides each channel by its L2 norm over
-            the steps of the video, as the released code does with C3D features; ``l2_feature`` divides each step by
-            the L2 norm of its features. On sequences of one step ``l2_time`` leaves only signs.
+        norm: {modality: ``l2_time``, ``l2_feature``, ``z_score`` or ``None``}. ``l2_time`` divides each channel by its
+            L2 norm over the steps of the video, as the released code does with C3D features; ``l2_feature`` divides
+            each step by the L2 norm of its features. On sequences of one step ``l2_time`` leaves only signs.
+            ``z_score`` standardises each feature by the mean and deviation over the training set's steps, and divides
+            by the square root of the width, so that steps have a length of about 1 as after ``l2_feature``.
         gain: {modality: factor after the normalisation}, e.g. the square root of the width after ``l2_feature``.
         pool_time: Average each video over its steps before the normalisation, for methods that do not model time;
             sequences then have one step, in the middle of the video. Since ``l2_time`` is meaningless there, it
             works as ``l2_feature``.
+        time_bins: Average each video over this many equal shares of its length before the normalisation, see
+            :func:`bin_means`; sequences then have as many steps. ``None`` keeps the steps of the data.
+        feature_dims: {modality: width of its features}; needed for ``z_score``.
+
+    Attributes:
+        num_steps: Steps of every sequence after pooling; ``None`` where sequences keep their own.
     """
 
     def __init__(
@@ -37,8 +48,16 @@ class AVPreprocessor(BaseDataPreprocessor):
         norm: dict[str, Norm] | None = None,
         gain: dict[str, float] | None = None,
         pool_time: bool = False,
+        time_bins: int | None = None,
+        feature_dims: dict[str, int] | None = None,
     ) -> None:
         super().__init__()
+        if pool_time and time_bins is not None:
+            raise ValueError(f'pool_time=True is time_bins=1, but time_bins={time_bins} is set too; leave one out.')
+        if time_bins is not None and time_bins < 1:
+            raise ValueError(f'time_bins={time_bins}; it must be at least 1, or None to keep the steps of the data.')
+        self.time_bins = time_bins
+        self.num_steps = 1 if pool_time else time_bins
         self.seconds_per_step = dict(seconds_per_step)
         self.scale, self.norm, self.gain = dict(scale or {}), dict(norm or {}), dict(gain or {})
         self.pool_time = pool_time
@@ -46,8 +65,18 @@ class AVPreprocessor(BaseDataPreprocessor):
             if not value > 0:
                 raise ValueError(f'data_preprocessor.scale.{modality}={value} divides the values; it must be above 0.')
         for modality, choice in self.norm.items():
-            if choice not in (None, 'l2_time', 'l2_feature'):
-                raise ValueError(f"data_preprocessor.norm.{modality}='{choice}'; choose l2_time, l2_feature or None.")
+            if choice not in (None, 'l2_time', 'l2_feature', 'z_score'):
+                raise ValueError(
+                    f"data_preprocessor.norm.{modality}='{choice}'; choose l2_time, l2_feature, z_score or None."
+                )
+        self._standardized = [m for m in seconds_per_step if self.norm.get(m) == 'z_score']
+        for m in self._standardized:
+            if feature_dims is None:
+                raise ValueError(
+                    f"data_preprocessor.norm.{m}='z_score' needs feature_dims, the widths of the features."
+                )
+            self.register_buffer(f'{m}_mean', torch.zeros(feature_dims[m]))
+            self.register_buffer(f'{m}_std', torch.ones(feature_dims[m]))
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return ``inputs`` {modality: (x (B, T, D), mask (B, T), seconds (B, T))} beside the batch's other entries."""
@@ -55,26 +84,57 @@ class AVPreprocessor(BaseDataPreprocessor):
         inputs = {m: self._modality(m, **data['features'][m]) for m in data['features']}
         return dict({key: value for key, value in data.items() if key != 'features'}, inputs=inputs)
 
+    def read_constants(self, dataset: GFSLDataset) -> None:
+        """Take the means and deviations of ``z_score`` from the training set, a part of the videos at a time."""
+        totals: dict[str, list[Tensor]] = {}
+        for begin in range(0, len(dataset) if self._standardized else 0, _VIDEOS_AT_ONCE):
+            batch = dataset.__getitems__(list(range(begin, min(begin + _VIDEOS_AT_ONCE, len(dataset)))))
+            for m in self._standardized:
+                steps, mask = self._pooled(**batch['features'][m])
+                real = (steps[mask] / self.scale.get(m, 1.0)).double()  # (steps of all videos, D)
+                sums = [torch.tensor(float(len(real))), real.sum(0).cpu(), real.square().sum(0).cpu()]
+                totals[m] = [a + b for a, b in zip(totals[m], sums, strict=True)] if m in totals else sums
+        for m, (count, total, squares) in totals.items():
+            mean = total / count
+            deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+            floor = 1e-3 * deviation.mean().clamp(
+                min=torch.finfo(torch.float32).tiny
+            )  # A constant feature stays small.
+            getattr(self, f'{m}_mean').copy_(mean)
+            getattr(self, f'{m}_std').copy_(deviation.clamp(min=floor))
+
     def normalize_means(self, name: str, x: Tensor) -> Tensor:
         """Prepare temporal means (B, D) of a modality as sequences of one step are with ``pool_time``."""
         return self._normalize(name, x, time_dim=None)
 
+    def _pooled(self, x: Tensor, lengths: Tensor, starts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return sequences (B, T', D) after pooling, and the mask of real steps (B, T')."""
+        if self.num_steps is None:
+            return x, torch.arange(x.shape[1], device=x.device) < lengths.unsqueeze(1)
+        return bin_means(x, lengths, self.num_steps), (lengths > 0).unsqueeze(1).expand(-1, self.num_steps)
+
     def _modality(self, name: str, x: Tensor, lengths: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        steps = torch.arange(x.shape[1], device=x.device)
-        mask = steps < lengths.unsqueeze(1)  # (B, T)
-        if self.pool_time:
+        if self.num_steps == 1 and self.time_bins is None:
+            mask = torch.arange(x.shape[1], device=x.device) < lengths.unsqueeze(1)  # (B, T)
             x = self.normalize_means(name, masked_mean(x, mask)).unsqueeze(1)  # (B, 1, D)
             middle = (starts + (lengths - 1) / 2).unsqueeze(1)  # (B, 1)
             return x, mask[:, :1], middle * self.seconds_per_step[name]
+        x, mask = self._pooled(x, lengths)
+        steps = torch.arange(x.shape[1], device=x.device).double()
+        if self.num_steps is not None:  # The middle of each bin, in steps of the data.
+            steps = (steps + 0.5) * (lengths.unsqueeze(1) / self.num_steps).double() - 0.5
         # In float64 and rounded once: the Fourier features multiply the times by numbers in the hundreds.
-        seconds = ((steps + starts.unsqueeze(1)).double() * self.seconds_per_step[name]).float()
-        return self._normalize(name, x, time_dim=1), mask, seconds
+        seconds = ((steps + starts.unsqueeze(1)) * self.seconds_per_step[name]).float()
+        x = self._normalize(name, x, time_dim=1)
+        return x * mask.unsqueeze(-1) if name in self._standardized else x, mask, seconds
 
     def _normalize(self, name: str, x: Tensor, time_dim: int | None) -> Tensor:
         if name in self.scale:
             x = x / self.scale[name]
         norm = self.norm.get(name)
-        if norm is not None:
+        if norm == 'z_score':
+            x = (x - getattr(self, f'{name}_mean')) / getattr(self, f'{name}_std') / x.shape[-1] ** 0.5
+        elif norm is not None:
             # Padding is zero, so it does not enter the norm over time.
             x = F.normalize(x, dim=time_dim if norm == 'l2_time' and time_dim is not None else -1)
         return x * self.gain.get(name, 1.0)

@@ -9,6 +9,7 @@ from avzoo.models.fusions.latent_cross_attention import LatentCrossAttention
 from avzoo.models.fusions.masked_transformer import MaskedTransformer
 from avzoo.models.fusions.pair_attention import PairAttention
 from avzoo.models.fusions.segment_concat import SegmentConcat
+from avzoo.models.fusions.time_concat_fusion import TimeConcatFusion
 
 __all__ = [
     'BottleneckFusion',
@@ -20,4 +21,5 @@ __all__ = [
     'MaskedTransformer',
     'PairAttention',
     'SegmentConcat',
+    'TimeConcatFusion',
 ]

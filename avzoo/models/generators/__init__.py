@@ -1,10 +1,11 @@
-"""Generators of synthetic features for the novel classes."""
+"""Generators: make features of a class."""
 
 from avzoo.models.generators.ddpm import DDPM
 from avzoo.models.generators.embedded_predictor import EmbeddedPredictor
 from avzoo.models.generators.feature_diffusion import FeatureDiffusion
 from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import CosineSchedule, LinearSchedule, StraightPath
+from avzoo.models.generators.text_gaussian import TextGaussian
 from avzoo.models.generators.wgan_gp import WGANGP
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     'LinearSchedule',
     'MLPNoisePredictor',
     'StraightPath',
+    'TextGaussian',
 ]

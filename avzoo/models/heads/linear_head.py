@@ -23,6 +23,9 @@ class LinearHead(nn.Module):
         readout: ``mean_logits``: average the logits, cross-entropy on the average (MBT); ``mean_probability``:
             average the probabilities, and in training the cross-entropies of the readouts (TSL). Equal where there
             is one readout.
+        rank_by: What the scores are: ``probabilities`` as in the released code, or ``logits``, over a scale that
+            validation chooses. Probabilities of a confident classifier lie at 0 and 1, where steps of gamma are too
+            coarse.
         loss_weight: Weight of the cross-entropy.
     """
 
@@ -32,12 +35,15 @@ class LinearHead(nn.Module):
         num_classes: int,
         *,
         readout: Literal['mean_logits', 'mean_probability'] = 'mean_logits',
+        rank_by: Literal['probabilities', 'logits'] = 'probabilities',
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if readout not in ('mean_logits', 'mean_probability'):
             raise ValueError(f"readout='{readout}'; choose 'mean_logits' or 'mean_probability'.")
-        self.readout = readout
+        if rank_by not in ('probabilities', 'logits'):
+            raise ValueError(f"rank_by='{rank_by}'; choose 'probabilities' or 'logits'.")
+        self.readout, self.rank_by = readout, rank_by
         self.loss_weight = loss_weight
         self.fc = nn.Linear(in_dim, num_classes)
 
@@ -55,12 +61,17 @@ class LinearHead(nn.Module):
         return {'loss_ce': self.loss_weight * loss}
 
     def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
-        """Return class probabilities (B, C) of features (B, d_out) or (B, R, d_out)."""
+        """Return probabilities or logits (B, C) of features (B, d_out) or (B, R, d_out).
+
+        Logits after ``mean_probability`` are the logarithms of the mean probabilities.
+        """
         logits = self.fc(c_o).float()
         if self.readout == 'mean_logits':
-            return mean_over_readouts(logits, context).softmax(-1)
-        return mean_over_readouts(logits.softmax(-1), context)
+            logits = mean_over_readouts(logits, context)
+            return logits if self.rank_by == 'logits' else logits.softmax(-1)
+        mean = mean_over_readouts(logits.softmax(-1), context)
+        return mean.clamp(min=1e-30).log() if self.rank_by == 'logits' else mean
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for: here they are the scores."""
-        return scores
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for."""
+        return scores.softmax(-1) if self.rank_by == 'logits' else scores

@@ -31,6 +31,11 @@ class ProjectedHead(nn.Module):
         )
         self.head: Head = build_part(HEADS, head, 'model.head.head', **dict(facts, in_dim=self.projector.out_dim))
 
+    @property
+    def rank_by(self) -> str:
+        """What the scores of the head behind are."""
+        return getattr(self.head, 'rank_by', 'probabilities')
+
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
         """Return the losses of the head behind for features (B, d_out) or (B, R, d_out) and labels (B,)."""
         with _fixed_statistics(self) if context is None else nullcontext():

@@ -1,7 +1,8 @@
-"""The projectors; the MLPs serve as encoders and as projectors."""
+"""Projectors: from what a fusion gives to c_o."""
 
 from avzoo.models.layers.mlp import MLP
 from avzoo.models.layers.residual_mlp import ResidualMLP
+from avzoo.models.projectors.joint_whitening import JointWhitening
 from avzoo.models.projectors.readout_mlps import ReadoutMLPs
 
-__all__ = ['MLP', 'ReadoutMLPs', 'ResidualMLP']
+__all__ = ['MLP', 'JointWhitening', 'ReadoutMLPs', 'ResidualMLP']

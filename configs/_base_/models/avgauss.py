@@ -1,0 +1,18 @@
+"""AV-Gauss: class means from text and shots in a learnt metric, and logistic regression in the same metric.
+
+No part trains by gradients: projector, generator and head are fitted in closed form, or by L-BFGS, in each sub-stage.
+"""
+
+method = 'AV-Gauss'
+model = dict(
+    type='AVClassifier',
+    encoders=dict(audio=dict(type='Identity'), visual=dict(type='Identity')),
+    fusion=dict(type='TimeConcatFusion'),
+    projector=dict(type='JointWhitening', within_shrinkage=0.7, between_shape=(0.4, 0.3, 0.3), max_dim=2048),
+    conditioner=dict(type='ClassEmbedding'),
+    generator=dict(type='TextGaussian', text_ridge=0.2),
+    head=dict(
+        type='EnsembleHead',
+        heads=[dict(type='GaussianHead'), dict(type='LogisticHead', inverse_penalty=0.01, power=0.25, num_dims=600)],
+    ),
+)
