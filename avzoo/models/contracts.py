@@ -134,3 +134,11 @@ class Fitted(Protocol):
 
     def fit(self, training: FittingSet) -> dict[str, float]:
         """Fit the part, and return values for the log."""
+
+
+@runtime_checkable
+class FittedGenerator(Fitted, Protocol):
+    """Generates features of classes after it was fitted; in the epochs it has no loss."""
+
+    def sample(self, condition: Tensor) -> Tensor:
+        """Generate one row (N, d) for each condition (N, d_c)."""

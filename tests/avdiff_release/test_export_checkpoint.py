@@ -109,7 +109,6 @@ def test_attention_that_the_released_code_has_not_is_refused(tmp_path, pattern):
     'option, match',
     [
         ('model.encoders.visual.dropout=0.5', 'one embedding_dropout, this model has both 0.2 and 0.5'),
-        ('model.generator.schedule.zero_terminal_snr=True', 'zero_terminal_snr=True'),
         ('model.generator.schedule.beta_end=0.03', 'beta_end=0.03'),
     ],
 )

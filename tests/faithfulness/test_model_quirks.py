@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from avzoo.models.embeddings import TimeModalityEmbedding
+from avzoo.models.generators import LinearSchedule
 from avzoo.models.layers.mlp import MLP
+from avzoo.utils.errors import ConfigError
 from tests.golden.conftest import without_dropout
 
 
@@ -113,5 +115,6 @@ def test_number_of_diffusion_steps_and_their_betas(build, golden):
     schedule = build().generator.schedule
     np.testing.assert_allclose(schedule.alpha_bar, golden.outputs['diff_alpha_bar'], atol=1e-6)
     assert float(schedule.alpha_bar[-1]) == pytest.approx(0.132, abs=1e-3)  # Far from pure noise.
-    sane = build('model.generator.schedule.zero_terminal_snr=true').generator.schedule
-    assert float(sane.alpha_bar[-1]) < 1e-3
+    assert float(LinearSchedule(zero_terminal_snr=True).alpha_bar[-1]) < 1e-3
+    with pytest.raises(ConfigError, match='FeatureDiffusion'):  # The noise says nothing of x_0 where no signal is left.
+        build('model.generator.schedule.zero_terminal_snr=true')

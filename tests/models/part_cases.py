@@ -54,6 +54,8 @@ _OTHER_DIM = dict(dim=WIDTH + 1)
 _OTHER_MODALITIES = dict(modalities=('audio',))
 _OTHER_CLASSES = dict(in_dim=WIDTH + 1, num_classes=CLASSES + 1)
 _MLP = dict(in_dim=WIDTH + 1, hidden_dim=9, out_dim=11, dropout=0.4, last_bn_momentum=0.9)
+_RESIDUAL = dict(in_dim=WIDTH + 1, hidden_dim=9)
+_RESIDUAL_IDLE = dict(dropout='at first the last layer is zero; test_residual_mlp.py')
 _SMALL_MLP = dict(hidden_dim=8, out_dim=10)
 _DISTANCE = dict(type='EmbeddingDistanceHead', hidden_dim=8)
 _SCHEDULE = dict(type='LinearSchedule', num_steps=4)
@@ -66,6 +68,7 @@ CASES: dict[str, dict[str, Case]] = {
     'encoder': {
         'MLP': Case(_SMALL_MLP, dict(**_MLP, padding_in_stats=False)),
         'Identity': Case(others=dict(in_dim=WIDTH + 1)),
+        'ResidualMLP': Case(dict(hidden_dim=8), _RESIDUAL, idle=_RESIDUAL_IDLE),
     },
     'embedding': {
         'TimeModalityEmbedding': Case(
@@ -145,6 +148,7 @@ CASES: dict[str, dict[str, Case]] = {
     },
     'projector': {
         'MLP': Case(_SMALL_MLP, _MLP, idle=dict(padding_in_stats='a projector sees no padded steps')),
+        'ResidualMLP': Case(dict(hidden_dim=8), _RESIDUAL, idle=_RESIDUAL_IDLE),
         'ReadoutMLPs': Case(_SMALL_MLP, dict(**_MLP, num_readouts=3), readouts=True),
     },
     'head': {
@@ -211,6 +215,26 @@ CASES: dict[str, dict[str, Case]] = {
                 loss_weight=2.0,
             ),
         ),
+        'FeatureDiffusion': Case(
+            dict(schedule=_SCHEDULE, noise_predictor=_PREDICTOR, sample_steps=4, steps=3, batch_size=4),
+            dict(
+                **_OTHER_DIM,
+                cond_dim=WORDS + 1,
+                schedule=dict(_SCHEDULE, num_steps=5),
+                noise_predictor=dict(_PREDICTOR, hidden_dim=9),
+                prediction='flow',
+                sampler='ddpm',
+                sample_steps=3,
+                guidance_weight=2.0,
+                condition_dropout=0.5,
+                gaussian_prior=True,
+                classes='all',
+                steps=2,
+                batch_size=5,
+                lr=1e-2,
+            ),
+            beside=dict(guidance_weight=dict(condition_dropout=0.1)),
+        ),
         'WGANGP': Case(
             dict(noise_dim=3, generator_hidden=8, critic_hidden=8, n_critic=2),
             dict(
@@ -232,11 +256,25 @@ CASES: dict[str, dict[str, Case]] = {
         ),
     },
     'noise predictor': {
+        'EmbeddedPredictor': Case(
+            dict(hidden_dim=8, time_dim=4),
+            dict(
+                **_OTHER_DIM,
+                cond_dim=WORDS + 1,
+                hidden_dim=9,
+                num_layers=3,
+                time_dim=6,
+                conditioning='film',
+                dropout=0.4,
+            ),
+        ),
         'MLPNoisePredictor': Case(
             dict(hidden_dim=8), dict(**_OTHER_DIM, cond_dim=WORDS + 1, hidden_dim=9, num_layers=2, dropout=0.4)
         ),
     },
     'noise schedule': {
+        'CosineSchedule': Case(others=dict(num_steps=5, offset=0.1)),
+        'StraightPath': Case(others=dict(num_steps=5)),
         'LinearSchedule': Case(others=dict(num_steps=5, beta_start=1e-3, beta_end=0.1, zero_terminal_snr=True)),
     },
     'model': {

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from avzoo import registry
 from avzoo.config.build import build_part
+from avzoo.models.contracts import FittingSet
 from tests.models.part_cases import BATCH, CASES, CLASSES, FACTS, MODALITIES, SECONDS, WIDTH, WORDS
 
 REGISTRIES = {r.name: r for r in vars(registry).values() if isinstance(r, registry.PartRegistry)}
@@ -87,7 +88,7 @@ def run(part: nn.Module, kind: str, name: str) -> list[Tensor]:
         return _prepare(part) if name == 'AVPreprocessor' else _classify(part)
     if kind == 'noise predictor':
         return [part(features(False), torch.arange(BATCH), condition)]
-    return [part.beta, part.alpha_bar]
+    return [part.signal, part.noise]
 
 
 def embed(part: nn.Module, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -98,11 +99,27 @@ def embed(part: nn.Module, tokens: dict[str, Tensor], masks: dict[str, Tensor]) 
 
 def _generate(part: nn.Module, condition: Tensor) -> list[Tensor]:
     x_0 = features(False)
-    if hasattr(part, 'update'):
+    if hasattr(part, 'fit'):
+        log = part.fit(fitting_set(x_0)) if part.training else {}
+        log = {key: torch.tensor(value) for key, value in log.items()}
+    elif hasattr(part, 'update'):
         log = part.update(x_0, condition, lambda x: x.square().mean()) if part.training else {}
     else:
         log = part.loss(x_0, condition)
     return [*log.values(), part.sample(condition)]
+
+
+def fitting_set(x: Tensor) -> FittingSet:
+    """Return features (B, D) as a training set with conditions."""
+    return FittingSet(
+        batches=lambda: iter([(x, LABELS)]),
+        num_videos=BATCH,
+        base_mask=torch.arange(CLASSES) < 3,
+        conditions=torch.randn(CLASSES, WORDS, generator=torch.Generator().manual_seed(6)),
+        class_variance=None,
+        generator=None,
+        seed=0,
+    )
 
 
 def _batch() -> dict:

@@ -21,7 +21,8 @@ PARTS = [(kind, name) for kind in CONTRACTS for name in CASES[kind]]
 
 
 def contract_of(kind: str, part) -> type:
-    return contracts.SelfTrainedGenerator if isinstance(part, contracts.SelfTrainedGenerator) else CONTRACTS[kind]
+    special = (contracts.SelfTrainedGenerator, contracts.FittedGenerator) if kind == 'generator' else ()
+    return next((contract for contract in special if isinstance(part, contract)), CONTRACTS[kind])
 
 
 @pytest.mark.parametrize(('kind', 'name'), PARTS)

@@ -104,7 +104,7 @@ class AVClassifier(BaseModel):
         self._freeze(frozen, frozen_mode)
 
     def _build_generator(self, generator: dict | None, conditioner: dict | None, facts: dict) -> None:
-        self.generator: contracts.Generator | contracts.SelfTrainedGenerator | None = None
+        self.generator: contracts.Generator | contracts.SelfTrainedGenerator | contracts.FittedGenerator | None = None
         self.conditioner: contracts.Conditioner | None = None
         if generator is None and conditioner is None:
             return
@@ -272,7 +272,7 @@ class AVClassifier(BaseModel):
                     losses.update(
                         self.generator.update(x_0.detach(), condition, lambda x: self._classification_loss(x, label))
                     )
-            else:
+            elif not isinstance(self.generator, contracts.FittedGenerator):
                 losses.update(self.generator.loss(x_0.detach() if self.detach_features else x_0, condition))
             if novel:
                 with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
