@@ -80,7 +80,7 @@ class AVClassifier(BaseModel):
     ) -> None:
         facts = modality_facts(data_info, encoders)
         super().__init__(build_part(MODELS, data_preprocessor, 'model.data_preprocessor', **facts), init_cfg)
-        facts['num_steps'] = getattr(self.data_preprocessor, 'num_steps', None)
+        facts['num_bins'] = getattr(self.data_preprocessor, 'num_bins', None)
         self.encoders = nn.ModuleDict(
             {
                 m: build_part(ENCODERS, cfg, f'model.encoders.{m}', in_dim=facts['feature_dims'][m])

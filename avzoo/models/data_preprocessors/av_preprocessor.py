@@ -37,7 +37,7 @@ class AVPreprocessor(BaseDataPreprocessor):
         feature_dims: {modality: width of its features}; needed for ``z_score``.
 
     Attributes:
-        num_steps: Steps of every sequence after pooling; ``None`` where sequences keep their own.
+        num_bins: Steps of every sequence after pooling; ``None`` where sequences keep their own.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AVPreprocessor(BaseDataPreprocessor):
         if time_bins is not None and time_bins < 1:
             raise ValueError(f'time_bins={time_bins}; it must be at least 1, or None to keep the steps of the data.')
         self.time_bins = time_bins
-        self.num_steps = 1 if pool_time else time_bins
+        self.num_bins = 1 if pool_time else time_bins
         self.seconds_per_step = dict(seconds_per_step)
         self.scale, self.norm, self.gain = dict(scale or {}), dict(norm or {}), dict(gain or {})
         self.pool_time = pool_time
@@ -109,20 +109,20 @@ class AVPreprocessor(BaseDataPreprocessor):
 
     def _pooled(self, x: Tensor, lengths: Tensor, starts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return sequences (B, T', D) after pooling, and the mask of real steps (B, T')."""
-        if self.num_steps is None:
+        if self.num_bins is None:
             return x, torch.arange(x.shape[1], device=x.device) < lengths.unsqueeze(1)
-        return bin_means(x, lengths, self.num_steps), (lengths > 0).unsqueeze(1).expand(-1, self.num_steps)
+        return bin_means(x, lengths, self.num_bins), (lengths > 0).unsqueeze(1).expand(-1, self.num_bins)
 
     def _modality(self, name: str, x: Tensor, lengths: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if self.num_steps == 1 and self.time_bins is None:
+        if self.num_bins == 1 and self.time_bins is None:
             mask = torch.arange(x.shape[1], device=x.device) < lengths.unsqueeze(1)  # (B, T)
             x = self.normalize_means(name, masked_mean(x, mask)).unsqueeze(1)  # (B, 1, D)
             middle = (starts + (lengths - 1) / 2).unsqueeze(1)  # (B, 1)
             return x, mask[:, :1], middle * self.seconds_per_step[name]
         x, mask = self._pooled(x, lengths)
         steps = torch.arange(x.shape[1], device=x.device).double()
-        if self.num_steps is not None:  # The middle of each bin, in steps of the data.
-            steps = (steps + 0.5) * (lengths.unsqueeze(1) / self.num_steps).double() - 0.5
+        if self.num_bins is not None:  # The middle of each bin, in steps of the data.
+            steps = (steps + 0.5) * (lengths.unsqueeze(1) / self.num_bins).double() - 0.5
         # In float64 and rounded once: the Fourier features multiply the times by numbers in the hundreds.
         seconds = ((steps + starts.unsqueeze(1)) * self.seconds_per_step[name]).float()
         x = self._normalize(name, x, time_dim=1)

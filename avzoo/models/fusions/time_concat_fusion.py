@@ -12,17 +12,17 @@ class TimeConcatFusion(nn.Module):
 
     Args:
         dims: {modality: token width}.
-        num_steps: Steps of every sequence, which the data preprocessor gives with ``time_bins``.
+        num_bins: Steps of every sequence, which the data preprocessor gives with ``time_bins``.
     """
 
-    def __init__(self, dims: dict[str, int], *, num_steps: int | None) -> None:
+    def __init__(self, dims: dict[str, int], *, num_bins: int | None) -> None:
         super().__init__()
-        if num_steps is None:
+        if num_bins is None:
             raise ValueError(
                 'it needs as many steps in every video; set data_preprocessor.time_bins, or take ConcatFusion, which '
                 'averages over time.'
             )
-        self.out_dim, self.num_readouts = num_steps * sum(dims.values()), 1
+        self.out_dim, self.num_readouts = num_bins * sum(dims.values()), 1
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, T * sum of widths)."""

@@ -23,7 +23,7 @@ class LogisticHead(LinearHead):
         inverse_penalty: C of the penalty 1 / (2 C) |weights|^2 beside the sum of the cross-entropies.
         power: Power of l.
         num_dims: Most dimensions that are used.
-        num_steps: Most steps of L-BFGS.
+        max_steps: Most steps of L-BFGS.
         max_videos: Most videos to fit to; of more, every class loses the same share.
     """
 
@@ -35,14 +35,14 @@ class LogisticHead(LinearHead):
         inverse_penalty: float = 0.01,
         power: float = 0.25,
         num_dims: int = 600,
-        num_steps: int = 60,
+        max_steps: int = 60,
         max_videos: int = 100_000,
     ) -> None:
         super().__init__(in_dim, num_classes, rank_by='logits')
         if not inverse_penalty > 0:
             raise ValueError(f'inverse_penalty={inverse_penalty}; it must be above 0.')
         self.inverse_penalty, self.power, self.num_dims = inverse_penalty, power, num_dims
-        self.num_steps, self.max_videos = num_steps, max_videos
+        self.max_steps, self.max_videos = max_steps, max_videos
 
     def fit(self, training: FittingSet) -> dict[str, float]:
         """Fit the classifier.
@@ -63,7 +63,7 @@ class LogisticHead(LinearHead):
         center, deviation = x.mean(0), x.std().clamp(min=torch.finfo(torch.float32).tiny)
         present, columns = y.unique(return_inverse=True)
         weight, bias, loss = fit_logistic(
-            (x - center) / deviation, columns, self.inverse_penalty, num_steps=self.num_steps
+            (x - center) / deviation, columns, self.inverse_penalty, max_steps=self.max_steps
         )
         weight = weight / deviation
         bias = bias - weight @ center
@@ -76,7 +76,7 @@ class LogisticHead(LinearHead):
 
 
 def fit_logistic(
-    x: Tensor, labels: Tensor, inverse_penalty: float, *, num_steps: int = 60
+    x: Tensor, labels: Tensor, inverse_penalty: float, *, max_steps: int = 60
 ) -> tuple[Tensor, Tensor, float]:
     """Fit a class-balanced logistic regression to features (N, d) with labels (N,), each of 0 .. C - 1 present.
 
@@ -87,7 +87,7 @@ def fit_logistic(
     weights = (len(labels) / (len(counts) * counts))[labels].to(x)  # As scikit-learn balances classes.
     weight = torch.zeros(len(counts), x.shape[1], dtype=x.dtype, device=x.device, requires_grad=True)
     bias = torch.zeros(len(counts), dtype=x.dtype, device=x.device, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=num_steps, line_search_fn='strong_wolfe')
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=max_steps, line_search_fn='strong_wolfe')
 
     def mean_loss() -> Tensor:
         return (F.cross_entropy(x @ weight.t() + bias, labels, reduction='none') * weights).mean()
