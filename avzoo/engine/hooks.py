@@ -160,7 +160,8 @@ class PhaseHook(Hook):
         self.meta, self.monitor, self.keep_gamma = meta, monitor, keep_gamma
         self.begin, self.report = begin, report
         self.history: list[dict] = []
-        self._loss, self._steps, self._reported = torch.zeros(()), 0, time.monotonic()
+        self._losses: dict[str, tuple[torch.Tensor, int]] = {}
+        self._reported = time.monotonic()
 
     def after_load_checkpoint(self, runner: PhaseRunner, checkpoint: dict) -> None:
         if checkpoint['meta'].get('phase') == self.meta['phase']:
@@ -170,20 +171,21 @@ class PhaseHook(Hook):
         self.begin(runner.iter)
 
     def before_train_epoch(self, runner: PhaseRunner) -> None:
-        self._loss, self._steps = torch.zeros(()), 0
+        self._losses = {}
         self._rate = runner.optim_wrapper.optimizer.param_groups[0]['lr']
 
     def after_train_iter(
         self, runner: PhaseRunner, batch_idx: int, data_batch: dict[str, Any], outputs: dict[str, torch.Tensor]
     ) -> None:
-        self._loss = self._loss + outputs['loss'].detach()  # No .item(): that would wait for the device.
-        self._steps += 1
+        for name in (n for n in outputs if n.startswith('loss')):  # Some come with novel batches only.
+            total, steps = self._losses.get(name, (torch.zeros(()), 0))
+            self._losses[name] = total + outputs[name].detach(), steps + 1  # No .item(): it would wait for the device.
         if time.monotonic() - self._reported > 30:
             self._reported = time.monotonic()
-            self.report(runner, self.history, dict(step=batch_idx + 1, loss=float(self._loss) / self._steps))
+            self.report(runner, self.history, dict(step=batch_idx + 1, **self._mean_losses()))
 
     def after_train_epoch(self, runner: PhaseRunner) -> None:
-        self.history.append(dict(epoch=runner.epoch + 1, lr=self._rate, loss=self._mean_loss(runner)))
+        self.history.append(dict(epoch=runner.epoch + 1, lr=self._rate, **self._epoch_losses(runner)))
         if runner.val_loop is None:
             self._finish_epoch(runner, runner.epoch + 1)
 
@@ -207,12 +209,17 @@ class PhaseHook(Hook):
         self._reported = time.monotonic()
         self.report(runner, self.history, None)
 
-    def _mean_loss(self, runner: PhaseRunner) -> float | None:
-        if not self._steps:  # Everything was fitted, and no epoch trained.
-            return None
-        mean = (self._loss / self._steps).clone()
-        all_reduce(mean, op='mean')  # Every rank sees the same number, and all stop together where it is not a number.
-        loss = float(mean)
+    def _mean_losses(self) -> dict[str, float]:
+        return {name: float(total) / steps for name, (total, steps) in self._losses.items()}
+
+    def _epoch_losses(self, runner: PhaseRunner) -> dict[str, float | None]:
+        """Return the mean of the loss and of each of its parts, over the steps that had it."""
+        if not self._losses:  # Everything was fitted, and no epoch trained.
+            return dict(loss=None)
+        means = torch.stack([total / steps for total, steps in self._losses.values()])
+        all_reduce(means, op='mean')  # Every rank sees the same numbers, and all stop together at one that is not.
+        losses = dict(zip(self._losses, means.tolist(), strict=True))
+        loss = losses['loss']
         if not np.isfinite(loss):
             raise AvzooError(
                 f'The training loss of {self.meta["phase"]} became {loss} in epoch {runner.epoch + 1}. '
@@ -220,7 +227,7 @@ class PhaseHook(Hook):
                 'optim_wrapper.clip_grad="{\'max_norm\': 1.0}"; if that does not help, look for NaN in '
                 'the features.'
             )
-        return loss
+        return losses
 
 
 def best_epoch(history: list[dict], monitor: str) -> int:

@@ -20,11 +20,17 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
         results (Mapping): As `write_results` takes it.
     """
     method = results['method']
-    rows = [dict(draw, name=f'{method} / draw {draw["draw"]}') for draw in results['draws']]
-    rows.append(dict(results['aggregate'], name=f'{method} / mean'))
+    rows = [dict(draw, name=f'{method} / draw {draw["draw"]}{_warning([draw])}') for draw in results['draws']]
+    rows.append(dict(results['aggregate'], name=f'{method} / mean{_warning(results["draws"])}'))
     for name, reference in results.get('references', {}).items():
         rows.append(dict(reference['aggregate'], name=f'{reference_title(name)} / mean'))
     return rows
+
+
+def _warning(draws: Sequence[Mapping[str, Any]]) -> str:
+    """Return what tables say of draws whose generator failed the check, see `check_generator`."""
+    learned = all(draw.get('generator_check', {}).get('learned', True) for draw in draws)
+    return '' if learned else ' (generator: not learned)'
 
 
 def results_table(rows: Sequence[Mapping[str, Any]], layout: Layout = text_table) -> str:

@@ -210,11 +210,34 @@ def test_stage_two_without_stage_one_is_refused(small_avdiff, tmp_path):
         CurriculumRunner(small_avdiff(tmp_path), stage=2).train()
 
 
+def test_the_generator_is_checked_in_each_sub_stage_of_stage_1_and_at_each_test(finished):
+    work_dir, results = finished
+    state = json.loads((work_dir / 'curriculum.json').read_text())
+    checks = {name: phase.get('generator_check') for name, phase in state['phases'].items()}
+    assert {name for name, check in checks.items() if check} == {'stage1_base', 'stage1_full'}
+    assert all('loss_shuffled' in draw['generator_check'] for draw in results['draws'])
+    log, table = (work_dir / 'curriculum.log').read_text(), (work_dir / 'results.md').read_text()
+    assert len(re.findall('generator: not learned \\(loss', log)) == 2 + len(results['draws'])
+    assert table.count('(generator: not learned)') == 1 + len(results['draws'])
+
+
+def test_parts_of_the_loss_are_kept_by_epoch_and_decide_nothing(finished):
+    history = load_checkpoint(finished[0] / 'stage1_full/last.pth')['meta']['history']
+    assert {'loss', 'loss_ce', 'loss_diffusion', 'loss_synthetic'} <= history[0].keys()
+    # The synthetic loss comes with every second batch.
+    parts = history[0]['loss_ce'] + history[0]['loss_diffusion'] + history[0]['loss_synthetic'] / 2
+    assert history[0]['loss'] == pytest.approx(parts, rel=1e-4)
+    metrics = json.loads((finished[0] / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
+    assert not any(name.startswith('loss') for name in metrics)
+
+
 def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
     assert CurriculumRunner(small_avdiff(tmp_path), stage=1).train() is None
     log = (tmp_path / 'curriculum.log').read_text()
     assert 'Stage 1 is finished. Validation chose epoch ' in log
-    assert re.search(r'stage1_base .* loss \S+  B0 \S+  B \S+  N \S+  HM \S+  FSL \S+  lr ', log)
+    assert re.search(
+        r'stage1_base .* loss \S+ \(ce \S+, diffusion \S+\)  B0 \S+  B \S+  N \S+  HM \S+  FSL \S+  lr ', log
+    )
     assert re.search(r'stage1_full .* loss \S+  HM \S+  B \S+  N \S+  FSL \S+  lr ', log)
     CurriculumRunner(small_avdiff(tmp_path), resume=True, stage=2, draws=(1,)).train()
     results = CurriculumRunner(small_avdiff(tmp_path), resume=True).train()

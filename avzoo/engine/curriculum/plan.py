@@ -156,7 +156,7 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
         return result
     monitor = cfg.curriculum[phase.substage]['monitor']
     epoch = best_epoch(history, monitor)
-    metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr', 'loss')}
+    metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr') and not k.startswith('loss')}
     if cfg.curriculum.get('lr_drops', 'scheduler') == 'counter':
         drops = [
             drop

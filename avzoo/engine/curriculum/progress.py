@@ -48,7 +48,7 @@ class Progress:
         if partial:
             parts.append(f'step {partial["step"]}/{len(runner.train_dataloader)}')
         if entry['loss'] is not None:
-            parts.append(f'loss {entry["loss"]:.4f}')
+            parts.append(f'loss {entry["loss"]:.4f}{_parts_of_loss(entry)}')
         shown = dict.fromkeys([self.cfg.curriculum[phase.substage].monitor, *TABLE_METRICS])  # Each once.
         parts += [f'{k} {entry[k]:.2f}' for k in shown if k in entry]
         if not partial and entry['loss'] is not None:
@@ -67,3 +67,9 @@ class Progress:
             )
         seconds = int(left + 0.5)
         return f'{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}'
+
+
+def _parts_of_loss(entry: dict) -> str:
+    """Return the parts of a loss that has several."""
+    parts = [f'{name.removeprefix("loss_")} {value:.4f}' for name, value in entry.items() if name.startswith('loss_')]
+    return f' ({", ".join(parts)})' if len(parts) > 1 else ''

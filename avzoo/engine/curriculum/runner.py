@@ -13,6 +13,7 @@ from avzoo.config.as_data import plain_config
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress
@@ -161,7 +162,8 @@ class CurriculumRunner:
             keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
             splits=_split_digests(runner.train_dataloader.dataset, cfg.num_shots),
         )
-        self.state.phases[phase.name] = outcome(self.cfg, phase, history)
+        check = report_generator(self.cfg, phase, self.state.phases, self.work_dir) if phase.stage == 1 else {}
+        self.state.phases[phase.name] = dict(outcome(self.cfg, phase, history), **check)
         if dist.is_main_process():
             self.state.write()
         dist.barrier()
@@ -185,7 +187,8 @@ class CurriculumRunner:
         phase = Phase(2, 'full', draw)
         path = self.work_dir / phase.name / start_file(self.cfg, phase)
         found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent, check_config=False)
-        self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall)
+        check = report_generator(self.cfg, phase, self.state.phases, self.work_dir)
+        self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall, **check)
         if dist.is_main_process():
             self.state.write()
         dist.barrier()

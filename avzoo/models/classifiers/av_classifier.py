@@ -192,6 +192,11 @@ class AVClassifier(BaseModel):
             seed=seed,
         )
 
+    def generator_data(self, dataset: GFSLDataset) -> tuple[Tensor, Tensor]:
+        """Return the features (N, d) of a data set's videos that a generator learns, and their labels (N,)."""
+        x, labels = zip(*self._part_inputs(dataset, 'generator'), strict=True)
+        return torch.cat(x), torch.cat(labels)
+
     def _part_inputs(self, dataset: GFSLDataset, part: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield what a part gets for the videos of a data set, with labels, in evaluation mode."""
         training = self.training

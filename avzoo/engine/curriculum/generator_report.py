@@ -1,0 +1,81 @@
+"""What a phase's generator has learned: a report, by which nothing is chosen."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from avzoo.checkpoints.training import load_checkpoint, load_weights
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.engine.curriculum.plan import Phase, phase_config, start_file
+from avzoo.engine.log import log_line
+from avzoo.evaluation.generator_check import Features, check_generator, check_line
+from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.contracts import FittedGenerator
+from avzoo.protocol import EvaluationName, evaluation_splits, train_splits
+from avzoo.registry import DATASETS, MODELS
+
+
+def report_generator(
+    cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | os.PathLike[str]
+) -> dict[str, dict[str, Any]]:
+    """Check the generator in the checkpoint of a finished phase, see :func:`check_generator`, and log what was found.
+
+    The held-out videos are those of validation in stage 1, and of the draw's test set in stage 2.
+
+    Args:
+        cfg: The config of the whole curriculum.
+        phase: The phase.
+        outcomes: What finished phases decided, by phase name.
+        work_dir: Folder of the whole curriculum.
+
+    Returns:
+        ``generator_check``; nothing where no generator was trained, or stage 1 has no validation.
+    """
+    if cfg.model.get('generator') is None or (phase.stage == 1 and not cfg.curriculum.validate):
+        return {}
+    run = phase_config(cfg, phase, outcomes, work_dir)
+    with torch.random.fork_rng():
+        model = MODELS.build(run.model)
+    if isinstance(model.generator, FittedGenerator) and 'generator' not in cfg.curriculum[phase.substage].get(
+        'fit', ()
+    ):
+        return {}
+    path = Path(run.work_dir) / start_file(cfg, phase)
+    load_weights(model, load_checkpoint(path)['state_dict'], str(path))
+    dataset = dict(run.train_dataloader.dataset, device=None)
+    shots = DATASETS.build(dict(dataset, splits=train_splits(phase.stage, phase.draw or 0)[1:]))
+    split: EvaluationName = 'val' if phase.stage == 1 else 'test'
+    held_out = DATASETS.build(dict(dataset, splits=evaluation_splits(split, phase.draw)))
+    found = check_model(model.eval(), shots, held_out)
+    log_line(f'{phase.name}: {check_line(found)}')
+    return dict(generator_check=found)
+
+
+@torch.no_grad()
+def check_model(model: AVClassifier, shots: GFSLDataset, held_out: GFSLDataset) -> dict[str, Any]:
+    """Check the generator of a model with the shots of the novel classes and with held-out videos."""
+    generator, conditioner = model.generator, model.conditioner
+    assert generator is not None and conditioner is not None
+    rng = torch.Generator(model.gamma.device).manual_seed(0)
+
+    def error(features: Features, columns: Tensor) -> float:
+        return _denoising_error(generator, features.x, conditioner(columns))
+
+    return check_generator(
+        lambda columns: generator.sample(conditioner(columns), generator=rng),
+        error if hasattr(generator, 'denoising_error') else None,
+        Features(*model.generator_data(shots)),
+        Features(*model.generator_data(held_out)),
+        torch.as_tensor(held_out.base_mask, device=model.gamma.device),
+    )
+
+
+def _denoising_error(generator: nn.Module, x: Tensor, condition: Tensor) -> float:
+    """Return a diffusion model's error with the same steps and noise in each call."""
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(1)).to(x)
+    t = torch.arange(len(x), device=x.device) % generator.schedule.num_steps
+    return float(generator.denoising_error(x, condition, t, noise))

@@ -1,0 +1,101 @@
+"""Has a generator learned? Its features against real ones of held-out videos."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+_SAMPLES = 50  # Of each novel class.
+_LOSS_MARGIN = 1.1
+_CHANCE_MARGIN = 3.0
+
+
+class Features(NamedTuple):
+    """Features (N, d) and their class columns (N,)."""
+
+    x: Tensor
+    labels: Tensor
+
+
+def check_generator(
+    sample: Callable[[Tensor], Tensor],
+    error: Callable[[Features, Tensor], float] | None,
+    shots: Features,
+    held_out: Features,
+    base_mask: Tensor,
+) -> dict[str, Any]:
+    """Compare generated features of the novel classes with real ones.
+
+    Args:
+        sample: Generates a row for each of the given columns (N,).
+        error: The generator's loss on features under the conditions of the given columns (N,), or ``None``.
+        shots: Features of the novel training videos; the first of each class counts.
+        held_out: Features of videos that nothing was trained on.
+        base_mask: Which columns are base, (C,).
+
+    Returns:
+        ``loss_true`` and ``loss_shuffled``, with the conditions of the right classes and of others, where there is a
+        loss; ``mean_distance``, the mean squared distance of generated to held-out class means, and
+        ``shot_mean_distance``, that of one shot; ``synthetic_accuracy``, the mean recall in per cent among the novel
+        classes of the nearest mean of generated features, and ``chance``; and ``learned``: the shuffled loss is at
+        least 1.1 times the true one, generated means are closer than shots, and the accuracy is at least three times
+        chance, or midway between chance and 100 where that is less.
+    """
+    novel = held_out.labels.unique()
+    novel = novel[~base_mask[novel] & torch.isin(novel, shots.labels)]
+    real = _class_means(held_out, novel)
+    columns = novel.repeat_interleave(_SAMPLES)
+    generated = _class_means(Features(sample(columns), columns), novel)
+    one_shot = torch.stack([shots.x[shots.labels == column][0] for column in novel])
+    found = dict(
+        _losses(error, held_out),
+        mean_distance=_squared_distance(generated, real),
+        shot_mean_distance=_squared_distance(one_shot, real),
+        synthetic_accuracy=_nearest_mean_recall(generated, novel, held_out),
+        chance=100 / len(novel),
+    )
+    return dict(found, learned=_has_learned(found))
+
+
+def check_line(found: Mapping[str, Any]) -> str:
+    """Say in one line what a check found."""
+    losses = ''
+    if 'loss_true' in found:
+        losses = f'loss {found["loss_true"]:.3f}, with shuffled conditions {found["loss_shuffled"]:.3f}; '
+    return (
+        f'generator: {"learned" if found["learned"] else "not learned"} ({losses}'
+        f'squared distance to class means {found["mean_distance"]:.3g}, of one shot {found["shot_mean_distance"]:.3g}; '
+        f'FSL of its features alone {found["synthetic_accuracy"]:.1f}, chance {found["chance"]:.1f})'
+    )
+
+
+def _has_learned(found: Mapping[str, float]) -> bool:
+    chance = found['chance']
+    return bool(
+        found.get('loss_shuffled', torch.inf) >= _LOSS_MARGIN * found.get('loss_true', 0.0)
+        and found['mean_distance'] < found['shot_mean_distance']
+        and found['synthetic_accuracy'] >= min(_CHANCE_MARGIN * chance, (100 + chance) / 2)
+    )
+
+
+def _losses(error: Callable[[Features, Tensor], float] | None, held_out: Features) -> dict[str, float]:
+    if error is None:
+        return {}
+    present, position = held_out.labels.unique(return_inverse=True)
+    other = present.roll(1)[position]
+    return dict(loss_true=error(held_out, held_out.labels), loss_shuffled=error(held_out, other))
+
+
+def _class_means(features: Features, columns: Tensor) -> Tensor:
+    return torch.stack([features.x[features.labels == column].mean(0) for column in columns])
+
+
+def _squared_distance(means: Tensor, real: Tensor) -> float:
+    return float((means - real).square().sum(1).mean())
+
+
+def _nearest_mean_recall(means: Tensor, columns: Tensor, held_out: Features) -> float:
+    predicted = columns[torch.cdist(held_out.x, means).argmin(1)]
+    hits = [(predicted[held_out.labels == column] == column).float().mean() for column in columns]
+    return 100 * float(torch.stack(hits).mean())
