@@ -238,7 +238,7 @@ def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
     assert re.search(
         r'stage1_base .* loss \S+ \(ce \S+, diffusion \S+\)  B0 \S+  B \S+  N \S+  HM \S+  FSL \S+  lr ', log
     )
-    assert re.search(r'stage1_full .* loss \S+  HM \S+  B \S+  N \S+  FSL \S+  lr ', log)
+    assert re.search(r'stage1_full .* loss \S+ \(.*synthetic \S+\)  HM \S+  B \S+  N \S+  FSL \S+  lr ', log)
     CurriculumRunner(small_avdiff(tmp_path), resume=True, stage=2, draws=(1,)).train()
     results = CurriculumRunner(small_avdiff(tmp_path), resume=True).train()
     assert results['aggregate'] == finished[1]['aggregate']

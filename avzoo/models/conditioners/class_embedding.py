@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from mmengine.logging import MMLogger, print_log
 from torch import Tensor, nn
@@ -25,7 +26,8 @@ class ClassEmbedding(nn.Module):
         embedding_dim: Width of the class vectors.
         order: ``sorted`` gives each class its own vector. ``released`` repeats a defect of the released code, which
             looks them up by the position of the class number in an unordered set: many novel classes get another
-            class's vector. Only for comparison with the released numbers.
+            class's vector. Only for comparison with the released numbers. ``shuffled`` gives each class the vector of
+            another, always the same one; for ablations.
         class_list: For ``released``: a file that names all classes of the data set, one per line (``all_class.txt`` of
             the released features), whose sorted positions are the class numbers. By default the store's classes; give
             it where the store holds fewer (UCF-FSL: 48 of 101).
@@ -38,12 +40,12 @@ class ClassEmbedding(nn.Module):
         num_classes: int,
         *,
         embedding_dim: int = 300,
-        order: Literal['sorted', 'released'] = 'sorted',
+        order: Literal['sorted', 'released', 'shuffled'] = 'sorted',
         class_list: str | Path | None = None,
     ) -> None:
         super().__init__()
-        if order not in ('sorted', 'released'):
-            raise ValueError(f"order='{order}'; choose 'sorted' or 'released'.")
+        if order not in ('sorted', 'released', 'shuffled'):
+            raise ValueError(f"order='{order}'; choose 'sorted', 'released' or 'shuffled'.")
         self.out_dim = embedding_dim
         self.order, self.class_list = order, class_list
         self.register_buffer('vectors', torch.zeros(num_classes, embedding_dim))
@@ -62,6 +64,9 @@ class ClassEmbedding(nn.Module):
                     logger='avzoo' if MMLogger.check_instance_created('avzoo') else 'current',
                 )
             vectors = vectors[released_order(dataset, self.class_list)]
+        if self.order == 'shuffled':
+            cycle = np.random.default_rng(0).permutation(len(vectors))
+            vectors = vectors[cycle[cycle.argsort() - 1]]  # The one before it in a cycle through all classes.
         self.vectors.copy_(torch.as_tensor(vectors))
 
     def forward(self, labels: Tensor) -> Tensor:

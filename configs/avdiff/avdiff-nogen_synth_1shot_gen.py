@@ -1,0 +1,9 @@
+"""AV-DIFF as with a fitted generator, but with none, on the synthetic data set, 1 shot.
+
+python tools/train.py configs/avdiff/avdiff-nogen_synth_1shot_gen.py
+"""
+
+_base_ = ['./avdiff_synth_1shot_gen.py']
+method = 'AV-DIFF (no generator)'
+model = dict(generator=None, conditioner=None)
+curriculum = dict(full=dict(fit=('head',)))
