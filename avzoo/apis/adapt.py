@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from avzoo.apis.base_checkpoint import BaseCheckpoint
 from avzoo.apis.hub import NameOrConfig
-from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.config.as_data import as_plain, plain_config
 from avzoo.datasets.feature_store import FeatureStore
@@ -71,7 +71,7 @@ def adapt(
     out = Path(out)
     _check_arguments(out, shots, epochs)
     cfg = plain_config(config_of(name_or_config))
-    model = _open_model(cfg, checkpoint)
+    cfg, model = _open_model(cfg, checkpoint)
     base = model.base_classes
     root = _base_root(cfg, base_store)
     if seed is not None:
@@ -104,12 +104,11 @@ def adapt(
     return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
 
 
-def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> BaseCheckpoint:
-    """Load the base model, and refuse one that was trained with another config."""
+def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> tuple[Config, BaseCheckpoint]:
+    """Load the base model; return it with the config as it was trained, and refuse one of another config."""
     file = find_zoo_weights(model_name(cfg)) if checkpoint is None else find_checkpoint(checkpoint)
     model = BaseCheckpoint(file.path, file.load())
-    check_trained_config(cfg, model.meta, str(file.path))
-    return model
+    return as_trained(cfg, model.meta, str(file.path)), model
 
 
 def _train_data(model: BaseCheckpoint, clips: SupportSet, base_store: FeatureStore) -> dict[str, Any]:
@@ -139,6 +138,7 @@ def _train(
         Progress(cfg, [phase], outcomes),
         monitor=cfg.curriculum.full.monitor,
         outcomes=outcomes,
+        choices=list(model.meta.get('choices') or []),
     )
     return load_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
 

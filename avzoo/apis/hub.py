@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from mmengine.config import Config
 
 from avzoo.checkpoints.meta import require_meta
-from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import load_weights
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.zoo.build import build_model, config_of, data_info_of, model_name, move_to
@@ -51,7 +51,7 @@ def get_model(
     else:
         file = find_zoo_weights(model_name(cfg)) if pretrained is True else find_checkpoint(pretrained)
         checkpoint, source = file.load(), file.path
-        check_trained_config(cfg, checkpoint['meta'], str(source))
+        cfg = as_trained(cfg, checkpoint['meta'], str(source))
         model = build_model(cfg, require_meta(checkpoint['meta'], 'data_info', source))
         load_weights(model, checkpoint['state_dict'], str(source))
         model.meta = checkpoint['meta']

@@ -34,6 +34,7 @@ class _Meta:
     splits: dict[str, str] | None = None
     outcomes: dict[str, dict] | None = None
     history: list[dict] | None = None
+    choices: list[dict] | None = None
 
 
 def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:

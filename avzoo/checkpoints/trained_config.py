@@ -5,7 +5,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from mmengine.config import Config
+
 from avzoo.checkpoints.meta import carried_config
+from avzoo.config.choices import choices_of, describe, with_alternatives
 from avzoo.config.parts import find_classes, find_registered_class, refuse_unregistered
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError, ConfigError
@@ -36,6 +39,31 @@ _FREE = {
     'modalities',
     'num_readouts',
 }
+
+
+def as_trained(cfg: Config, meta: Mapping[str, Any], source: str) -> Config:
+    """Return a config with the settings that validation chose for a checkpoint (``curriculum.choices``).
+
+    Args:
+        cfg: The config of a curriculum.
+        meta: The checkpoint's ``meta``.
+        source: Where it comes from, for the error.
+
+    Raises:
+        CheckpointError: If something was chosen that the config does not offer, or its scores would be computed
+            differently.
+    """
+    offered = choices_of(cfg) if cfg.get('curriculum') else []
+    chosen = meta.get('choices') or []
+    for alternative in chosen:
+        if not any(alternative == json.loads(json.dumps(one)) for choice in offered for one in choice):
+            raise CheckpointError(
+                f'{source} was trained with {describe(alternative)}, which curriculum.choices does not offer. Use the '
+                'config that it was trained with.'
+            )
+    cfg = with_alternatives(cfg, chosen)
+    check_trained_config(cfg, meta, source)
+    return cfg
 
 
 def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source: str) -> None:

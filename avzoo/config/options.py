@@ -26,9 +26,14 @@ def apply_option(cfg: Config, option: str) -> None:
     path, sign, text = option.partition('=')
     if not sign:
         raise ConfigError(f"--cfg-options takes key=value, got '{option}'.")
+    set_option(cfg, path, parse_value(text))
+
+
+def set_option(cfg: Config, path: str, value: Any) -> None:
+    """Change the value at a path of a config in place, as :func:`apply_option` does."""
     head, *rest = path.split('.')
     _check_key(cfg, '', head)
-    cfg[head] = _changed(cfg.get(head), head, rest, parse_value(text))
+    cfg[head] = _changed(cfg.get(head), head, rest, value)
 
 
 def parse_value(text: str) -> Any:

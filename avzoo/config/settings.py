@@ -22,6 +22,7 @@ _AboveZero = Annotated[float, Limit('a number above 0', lambda value: value > 0)
 _Reference = Literal['nearest_class_mean', 'logistic_regression']
 REFERENCES = get_args(_Reference)
 
+_Choices = Annotated[tuple, Limit("a list of choices, each a list of alternatives {'path.of.a.setting': value}")]
 _Epochs = Annotated[
     int, Limit('a whole number of at least 1, or 0 where `fit` names parts', lambda epochs: epochs >= 0)
 ]
@@ -59,6 +60,8 @@ class CurriculumSettings:
     references: tuple[_Reference, ...]
     lr_drops: Literal['scheduler', 'counter'] = 'scheduler'
     calibration: Literal['gamma', 'offset'] = 'gamma'
+    choices: _Choices = ()
+    choose_by: Literal['HM', 'FSL', 'AUSUC'] = 'AUSUC'
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from importlib.util import find_spec
 
 from mmengine.config import Config
 
+from avzoo.config.choices import choices_of, with_alternatives
+from avzoo.config.keys import check_keys
 from avzoo.config.settings import LOADERS
 from avzoo.utils.errors import ConfigError
 
@@ -21,6 +23,9 @@ def check_values(cfg: Config) -> None:
                 f'curriculum.{name}.max_epochs=0 is not possible. It must be at least 1, or curriculum.{name}.fit must '
                 'name the parts that are fitted instead.'
             )
+    for alternatives in choices_of(cfg):
+        for alternative in alternatives:
+            check_keys(with_alternatives(cfg, [alternative]))
     for name in LOADERS:
         if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
             raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')

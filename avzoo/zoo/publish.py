@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from avzoo.checkpoints.meta import carried_config, class_columns
-from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import load_weights
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.config.as_data import portable_config
@@ -36,6 +36,7 @@ _KEPT = (
     'data_info',
     'splits',
     'outcomes',
+    'choices',
 )
 
 
@@ -105,7 +106,7 @@ def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor
             f'{source} is not of {entry.name}: its {other.path} is {other.before}, that of '
             f'{entry.name} {other.now}. Publish it under another name.'
         )
-    check_trained_config(cfg, meta, source)
+    cfg = as_trained(cfg, meta, source)
     load_weights(build_model(cfg, info), state, source)
 
 

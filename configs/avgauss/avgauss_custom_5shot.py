@@ -4,8 +4,8 @@ python tools/train.py configs/avgauss/avgauss_custom_5shot.py --cfg-options data
 """
 
 _base_ = [
-    '../_base_/datasets/custom.py',
     '../_base_/models/avgauss.py',
+    '../_base_/datasets/custom.py',
     '../_base_/schedules/two_stage_fitted.py',
     '../_base_/default_runtime.py',
 ]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from mmengine.config import Config
 
-from avzoo.checkpoints.trained_config import check_trained_config
+from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import split_digest
@@ -68,7 +68,7 @@ def evaluate_checkpoint(
     meta = content['meta']
     _check_origin(cfg, meta, split, str(checkpoint))
     if check_config:
-        check_trained_config(cfg, meta, str(checkpoint))
+        cfg = as_trained(cfg, meta, str(checkpoint))
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.

@@ -23,9 +23,11 @@ class Progress:
         cfg: The config of the whole curriculum.
         phases: All phases of this run.
         outcomes: What finished phases decided; read anew for each line.
+        silent: Report nothing.
     """
 
-    def __init__(self, cfg: Config, phases: list[Phase], outcomes: dict[str, dict]) -> None:
+    def __init__(self, cfg: Config, phases: list[Phase], outcomes: dict[str, dict], *, silent: bool = False) -> None:
+        self.silent = silent
         self.cfg, self.phases, self.outcomes = cfg, phases, outcomes
         self._pace: dict[str, float] = {}
         self._mark = (time.monotonic(), 0)
@@ -36,7 +38,7 @@ class Progress:
 
     def report(self, runner: PhaseRunner, history: list[dict], partial: dict | None) -> None:
         """Write the line of the last epoch of ``history``, or of a part of an epoch."""
-        if not is_main_process():
+        if self.silent or not is_main_process():
             return
         phase, position = self.phase, self.phases.index(self.phase) + 1
         elapsed, steps = time.monotonic() - self._mark[0], runner.iter - self._mark[1]

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from avzoo.checkpoints.training import load_checkpoint
 from avzoo.config.as_data import plain_config
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
+from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
@@ -103,6 +105,8 @@ class CurriculumRunner:
             preflight(self.cfg, todo)
         if dist.is_main_process():
             self.state.write()
+        self.cfg = choose(self.cfg, self.work_dir, self.state.choices, self._try, self.state.write)
+        if dist.is_main_process():
             portable = copy.deepcopy(self.cfg)
             portable.pop('launcher', None)  # It belongs to the command line, and a config with it is refused.
             portable.dump(str(self.work_dir / 'config.py'))
@@ -118,6 +122,23 @@ class CurriculumRunner:
         if not todo:
             log_line('Every phase was finished already: nothing was trained.')
         return results
+
+    def _try(self, cfg: Config, work_dir: Path) -> float:
+        """Run stage 1 of a config in a folder, anew; returns the validation metric that choices are made by."""
+        if dist.is_main_process():
+            shutil.rmtree(work_dir, ignore_errors=True)
+        dist.barrier()
+        phases = [p for p in plan_phases((), 1) if p.substage == 'full' or cfg.curriculum[p.substage].max_epochs]
+        outcomes: dict[str, dict] = {}
+        for phase in phases:
+            run = phase_config(cfg, phase, outcomes, work_dir)
+            if phase.parent not in phases:
+                run.load_from = None
+            substage = cfg.curriculum[phase.substage]
+            silent = Progress(cfg, phases, outcomes, silent=True)
+            history = train_phase(PhaseRunner.from_cfg(run), phase, silent, monitor=substage['monitor'])
+            outcomes[phase.name] = outcome(cfg, phase, history)
+        return float(outcomes['stage1_full']['metrics'][cfg.curriculum.choose_by])
 
     def _report_stage_one(self) -> None:
         done = self.state.phases['stage1_full']
@@ -161,6 +182,7 @@ class CurriculumRunner:
             monitor=substage['monitor'],
             keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
             splits=_split_digests(runner.train_dataloader.dataset, cfg.num_shots),
+            choices=[one['chosen'] for one in self.state.choices],
         )
         check = report_generator(self.cfg, phase, self.state.phases, self.work_dir) if phase.stage == 1 else {}
         self.state.phases[phase.name] = dict(outcome(self.cfg, phase, history), **check)
@@ -205,6 +227,7 @@ class CurriculumRunner:
             seed=cfg.randomness.seed,
             gamma=chosen_gamma(cfg, self.state.phases),
             gamma_source=self._gamma_source(draws),
+            choices=self.state.choices,
             draws=draws,
             aggregate=aggregate_draws(draws),
             references=references,

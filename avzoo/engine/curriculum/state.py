@@ -55,6 +55,7 @@ class CurriculumState:
         self.phases: dict[str, dict] = {}
         self.tests: dict[str, dict] = {}
         self.store_sha256 = ''
+        self.choices: list[dict] = []
 
     @property
     def exists(self) -> bool:
@@ -70,6 +71,7 @@ class CurriculumState:
         content = _read(self.path)
         before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
         self.store_sha256, processes = content['store_sha256'], content['processes']
+        self.choices = content.get('choices', [])
         self.processes = processes if self.processes is None else self.processes
         changed = first_difference(dict(before, processes=processes), dict(self.settings, processes=self.processes))
         if changed:
@@ -85,6 +87,7 @@ class CurriculumState:
             tests=self.tests,
             store_sha256=self.store_sha256,
             processes=self.processes,
+            choices=self.choices,
             settings=self.settings,
         )
         atomic_write_text(self.path, json.dumps(content, indent=2) + '\n')
@@ -112,6 +115,8 @@ def _read(path: Path) -> dict[str, Any]:
         wrong = [key for key, kind in kinds.items() if not isinstance(content[key], kind)]
         if wrong:
             raise ValueError(f"'{wrong[0]}' is not as it should be")
+        if not all(isinstance(one['chosen'], dict) for one in content.get('choices', [])):
+            raise ValueError("'choices' is not as it should be")
         for name in content['phases']:
             Phase.from_name(name)
     except (ValueError, KeyError, TypeError) as error:

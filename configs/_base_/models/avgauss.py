@@ -13,6 +13,6 @@ model = dict(
     generator=dict(type='TextGaussian', text_ridge=0.2),
     head=dict(
         type='EnsembleHead',
-        heads=[dict(type='GaussianHead'), dict(type='LogisticHead', inverse_penalty=0.01, power=0.25, num_dims=600)],
+        heads=[dict(type='GaussianHead'), dict(type='LogisticHead', power=0.25)],
     ),
 )

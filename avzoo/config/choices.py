@@ -1,0 +1,49 @@
+"""Settings that a config leaves to validation: ``curriculum.choices``.
+
+Each choice is a list of alternatives, and an alternative a dict of config paths to values, e.g.
+``{'data_preprocessor.time_bins': 3}``; an empty one keeps the config as it is.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+
+from avzoo.config.as_data import as_plain
+from avzoo.config.options import set_option
+from avzoo.utils.errors import ConfigError
+
+Alternative = Mapping[str, Any]
+
+
+def choices_of(cfg: Config) -> list[list[Alternative]]:
+    """Return the choices of a config, each with its alternatives.
+
+    Raises:
+        ConfigError: If an alternative is not a dict of paths to values, or a choice has none.
+    """
+    plain = as_plain(dict(choices=cfg.curriculum.get('choices') or ()))
+    choices = [list(choice) for choice in plain['choices']]
+    for i, choice in enumerate(choices):
+        if not choice or not all(isinstance(alternative, Mapping) for alternative in choice):
+            raise ConfigError(
+                f'curriculum.choices.{i} must be a list of alternatives, each a dict of config paths to values, e.g. '
+                "[{'data_preprocessor.time_bins': 1}, {'data_preprocessor.time_bins': 3}]."
+            )
+    return choices
+
+
+def with_alternatives(cfg: Config, alternatives: Sequence[Alternative]) -> Config:
+    """Return a copy of a config with the values of some alternatives set."""
+    cfg = copy.deepcopy(cfg)
+    for alternative in alternatives:
+        for path, value in alternative.items():
+            set_option(cfg, path, copy.deepcopy(value))
+    return cfg
+
+
+def describe(alternative: Alternative) -> str:
+    """Return an alternative as text for the log."""
+    text = ', '.join(f'{path}={value}' for path, value in alternative.items()) or 'as the config has it'
+    return text if len(text) < 160 else f'{text[:130]} ... {text[-20:]}'

@@ -1,0 +1,15 @@
+"""AV-Gauss on ActivityNet-FSL, 5 shots.
+
+python tools/train.py configs/avgauss/avgauss_activitynet_5shot.py
+"""
+
+_base_ = [
+    '../_base_/models/avgauss.py',
+    '../_base_/datasets/activitynet_fsl.py',
+    '../_base_/schedules/two_stage_fitted.py',
+    '../_base_/default_runtime.py',
+]
+num_shots = 5
+data_preprocessor = dict(time_bins=1, norm=dict(audio='l2_feature', visual='l2_feature'), gain=dict(audio=0.5))
+train_dataloader = dict(dataset=dict(window=dict(steps=300, position='center')))
+val_dataloader = dict(dataset=dict(window=dict(steps=300, position='center')))

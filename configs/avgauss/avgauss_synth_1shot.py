@@ -1,0 +1,7 @@
+"""AV-Gauss on the synthetic data set, 1 shot.
+
+python tools/train.py configs/avgauss/avgauss_synth_1shot.py
+"""
+
+_base_ = ['./avgauss_synth_5shot.py']
+num_shots = 1
