@@ -156,21 +156,33 @@ def sweep_gamma(
     return float(grid[best]), rows[best]
 
 
-def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
-    """Return the area under the curve of N over B as gamma runs over all reals, in [0, 100].
+def accuracy_curve(
+    scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the margins at which B and N change, ascending, what B loses and what N gains at each, all (M,).
 
-    It is exact: the curve changes only where gamma passes the margin of a sample, its best base minus its best novel
-    score (Chao et al. 2016). Samples of the same margin change together, as one straight segment.
+    The margin of a sample is its best base minus its best novel score: the gamma above which the novel class wins.
+    Samples of the same margin change together.
     """
     scores, labels, base_mask = _check(scores, labels, base_mask)
     contest = _contest(scores, base_mask)
+    base_weights, novel_weights = _sample_weights(labels, base_mask)
+    margins, step = np.unique(contest.base_score.astype(np.float64) - contest.novel_score, return_inverse=True)
+    lost = np.bincount(step, weights=base_weights * (contest.base_column == labels), minlength=len(margins))
+    won = np.bincount(step, weights=novel_weights * (contest.novel_column == labels), minlength=len(margins))
+    return margins, lost, won
+
+
+def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
+    """Return the area under the curve of N over B as gamma runs over all reals, in [0, 100].
+
+    It is exact: the curve changes only where gamma passes the margin of a sample (Chao et al. 2016). Samples of the
+    same margin are one straight segment.
+    """
+    _, _, base_mask = _check(scores, labels, base_mask)
     if base_mask.all() or not base_mask.any():
         return 0.0
-    base_weights, novel_weights = _sample_weights(labels, base_mask)
-    margins = contest.base_score.astype(np.float64) - contest.novel_score
-    _, step = np.unique(margins, return_inverse=True)
-    lost = np.bincount(step, weights=base_weights * (contest.base_column == labels))
-    won = np.bincount(step, weights=novel_weights * (contest.novel_column == labels))
+    _, lost, won = accuracy_curve(scores, labels, base_mask)
     novel = np.concatenate([[0.0], won.cumsum()])  # N before and after each breakpoint
     return float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0)
 
