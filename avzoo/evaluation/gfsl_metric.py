@@ -23,8 +23,9 @@ class GFSLMetric(BaseMetric):
     harmonic mean; `FSL`, recall of novel samples among novel columns; `AUSUC`, the area under the curve of N over B;
     `B0`, B without calibration, by which the base sub-stage picks its epoch; and `gamma`, the calibration used.
     Where a set has no sample of a group, the numbers of that group are 0. After `evaluate`, `predictions` holds the
-    arrays index, video_id, label, scores in data-set order with classes, the column names, and `per_class_recall`
-    the calibrated recall by class name (classes without samples are left out). Any number of ranks gives one result.
+    arrays index, video_id, label, scores in data-set order with classes, the column names, base_mask and gamma, and
+    `per_class_recall` the calibrated recall by class name (classes without samples are left out). Any number of ranks
+    gives one result.
 
     Args:
         gamma (float | str): What is subtracted from the scores of base classes: a number, `search` (the best HM over
@@ -83,6 +84,8 @@ class GFSLMetric(BaseMetric):
             label=labels,
             scores=scores,
             classes=classes,
+            base_mask=base_mask,
+            gamma=np.float64(metrics['gamma']),
             video_id=np.asarray(meta['video_ids'], dtype=str)[results['index']],
         )
         return metrics

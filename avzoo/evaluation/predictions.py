@@ -20,7 +20,7 @@ _FIELDS = ('video_id', 'label', 'scores', 'classes', 'base_mask', 'gamma')
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> Path:
     """Write arrays to an npz file, whole or not at all; it is read without unpickling."""
     with atomic_path(path) as partial, partial.open('wb') as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # A name might be that of an option; none is.
     return Path(path)
 
 
