@@ -75,6 +75,7 @@ def evaluate_references(
     modalities = known_modalities(store, modalities)
     validation = load_videos(store, num_shots, 1, (*train_splits(1), *evaluation_splits('val')), modalities)
     chosen = {name: _choose(METHODS[name], validation, gamma_grid) for name in methods}
+    del validation  # With the features that it keeps.
     results: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     for draw in draws:
         splits = (*train_splits(2, draw), *evaluation_splits('test', draw))

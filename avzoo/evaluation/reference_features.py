@@ -1,7 +1,7 @@
 """The features that the plain references see: pooled over time, of one scale for each modality, side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -51,6 +51,7 @@ class StageVideos:
     labels: np.ndarray
     class_ids: np.ndarray
     base_mask: np.ndarray
+    _kept: dict[int, dict[str, list[np.ndarray]]] = field(default_factory=dict, init=False, repr=False)
 
     def task(self, *, num_bins: int = 1, scaling: Scaling = 'unit', audio_weight: float = 1.0) -> Task:
         """Return the features of both sets.
@@ -62,13 +63,20 @@ class StageVideos:
             audio_weight: Factor of the audio modality.
         """
         parts = []
-        for name in self.modalities:
-            pair = [pooled(self.store, name, videos, num_bins) for videos in (self.trained, self.evaluated)]
-            pair = [unit(rows) for rows in pair] if scaling == 'unit' else _standardised(*pair)
+        for name, means in self._means(num_bins).items():
+            pair = [unit(rows) for rows in means] if scaling == 'unit' else _standardised(*means)
             factor = np.float32(audio_weight if name == AUDIO else 1.0)
             parts.append([factor * rows for rows in pair])
         train_features, features = (np.concatenate(rows, axis=1) for rows in zip(*parts, strict=True))
         return Task(train_features, self.train_labels, features, self.labels, self.base_mask)
+
+    def _means(self, num_bins: int) -> dict[str, list[np.ndarray]]:
+        """Return the pooled training and evaluation videos by modality; those of the last number of bins are kept."""
+        if num_bins not in self._kept:
+            self._kept.clear()  # First, so that two are never in memory.
+            sets = (self.trained, self.evaluated)
+            self._kept[num_bins] = {m: [pooled(self.store, m, s, num_bins) for s in sets] for m in self.modalities}
+        return self._kept[num_bins]
 
 
 def load_videos(

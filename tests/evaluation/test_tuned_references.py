@@ -250,4 +250,8 @@ def test_pooling_in_chunks_changes_nothing(tmp_path, monkeypatch):
         return gather(self, modality, which, **kwargs)
 
     monkeypatch.setattr(FeatureStore, 'gather', counted)
-    assert np.array_equal(videos.task(num_bins=3).features, whole) and max(sizes) == 5
+    again = load_videos(store, SHOTS, 1, VAL, ('visual',))
+    assert np.array_equal(again.task(num_bins=3).features, whole) and max(sizes) == 5
+    del sizes[:]
+    again.task(num_bins=3, scaling='z_score')
+    assert not sizes  # They are read once as long as the number of bins stays.

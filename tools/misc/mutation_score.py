@@ -32,7 +32,18 @@ def _model_tests(*names: str) -> list[str]:
 GROUPS: dict[str, tuple[list[str], list[str]]] = {
     'samplers': (['avzoo/datasets/samplers.py'], ['tests/datasets']),
     'metrics': (
-        [f'avzoo/evaluation/{name}.py' for name in ('functional', 'gfsl_metric', 'linear_references')],
+        [
+            f'avzoo/evaluation/{name}.py'
+            for name in (
+                'calibration',
+                'functional',
+                'gfsl_metric',
+                'linear_references',
+                'paired',
+                'reference_features',
+                'reference_methods',
+            )
+        ],
         ['tests/evaluation'],
     ),
     'attention': (
