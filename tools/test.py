@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import CheckpointError, ConfigError
-from avzoo.utils.files import atomic_path, atomic_write_text
+from avzoo.utils.files import atomic_write_text
 from avzoo.utils.launch_arguments import add_common_arguments
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _CHECKPOINT_HELP = 'a checkpoint file, the name of a model with weights, or the 
 _EPILOG = """examples:
   all draws of a run
     python tools/test.py configs/avdiff/avdiff_synth_5shot.py work_dirs/avdiff_synth_5shot
-  one checkpoint; its predictions to a file (video_id, label, classes, scores)
+  one checkpoint; its predictions to a file (video_id, label, classes, base_mask, scores, gamma)
     python tools/test.py configs/avdiff/avdiff_synth_5shot.py work_dirs/avdiff_synth_5shot/stage2_full_draw0/last.pth \\
         --out predictions.npz --out-item pred
 """
@@ -55,7 +55,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--out-item',
         choices=['metrics', 'pred'],
         default='metrics',
-        help='what --out holds: the metrics, or video_id, label, classes (column order), scores (N, C)',
+        help='what --out holds: the metrics, or video_id, label, classes (column order), base_mask, scores (N, C) '
+        'and gamma, which is subtracted from the scores of base classes',
     )
     return parser.parse_args(argv)
 
@@ -141,8 +142,7 @@ def find_checkpoints(source: str, split: str) -> list[Path]:
 
 def write_output(path: Path, item: str, done: Sequence[Evaluation], aggregate: dict[str, Any]) -> None:
     """Write metrics or predictions as JSON or npz; with several draws, one entry or prefix each."""
-    import numpy as np
-
+    from avzoo.evaluation.predictions import write_arrays
     from avzoo.evaluation.report import plain
 
     if item == 'metrics':
@@ -153,8 +153,7 @@ def write_output(path: Path, item: str, done: Sequence[Evaluation], aggregate: d
     if path.suffix == '.json':
         atomic_write_text(path, json.dumps(plain(content), indent=2) + '\n')
     else:
-        with atomic_path(path) as partial, partial.open('wb') as file:
-            np.savez_compressed(file, **_flat(content))
+        write_arrays(path, _flat(content))
 
 
 def _flat(content: dict[str, Any], prefix: str = '') -> dict[str, np.ndarray]:

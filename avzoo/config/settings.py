@@ -18,8 +18,10 @@ _Seed = Annotated[
     ),
 ]
 _AboveZero = Annotated[float, Limit('a number above 0', lambda value: value > 0)]
-# The plain references, those of avzoo.evaluation.linear_references.
-_Reference = Literal['nearest_class_mean', 'logistic_regression']
+# The plain references, those of avzoo.evaluation.reference_methods.
+_Reference = Literal[
+    'nearest_class_mean', 'logistic_regression', 'tuned_nearest_class_mean', 'tuned_logistic_regression'
+]
 REFERENCES = get_args(_Reference)
 
 _Choices = Annotated[tuple, Limit("a list of choices, each a list of alternatives {'path.of.a.setting': value}")]

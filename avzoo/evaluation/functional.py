@@ -156,64 +156,42 @@ def sweep_gamma(
     return float(grid[best]), rows[best]
 
 
-def best_offset(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
-    """Return the number that, subtracted from the scores of base classes, gives the best HM; it may be negative.
-
-    HM changes only where the number passes the margin of a sample, its best base minus its best novel score. Of all
-    best intervals between two margins it is the middle of the widest. Without base or without novel classes it is 0.
-    """
-    margins, base, novel = _trade_off(scores, labels, base_mask)
-    if not len(margins) or not np.isfinite(margins).all():
-        return 0.0
-    curve = (2 * base * novel / np.maximum(base + novel, 1e-12)).round(9)
-    ends = np.concatenate([margins[:1] - 1, margins, margins[-1:] + 1])
-    widths = np.where(curve == curve.max(), np.diff(ends), -1.0)
-    if len(widths) > 2 and widths[1:-1].max() > 0:  # The outer intervals have no end: only where nothing else is best.
-        widths[[0, -1]] = np.minimum(widths[[0, -1]], 0.0)
-    best = int(widths.argmax())
-    return float((ends[best] + ends[best + 1]) / 2)
-
-
-def score_scale(scores: np.ndarray, base_mask: np.ndarray) -> float:
-    """Return the scale of logits over which gamma runs from 0 to 1.
-
-    It is the 95th percentile of the distance between a sample's best base and its best novel score, so that gamma = 1
-    changes nearly every decision that a constant can change.
-    """
+def score_margins(scores: np.ndarray, base_mask: np.ndarray) -> np.ndarray:
+    """Return the margin of each sample (N,): its best base minus its best novel score."""
     scores, _, base_mask = _check(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
     contest = _contest(scores, base_mask)
-    distances = np.abs(contest.base_score.astype(np.float64) - contest.novel_score)
-    scale = float(np.quantile(distances, 0.95)) if len(distances) else 1.0
-    return scale if np.isfinite(scale) and scale > 0 else 1.0
+    return contest.base_score.astype(np.float64) - contest.novel_score
 
 
-def _trade_off(
+def accuracy_curve(
     scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the margins (M,) at which B and N change, in order, and B and N (M + 1,) between them.
+    """Return the margins at which B and N change, ascending, what B loses and what N gains at each, all (M,).
 
-    A margin is a sample's best base minus its best novel score. Samples of the same margin change together.
+    The margin of a sample is its best base minus its best novel score: the gamma above which the novel class wins.
+    Samples of the same margin change together.
     """
     scores, labels, base_mask = _check(scores, labels, base_mask)
     contest = _contest(scores, base_mask)
     base_weights, novel_weights = _sample_weights(labels, base_mask)
-    margins, step = np.unique(contest.base_score.astype(np.float64) - contest.novel_score, return_inverse=True)
+    margins, step = np.unique(score_margins(scores, base_mask), return_inverse=True)
     lost = np.bincount(step, weights=base_weights * (contest.base_column == labels), minlength=len(margins))
     won = np.bincount(step, weights=novel_weights * (contest.novel_column == labels), minlength=len(margins))
-    base = np.concatenate([lost[::-1].cumsum()[::-1], [0.0]])
-    return margins, base, np.concatenate([[0.0], won.cumsum()])
+    return margins, lost, won
 
 
 def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
     """Return the area under the curve of N over B as gamma runs over all reals, in [0, 100].
 
-    It is exact: the curve changes only where gamma passes the margin of a sample, its best base minus its best novel
-    score (Chao et al. 2016). Samples of the same margin change together, as one straight segment.
+    It is exact: the curve changes only where gamma passes the margin of a sample (Chao et al. 2016). Samples of the
+    same margin are one straight segment.
     """
-    if np.all(base_mask) or not np.any(base_mask):
+    _, _, base_mask = _check(scores, labels, base_mask)
+    if base_mask.all() or not base_mask.any():
         return 0.0
-    _, base, novel = _trade_off(scores, labels, base_mask)
-    return float(((base[:-1] - base[1:]) * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0)
+    _, lost, won = accuracy_curve(scores, labels, base_mask)
+    novel = np.concatenate([[0.0], won.cumsum()])  # N before and after each breakpoint
+    return float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0)
 
 
 def gfsl_metrics(
@@ -221,18 +199,16 @@ def gfsl_metrics(
     labels: np.ndarray,
     base_mask: np.ndarray,
     *,
-    gamma: float | Literal['search', 'offset'] = 'search',
+    gamma: float | Literal['search'] = 'search',
     gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID,
 ) -> dict[str, float]:
     """Return every metric of one evaluation: B, N, HM, FSL, AUSUC, gamma and B0.
 
-    B0 is B without calibration, by which the base sub-stage picks its epoch. ``gamma`` is what is subtracted from base
-    scores: a number, the best of ``gamma_grid`` (``search``), or the best of all numbers (``offset``).
+    B0 is B without calibration, by which the base sub-stage picks its epoch.
     """
     if gamma == 'search':
         gamma, row = sweep_gamma(scores, labels, base_mask, gamma_grid)
     else:
-        gamma = best_offset(scores, labels, base_mask) if gamma == 'offset' else gamma
         row = gfsl_accuracies(scores, labels, base_mask, gamma)
     return dict(
         row,

@@ -8,14 +8,8 @@ import torch
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 
-from avzoo.evaluation.functional import (
-    DEFAULT_GAMMA_GRID,
-    best_offset,
-    calibrated_predictions,
-    gfsl_metrics,
-    per_class_recall,
-    score_scale,
-)
+from avzoo.evaluation.calibration import best_offset, score_scale
+from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, calibrated_predictions, gfsl_metrics, per_class_recall
 from avzoo.registry import METRICS
 from avzoo.utils.errors import CheckpointError, DataError
 
@@ -30,8 +24,9 @@ class GFSLMetric(BaseMetric):
     harmonic mean; `FSL`, recall of novel samples among novel columns; `AUSUC`, the area under the curve of N over B;
     `B0`, B without calibration, by which the base sub-stage picks its epoch; and `gamma`, the calibration used.
     Where a set has no sample of a group, the numbers of that group are 0. After `evaluate`, `predictions` holds the
-    arrays index, video_id, label, scores in data-set order with classes, the column names, and `per_class_recall`
-    the calibrated recall by class name (classes without samples are left out). Any number of ranks gives one result.
+    arrays index, video_id, label, scores in data-set order with classes, the column names, base_mask and gamma, and
+    `per_class_recall` the calibrated recall by class name (classes without samples are left out). Any number of ranks
+    gives one result.
 
     Args:
         gamma (float | str): What is subtracted from the scores of base classes: a number, `search` (the best HM over
@@ -102,6 +97,8 @@ class GFSLMetric(BaseMetric):
             label=labels,
             scores=scores,
             classes=classes,
+            base_mask=base_mask,
+            gamma=np.float64(metrics['gamma']),
             video_id=np.asarray(meta['video_ids'], dtype=str)[results['index']],
         )
         return metrics
@@ -116,9 +113,10 @@ class GFSLMetric(BaseMetric):
             scores = scores * np.float32(scale or 1.0)
             found['scale'] = score_scale(scores, base_mask)
             scores = scores / np.float32(found['scale'])
+        if found or self.calibration == 'offset':
             found['offset'] = best_offset(scores, labels, base_mask)
-        rule: Literal['search', 'offset'] = 'offset' if self.calibration == 'offset' else 'search'
-        return scores, gfsl_metrics(scores, labels, base_mask, gamma=rule, gamma_grid=self.gamma_grid) | found
+        gamma: float | Literal['search'] = found['offset'] if self.calibration == 'offset' else 'search'
+        return scores, gfsl_metrics(scores, labels, base_mask, gamma=gamma, gamma_grid=self.gamma_grid) | found
 
     def _local_results(self) -> dict[str, Any]:
         """Return what this rank saw: arrays by field (None where it saw nothing), the gammas and the scales."""

@@ -1,72 +1,37 @@
-"""Two plain references on time-averaged features: baselines that a method has to beat.
+"""Plain references on time-averaged features: baselines that a method has to beat.
 
-They go through the same store, splits, calibration rule and metric as every method of the zoo: their one setting and
-gamma are chosen on the stage-1 validation set and kept for all draws of stage 2.
+They go through the same store, splits and metrics as every method of the zoo. Their settings and their calibration are
+chosen on the stage-1 validation set and kept for all draws of stage 2.
+
+`nearest_class_mean` and `logistic_regression` are fixed but for one setting: modalities of equal weight, means over
+time, probabilities and the paper's grid of gammas. The tuned ones get what a careful user would give them: the number
+of time bins, the scale of the dimensions, the weight of the modalities, the penalty, and as calibration any constant
+off the base logits.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.gfsl_dataset import stage_classes
-from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, gfsl_metrics
+from avzoo.evaluation.calibration import best_offset
+from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, ausuc, gfsl_metrics
+from avzoo.evaluation.predictions import write_arrays
+from avzoo.evaluation.reference_features import StageVideos, known_modalities, load_videos
+from avzoo.evaluation.reference_methods import METHODS, Method
 from avzoo.protocol import NUM_DRAWS, evaluation_splits, train_splits
-from avzoo.utils.errors import ConfigError, DataError, nearest
 
-_MANY_PRODUCTS = 500_000_000  # Multiplications in one pass of the solver from which on threads help.
-
-
-class _Task(NamedTuple):
-    """Training and evaluation features (N, D), their class columns (N,), and which columns (C,) are base."""
-
-    train_features: np.ndarray
-    train_labels: np.ndarray
-    features: np.ndarray
-    labels: np.ndarray
-    base_mask: np.ndarray
+_MAX_ROUNDS = 3  # Of the search over all settings; it ends sooner when a round changes nothing.
 
 
-class _Method(NamedTuple):
-    """How to score a task under one setting, the setting's name, and the values that validation chooses from."""
+class _Choice(NamedTuple):
+    """What validation chose for a reference, and its metrics there, gamma among them."""
 
-    score: Callable[[_Task, float], np.ndarray]
-    setting: str
-    values: tuple[float, ...]
-
-
-def _nearest_class_mean(task: _Task, scale: float) -> np.ndarray:
-    """Return the softmax over scale * cosine between a sample and each class mean, (N, C)."""
-    means = np.stack(
-        [task.train_features[task.train_labels == column].mean(axis=0) for column in range(len(task.base_mask))]
-    )  # (C, D)
-    logits = scale * _unit(task.features) @ _unit(means).T
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
-def _logistic_regression(task: _Task, inverse_penalty: float) -> np.ndarray:
-    """Return class probabilities of a class-balanced multinomial logistic regression, (N, C)."""
-    # Centred, and scaled by one number: with unit-length features the gradients lie below the solver's tolerance, while
-    # a scale per dimension would undo the equal weight of the modalities.
-    centre = task.train_features.mean(axis=0)
-    scale = (task.train_features - centre).std() + np.finfo(np.float32).tiny
-    model = LogisticRegression(C=inverse_penalty, class_weight='balanced', max_iter=1000)
-    # On small data the threads of BLAS mostly wait for each other: 7 times slower on two busy cores.
-    small = task.train_features.size * len(task.base_mask) < _MANY_PRODUCTS
-    with threadpool_limits(limits=1 if small else None):
-        model.fit((task.train_features - centre) / scale, task.train_labels)
-    return model.predict_proba((task.features - centre) / scale)
-
-
-# With smaller values the softmax is almost uniform, and one step of gamma (0.1) outweighs every difference.
-_METHODS = {
-    'nearest_class_mean': _Method(_nearest_class_mean, 'scale', (10.0, 30.0, 100.0)),
-    'logistic_regression': _Method(_logistic_regression, 'C', (0.01, 0.1, 1.0, 10.0)),
-}
+    settings: dict[str, Any]
+    validation: dict[str, float]
 
 
 def evaluate_references(
@@ -74,14 +39,22 @@ def evaluate_references(
     num_shots: int,
     *,
     draws: Sequence[int] = range(NUM_DRAWS),
-    methods: Sequence[str] = tuple(_METHODS),
+    methods: Sequence[str] = tuple(METHODS),
     modalities: Sequence[str] | None = None,
     gamma_grid: Sequence[float] = DEFAULT_GAMMA_GRID,
+    predictions_dir: str | os.PathLike[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Run the plain references on a feature store.
 
-    Features are the mean over time of each modality, L2-normalised, side by side. `nearest_class_mean` scores by the
-    softmax of scaled cosines to the class means; `logistic_regression` is class-balanced (scikit-learn).
+    `nearest_class_mean` scores by the softmax of scaled cosines to the class means; `logistic_regression` is
+    class-balanced (scikit-learn); both see the mean over time of each modality, L2-normalised, side by side.
+    `tuned_nearest_class_mean` scores by cosines to the class means from the mean of the training videos,
+    `tuned_logistic_regression` by the logits of the same regression.
+
+    The settings of the tuned ones are searched one after another, each with the others fixed, in the order time bins,
+    scaling, weight of the audio modality, C; again until nothing changes. The best AUSUC on validation wins, the first
+    of equal ones. It needs no calibration and is smoother than HM: over the halves of six validation sets (two data
+    sets, 1, 5 and 10 shots), choosing by it gave the other half between 0.3 less and 0.8 more HM, 0.3 more on average.
 
     Args:
         store (FeatureStore): Features and splits.
@@ -89,95 +62,97 @@ def evaluate_references(
         draws (Sequence[int]): Which draws of the K novel shots to test.
         methods (Sequence[str]): Which references to run.
         modalities (Sequence[str], optional): Which features to use. Default: all of the store.
-        gamma_grid (Sequence[float]): Calibrations that validation chooses from.
+        gamma_grid (Sequence[float]): Calibrations that validation chooses from for the references that are not tuned.
+        predictions_dir (PathLike, optional): Where the predictions of each test go, as `predictions_file` names them.
 
     Returns:
         dict: By method: `draws` (a list of dict(draw, B, N, HM, FSL, AUSUC, gamma, B0)), `aggregate` (see
-        `aggregate_draws`), `gamma`, `setting` (name and value chosen), `validation` (its metrics).
+        `aggregate_draws`), `gamma`, `setting` (values chosen, by name), `validation` (its metrics).
     """
-    unknown = [name for name in methods if name not in _METHODS]
+    unknown = [name for name in methods if name not in METHODS]
     if unknown:
-        raise ValueError(f"unknown reference '{unknown[0]}'; choose from {', '.join(_METHODS)}.")
-    modalities = _known_modalities(store, modalities)
-    validation = _load_task(store, num_shots, 1, (*train_splits(1), *evaluation_splits('val')), modalities)
-    chosen = {name: _choose(_METHODS[name], validation, gamma_grid) for name in methods}
-    del validation
+        raise ValueError(f"unknown reference '{unknown[0]}'; choose from {', '.join(METHODS)}.")
+    modalities = known_modalities(store, modalities)
+    validation = load_videos(store, num_shots, 1, (*train_splits(1), *evaluation_splits('val')), modalities)
+    chosen = {name: _choose(METHODS[name], validation, gamma_grid) for name in methods}
     results: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     for draw in draws:
         splits = (*train_splits(2, draw), *evaluation_splits('test', draw))
-        task = _load_task(store, num_shots, 2, splits, modalities)
-        for name in methods:
-            value, metrics = chosen[name]
-            scores = _METHODS[name].score(task, value)
-            tested = gfsl_metrics(scores, task.labels, task.base_mask, gamma=metrics['gamma'])
+        videos = load_videos(store, num_shots, 2, splits, modalities)
+        for name, (settings, metrics) in chosen.items():
+            scores = METHODS[name].run(videos, settings)
+            tested = gfsl_metrics(scores, videos.labels, videos.base_mask, gamma=metrics['gamma'])
             results[name].append(dict(draw=int(draw), **tested))
+            if predictions_dir is not None:
+                path = predictions_file(predictions_dir, name, draw)
+                write_arrays(path, _predictions(videos, scores, metrics['gamma']))
     return {
         name: dict(
             draws=results[name],
             aggregate=aggregate_draws(results[name]),
             gamma=metrics['gamma'],
-            setting={_METHODS[name].setting: value},
+            setting=settings,
             validation=metrics,
         )
-        for name, (value, metrics) in chosen.items()
+        for name, (settings, metrics) in chosen.items()
     }
 
 
-def _choose(method: _Method, task: _Task, gamma_grid: Sequence[float]) -> tuple[float, dict[str, float]]:
-    """Return the setting with the best validation HM, the first of equal ones, and its metrics, gamma among them."""
+def predictions_file(folder: str | os.PathLike[str], name: str, draw: int) -> Path:
+    """Return where a reference's predictions of a draw's test lie, see :mod:`avzoo.evaluation.predictions`."""
+    return Path(folder) / f'{name}_draw{draw}.npz'
+
+
+def strongest_reference(references: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return the reference with the best HM on validation, never on the test set; the first of equal ones."""
+    known = {name: entry['validation']['HM'] for name, entry in references.items() if 'validation' in entry}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def _choose(method: Method, videos: StageVideos, gamma_grid: Sequence[float]) -> _Choice:
+    if method.tuned:
+        return _tune(method, videos)
+    ((setting, values),) = method.grid.items()
     rows = [
-        gfsl_metrics(method.score(task, value), task.labels, task.base_mask, gamma_grid=gamma_grid)
-        for value in method.values
+        gfsl_metrics(method.run(videos, {setting: value}), videos.labels, videos.base_mask, gamma_grid=gamma_grid)
+        for value in values
     ]
     best = int(np.argmax([round(row['HM'], 9) for row in rows]))
-    return method.values[best], rows[best]
+    return _Choice({setting: values[best]}, rows[best])
 
 
-def _load_task(
-    store: FeatureStore, num_shots: int, stage: int, splits: tuple[str, str, str, str], modalities: Sequence[str]
-) -> _Task:
-    """Read the splits (training base and novel, evaluation base and novel) of a stage."""
-    class_ids, base_mask = stage_classes(store, num_shots, stage)
-    trained, evaluated = (
-        np.concatenate([store.split(num_shots, name) for name in pair]) for pair in (splits[:2], splits[2:])
+def _tune(method: Method, videos: StageVideos) -> _Choice:
+    """Search one setting after another for the best AUSUC, then calibrate by the best HM."""
+    grid = method.grid_of(videos)
+    settings = {key: values[0] for key, values in grid.items()}
+    best_scores = method.run(videos, settings)
+    best = round(ausuc(best_scores, videos.labels, videos.base_mask), 9)
+    tried = {tuple(settings.values())}
+    for _ in range(_MAX_ROUNDS):
+        before = settings
+        for key, values in grid.items():
+            for value in values:
+                candidate = settings | {key: value}
+                if tuple(candidate.values()) in tried:
+                    continue
+                tried.add(tuple(candidate.values()))
+                scores = method.run(videos, candidate)
+                found = round(ausuc(scores, videos.labels, videos.base_mask), 9)
+                if found > best:
+                    best, best_scores, settings = found, scores, candidate
+        if settings == before:
+            break
+    gamma = best_offset(best_scores, videos.labels, videos.base_mask)
+    return _Choice(settings, gfsl_metrics(best_scores, videos.labels, videos.base_mask, gamma=gamma))
+
+
+def _predictions(videos: StageVideos, scores: np.ndarray, gamma: float) -> dict[str, np.ndarray]:
+    """Return what :mod:`avzoo.evaluation.predictions` keeps of a test."""
+    return dict(
+        video_id=videos.store.video_ids[videos.evaluated],
+        label=videos.labels,
+        scores=scores.astype(np.float32),
+        classes=np.asarray([videos.store.class_names[c] for c in videos.class_ids]),
+        base_mask=videos.base_mask,
+        gamma=np.float64(gamma),
     )
-    untrained = np.setdiff1d(class_ids, store.labels[trained])
-    unlisted = np.setdiff1d(store.labels[np.concatenate([trained, evaluated])], class_ids)
-    if len(untrained) or len(unlisted):
-        label = store.class_names[np.concatenate([untrained, unlisted])[0]]
-        raise DataError(
-            f"store '{store.name}', {num_shots} shots: class '{label}' is in some but not all of the "
-            f'splits {", ".join(splits)} and the class list of stage {stage}; fix the split lists.'
-        )
-    return _Task(
-        _features(store, trained, modalities),
-        np.searchsorted(class_ids, store.labels[trained]),
-        _features(store, evaluated, modalities),
-        np.searchsorted(class_ids, store.labels[evaluated]),
-        base_mask,
-    )
-
-
-def _features(store: FeatureStore, videos: np.ndarray, modalities: Sequence[str]) -> np.ndarray:
-    """Return unit-length temporal means, side by side, (len(videos), sum of widths)."""
-    return np.concatenate([_unit(store.temporal_mean(name, videos)) for name in modalities], axis=1)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """Scale rows to length 1; rows of zeros stay."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-
-
-def _known_modalities(store: FeatureStore, modalities: Sequence[str] | None) -> list[str]:
-    """Return the modalities to use, refusing any that the store lacks."""
-    if modalities is None:
-        return list(store.modalities)
-    for name in modalities:
-        if name not in store.modalities:
-            raise ConfigError(
-                f"store '{store.name}' has no modality '{name}'.{nearest(name, store.modalities)} "
-                f'It has {", ".join(store.modalities)}.'
-            )
-    if not modalities:
-        raise ConfigError(f'no modality to use; choose from {", ".join(store.modalities)}.')
-    return list(modalities)

@@ -60,6 +60,35 @@ def interval_line(aggregate: Mapping[str, Any]) -> str:
     )
 
 
+def paired_text(paired: Mapping[str, Any] | None) -> str:
+    """Say how far a method is from the strongest reference, a line for each metric; nothing where that is unknown.
+
+    Args:
+        paired (Mapping): `against`, the name of the reference; `draws`, by metric what `paired_difference` finds; and
+            `bootstrap`, what `bootstrap_difference` finds, or None.
+    """
+    if not paired:
+        return ''
+    title = reference_title(paired['against'])
+    videos = paired['bootstrap'] or {}
+    lines = [f'minus {title}, the strongest reference on validation (95% intervals):']
+    for metric, difference in paired['draws'].items():
+        over_videos = f', {interval(videos[metric])} (bootstrap over videos)' if metric in videos else ''
+        lines.append(f'- {metric} {signed(difference)}{over_videos}')
+    return '\n'.join(lines) + '\n'
+
+
+def signed(difference: Mapping[str, float | None]) -> str:
+    """Write what `paired_difference` finds, e.g. `+4.65 ± 0.94 (draws)`."""
+    width = '(one draw)' if difference['ci95'] is None else f'± {difference["ci95"]:.2f} (draws)'
+    return f'{difference["mean"]:+.2f} {width}'
+
+
+def interval(difference: Mapping[str, float]) -> str:
+    """Write what `bootstrap_difference` finds for a metric, e.g. `[+3.10, +6.02]`."""
+    return f'[{difference["low"]:+.2f}, {difference["high"]:+.2f}]'
+
+
 def write_results(work_dir: str | os.PathLike[str], results: Mapping[str, Any]) -> tuple[Path, Path]:
     """Write `results.json` and `results.md` into a work directory, each whole or not at all.
 
@@ -67,8 +96,8 @@ def write_results(work_dir: str | os.PathLike[str], results: Mapping[str, Any]) 
         work_dir (PathLike): Where to write; it is created if needed.
         results (Mapping): `method`, `dataset`, `num_shots`, `seed`, `gamma`, `gamma_source`, `draws` (one dict each
             with `draw` and the metrics), `aggregate` (of `aggregate_draws`), and if known `references` (of
-            `evaluate_references`) and `per_class_recall` (class name to per cent). Other keys go to the JSON file as
-            they are.
+            `evaluate_references`), `paired` (as `paired_text` takes it) and `per_class_recall` (class name to per
+            cent). Other keys go to the JSON file as they are.
 
     Returns:
         tuple[Path, Path]: The two files.
@@ -89,6 +118,8 @@ def _markdown(results: Mapping[str, Any]) -> str:
         results_table(results_rows(results), markdown_table),
         interval_line(results['aggregate']),
     ]
+    if results.get('paired'):
+        parts.append(paired_text(results['paired']).strip())
     recall = results.get('per_class_recall')
     if recall:
         cells = [(name, two_decimals(value)) for name, value in recall.items()]

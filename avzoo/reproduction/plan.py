@@ -106,6 +106,8 @@ class Run:
             for entry in (results, *results.get('references', {}).values()):
                 if not all(isinstance(entry['aggregate'][key], int | float) for key in TABLE_METRICS):
                     raise ValueError('B, N, HM or FSL is not a number')
+            if results.get('paired'):
+                _check_paired(**results['paired'])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise AvzooError(
                 f'{path} is damaged ({type(error).__name__}: {error}). Delete it and run the table again: '
@@ -151,6 +153,14 @@ def plan_runs(
             f'and --shots among: {", ".join(has) or "none yet"}.'
         )
     return runs
+
+
+def _check_paired(against: str, draws: dict[str, dict], bootstrap: dict[str, dict] | None) -> None:
+    """Refuse differences to a reference, as a run writes them, that are not numbers."""
+    means = [draws[key]['mean'] for key in ('HM', 'FSL')]
+    ends = [bootstrap[key][end] for key in ('HM', 'FSL') for end in ('low', 'high')] if bootstrap else []
+    if not isinstance(against, str) or not all(isinstance(value, int | float) for value in means + ends):
+        raise ValueError(f'a difference to {against} is not a number')
 
 
 @cache

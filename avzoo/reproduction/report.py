@@ -16,6 +16,7 @@ from avzoo.utils.files import atomic_write_text
 from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
 from avzoo.zoo.index import read_index
 
+_PAIRED = ('HM', 'FSL')  # Differences that have a column.
 _UNIMODAL = ('avdiff-audio', 'avdiff-visual')  # Their references see one modality only.
 
 
@@ -23,30 +24,35 @@ def gather(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Read the results of the finished runs.
 
     Returns:
-        One dict for each data set and number of shots: ``dataset``, ``shots`` and ``rows``. A row has ``name``,
-        ``method``, ``status`` {seed: how far the run has come}, ``mean`` and ``ci95`` {metric: value over the finished
-        seeds}, ``draws_ci95``, the mean half-width of the 95% interval of HM over the draws of a seed, and ``paper``
-        {metric: value}. The plain references are the last rows, if a run has them.
+        One dict for each data set and number of shots: ``dataset``, ``shots``, ``against``, the plain reference that is
+        strongest on validation (None where no run was compared), and ``rows``. A row has ``name``, ``method``,
+        ``status`` {seed: how far the run has come}, ``mean`` and ``ci95`` {metric: value over the finished seeds},
+        ``draws_ci95``, the mean half-width of the 95% interval of HM over the draws of a seed, ``paper``
+        {metric: value}, and ``paired`` {HM and FSL: dict(mean, ci95, low, high)}, the differences to ``against``. The
+        references are the last rows, if a run has them.
     """
     tables = []
     for (dataset, shots), one in groupby(runs, key=lambda run: (run.dataset, run.shots)):
         group = list(one)
         status = {run: run.status() for run in group}
         found = {run: run.results() for run in group if status[run] == 'finished'}
+        against = _against(found)
         rows = [
-            _row({run: status[run] for run in members}, found) for _, members in groupby(group, key=lambda run: run.row)
+            _row({run: status[run] for run in members}, found, against)
+            for _, members in groupby(group, key=lambda run: run.row)
         ]
-        tables.append(dict(dataset=dataset, shots=shots, rows=rows + _reference_rows(found)))
+        tables.append(dict(dataset=dataset, shots=shots, against=against, rows=rows + _reference_rows(found)))
     return tables
 
 
-def _row(status: Mapping[Run, Status], found: Mapping[Run, dict]) -> dict[str, Any]:
+def _row(status: Mapping[Run, Status], found: Mapping[Run, dict], against: str | None) -> dict[str, Any]:
     first = next(iter(status))
     return dict(
         name=first.name,
         method=first.load_config().method,
         paper=_paper(first.name),
         status={run.seed: value for run, value in status.items()},
+        paired=_paired([found[run] for run in status if run in found and run.row not in _UNIMODAL], against),
         **_over_seeds([found[run]['aggregate'] for run in status if run in found]),
     )
 
@@ -62,11 +68,41 @@ def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
                     method=reference_title(name),
                     status={},
                     paper={},
+                    paired={},
                     **_over_seeds([reference['aggregate']]),
                 )
                 for name, reference in references.items()
             ]
     return []
+
+
+def _against(found: Mapping[Run, dict]) -> str | None:
+    """Return the reference that the runs were compared with: chosen on validation, it is the same for all of them."""
+    compared = [found[run]['paired'] for run in found if found[run].get('paired') and run.row not in _UNIMODAL]
+    return compared[-1]['against'] if compared else None
+
+
+def _paired(results: Sequence[Mapping[str, Any]], against: str | None) -> dict[str, dict[str, float | None]]:
+    """Average the differences to a reference, and the ends of their intervals, over the seeds."""
+    known = [one['paired'] for one in results if one.get('paired') and one['paired']['against'] == against]
+    if not known:
+        return {}
+    return {
+        metric: {
+            **_mean_of([one['draws'][metric] for one in known], ('mean', 'ci95')),
+            **_mean_of([(one['bootstrap'] or {}).get(metric, {}) for one in known], ('low', 'high')),
+        }
+        for metric in _PAIRED
+    }
+
+
+def _mean_of(entries: Sequence[Mapping[str, float | None]], keys: Sequence[str]) -> dict[str, float | None]:
+    """Average each key over the entries; one that an entry lacks is None."""
+    columns = {key: [entry.get(key) for entry in entries] for key in keys}
+    return {
+        key: None if None in values else sum(v for v in values if v is not None) / len(values)
+        for key, values in columns.items()
+    }
 
 
 def _over_seeds(aggregates: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -118,12 +154,21 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, 
     parts = []
     for one in tables:
         paper = tuple(key for key in TABLE_METRICS if any(key in row['paper'] for row in one['rows']))
-        header = ['method', *TABLE_METRICS, 'draws ±', *(f'paper {key}' for key in paper), 'runs']
+        paired = _PAIRED if one['against'] else ()
+        header = [
+            'method',
+            *TABLE_METRICS,
+            'draws ±',
+            *(f'Δ {key}' for key in paired),
+            *(f'paper {key}' for key in paper),
+            'runs',
+        ]
         cells = [
             [
                 row['method'],
                 *(_value(row, key) for key in TABLE_METRICS),
                 two_decimals(row['draws_ci95']),
+                *(_difference(row['paired'].get(key)) for key in paired),
                 *(two_decimals(row['paper'].get(key)) for key in paper),
                 _runs(row['status']),
             ]
@@ -135,6 +180,12 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, 
         'Per cent. ± after a value is the 95% interval of the mean over seeds; `draws ±` is that of HM over the '
         'draws of the novel shots within a seed.'
     ]
+    if any(one['against'] for one in tables):
+        against = dict.fromkeys(reference_title(one['against']) for one in tables if one['against'])
+        notes.append(
+            f'Δ is the paired difference to {" or ".join(against)}, the strongest reference on validation; ± its 95% '
+            'interval over the draws, in brackets that of a bootstrap over test videos (means over seeds).'
+        )
     if any(_unfinished(row['status']) for one in tables for row in one['rows']):
         notes.append('A dash stands for what was not run, or is not finished.')
     return '\n\n'.join([*parts, '\n'.join(notes)])
@@ -143,6 +194,16 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, 
 def _value(row: Mapping[str, Any], key: str) -> str:
     text = two_decimals(row['mean'].get(key))
     return text if row['ci95'].get(key) is None else f'{text} ± {two_decimals(row["ci95"][key])}'
+
+
+def _difference(paired: Mapping[str, float | None] | None) -> str:
+    """Write a paired difference and its two intervals, e.g. `+4.65 ± 0.94 [+3.10, +6.02]`."""
+    if not paired:
+        return '-'
+    text = f'{paired["mean"]:+.2f}'
+    if paired['ci95'] is not None:
+        text += f' ± {paired["ci95"]:.2f}'
+    return text if paired['low'] is None else f'{text} [{paired["low"]:+.2f}, {paired["high"]:+.2f}]'
 
 
 def _unfinished(status: Mapping[int, Status]) -> list[Status]:

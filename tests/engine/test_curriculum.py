@@ -12,6 +12,7 @@ import torch
 from mmengine.logging import print_log
 
 from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
+from avzoo.config.settings import REFERENCES
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, outcome, phase_config, phase_epochs, plan_phases
@@ -19,6 +20,9 @@ from avzoo.engine.curriculum.preflight import describe_plan
 from avzoo.engine.curriculum.state import finished_phases
 from avzoo.engine.hooks import EpochSeedHook, PhaseHook, best_epoch
 from avzoo.engine.log import log_line, log_to
+from avzoo.evaluation.functional import gfsl_metrics
+from avzoo.evaluation.paired import bootstrap_difference
+from avzoo.evaluation.predictions import read_predictions
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 
 
@@ -126,7 +130,37 @@ def test_run_ends_with_a_table_over_the_draws(finished):
     assert results['aggregate']['HM'] == pytest.approx(2 * b * n / (b + n))
     assert json.loads((work_dir / 'results.json').read_text())['aggregate']['FSL'] == results['aggregate']['FSL']
     assert '| method / draw' in (work_dir / 'results.md').read_text()
-    assert {'nearest_class_mean', 'logistic_regression'} == set(results['references'])
+    assert set(REFERENCES) == set(results['references'])
+
+
+def test_run_is_compared_with_the_reference_that_is_strongest_on_validation(finished):
+    work_dir, results = finished
+    references, paired = results['references'], results['paired']
+    assert paired['against'] == max(references, key=lambda name: references[name]['validation']['HM'])
+    reference = references[paired['against']]
+    differences = [
+        ours['FSL'] - theirs['FSL'] for ours, theirs in zip(results['draws'], reference['draws'], strict=True)
+    ]
+    assert paired['draws']['FSL']['mean'] == pytest.approx(np.mean(differences))
+    kept = [
+        [read_predictions(work_dir / f'stage2_full_draw{draw}' / 'predictions.npz') for draw in (0, 1)],
+        [read_predictions(work_dir / 'references' / f'{paired["against"]}_draw{draw}.npz') for draw in (0, 1)],
+    ]
+    assert paired['bootstrap'] == bootstrap_difference(*kept)
+    again = [gfsl_metrics(one['scores'], one['label'], one['base_mask'], gamma=float(one['gamma'])) for one in kept[0]]
+    assert [row['HM'] for row in again] == pytest.approx([row['HM'] for row in results['draws']])
+    assert 'strongest reference on validation' in (work_dir / 'results.md').read_text()
+
+
+def test_a_run_without_kept_predictions_is_compared_over_draws_alone(finished, small_avdiff, tmp_path):
+    work_dir, results = finished
+    shutil.copytree(work_dir, tmp_path / 'old')
+    for path in (tmp_path / 'old').glob('stage2_full_draw*/predictions.npz'):
+        path.unlink()
+    shutil.rmtree(tmp_path / 'old' / 'references')
+    again = CurriculumRunner(small_avdiff(tmp_path / 'old'), resume=True).train()
+    assert again['paired'] == dict(results['paired'], bootstrap=None)
+    assert len(list((tmp_path / 'old' / 'references').iterdir())) == 2 * len(REFERENCES)
 
 
 def test_gamma_in_each_draws_checkpoint_is_that_of_validation(finished):

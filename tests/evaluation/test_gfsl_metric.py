@@ -69,6 +69,7 @@ def test_sample_order_does_not_matter(case):
     np.testing.assert_array_equal(metric.predictions['label'], case[1])
     assert metric.predictions['video_id'][-1] == f'video_{NUM_SAMPLES - 1}'
     assert metric.predictions['classes'].tolist() == metric.dataset_meta['classes']
+    assert metric.predictions['base_mask'].tolist() == list(metric.dataset_meta['base_mask'])
 
 
 def test_the_data_set_may_tell_its_base_classes_by_zeros_and_ones(case):

@@ -5,8 +5,11 @@ from sklearn.linear_model import LogisticRegression
 from avzoo.config.settings import REFERENCES
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.evaluation.functional import aggregate_draws
-from avzoo.evaluation.linear_references import _METHODS, _Method, _Task, evaluate_references
+from avzoo.evaluation.functional import aggregate_draws, gfsl_metrics
+from avzoo.evaluation.linear_references import evaluate_references
+from avzoo.evaluation.predictions import read_predictions
+from avzoo.evaluation.reference_features import Task
+from avzoo.evaluation.reference_methods import METHODS, Method
 from avzoo.utils.errors import ConfigError, DataError
 
 # Classes 0-4 are base, 5-6 novel in stage 1, 7-8 novel in stage 2.
@@ -68,8 +71,8 @@ def results(store):
     return evaluate_references(store, SHOTS)
 
 
-def test_both_references_solve_separable_classes(results):
-    assert list(results) == ['nearest_class_mean', 'logistic_regression']
+def test_every_reference_solves_separable_classes(results):
+    assert list(results) == list(METHODS)
     for result in results.values():
         assert [row['draw'] for row in result['draws']] == [0, 1, 2]
         assert result['aggregate'] == aggregate_draws(result['draws'])
@@ -84,12 +87,12 @@ def task():
     labels = np.repeat([0, 1, 2], [20, 6, 3])
     centres = np.array([[9.0, 2.0, 5.0], [8.0, 3.0, 6.0], [9.0, 3.0, 4.0]])
     train, held_out = (centres[y] + rng.normal(size=(len(y), 3)) for y in (labels, np.array([0, 1, 2, 2, 1])))
-    return _Task(train, labels, held_out * rng.uniform(0.5, 2.0, (5, 1)), np.array([0, 1, 2, 2, 1]), np.arange(3) < 2)
+    return Task(train, labels, held_out * rng.uniform(0.5, 2.0, (5, 1)), np.array([0, 1, 2, 2, 1]), np.arange(3) < 2)
 
 
 @pytest.mark.parametrize('scale', [10.0, 30.0])
 def test_nearest_class_mean_is_the_softmax_of_scaled_cosines(task, scale):
-    found = _METHODS['nearest_class_mean'].score(task, scale)
+    found = METHODS['nearest_class_mean'].score(task, scale=scale)
     for row, x in zip(found, task.features, strict=True):
         means = [task.train_features[task.train_labels == c].mean(0) for c in range(3)]
         odds = np.exp([scale * x @ mean / np.sqrt((x @ x) * (mean @ mean)) for mean in means])
@@ -97,7 +100,7 @@ def test_nearest_class_mean_is_the_softmax_of_scaled_cosines(task, scale):
 
 
 def test_a_scale_of_thousands_overflows_nowhere(task):
-    found = _METHODS['nearest_class_mean'].score(task, 1e5)
+    found = METHODS['nearest_class_mean'].score(task, scale=1e5)
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
 
 
@@ -108,7 +111,7 @@ def test_logistic_regression_counts_each_class_alike_on_centred_features_of_one_
     weights = len(task.train_labels) / (3 * np.bincount(task.train_labels)[task.train_labels])
     model = LogisticRegression(C=inverse_penalty, max_iter=1000)
     model.fit((task.train_features - centre) / scale, task.train_labels, sample_weight=weights)
-    found = _METHODS['logistic_regression'].score(task, inverse_penalty)
+    found = METHODS['logistic_regression'].score(task, C=inverse_penalty)
     np.testing.assert_allclose(found, model.predict_proba((task.features - centre) / scale), atol=1e-4)
 
 
@@ -117,16 +120,16 @@ def recorded(monkeypatch):
     """A reference whose settings 1, 2, 3 get all but 3, 2 and 2 of 30 base videos right, and the tasks it was given."""
     tasks = []
 
-    def score(task, value):
+    def score(task, *, width):
         tasks.append(task)
         base, novel = (np.flatnonzero(task.base_mask[task.labels] == wanted) for wanted in (True, False))
         guesses = task.labels.copy()
-        wrong = base[:3] if value == 1 else base[:2]
+        wrong = base[:3] if width == 1 else base[:2]
         guesses[wrong] = (task.labels[wrong] + 1) % task.base_mask.sum()
         guesses[novel[3:]] = task.base_mask.sum() + (task.labels[novel[3:]] == task.base_mask.sum())
         return np.eye(len(task.base_mask))[guesses]
 
-    monkeypatch.setitem(_METHODS, 'recorded', _Method(score, 'width', (1.0, 2.0, 3.0)))
+    monkeypatch.setitem(METHODS, 'recorded', Method(score, {'width': (1.0, 2.0, 3.0)}))
     return tasks
 
 
@@ -138,11 +141,11 @@ def test_validation_chooses_the_first_of_the_best_settings_however_small_the_lea
 
 
 def test_the_calibration_of_validation_is_kept_where_another_would_be_better_on_the_test_set(store, monkeypatch):
-    def score(task, value):
+    def score(task, *, x):
         bias = 0.35 if task.base_mask.sum() == 7 else 0.0  # Stage 2: base classes are preferred.
         return np.eye(len(task.base_mask))[task.labels] * 0.3 + bias * task.base_mask
 
-    monkeypatch.setitem(_METHODS, 'biased', _Method(score, 'x', (1.0,)))
+    monkeypatch.setitem(METHODS, 'biased', Method(score, {'x': (1.0,)}))
     found = evaluate_references(store, SHOTS, methods=['biased'])['biased']
     assert found['gamma'] == 0.0 and found['validation']['HM'] == pytest.approx(100.0)
     assert [(row['gamma'], row['N'], row['HM']) for row in found['draws']] == [(0.0, 0.0, 0.0)] * 3
@@ -169,7 +172,7 @@ def test_all_draws_use_the_gamma_of_validation(results):
         assert result['validation']['gamma'] == result['gamma']
 
 
-@pytest.mark.parametrize('method', ['nearest_class_mean', 'logistic_regression'])
+@pytest.mark.parametrize('method', METHODS)
 def test_test_videos_choose_nothing(store, results, tmp_path, method):
     spoilt = write_store(tmp_path / 'store', flip='test_base')
     other = evaluate_references(spoilt, SHOTS, methods=[method])[method]
@@ -201,7 +204,7 @@ def test_same_numbers_every_time(store, results):
 
 
 def test_unknown_names_are_refused(store):
-    with pytest.raises(ValueError, match="'knn'; choose from nearest_class_mean, logistic_regression"):
+    with pytest.raises(ValueError, match="'knn'; choose from nearest_class_mean, logistic_regression, tuned"):
         evaluate_references(store, SHOTS, methods=['knn'])
     with pytest.raises(ConfigError, match=r"no modality 'video'.*It has audio, visual"):
         evaluate_references(store, SHOTS, modalities=['video'])
@@ -222,5 +225,16 @@ def test_class_without_shots_is_an_error(tmp_path):
         evaluate_references(store, SHOTS, draws=[1], methods=['nearest_class_mean'])
 
 
+def test_predictions_give_the_metrics_of_the_test_again(store, results, tmp_path):
+    evaluate_references(store, SHOTS, draws=[1], predictions_dir=tmp_path)
+    for name, result in results.items():
+        found = read_predictions(tmp_path / f'{name}_draw1.npz')
+        videos = np.concatenate([store.split(SHOTS, split) for split in ('test_base', 'test_novel_1')])
+        assert found['video_id'].tolist() == store.video_ids[videos].tolist()
+        assert found['classes'].tolist() == [f'class {c}' for c in range(9)] and found['base_mask'].sum() == 7
+        again = gfsl_metrics(found['scores'], found['label'], found['base_mask'], gamma=float(found['gamma']))
+        assert dict(again, draw=1) == pytest.approx(result['draws'][1], abs=1e-4)
+
+
 def test_a_config_may_name_every_reference():
-    assert tuple(_METHODS) == REFERENCES
+    assert tuple(METHODS) == REFERENCES

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from avzoo.evaluation.functional import aggregate_draws
-from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
+from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.utils.files import atomic_write_text, sha256_of
 from avzoo.utils.tables import markdown_table
 
@@ -76,6 +76,21 @@ def test_results_are_written_as_json_and_markdown(results, tmp_path):
     assert 'gamma 0.2' in text
     assert '| playing piano | 75.00 |' in text
     assert sorted(os.listdir(tmp_path / 'new')) == ['results.json', 'results.md']
+
+
+def test_differences_to_the_strongest_reference_have_both_intervals(results, tmp_path):
+    paired = dict(
+        against='tuned_logistic_regression',
+        draws=dict(HM=dict(mean=4.654, ci95=0.94), AUSUC=dict(mean=-0.5, ci95=None)),
+        bootstrap=dict(HM=dict(mean=4.7, low=3.1, high=6.02)),
+    )
+    text = paired_text(paired)
+    assert text.startswith('minus tuned logistic regression')
+    assert '- HM +4.65 ± 0.94 (draws), [+3.10, +6.02] (bootstrap over videos)\n' in text
+    assert '- AUSUC -0.50 (one draw)\n' in text
+    assert text.strip() in write_results(tmp_path, dict(results, paired=paired))[1].read_text('utf-8')
+    assert '+3.10' not in paired_text(dict(paired, bootstrap=None))
+    assert paired_text(None) == ''
 
 
 def test_results_without_references_and_recall_are_fine(results, tmp_path):

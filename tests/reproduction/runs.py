@@ -6,14 +6,14 @@ from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.reproduction import plan_runs
 
 
-def finish(one, hm, *, tests=3, references=None):
+def finish(one, hm, *, tests=3, references=None, paired=None):
     """Leave what a finished run leaves."""
     state = CurriculumState(one.work_dir, deciding_settings(one.load_config()), processes=1)
     state.tests = {str(draw): {} for draw in range(tests)}
     state.write()
     aggregate = dict(B=hm + 1, N=hm - 1, HM=hm, FSL=hm + 5, AUSUC=hm, HM_mean=hm, ci95=2.0, num_draws=3)
     (one.work_dir / 'results.json').write_text(
-        json.dumps(dict(method='x', dataset='synth', aggregate=aggregate, references=references or {})),
+        json.dumps(dict(method='x', dataset='synth', aggregate=aggregate, references=references or {}, paired=paired)),
         encoding='utf-8',
     )
 

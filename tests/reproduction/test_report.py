@@ -39,6 +39,44 @@ def test_references_of_a_single_modality_are_not_shown_as_those_of_both(tmp_path
     assert [row['name'] for row in gather(plan(tmp_path, 5))[0]['rows']][-1] == 'avdiff_ucf_5shot'
 
 
+def compared(hm, width, low=None, high=None, against='tuned_logistic_regression'):
+    """Return differences to a reference as a run writes them."""
+    bootstrap = None if low is None else {key: dict(mean=hm, low=low, high=high) for key in ('HM', 'FSL')}
+    draws = {key: dict(mean=hm, ci95=width) for key in ('HM', 'FSL', 'AUSUC')}
+    return dict(against=against, draws=draws, bootstrap=bootstrap)
+
+
+def test_differences_to_the_strongest_reference_are_averaged_over_seeds(tmp_path):
+    runs = plan(tmp_path)
+    rows = {row: [one for one in runs if one.row == row] for row in TABLES[4]}
+    finish(rows['avdiff-wgan'][0], 50.0, paired=compared(-3.0, 1.0, -5.0, -1.0))
+    finish(rows['avdiff-wgan'][1], 52.0, paired=compared(-1.0, 2.0, -4.0, 1.5))
+    finish(rows['avdiff-nogen'][0], 52.0, paired=compared(4.0, None))
+    finish(rows['avdiff'][0], 60.0)
+    (table,) = gather(runs)
+    assert table['against'] == 'tuned_logistic_regression'
+    wgan, nogen, avdiff = table['rows']
+    assert wgan['paired']['HM'] == dict(mean=-2.0, ci95=1.5, low=-4.5, high=0.25)
+    assert nogen['paired']['FSL'] == dict(mean=4.0, ci95=None, low=None, high=None)
+    assert avdiff['paired'] == {}
+    text = tables_text(4, [table])
+    assert text.count('-2.00 ± 1.50 [-4.50, +0.25]') == 2  # HM and FSL
+    assert text.count('tuned logistic regression') == 1
+    lines = {line.split('  ')[0]: line for line in text.splitlines()}
+    assert '+4.00' in lines['AV-DIFF (no generator)'] and '[' not in lines['AV-DIFF (no generator)']
+
+
+def test_runs_of_one_modality_are_not_compared_with_references_of_both(tmp_path):
+    audio, _, visual, _, both, _ = plan(tmp_path, 5)
+    finish(audio, 40.0, paired=compared(9.0, 1.0, against='tuned_nearest_class_mean'))
+    assert gather([audio])[0]['against'] is None and 'Δ' not in tables_text(5, gather([audio]))
+    finish(visual, 40.0, paired=compared(9.0, 1.0))
+    finish(both, 40.0, paired=compared(2.0, 1.0))
+    (table,) = gather([audio, visual, both])
+    assert table['against'] == 'tuned_logistic_regression'
+    assert [bool(row['paired']) for row in table['rows']] == [False, False, True]
+
+
 @pytest.mark.parametrize(
     'text',
     [
@@ -48,6 +86,9 @@ def test_references_of_a_single_modality_are_not_shown_as_those_of_both(tmp_path
         '{"aggregate": {"B": 1, "N": 1, "HM": 1}}',
         '{"aggregate": {"B": 1, "N": 1, "HM": "x", "FSL": 1}}',
         '{"aggregate": {"B": 1, "N": 1, "HM": 1, "FSL": 1}, "references": {"x": {}}}',
+        '{"aggregate": {"B": 1, "N": 1, "HM": 1, "FSL": 1}, "paired": {"against": "x"}}',
+        '{"aggregate": {"B": 1, "N": 1, "HM": 1, "FSL": 1}, "paired": {"against": "x", "bootstrap": null, "draws": '
+        '{"HM": {"mean": "1", "ci95": 1}, "FSL": {"mean": 1, "ci95": 1}}}}',
     ],
 )
 def test_damaged_results_are_named(tmp_path, text):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
+from avzoo.evaluation.functional import gfsl_metrics
 from tests.tools.tool_runs import CONFIG
 
 
@@ -19,7 +20,7 @@ def test_testing_the_work_dir_gives_the_tables_own_numbers(trained, run, options
     assert [{k: v for k, v in d.items() if k != 'draw'} for d in results['draws']] == list(found['draws'].values())
 
 
-def test_predictions_hold_ids_labels_columns_and_scores(trained, run, options, tmp_path):
+def test_predictions_hold_all_that_the_metrics_need(trained, run, options, tmp_path):
     work_dir, _ = trained
     checkpoint = work_dir / 'stage2_full_draw1' / 'last.pth'
     code, _, err = run(
@@ -27,9 +28,14 @@ def test_predictions_hold_ids_labels_columns_and_scores(trained, run, options, t
     )
     assert code == 0, err
     found = np.load(tmp_path / 'p.npz')
-    assert sorted(found.files) == ['classes', 'label', 'scores', 'video_id']
+    assert sorted(found.files) == ['base_mask', 'classes', 'gamma', 'label', 'scores', 'video_id']
     assert found['scores'].shape == (len(found['video_id']), len(found['classes'])) == (30, 11)
     assert np.allclose(found['scores'].sum(1), 1, atol=1e-5)
+    metrics = gfsl_metrics(found['scores'], found['label'], found['base_mask'], gamma=float(found['gamma']))
+    tested = json.loads((work_dir / 'curriculum.json').read_text())['tests']['1']
+    assert metrics == pytest.approx({key: tested[key] for key in metrics})
+    kept = np.load(checkpoint.with_name('predictions.npz'))
+    assert all(np.array_equal(found[name], kept[name]) for name in kept.files)
 
 
 def test_a_name_of_the_zoo_stands_for_the_config(trained, run, options, tmp_path):

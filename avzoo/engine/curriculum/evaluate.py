@@ -27,7 +27,7 @@ class Evaluation:
         name: ``validation`` or ``draw 0``, ...
         metrics: B, N, HM, FSL, AUSUC, gamma and B0.
         per_class_recall: Calibrated recall in per cent by class name.
-        predictions: Arrays video_id (N,), label (N,), classes (C,), scores (N, C).
+        predictions: As :mod:`avzoo.evaluation.predictions` keeps them.
     """
 
     name: str

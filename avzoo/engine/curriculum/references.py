@@ -1,33 +1,85 @@
-"""The plain references beside the results of a curriculum."""
+"""The plain references beside the results of a curriculum, and the differences to the strongest of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import mmengine.dist as dist
+import numpy as np
 from mmengine.config import Config
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.evaluation.linear_references import evaluate_references
+from avzoo.engine.curriculum.plan import Phase
+from avzoo.evaluation.linear_references import evaluate_references, predictions_file, strongest_reference
+from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
+from avzoo.evaluation.predictions import read_predictions, write_arrays
 from avzoo.utils.files import atomic_write_text
 
+_FOLDER = 'references'  # Their predictions.
 
-def keep_references(work_dir: Path, store: FeatureStore, cfg: Config, draws: Sequence[int]) -> dict[str, Any]:
-    """Evaluate the plain references once; they stay in ``references.json`` of the work directory."""
+
+def keep_predictions(work_dir: Path, draw: int, predictions: Mapping[str, np.ndarray]) -> None:
+    """Keep what a run predicted on the test of a draw, in ``predictions.npz`` of the draw's folder."""
+    write_arrays(_predictions_of(work_dir, draw), predictions)
+
+
+def compare_with_references(
+    work_dir: Path, store: FeatureStore, cfg: Config, draws: Sequence[Mapping[str, float]]
+) -> dict[str, Any]:
+    """Evaluate the plain references on the draws of a run, and compare the run with the strongest.
+
+    Args:
+        work_dir: Folder of the curriculum.
+        store: Features and splits.
+        cfg: The config of the whole curriculum.
+        draws: The run's metrics of each draw, `draw` among them.
+
+    Returns:
+        ``references``, see :func:`evaluate_references`, and ``paired``: ``against``, the name of the reference with the
+        best HM on validation; ``draws``, by metric what :func:`paired_difference` finds; and ``bootstrap``, what
+        :func:`bootstrap_difference` finds, or None where an older run did not keep its predictions. Without references
+        ``paired`` is None.
+    """
+    numbers = [int(row['draw']) for row in draws]
+    references = _keep_references(work_dir, store, cfg, numbers)
+    against = strongest_reference(references)
+    if against is None:
+        return dict(references=references, paired=None)
+    own = [_predictions_of(work_dir, draw) for draw in numbers]
+    bootstrap = None
+    if all(path.is_file() for path in own):
+        theirs = [predictions_file(work_dir / _FOLDER, against, draw) for draw in numbers]
+        bootstrap = bootstrap_difference(*([read_predictions(path) for path in paths] for paths in (own, theirs)))
+    differences = {metric: paired_difference(draws, references[against]['draws'], metric) for metric in PAIRED_METRICS}
+    return dict(references=references, paired=dict(against=against, draws=differences, bootstrap=bootstrap))
+
+
+def _keep_references(work_dir: Path, store: FeatureStore, cfg: Config, draws: list[int]) -> dict[str, Any]:
+    """Evaluate the plain references once; they stay in ``references.json``, their predictions in ``references``."""
     path = work_dir / 'references.json'
     methods = list(cfg.curriculum.references)
-    key = dict(methods=methods, draws=list(draws))
+    key = dict(methods=methods, draws=draws)
     if not methods:
         return {}
     kept = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+    complete = all(predictions_file(work_dir / _FOLDER, name, draw).is_file() for name in methods for draw in draws)
     dist.barrier()  # Nobody writes before all have looked.
-    if kept.get('key') != key:
+    if kept.get('key') != key or not complete:
         if dist.is_main_process():
             found = evaluate_references(
-                store, cfg.num_shots, draws=draws, methods=methods, modalities=tuple(cfg.model.encoders)
+                store,
+                cfg.num_shots,
+                draws=draws,
+                methods=methods,
+                modalities=tuple(cfg.model.encoders),
+                predictions_dir=work_dir / _FOLDER,
             )
             atomic_write_text(path, json.dumps(dict(key=key, references=found), indent=2) + '\n')
         dist.barrier()
         kept = json.loads(path.read_text(encoding='utf-8'))
     return kept['references']
+
+
+def _predictions_of(work_dir: Path, draw: int) -> Path:
+    return work_dir / Phase(2, 'full', draw).name / 'predictions.npz'

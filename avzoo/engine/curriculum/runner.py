@@ -19,14 +19,14 @@ from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress
-from avzoo.engine.curriculum.references import keep_references
+from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.train_phase import train_phase
 from avzoo.engine.hooks import CarryOptimizerHook
 from avzoo.engine.log import log_line, log_to
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.functional import aggregate_draws
-from avzoo.evaluation.report import interval_line, results_rows, results_table, write_results
+from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError, CheckpointError, DataError
@@ -162,6 +162,7 @@ class CurriculumRunner:
         log_line(
             f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
             f'{results_table(results_rows(results))}\n{interval_line(results["aggregate"])}\n'
+            f'{paired_text(results["paired"])}'
             f'Written to {self.work_dir / "results.json"} and results.md'
         )
         return results
@@ -212,6 +213,7 @@ class CurriculumRunner:
         check = report_generator(self.cfg, phase, self.state.phases, self.work_dir)
         self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall, **check)
         if dist.is_main_process():
+            keep_predictions(self.work_dir, draw, found.predictions)
             self.state.write()
         dist.barrier()
 
@@ -219,7 +221,6 @@ class CurriculumRunner:
         cfg, tests = self.cfg, self.state.tests
         draws = [dict({k: v for k, v in tests[str(d)].items() if k != 'per_class_recall'}, draw=d) for d in self.draws]
         store = FeatureStore(cfg.data_root)
-        references = keep_references(self.work_dir, store, cfg, self.draws)
         return dict(
             method=cfg.method,
             dataset=store.name,
@@ -230,7 +231,7 @@ class CurriculumRunner:
             choices=self.state.choices,
             draws=draws,
             aggregate=aggregate_draws(draws),
-            references=references,
+            **compare_with_references(self.work_dir, store, cfg, draws),
             per_class_recall=_mean_recall([tests[str(d)] for d in self.draws]),
         )
 

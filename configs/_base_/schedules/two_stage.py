@@ -14,7 +14,12 @@ curriculum = dict(
     gamma_epoch='best',  # The released code takes that of the last epoch.
     zero_gamma='keep',  # The released code searches on the test set when validation chose 0.
     lr_drops='scheduler',  # Those of stage 2; the released code takes what a counter of its own reports.
-    references=('nearest_class_mean', 'logistic_regression'),
+    references=(
+        'nearest_class_mean',
+        'logistic_regression',
+        'tuned_nearest_class_mean',
+        'tuned_logistic_regression',
+    ),
 )
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=7e-5, betas=(0.9, 0.999), weight_decay=1e-5))
 # It watches the metric that chooses the sub-stage's epoch; stage 2 cuts after the same epochs as stage 1.

@@ -1,0 +1,39 @@
+"""Predictions of a test in a file: what a later comparison of two methods needs.
+
+The arrays are `video_id` (N,) str, `label` (N,) columns, `scores` (N, C) float32, `classes` (C,) names of the columns,
+`base_mask` (C,) bool, and `gamma`, the number that is subtracted from the scores of base classes.
+"""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.utils.errors import DataError
+from avzoo.utils.files import atomic_path
+
+_FIELDS = ('video_id', 'label', 'scores', 'classes', 'base_mask', 'gamma')
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write arrays to an npz file, whole or not at all; it is read without unpickling."""
+    with atomic_path(path) as partial, partial.open('wb') as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # A name might be that of an option; none is.
+    return Path(path)
+
+
+def read_predictions(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Read the predictions of a test.
+
+    Raises:
+        DataError: If the file is missing, damaged, or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in _FIELDS}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f'{path} holds no predictions of a test ({type(error).__name__}: {error}). Delete it and test again.'
+        ) from error

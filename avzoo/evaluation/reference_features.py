@@ -1,0 +1,141 @@
+"""The features that the plain references see: pooled over time, of one scale for each modality, side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.gfsl_dataset import stage_classes
+from avzoo.models.layers.time_bins import bin_means
+from avzoo.protocol import AUDIO
+from avzoo.utils.errors import ConfigError, DataError, nearest
+
+Scaling = Literal['unit', 'z_score']
+
+_CHUNK_BYTES = 16 << 20  # Of float32 steps held at once while they are pooled.
+
+
+class Task(NamedTuple):
+    """Training and evaluation features (N, D), their class columns (N,), and which columns (C,) are base."""
+
+    train_features: np.ndarray
+    train_labels: np.ndarray
+    features: np.ndarray
+    labels: np.ndarray
+    base_mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class StageVideos:
+    """The videos of one training and one evaluation set of a stage, and their features on demand.
+
+    Attributes:
+        store: Where the features are.
+        modalities: Which of them are used.
+        trained: Training videos as positions in the store, (N,).
+        evaluated: Videos to score, (M,).
+        train_labels: Class columns of the training videos, (N,).
+        labels: Those of the videos to score, (M,).
+        class_ids: The store's class of each column, (C,).
+        base_mask: Which columns are base, (C,).
+    """
+
+    store: FeatureStore
+    modalities: tuple[str, ...]
+    trained: np.ndarray
+    evaluated: np.ndarray
+    train_labels: np.ndarray
+    labels: np.ndarray
+    class_ids: np.ndarray
+    base_mask: np.ndarray
+
+    def task(self, *, num_bins: int = 1, scaling: Scaling = 'unit', audio_weight: float = 1.0) -> Task:
+        """Return the features of both sets.
+
+        Args:
+            num_bins: Over how many equal shares of a video its steps are averaged; the means stand side by side.
+            scaling: `unit`: every video has length 1 in each modality. `z_score`: each dimension has mean 0 and
+                deviation 1 on the training videos, over the root of the number of dimensions: length 1 on average.
+            audio_weight: Factor of the audio modality.
+        """
+        parts = []
+        for name in self.modalities:
+            pair = [pooled(self.store, name, videos, num_bins) for videos in (self.trained, self.evaluated)]
+            pair = [unit(rows) for rows in pair] if scaling == 'unit' else _standardised(*pair)
+            factor = np.float32(audio_weight if name == AUDIO else 1.0)
+            parts.append([factor * rows for rows in pair])
+        train_features, features = (np.concatenate(rows, axis=1) for rows in zip(*parts, strict=True))
+        return Task(train_features, self.train_labels, features, self.labels, self.base_mask)
+
+
+def load_videos(
+    store: FeatureStore, num_shots: int, stage: int, splits: tuple[str, str, str, str], modalities: Sequence[str]
+) -> StageVideos:
+    """Read the split lists (training base and novel, evaluation base and novel) of a stage."""
+    class_ids, base_mask = stage_classes(store, num_shots, stage)
+    trained, evaluated = (
+        np.concatenate([store.split(num_shots, name) for name in pair]) for pair in (splits[:2], splits[2:])
+    )
+    untrained = np.setdiff1d(class_ids, store.labels[trained])
+    unlisted = np.setdiff1d(store.labels[np.concatenate([trained, evaluated])], class_ids)
+    if len(untrained) or len(unlisted):
+        label = store.class_names[np.concatenate([untrained, unlisted])[0]]
+        raise DataError(
+            f"store '{store.name}', {num_shots} shots: class '{label}' is in some but not all of the "
+            f'splits {", ".join(splits)} and the class list of stage {stage}; fix the split lists.'
+        )
+    return StageVideos(
+        store,
+        tuple(modalities),
+        trained,
+        evaluated,
+        np.searchsorted(class_ids, store.labels[trained]),
+        np.searchsorted(class_ids, store.labels[evaluated]),
+        class_ids,
+        base_mask,
+    )
+
+
+def pooled(store: FeatureStore, modality: str, videos: np.ndarray, num_bins: int) -> np.ndarray:
+    """Return the means of the videos' time bins, side by side, (len(videos), num_bins * D) float32."""
+    if num_bins == 1:
+        return store.temporal_mean(modality, videos)
+    dim = store.modalities[modality].dim
+    longest = int(store.lengths[modality][videos].max(initial=1))
+    count = max(1, _CHUNK_BYTES // (4 * dim * longest))
+    means = np.empty((len(videos), num_bins * dim), np.float32)
+    for begin in range(0, len(videos), count):
+        steps, lengths = store.gather(modality, videos[begin : begin + count])
+        with torch.inference_mode():
+            means[begin : begin + count] = bin_means(steps, lengths, num_bins).flatten(1).cpu().numpy()
+    return means
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Scale rows to length 1; rows of zeros stay."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def known_modalities(store: FeatureStore, modalities: Sequence[str] | None) -> list[str]:
+    """Return the modalities to use, refusing any that the store lacks."""
+    if modalities is None:
+        return list(store.modalities)
+    for name in modalities:
+        if name not in store.modalities:
+            raise ConfigError(
+                f"store '{store.name}' has no modality '{name}'.{nearest(name, store.modalities)} "
+                f'It has {", ".join(store.modalities)}.'
+            )
+    if not modalities:
+        raise ConfigError(f'no modality to use; choose from {", ".join(store.modalities)}.')
+    return list(modalities)
+
+
+def _standardised(trained: np.ndarray, evaluated: np.ndarray) -> list[np.ndarray]:
+    """Give each dimension mean 0 and variance 1 / D on the training rows; one that is constant there is only moved."""
+    centre, deviation = trained.mean(axis=0), trained.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1) * np.float32(np.sqrt(trained.shape[1]))
+    return [(rows - centre) / scale for rows in (trained, evaluated)]
