@@ -25,7 +25,7 @@ DATASETS_OF_ZOO = ('activitynet', 'custom', 'synth', 'ucf', 'vgg')
 SHOTS = (1, 5, 10, 20)
 LEAVES = sorted(CONFIGS.glob('[a-z]*/*.py'))
 NAME = re.compile(
-    r'(?P<method>[a-z_]+)(-[a-z]+)?_(?P<dataset>[a-z]+)_(?P<shots>1|5|10|20)shot(?P<recipe>_released|_gen)?'
+    r'(?P<method>[a-z_]+)(?P<variant>-[a-z]+)?_(?P<dataset>[a-z]+)_(?P<shots>1|5|10|20)shot(?P<recipe>_released|_gen)?'
 )
 # Leaves that differ in nothing but their shots, by the name without them.
 SAME_BUT_SHOTS: dict[str, list[Path]] = {}
