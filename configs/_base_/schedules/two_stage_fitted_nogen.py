@@ -1,0 +1,21 @@
+"""The curriculum of fitted methods without a generator: as two_stage_fitted.py, but no head takes means from one."""
+
+_base_ = ['./two_stage_fitted.py']
+curriculum = dict(
+    base=dict(fit=('projector', 'head')),
+    full=dict(fit=('projector', 'head')),
+    choices=[
+        [{'data_preprocessor.time_bins': bins} for bins in (1, 3, 5, 9)],
+        [{f'data_preprocessor.norm.{m}': norm for m in ('audio', 'visual')} for norm in ('l2_feature', 'z_score')],
+        [{'data_preprocessor.gain.audio': gain} for gain in (0.25, 0.5, 1.0, 2.0)],
+        [
+            {'model.head.heads': [dict(type='LogisticHead', power=0.25)]},
+            {
+                'model.head.heads': [
+                    dict(type='LogisticHead', power=0.25),
+                    dict(type='LogisticHead', power=0.0, num_dims=2048),
+                ]
+            },
+        ],
+    ],
+)

@@ -1,0 +1,15 @@
+"""AV-Gauss without its generator, on a feature store of your own, 5 shots.
+
+python tools/train.py configs/avgauss/avgauss-nogen_custom_5shot.py --cfg-options data_root=data/mine
+"""
+
+_base_ = [
+    '../_base_/models/avgauss.py',
+    '../_base_/datasets/custom.py',
+    '../_base_/schedules/two_stage_fitted_nogen.py',
+    '../_base_/default_runtime.py',
+]
+method = 'AV-Gauss (no generator)'
+num_shots = 5
+data_preprocessor = dict(time_bins=1, gain=dict(audio=0.5))
+model = dict(generator=None, conditioner=None, head=dict(heads=[dict(type='LogisticHead', power=0.25)]))

@@ -1,0 +1,7 @@
+"""AV-Gauss without its generator, on the synthetic data set, 20 shots.
+
+python tools/train.py configs/avgauss/avgauss-nogen_synth_20shot.py
+"""
+
+_base_ = ['./avgauss-nogen_synth_5shot.py']
+num_shots = 20
