@@ -24,7 +24,9 @@ METHODS = ('attention_fusion', 'avca', 'avdiff', 'hip', 'mbt', 'perceiver', 'pro
 DATASETS_OF_ZOO = ('activitynet', 'custom', 'synth', 'ucf', 'vgg')
 SHOTS = (1, 5, 10, 20)
 LEAVES = sorted(CONFIGS.glob('[a-z]*/*.py'))
-NAME = re.compile(r'(?P<method>[a-z_]+)(-[a-z]+)?_(?P<dataset>[a-z]+)_(?P<shots>1|5|10|20)shot(_released)?')
+NAME = re.compile(
+    r'(?P<method>[a-z_]+)(?P<variant>-[a-z]+)?_(?P<dataset>[a-z]+)_(?P<shots>1|5|10|20)shot(?P<recipe>_released|_gen)?'
+)
 # Leaves that differ in nothing but their shots, by the name without them.
 SAME_BUT_SHOTS: dict[str, list[Path]] = {}
 for path in LEAVES:
@@ -53,9 +55,11 @@ every_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda path: path.stem)
 
 
 def five_shot_leaf(leaf: Path) -> Path:
-    """The leaf of the same method and data set with 5 shots."""
+    """The leaf of 5 shots that a leaf varies: of the same variant where the shots differ, else of the method itself."""
     name = NAME.fullmatch(leaf.stem)
-    return leaf.with_name(f'{name["method"]}_{name["dataset"]}_5shot.py')
+    variant = (name['variant'] or '') if name['shots'] != '5' else ''
+    recipe = '_gen' if name['recipe'] == '_gen' else ''  # The released recipe differs from the plain one a little.
+    return leaf.with_name(f'{name["method"]}{variant}_{name["dataset"]}_5shot{recipe}.py')
 
 
 def bases(leaf: Path) -> list[Path]:

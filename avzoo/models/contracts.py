@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypedDict, runtime_checkable
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 
 class Encoder(Protocol):
@@ -87,7 +88,7 @@ class Generator(Protocol):
     def loss(self, x_0: Tensor, condition: Tensor) -> dict[str, Tensor]:
         """Return losses for real features x_0 (N, d) under conditions (N, d_c)."""
 
-    def sample(self, condition: Tensor) -> Tensor:
+    def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one row (N, d) for each condition (N, d_c)."""
 
 
@@ -101,7 +102,7 @@ class SelfTrainedGenerator(Protocol):
         The values returned are for the log: none has ``loss`` in its name, since mmengine would add it up.
         """
 
-    def sample(self, condition: Tensor) -> Tensor:
+    def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one row (N, d) for each condition (N, d_c)."""
 
 
@@ -124,7 +125,7 @@ class FittingSet:
     base_mask: Tensor
     conditions: Tensor | None
     class_variance: Tensor | None
-    generator: nn.Module | None
+    generator: 'AnyGenerator | None'
     seed: int
 
 
@@ -140,5 +141,24 @@ class Fitted(Protocol):
 class FittedGenerator(Fitted, Protocol):
     """Generates features of classes after it was fitted; in the epochs it has no loss."""
 
-    def sample(self, condition: Tensor) -> Tensor:
+    def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one row (N, d) for each condition (N, d_c)."""
+
+
+class Schedule(Protocol):
+    """The steps of a diffusion process."""
+
+    num_steps: int
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """A generator that denoises, whose error shows whether the condition counts."""
+
+    schedule: Schedule
+
+    def denoising_error(self, x_0: Tensor, condition: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Return the mean squared error for features x_0 (N, d) at steps t (N,) with noise (N, d)."""
+
+
+AnyGenerator = Generator | SelfTrainedGenerator | FittedGenerator

@@ -3,7 +3,5 @@
 python tools/train.py configs/avdiff/avdiff-nogen_synth_1shot_gen.py
 """
 
-_base_ = ['./avdiff_synth_1shot_gen.py']
-method = 'AV-DIFF (no generator)'
-model = dict(generator=None, conditioner=None)
-curriculum = dict(full=dict(fit=('head',)))
+_base_ = ['./avdiff-nogen_synth_5shot_gen.py']
+num_shots = 1

@@ -3,6 +3,5 @@
 python tools/train.py configs/avdiff/avdiff-shuffled_synth_1shot_gen.py
 """
 
-_base_ = ['./avdiff_synth_1shot_gen.py']
-method = 'AV-DIFF (fitted generator, class vectors shuffled)'
-model = dict(conditioner=dict(order='shuffled'))
+_base_ = ['./avdiff-shuffled_synth_5shot_gen.py']
+num_shots = 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import Tensor
 
 from avzoo.checkpoints.training import load_checkpoint, load_weights
 from avzoo.datasets.gfsl_dataset import GFSLDataset
@@ -14,7 +14,7 @@ from avzoo.engine.curriculum.plan import Phase, phase_config, start_file
 from avzoo.engine.log import log_line
 from avzoo.evaluation.generator_check import Features, check_generator, check_line
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.models.contracts import FittedGenerator
+from avzoo.models.contracts import Denoiser, FittedGenerator
 from avzoo.protocol import EvaluationName, evaluation_splits, train_splits
 from avzoo.registry import DATASETS, MODELS
 
@@ -63,19 +63,17 @@ def check_model(model: AVClassifier, shots: GFSLDataset, held_out: GFSLDataset) 
     rng = torch.Generator(model.gamma.device).manual_seed(0)
 
     def error(features: Features, columns: Tensor) -> float:
-        return _denoising_error(generator, features.x, conditioner(columns))
+        assert isinstance(generator, Denoiser)
+        condition = conditioner(columns)
+        # The same steps and noise for all conditions.
+        t = torch.arange(len(features.x), device=features.x.device) % generator.schedule.num_steps
+        noise = torch.randn(features.x.shape, generator=torch.Generator().manual_seed(1)).to(features.x)
+        return float(generator.denoising_error(features.x, condition, t, noise))
 
     return check_generator(
         lambda columns: generator.sample(conditioner(columns), generator=rng),
-        error if hasattr(generator, 'denoising_error') else None,
+        error if isinstance(generator, Denoiser) else None,
         Features(*model.generator_data(shots)),
         Features(*model.generator_data(held_out)),
         torch.as_tensor(held_out.base_mask, device=model.gamma.device),
     )
-
-
-def _denoising_error(generator: nn.Module, x: Tensor, condition: Tensor) -> float:
-    """Return a diffusion model's error with the same steps and noise in each call."""
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(1)).to(x)
-    t = torch.arange(len(x), device=x.device) % generator.schedule.num_steps
-    return float(generator.denoising_error(x, condition, t, noise))

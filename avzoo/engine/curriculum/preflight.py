@@ -11,6 +11,8 @@ from avzoo.config.as_data import plain_config
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.contracts import FittedGenerator
 from avzoo.protocol import train_splits
 from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS, import_parts
 from avzoo.utils.errors import ConfigError, DataError
@@ -42,7 +44,8 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
         for one in held_out:
             _check_apart(train, one)
         if (phase.stage, phase.substage) not in tried:
-            _try_parts(run, epoch_steps(cfg, phase.substage), data)
+            model = _try_parts(run, epoch_steps(cfg, phase.substage), data)
+            _check_fitted(cfg, phase, model)
             tried.add((phase.stage, phase.substage))
         checked.append((phase, run, train))
     with _reported('val_evaluator'):
@@ -93,7 +96,7 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
         )
 
 
-def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> None:
+def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> AVClassifier:
     model = MODELS.build(run.model)
     with _reported('optim_wrapper'):
         wrapper = build_optim_wrapper(model, run.optim_wrapper)
@@ -110,6 +113,18 @@ def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> None:
     for name, dataset in data.items():
         with _reported(name):
             PhaseRunner.build_dataloader(dict(run[name], dataset=dataset), seed=run.randomness.seed)
+    return model
+
+
+def _check_fitted(cfg: Config, phase: Phase, model: AVClassifier) -> None:
+    """Refuse a generator that novel batches would ask for features although nothing fits it."""
+    fitted = cfg.curriculum[phase.substage].get('fit', ())
+    if phase.substage == 'full' and isinstance(model.generator, FittedGenerator) and 'generator' not in fitted:
+        raise ConfigError(
+            f"curriculum.full.fit={tuple(fitted)} leaves out 'generator', but model.generator "
+            f'({type(model.generator).__name__}) learns nothing from training steps. Set curriculum.full.fit='
+            f'{("generator", *fitted)}.'
+        )
 
 
 @contextmanager

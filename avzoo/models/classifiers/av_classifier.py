@@ -104,7 +104,7 @@ class AVClassifier(BaseModel):
         self._freeze(frozen, frozen_mode)
 
     def _build_generator(self, generator: dict | None, conditioner: dict | None, facts: dict) -> None:
-        self.generator: contracts.Generator | contracts.SelfTrainedGenerator | contracts.FittedGenerator | None = None
+        self.generator: contracts.AnyGenerator | None = None
         self.conditioner: contracts.Conditioner | None = None
         if generator is None and conditioner is None:
             return
@@ -188,7 +188,7 @@ class AVClassifier(BaseModel):
             base_mask=base_mask,
             conditions=conditions,
             class_variance=None if part == 'projector' else getattr(self.projector, 'class_variance', None),
-            generator=self._modules.get('generator'),
+            generator=self.generator,
             seed=seed,
         )
 

@@ -21,11 +21,10 @@ class ResidualMLP(nn.Module):
     def __init__(self, in_dim: int, *, hidden_dim: int = 512, dropout: float = 0.1) -> None:
         super().__init__()
         self.out_dim = in_dim
-        self.net = nn.Sequential(
-            nn.Linear(in_dim, hidden_dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden_dim, in_dim)
-        )
-        nn.init.zeros_(self.net[-1].weight)
-        nn.init.zeros_(self.net[-1].bias)
+        last = nn.Linear(hidden_dim, in_dim)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.net = nn.Sequential(nn.Linear(in_dim, hidden_dim), nn.ReLU(), nn.Dropout(dropout), last)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map x (..., in_dim) step by step; what lies at padded steps enters nothing else."""

@@ -11,7 +11,7 @@ model = dict(
         _delete_=True,
         type='LogisticHead',
         inverse_penalty=0.1,
-        synthetic_per_class=100,
+        synthetic_per_class=300,
         synthetic_share=0.5,
     ),
     generator=dict(
@@ -22,7 +22,8 @@ model = dict(
         prediction='v',
         sampler='dpm_solver++',
         sample_steps=20,
-        steps=15000,
+        condition_dropout=0.1,
+        steps=6000,
         batch_size=64,
         lr=1e-3,
     ),
