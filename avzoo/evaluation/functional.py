@@ -183,8 +183,9 @@ def score_scale(scores: np.ndarray, base_mask: np.ndarray) -> float:
     scores, _, base_mask = _check(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
     contest = _contest(scores, base_mask)
     distances = np.abs(contest.base_score.astype(np.float64) - contest.novel_score)
-    scale = float(np.quantile(distances, 0.95)) if len(distances) else 1.0
-    return scale if np.isfinite(scale) and scale > 0 else 1.0
+    if not len(distances) or not np.isfinite(distances).all():  # Without base or without novel classes.
+        return 1.0
+    return float(np.quantile(distances, 0.95)) or 1.0
 
 
 def _trade_off(

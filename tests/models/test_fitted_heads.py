@@ -56,7 +56,7 @@ def test_without_a_metric_all_dimensions_weigh_alike():
 def test_the_log_says_the_class_balanced_cross_entropy():
     head, log = logistic()
     each = torch.nn.functional.cross_entropy(head.scores(X), LABELS, reduction='none')
-    expected = torch.stack([each[LABELS == c].mean() for c in range(5)]).mean()
+    expected = torch.stack([each[c == LABELS].mean() for c in range(5)]).mean()
     assert log == dict(cross_entropy=pytest.approx(expected.item(), abs=1e-4))
 
 

@@ -9,10 +9,11 @@ from avzoo.utils.errors import DataError
 from tests.models.fitting import clustered, fitting_set
 
 COUNTS, NUM_BASE, DIM = [9, 8, 7, 6, 9, 3, 2], 5, 4
+NUM_CLASSES = len(COUNTS)
 X, LABELS = clustered(COUNTS, DIM)
 
 
-def fitted(x=X, labels=LABELS, *, num_base=NUM_BASE, num_classes=len(COUNTS), batch=7, seed=0, **arguments):
+def fitted(x=X, labels=LABELS, *, num_base=NUM_BASE, num_classes=NUM_CLASSES, batch=7, seed=0, **arguments):
     part = JointWhitening(x.shape[1], **arguments)
     log = part.fit(fitting_set(x, labels, num_base, num_classes, batch=batch, seed=seed))
     return part, log
@@ -90,7 +91,7 @@ def test_the_shapes_are_those_of_the_formula(a, shape):
 
 def test_a_direction_in_which_classes_differ_less_than_videos_keeps_a_small_variance():
     part, _ = fitted(between_shape=(1.0, 0.0, 1e-3))
-    _, between, deviation = covariances(X, LABELS, NUM_BASE, shape=(1.0, 0.0, 1e-3))
+    _, between, _ = covariances(X, LABELS, NUM_BASE, shape=(1.0, 0.0, 1e-3))
     assert np.linalg.eigvalsh(between)[0] < 0 < part.class_variance[-1] < 1e-6
 
 

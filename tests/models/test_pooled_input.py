@@ -20,7 +20,7 @@ for steps in VIDEOS['audio']:
     steps[:, 2] = 5.0  # A constant feature.
 
 
-def batch(indices=range(len(LENGTHS)), starts=0):
+def batch(indices=(0, 1, 2, 3), starts=0):
     indices = list(indices)
     features = {}
     for m, videos in VIDEOS.items():

@@ -118,7 +118,7 @@ def test_shuffled_vectors_are_worse_where_the_text_says_something():
 
 
 def test_the_spread_of_classes_is_estimated_where_the_projector_does_not_know_it():
-    x, labels, vectors, means = tied()
+    x, labels, vectors, _ = tied()
     part, _ = fitted(vectors, x, labels, num_base=30, spread=None)
     base = labels < 30
     found = torch.stack([x[labels == c].mean(0) for c in range(30)])
