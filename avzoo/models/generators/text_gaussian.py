@@ -91,6 +91,10 @@ class TextGaussian(nn.Module):
         prior[base] = means[base] - residual
         return prior, float(residual.square().sum() / targets.square().sum().clamp(min=1e-12))
 
+    def loss(self, x_0: Tensor, condition: Tensor) -> dict[str, Tensor]:
+        """Return no loss: nothing here trains by gradients."""
+        return {}
+
     def posterior(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean (B, d) and the variance (B, d) of class means under conditions (B, d_c)."""
         distance, index = torch.cdist(condition.float(), self.conditions.float()).min(1)
