@@ -159,4 +159,4 @@ def test_the_largest_package_stays_small_enough_to_read():
     sizes = {}
     for name, path in modules().items():
         sizes[layer_of(name)] = sizes.get(layer_of(name), 0) + len(path.read_text(encoding='utf-8').splitlines())
-    assert max(sizes.values()) < 2500, sizes
+    assert max(sizes.values()) < 3400, sizes
