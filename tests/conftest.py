@@ -154,3 +154,19 @@ SMALL_AVDIFF = (
 def small_avdiff(tiny_config):
     """``tiny_config`` with a narrow model, two layers and five diffusion steps."""
     return lambda work_dir, *options: tiny_config(work_dir, *SMALL_AVDIFF, *options)
+
+
+FITTED = 'avgauss/avgauss_custom_5shot.py'
+SMALL_FITTED = (
+    'curriculum.base.max_epochs=0',
+    'curriculum.full.max_epochs=0',
+    'curriculum.choices=[]',
+    'curriculum.references=[]',
+    "model.head.heads=[{'type':'GaussianHead'},{'type':'LogisticHead','max_steps':20}]",
+)
+
+
+@pytest.fixture
+def small_fitted(tiny_config):
+    """``tiny_config`` of AV-Gauss, whose parts are fitted, without choices."""
+    return lambda work_dir, *options: tiny_config(work_dir, *SMALL_FITTED, *options, config=FITTED)

@@ -20,7 +20,20 @@ from avzoo.zoo.index import read_index
 from tests.conftest import CONFIGS, write_store
 
 INDEX = read_index()
-METHODS = ('attention_fusion', 'avca', 'avdiff', 'hip', 'mbt', 'perceiver', 'protogan', 'sldg', 'tcaf', 'tsl', 'zorro')
+METHODS = (
+    'attention_fusion',
+    'avca',
+    'avdiff',
+    'avgauss',
+    'hip',
+    'mbt',
+    'perceiver',
+    'protogan',
+    'sldg',
+    'tcaf',
+    'tsl',
+    'zorro',
+)
 DATASETS_OF_ZOO = ('activitynet', 'custom', 'synth', 'ucf', 'vgg')
 SHOTS = (1, 5, 10, 20)
 LEAVES = sorted(CONFIGS.glob('[a-z]*/*.py'))
@@ -172,6 +185,8 @@ def check_a_step(cfg):
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.read_constants(data)
+    fitted = [part for hook in cfg.custom_hooks if hook['type'] == 'FitPartsHook' for part in hook['parts']]
+    assert all(np.isfinite(value) for value in model.fit(data, fitted).values())
     before = {name: value.clone() for name, value in model.named_parameters()}
     novel = [i for i, label in enumerate(data.labels) if not data.base_mask[label]]
     batch = data.__getitems__([novel[0], novel[-1]])

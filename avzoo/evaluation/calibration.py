@@ -28,5 +28,6 @@ def score_scale(scores: np.ndarray, base_mask: np.ndarray) -> float:
     changes nearly every decision that a constant can change.
     """
     distances = np.abs(score_margins(scores, base_mask))
-    scale = float(np.quantile(distances, 0.95)) if len(distances) else 1.0
-    return scale if np.isfinite(scale) and scale > 0 else 1.0
+    if not len(distances) or not np.isfinite(distances).all():  # Without base or without novel classes.
+        return 1.0
+    return float(np.quantile(distances, 0.95)) or 1.0

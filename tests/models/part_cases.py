@@ -25,6 +25,7 @@ FACTS = dict(
     in_dim=WIDTH,
     num_readouts=2,
     cond_dim=WORDS,
+    num_bins=4,
     preprocessor=AVPreprocessor(SECONDS),
 )
 
@@ -39,6 +40,7 @@ class Case:
         readouts: Whether it takes several readouts (B, R, D) rather than one (B, D); heads and projectors only.
         beside: For an argument that needs company to matter: arguments that stand beside it, in both runs.
         idle: Arguments without effect in this role, and why.
+        num_steps: Steps of every sequence, for a fusion that takes no others.
     """
 
     args: dict[str, Any] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Case:
     readouts: bool = False
     beside: dict[str, dict[str, Any]] = field(default_factory=dict)
     idle: dict[str, str] = field(default_factory=dict)
+    num_steps: int | None = None
 
 
 _ATTENTION = dict(num_heads=2, head_dim=4, mlp_dim=8)
@@ -58,6 +61,7 @@ _RESIDUAL = dict(in_dim=WIDTH + 1, hidden_dim=9)
 _RESIDUAL_IDLE = dict(dropout='at first the last layer is zero; test_residual_mlp.py')
 _SMALL_MLP = dict(hidden_dim=8, out_dim=10)
 _DISTANCE = dict(type='EmbeddingDistanceHead', hidden_dim=8)
+_LOGITS = dict(type='LinearHead', rank_by='logits')
 _SCHEDULE = dict(type='LinearSchedule', num_steps=4)
 _PREDICTOR = dict(type='MLPNoisePredictor', hidden_dim=8)
 _ENCODER = dict(type='MLP', hidden_dim=8, out_dim=WIDTH)
@@ -135,6 +139,9 @@ CASES: dict[str, dict[str, Case]] = {
             others=dict(**_OTHER_DIM, **_OTHER_MODALITIES, num_gaussians=3, fixed=True, late=True)
         ),
         'PairAttention': Case(_ATTENTION, dict(**_OTHER_DIM, **_OTHER_MODALITIES, **_OTHER_ATTENTION)),
+        'TimeConcatFusion': Case(
+            others=dict(dims=dict(audio=WIDTH, visual=WIDTH + 1), num_bins=5), num_steps=FACTS['num_bins']
+        ),
         'ConcatFusion': Case(others=dict(dims=dict(audio=WIDTH, visual=WIDTH + 1))),
         'SegmentConcat': Case(
             dict(num_segments=4),
@@ -149,10 +156,35 @@ CASES: dict[str, dict[str, Case]] = {
     'projector': {
         'MLP': Case(_SMALL_MLP, _MLP, idle=dict(padding_in_stats='a projector sees no padded steps')),
         'ResidualMLP': Case(dict(hidden_dim=8), _RESIDUAL, idle=_RESIDUAL_IDLE),
+        'JointWhitening': Case(
+            others=dict(in_dim=WIDTH + 1, within_shrinkage=0.2, between_shape=(0.8, 0.1, 0.1), max_dim=WIDTH - 4)
+        ),
         'ReadoutMLPs': Case(_SMALL_MLP, dict(**_MLP, num_readouts=3), readouts=True),
     },
     'head': {
-        'LinearHead': Case(others=dict(**_OTHER_CLASSES, readout='mean_probability', loss_weight=2.0), readouts=True),
+        'LinearHead': Case(
+            others=dict(**_OTHER_CLASSES, readout='mean_probability', rank_by='logits', loss_weight=2.0),
+            readouts=True,
+        ),
+        'LogisticHead': Case(
+            others=dict(
+                **_OTHER_CLASSES,
+                inverse_penalty=1.0,
+                power=0.5,
+                num_dims=5,
+                max_steps=2,
+                max_videos=20,
+                synthetic_per_class=4,
+                synthetic_share=0.9,
+            ),
+            beside=dict(synthetic_share=dict(synthetic_per_class=4)),
+        ),
+        'GaussianHead': Case(others=_OTHER_CLASSES),
+        'EnsembleHead': Case(
+            dict(heads=[_LOGITS, dict(type='LogisticHead')]),
+            dict(heads=[_LOGITS, dict(type='LogisticHead', power=0.5)], sharpness=1.0),
+            idle=dict(facts='those of the heads within, which are tested by themselves'),
+        ),
         'EmbeddingDistanceHead': Case(
             dict(hidden_dim=8),
             dict(
@@ -235,6 +267,9 @@ CASES: dict[str, dict[str, Case]] = {
             ),
             beside=dict(guidance_weight=dict(condition_dropout=0.1)),
         ),
+        'TextGaussian': Case(
+            others=dict(**_OTHER_DIM, cond_dim=WORDS + 1, num_classes=CLASSES + 1, text_ridge=5.0, text=False)
+        ),
         'WGANGP': Case(
             dict(noise_dim=3, generator_hidden=8, critic_hidden=8, n_critic=2),
             dict(
@@ -285,7 +320,9 @@ CASES: dict[str, dict[str, Case]] = {
                 norm=dict(visual='l2_time'),
                 gain=dict(visual=3.0),
                 pool_time=True,
-            )
+                time_bins=2,
+            ),
+            idle=dict(feature_dims='sizes of the buffers of z_score; other sizes than those of the data are an error'),
         ),
         'AVClassifier': Case(
             dict(
@@ -315,9 +352,10 @@ CASES: dict[str, dict[str, Case]] = {
                 frozen=('encoders',),
                 frozen_mode='eval',
                 gamma=0.5,
+                scale=2.0,
                 init_cfg=dict(type='Normal', layer='Linear', std=0.2),
             ),
-            beside=dict(frozen_mode=dict(frozen=('encoders',))),
+            beside=dict(frozen_mode=dict(frozen=('encoders',)), scale=dict(head=_LOGITS)),
         ),
     },
 }

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from avzoo import registry
 from avzoo.config.build import build_part
-from avzoo.models.contracts import FittingSet
+from avzoo.models.contracts import Fitted, FittingSet
+from avzoo.models.generators import TextGaussian
+from tests.models.fitting import clustered, fitting_set
 from tests.models.part_cases import BATCH, CASES, CLASSES, FACTS, MODALITIES, SECONDS, WIDTH, WORDS
 
 REGISTRIES = {r.name: r for r in vars(registry).values() if isinstance(r, registry.PartRegistry)}
@@ -28,7 +30,20 @@ def build(kind: str, name: str, seed: int = 0, **changes) -> nn.Module:
     for module in part.modules():
         if hasattr(module, 'read_constants'):
             module.read_constants(dataset(facts['num_classes'], facts['embedding_dim']))
+    if isinstance(part, Fitted) and kind != 'model':
+        part.fit(training_set(facts, facts['dim' if kind == 'generator' else 'in_dim'], seed))
     return part
+
+
+def training_set(facts: dict, width: int, seed: int) -> FittingSet:
+    """Return what a part of a kind that is fitted asks of a training set: eight videos for each class."""
+    num_classes = facts['num_classes']
+    x, labels = clustered([8] * num_classes, width, seed=seed)
+    conditions = torch.randn(num_classes, facts['cond_dim'], generator=torch.Generator().manual_seed(seed))
+    generator = TextGaussian(width, facts['cond_dim'], num_classes)
+    arguments = dict(conditions=conditions, class_variance=torch.linspace(3, 0.1, width), seed=seed)
+    generator.fit(fitting_set(x, labels, num_classes - 1, num_classes, **arguments))
+    return fitting_set(x, labels, num_classes - 1, num_classes, generator=generator, **arguments)
 
 
 def dataset(num_classes: int = CLASSES, words: int = WORDS) -> SimpleNamespace:
@@ -48,9 +63,17 @@ def dataset(num_classes: int = CLASSES, words: int = WORDS) -> SimpleNamespace:
     )
 
 
-def sequences(modalities: tuple[str, ...] = MODALITIES) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return sequences {modality: (B, T, D)} of unequal length, with noise in the padding, and their masks."""
+def sequences(
+    modalities: tuple[str, ...] = MODALITIES, num_steps: int | None = None
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return sequences {modality: (B, T, D)}, and their masks.
+
+    They are of unequal length, with noise in the padding, or all of ``num_steps`` steps.
+    """
     rng = torch.Generator().manual_seed(2)
+    if num_steps is not None:
+        tokens = {m: torch.randn(BATCH, num_steps, WIDTH, generator=rng) for m in modalities}
+        return tokens, {m: torch.ones(BATCH, num_steps, dtype=torch.bool) for m in modalities}
     tokens = {m: torch.randn(BATCH, int(LENGTHS[m].max()), WIDTH, generator=rng) for m in modalities}
     return tokens, {m: torch.arange(x.shape[1]) < LENGTHS[m].unsqueeze(1) for m, x in tokens.items()}
 
@@ -72,7 +95,7 @@ def run(part: nn.Module, kind: str, name: str) -> list[Tensor]:
     if kind == 'embedding':
         return list(embed(part, *sequences(part.modalities)).values())
     if kind == 'fusion':
-        out = part(*sequences(getattr(part, 'modalities', MODALITIES)))
+        out = part(*sequences(getattr(part, 'modalities', MODALITIES), CASES[kind][name].num_steps))
         return list(out) if isinstance(out, tuple) else [out]
     if kind == 'projector':
         return [part(features(readouts))]
@@ -100,7 +123,7 @@ def embed(part: nn.Module, tokens: dict[str, Tensor], masks: dict[str, Tensor]) 
 def _generate(part: nn.Module, condition: Tensor) -> list[Tensor]:
     x_0 = features(False)
     if hasattr(part, 'fit'):
-        log = part.fit(fitting_set(x_0)) if part.training else {}
+        log = part.fit(_conditioned(x_0)) if part.training else {}
         log = {key: torch.tensor(value) for key, value in log.items()}
     elif hasattr(part, 'update'):
         log = part.update(x_0, condition, lambda x: x.square().mean()) if part.training else {}
@@ -109,7 +132,7 @@ def _generate(part: nn.Module, condition: Tensor) -> list[Tensor]:
     return [*log.values(), part.sample(condition)]
 
 
-def fitting_set(x: Tensor) -> FittingSet:
+def _conditioned(x: Tensor) -> FittingSet:
     """Return features (B, D) as a training set with conditions."""
     return FittingSet(
         batches=lambda: iter([(x, LABELS)]),

@@ -20,15 +20,18 @@ FUSIONS, EMBEDDINGS, ENCODERS, HEADS, PROJECTORS, CONDITIONERS, GENERATORS = (
     for wanted in ('fusion', 'embedding', 'encoder', 'head', 'projector', 'conditioner', 'generator')
 )
 # What is not a module of a model has tests of its own; docs/mutation_testing.md says how well they hold it.
-NO_MODULES = {'dataset', 'sampler', 'metric', 'hook', 'runner', 'optimizer wrapper'}
-# Without weights, or trained by itself.
+NO_MODULES = {'dataset', 'sampler', 'metric', 'hook', 'loop', 'runner', 'optimizer wrapper'}
+# Without weights, trained by itself, or fitted.
 UNTRAINED = {
     ('encoder', 'Identity'),
     ('fusion', 'ConcatFusion'),
     ('fusion', 'SegmentConcat'),
+    ('fusion', 'TimeConcatFusion'),
+    ('projector', 'JointWhitening'),
     ('conditioner', 'ClassEmbedding'),
     ('conditioner', 'Prototype'),
     ('generator', 'FeatureDiffusion'),
+    ('generator', 'TextGaussian'),
     ('generator', 'WGANGP'),
     ('noise schedule', 'CosineSchedule'),
     ('noise schedule', 'LinearSchedule'),
@@ -192,19 +195,19 @@ def test_a_generator_samples_by_its_own_random_numbers(name):
     assert torch.equal(one, again) and not torch.equal(one, other)
 
 
-def alone(tokens: dict[str, Tensor], row: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def alone(tokens: dict[str, Tensor], masks: dict[str, Tensor], row: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return one video without its padding."""
-    cut = {m: x[row : row + 1, : LENGTHS[m][row]] for m, x in tokens.items()}
+    cut = {m: x[row : row + 1, : int(masks[m][row].sum())] for m, x in tokens.items()}
     return cut, {m: torch.ones(x.shape[:2], dtype=torch.bool) for m, x in cut.items()}
 
 
 @pytest.mark.parametrize('name', FUSIONS)
 def test_a_video_is_fused_alone_as_in_a_padded_batch(name):
     part = build('fusion', name).eval()
-    tokens, masks = sequences()
+    tokens, masks = sequences(num_steps=CASES['fusion'][name].num_steps)
     fused = part(tokens, masks)
     for row in range(BATCH):
-        one = part(*alone(tokens, row))
+        one = part(*alone(tokens, masks, row))
         if isinstance(fused, tuple):
             torch.testing.assert_close(fused[0][row][fused[1][row]], one[0][0][one[1][0]])
         else:
@@ -217,7 +220,7 @@ def test_an_encoder_reads_steps_one_by_one(name):
     tokens, masks = sequences(('visual',))
     out = part(tokens['visual'], masks['visual'])
     for row in range(BATCH):
-        x, mask = (part_of['visual'] for part_of in alone(tokens, row))
+        x, mask = (part_of['visual'] for part_of in alone(tokens, masks, row))
         torch.testing.assert_close(out[row, : LENGTHS['visual'][row]], part(x, mask)[0])
 
 
@@ -227,7 +230,7 @@ def test_an_embedding_does_not_see_the_padding(name):
     tokens, masks = sequences()
     out = embed(part, tokens, masks)
     for row in range(BATCH):
-        for m, one in embed(part, *alone(tokens, row)).items():
+        for m, one in embed(part, *alone(tokens, masks, row)).items():
             torch.testing.assert_close(out[m][row, : LENGTHS[m][row]], one[0])
 
 
@@ -243,7 +246,7 @@ def test_scores_do_not_see_padded_readouts(name):
 @pytest.mark.parametrize(('kind', 'name'), [(k, n) for k, n in PARTS if k in ('embedding', 'fusion')])
 def test_one_modality_is_enough(kind, name, modality):
     part = build(kind, name, modalities=(modality,), dims={modality: WIDTH})
-    tokens, masks = sequences((modality,))
+    tokens, masks = sequences((modality,), CASES[kind][name].num_steps)
     out = embed(part, tokens, masks)[modality] if kind == 'embedding' else part(tokens, masks)
     out = out[0] if isinstance(out, tuple) else out
     assert len(out) == BATCH and out.isfinite().all()

@@ -108,7 +108,7 @@ def one_of_each_method(repo_dir):
 
 def test_sizes_in_the_metafiles_are_those_of_the_models(repo_dir):
     models = one_of_each_method(repo_dir)
-    assert len(models) == len(read_collections(repo_dir)) == 11
+    assert len(models) == len(read_collections(repo_dir)) == 12
     for entry in models:
         info = find_benchmark(entry.dataset).data_info
         model = get_model(entry.config, data_info=info)

@@ -47,8 +47,8 @@ def tables_text(tables: Sequence[Mapping[str, Any]]) -> str:
     same = {table['baseline'] for table in tables}
     against = next(iter(same)) if len(same) == 1 else ', '.join(baselines)
     note = (
-        f'Δ: paired difference, draw by draw, to {against}; ± its 95% interval over the draws of all seeds, in brackets '
-        'that of a bootstrap over the test videos. ± beside HM: over draws.'
+        f'Δ: paired difference, draw by draw, to {against}; ± its 95% interval over the draws of all seeds, in '
+        'brackets that of a bootstrap over the test videos. ± beside HM: over draws.'
     )
     return f'{markdown_table(header, cells)}\n\n{note if differences else "± beside HM: 95%, over draws."}'
 

@@ -44,8 +44,7 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
         for one in held_out:
             _check_apart(train, one)
         if (phase.stage, phase.substage) not in tried:
-            model = _try_parts(run, epoch_steps(cfg, phase.substage), data)
-            _check_fitted(cfg, phase, model)
+            _try_parts(cfg, phase, run, data)
             tried.add((phase.stage, phase.substage))
         checked.append((phase, run, train))
     with _reported('val_evaluator'):
@@ -96,8 +95,10 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
         )
 
 
-def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> AVClassifier:
-    model = MODELS.build(run.model)
+def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDataset]) -> None:
+    model, steps = MODELS.build(run.model), epoch_steps(cfg, phase.substage)
+    model.check_fit(cfg.curriculum[phase.substage].get('fit') or (), f'curriculum.{phase.substage}.fit')
+    _check_fitted(cfg, phase, model)
     with _reported('optim_wrapper'):
         wrapper = build_optim_wrapper(model, run.optim_wrapper)
     counts = run.optim_wrapper.get('accumulative_counts', 1)
@@ -113,7 +114,6 @@ def _try_parts(run: Config, steps: int, data: dict[str, GFSLDataset]) -> AVClass
     for name, dataset in data.items():
         with _reported(name):
             PhaseRunner.build_dataloader(dict(run[name], dataset=dataset), seed=run.randomness.seed)
-    return model
 
 
 def _check_fitted(cfg: Config, phase: Phase, model: AVClassifier) -> None:

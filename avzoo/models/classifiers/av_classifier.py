@@ -162,19 +162,34 @@ class AVClassifier(BaseModel):
             Values for the log, by ``part.name``.
 
         Raises:
-            ConfigError: If the model has no such part, or it is not one that can be fitted.
+            ConfigError: As :meth:`check_fit`.
         """
-        for name in parts:
-            if not isinstance(getattr(self, name, None), contracts.Fitted) or name not in _FITTED_PARTS:
-                can = [n for n in _FITTED_PARTS if isinstance(getattr(self, n), contracts.Fitted)]
-                raise ConfigError(
-                    f"fit names '{name}', which cannot be fitted here. Can be: {', '.join(can) or 'none'}."
-                )
+        self.check_fit(parts)
         log = {}
         for name in (n for n in _FITTED_PARTS if n in parts):
             values = getattr(self, name).fit(self._fitting_set(dataset, name, seed))
             log.update({f'{name}.{key}': value for key, value in values.items()})
         return log
+
+    def check_fit(self, parts: Sequence[str], where: str = 'fit') -> None:
+        """Refuse parts that cannot be fitted; ``where`` names them for the error.
+
+        Raises:
+            ConfigError: If the model has no such part, it is not one that can be fitted, or a video has several
+                readouts.
+        """
+        can = [n for n in _FITTED_PARTS if isinstance(getattr(self, n), contracts.Fitted)]
+        for name in parts:
+            if name not in can:
+                raise ConfigError(
+                    f"{where} names '{name}', which cannot be fitted here. Can be: {', '.join(can) or 'none'}."
+                )
+        readouts = self.fusion.num_readouts
+        if parts and readouts != 1:
+            raise ConfigError(
+                f'{where} names {parts[0]}, which is fitted to one readout of each video; model.fusion='
+                f'{type(self.fusion).__name__} gives {readouts or "a varying number"}. Choose another fusion.'
+            )
 
     def _fitting_set(self, dataset: GFSLDataset, part: str, seed: int) -> contracts.FittingSet:
         device = self.gamma.device
