@@ -214,7 +214,7 @@ def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> floa
     if np.all(base_mask) or not np.any(base_mask):
         return 0.0
     _, base, novel = _trade_off(scores, labels, base_mask)
-    return float(((base[:-1] - base[1:]) * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0)
+    return min(float(((base[:-1] - base[1:]) * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0), 100.0)
 
 
 def gfsl_metrics(

@@ -182,7 +182,7 @@ class AVClassifier(BaseModel):
         for name in parts:
             if name not in can:
                 raise ConfigError(
-                    f"fit names '{name}', which cannot be fitted here. Can be: {', '.join(can) or 'none'}."
+                    f"{where} names '{name}', which cannot be fitted here. Can be: {', '.join(can) or 'none'}."
                 )
         readouts = self.fusion.num_readouts
         if parts and readouts != 1:
