@@ -42,6 +42,7 @@ def write_store(
     shots=(2,),
     draws: int = 2,
     novel_videos: int = 8,
+    noise: float = 1.0,
 ) -> Path:
     """Write a store of 6 base, 3 and 2 novel classes, sequences of one to four steps, with its k-shot splits.
 
@@ -53,6 +54,7 @@ def write_store(
         shots: The k of the splits.
         draws: Draws of each.
         novel_videos: Videos of a class that is new in stage 2; one that is new in stage 1 has one less in its list.
+        noise: Deviation of each step; the class means have one of 1.
     """
     from avzoo.datasets.feature_store_writer import FeatureStoreWriter
     from avzoo.datasets.splits import ZeroShotLists, draw_splits
@@ -79,7 +81,10 @@ def write_store(
                     writer.add(
                         video,
                         name,
-                        {m: centres[m][i] + rng.normal(size=(int(rng.integers(1, 5)), d)) for m, d in dims.items()},
+                        {
+                            m: centres[m][i] + noise * rng.normal(size=(int(rng.integers(1, 5)), d))
+                            for m, d in dims.items()
+                        },
                     )
         writer.write_class_embeddings('text', rng.normal(size=(11, embedding_dim)))
         for k in shots:
@@ -92,6 +97,12 @@ def write_store(
 def tiny_store(tmp_path_factory) -> Path:
     """A store of 6 base, 3 and 2 novel classes with 8 to 10 videos each, sequences of unequal length, 2-shot splits."""
     return write_store(tmp_path_factory.mktemp('stores') / 'tiny')
+
+
+@pytest.fixture(scope='session')
+def hard_store(tmp_path_factory) -> Path:
+    """``tiny_store`` with so much noise that no method classifies all videos correctly."""
+    return write_store(tmp_path_factory.mktemp('stores') / 'hard', noise=3.0)
 
 
 @pytest.fixture(scope='session')

@@ -23,6 +23,11 @@ def check_values(cfg: Config) -> None:
                 f'curriculum.{name}.max_epochs=0 is not possible. It must be at least 1, or curriculum.{name}.fit must '
                 'name the parts that are fitted instead.'
             )
+    if choices_of(cfg) and not cfg.curriculum.validate:
+        raise ConfigError(
+            'curriculum.choices are made on the validation set, but curriculum.validate=False. Set choices=[], and the '
+            'settings themselves.'
+        )
     for alternatives in choices_of(cfg):
         for alternative in alternatives:
             check_keys(with_alternatives(cfg, [alternative]))

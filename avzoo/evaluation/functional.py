@@ -191,7 +191,7 @@ def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> floa
         return 0.0
     _, lost, won = accuracy_curve(scores, labels, base_mask)
     novel = np.concatenate([[0.0], won.cumsum()])  # N before and after each breakpoint
-    return float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0)
+    return min(float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0), 100.0)  # But for rounding.
 
 
 def gfsl_metrics(

@@ -182,7 +182,7 @@ CASES: dict[str, dict[str, Case]] = {
         'GaussianHead': Case(others=_OTHER_CLASSES),
         'EnsembleHead': Case(
             dict(heads=[_LOGITS, dict(type='LogisticHead')]),
-            dict(heads=[_LOGITS, dict(type='LogisticHead', power=0.5)], sharpness=1.0),
+            dict(heads=[_LOGITS, dict(type='LogisticHead', power=0.5)], sharpness=1.0, balance_groups=False),
             idle=dict(facts='those of the heads within, which are tested by themselves'),
         ),
         'EmbeddingDistanceHead': Case(

@@ -42,7 +42,8 @@ def choose(cfg: Config, work_dir: Path, made: list[dict], trial: Trial, save: Ca
                     f'choice {i + 1}/{len(choices)}  {describe(alternative)}: validation {cfg.curriculum.choose_by} '
                     f'{score:.2f}'
                 )
-        best = max(range(len(scores)), key=lambda j: scores[j] or 0.0)  # The first of equal ones.
+        # The first of equal ones; rounded, so that those that are equal but for the order of summation stay equal.
+        best = max(range(len(scores)), key=lambda j: round(scores[j] or 0.0, 9))
         made.append(
             dict(
                 chosen=dict(alternatives[best]),

@@ -97,7 +97,8 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
 
 def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDataset]) -> None:
     model, steps = MODELS.build(run.model), epoch_steps(cfg, phase.substage)
-    model.check_fit(cfg.curriculum[phase.substage].get('fit') or (), f'curriculum.{phase.substage}.fit')
+    if cfg.curriculum[phase.substage].get('fit'):
+        model.check_fit(cfg.curriculum[phase.substage].fit, f'curriculum.{phase.substage}.fit')
     _check_fitted(cfg, phase, model)
     with _reported('optim_wrapper'):
         wrapper = build_optim_wrapper(model, run.optim_wrapper)

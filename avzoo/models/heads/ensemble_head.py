@@ -21,13 +21,20 @@ class EnsembleHead(nn.Module):
     Args:
         facts: What the data and the parts before decide, for the heads: ``in_dim``, ``num_classes``, ...
         heads: Configs of the heads, which must rank by logits.
-        sharpness: Factor of the sum: how confident the probabilities are. It does not change the ranking.
+        sharpness: Factor of the sum: how confident the probabilities are. Without ``balance_groups`` it does not change
+            the ranking.
+        balance_groups: Lower the logits of a class by the logarithm of the number of classes in its group, base or
+            novel. Base and novel classes then have equal prior odds, as HM wants, however many of each there are: a
+            calibration that was chosen on validation fits a test with other numbers of classes.
     """
 
     spread: Tensor
+    log_group_size: Tensor
     rank_by = 'logits'
 
-    def __init__(self, facts: dict, *, heads: Sequence[dict], sharpness: float = 2.0) -> None:
+    def __init__(
+        self, facts: dict, *, heads: Sequence[dict], sharpness: float = 2.0, balance_groups: bool = True
+    ) -> None:
         super().__init__()
         if not heads:
             raise ValueError('heads is empty; name one head or more.')
@@ -39,8 +46,9 @@ class EnsembleHead(nn.Module):
                 raise ConfigError(
                     f"model.head.heads.{i} does not rank by logits; set its rank_by='logits' if it has it."
                 )
-        self.sharpness = sharpness
+        self.sharpness, self.balance_groups = sharpness, balance_groups
         self.register_buffer('spread', torch.ones(len(heads)))
+        self.register_buffer('log_group_size', torch.zeros(facts['num_classes']))
 
     def fit(self, training: FittingSet) -> dict[str, float]:
         """Fit each head that can be fitted, then take the spreads; returns the values of all heads for the log."""
@@ -54,6 +62,9 @@ class EnsembleHead(nn.Module):
                 for i, logits in enumerate(self._logits(x, None)):
                     squares[i] += (logits - logits.mean(1, keepdim=True)).double().square().sum()
                 count += logits.numel()
+        if self.balance_groups:
+            base = training.base_mask
+            self.log_group_size.copy_(torch.where(base, base.sum(), (~base).sum()).clamp(min=1).log())
         self.spread.copy_((squares / count).sqrt().clamp(min=torch.finfo(torch.float32).tiny))
         return log
 
@@ -70,9 +81,10 @@ class EnsembleHead(nn.Module):
         return self._each()[0].generator_targets(c_o, labels, context)
 
     def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
-        """Return the sum (B, C) of the heads' logits, each over its spread, times ``sharpness``."""
+        """Return the sum (B, C) of the heads' logits, each over its spread, times ``sharpness``, in balanced groups."""
         parts = zip(self._logits(c_o, context), self.spread, strict=True)
-        return self.sharpness * torch.stack([logits / spread for logits, spread in parts]).sum(0)
+        logits = self.sharpness * torch.stack([logits / spread for logits, spread in parts]).sum(0)
+        return logits - self.log_group_size
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return probabilities (B, C) that rank as ``scores`` (B, C) do: their softmax. They are not calibrated."""
