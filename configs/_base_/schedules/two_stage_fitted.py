@@ -11,9 +11,11 @@ curriculum = dict(
         [{'data_preprocessor.time_bins': bins} for bins in (1, 3, 5, 9)],
         [{f'data_preprocessor.norm.{m}': norm for m in ('audio', 'visual')} for norm in ('l2_feature', 'z_score')],
         [{'data_preprocessor.gain.audio': gain} for gain in (0.25, 0.5, 1.0, 2.0)],
+        [{'model.generator.text_ridge': ridge} for ridge in (0.2, 0.05, 1.0)],
         # With few base classes the metric is uncertain: a head that weights all dimensions alike then has a say.
         [
             {'model.head.heads': [dict(type='GaussianHead'), dict(type='LogisticHead', power=0.25)]},
+            {'model.head.heads': [dict(type='GaussianHead')]},
             {
                 'model.head.heads': [
                     dict(type='GaussianHead'),
