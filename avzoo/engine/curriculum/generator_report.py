@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from torch import Tensor
 
 from avzoo.checkpoints.training import load_checkpoint, load_weights
@@ -50,7 +51,7 @@ def report_generator(
     shots = DATASETS.build(dict(dataset, splits=train_splits(phase.stage, phase.draw or 0)[1:]))
     split: EvaluationName = 'val' if phase.stage == 1 else 'test'
     held_out = DATASETS.build(dict(dataset, splits=evaluation_splits(split, phase.draw)))
-    found = check_model(model.eval(), shots, held_out)
+    found = check_model(model.to(get_device()).eval(), shots, held_out)
     log_line(f'{phase.name}: {check_line(found)}')
     return dict(generator_check=found)
 
