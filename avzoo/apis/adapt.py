@@ -71,6 +71,8 @@ def adapt(
     out = Path(out)
     _check_arguments(out, shots, epochs)
     cfg = plain_config(config_of(name_or_config))
+    if epochs is not None and not cfg.curriculum.full.max_epochs:
+        raise ConfigError(f'epochs={epochs} is without effect where curriculum.full.max_epochs=0; leave it out.')
     cfg, model = _open_model(cfg, checkpoint)
     base = model.base_classes
     root = _base_root(cfg, base_store)

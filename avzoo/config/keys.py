@@ -54,6 +54,7 @@ _MOVED = {
     'model.frozen_mode': 'set curriculum.full.frozen_mode.',
     'model.data_info': 'it is read from the feature store.',
     'model.data_preprocessor': 'set data_preprocessor at the top level.',
+    'val_evaluator.calibration': 'set curriculum.calibration.',
     'train_dataloader.batch_sampler.subsets': 'each phase has its own.',
     'param_scheduler.monitor': 'set curriculum.base.monitor and curriculum.full.monitor.',
     **{f'{loader}.dataset.{key}': hint for loader in LOADERS for key, hint in _BY_PHASE.items()},

@@ -248,6 +248,7 @@ def test_annotations_beyond_plain_values_are_left_to_the_part():
         ('train_dataloader.dataset.modalities', 'model.encoders'),
         ('param_scheduler.monitor', 'curriculum.base.monitor'),
         ('train_dataloader.batch_sampler.subsets', 'each phase'),
+        ('val_evaluator.calibration', 'curriculum.calibration'),
     ],
 )
 def test_key_that_a_phase_would_overwrite_is_refused(path, key, cure):

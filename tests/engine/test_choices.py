@@ -19,6 +19,7 @@ from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.zoo.publish import publish_checkpoint
 from tests.conftest import CONFIGS, FITTED, SMALL_FITTED
 
 BINS = [{'data_preprocessor.time_bins': n} for n in (1, 2, 3)]
@@ -254,6 +255,16 @@ def test_a_setting_beside_the_choices_must_be_that_of_the_training(chosen):
         Inferencer(plain, path, device='cpu')
 
 
+def test_published_weights_carry_what_was_chosen(chosen, tmp_path):
+    plain, path = other_than(chosen)
+    file = publish_checkpoint(path, tmp_path / 'mine.safetensors', name='mine')
+    ids = [str(name) for name in FeatureStore(plain.data_root).video_ids[:5]]
+    ours, published = (
+        Inferencer(plain, source, device='cpu')(plain.data_root, video_ids=ids) for source in (path, file)
+    )
+    assert ours == published
+
+
 def test_predictions_rank_and_are_as_sure_as_the_test_is(chosen, tmp_path):
     plain, path = other_than(chosen)
     found = evaluate_checkpoint(plain, path, split='test', draw=None, work_dir=tmp_path)
@@ -310,6 +321,12 @@ def test_taught_the_curriculums_classes_a_model_is_the_curriculums_own_stage_two
     adapt(plain, base, support=plain.data_root, shots=2, out=tmp_path / 'taught.pth')
     taught, trained = load_checkpoint(tmp_path / 'taught.pth')['state_dict'], load_checkpoint(path)['state_dict']
     assert all(torch.equal(value, taught[key]) for key, value in trained.items())
+
+
+def test_epochs_are_refused_where_nothing_trains(chosen, support, tmp_path):
+    base = Path(chosen[0].work_dir, 'stage2_base', 'last.pth')
+    with pytest.raises(ConfigError, match=r'epochs=3.*max_epochs=0'):
+        adapt(chosen[0], base, support=support, shots=2, out=tmp_path / 'taught.pth', epochs=3)
 
 
 @pytest.mark.parametrize(

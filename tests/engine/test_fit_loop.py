@@ -94,7 +94,7 @@ def stop_before(monkeypatch, phase, method):
     monkeypatch.setattr(PhaseHook, method, stop)
 
 
-@pytest.mark.parametrize('method', ['before_train', 'after_train_epoch', '_finish_epoch'])
+@pytest.mark.parametrize('method', ['before_train', '_finish_epoch'])
 @pytest.mark.parametrize('phase', ['stage1_full', 'stage2_full_draw1'])
 def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_bit_for_bit(
     phase, method, finished, small_fitted, tmp_path, monkeypatch
@@ -133,11 +133,15 @@ def test_a_stop_after_a_phase_was_saved_does_not_fit_it_again(finished, small_fi
 
 
 def test_the_free_offset_is_chosen_where_the_config_says_so(finished, small_fitted, tmp_path):
-    results = CurriculumRunner(small_fitted(tmp_path, 'curriculum.calibration=offset')).train()
+    cfg = small_fitted(tmp_path, 'curriculum.calibration=offset')
+    results = CurriculumRunner(cfg).train()
     row = load_checkpoint(tmp_path / 'stage1_full/last.pth')['meta']['history'][0]
     grid = load_checkpoint(f'{finished[0].work_dir}/stage1_full/last.pth')['meta']['history'][0]
     assert results['gamma'] == row['gamma'] == row['offset'] == grid['offset'] != grid['gamma']
     assert row['HM'] >= grid['HM'] and row['AUSUC'] == pytest.approx(grid['AUSUC'])
+    best = tmp_path / 'stage1_full/best.pth'
+    again = evaluate_checkpoint(cfg, best, split='val', draw=None, work_dir=tmp_path / 'val', gamma='search')
+    assert again.metrics['gamma'] == row['gamma']
 
 
 def test_no_epochs_without_parts_to_fit_is_refused(small_fitted, tmp_path):

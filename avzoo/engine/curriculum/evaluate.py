@@ -76,7 +76,8 @@ def evaluate_checkpoint(
     default = 'search' if split == 'test' and unset else 'checkpoint'
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
     run_cfg.load_from = str(Path(checkpoint))
-    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=default if gamma is None else gamma)
+    rule = cfg.curriculum.get('calibration', 'gamma')
+    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=default if gamma is None else gamma, calibration=rule)
     runner = PhaseRunner.from_cfg(run_cfg)
     data = runner.test_dataloader.dataset
     _check_classes(meta, data.metainfo['classes'], str(checkpoint))
