@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.config.as_data import plain_config
+from avzoo.config.choices import choices_of
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
@@ -42,7 +43,7 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
         for one in held_out:
             _check_apart(train, one)
         if (phase.stage, phase.substage) not in tried:
-            _try_parts(run, epoch_steps(cfg, phase.substage), data)
+            _try_parts(run, epoch_steps(cfg, phase), data)
             tried.add((phase.stage, phase.substage))
         checked.append((phase, run, train))
     with _reported('val_evaluator'):
@@ -57,6 +58,12 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         work = _describe_work(cfg, phase, run)
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
+    choices = [len(choice) for choice in choices_of(cfg) if len(choice) > 1] if stage != 2 else []
+    if choices:
+        lines.append(
+            f'Stage 1 is run for each of {sum(choices)} alternatives that curriculum.choices leaves to validation; the '
+            'best run of the last choice is kept.'
+        )
     return '\n'.join(lines)
 
 
@@ -66,7 +73,7 @@ def _describe_work(cfg: Config, phase: Phase, run: Config) -> str:
         work.append(f'{", ".join(cfg.curriculum[phase.substage].fit)} fitted')
     if 'max_epochs' in run.train_cfg:
         upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
-        work.append(f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase.substage)} steps')
+        work.append(f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase)} steps')
     return ', '.join(work)
 
 
