@@ -60,10 +60,7 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
     choices = [len(choice) for choice in choices_of(cfg) if len(choice) > 1] if stage != 2 else []
     if choices:
-        lines.append(
-            f'Stage 1 is run for each of {sum(choices)} alternatives that curriculum.choices leaves to validation; the '
-            'best run of the last choice is kept.'
-        )
+        lines.append(f'Stage 1 is run for each of {sum(choices)} alternatives of curriculum.choices.')
     return '\n'.join(lines)
 
 
