@@ -25,6 +25,7 @@ _Reference = Literal[
 REFERENCES = get_args(_Reference)
 
 _Choices = Annotated[tuple, Limit("a list of choices, each a list of alternatives {'path.of.a.setting': value}")]
+_Share = Annotated[float, Limit('a number of at least 0', lambda value: value >= 0)]
 _Epochs = Annotated[
     int, Limit('a whole number of at least 1, or 0 where `fit` names parts', lambda epochs: epochs >= 0)
 ]
@@ -64,6 +65,7 @@ class CurriculumSettings:
     calibration: Literal['gamma', 'offset'] = 'gamma'
     choices: _Choices = ()
     choose_by: Literal['HM', 'FSL', 'AUSUC'] = 'AUSUC'
+    average_epochs: _Share = 0.0
 
 
 @dataclass(frozen=True)

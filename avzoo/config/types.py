@@ -62,7 +62,7 @@ def check_present(node: Mapping, cls: type, path: str) -> None:
 
 
 def _check(value: Any, annotation: Any, least: int | None, path: str) -> None:
-    if _fits(value, annotation) and (least is None or value >= least):
+    if _fits(value, annotation) and (least is None or value is None or value >= least):
         return
     if get_origin(annotation) is tuple and isinstance(value, list | tuple):
         value = next((item for item in value if not _fits(item, get_args(annotation)[0])), value)
@@ -72,7 +72,7 @@ def _check(value: Any, annotation: Any, least: int | None, path: str) -> None:
 
 def _least(parameter: inspect.Parameter, cls: type) -> int | None:
     default = parameter.default
-    if parameter.annotation is not int or not cls.__module__.startswith('avzoo.'):
+    if parameter.annotation not in (int, int | None) or not cls.__module__.startswith('avzoo.'):
         return None
     if default is inspect.Parameter.empty:
         return 1

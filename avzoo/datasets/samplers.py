@@ -1,5 +1,6 @@
 """Batch samplers: class-balanced training batches, and evaluation batches divided among any number of processes."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from avzoo.registry import DATA_SAMPLERS
 from avzoo.utils.errors import DataError
 
 NUM_BATCHES = 300  # AV-DIFF, sec. 5.1
+_FEWEST_BATCHES = 10  # Of an epoch that follows the data.
 
 
 @DATA_SAMPLERS.register_module()
@@ -24,7 +26,7 @@ class ClassBalancedBatchSampler:
     Args:
         sampler: Carries the data set and the seed (mmengine's ``DefaultSampler``).
         batch_size: Videos in a batch.
-        num_batches: Batches of each subset in an epoch.
+        num_batches: Batches of each subset in an epoch. ``None`` follows the data, see :func:`batches_to_draw_once`.
         subsets: Which classes a batch is drawn from, in turn: ``base``, ``novel`` or ``all``.
     """
 
@@ -33,9 +35,11 @@ class ClassBalancedBatchSampler:
         sampler: DefaultSampler,
         batch_size: int,
         *,
-        num_batches: int = NUM_BATCHES,
+        num_batches: int | None = NUM_BATCHES,
         subsets: tuple[Subset, ...] = ('base',),
     ) -> None:
+        if num_batches is None:
+            num_batches = batches_to_draw_once(sampler.dataset, batch_size, sampler.world_size)
         self.batch_size, self.num_batches = batch_size, num_batches
         self.subsets = tuple(subsets)
         self.seed, self.rank, self.epoch = sampler.seed or 0, sampler.rank, 0
@@ -53,6 +57,15 @@ class ClassBalancedBatchSampler:
         for _ in range(self.num_batches):
             for pool in self._pools:
                 yield pool.draw(self.batch_size, rng)
+
+
+def batches_to_draw_once(dataset: GFSLDataset, batch_size: int, processes: int) -> int:
+    """Return how many batches draw each base video about once, over all processes; at least 10.
+
+    Novel batches are as many as base batches, so that both are drawn equally often (AV-DIFF, sec. 4.3).
+    """
+    num_base = int(dataset.base_mask[dataset.labels].sum())
+    return max(_FEWEST_BATCHES, math.ceil(num_base / (batch_size * processes)))
 
 
 class _Pool:

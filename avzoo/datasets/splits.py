@@ -1,18 +1,21 @@
 """Cut k-shot splits from the lists of a generalised zero-shot benchmark."""
 
+import logging
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from avzoo.datasets.shots import draw_grouped_shots, draw_shots
 from avzoo.datasets.store_format import check_names, read_csv, read_lines
 from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
 from avzoo.utils.errors import DataError
 from avzoo.utils.tables import text_table
 
+_LOGGER = logging.getLogger(__name__)
 LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_2_test_seen', 'stage_2_test_unseen')
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
 # List of novel classes -> the lists of classes that are base classes by then
@@ -27,10 +30,12 @@ class ZeroShotLists:
     Args:
         folder: Where they were read.
         videos: List name -> class -> sorted video ids. A class without videos has an empty list.
+        groups: Video -> its group, e.g. the recording that it was cut from. A video that is not in it is alone.
     """
 
     folder: Path
     videos: dict[str, dict[str, list[str]]]
+    groups: dict[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -52,15 +57,17 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
 
     Args:
         folder: Holds ``stage_1_train.csv`` and so on, with at least the columns ``filename`` and ``label``, or holds
-            them in a subfolder ``cls_split``. A ``.txt`` of the same name lists the classes: rows of other classes are
-            dropped.
+            them in a subfolder ``cls_split``. A column ``group`` is optional. A ``.txt`` of the same name lists the
+            classes: rows of other classes are dropped.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f'{folder} is not a folder of zero-shot lists.')
     if (folder / 'cls_split').is_dir():
         folder = folder / 'cls_split'
-    videos = {name: _read_list(folder / f'{name}.csv') for name in LIST_NAMES if (folder / f'{name}.csv').is_file()}
+    groups: dict[str, str] = {}
+    paths = {name: folder / f'{name}.csv' for name in LIST_NAMES}
+    videos = {name: _read_list(path, groups) for name, path in paths.items() if path.is_file()}
     if not videos:
         raise DataError(f'{folder} has none of the lists {", ".join(f"{name}.csv" for name in LIST_NAMES)}.')
     seen: dict[str, str] = {}
@@ -79,7 +86,9 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
                 f'{folder}: class {both[0]!r} is novel in {novel}.csv and base in {base}.csv. Remove it '
                 'from one of them.'
             )
-    return ZeroShotLists(folder, videos)
+    lists = ZeroShotLists(folder, videos, groups)
+    _warn_of_divided_groups(lists)
+    return lists
 
 
 def draw_splits(lists: ZeroShotLists, shots: int, draws: int = NUM_DRAWS, seed: int = 0) -> dict[str, list[str]]:
@@ -89,6 +98,9 @@ def draw_splits(lists: ZeroShotLists, shots: int, draws: int = NUM_DRAWS, seed: 
     class, drawn separately for each of ``draws``, go to stage-2 training and the rest to test. The choice within a
     class depends only on the seed, K, the draw and the videos of that class: not on the other K, on the other classes,
     or on the order of the lists.
+
+    Videos of a class that belong to one group are never both trained and evaluated on: whole groups are drawn until
+    they have K videos, K of these are taken, and the others of these groups are left out.
 
     Args:
         lists: Complete lists, or some of them: splits that need a missing list are left out.
@@ -100,7 +112,8 @@ def draw_splits(lists: ZeroShotLists, shots: int, draws: int = NUM_DRAWS, seed: 
         Split name -> video ids.
 
     Raises:
-        DataError: A list has no videos, a class to train on has none, or a novel class has no more than K.
+        DataError: A list has no videos, a class to train on has none, or a novel class has no more than K, or too few
+            groups.
     """
     if shots < 1 or draws < 1 or seed < 0:
         raise ValueError(f'shots={shots} and draws={draws} must be at least 1, seed={seed} at least 0')
@@ -128,11 +141,14 @@ def format_table(sizes: Mapping[int, Mapping[str, int]]) -> str:
     return text_table(('K', *TABLE_COLUMNS), rows)
 
 
-def _read_list(path: Path) -> dict[str, list[str]]:
+def _read_list(path: Path, groups: dict[str, str]) -> dict[str, list[str]]:
+    """Return the videos of each class of a list, and add the groups of videos to ``groups``."""
     names_path = path.with_suffix('.txt')
     classes: dict[str, list[str]] = {name: [] for name in read_lines(names_path)} if names_path.is_file() else {}
     restricted = bool(classes)
-    for video, label in read_csv(path, ['filename', 'label']):
+    for video, label, group in read_csv(path, ['filename', 'label'], optional=['group']):
+        if group.strip():
+            groups[video] = group.strip()
         if label in classes:
             classes[label].append(video)
         elif not restricted:
@@ -146,6 +162,27 @@ def _read_list(path: Path) -> dict[str, list[str]]:
     check_names(list(classes), f'{path}: class')
     check_names([video for ids in classes.values() for video in ids], f'{path}: video')
     return {label: sorted(classes[label]) for label in sorted(classes)}
+
+
+def _warn_of_divided_groups(lists: ZeroShotLists) -> None:
+    """Warn of groups of a class that are in several lists, some of which are trained on and others evaluated on."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for name, classes in lists.videos.items():
+        for label, ids in classes.items():
+            for group in dict.fromkeys(lists.groups[video] for video in ids if video in lists.groups):
+                where.setdefault((label, group), []).append(f'{name}.csv')
+    divided = {key: names for key, names in where.items() if len(names) > 1}
+    if divided:
+        (label, group), names = next(iter(divided.items()))
+        _LOGGER.warning(
+            '%s: group %r of class %r is in %s (%d such groups). Videos of one group are then trained and evaluated '
+            'on; move each group into one list.',
+            lists.folder,
+            group,
+            label,
+            ' and '.join(names),
+            len(divided),
+        )
 
 
 def _check_filled(lists: ZeroShotLists) -> None:
@@ -179,8 +216,12 @@ def _add_novel(
                 f'{lists.folder / source}.csv: class {label!r} has {len(ids)} videos; {shots} shots need '
                 f'at least {shots + 1}, one of them to evaluate on. Leave the class or this K out.'
             )
-        order = np.random.default_rng([*key, zlib.crc32(label.encode())]).permutation(len(ids))
-        taken = set(order[:shots].tolist())
-        chosen += [video for i, video in enumerate(ids) if i in taken]
-        rest += [video for i, video in enumerate(ids) if i not in taken]
+        rng = np.random.default_rng([*key, zlib.crc32(label.encode())])
+        if lists.groups.keys().isdisjoint(ids):
+            taken, left = draw_shots(ids, shots, rng)
+        else:
+            groups = {video: lists.groups.get(video) for video in ids}
+            taken, left = draw_grouped_shots(groups, shots, rng, f'{lists.folder / source}.csv: class {label!r}')
+        chosen += taken
+        rest += left
     splits[names[0]], splits[names[1]] = chosen, rest

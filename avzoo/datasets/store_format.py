@@ -58,8 +58,8 @@ def check_names(names: Sequence[str], what: str) -> None:
         raise DataError(f'{what} {twice!r} comes twice. Rename or remove one of them.')
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    """Read the named columns of a UTF-8 csv file, in that order.
+def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[list[str]]:
+    """Read the named columns of a UTF-8 csv file, in that order; then optional ones, empty where the file has none.
 
     Raises:
         DataError: The file is missing, is not UTF-8, lacks a column, or has a row that is too short.
@@ -74,8 +74,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
                     f'{path}: no column {missing[0]!r}; its first line names {header}, '
                     f'and the columns {list(columns)} are needed.'
                 )
-            places = [header.index(name) for name in columns]
-            return [[row[place] for place in places] for row in rows if row]
+            places = [header.index(name) if name in header else None for name in (*columns, *optional)]
+            return [['' if place is None else row[place] for place in places] for row in rows if row]
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
     except IndexError:

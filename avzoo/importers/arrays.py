@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def _match(lists: ZeroShotLists, source: ArrayFeatures, skip_missing: bool) -> Z
         name: {label: [video for video in ids if video not in missing] for label, ids in classes.items()}
         for name, classes in lists.videos.items()
     }
-    return ZeroShotLists(lists.folder, videos)
+    return replace(lists, videos=videos)
 
 
 def _read_classes(lists: ZeroShotLists, folder: Path, embeddings: Path) -> tuple[list[str], list[str], np.ndarray]:

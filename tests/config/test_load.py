@@ -118,6 +118,7 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
         ('curriculum.full.carry_optimizer=1', r'carry_optimizer=1 .*True or False'),
         ('curriculum.base.max_epochs=None', r"'curriculum\.base' has no 'max_epochs'"),
         ('train_dataloader.batch_sampler.num_batches=0', r'batch_sampler\.num_batches=0 .*at least 1'),
+        ('curriculum.average_epochs=-1', r'curriculum\.average_epochs=-1 .*at least 0'),
         ('test_dataloader.batch_size=-1', r'test_dataloader\.batch_size=-1 .*at least 1'),
         ('num_shots=0', r'num_shots=0 .*at least 1'),
         ('num_shots=True', r'num_shots=True .*at least 1'),

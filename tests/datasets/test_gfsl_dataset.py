@@ -107,6 +107,16 @@ def test_every_video_of_a_class_is_drawn_equally_often(tiny_store):
     assert np.allclose(share, 1 / np.bincount(data.labels)[data.labels], atol=0.03)
 
 
+@pytest.mark.parametrize(
+    ('size', 'processes', 'batches'), [(1, 1, 36), (1, 2, 18), (2, 1, 18), (2, 2, 10), (64, 1, 10)]
+)
+def test_an_epoch_that_follows_the_data_draws_about_each_base_video_once(tiny_store, size, processes, batches):
+    data = dataset(tiny_store, 'stage1_base', 'stage1_novel')  # 36 base videos and 6 novel ones
+    carrier = SimpleNamespace(dataset=data, seed=0, rank=0, world_size=processes)
+    one = ClassBalancedBatchSampler(carrier, size, num_batches=None, subsets=('base', 'novel'))
+    assert len(one) == len(list(one)) == 2 * batches
+
+
 def test_processes_draw_different_batches_of_the_same_seed(tiny_store):
     data = dataset(tiny_store, 'stage1_base')
     batches = {

@@ -2,8 +2,10 @@
 
 import csv
 
+import numpy as np
 import pytest
 
+from avzoo.datasets.shots import draw_grouped_shots
 from avzoo.datasets.splits import draw_splits, format_table, read_zero_shot_lists
 from avzoo.protocol import split_names
 from avzoo.utils.errors import DataError
@@ -92,6 +94,103 @@ def test_the_drawn_videos_stay_the_same_for_ever(lists):
 def test_a_class_with_too_few_videos_is_named_with_its_counts(lists, shots):
     with pytest.raises(DataError, match=rf"class 'novel1, 0' has 8 videos; {shots} shots need at least {shots + 1}"):
         draw_splits(lists, shots)
+
+
+def grouped(tmp_path, size=2, videos_per_class=8, alone=()):
+    """Lists whose videos belong to groups of ``size``, but for those that are alone."""
+    folder = write_lists(tmp_path / 'grouped', videos_per_class)
+    for path in folder.glob('*.csv'):
+        rows = list(csv.DictReader(path.open()))
+        with open(path, 'w', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(['group', 'filename', 'label'])
+            for row in rows:
+                number = int(row['filename'].split('_')[-1])
+                group = '' if number in alone else f'{path.stem} {number // size}'
+                writer.writerow([group, row['filename'], row['label']])
+    return folder
+
+
+def groups_of(lists, videos):
+    return {(lists.labels[video], lists.groups.get(video, video)) for video in videos}
+
+
+NOVEL_SPLITS = [('stage1_novel', 'val_novel', 'stage_1_val_unseen')] + [
+    (f'stage2_novel_{d}', f'test_novel_{d}', 'stage_2_test_unseen') for d in range(3)
+]
+
+
+@pytest.mark.parametrize(('shots', 'alone'), [(1, ()), (3, ()), (5, ()), (6, ()), (3, (0, 1, 7)), (5, (0, 1, 7))])
+@pytest.mark.parametrize(('trained', 'evaluated', 'source'), NOVEL_SPLITS)
+def test_no_group_is_both_drawn_and_evaluated_on(tmp_path, shots, alone, trained, evaluated, source):
+    lists = read_zero_shot_lists(grouped(tmp_path, alone=alone))
+    splits = draw_splits(lists, shots)
+    drawn, rest = splits[trained], splits[evaluated]
+    assert not groups_of(lists, drawn) & groups_of(lists, rest)
+    labels = [lists.labels[video] for video in drawn]
+    assert sorted({label: labels.count(label) for label in labels}.values()) == [shots, shots]
+    left = set(lists.ids(source)) - set(drawn) - set(rest)
+    assert groups_of(lists, left) <= groups_of(lists, drawn)  # What is left out belongs to the drawn groups, ...
+    assert len(groups_of(lists, drawn)) == 2 * ((shots + 1) // 2) or alone  # ... which are as few as have K videos.
+    assert {lists.labels[video] for video in rest} == set(labels)
+
+
+def test_left_out_videos_of_stage_1_are_base_videos_of_stage_2(tmp_path):
+    lists = read_zero_shot_lists(grouped(tmp_path))
+    splits = draw_splits(lists, 3)
+    assert set(lists.ids('stage_1_val_unseen')) <= set(splits['stage2_base'])
+
+
+def test_grouped_draws_differ_and_depend_on_the_seed_alone(tmp_path):
+    lists = read_zero_shot_lists(grouped(tmp_path))
+    splits = draw_splits(lists, 3)
+    assert len({tuple(splits[f'stage2_novel_{d}']) for d in range(3)}) == 3
+    assert draw_splits(lists, 3) == splits != draw_splits(lists, 3, seed=1)
+
+
+def test_classes_without_groups_are_drawn_as_without_the_column(tmp_path, lists):
+    folder = grouped(tmp_path)
+    for name in ('stage_1_val_unseen', 'stage_2_test_unseen'):
+        rows = [(row['filename'], row['label'], '') for row in csv.DictReader((folder / f'{name}.csv').open())]
+        (folder / f'{name}.csv').write_text(
+            'filename,label,group\n' + ''.join(f'{video},"{label}",{group}\n' for video, label, group in rows)
+        )
+    assert draw_splits(read_zero_shot_lists(folder), 3) == draw_splits(lists, 3)
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_a_group_that_leaves_enough_others_is_kept_to_evaluate_on(seed):
+    # With the small group and then the large one, nothing would be left: only the large one alone is possible.
+    sizes = {'large': 5, 'small': 1}
+    groups = {f'{group} {i}': group for group, size in sizes.items() for i in range(size)}
+    assert draw_grouped_shots(groups, 5, np.random.default_rng(seed), '') == (
+        [f'large {i}' for i in range(5)],
+        ['small 0'],
+    )
+
+
+@pytest.mark.parametrize(('size', 'shots'), [(8, 1), (4, 5), (2, 7)])
+def test_a_class_with_too_few_groups_is_named_with_its_list_and_the_cure(tmp_path, size, shots):
+    lists = read_zero_shot_lists(grouped(tmp_path, size))
+    words = (
+        rf"stage_1_val_unseen\.csv: class 'novel1, 0' has 8 videos in {8 // size} groups; {shots} shots .* Add videos"
+    )
+    with pytest.raises(DataError, match=words):
+        draw_splits(lists, shots)
+
+
+@pytest.mark.parametrize('other', ['stage_1_val_seen', 'stage_2_test_seen'])
+def test_a_group_that_two_lists_divide_is_warned_of_and_not_moved(tmp_path, caplog, other):
+    folder = grouped(tmp_path)
+    before = draw_splits(read_zero_shot_lists(folder), 3)
+    assert not caplog.records
+    text = (folder / f'{other}.csv').read_text()
+    (folder / f'{other}.csv').write_text(text.replace(f'{other} 1,', 'stage_1_train 1,'))
+    lists = read_zero_shot_lists(folder)
+    (record,) = caplog.records
+    for fact in ("'stage_1_train 1'", "'base, 0'", 'stage_1_train.csv', f'{other}.csv', '2 such groups'):
+        assert fact in record.getMessage()
+    assert draw_splits(lists, 3) == before
 
 
 def test_a_txt_of_the_same_name_restricts_a_list(tmp_path):

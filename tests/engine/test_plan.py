@@ -15,6 +15,7 @@ from avzoo.engine.curriculum.plan import (
     plan_phases,
     start_file,
 )
+from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.utils.errors import ConfigError
 
 BASE_1, FULL_1, BASE_2, DRAW_0, DRAW_7 = (
@@ -71,9 +72,28 @@ def test_one_stage_or_both_are_planned(stage, phases):
 
 def test_an_epoch_has_300_steps_unless_told_otherwise_and_twice_as_many_with_novel_classes(tiny_config, tmp_path):
     cfg = tiny_config(tmp_path)
-    assert (epoch_steps(cfg, 'base'), epoch_steps(cfg, 'full')) == (3, 6)
+    assert (epoch_steps(cfg, BASE_1), epoch_steps(cfg, FULL_1)) == (3, 6)
     del cfg.train_dataloader.batch_sampler.num_batches
-    assert (epoch_steps(cfg, 'base'), epoch_steps(cfg, 'full')) == (300, 600)
+    assert (epoch_steps(cfg, BASE_1), epoch_steps(cfg, FULL_1)) == (300, 600)
+
+
+def test_an_epoch_that_follows_the_data_is_as_long_as_its_phase_has_base_videos(tiny_config, tmp_path):
+    cfg = tiny_config(tmp_path, 'train_dataloader.batch_sampler.num_batches=None', 'train_dataloader.batch_size=3')
+    # 6 classes of 6 videos; then all of stage 1's, 6 * 8 + 3 * 7.
+    assert [epoch_steps(cfg, p) for p in (BASE_1, FULL_1, BASE_2, DRAW_0)] == [12, 24, 23, 46]
+    for phase in (BASE_1, FULL_1, BASE_2, DRAW_0):
+        run = phase_config(cfg, phase, {}, tmp_path)
+        loader = PhaseRunner.build_dataloader(run.train_dataloader, seed=0)
+        assert len(loader) == epoch_steps(cfg, phase)
+
+
+def test_weights_are_averaged_where_epochs_train_and_where_the_config_asks(tiny_config, tmp_path):
+    for option, found in (('0', []), ('1.5', [dict(type='AverageHook', epochs=1.5)])):
+        cfg = tiny_config(tmp_path, f'curriculum.average_epochs={option}')
+        hooks = phase_config(cfg, FULL_1, {}, tmp_path).custom_hooks
+        assert [dict(hook) for hook in hooks] == [*map(dict, cfg.custom_hooks), *found]
+    cfg.curriculum.full = dict(cfg.curriculum.full, max_epochs=0, fit=('head',))
+    assert phase_config(cfg, FULL_1, {}, tmp_path).custom_hooks[-1].type == 'FitPartsHook'
 
 
 def test_stage_two_takes_the_epochs_of_its_own_substage_if_stage_one_chose_any(tiny_config, tmp_path):

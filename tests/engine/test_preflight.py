@@ -7,6 +7,8 @@ import pytest
 from avzoo.engine.curriculum.preflight import describe_plan
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
 
+FOLLOWING = ('train_dataloader.batch_sampler.num_batches=None', 'train_dataloader.batch_size=3')
+
 
 @pytest.fixture
 def own_store(tiny_store, tmp_path):
@@ -86,6 +88,21 @@ def test_the_plan_tells_videos_classes_epochs_and_steps_of_each_phase(small_avdi
     assert describe_plan(cfg).count('stage2_full_draw') == 2 and 'stage2' not in describe_plan(cfg, stage=1)
     cfg.curriculum.validate = False
     assert 'up to' not in describe_plan(cfg)
+
+
+def test_the_plan_tells_how_long_an_epoch_is_that_follows_the_data(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path, *FOLLOWING)
+    steps = [line.split()[-2] for line in describe_plan(cfg, [0]).splitlines()[1:5]]
+    assert steps == ['12', '24', '23', '46']
+    with pytest.raises(ConfigError, match='accumulative_counts=12 does not divide the 23 steps'):
+        describe_plan(small_avdiff(tmp_path, *FOLLOWING, 'optim_wrapper.accumulative_counts=12'))
+
+
+def test_the_plan_tells_that_choices_repeat_stage_one(small_avdiff, tmp_path):
+    norms = "curriculum.choices=[[{'data_preprocessor.norm.audio':'l2_feature'},{'data_preprocessor.norm.audio':None}]]"
+    assert '2 alternatives' in describe_plan(small_avdiff(tmp_path, norms))
+    assert 'alternatives' not in describe_plan(small_avdiff(tmp_path, 'curriculum.choices=[]'))
+    assert 'alternatives' not in describe_plan(small_avdiff(tmp_path, norms), stage=2)
 
 
 def test_a_shared_video_is_reported_with_all_lists_of_both_sides(small_avdiff, tmp_path, own_store):

@@ -229,6 +229,23 @@ def test_class_vectors_of_another_shape_are_refused(own, shape):
         run(folder, save_folder(folder, videos))
 
 
+def test_groups_of_the_lists_are_kept_apart_also_where_videos_lack_features(own):
+    folder, videos = own
+    path = folder / 'lists' / 'stage_2_test_unseen.csv'
+    rows = [(f'd{i}', 'd', group) for i, group in enumerate('xxyyz')]
+    path.write_text('filename,label,group\n' + ''.join(','.join(row) + '\n' for row in rows))
+    videos = {k: v for k, v in videos.items() if 'test_unseen' not in k}
+    videos.update({f'd{i}': next(iter(videos.values())) for i in range(4)})  # d4 has no features.
+    store = FeatureStore(run(folder, save_folder(folder, videos), shots=[1], skip_missing=True))
+    group = dict(zip(('d0', 'd1', 'd2', 'd3'), 'xxyy', strict=True))
+    for draw in range(3):
+        (shot,), rest = (
+            [group[video] for video in store.video_ids[store.split(1, name)]]
+            for name in (f'stage2_novel_{draw}', f'test_novel_{draw}')
+        )
+        assert len(rest) == 2 and shot not in rest
+
+
 def test_real_video_level_features_are_imported(shared_dir, tmp_path):
     folder = shared_dir / 'data' / 'yt8m_fsl'
     store = FeatureStore(

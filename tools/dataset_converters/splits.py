@@ -2,7 +2,9 @@
 
 LISTS is a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.csv, stage_2_test_seen.csv and
 stage_2_test_unseen.csv, with columns filename and label at least (or a folder that has them in cls_split/). A .txt of
-the same name restricts a list to the classes that it names.
+the same name restricts a list to the classes that it names. A column group, such as the recording or the talker, is
+optional: within a class, videos of one group are never both shots and evaluated on. The shots are then drawn group by
+group, and the other videos of these groups are left out.
 
 OUT becomes a folder of {K}shot/{split}.txt. If OUT is a feature store, the splits are added to it.
 

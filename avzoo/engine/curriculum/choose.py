@@ -1,61 +1,120 @@
 """Choose the settings that a config leaves to validation, before the curriculum proper."""
 
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mmengine.dist as dist
 from mmengine.config import Config
 
 from avzoo.config.choices import Alternative, choices_of, describe, with_alternatives
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.engine.curriculum.plan import plan_phases
+from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.log import log_line
 
-Trial = Callable[[Config, Path], float]
+# Runs stage 1 of a config, for which these alternatives were chosen, in the run's own folder; returns what each of its
+# phases decided, by name.
+Trial = Callable[[Config, list[Alternative]], dict[str, dict]]
 _FOLDER = 'choices'
+_STAGE_ONE = tuple(phase.name for phase in plan_phases((), 1))
 
 
-def choose(cfg: Config, work_dir: Path, made: list[dict], trial: Trial, save: Callable[[], None]) -> Config:
+def choose(cfg: Config, work_dir: Path, state: CurriculumState, trial: Trial) -> Config:
     """Make the choices of a config one after the other, each with those before it made.
+
+    Stage 1 of the last choice's best alternative is that of the curriculum: it is kept, and not trained again. All
+    other trials leave nothing but the log.
 
     Args:
         cfg: The config of the curriculum.
-        work_dir: Its folder; trials run below it and leave nothing but the log.
-        made: The choices made so far, dicts of ``chosen`` and ``scores``; it grows.
-        trial: Runs stage 1 of a config in a folder and returns the validation metric to choose by.
-        save: Called after each choice.
+        work_dir: Its folder.
+        state: The choices and phases so far; it is written after each choice.
+        trial: Runs stage 1.
 
     Returns:
         The config with what was chosen.
     """
     choices = choices_of(cfg)
-    for i, choice in enumerate(choices[len(made) :], len(made)):
-        sofar = with_alternatives(cfg, [one['chosen'] for one in made])
+    for i, choice in enumerate(choices[len(state.choices) :], len(state.choices)):
         alternatives = _different(cfg, choice)
-        scores: list[float | None] = []
-        for j, alternative in enumerate(alternatives):
-            folder = work_dir / _FOLDER / f'{i}_{j}'
-            score = trial(with_alternatives(sofar, [alternative]), folder) if len(alternatives) > 1 else None
-            scores.append(score)
-            if score is not None:
-                log_line(
-                    f'choice {i + 1}/{len(choices)}  {describe(alternative)}: validation {cfg.curriculum.choose_by} '
-                    f'{score:.2f}'
-                )
-        # The first of equal ones; rounded, so that those that are equal but for the order of summation stay equal.
-        best = max(range(len(scores)), key=lambda j: round(scores[j] or 0.0, 9))
-        made.append(
+        tried = _Tried([None])
+        if len(alternatives) > 1:
+            tried = _compare(cfg, work_dir, f'choice {i + 1}/{len(choices)}', _chosen(state), alternatives, trial)
+        kept = _STAGE_ONE if i + 1 == len(choices) and set(tried.outcomes) == set(_STAGE_ONE) else ()
+        _on_main(_move, work_dir / _FOLDER, work_dir, kept)
+        # Only now that the folders are in place: an interruption before this line repeats the choice.
+        state.phases.update({name: tried.outcomes[name] for name in kept})
+        state.choices.append(
             dict(
-                chosen=dict(alternatives[best]),
-                scores=[dict(alternative=dict(a), score=s) for a, s in zip(alternatives, scores, strict=True)],
+                chosen=dict(alternatives[tried.best]),
+                scores=[dict(alternative=dict(a), score=s) for a, s in zip(alternatives, tried.scores, strict=True)],
             )
         )
-        dist.barrier()
-        if dist.is_main_process():
-            save()
-            shutil.rmtree(work_dir / _FOLDER, ignore_errors=True)
-        dist.barrier()
-    return with_alternatives(cfg, [one['chosen'] for one in made])
+        _on_main(state.write)
+        _on_main(_remove, work_dir, [_FOLDER])
+    return with_alternatives(cfg, _chosen(state))
+
+
+@dataclass
+class _Tried:
+    """The score of each alternative, which is the best, and what the phases of its stage 1 decided."""
+
+    scores: list[float | None] = field(default_factory=list)
+    best: int = 0
+    outcomes: dict[str, dict] = field(default_factory=dict)
+
+
+def _compare(
+    cfg: Config,
+    work_dir: Path,
+    title: str,
+    chosen: list[Alternative],
+    alternatives: Sequence[Alternative],
+    trial: Trial,
+) -> _Tried:
+    """Try the alternatives of a choice; the phases of the best one are left in ``choices`` of the work directory."""
+    tried, best, metric = _Tried(), -math.inf, cfg.curriculum.get('choose_by', 'AUSUC')
+    for j, alternative in enumerate(alternatives):
+        _on_main(_remove, work_dir, _STAGE_ONE)
+        outcomes = trial(with_alternatives(cfg, [*chosen, alternative]), [*chosen, alternative])
+        score = float(outcomes['stage1_full']['metrics'][metric])
+        log_line(f'{title}  {describe(alternative)}: validation {metric} {score:.2f}')
+        tried.scores.append(score)
+        # The first of equal ones; rounded, so that those that differ in the order of summation alone are equal.
+        if round(score, 9) > best:
+            best, tried.best, tried.outcomes = round(score, 9), j, outcomes
+            _on_main(_move, work_dir, work_dir / _FOLDER, outcomes)
+    _on_main(_remove, work_dir, _STAGE_ONE)
+    return tried
+
+
+def _move(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Move the folders of some phases, in place of those that are there."""
+    target.mkdir(exist_ok=True)
+    for name in names:
+        shutil.rmtree(target / name, ignore_errors=True)
+        (source / name).rename(target / name)
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _on_main(work: Callable[..., None], *arguments: Any) -> None:
+    """Change files on the main process while the others wait."""
+    dist.barrier()
+    if dist.is_main_process():
+        work(*arguments)
+    dist.barrier()
+
+
+def _chosen(state: CurriculumState) -> list[Alternative]:
+    return [one['chosen'] for one in state.choices]
 
 
 def _different(cfg: Config, choice: list[Alternative]) -> list[Alternative]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 
-from avzoo.datasets.samplers import NUM_BATCHES
+from avzoo.datasets.samplers import NUM_BATCHES, batches_to_draw_once
 from avzoo.engine.curriculum.schedulers import replayed_schedulers, schedulers, watching_schedulers
 from avzoo.engine.hooks import best_epoch
 from avzoo.protocol import EvaluationName, base_split, evaluation_splits, train_splits
@@ -73,9 +74,14 @@ def phase_epochs(cfg: Config, phase: Phase, outcomes: dict[str, dict]) -> int:
     return cfg.curriculum[phase.substage]['max_epochs']
 
 
-def epoch_steps(cfg: Config, substage: str) -> int:
-    """Return the training steps in an epoch of a sub-stage: in the full one, base and novel batches take turns."""
-    return cfg.train_dataloader.batch_sampler.get('num_batches', NUM_BATCHES) * (1 if substage == 'base' else 2)
+def epoch_steps(cfg: Config, phase: Phase) -> int:
+    """Return the training steps in an epoch of a phase: in the full sub-stage, base and novel batches take turns."""
+    loader = cfg.train_dataloader
+    batches = loader.batch_sampler.get('num_batches', NUM_BATCHES)
+    if batches is None:
+        data = DATASETS.build(_dataset(cfg, loader, phase.train_splits))
+        batches = batches_to_draw_once(data, loader.batch_size, get_world_size())
+    return batches * (1 if phase.substage == 'base' else 2)
 
 
 def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | os.PathLike[str]) -> Config:
@@ -91,23 +97,23 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     substage = cfg.curriculum[phase.substage]
     out.work_dir = str(Path(work_dir) / phase.name)
     out.experiment_name = f'{Path(work_dir).resolve().name}_{phase.name}'
-    train_data = _fill_dataset(out, out.train_dataloader, phase.train_splits)
+    out.train_dataloader['dataset'] = _dataset(out, out.train_dataloader, phase.train_splits)
     subsets = ('base',) if phase.substage == 'base' else ('base', 'novel')
     out.train_dataloader.batch_sampler = dict(out.train_dataloader.batch_sampler, subsets=subsets)
     if substage['max_epochs']:
         out.train_cfg = dict(by_epoch=True, max_epochs=phase_epochs(cfg, phase, outcomes), val_interval=1)
     else:
         out.train_cfg = dict(type='FitLoop')
-    if substage.get('fit'):
-        out.custom_hooks = [*(out.get('custom_hooks') or ()), dict(type='FitPartsHook', parts=tuple(substage['fit']))]
+    if hooks := _hooks_of_phase(cfg, substage):
+        out.custom_hooks = [*(out.get('custom_hooks') or ()), *hooks]
     if phase.stage == 1 and cfg.curriculum.validate:
-        _fill_dataset(out, out.val_dataloader, evaluation_splits('val'))
+        out.val_dataloader['dataset'] = _dataset(out, out.val_dataloader, evaluation_splits('val'))
         out.val_cfg = dict()
         out.val_evaluator = dict(cfg.val_evaluator, calibration=cfg.curriculum.get('calibration', 'gamma'))
     else:
         out.val_dataloader = out.val_cfg = out.val_evaluator = None
     out.test_dataloader = out.test_cfg = out.test_evaluator = None
-    _complete_model(out, train_data)
+    _complete_model(out, out.train_dataloader['dataset'])
     out.model.frozen = tuple(substage.get('freeze', ()))
     out.model.frozen_mode = substage.get('frozen_mode', 'train')
     if phase.stage == 1:
@@ -126,9 +132,9 @@ def evaluation_config(cfg: Config, split: EvaluationName, draw: int | None, work
     out.work_dir = str(work_dir)
     out.experiment_name = f'{Path(work_dir).resolve().name}_{split}_{draw}'
     loader = 'val_dataloader' if split == 'val' else 'test_dataloader'
-    data = _fill_dataset(out, out[loader], evaluation_splits(split, draw))
+    out[loader]['dataset'] = _dataset(out, out[loader], evaluation_splits(split, draw))
     out.test_dataloader, out.test_cfg = out[loader], dict()
-    _complete_model(out, data)
+    _complete_model(out, out[loader]['dataset'])
     for key in (
         'train_dataloader',
         'train_cfg',
@@ -217,8 +223,18 @@ def start_file(cfg: Config, phase: Phase) -> str:
     return 'best.pth' if phase.stage == 1 and cfg.curriculum.validate else 'last.pth'
 
 
-def _fill_dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
-    loader['dataset'] = dict(
+def _hooks_of_phase(cfg: Config, substage: dict) -> list[dict]:
+    """Return the hooks that the settings of the curriculum stand for."""
+    hooks: list[dict] = []
+    if substage.get('fit'):
+        hooks.append(dict(type='FitPartsHook', parts=tuple(substage['fit'])))
+    if cfg.curriculum.get('average_epochs') and substage['max_epochs']:
+        hooks.append(dict(type='AverageHook', epochs=cfg.curriculum.average_epochs))
+    return hooks
+
+
+def _dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
+    return dict(
         loader['dataset'],
         data_root=cfg.data_root,
         num_shots=cfg.num_shots,
@@ -226,7 +242,6 @@ def _fill_dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
         modalities=tuple(cfg.model.encoders),
         seed=cfg.randomness.seed,
     )
-    return loader['dataset']
 
 
 def _complete_model(cfg: Config, data: dict) -> None:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.config.as_data import plain_config
+from avzoo.config.choices import choices_of
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
@@ -59,6 +60,9 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         work = _describe_work(cfg, phase, run)
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
+    choices = [len(choice) for choice in choices_of(cfg) if len(choice) > 1] if stage != 2 else []
+    if choices:
+        lines.append(f'Stage 1 is run for each of {sum(choices)} alternatives of curriculum.choices.')
     return '\n'.join(lines)
 
 
@@ -68,7 +72,7 @@ def _describe_work(cfg: Config, phase: Phase, run: Config) -> str:
         work.append(f'{", ".join(cfg.curriculum[phase.substage].fit)} fitted')
     if 'max_epochs' in run.train_cfg:
         upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
-        work.append(f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase.substage)} steps')
+        work.append(f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase)} steps')
     return ', '.join(work)
 
 
@@ -96,7 +100,7 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
 
 
 def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDataset]) -> None:
-    model, steps = MODELS.build(run.model), epoch_steps(cfg, phase.substage)
+    model, steps = MODELS.build(run.model), epoch_steps(cfg, phase)
     if cfg.curriculum[phase.substage].get('fit'):
         model.check_fit(cfg.curriculum[phase.substage].fit, f'curriculum.{phase.substage}.fit')
     _check_fitted(cfg, phase, model)

@@ -29,6 +29,7 @@ class Progress:
     def __init__(self, cfg: Config, phases: list[Phase], outcomes: dict[str, dict], *, silent: bool = False) -> None:
         self.silent = silent
         self.cfg, self.phases, self.outcomes = cfg, phases, outcomes
+        self._steps = {p: epoch_steps(cfg, p) for p in phases[1:]}  # Of epochs to come.
         self._pace: dict[str, float] = {}
         self._mark = (time.monotonic(), 0)
 
@@ -64,7 +65,7 @@ class Progress:
         for phase in self.phases[self.phases.index(self.phase) + 1 :]:
             left += (
                 phase_epochs(self.cfg, phase, self.outcomes)
-                * epoch_steps(self.cfg, phase.substage)
+                * self._steps[phase]
                 * self._pace.get(phase.substage, pace_now)
             )
         seconds = int(left + 0.5)

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,20 +10,18 @@ from mmengine.config import Config
 
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.config.as_data import plain_config
+from avzoo.config.choices import Alternative
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
 from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.generator_report import report_generator
-from avzoo.engine.curriculum.plan import Phase, chosen_gamma, outcome, phase_config, plan_phases, start_file
+from avzoo.engine.curriculum.plan import Phase, chosen_gamma, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
-from avzoo.engine.curriculum.train_phase import train_phase
-from avzoo.engine.hooks import CarryOptimizerHook
+from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.log import log_line, log_to
-from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
@@ -105,7 +102,7 @@ class CurriculumRunner:
             preflight(self.cfg, todo)
         if dist.is_main_process():
             self.state.write()
-        self.cfg = choose(self.cfg, self.work_dir, self.state.choices, self._try, self.state.write)
+        self.cfg = choose(self.cfg, self.work_dir, self.state, self._try)
         if dist.is_main_process():
             portable = copy.deepcopy(self.cfg)
             portable.pop('launcher', None)  # It belongs to the command line, and a config with it is refused.
@@ -113,7 +110,10 @@ class CurriculumRunner:
         dist.barrier()
         progress = Progress(self.cfg, self.phases, self.state.phases)
         for phase in todo:
-            self._run_phase(phase, progress)
+            if phase.name not in self.state.phases:
+                self._run_phase(phase, progress)
+            else:  # A choice has trained it.
+                self._check_generator(phase)
         results = None
         if self.stage == 1:
             self._report_stage_one()
@@ -123,22 +123,20 @@ class CurriculumRunner:
             log_line('Every phase was finished already: nothing was trained.')
         return results
 
-    def _try(self, cfg: Config, work_dir: Path) -> float:
-        """Run stage 1 of a config in a folder, anew; returns the validation metric that choices are made by."""
-        if dist.is_main_process():
-            shutil.rmtree(work_dir, ignore_errors=True)
-        dist.barrier()
+    def _try(self, cfg: Config, chosen: list[Alternative]) -> dict[str, dict]:
+        """Run stage 1 of a config as if these alternatives were chosen; returns what its phases decided.
+
+        Where the parts are only fitted, the full sub-stage fits them anew, so the base sub-stage is left out.
+        """
         phases = [p for p in plan_phases((), 1) if p.substage == 'full' or cfg.curriculum[p.substage].max_epochs]
         outcomes: dict[str, dict] = {}
+        progress = Progress(cfg, phases, outcomes, silent=len(phases) == 1)
         for phase in phases:
-            run = phase_config(cfg, phase, outcomes, work_dir)
+            run = phase_config(cfg, phase, outcomes, self.work_dir)
             if phase.parent not in phases:
                 run.load_from = None
-            substage = cfg.curriculum[phase.substage]
-            silent = Progress(cfg, phases, outcomes, silent=True)
-            history = train_phase(PhaseRunner.from_cfg(run), phase, silent, monitor=substage['monitor'])
-            outcomes[phase.name] = outcome(cfg, phase, history)
-        return float(outcomes['stage1_full']['metrics'][cfg.curriculum.choose_by])
+            outcomes[phase.name] = run_phase(run, cfg, phase, progress, chosen)
+        return outcomes
 
     def _report_stage_one(self) -> None:
         done = self.state.phases['stage1_full']
@@ -172,21 +170,15 @@ class CurriculumRunner:
         checkpoint = self._checkpoint_to_resume(phase)
         if checkpoint is not None:
             cfg.load_from, cfg.resume = str(checkpoint), True
-        substage = self.cfg.curriculum[phase.substage]
-        runner = PhaseRunner.from_cfg(cfg)
-        if substage.get('carry_optimizer') and not cfg.get('resume'):
-            runner.register_hook(CarryOptimizerHook(Path(cfg.load_from).with_name('last.pth')))
-        history = train_phase(
-            runner,
-            phase,
-            progress,
-            monitor=substage['monitor'],
-            keep_gamma=phase.substage == 'full' and self.cfg.curriculum.validate,
-            splits=_split_digests(runner.train_dataloader.dataset, cfg.num_shots),
-            choices=[one['chosen'] for one in self.state.choices],
-        )
-        check = report_generator(self.cfg, phase, self.state.phases, self.work_dir) if phase.stage == 1 else {}
-        self.state.phases[phase.name] = dict(outcome(self.cfg, phase, history), **check)
+        chosen = [one['chosen'] for one in self.state.choices]
+        decided = run_phase(cfg, self.cfg, phase, progress, chosen)
+        self.state.phases[phase.name] = decided
+        self._check_generator(phase)
+
+    def _check_generator(self, phase: Phase) -> None:
+        """Report what the generator of a stage-1 phase has learned, and keep it; stage 2 is checked with the test."""
+        if phase.stage == 1:
+            self.state.phases[phase.name].update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
         if dist.is_main_process():
             self.state.write()
         dist.barrier()
@@ -263,13 +255,6 @@ class CurriculumRunner:
                 f'Stage 2 takes its epochs and its calibration from stage 1, but {self.work_dir} has no '
                 f'finished {missing[0]}. Run without --stage, or with --stage 1 first.'
             )
-
-
-def _split_digests(dataset: GFSLDataset, num_shots: int) -> dict[str, str]:
-    """Return a digest of each training list, by which the test refuses a store with other ones."""
-    store = dataset.store
-    assert isinstance(store, FeatureStore)  # Only an adaptation joins two, and it takes no part in the curriculum.
-    return {name: split_digest(store, num_shots, name) for name in dataset.splits}
 
 
 def _mean_recall(tests: list[dict]) -> dict[str, float]:

@@ -1,11 +1,18 @@
 """Train one phase and keep what its checkpoints say about it."""
 
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from avzoo.engine.curriculum.plan import Phase
+from mmengine.config import Config
+
+from avzoo.config.choices import Alternative
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
+from avzoo.engine.curriculum.plan import Phase, outcome
 from avzoo.engine.curriculum.progress import Progress
-from avzoo.engine.hooks import PhaseHook
+from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
 
 
@@ -44,3 +51,36 @@ def train_phase(
     runner.register_hook(hook)
     runner.train()
     return hook.history
+
+
+def run_phase(run: Config, cfg: Config, phase: Phase, progress: Progress, chosen: Sequence[Alternative]) -> dict:
+    """Train a phase of a curriculum; returns what it decides for those after it.
+
+    Args:
+        run: The config of the phase.
+        cfg: The config of the curriculum.
+        phase: The phase.
+        progress: What reports the epochs.
+        chosen: What validation chose, for the checkpoints.
+    """
+    substage = cfg.curriculum[phase.substage]
+    runner = PhaseRunner.from_cfg(run)
+    if substage.get('carry_optimizer') and run.load_from and not run.get('resume'):
+        runner.register_hook(CarryOptimizerHook(Path(run.load_from).with_name('last.pth')))
+    history = train_phase(
+        runner,
+        phase,
+        progress,
+        monitor=substage['monitor'],
+        keep_gamma=phase.substage == 'full' and cfg.curriculum.validate,
+        splits=_split_digests(runner.train_dataloader.dataset, cfg.num_shots),
+        choices=list(chosen),
+    )
+    return outcome(cfg, phase, history)
+
+
+def _split_digests(dataset: GFSLDataset, num_shots: int) -> dict[str, str]:
+    """Return a digest of each training list, by which the test refuses a store with other ones."""
+    store = dataset.store
+    assert isinstance(store, FeatureStore)  # Only an adaptation joins two, and it takes no part in the curriculum.
+    return {name: split_digest(store, num_shots, name) for name in dataset.splits}

@@ -3,4 +3,4 @@
 _base_ = ['./gfsl.py']
 data_root = 'data/custom'
 data_preprocessor = dict(type='AVPreprocessor', norm=dict(audio='l2_feature', visual='l2_feature'))
-train_dataloader = dict(batch_sampler=dict(num_batches=50))
+train_dataloader = dict(batch_sampler=dict(num_batches=None))  # An epoch draws about each base video once.

@@ -1,0 +1,49 @@
+"""Averages of the weights over the last training steps."""
+
+import torch
+from mmengine.dist import all_reduce_params, is_distributed
+from mmengine.hooks import EMAHook
+
+from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.registry import HOOKS
+
+
+@HOOKS.register_module()
+class AverageHook(EMAHook):
+    """Average the weights exponentially; validation and checkpoints use the average.
+
+    The first steps of a phase are averaged evenly. Weights that train beside the average are in the checkpoint too, so
+    that a resumed run goes on with both. What is not a number, such as the state of a generator's own optimizers, is
+    not averaged.
+
+    Args:
+        epochs: Over how many epochs' steps.
+    """
+
+    def __init__(self, epochs: float = 1.0) -> None:
+        super().__init__(ema_type='MomentumAnnealingEMA', gamma=1, update_buffers=True)
+        self.epochs = epochs
+
+    def before_run(self, runner: PhaseRunner) -> None:
+        self.ema_cfg['momentum'] = 1 / (1 + self.epochs * len(runner.train_dataloader))
+        super().before_run(runner)
+        averaged = self.ema_model.avg_parameters
+        self.ema_model.avg_parameters = {k: v for k, v in averaged.items() if isinstance(v, torch.Tensor)}
+
+    def after_train_epoch(self, runner: PhaseRunner) -> None:
+        if is_distributed():  # As SyncBuffersHook does with those of the model.
+            all_reduce_params(self.ema_model.module.buffers(), op='mean')
+
+    def before_save_checkpoint(self, runner: PhaseRunner, checkpoint: dict) -> None:
+        kept = _not_averaged(checkpoint)
+        super().before_save_checkpoint(runner, checkpoint)
+        checkpoint['state_dict'].update(kept)
+
+    def after_load_checkpoint(self, runner: PhaseRunner, checkpoint: dict) -> None:
+        kept = _not_averaged(checkpoint)
+        super().after_load_checkpoint(runner, checkpoint)
+        checkpoint['state_dict'].update(kept)
+
+
+def _not_averaged(checkpoint: dict) -> dict:
+    return {k: v for k, v in checkpoint['state_dict'].items() if not isinstance(v, torch.Tensor)}

@@ -1,0 +1,130 @@
+"""Settings that a config leaves to validation."""
+
+import json
+
+import pytest
+import torch
+
+from avzoo.checkpoints.training import load_checkpoint
+from avzoo.engine import CurriculumRunner
+from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.hooks import PhaseHook
+
+SHORT = ('curriculum.num_draws=1', 'curriculum.references=[]', 'curriculum.base.max_epochs=2')
+NORMS = ('l2_feature', 'z_score', None)
+CHOICE = 'curriculum.choices=[[' + ','.join(f"{{'data_preprocessor.norm.audio': {norm!r}}}" for norm in NORMS) + ']]'
+STAGE_ONE = ('stage1_base', 'stage1_full')
+
+
+def phases_trained(monkeypatch):
+    """Count the epochs that train, by phase."""
+    trained = []
+    before = PhaseHook.before_train_epoch
+
+    def note(self, runner):
+        before(self, runner)
+        trained.append(self.meta['phase'])
+
+    monkeypatch.setattr(PhaseHook, 'before_train_epoch', note)
+    return trained
+
+
+def as_plain(meta):
+    return json.loads(json.dumps({k: v for k, v in meta.items() if k not in ('config', 'choices')}))
+
+
+@pytest.fixture
+def chosen(small_avdiff, tmp_path):
+    """A run that made a choice, in a folder of its own; returns the folder, its state and the norm chosen."""
+    CurriculumRunner(small_avdiff(tmp_path / 'run', *SHORT, CHOICE), stage=1).train()
+    state = json.loads((tmp_path / 'run' / 'curriculum.json').read_text())
+    return tmp_path / 'run', state, state['choices'][0]['chosen']['data_preprocessor.norm.audio']
+
+
+def test_the_best_alternative_on_validation_is_chosen(chosen, small_avdiff, tmp_path):
+    _, state, norm = chosen
+    scores = [one['score'] for one in state['choices'][0]['scores']]
+    assert len(set(scores)) > 1 and norm == NORMS[scores.index(max(scores))]
+    for other, score in zip(NORMS, scores, strict=True):  # As if each were the config's only value.
+        cfg = small_avdiff(
+            tmp_path / str(other), *SHORT, 'curriculum.choices=[]', f'data_preprocessor.norm.audio={other}'
+        )
+        CurriculumRunner(cfg, stage=1).train()
+        found = json.loads((tmp_path / str(other) / 'curriculum.json').read_text())
+        assert found['phases']['stage1_full']['metrics']['AUSUC'] == score
+
+
+def test_what_was_chosen_is_as_if_trained_in_place(chosen, small_avdiff, tmp_path):
+    folder, state, norm = chosen
+    there = tmp_path / 'there'
+    set_norm = f'data_preprocessor.norm.audio={norm}'
+    CurriculumRunner(small_avdiff(there, *SHORT, 'curriculum.choices=[]', set_norm), stage=1).train()
+    assert state['phases'] == json.loads((there / 'curriculum.json').read_text())['phases']
+    for name in (f'{phase}/{file}.pth' for phase in STAGE_ONE for file in ('best', 'last')):
+        one, other = load_checkpoint(folder / name), load_checkpoint(there / name)
+        assert all(torch.equal(value, other['state_dict'][key]) for key, value in one['state_dict'].items())
+        assert as_plain(one['meta']) == as_plain(other['meta']) and one['meta']['splits']
+        assert one['meta']['choices'] == [{'data_preprocessor.norm.audio': norm}]
+        config = json.dumps(one['meta']['config']).replace(str(folder), str(there)).replace('run_stage', 'there_stage')
+        assert json.loads(config) == json.loads(json.dumps(other['meta']['config']))
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == list(STAGE_ONE)
+
+
+def test_stage_one_of_the_choice_is_not_trained_again(small_avdiff, tmp_path, monkeypatch):
+    trained = phases_trained(monkeypatch)
+    CurriculumRunner(small_avdiff(tmp_path, *SHORT, CHOICE)).train()
+    assert (trained.count('stage1_base'), trained.count('stage1_full')) == (3 * 2, 3 * 3)
+    assert trained[-1] == 'stage2_full_draw0'
+
+
+@pytest.mark.parametrize('trial', [0, 1, 2])
+def test_a_run_that_was_stopped_in_a_trial_makes_the_same_choice(chosen, small_avdiff, tmp_path, monkeypatch, trial):
+    _, state, _ = chosen
+    begun = []
+    before = PhaseHook.before_train_epoch
+
+    def stop(self, runner):
+        before(self, runner)
+        begun.append(1)
+        if self.meta['phase'] == 'stage1_base' and len(begun) == 5 * trial + 2:  # Two epochs of base, three of full.
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PhaseHook, 'before_train_epoch', stop)
+    cfg = small_avdiff(tmp_path / 'cut', *SHORT, CHOICE)
+    with pytest.raises(KeyboardInterrupt):
+        CurriculumRunner(cfg, stage=1).train()
+    assert json.loads((tmp_path / 'cut' / 'curriculum.json').read_text())['choices'] == []
+    CurriculumRunner(cfg, stage=1, resume=True).train()
+    again = json.loads((tmp_path / 'cut' / 'curriculum.json').read_text())
+    assert (again['choices'], again['phases']) == (state['choices'], state['phases'])
+    assert sorted(path.name for path in (tmp_path / 'cut').iterdir() if path.is_dir()) == list(STAGE_ONE)
+
+
+def test_a_stop_between_the_folders_and_the_state_repeats_the_choice(chosen, small_avdiff, tmp_path, monkeypatch):
+    _, state, _ = chosen
+    write = CurriculumState.write
+
+    def stop(self):
+        if self.choices:
+            raise KeyboardInterrupt
+        write(self)
+
+    cfg = small_avdiff(tmp_path / 'cut', *SHORT, CHOICE)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CurriculumState, 'write', stop)
+        CurriculumRunner(cfg, stage=1).train()
+    assert (tmp_path / 'cut' / 'stage1_full').is_dir()
+    CurriculumRunner(cfg, stage=1, resume=True).train()
+    again = json.loads((tmp_path / 'cut' / 'curriculum.json').read_text())
+    assert (again['choices'], again['phases']) == (state['choices'], state['phases'])
+
+
+def test_a_choice_may_name_a_modality_that_the_model_lacks(small_avdiff, tmp_path):
+    alternatives = [{f'data_preprocessor.norm.{m}': norm for m in ('audio', 'visual')} for norm in NORMS[:2]]
+    cfg = small_avdiff(tmp_path, *SHORT, f'curriculum.choices={[alternatives]}', 'model.fusion.pattern=full')
+    del cfg.model.encoders['visual']
+    cfg.model.embedding.use_modality = False
+    cfg.model.fusion.switch_after = 0
+    CurriculumRunner(cfg, stage=1).train()
+    state = load_checkpoint(tmp_path / 'stage1_full/last.pth')['state_dict']
+    assert not [key for key in state if 'visual' in key]
