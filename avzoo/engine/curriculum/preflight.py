@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.config.as_data import plain_config
+from avzoo.config.choices import choices_of
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
@@ -54,6 +55,11 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
     """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
     draws = range(cfg.curriculum.num_draws) if draws is None else draws
     lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
+    trials = sum(len(alternatives) for alternatives in choices_of(cfg) if len(alternatives) > 1)
+    if trials:
+        lines.append(
+            f'{"choices":<18} {trials} runs of stage 1; the best validation {cfg.curriculum.choose_by} is taken'
+        )
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         work = _describe_work(cfg, phase, run)
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
