@@ -18,6 +18,7 @@ from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+from avzoo.engine.curriculum.preflight import describe_plan
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.zoo.publish import publish_checkpoint
@@ -361,6 +362,11 @@ def test_a_bad_choice_is_an_error_when_the_config_is_read(tiny_config, tmp_path,
 def test_choices_without_validation_are_refused(tiny_config, tmp_path):
     with pytest.raises(ConfigError, match=r'curriculum\.choices.*curriculum\.validate'):
         tiny_config(tmp_path, *SMALL_FITTED, option(GAINS), 'curriculum.validate=False', config=FITTED)
+
+
+def test_the_plan_counts_the_trials(config):
+    assert 'choices            5 runs of stage 1; the best validation AUSUC' in describe_plan(config(BINS, GAINS))
+    assert 'choices' not in describe_plan(config(GAINS[:1]))
 
 
 def test_every_choice_of_the_shipped_configs_is_offered_in_words():

@@ -26,6 +26,7 @@ UCF = dict(
         ('zorro/zorro', {}, 5_660_640),
         ('avca/avca', {}, 3_334_628),
         ('avdiff/avdiff', {}, 5_714_844),
+        ('avgauss/avgauss', {}, 196_704),  # Two linear classifiers on 2048 dimensions.
     ],
 )
 def test_parameters(repo_dir, config, options, count):

@@ -57,12 +57,14 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
     """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
     draws = range(cfg.curriculum.num_draws) if draws is None else draws
     lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
+    trials = sum(len(alternatives) for alternatives in choices_of(cfg) if len(alternatives) > 1)
+    if trials and stage != 2:
+        lines.append(
+            f'{"choices":<18} {trials} runs of stage 1; the best validation {cfg.curriculum.choose_by} is taken'
+        )
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         work = _describe_work(cfg, phase, run)
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
-    choices = [len(choice) for choice in choices_of(cfg) if len(choice) > 1] if stage != 2 else []
-    if choices:
-        lines.append(f'Stage 1 is run for each of {sum(choices)} alternatives of curriculum.choices.')
     return '\n'.join(lines)
 
 
