@@ -1,6 +1,6 @@
 """What the declarations of sections and parts cannot say about the values of a config."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
 from mmengine.config import Config
@@ -23,6 +23,8 @@ def check_values(cfg: Config) -> None:
                 f'curriculum.{name}.max_epochs=0 is not possible. It must be at least 1, or curriculum.{name}.fit must '
                 'name the parts that are fitted instead.'
             )
+    if cfg.curriculum.get('average_epochs'):
+        _refuse_second_average(cfg.get('custom_hooks') or ())
     for alternatives in choices_of(cfg):
         for alternative in alternatives:
             check_keys(with_alternatives(cfg, [alternative]))
@@ -35,6 +37,15 @@ def check_values(cfg: Config) -> None:
     if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
         raise ConfigError(f'default_hooks.logger.interval={interval!r} is not possible. It must be at least 1.')
     _check_backends(cfg.get('visualizer') or {})
+
+
+def _refuse_second_average(hooks: Sequence) -> None:
+    for i, hook in enumerate(hooks):
+        if isinstance(hook, Mapping) and hook.get('type') in ('EMAHook', 'AverageHook'):
+            raise ConfigError(
+                f"custom_hooks.{i}.type='{hook['type']}' averages the weights, and so does curriculum.average_epochs. "
+                'Leave the hook out, or set curriculum.average_epochs=0.'
+            )
 
 
 def _check_backends(visualizer: Mapping) -> None:
