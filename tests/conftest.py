@@ -124,6 +124,7 @@ def tiny_configs(tiny_store):
                 'curriculum.base.max_epochs=3',
                 'curriculum.full.max_epochs=3',
                 'curriculum.num_draws=2',
+                'curriculum.choices=[]',
                 'optim_wrapper.optimizer.lr=1e-3',
                 *options,
             ],

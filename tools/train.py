@@ -56,7 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--no-validate',
         action='store_true',
-        help='no validation: stage 2 then uses the configured epochs and no calibration',
+        help='no validation: stage 2 then uses the configured epochs and no calibration, and nothing is chosen',
     )
     parser.add_argument('--deterministic', action='store_true', help='only deterministic algorithms (slower on GPUs)')
     parser.add_argument('--stage', type=int, choices=[1, 2], help='run only this stage')
@@ -100,6 +100,7 @@ def config_of_run(args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.type = 'AutocastOptimWrapper'
     if args.no_validate:
         cfg.curriculum.validate = False
+        cfg.curriculum.choices = []
     if args.deterministic:
         cfg.randomness.deterministic = True
     if args.auto_scale_lr:

@@ -1,6 +1,6 @@
 """What the declarations of sections and parts cannot say about the values of a config."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
 from mmengine.config import Config
@@ -17,6 +17,19 @@ def check_values(cfg: Config) -> None:
     Raises:
         ConfigError: For the first impossible value; names its config path and the fix.
     """
+    _check_curriculum(cfg)
+    for name in LOADERS:
+        if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
+            raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')
+    if cfg.optim_wrapper.get('optimizer') is None:
+        raise ConfigError("'optim_wrapper' has no 'optimizer'. It needs: type, optimizer.")
+    interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 10)
+    if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
+        raise ConfigError(f'default_hooks.logger.interval={interval!r} is not possible. It must be at least 1.')
+    _check_backends(cfg.get('visualizer') or {})
+
+
+def _check_curriculum(cfg: Config) -> None:
     for name in ('base', 'full'):
         if not cfg.curriculum[name]['max_epochs'] and not cfg.curriculum[name].get('fit'):
             raise ConfigError(
@@ -31,15 +44,17 @@ def check_values(cfg: Config) -> None:
     for alternatives in choices_of(cfg):
         for alternative in alternatives:
             check_keys(with_alternatives(cfg, [alternative]))
-    for name in LOADERS:
-        if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
-            raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')
-    if cfg.optim_wrapper.get('optimizer') is None:
-        raise ConfigError("'optim_wrapper' has no 'optimizer'. It needs: type, optimizer.")
-    interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 10)
-    if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
-        raise ConfigError(f'default_hooks.logger.interval={interval!r} is not possible. It must be at least 1.')
-    _check_backends(cfg.get('visualizer') or {})
+    if cfg.curriculum.get('average_epochs'):
+        _refuse_second_average(cfg.get('custom_hooks') or ())
+
+
+def _refuse_second_average(hooks: Sequence) -> None:
+    for i, hook in enumerate(hooks):
+        if isinstance(hook, Mapping) and hook.get('type') in ('EMAHook', 'AverageHook'):
+            raise ConfigError(
+                f"custom_hooks.{i}.type='{hook['type']}' averages the weights, and so does curriculum.average_epochs. "
+                'Leave the hook out, or set curriculum.average_epochs=0.'
+            )
 
 
 def _check_backends(visualizer: Mapping) -> None:

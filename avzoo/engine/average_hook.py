@@ -1,7 +1,6 @@
 """Averages of the weights over the last training steps."""
 
 import torch
-from mmengine.dist import all_reduce_params, is_distributed
 from mmengine.hooks import EMAHook
 
 from avzoo.engine.phase_runner import PhaseRunner
@@ -13,26 +12,28 @@ class AverageHook(EMAHook):
     """Average the weights exponentially; validation and checkpoints use the average.
 
     The first steps of a phase are averaged evenly. Weights that train beside the average are in the checkpoint too, so
-    that a resumed run goes on with both. What is not a number, such as the state of a generator's own optimizers, is
-    not averaged.
+    that a resumed run goes on with both.
+
+    Statistics of BatchNorm are those of the weights that train. Their averages would carry the initial variance of 1
+    for hundreds of steps, and features of unit length have variances of a thousandth. The state of a generator's own
+    optimizers is not averaged either.
 
     Args:
         epochs: Over how many epochs' steps.
     """
 
     def __init__(self, epochs: float = 1.0) -> None:
-        super().__init__(ema_type='MomentumAnnealingEMA', gamma=1, update_buffers=True)
+        super().__init__(ema_type='MomentumAnnealingEMA', gamma=1)
         self.epochs = epochs
 
     def before_run(self, runner: PhaseRunner) -> None:
         self.ema_cfg['momentum'] = 1 / (1 + self.epochs * len(runner.train_dataloader))
         super().before_run(runner)
-        averaged = self.ema_model.avg_parameters
-        self.ema_model.avg_parameters = {k: v for k, v in averaged.items() if isinstance(v, torch.Tensor)}
 
     def after_train_epoch(self, runner: PhaseRunner) -> None:
-        if is_distributed():  # As SyncBuffersHook does with those of the model.
-            all_reduce_params(self.ema_model.module.buffers(), op='mean')
+        # SyncBuffersHook, which comes before, may have changed them after the last step.
+        for kept, current in zip(self.ema_model.module.buffers(), self.src_model.buffers(), strict=True):
+            kept.copy_(current)
 
     def before_save_checkpoint(self, runner: PhaseRunner, checkpoint: dict) -> None:
         kept = _not_averaged(checkpoint)

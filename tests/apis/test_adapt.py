@@ -48,6 +48,7 @@ def base_model(tmp_path_factory, tiny_store, repo_dir):
             'curriculum.base.max_epochs=4',
             'curriculum.full.max_epochs=4',
             'curriculum.num_draws=1',
+            'curriculum.choices=[]',
             'curriculum.references=[]',
             'optim_wrapper.optimizer.lr=3e-3',
             *SMALL,

@@ -285,6 +285,14 @@ def test_hook_may_state_its_priority(path):
     load_config(path, ["custom_hooks=[{'type': 'FitHook', 'priority': 'LOW'}]"])
 
 
+@pytest.mark.parametrize('hook', ['EMAHook', 'AverageHook'])
+def test_weights_that_would_be_averaged_twice_are_refused(path, hook):
+    hooks = f"custom_hooks=[{{'type': 'FitHook'}}, {{'type': '{hook}'}}]"
+    load_config(path, [hooks, 'curriculum.average_epochs=0'])
+    with pytest.raises(ConfigError, match=rf"custom_hooks\.1\.type='{hook}' .*curriculum\.average_epochs"):
+        load_config(path, [hooks, 'curriculum.average_epochs=1'])
+
+
 def test_tensorboard_without_its_package_is_refused_with_the_cure(path, monkeypatch):
     monkeypatch.setattr('avzoo.config.values.find_spec', lambda name: None)
     with pytest.raises(ConfigError, match='pip install tensorboard'):

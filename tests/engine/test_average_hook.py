@@ -42,6 +42,15 @@ def test_a_checkpoint_has_the_average_of_the_steps_and_beside_it_the_weights_tha
     assert torch.equal(trained, steps['stage1_base'][-1]) and not torch.allclose(trained, expected)
 
 
+def test_statistics_of_batch_norm_are_those_of_the_last_step(small_avdiff, tmp_path):
+    CurriculumRunner(small_avdiff(tmp_path, *AVERAGE), stage=1).train()
+    content = load_checkpoint(tmp_path / 'stage1_base/last.pth')
+    variances = [key for key in content['state_dict'] if key.endswith('running_var')]
+    assert variances
+    for key in variances:
+        assert torch.equal(content['state_dict'][key], content['ema_state_dict'][f'module.{key}'])
+
+
 def test_validation_chooses_among_averages_and_its_choice_is_kept(small_avdiff, tmp_path):
     cfg = small_avdiff(tmp_path, *AVERAGE)
     CurriculumRunner(cfg, stage=1).train()
@@ -75,7 +84,7 @@ def test_a_generator_with_its_own_optimizers_goes_on_with_their_moments(tiny_con
 
 @pytest.mark.parametrize('config', ['avdiff/avdiff_custom_5shot.py', 'protogan/protogan_custom_5shot.py'])
 def test_a_resumed_run_goes_on_with_the_weights_and_their_average(tiny_config, tmp_path, monkeypatch, config):
-    options = (*AVERAGE, 'curriculum.choices=[]')
+    options = AVERAGE
     whole, cut = (tiny_config(tmp_path / name, *options, config=config) for name in ('whole', 'cut'))
     CurriculumRunner(whole, stage=1).train()
     stopped = []

@@ -46,9 +46,7 @@ def test_the_best_alternative_on_validation_is_chosen(chosen, small_avdiff, tmp_
     scores = [one['score'] for one in state['choices'][0]['scores']]
     assert len(set(scores)) > 1 and norm == NORMS[scores.index(max(scores))]
     for other, score in zip(NORMS, scores, strict=True):  # As if each were the config's only value.
-        cfg = small_avdiff(
-            tmp_path / str(other), *SHORT, 'curriculum.choices=[]', f'data_preprocessor.norm.audio={other}'
-        )
+        cfg = small_avdiff(tmp_path / str(other), *SHORT, f'data_preprocessor.norm.audio={other}')
         CurriculumRunner(cfg, stage=1).train()
         found = json.loads((tmp_path / str(other) / 'curriculum.json').read_text())
         assert found['phases']['stage1_full']['metrics']['AUSUC'] == score
@@ -58,7 +56,7 @@ def test_what_was_chosen_is_as_if_trained_in_place(chosen, small_avdiff, tmp_pat
     folder, state, norm = chosen
     there = tmp_path / 'there'
     set_norm = f'data_preprocessor.norm.audio={norm}'
-    CurriculumRunner(small_avdiff(there, *SHORT, 'curriculum.choices=[]', set_norm), stage=1).train()
+    CurriculumRunner(small_avdiff(there, *SHORT, set_norm), stage=1).train()
     assert state['phases'] == json.loads((there / 'curriculum.json').read_text())['phases']
     for name in (f'{phase}/{file}.pth' for phase in STAGE_ONE for file in ('best', 'last')):
         one, other = load_checkpoint(folder / name), load_checkpoint(there / name)

@@ -65,6 +65,7 @@ def finished(tmp_path_factory, tiny_store):
             'curriculum.base.max_epochs=3',
             'curriculum.full.max_epochs=3',
             'curriculum.num_draws=2',
+            'curriculum.choices=[]',
             'optim_wrapper.optimizer.lr=1e-3',
             *SMALL_AVDIFF,
         ],
@@ -361,7 +362,7 @@ def test_a_store_whose_shots_were_drawn_anew_is_not_tested_on(small_avdiff, tmp_
 
 def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdiff, tmp_path, monkeypatch):
     average = "custom_hooks=[{'type': 'FitHook'}, {'type': 'EMAHook', 'momentum': 0.3, 'update_buffers': True}]"
-    average = (average, 'val_evaluator.gamma_grid=[0.3]')
+    average = (average, 'curriculum.average_epochs=0', 'val_evaluator.gamma_grid=[0.3]')
     whole = small_avdiff(tmp_path / 'whole', *average)
     CurriculumRunner(whole, stage=1).train()
     chosen = json.loads((tmp_path / 'whole' / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']

@@ -100,9 +100,9 @@ def test_the_plan_tells_how_long_an_epoch_is_that_follows_the_data(small_avdiff,
 
 def test_the_plan_tells_that_choices_repeat_stage_one(small_avdiff, tmp_path):
     norms = "curriculum.choices=[[{'data_preprocessor.norm.audio':'l2_feature'},{'data_preprocessor.norm.audio':None}]]"
-    assert '2 alternatives' in describe_plan(small_avdiff(tmp_path, norms))
-    assert 'alternatives' not in describe_plan(small_avdiff(tmp_path, 'curriculum.choices=[]'))
-    assert 'alternatives' not in describe_plan(small_avdiff(tmp_path, norms), stage=2)
+    assert '2 runs of stage 1' in describe_plan(small_avdiff(tmp_path, norms))
+    assert 'runs of stage 1' not in describe_plan(small_avdiff(tmp_path, 'curriculum.choices=[]'))
+    assert 'runs of stage 1' not in describe_plan(small_avdiff(tmp_path, norms), stage=2)
 
 
 def test_a_shared_video_is_reported_with_all_lists_of_both_sides(small_avdiff, tmp_path, own_store):

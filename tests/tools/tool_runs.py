@@ -17,6 +17,7 @@ SMALL = (
     'curriculum.base.max_epochs=2',
     'curriculum.full.max_epochs=2',
     'curriculum.num_draws=2',
+    'curriculum.choices=[]',
     'optim_wrapper.optimizer.lr=1e-3',
     *SMALL_AVDIFF,
 )
