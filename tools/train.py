@@ -100,7 +100,8 @@ def config_of_run(args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.type = 'AutocastOptimWrapper'
     if args.no_validate:
         cfg.curriculum.validate = False
-        cfg.curriculum.choices = []
+        if cfg.curriculum.get('choices'):
+            cfg.curriculum.choices = []
     if args.deterministic:
         cfg.randomness.deterministic = True
     if args.auto_scale_lr:

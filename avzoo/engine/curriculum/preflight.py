@@ -59,9 +59,8 @@ def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | 
     lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
     trials = sum(len(alternatives) for alternatives in choices_of(cfg) if len(alternatives) > 1)
     if trials and stage != 2:
-        lines.append(
-            f'{"choices":<18} {trials} runs of stage 1; the best validation {cfg.curriculum.choose_by} is taken'
-        )
+        metric = cfg.curriculum.get('choose_by', 'AUSUC')
+        lines.append(f'{"choices":<18} {trials} runs of stage 1; the best validation {metric} is taken')
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         work = _describe_work(cfg, phase, run)
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
