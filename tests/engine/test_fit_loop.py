@@ -227,7 +227,7 @@ def test_large_features_are_computed_anew_for_each_pass(small_fitted, tmp_path, 
     run = phase_config(small_fitted(tmp_path), Phase(1, 'full'), {}, tmp_path)
     data, states = DATASETS.build(run.train_dataloader.dataset), []
     for kept in (1 << 20, 0):
-        monkeypatch.setattr('avzoo.models.classifiers.av_classifier._KEPT_BYTES', kept)
+        monkeypatch.setattr('avzoo.models.classifiers.fits_parts._KEPT_BYTES', kept)
         torch.manual_seed(0)
         model = MODELS.build(run.model)
         model.read_constants(data)

@@ -1,27 +1,20 @@
 """The one model class of the zoo: it wires parts, and each method is a choice of parts."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Literal
 
-import numpy as np
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from avzoo.config.build import build_optional, build_part, common_width, modality_facts
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
+from avzoo.models.classifiers.fits_parts import FitsParts
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
 
-_FITTED_PARTS = ('projector', 'generator', 'head')  # In the order of their data flow.
-_VIDEOS_AT_ONCE = 256
-_KEPT_BYTES = 256 << 20  # Features up to this size are computed once for all passes of a part.
-
 
 @MODELS.register_module()
-class AVClassifier(BaseModel):
+class AVClassifier(FitsParts):
     """Classify videos from sequences of audio and visual features (AV-DIFF, Fig. 2).
 
     Data flow: data_preprocessor, encoders, embedding, fusion, projector (c_o), head. In training, a generator may
@@ -150,86 +143,6 @@ class AVClassifier(BaseModel):
             if part is not self and hasattr(part, 'read_constants'):
                 part.read_constants(dataset)
 
-    def fit(self, dataset: GFSLDataset, parts: Sequence[str], *, seed: int = 0) -> dict[str, float]:
-        """Fit parts to the training set, each on what the parts before it give.
-
-        Args:
-            dataset: The training set.
-            parts: Which of projector, generator and head.
-            seed: Seed of what a part draws.
-
-        Returns:
-            Values for the log, by ``part.name``.
-
-        Raises:
-            ConfigError: As :meth:`check_fit`.
-        """
-        self.check_fit(parts)
-        log = {}
-        for name in (n for n in _FITTED_PARTS if n in parts):
-            values = getattr(self, name).fit(self._fitting_set(dataset, name, seed))
-            log.update({f'{name}.{key}': value for key, value in values.items()})
-        return log
-
-    def check_fit(self, parts: Sequence[str], where: str = 'fit') -> None:
-        """Refuse parts that cannot be fitted; ``where`` names them for the error.
-
-        Raises:
-            ConfigError: If the model has no such part, it is not one that can be fitted, or a video has several
-                readouts.
-        """
-        can = [n for n in _FITTED_PARTS if isinstance(getattr(self, n), contracts.Fitted)]
-        for name in parts:
-            if name not in can:
-                raise ConfigError(
-                    f"{where} names '{name}', which cannot be fitted here. Can be: {', '.join(can) or 'none'}."
-                )
-        readouts = self.fusion.num_readouts
-        if parts and readouts != 1:
-            raise ConfigError(
-                f'{where} names {parts[0]}, which is fitted to one readout of each video; model.fusion='
-                f'{type(self.fusion).__name__} gives {readouts or "a varying number"}. Choose another fusion.'
-            )
-
-    def _fitting_set(self, dataset: GFSLDataset, part: str, seed: int) -> contracts.FittingSet:
-        device = self.gamma.device
-        base_mask = torch.as_tensor(dataset.base_mask, device=device)
-        classes = torch.arange(len(base_mask), device=device)
-        with torch.no_grad():
-            conditions = None if self.conditioner is None else self.conditioner(classes)
-        return contracts.FittingSet(
-            batches=_kept(partial(self._part_inputs, dataset, part)),
-            num_videos=len(dataset),
-            base_mask=base_mask,
-            conditions=conditions,
-            class_variance=None if part == 'projector' else getattr(self.projector, 'class_variance', None),
-            generator=self.generator,
-            seed=seed,
-        )
-
-    def generator_data(self, dataset: GFSLDataset) -> tuple[Tensor, Tensor]:
-        """Return the features (N, d) of a data set's videos that a generator learns, and their labels (N,)."""
-        x, labels = zip(*self._part_inputs(dataset, 'generator'), strict=True)
-        return torch.cat(x), torch.cat(labels)
-
-    def _part_inputs(self, dataset: GFSLDataset, part: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield what a part gets for the videos of a data set, with labels, in evaluation mode."""
-        training = self.training
-        self.eval()
-        try:
-            for indices in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _VIDEOS_AT_ONCE)):
-                with torch.no_grad():
-                    batch = self.data_preprocessor(dataset.__getitems__(indices.tolist()))
-                    x, context = self._fuse(batch['inputs'])
-                    label = batch['label']
-                    if part != 'projector' and self.projector is not None:
-                        x = self.projector(x)
-                    if part == 'generator':
-                        x, label = self.head.generator_targets(x, label, context)
-                yield x, label
-        finally:
-            self.train(training)
-
     def forward(
         self,
         inputs: dict,
@@ -313,29 +226,3 @@ class AVClassifier(BaseModel):
     def probabilities(self, scores: Tensor) -> Tensor:
         """Turn scores (B, C) of ``predict`` into rows that sum to 1 and rank alike."""
         return self.head.probabilities(scores if self.scale is None else scores * self.scale.to(scores))
-
-
-def _kept(
-    start: Callable[[], Iterator[tuple[Tensor, Tensor]]],
-) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
-    """Return the same passes, of which the first keeps what it gave if that is small."""
-    kept: list[tuple[Tensor, Tensor]] = []
-    complete = False
-
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        nonlocal complete
-        if complete:
-            yield from kept
-            return
-        kept.clear()
-        size = 0
-        for x, labels in start():
-            size += x.numel() * x.element_size()
-            if size <= _KEPT_BYTES:
-                kept.append((x, labels))
-            yield x, labels
-        complete = size <= _KEPT_BYTES
-        if not complete:
-            kept.clear()
-
-    return batches
