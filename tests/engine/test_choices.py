@@ -18,6 +18,7 @@ from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
+from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.zoo.publish import publish_checkpoint
 from tests.conftest import CONFIGS, FITTED, SMALL_FITTED
@@ -144,17 +145,29 @@ def config(tiny_config, hard_store, tmp_path):
     return lambda *choices: tiny_config(tmp_path, *options, option(*choices), config=FITTED)
 
 
+def trials(work_dir, scores):
+    """A stand-in for training: each trial leaves a folder and the next score; also the list of what was tried."""
+    found, tried = iter(scores), []
+
+    def trial(cfg, chosen):
+        tried.append(chosen[-1])
+        (work_dir / 'stage1_full').mkdir()
+        return dict(stage1_full=dict(metrics=dict(AUSUC=next(found))))
+
+    return trial, tried
+
+
 @pytest.mark.parametrize('scores', [(50.0, 50.0), (100.0, 100.00000000000001), (0.0, 0.0)])
 def test_of_equal_alternatives_the_first_is_taken(config, tmp_path, scores):
-    made, found = [], iter(scores)
-    cfg = choose(config(GAINS), tmp_path, made, lambda cfg, folder: next(found), lambda: None)
-    assert made[0]['chosen'] == GAINS[0] and cfg.data_preprocessor.gain.audio == 0.1
+    state = CurriculumState(tmp_path, {}, processes=1)
+    cfg = choose(config(GAINS), tmp_path, state, trials(tmp_path, scores)[0])
+    assert state.choices[0]['chosen'] == GAINS[0] and cfg.data_preprocessor.gain.audio == 0.1
 
 
 def test_an_only_alternative_needs_no_trial(config, tmp_path):
-    made = []
-    cfg = choose(config(GAINS[:1]), tmp_path, made, lambda *a: pytest.fail('tried'), lambda: None)
-    assert made == [dict(chosen=GAINS[0], scores=[dict(alternative=GAINS[0], score=None)])]
+    state = CurriculumState(tmp_path, {}, processes=1)
+    cfg = choose(config(GAINS[:1]), tmp_path, state, lambda *a: pytest.fail('tried'))
+    assert state.choices == [dict(chosen=GAINS[0], scores=[dict(alternative=GAINS[0], score=None)])]
     assert cfg.data_preprocessor.gain.audio == 0.1
 
 
@@ -164,17 +177,17 @@ def test_a_run_that_was_stopped_does_not_repeat_the_choices_that_were_made(confi
 
     tried, real = [], CurriculumRunner._try
 
-    def trial(self, cfg, folder):
-        tried.append(folder.name)
-        if tried == ['0_0', '0_1', '0_2', '1_0', '1_1']:
+    def trial(self, cfg, chosen):
+        tried.append(chosen[-1])
+        if tried == [*BINS, *GAINS]:
             raise Stopped
-        return real(self, cfg, folder)
+        return real(self, cfg, chosen)
 
     monkeypatch.setattr(CurriculumRunner, '_try', trial)
     with pytest.raises(Stopped):
         CurriculumRunner(config(BINS, GAINS)).train()
     CurriculumRunner(config(BINS, GAINS), resume=True, stage=1).train()
-    assert tried[5:] == ['1_0', '1_1']
+    assert tried[5:] == GAINS
     tried.clear()
     CurriculumRunner(config(BINS, GAINS), resume=True).train()
     assert not tried and not (tmp_path / 'choices').exists()
@@ -183,11 +196,11 @@ def test_a_run_that_was_stopped_does_not_repeat_the_choices_that_were_made(confi
 def test_resumed_choices_end_as_those_of_an_undisturbed_run(chosen, config, tmp_path, monkeypatch):
     made = []
 
-    def stop_after_one(self, cfg, folder, real=CurriculumRunner._try):
-        made.append(folder.name)
+    def stop_after_one(self, cfg, chosen, real=CurriculumRunner._try):
+        made.append(chosen)
         if len(made) == 4:
             raise KeyboardInterrupt
-        return real(self, cfg, folder)
+        return real(self, cfg, chosen)
 
     monkeypatch.setattr(CurriculumRunner, '_try', stop_after_one)
     with pytest.raises(KeyboardInterrupt):
@@ -210,11 +223,11 @@ def test_time_bins_are_not_tried_where_every_video_has_one_step(config, tmp_path
         for i in range(4):
             writer.add(f'v{i}', 'ab'[i % 2], {m: rng.normal(size=(1, e['dim'])) for m, e in widths.items()})
         writer.finish()
-    cfg, tried = config(BINS, GAINS), []
+    cfg = config(BINS, GAINS)
     cfg.data_root = str(tmp_path / 'pooled')
-    made = []
-    choose(cfg, tmp_path, made, lambda c, folder: tried.append(folder.name) or 1.0, lambda: None)
-    assert tried == ['1_0', '1_1'] and [one['chosen'] for one in made] == [BINS[0], GAINS[0]]
+    (trial, tried), state = trials(tmp_path, (1.0, 1.0)), CurriculumState(tmp_path, {}, processes=1)
+    choose(cfg, tmp_path, state, trial)
+    assert tried == GAINS and [one['chosen'] for one in state.choices] == [BINS[0], GAINS[0]]
 
 
 def other_than(chosen):
