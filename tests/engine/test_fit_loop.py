@@ -137,7 +137,8 @@ def test_the_free_offset_is_chosen_where_the_config_says_so(finished, small_fitt
     results = CurriculumRunner(cfg).train()
     row = load_checkpoint(tmp_path / 'stage1_full/last.pth')['meta']['history'][0]
     grid = load_checkpoint(f'{finished[0].work_dir}/stage1_full/last.pth')['meta']['history'][0]
-    assert results['gamma'] == row['gamma'] == row['offset'] == grid['offset'] != grid['gamma']
+    assert results['gamma'] == row['gamma'] == row['offset'] != grid['gamma']
+    assert row['offset'] == pytest.approx(grid['offset'], abs=1e-3)
     assert row['HM'] >= grid['HM'] and row['AUSUC'] == pytest.approx(grid['AUSUC'])
     best = tmp_path / 'stage1_full/best.pth'
     again = evaluate_checkpoint(cfg, best, split='val', draw=None, work_dir=tmp_path / 'val', gamma='search')
