@@ -93,6 +93,8 @@ class Section:
         folder = work_dir / f'{name}{variant}' / f'draws{self.draws}_seed{seed}'
         config = f'configs/{row.config.split("-")[0]}/{name}.py'
         options = (f'data_root={data_root}', f'curriculum.num_draws={self.draws}', *row.options)
+        if self.baseline is not None and row != self.rows[0]:  # The table shows no references.
+            options += ('curriculum.references=[]',)
         command = (
             sys.executable,
             str(REPO / 'tools/train.py'),
