@@ -70,14 +70,16 @@ def test_settings_that_decide_numbers_must_not_change(tmp_path, tiny_config, beg
 def test_what_was_decided_comes_back_from_the_file(tmp_path, begun):
     state = CurriculumState(tmp_path, begun, processes=2)
     state.phases, state.tests = {'stage1_base': dict(epochs=3), 'stage1_full': {}}, {'0': dict(HM=1.5)}
-    state.store_sha256 = 'abc'
+    state.store_sha256, state.choices = 'abc', [dict(chosen={'num_shots': 5}, scores=[])]
     state.write()
     other = CurriculumState(tmp_path, begun, processes=2)
     assert other.exists and (other.phases, other.tests, other.store_sha256) == ({}, {}, '')
     other.read()
     assert (other.phases, other.tests, other.store_sha256) == (state.phases, state.tests, 'abc')
+    assert other.choices == state.choices
     content = json.loads((tmp_path / 'curriculum.json').read_text())
-    assert set(content) == {'phases', 'tests', 'store_sha256', 'processes', 'settings'} and content['processes'] == 2
+    assert set(content) == {'phases', 'tests', 'store_sha256', 'processes', 'choices', 'settings'}
+    assert content['processes'] == 2
     assert finished_phases(tmp_path) == [Phase(1, 'base'), Phase(1, 'full')]
 
 

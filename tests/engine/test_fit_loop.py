@@ -142,7 +142,7 @@ def test_the_free_offset_is_chosen_where_the_config_says_so(finished, small_fitt
     assert row['HM'] >= grid['HM'] and row['AUSUC'] == pytest.approx(grid['AUSUC'])
     best = tmp_path / 'stage1_full/best.pth'
     again = evaluate_checkpoint(cfg, best, split='val', draw=None, work_dir=tmp_path / 'val', gamma='search')
-    assert again.metrics['gamma'] == row['gamma']
+    assert again.metrics['gamma'] == pytest.approx(row['gamma'], abs=1e-3)
 
 
 def test_no_epochs_without_parts_to_fit_is_refused(small_fitted, tmp_path):

@@ -68,7 +68,7 @@ def test_a_resumed_run_does_not_fit_again(fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(FeatureDiffusion, 'fit', lambda self, training: fits.append(1) or fit(self, training))
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr(
-            'avzoo.engine.curriculum.runner.outcome',
+            'avzoo.engine.curriculum.train_phase.outcome',
             lambda cfg, phase, history: stop() if phase.substage == 'full' else dict(epochs=len(history)),
         )
         CurriculumRunner(fitted(tmp_path, 'curriculum.validate=False'), stage=1).train()

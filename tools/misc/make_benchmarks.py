@@ -16,12 +16,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from avzoo.utils.cli import run_tool
 from avzoo.utils.files import atomic_write_text
-from benchmark_page import page_with_tables
-from benchmark_runs import SECTIONS, BenchmarkRun, Section, gather_section
+from benchmark_sections import SECTIONS, BenchmarkRun, Section
 
 REPO = Path(__file__).resolve().parents[2]
 PAGE, NUMBERS = REPO / 'docs/benchmarks.md', REPO / 'docs/benchmarks.json'
@@ -41,6 +39,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from benchmark_page import page_with_tables
+    from benchmark_tables import gather_section
+
     sections = [one for one in SECTIONS if args.only is None or one.name in args.only]
     sections = [one for one in sections if one.dataset == 'synth' or args.data_root]
     roots = dict(synth=args.synth_root, custom=args.data_root)
@@ -54,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     numbers = json.loads(NUMBERS.read_text(encoding='utf-8')) if NUMBERS.is_file() else {}
     for one in sections:
         numbers[one.name] = gather_section(one, runs[one.name])
-    write(numbers)
+    text = page_with_tables(PAGE.read_text(encoding='utf-8'), numbers)
+    atomic_write_text(NUMBERS, json.dumps(numbers, indent=1) + '\n')
+    atomic_write_text(PAGE, text)
+    print(f'Written to {PAGE} and {NUMBERS}')
     return 1 if failed else 0
 
 
@@ -72,14 +77,6 @@ def run_all(runs: Sequence[BenchmarkRun], synth_root: str) -> list[BenchmarkRun]
     for run in failed:
         print(f'error: the run in {run.work_dir} failed; its message is above.', file=sys.stderr)
     return failed
-
-
-def write(numbers: dict[str, Any]) -> None:
-    """Write the numbers, and the page with their tables."""
-    text = page_with_tables(PAGE.read_text(encoding='utf-8'), numbers)
-    atomic_write_text(NUMBERS, json.dumps(numbers, indent=1) + '\n')
-    atomic_write_text(PAGE, text)
-    print(f'Written to {PAGE} and {NUMBERS}')
 
 
 if __name__ == '__main__':
