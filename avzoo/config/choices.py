@@ -5,7 +5,9 @@ Each choice is a list of alternatives, and an alternative a dict of config paths
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from mmengine.config import Config
@@ -15,13 +17,19 @@ from avzoo.config.options import set_option
 from avzoo.utils.errors import ConfigError
 
 Alternative = Mapping[str, Any]
+# They decide what validation is made on and what its scores are for, so it cannot choose between them.
+_NEVER_CHOSEN = re.compile(
+    r'(data_root|num_shots|work_dir|randomness|val_evaluator|val_dataloader|test_dataloader'
+    r'|curriculum\.(choices|choose_by|validate|num_draws|references))(\.|$)'
+)
 
 
 def choices_of(cfg: Config) -> list[list[Alternative]]:
     """Return the choices of a config, each with its alternatives.
 
     Raises:
-        ConfigError: If an alternative is not a dict of paths to values, or a choice has none.
+        ConfigError: If an alternative is not a dict of paths to values, or sets what validation cannot choose, or a
+            choice has none.
     """
     plain = as_plain(dict(choices=cfg.curriculum.get('choices') or ()))
     choices = [list(choice) for choice in plain['choices']]
@@ -31,7 +39,22 @@ def choices_of(cfg: Config) -> list[list[Alternative]]:
                 f'curriculum.choices.{i} must be a list of alternatives, each a dict of config paths to values, e.g. '
                 "[{'data_preprocessor.time_bins': 1}, {'data_preprocessor.time_bins': 3}]."
             )
+        for path in (path for alternative in choice for path in alternative):
+            if not isinstance(path, str) or _NEVER_CHOSEN.match(path):
+                raise ConfigError(
+                    f'curriculum.choices.{i} sets {path!r}, which validation cannot choose. Choose between settings of '
+                    'the model or of its training.'
+                )
     return choices
+
+
+@contextmanager
+def reported(i: int, j: int) -> Iterator[None]:
+    """Say of a config error that it comes from an alternative: the one of number ``j`` of choice ``i``."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f'curriculum.choices.{i}.{j}: {error}') from error
 
 
 def with_alternatives(cfg: Config, alternatives: Sequence[Alternative]) -> Config:

@@ -76,12 +76,12 @@ def _changed(node: Any, path: str, rest: list[str], value: Any) -> Any:
     head, *rest = rest
     if isinstance(node, list | tuple):
         if not head.isdigit() or int(head) >= len(node):
-            raise ConfigError(f"--cfg-options: '{path}' is a list of {len(node)}; '{head}' is not an index.")
+            raise ConfigError(f"'{path}' is a list of {len(node)}; '{head}' is not an index.")
         items = list(node)
         items[int(head)] = _changed(items[int(head)], f'{path}.{head}', rest, value)
         return type(node)(items)
     if node is not None and not isinstance(node, Mapping):
-        raise ConfigError(f"--cfg-options: '{path}' has no key '{head}'; it is {node!r}.")
+        raise ConfigError(f"'{path}' has no key '{head}'; it is {node!r}.")
     node = ConfigDict() if node is None else copy.copy(node)
     _check_key(node, path, head)
     node[head] = _changed(node.get(head), f'{path}.{head}', rest, value)
@@ -116,4 +116,4 @@ def _replaced(old: Any, path: str, new: Any) -> Any:
 
 def _refuse_unless(fits: bool, path: str, value: Any, kind: str, example: str) -> None:
     if not fits:
-        raise ConfigError(f'--cfg-options: {path}={value!r} is of the wrong kind: {path} is {kind}. Set e.g. {example}')
+        raise ConfigError(f'{path}={value!r} is of the wrong kind: {path} is {kind}. Set e.g. {example}')

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from mmengine.config import Config
 
-from avzoo.config.choices import choices_of, with_alternatives
+from avzoo.config.choices import choices_of, reported, with_alternatives
 from avzoo.config.keys import check_keys
 from avzoo.config.settings import LOADERS
 from avzoo.utils.errors import ConfigError
@@ -41,9 +41,10 @@ def _check_curriculum(cfg: Config) -> None:
             'curriculum.choices are made on the validation set, but curriculum.validate=False. Set choices=[], and the '
             'settings themselves.'
         )
-    for alternatives in choices_of(cfg):
-        for alternative in alternatives:
-            check_keys(with_alternatives(cfg, [alternative]))
+    for i, alternatives in enumerate(choices_of(cfg)):
+        for j, alternative in enumerate(alternatives):
+            with reported(i, j):
+                check_keys(with_alternatives(cfg, [alternative]))
     if cfg.curriculum.get('average_epochs'):
         _refuse_second_average(cfg.get('custom_hooks') or ())
 

@@ -24,6 +24,8 @@ from avzoo.utils.atomic_folder import check_target, part_folder, replace_folder
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
+_LARGEST = 1e15  # The sum of the squares of a million such values is a float32.
+
 
 class FeatureStoreWriter:
     """Stream videos into a feature store.
@@ -220,4 +222,8 @@ class FeatureStoreWriter:
             array = np.ascontiguousarray(values, dtype=self._dtype)
         if self._dtype == np.float16 and not np.isfinite(array).all():
             raise DataError(f'video {video_id!r}: {key} features beyond the range of float16 (65504). Use float32.')
+        if np.abs(array).max() > _LARGEST:
+            raise DataError(
+                f'video {video_id!r}: {key} features beyond {_LARGEST:g}, whose norm float32 cannot hold. Divide them.'
+            )
         return array

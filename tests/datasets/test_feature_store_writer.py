@@ -35,6 +35,13 @@ def test_sequences_that_do_not_fit_are_refused_with_the_video(tmp_path, array, w
         write(tmp_path / 'store', videos, dtype='float16')
 
 
+def test_features_whose_norm_would_overflow_are_refused_with_the_video(tmp_path):
+    videos = make_videos()
+    videos['video, 2']['audio'] = np.full((1, 3), -1e30)
+    with pytest.raises(DataError, match=r"'video, 2': audio features beyond 1e\+15"):
+        write(tmp_path / 'store', videos)
+
+
 def test_a_video_comes_once_and_has_a_known_class_and_every_modality(tmp_path):
     arrays = make_videos()['video, 0']
     with FeatureStoreWriter(tmp_path / 'store', name='x', modalities=MODALITIES, classes=CLASSES) as writer:

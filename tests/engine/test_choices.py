@@ -352,11 +352,28 @@ def test_epochs_are_refused_where_nothing_trains(chosen, support, tmp_path):
         ([[{'model.head.heads': [{'type': 'NoHead'}]}]], 'NoHead'),
         ([[]], r'curriculum\.choices\.0'),
         ([GAINS, ['data_preprocessor.time_bins']], r'curriculum\.choices\.1'),
+        (
+            [GAINS, [{'data_preprocessor.time_bins': 3}, {'data_preprocessor.time_bins': 'x'}]],
+            r'^curriculum\.choices\.1\.1: ',
+        ),
+        ([[{1: 2}]], r'curriculum\.choices\.0 sets 1'),
+        ([[{'num_shots': 1}]], r"curriculum\.choices\.0 sets 'num_shots'"),
+        ([[{'randomness.seed': 1}]], r"curriculum\.choices\.0 sets 'randomness\.seed'"),
+        ([[{'curriculum.choices': []}]], r"curriculum\.choices\.0 sets 'curriculum\.choices'"),
     ],
 )
 def test_a_bad_choice_is_an_error_when_the_config_is_read(tiny_config, tmp_path, choices, message):
     with pytest.raises(ConfigError, match=message):
         tiny_config(tmp_path, *SMALL_FITTED, option(*choices), config=FITTED)
+
+
+@pytest.mark.parametrize(
+    'impossible',
+    [{'model.projector.within_shrinkage': 2}, {'model.generator': None, 'model.conditioner': None}],
+)
+def test_an_alternative_that_cannot_be_built_is_found_before_any_is_tried(config, impossible):
+    with pytest.raises(ConfigError, match=r'^curriculum\.choices\.1\.2: .*(within_shrinkage|generator)'):
+        describe_plan(config(BINS, [*GAINS, impossible]))
 
 
 def test_choices_without_validation_are_refused(tiny_config, tmp_path):

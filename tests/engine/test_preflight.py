@@ -74,6 +74,11 @@ def test_a_value_that_no_constructor_takes_is_refused(small_avdiff, tmp_path, op
         describe_plan(small_avdiff(tmp_path, option))
 
 
+def test_a_head_that_neither_fit_nor_training_reaches_is_refused(small_fitted, tmp_path):
+    with pytest.raises(ConfigError, match=r"curriculum\.full\.fit=\('generator',\) leaves out 'head'"):
+        describe_plan(small_fitted(tmp_path, "curriculum.full.fit=('generator',)"))
+
+
 def test_the_plan_tells_videos_classes_epochs_and_steps_of_each_phase(small_avdiff, tmp_path):
     cfg = small_avdiff(tmp_path / 'run', 'curriculum.full.max_epochs=4')
     head, *lines = describe_plan(cfg, [1]).splitlines()

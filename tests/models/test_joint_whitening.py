@@ -174,6 +174,17 @@ def test_one_video_for_each_class_is_refused():
         fitted(X[:7], torch.arange(7))
 
 
+def test_equal_videos_in_each_class_are_refused():
+    with pytest.raises(DataError, match='two different videos of some class'):
+        fitted(X[:7].repeat(3, 1), torch.arange(7).repeat(3))  # The means are rounded: not all equal the videos.
+
+
+def test_videos_that_differ_little_are_enough():
+    noise = 1e-5 * torch.randn(21, X.shape[1], generator=torch.Generator().manual_seed(0))
+    part, _ = fitted(X[:7].repeat(3, 1) + noise, torch.arange(7).repeat(3))
+    assert part.weight.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'name'),
     [

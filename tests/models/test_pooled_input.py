@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from avzoo.models.data_preprocessors import AVPreprocessor
+from avzoo.models.data_preprocessors.av_preprocessor import AVPreprocessor, _least_deviation
 from avzoo.models.fusions import TimeConcatFusion
 from avzoo.models.layers.time_bins import bin_means
 from avzoo.registry import MODELS
@@ -64,6 +64,18 @@ def test_features_are_standardised_over_the_steps_of_all_training_videos(repeats
         x, mask, _ = part(batch())['inputs'][m]
         expected = (steps - steps.mean(0))[:, varies] / steps.std(0)[varies] / DIMS[m] ** 0.5
         np.testing.assert_allclose(x[mask].numpy()[:, varies], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_large_feature_does_not_shrink_the_others():
+    steps = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e6, 1.0, 1.0, 1.0])
+    deviation = steps.std(0)
+    torch.testing.assert_close(deviation.maximum(_least_deviation(steps.mean(0), deviation)), deviation)
+
+
+def test_what_rounding_leaves_of_a_constant_feature_stays_small():
+    mean, deviation = torch.tensor([0.0, 7.0, 7.0]), torch.tensor([1e-9, 1e-7, 0.0])
+    assert (_least_deviation(mean, deviation)[1:] >= 1e-5).all()
+    assert (_least_deviation(torch.zeros(3), torch.zeros(3)) > 0).all()
 
 
 def test_the_training_set_is_read_a_part_at_a_time():

@@ -8,12 +8,12 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.config.as_data import plain_config
-from avzoo.config.choices import choices_of
+from avzoo.config.choices import choices_of, reported, with_alternatives
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.models.contracts import FittedGenerator
+from avzoo.models.contracts import Fitted, FittedGenerator
 from avzoo.protocol import train_splits
 from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS, import_parts
 from avzoo.utils.errors import ConfigError, DataError
@@ -48,6 +48,8 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
             _try_parts(cfg, phase, run, data)
             tried.add((phase.stage, phase.substage))
         checked.append((phase, run, train))
+    if any(phase.stage == 1 for phase in phases):
+        _try_alternatives(cfg)
     with _reported('val_evaluator'):
         METRICS.build(cfg.val_evaluator)
     return checked
@@ -100,11 +102,19 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
         )
 
 
+def _try_alternatives(cfg: Config) -> None:
+    """Build the model of each alternative of a choice: the last one would otherwise fail after all others ran."""
+    phase = Phase(1, 'full')
+    for i, alternatives in enumerate(choices_of(cfg)):
+        for j, alternative in enumerate(alternatives):
+            with reported(i, j):
+                one = with_alternatives(cfg, [alternative])
+                _try_fit(one, phase, MODELS.build(phase_config(one, phase, {}, one.work_dir).model))
+
+
 def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDataset]) -> None:
     model, steps = MODELS.build(run.model), epoch_steps(cfg, phase)
-    if cfg.curriculum[phase.substage].get('fit'):
-        model.check_fit(cfg.curriculum[phase.substage].fit, f'curriculum.{phase.substage}.fit')
-    _check_fitted(cfg, phase, model)
+    _try_fit(cfg, phase, model)
     with _reported('optim_wrapper'):
         wrapper = build_optim_wrapper(model, run.optim_wrapper)
     counts = run.optim_wrapper.get('accumulative_counts', 1)
@@ -122,14 +132,22 @@ def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDatas
             PhaseRunner.build_dataloader(dict(run[name], dataset=dataset), seed=run.randomness.seed)
 
 
-def _check_fitted(cfg: Config, phase: Phase, model: AVClassifier) -> None:
-    """Refuse a generator that novel batches would ask for features although nothing fits it."""
+def _try_fit(cfg: Config, phase: Phase, model: AVClassifier) -> None:
+    """Refuse parts to fit that cannot be, a generator that nothing fits, and a head that no novel class reaches."""
     fitted = cfg.curriculum[phase.substage].get('fit', ())
+    if fitted:
+        model.check_fit(fitted, f'curriculum.{phase.substage}.fit')
     if phase.substage == 'full' and isinstance(model.generator, FittedGenerator) and 'generator' not in fitted:
         raise ConfigError(
             f"curriculum.full.fit={tuple(fitted)} leaves out 'generator', but model.generator "
             f'({type(model.generator).__name__}) learns nothing from training steps. Set curriculum.full.fit='
             f'{("generator", *fitted)}.'
+        )
+    untrained = phase.substage == 'full' and not cfg.curriculum.full.max_epochs
+    if untrained and isinstance(model.head, Fitted) and 'head' not in fitted:
+        raise ConfigError(
+            f"curriculum.full.fit={tuple(fitted)} leaves out 'head', and curriculum.full.max_epochs=0 trains nothing: "
+            'no shot of a novel class would reach model.head. Add it to fit, or train epochs.'
         )
 
 

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.plan import Phase
+from avzoo.engine.log import log_line
 from avzoo.evaluation.linear_references import evaluate_references, predictions_file, strongest_reference
 from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
 from avzoo.evaluation.predictions import read_predictions, write_arrays
@@ -56,29 +57,52 @@ def compare_with_references(
 
 
 def _keep_references(work_dir: Path, store: FeatureStore, cfg: Config, draws: list[int]) -> dict[str, Any]:
-    """Evaluate the plain references once; they stay in ``references.json``, their predictions in ``references``."""
+    """Evaluate the plain references once; they stay in ``references.json``, their predictions in ``references``.
+
+    A finished run does not fail for their sake: where they cannot be evaluated, the log says why, and there are none.
+    """
     path = work_dir / 'references.json'
     methods = list(cfg.curriculum.references)
     key = dict(methods=methods, draws=draws)
     if not methods:
         return {}
-    kept = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+    kept = _read(path)
     complete = all(predictions_file(work_dir / _FOLDER, name, draw).is_file() for name in methods for draw in draws)
     dist.barrier()  # Nobody writes before all have looked.
     if kept.get('key') != key or not complete:
         if dist.is_main_process():
-            found = evaluate_references(
-                store,
-                cfg.num_shots,
-                draws=draws,
-                methods=methods,
-                modalities=tuple(cfg.model.encoders),
-                predictions_dir=work_dir / _FOLDER,
-            )
-            atomic_write_text(path, json.dumps(dict(key=key, references=found), indent=2) + '\n')
+            _evaluate(path, store, cfg, key)
         dist.barrier()
-        kept = json.loads(path.read_text(encoding='utf-8'))
-    return kept['references']
+        kept = _read(path)
+    return kept['references'] if kept.get('key') == key else {}
+
+
+def _evaluate(path: Path, store: FeatureStore, cfg: Config, key: dict[str, Any]) -> None:
+    """Write the references of a key, or say why there are none."""
+    path.unlink(missing_ok=True)
+    try:
+        found = evaluate_references(
+            store,
+            cfg.num_shots,
+            draws=key['draws'],
+            methods=key['methods'],
+            modalities=tuple(cfg.model.encoders),
+            predictions_dir=path.parent / _FOLDER,
+        )
+        atomic_write_text(path, json.dumps(dict(key=key, references=found), indent=2) + '\n')
+    except Exception as error:  # Whatever it is: it is not the run's.
+        log_line(
+            f'WARNING: the plain references could not be evaluated ({type(error).__name__}: {error}). The results '
+            'of the run stand without them; --resume tries again, and curriculum.references=[] leaves them out.'
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a file of references holds; nothing where there is none, or a damaged one."""
+    try:
+        return dict(json.loads(path.read_text(encoding='utf-8')))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _predictions_of(work_dir: Path, draw: int) -> Path:

@@ -97,11 +97,8 @@ class AVPreprocessor(BaseDataPreprocessor):
         for m, (count, total, squares) in totals.items():
             mean = total / count
             deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
-            floor = 1e-3 * deviation.mean().clamp(
-                min=torch.finfo(torch.float32).tiny
-            )  # A constant feature stays small.
             getattr(self, f'{m}_mean').copy_(mean)
-            getattr(self, f'{m}_std').copy_(deviation.clamp(min=floor))
+            getattr(self, f'{m}_std').copy_(torch.maximum(deviation, _least_deviation(mean, deviation)))
 
     def normalize_means(self, name: str, x: Tensor) -> Tensor:
         """Prepare temporal means (B, D) of a modality as sequences of one step are with ``pool_time``."""
@@ -138,3 +135,14 @@ class AVPreprocessor(BaseDataPreprocessor):
             # Padding is zero, so it does not enter the norm over time.
             x = F.normalize(x, dim=time_dim if norm == 'l2_time' and time_dim is not None else -1)
         return x * self.gain.get(name, 1.0)
+
+
+def _least_deviation(mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return the least deviation (D,) to divide by, so that a constant feature stays small.
+
+    It is small beside that of the usual feature, not of the largest ones, and above what rounding gives a constant.
+    """
+    varying = deviation[deviation > 0]
+    usual = varying.median() if len(varying) else deviation.new_zeros(())
+    rounding = 16 * torch.finfo(torch.float32).eps * mean.abs()
+    return (1e-3 * usual).clamp(min=torch.finfo(torch.float32).tiny).maximum(rounding)

@@ -9,6 +9,7 @@ from avzoo.registry import PROJECTORS
 from avzoo.utils.errors import DataError
 
 _LEAST_VARIANCE = 1e-8
+_LEAST_SCATTER = 1e-12  # Of the features' variance: what rounding leaves of equal videos lies below.
 
 
 @PROJECTORS.register_module()
@@ -90,12 +91,16 @@ class JointWhitening(nn.Module):
         """Return W_a and B'."""
         base = base_mask & (statistics.counts > 0)
         if int(base.sum()) < 2:
-            raise DataError(f'JointWhitening needs videos of two or more base classes; there are {int(base.sum())}.')
+            raise DataError(
+                f'JointWhitening needs videos of two or more base classes; there are {int(base.sum())}. Add classes to '
+                'the base lists, or take a method whose projector is not fitted.'
+            )
         within = statistics.within_covariance()
         size = within.diagonal().mean()
-        if not size > 0:
+        if not size > _LEAST_SCATTER:  # The features have a variance of about 1.
             raise DataError(
-                'JointWhitening needs two different videos of some class, to see how videos of a class differ.'
+                'JointWhitening needs two different videos of some class, to see how videos of a class differ. Here '
+                'the features of a class are all equal, after data_preprocessor: add videos, or check scale and norm.'
             )
         between = statistics.means[base].t().cov() - (1 / statistics.counts[base]).mean() * within
         level = between.diagonal().mean().clamp(min=1e-6)
