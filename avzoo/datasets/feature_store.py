@@ -138,11 +138,15 @@ class FeatureStore:
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
         """Return class vectors, (C, d) float32, row i for class i; ``name=None`` takes the first kind stored."""
         kinds = self._meta.get('class_embeddings', {})
-        if name is None:
-            name = next(iter(kinds), '')
+        if not kinds:
+            raise DataError(
+                f'{self.root} has no class vectors (class_embeddings of its store.json). Write the store again with '
+                'them, e.g. with --class-embeddings of tools/dataset_converters/features.py.'
+            )
+        name = next(iter(kinds)) if name is None else name
         if name not in kinds:
             raise DataError(
-                f'{self.root}: no class embeddings {name!r}; it has {sorted(kinds) or "none"}.' + nearest(name, kinds)
+                f'{self.root}: no class embeddings {name!r}; it has {", ".join(sorted(kinds))}.' + nearest(name, kinds)
             )
         shape = (len(self.class_names), kinds[name]['dim'])
         array = open_array(self.root / kinds[name]['file'], shape, 'float32')

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce, get_rank, is_main_process
+from mmengine.dist import all_reduce, barrier, get_rank, is_main_process
 from mmengine.hooks import Hook, RuntimeInfoHook
 
 from avzoo.engine.phase_runner import PhaseRunner
@@ -206,6 +206,7 @@ class PhaseHook(Hook):
                 with atomic_path(folder / 'best.pth') as partial:
                     shutil.copyfile(folder / '.next.pth', partial)
             os.replace(folder / '.next.pth', folder / 'last.pth')
+        barrier()  # The other processes read these files next.
         self._reported = time.monotonic()
         self.report(runner, self.history, None)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.utils.errors import DataError
 from tests.datasets.small_store import CLASSES, make_videos, write
 
@@ -105,3 +106,12 @@ def test_a_listed_video_that_is_not_in_the_store_is_named(root):
         file.write('ghost\n')
     with pytest.raises(DataError, match=r"val_base.txt: 1 of 3 videos are not in the store, the first is 'ghost'"):
         FeatureStore(root).split(5, 'val_base')
+
+
+def test_a_store_without_class_vectors_says_so(tmp_path):
+    modalities = dict(audio=dict(dim=1, seconds_per_step=1))
+    with FeatureStoreWriter(tmp_path / 'store', name='x', modalities=modalities, classes=['a']) as writer:
+        writer.add('video', 'a', dict(audio=np.zeros((1, 1))))
+        writer.finish()
+    with pytest.raises(DataError, match=r'store has no class vectors .*--class-embeddings'):
+        FeatureStore(tmp_path / 'store').class_embeddings()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.hooks import RuntimeInfoHook
 
+from avzoo.engine import CurriculumRunner, hooks
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.hooks import EpochSeedHook, FitHook, IntervalRuntimeInfoHook
 from avzoo.engine.phase_runner import PhaseRunner
@@ -55,3 +56,11 @@ def test_init_cfg_of_a_model_counts_when_a_phase_begins(small_avdiff, tmp_path):
     runner = PhaseRunner.from_cfg(phase_config(cfg, Phase(1, 'base'), {}, tmp_path))
     runner.train()
     assert (runner.plain_model.head.fc.weight == 0.25).all()
+
+
+def test_processes_wait_for_the_checkpoints_of_an_epoch(small_fitted, tmp_path, monkeypatch):
+    waited = []
+    folder = tmp_path / 'stage1_full'
+    monkeypatch.setattr(hooks, 'barrier', lambda: waited.append(sorted(p.name for p in folder.glob('*.pth'))))
+    CurriculumRunner(small_fitted(tmp_path), stage=1).train()
+    assert waited[-1] == ['best.pth', 'last.pth']
