@@ -1,4 +1,4 @@
-"""Several heads whose logits are added up."""
+"""Several heads whose logits are averaged."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -14,14 +14,14 @@ from avzoo.utils.errors import ConfigError
 
 @HEADS.register_module()
 class EnsembleHead(nn.Module):
-    """Add the logits of several heads, each over the spread that it has on the training set.
+    """Average the logits of several heads, each over the spread that it has on the training set.
 
     The spread is the standard deviation of a video's logits around their mean, so each head has the same say.
 
     Args:
         facts: What the data and the parts before decide, for the heads: ``in_dim``, ``num_classes``, ...
         heads: Configs of the heads, which must rank by logits.
-        sharpness: Factor of the sum: how confident the probabilities are. Without ``balance_groups`` it does not change
+        sharpness: Factor of the mean: how confident the probabilities are. Without ``balance_groups`` it does not change
             the ranking.
         balance_groups: Lower the logits of a class by the logarithm of the number of classes in its group, base or
             novel. Base and novel classes then have equal prior odds, as HM wants, however many of each there are: a
@@ -33,7 +33,7 @@ class EnsembleHead(nn.Module):
     rank_by = 'logits'
 
     def __init__(
-        self, facts: dict, *, heads: Sequence[dict], sharpness: float = 2.0, balance_groups: bool = True
+        self, facts: dict, *, heads: Sequence[dict], sharpness: float = 4.0, balance_groups: bool = True
     ) -> None:
         super().__init__()
         if not heads:
@@ -81,9 +81,9 @@ class EnsembleHead(nn.Module):
         return self._each()[0].generator_targets(c_o, labels, context)
 
     def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
-        """Return the sum (B, C) of the heads' logits, each over its spread, times ``sharpness``, in balanced groups."""
+        """Return the mean (B, C) of the heads' logits, each over its spread, times ``sharpness``, in balanced groups."""
         parts = zip(self._logits(c_o, context), self.spread, strict=True)
-        logits = self.sharpness * torch.stack([logits / spread for logits, spread in parts]).sum(0)
+        logits = self.sharpness * torch.stack([logits / spread for logits, spread in parts]).mean(0)
         return logits - self.log_group_size
 
     def probabilities(self, scores: Tensor) -> Tensor:
