@@ -21,8 +21,8 @@ class EnsembleHead(nn.Module):
     Args:
         facts: What the data and the parts before decide, for the heads: ``in_dim``, ``num_classes``, ...
         heads: Configs of the heads, which must rank by logits.
-        sharpness: Factor of the mean: how confident the probabilities are. Without ``balance_groups`` it does not change
-            the ranking.
+        sharpness: Factor of the mean: how confident the probabilities are. Without ``balance_groups`` it does not
+            change the ranking.
         balance_groups: Lower the logits of a class by the logarithm of the number of classes in its group, base or
             novel. Base and novel classes then have equal prior odds, as HM wants, however many of each there are: a
             calibration that was chosen on validation fits a test with other numbers of classes.
@@ -81,7 +81,7 @@ class EnsembleHead(nn.Module):
         return self._each()[0].generator_targets(c_o, labels, context)
 
     def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
-        """Return the mean (B, C) of the heads' logits, each over its spread, times ``sharpness``, in balanced groups."""
+        """Return the mean (B, C) of the heads' logits, each over its spread, times ``sharpness``, groups balanced."""
         parts = zip(self._logits(c_o, context), self.spread, strict=True)
         logits = self.sharpness * torch.stack([logits / spread for logits, spread in parts]).mean(0)
         return logits - self.log_group_size
