@@ -62,7 +62,8 @@ def publish_checkpoint(
         The file; ``.json`` beside it holds its facts.
 
     Raises:
-        CheckpointError: If the checkpoint is incomplete, or not of the model that the index has under that name.
+        CheckpointError: If the checkpoint is incomplete, holds NaN, or is not of the model that the index has under
+            that name.
     """
     out = Path(out)
     if out.suffix != '.safetensors':
@@ -77,6 +78,11 @@ def publish_checkpoint(
         raise CheckpointError(
             f'{checkpoint} holds no calibration (gamma), so it is not a complete model of avzoo. Give '
             'a checkpoint of tools/train.py or tools/adapt.py.'
+        )
+    broken = [key for key, value in state.items() if isinstance(value, Tensor) and value.isnan().any()]
+    if broken:
+        raise CheckpointError(
+            f'{checkpoint} holds NaN in {broken[0]}: it is damaged, or its training diverged. Take another.'
         )
     config = portable_config(carried_config(meta, str(checkpoint)))
     entry = read_index().get(name)

@@ -464,3 +464,10 @@ def test_the_log_keeps_what_is_said_and_no_debug_lines(tmp_path):
     print_log('how a part was built', logger='avzoo', level=logging.DEBUG)
     log_line('epoch 1')
     assert re.fullmatch(r'\S+ \S+ - avzoo - INFO - epoch 1\n', (tmp_path / 'curriculum.log').read_text())
+
+
+def test_a_work_directory_that_cannot_be_made_is_refused(small_avdiff, tmp_path):
+    (tmp_path / 'file').write_text('')
+    for place in (tmp_path / 'file', tmp_path / 'file' / 'run'):
+        with pytest.raises(ConfigError, match=rf'{place} cannot be written to .*--work-dir'):
+            CurriculumRunner(small_avdiff(place))

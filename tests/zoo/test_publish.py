@@ -72,6 +72,15 @@ def test_a_checkpoint_without_calibration_is_refused(published, tmp_path, tiny_i
         publish_checkpoint(tmp_path / 'last.pth', tmp_path / 'mine.safetensors')
 
 
+def test_weights_that_hold_nan_are_refused(shipped, tmp_path):
+    content = read_zoo_weights(shipped)
+    name = next(key for key, value in content['state_dict'].items() if value.dim() > 1)
+    content['state_dict'][name][0] = float('nan')
+    path = write_zoo_weights(tmp_path / 'nan.safetensors', content['state_dict'], content['meta'])
+    with pytest.raises(CheckpointError, match=f'NaN in {name}'):
+        publish_checkpoint(path, tmp_path / 'out.safetensors')
+
+
 def test_absolute_paths_are_dropped_wherever_they_stand():
     config = dict(
         data_root='/home/me/data/ucf_fsl',

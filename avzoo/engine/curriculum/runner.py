@@ -26,7 +26,7 @@ from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
 from avzoo.registry import RUNNERS
-from avzoo.utils.errors import AvzooError, CheckpointError, DataError
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from avzoo.utils.files import sha256_of
 from avzoo.utils.lock import held_alone
 
@@ -75,8 +75,13 @@ class CurriculumRunner:
                 'trained. Choose another --work-dir.'
             )
         dist.barrier()  # Nobody writes before all have read.
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        log_to(self.work_dir / 'curriculum.log')
+        try:
+            self.work_dir.mkdir(parents=True, exist_ok=True)
+            log_to(self.work_dir / 'curriculum.log')
+        except OSError as error:
+            raise ConfigError(
+                f'{self.work_dir} cannot be written to ({error.strerror}). Choose another --work-dir.'
+            ) from error
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'CurriculumRunner':

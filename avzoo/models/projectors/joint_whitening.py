@@ -100,7 +100,7 @@ class JointWhitening(nn.Module):
         if not size > _LEAST_SCATTER:  # The features have a variance of about 1.
             raise DataError(
                 'JointWhitening needs two different videos of some class, to see how videos of a class differ. Here '
-                'the features of a class are all equal, after data_preprocessor: add videos, or check scale and norm.'
+                'no class has two, or they are equal after data_preprocessor: add videos, or check scale and norm.'
             )
         between = statistics.means[base].t().cov() - (1 / statistics.counts[base]).mean() * within
         level = between.diagonal().mean().clamp(min=1e-6)
