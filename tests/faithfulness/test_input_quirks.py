@@ -151,7 +151,7 @@ def test_class_numbers_are_positions_in_the_list_of_all_classes(golden_store, go
     (tmp_path / 'few.txt').write_text('\n'.join(names[1:]))
     with pytest.raises(DataError, match=f"does not name class '{names[0]}'"):
         fitted(golden_store, 'released', class_list=tmp_path / 'few.txt')
-    with pytest.raises(ValueError, match="choose 'sorted' or 'released'"):
+    with pytest.raises(ValueError, match="choose 'sorted', 'released'"):
         ClassEmbedding(3, order='random')
 
 
