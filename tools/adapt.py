@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 
 from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(
         f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
-        f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {"; ".join(done["novel_classes"])}'
+        f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {printable("; ".join(done["novel_classes"]))}'
     )
     return 0
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError
+from avzoo.utils.printable import printable
 from avzoo.zoo.benchmarks import BENCHMARKS, Benchmark, find_benchmark
 from avzoo.zoo.index import ModelEntry, find_model, read_index
 
@@ -100,7 +101,7 @@ def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None)
     path, notes = fetch_released_weights(entry.name, data_root, gamma=gamma)
     print(f'{entry.name}: {path}')
     for note in notes:
-        print(f'note: {note}')
+        print(f'note: {printable(note)}')
 
 
 def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:

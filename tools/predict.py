@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from avzoo.utils.cli import positive_int, run_tool
+from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -69,10 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def show(found: Sequence[dict[str, Any]]) -> None:
     for clip in found:
-        print(clip['video_id'])
+        print(printable(clip['video_id']))
         for rank, entry in enumerate(clip['predictions'], 1):
             kind = 'novel' if entry['novel'] else 'base'
-            print(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind:<5}  {entry["class"]}')
+            print(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind:<5}  {printable(entry["class"])}')
 
 
 if __name__ == '__main__':

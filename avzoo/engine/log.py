@@ -7,6 +7,8 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.logging.logger import MMFormatter
 
+from avzoo.utils.printable import printable
+
 
 def log_line(text: str) -> None:
     """Write a line to the screen and to the log of the run."""
@@ -25,9 +27,23 @@ def log_to(path: Path) -> None:
     file.setLevel(logging.INFO)  # Registries log every part that they build at DEBUG.
     file.setFormatter(MMFormatter(color=False, datefmt='%Y/%m/%d %H:%M:%S'))
     logger.addHandler(file)
+    escape_in_log(logger)
 
 
 def run_logger() -> MMLogger:
     """Return the logger of avzoo; the first call creates it."""
     created = MMLogger.check_instance_created('avzoo')
-    return MMLogger.get_instance('avzoo') if created else MMLogger.get_instance('avzoo', logger_name='avzoo')
+    logger = MMLogger.get_instance('avzoo') if created else MMLogger.get_instance('avzoo', logger_name='avzoo')
+    escape_in_log(logger)
+    return logger
+
+
+def escape_in_log(logger: logging.Logger) -> None:
+    """Let what a logger writes do nothing to a terminal: names of classes and files come from elsewhere."""
+    for handler in logger.handlers:
+        handler.addFilter(_escape)  # It is added once only.
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    record.msg, record.args = printable(record.getMessage(), lines=True), ()
+    return True

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.config.as_data import as_plain
+from avzoo.engine.log import escape_in_log
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.registry import RUNNERS
 from avzoo.version import __version__
@@ -42,6 +43,7 @@ class PhaseRunner(Runner):
         for handler in logger.handlers:
             if type(handler) is logging.StreamHandler:
                 handler.setLevel(logging.ERROR)
+        escape_in_log(logger)
         return logger
 
     @staticmethod

@@ -10,6 +10,7 @@ import numpy as np
 
 from avzoo.protocol import METRIC_NAMES
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.printable import printable
 from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
 
 
@@ -113,7 +114,7 @@ def write_results(work_dir: str | os.PathLike[str], results: Mapping[str, Any]) 
 def _markdown(results: Mapping[str, Any]) -> str:
     shots = results['num_shots']
     parts = [
-        f'# {results["method"]} on {results["dataset"]}, {shots} shot{"" if shots == 1 else "s"}',
+        f'# {printable(results["method"])} on {printable(results["dataset"])}, {shots} shot{"" if shots == 1 else "s"}',
         f'Seed {results["seed"]}, calibration gamma {results["gamma"]:g} ({results["gamma_source"]}). Per cent.',
         results_table(results_rows(results), markdown_table),
         interval_line(results['aggregate']),

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError
+from avzoo.utils.printable import printable
 
 # Errors of the machine, not of the program: disk full, no permission.
 _HOST_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -30,7 +31,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         compat.prepare_process()
         return main(argv) or 0
     except AvzooError as error:
-        print(f'error: {error}', file=sys.stderr)
+        print_error(error)
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
@@ -42,8 +43,14 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     except OSError as error:
         if error.errno not in _HOST_ERRORS:
             raise
-        print(f'error: {error}', file=sys.stderr)
+        print_error(error)
         return 2
+
+
+def print_error(error: Exception) -> None:
+    """Print an error on stderr; whatever it quotes, only its first line begins at the left margin."""
+    text = printable(error, lines=True).replace('\n', '\n  ')
+    print(f'error: {text}', file=sys.stderr)
 
 
 def positive_int(text: str) -> int:

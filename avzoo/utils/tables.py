@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from avzoo.utils.printable import printable
+
 Layout = Callable[[Sequence[str], Iterable[Sequence[object]]], str]  # of a header and rows
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lay out a table as aligned columns of plain text."""
-    cells = [[_one_line(cell) for cell in line] for line in (header, *rows)]
+    cells = [[printable(cell) for cell in line] for line in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ['-' * width for width in widths])
     return '\n'.join(
@@ -20,7 +22,7 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, align_right: bool = True) -> str:
-    """Lay out a table as Markdown; ``|`` within a cell is escaped.
+    """Lay out a table as Markdown. What would end a cell, or begin a tag of HTML, is escaped; links work.
 
     Args:
         header: Titles of the columns.
@@ -28,7 +30,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, a
         align_right: Whether all columns but the first hold numbers and stand right.
     """
     rule = ['---', *('---:' if align_right else '---' for _ in header[1:])]
-    cells = [[_one_line(cell).replace('|', r'\|') for cell in line] for line in (header, *rows)]
+    cells = [[_markdown(cell) for cell in line] for line in (header, *rows)]
     return '\n'.join(f'| {" | ".join(line)} |' for line in (cells[0], rule, *cells[1:]))
 
 
@@ -37,5 +39,6 @@ def two_decimals(value: float | None) -> str:
     return '-' if value is None or math.isnan(value) else f'{value:.2f}'
 
 
-def _one_line(cell: object) -> str:
-    return ' '.join(str(cell).splitlines())
+def _markdown(cell: object) -> str:
+    # The backslash first: one that stands before a `|` would undo its escape.
+    return printable(cell).replace('\\', r'\\').replace('|', r'\|').replace('<', '&lt;')

@@ -114,3 +114,12 @@ def test_sha256_of_a_file_longer_than_a_chunk(tmp_path):
     path.write_bytes(b'abc')
     known = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     assert sha256_of(path) == sha256_of(path, chunk_bytes=1) == known
+
+
+def test_names_of_elsewhere_forge_no_line_of_the_markdown_and_stay_themselves_in_json(results, tmp_path):
+    name = 'dog\n| forged | 99.99 |\x1b[2J'
+    results.update(dataset=f'{name}s', per_class_recall={name: 1.0})
+    json_path, markdown_path = write_results(tmp_path, results)
+    text = markdown_path.read_text('utf-8')
+    assert '\x1b' not in text and not any(line.startswith('| forged') for line in text.splitlines())
+    assert list(json.loads(json_path.read_text('utf-8'))['per_class_recall']) == [name]

@@ -52,5 +52,5 @@ def test_lines_of_the_program_are_kept_and_nothing_else():
     assert printable('a\n\tb\x1b[2J\r\n', lines=True) == 'a\n\tb\\x1b[2J\\r\n'
 
 
-def test_what_is_no_text_is_shown_as_one():
+def test_other_values_are_shown_as_text():
     assert printable(3) == '3' and printable(['\x1b']) == "['\\x1b']" and printable(OSError('a\nb')) == r'a\nb'

@@ -32,8 +32,24 @@ def test_markdown_says_on_which_side_numbers_stand():
 
 
 def test_a_cell_breaks_neither_row_nor_column():
-    assert markdown_table(('a', 'b'), [('x|y', 'two\nlines')]).splitlines()[2:] == [r'| x\|y | two lines |']
-    assert text_table(('a', 'b'), [('x|y', 'two\nlines')]).splitlines()[2:] == ['x|y  two lines']
+    assert markdown_table(('a', 'b'), [('x|y', 'two\nlines')]).splitlines()[2:] == [r'| x\|y | two\\nlines |']
+    assert text_table(('a', 'b'), [('x|y', 'two\nlines')]).splitlines()[2:] == [r'x|y  two\nlines']
+
+
+def test_a_name_can_neither_forge_a_row_nor_reach_the_terminal():
+    name = 'dog |\n| forged | 99.99 |\x1b[2J\u202e'
+    (row,) = markdown_table(('class', 'recall'), [(name, '1.00')]).split('\n')[2:]
+    assert row.isprintable() and row.replace(r'\|', '').count('|') == 3
+    (row,) = text_table(('class', 'recall'), [(name, '1.00')]).split('\n')[2:]
+    assert row.isprintable() and row.endswith('1.00')
+
+
+def test_a_backslash_before_a_pipe_does_not_undo_its_escape():
+    assert markdown_table(('a',), [('x\\|y',)]).splitlines()[2:] == [r'| x\\\|y |']
+
+
+def test_a_cell_of_markdown_begins_no_tag():
+    assert '<' not in markdown_table(('a',), [('<img src=x onerror=alert(1)>',)])
 
 
 @pytest.mark.parametrize(('value', 'text'), [(1.005, '1.00'), (2, '2.00'), (None, '-'), (float('nan'), '-')])
