@@ -128,11 +128,11 @@ class ExperimentSettings:
     env_cfg: dict = field(default_factory=dict)
     visualizer: dict | None = None
     log_level: Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] = 'INFO'
-    log_processor: Any = None
-    default_scope: str | None = None
+    log_processor: dict | None = None
+    default_scope: Literal['avzoo'] | None = None  # In another, no part of avzoo would be found.
     runner_type: str | None = None
     work_dir: _Path | None = None
-    model_wrapper_cfg: Any = None
+    model_wrapper_cfg: dict | None = None
     custom_imports: dict | None = None
 
 

@@ -10,6 +10,17 @@ from avzoo.config.keys import check_keys
 from avzoo.config.settings import LOADERS
 from avzoo.utils.errors import ConfigError
 
+# What the visualization backends of mmengine import when the first run begins.
+_PACKAGES = {
+    'TensorboardVisBackend': 'tensorboard',
+    'WandbVisBackend': 'wandb',
+    'MLflowVisBackend': 'mlflow',
+    'ClearMLVisBackend': 'clearml',
+    'NeptuneVisBackend': 'neptune',
+    'DVCLiveVisBackend': 'dvclive',
+    'AimVisBackend': 'aim',
+}
+
 
 def check_values(cfg: Config) -> None:
     """Check what depends on several values or on the machine.
@@ -61,8 +72,9 @@ def _refuse_second_average(hooks: Sequence) -> None:
 def _check_backends(visualizer: Mapping) -> None:
     for i, backend in enumerate(visualizer.get('vis_backends') or ()):
         name = backend.get('type') if isinstance(backend, Mapping) else type(backend).__name__
-        if name == 'TensorboardVisBackend' and find_spec('tensorboard') is None:
+        package = _PACKAGES.get(name)
+        if package is not None and find_spec(package) is None:
             raise ConfigError(
-                f"visualizer.vis_backends.{i}.type='TensorboardVisBackend' needs the package "
-                'tensorboard, which is not installed; pip install tensorboard.'
+                f"visualizer.vis_backends.{i}.type='{name}' needs the package {package}, which is not installed; "
+                f'pip install {package}.'
             )

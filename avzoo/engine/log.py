@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.logging.logger import MMFormatter
 
+from avzoo.utils.errors import ConfigError
 from avzoo.utils.printable import printable
 
 
@@ -28,6 +29,19 @@ def log_to(path: Path) -> None:
     file.setFormatter(MMFormatter(color=False, datefmt='%Y/%m/%d %H:%M:%S'))
     logger.addHandler(file)
     escape_in_log(logger)
+
+
+def open_work_dir(work_dir: Path) -> None:
+    """Make the work directory of a run, and begin its log.
+
+    Raises:
+        ConfigError: If it cannot be written to.
+    """
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        log_to(work_dir / 'curriculum.log')
+    except OSError as error:
+        raise ConfigError(f'{work_dir} cannot be written to ({error.strerror}). Choose another --work-dir.') from error
 
 
 def run_logger() -> MMLogger:

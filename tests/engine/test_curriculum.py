@@ -470,4 +470,4 @@ def test_a_work_directory_that_cannot_be_made_is_refused(small_avdiff, tmp_path)
     (tmp_path / 'file').write_text('')
     for place in (tmp_path / 'file', tmp_path / 'file' / 'run'):
         with pytest.raises(ConfigError, match=rf'{place} cannot be written to .*--work-dir'):
-            CurriculumRunner(small_avdiff(place))
+            CurriculumRunner(small_avdiff(place)).train()

@@ -3,8 +3,11 @@
 import shutil
 
 import pytest
+from mmengine.logging import MessageHub
+from mmengine.visualization import Visualizer
 
 from avzoo.engine.curriculum.preflight import describe_plan
+from avzoo.engine.curriculum.runner import CurriculumRunner
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
 
 FOLLOWING = ('train_dataloader.batch_sampler.num_batches=None', 'train_dataloader.batch_size=3')
@@ -67,11 +70,58 @@ def test_a_later_draw_that_lacks_a_class_is_refused(small_avdiff, tmp_path, own_
         ('model.projector.dropout=7', 'dropout'),
         ('train_dataloader.prefetch_factor=2', 'train_dataloader cannot be built: .*prefetch_factor'),
         ('val_dataloader.prefetch_factor=2', 'val_dataloader cannot be built: .*prefetch_factor'),
+        ('test_dataloader.prefetch_factor=2', 'test_dataloader cannot be built: .*prefetch_factor'),
+        ('custom_hooks=[5]', r'custom_hooks\.0 cannot be built: .*5'),
+        ("custom_hooks=[{'type':'FitHook','priority':'FOO'}]", r'custom_hooks\.0 cannot be built: .*FOO'),
+        ("custom_hooks=[{'type':'FitHook','priority':500}]", r'custom_hooks\.0 cannot be built: priority'),
+        ("custom_hooks=[{'type':'FitPartsHook','parts':('foo',)}]", r"custom_hooks\.0\.parts names 'foo'"),
+        ("custom_hooks=[{'type':'EarlyStoppingHook','monitor':'foo'}]", r'custom_hooks\.0 cannot be built: .*foo'),
+        ("custom_hooks=[{'type':'EMAHook','ema_type':'Foo'}]", "'Foo' is not a registered model"),
+        ("custom_hooks=[{'type':'EMAHook','momentum':5}]", r'custom_hooks\.0 cannot be built: momentum'),
+        ('default_hooks.timer=5', r'default_hooks\.timer cannot be built: .*5'),
+        ('default_hooks.timer.type=FitPartsHook', r'default_hooks\.timer cannot be built: .*parts'),
+        ('visualizer.vis_backends=[5]', 'visualizer cannot be built: vis_backends'),
+        ('visualizer.name=5', 'visualizer cannot be built: name'),
+        ('log_processor.window_size=a', "log_processor cannot be built: window_size='a'"),
+        ('log_processor.num_digits=0', 'log_processor cannot be built: num_digits=0'),
+        ("log_processor={'foo':1}", 'log_processor cannot be built: .*foo'),
+        ("model_wrapper_cfg={'type':'Foo'}", "model_wrapper_cfg cannot be built: .*'Foo'"),
+        (
+            "model.init_cfg={'type':'Pretrained','checkpoint':'nowhere.pth'}",
+            r'model\.init_cfg cannot be built: nowhere\.pth',
+        ),
+        ('env_cfg.mp_cfg.mp_start_method=foo', r"env_cfg\.mp_cfg\.mp_start_method='foo'"),
+        ('env_cfg.mp_cfg.opencv_num_threads=-1', r'env_cfg\.mp_cfg\.opencv_num_threads=-1'),
+        ('env_cfg.resource_limit=a', r"env_cfg\.resource_limit='a'"),
+        ("auto_scale_lr={'base_batch_size':0,'enable':True}", r'auto_scale_lr\.base_batch_size=0'),
+        (
+            "curriculum.choices=[[{},{'optim_wrapper.optimizer.lr':-1}]]",
+            r'choices\.0\.1: optim_wrapper cannot be built',
+        ),
     ],
 )
 def test_a_value_that_no_constructor_takes_is_refused(small_avdiff, tmp_path, option, words):
     with pytest.raises(ConfigError, match=words):
-        describe_plan(small_avdiff(tmp_path, option))
+        describe_plan(small_avdiff(tmp_path, 'curriculum.average_epochs=0', option))
+
+
+def test_a_refused_run_leaves_no_work_dir(small_avdiff, tmp_path):
+    place = tmp_path / 'run'
+    with pytest.raises(ConfigError, match='test_dataloader'):
+        CurriculumRunner(small_avdiff(place, 'test_dataloader.prefetch_factor=2')).train()
+    with pytest.raises(AvzooError, match='stage1_base'):
+        CurriculumRunner(small_avdiff(place), stage=2).train()
+    assert not place.exists()
+
+
+def test_the_preflight_leaves_nothing_behind(small_avdiff, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    instances = dict(Visualizer._instance_dict), dict(MessageHub._instance_dict)
+    init = "model.init_cfg={'type':'Normal','layer':'Linear'}"
+    describe_plan(small_avdiff(tmp_path, "visualizer.vis_backends=[{'type':'LocalVisBackend'}]", init))
+    assert (dict(Visualizer._instance_dict), dict(MessageHub._instance_dict)) == instances
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().out == ''
 
 
 def test_a_head_that_neither_fit_nor_training_reaches_is_refused(small_fitted, tmp_path):

@@ -1,7 +1,6 @@
 """Find what would fail, or spoil the numbers, before anything is trained."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.config import Config
@@ -11,6 +10,7 @@ from avzoo.config.as_data import plain_config
 from avzoo.config.choices import choices_of, reported, with_alternatives
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
+from avzoo.engine.curriculum.run_parts import building, try_run_parts
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.models.contracts import Fitted, FittedGenerator
@@ -36,11 +36,12 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
     checked, tried = [], set()
     for phase in phases:
         run = phase_config(cfg, phase, {}, cfg.work_dir)
-        data = {name: DATASETS.build(run[name].dataset) for name in _LOADERS if run.get(name)}
+        data = _data_of(run)
         train, *held_out = data.values()
         if phase.draw is not None:
             test = evaluation_config(cfg, 'test', phase.draw, cfg.work_dir)
             held_out.append(DATASETS.build(test.test_dataloader.dataset))
+            _try_loader('test_dataloader', test, held_out[-1])
             _check_classes_of_draw(train, phase.draw)
         for one in held_out:
             _check_apart(train, one)
@@ -50,9 +51,13 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
         checked.append((phase, run, train))
     if any(phase.stage == 1 for phase in phases):
         _try_alternatives(cfg)
-    with _reported('val_evaluator'):
+    with building('val_evaluator'):
         METRICS.build(cfg.val_evaluator)
     return checked
+
+
+def _data_of(run: Config) -> dict[str, GFSLDataset]:
+    return {name: DATASETS.build(run[name].dataset) for name in _LOADERS if run.get(name)}
 
 
 def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
@@ -103,19 +108,20 @@ def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
 
 
 def _try_alternatives(cfg: Config) -> None:
-    """Build the model of each alternative of a choice: the last one would otherwise fail after all others ran."""
+    """Build the parts of each alternative of a choice: the last one would otherwise fail after all others ran."""
     phase = Phase(1, 'full')
     for i, alternatives in enumerate(choices_of(cfg)):
         for j, alternative in enumerate(alternatives):
             with reported(i, j):
                 one = with_alternatives(cfg, [alternative])
-                _try_fit(one, phase, MODELS.build(phase_config(one, phase, {}, one.work_dir).model))
+                run = phase_config(one, phase, {}, one.work_dir)
+                _try_parts(one, phase, run, _data_of(run))
 
 
 def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDataset]) -> None:
     model, steps = MODELS.build(run.model), epoch_steps(cfg, phase)
     _try_fit(cfg, phase, model)
-    with _reported('optim_wrapper'):
+    with building('optim_wrapper'):
         wrapper = build_optim_wrapper(model, run.optim_wrapper)
     counts = run.optim_wrapper.get('accumulative_counts', 1)
     if steps % counts:
@@ -125,11 +131,16 @@ def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDatas
             'divisor, or another train_dataloader.batch_sampler.num_batches.'
         )
     for i, scheduler in enumerate(run.param_scheduler or ()):
-        with _reported(f'param_scheduler.{i}'):
+        with building(f'param_scheduler.{i}'):
             PARAM_SCHEDULERS.build(dict(scheduler), default_args=dict(optimizer=wrapper, epoch_length=steps))
     for name, dataset in data.items():
-        with _reported(name):
-            PhaseRunner.build_dataloader(dict(run[name], dataset=dataset), seed=run.randomness.seed)
+        _try_loader(name, run, dataset)
+    try_run_parts(run, model)
+
+
+def _try_loader(name: str, run: Config, dataset: GFSLDataset) -> None:
+    with building(name):
+        PhaseRunner.build_dataloader(dict(run[name], dataset=dataset), seed=run.randomness.seed)
 
 
 def _try_fit(cfg: Config, phase: Phase, model: AVClassifier) -> None:
@@ -149,12 +160,3 @@ def _try_fit(cfg: Config, phase: Phase, model: AVClassifier) -> None:
             f"curriculum.full.fit={tuple(fitted)} leaves out 'head', and curriculum.full.max_epochs=0 trains nothing: "
             'no shot of a novel class would reach model.head. Add it to fit, or train epochs.'
         )
-
-
-@contextmanager
-def _reported(path: str) -> Iterator[None]:
-    """Say where in the config a value stands that a constructor of the stack does not take."""
-    try:
-        yield
-    except (TypeError, ValueError, KeyError, AttributeError, AssertionError, RuntimeError) as error:
-        raise ConfigError(f'{path} cannot be built: {str(error) or type(error).__name__}') from error

@@ -21,12 +21,12 @@ from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.train_phase import run_phase
-from avzoo.engine.log import log_line, log_to
+from avzoo.engine.log import log_line, open_work_dir
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
 from avzoo.registry import RUNNERS
-from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
+from avzoo.utils.errors import AvzooError, CheckpointError, DataError
 from avzoo.utils.files import sha256_of
 from avzoo.utils.lock import held_alone
 
@@ -74,14 +74,6 @@ class CurriculumRunner:
                 f'{self.work_dir} holds {used[0]} but no {self.state.path.name}, which says how it was '
                 'trained. Choose another --work-dir.'
             )
-        dist.barrier()  # Nobody writes before all have read.
-        try:
-            self.work_dir.mkdir(parents=True, exist_ok=True)
-            log_to(self.work_dir / 'curriculum.log')
-        except OSError as error:
-            raise ConfigError(
-                f'{self.work_dir} cannot be written to ({error.strerror}). Choose another --work-dir.'
-            ) from error
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'CurriculumRunner':
@@ -90,21 +82,27 @@ class CurriculumRunner:
 
     def train(self) -> dict | None:
         """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
+        self._check_stage_one()
+        self._check_store()
+        if todo := self._todo():
+            preflight(self.cfg, todo)
+        dist.barrier()  # Nobody writes before all have read; and nothing is written for a run that is refused.
+        open_work_dir(self.work_dir)
         busy = f'Another process trains in {self.work_dir}. Wait for its end, or choose another --work-dir.'
         with held_alone(self.work_dir, busy) if dist.is_main_process() else nullcontext():
             return self._train()
 
-    def _train(self) -> dict | None:
-        self._check_stage_one()
+    def _todo(self) -> list[Phase]:
         todo = [p for p in self.phases if p.name not in self.state.phases]
         if self.resume_from is not None and not todo:
             raise AvzooError(
                 f'--resume {self.resume_from}: every phase of {self.work_dir} is finished. Leave the path '
                 'out to see the results.'
             )
-        self._check_store()
-        if todo:
-            preflight(self.cfg, todo)
+        return todo
+
+    def _train(self) -> dict | None:
+        todo = self._todo()
         if dist.is_main_process():
             self.state.write()
         self.cfg = choose(self.cfg, self.work_dir, self.state, self._try)
