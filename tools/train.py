@@ -115,8 +115,11 @@ def train(runner: CurriculumRunner, work_dir: str) -> None:
     """Train; say how to go on where the user stops it."""
     from mmengine.dist import is_main_process
 
+    from avzoo.engine.roll_call import lost_process_reported
+
     try:
-        runner.train()
+        with lost_process_reported('The same command with --resume, without a path, goes on from what is done.'):
+            runner.train()
     except KeyboardInterrupt:
         if is_main_process():
             print(

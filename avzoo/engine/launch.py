@@ -2,13 +2,19 @@
 
 import argparse
 import os
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
 
 from avzoo.config.load import check_config, load_config
+from avzoo.engine.roll_call import roll_call
 from avzoo.utils.errors import ConfigError
+from avzoo.utils.printable import printable
 
 # What each launcher puts into the environment of its processes, and the command that starts them with it.
 _VARIABLES = {
@@ -34,21 +40,18 @@ def config_from_arguments(args: argparse.Namespace) -> Config:
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         if not is_distributed():
             check_launcher(args.launcher)
-            # mmengine asks gloo for a CUDA device. Without one, the group is made here.
-            if torch.cuda.is_available():
-                init_dist(args.launcher, **cfg.get('env_cfg', {}).get('dist_cfg') or {})
-            else:
-                _init_gloo(args.launcher)
+            _start_group(args.launcher, (cfg.get('env_cfg') or {}).get('dist_cfg') or {})
     return cfg
 
 
 def check_launcher(launcher: str) -> None:
-    """Check that this process was started by the launcher, and knows the rendezvous address.
+    """Check that this process was started by the launcher, has a number and a device, and knows where all meet.
 
     On one node the address for slurm and mpi is set here if it is missing.
 
     Raises:
-        ConfigError: If a variable that the launcher sets is missing; gives the command that starts such processes.
+        ConfigError: If a variable that the launcher sets is missing, with the command that starts such processes; or
+            if one has an impossible value.
     """
     missing = [name for name in _VARIABLES[launcher] if name not in os.environ]
     if missing:
@@ -56,6 +59,10 @@ def check_launcher(launcher: str) -> None:
             f'--launcher {launcher}: the environment has no {missing[0]}, so this process was not '
             f'started by that launcher. Use: {_COMMANDS[launcher]} (or leave --launcher out).'
         )
+    rank_of(launcher)
+    _check_device(launcher)
+    if 'MASTER_PORT' in os.environ:
+        _number('MASTER_PORT', 0, 65535)
     if launcher == 'pytorch' or 'MASTER_ADDR' in os.environ:
         os.environ.setdefault('MASTER_PORT', '29500')
         return
@@ -69,6 +76,42 @@ def check_launcher(launcher: str) -> None:
         )
 
 
+def rank_of(launcher: str) -> tuple[int, int]:
+    """Return the number of this process and how many there are, from the variables of a launcher.
+
+    Raises:
+        ConfigError: If they are no numbers that fit.
+    """
+    rank, size = _VARIABLES[launcher][:2]
+    count = _number(size, 1)
+    return _number(rank, 0, count - 1), count
+
+
+def _number(name: str, least: int, most: int | None = None) -> int:
+    text = os.environ[name]
+    if not re.fullmatch('[0-9]{1,9}', text) or int(text) < least or (most is not None and int(text) > most):
+        limits = f'at least {least}' if most is None else f'from {least} to {most}'
+        raise ConfigError(
+            f'{name}={printable(text[:20])} in the environment is not a whole number {limits}. A launcher sets it, '
+            f'e.g. {_COMMANDS["pytorch"]}; without one, leave --launcher out.'
+        )
+    return int(text)
+
+
+def _check_device(launcher: str) -> None:
+    """Refuse more processes on this machine than it has GPUs, where GPUs are used."""
+    name = {'pytorch': 'LOCAL_RANK', 'slurm': 'SLURM_LOCALID', 'mpi': 'OMPI_COMM_WORLD_LOCAL_RANK'}[launcher]
+    if name not in os.environ:
+        return
+    local, gpus = _number(name, 0), torch.cuda.device_count()
+    if torch.cuda.is_available() and local >= gpus:
+        raise ConfigError(
+            f'{name}={local}, but this machine has {gpus} GPU{"" if gpus == 1 else "s"} for {local + 1} or more '
+            f'processes. Start {gpus} here, e.g. torchrun --nproc_per_node={gpus}, or hide the GPUs by '
+            'CUDA_VISIBLE_DEVICES= to train on the CPU.'
+        )
+
+
 def _num_nodes(launcher: str) -> int:
     if launcher == 'mpi':
         size = int(os.environ['OMPI_COMM_WORLD_SIZE'])
@@ -76,9 +119,12 @@ def _num_nodes(launcher: str) -> int:
     return int(os.environ.get('SLURM_NNODES') or os.environ.get('SLURM_JOB_NUM_NODES') or 1)
 
 
-def _init_gloo(launcher: str) -> None:
-    if launcher == 'pytorch':
-        torch.distributed.init_process_group('gloo')
+def _start_group(launcher: str, settings: Mapping[str, Any]) -> None:
+    rank, size = rank_of(launcher)
+    # mmengine asks gloo for a CUDA device. Without one, the group is made here.
+    if not torch.cuda.is_available():
+        dist.init_process_group('gloo', store=roll_call(rank, size), rank=rank, world_size=size)
+    elif 'MASTER_ADDR' in os.environ and not settings.keys() & {'init_method', 'init_backend'}:
+        init_dist(launcher, **settings, store=roll_call(rank, size), rank=rank, world_size=size)
     else:
-        rank, size = (int(os.environ[name]) for name in _VARIABLES[launcher][:2])
-        torch.distributed.init_process_group('gloo', rank=rank, world_size=size)
+        init_dist(launcher, **settings)

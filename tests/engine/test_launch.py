@@ -65,3 +65,36 @@ def test_the_common_arguments_need_neither_torch_nor_mmengine():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert not done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ('launcher', 'name', 'value'),
+    [
+        *(('pytorch', 'RANK', value) for value in ('a', '', '-1', '2', '1.5', '²', '9' * 5000)),
+        *(('pytorch', 'WORLD_SIZE', value) for value in ('a', '0', '-2')),
+        *(('pytorch', 'MASTER_PORT', value) for value in ('a', '65536', '-1')),
+        ('pytorch', 'LOCAL_RANK', 'a'),
+        ('slurm', 'SLURM_PROCID', '7'),
+        ('slurm', 'SLURM_LOCALID', '-1'),
+        ('mpi', 'OMPI_COMM_WORLD_SIZE', 'x'),
+        ('mpi', 'OMPI_COMM_WORLD_LOCAL_RANK', 'x'),
+    ],
+)
+def test_a_number_that_does_not_fit_is_named(environment, launcher, name, value):
+    environment({**VARIABLES[launcher], name: value})
+    with pytest.raises(ConfigError, match=f'{name}={value[:20]}.*leave --launcher out'):
+        check_launcher(launcher)
+
+
+@pytest.mark.parametrize(
+    ('launcher', 'name'),
+    [('pytorch', 'LOCAL_RANK'), ('slurm', 'SLURM_LOCALID'), ('mpi', 'OMPI_COMM_WORLD_LOCAL_RANK')],
+)
+def test_more_processes_than_gpus_are_refused_with_the_number_there_is(environment, monkeypatch, launcher, name):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    environment({**VARIABLES[launcher], name: '1'})
+    check_launcher(launcher)
+    environment({name: '2'})
+    with pytest.raises(ConfigError, match=f'{name}=2, but this machine has 2 GPUs.*--nproc_per_node=2'):
+        check_launcher(launcher)

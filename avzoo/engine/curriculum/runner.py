@@ -22,6 +22,7 @@ from avzoo.engine.curriculum.references import compare_with_references, keep_pre
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.log import log_line, open_work_dir
+from avzoo.engine.same_everywhere import check_same_everywhere
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
@@ -82,6 +83,7 @@ class CurriculumRunner:
 
     def train(self) -> dict | None:
         """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
+        check_same_everywhere(self.cfg, self.work_dir, self.state.phases)
         self._check_stage_one()
         self._check_store()
         if todo := self._todo():
