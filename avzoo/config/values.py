@@ -72,7 +72,7 @@ def _refuse_second_average(hooks: Sequence) -> None:
 def _check_backends(visualizer: Mapping) -> None:
     for i, backend in enumerate(visualizer.get('vis_backends') or ()):
         name = backend.get('type') if isinstance(backend, Mapping) else type(backend).__name__
-        package = _PACKAGES.get(name)
+        package = _PACKAGES.get(str(name))
         if package is not None and find_spec(package) is None:
             raise ConfigError(
                 f"visualizer.vis_backends.{i}.type='{name}' needs the package {package}, which is not installed; "

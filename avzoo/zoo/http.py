@@ -1,14 +1,24 @@
 """Download one file over http, resuming what an earlier attempt left."""
 
+import errno
 import http.client
 import json
 import os
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
+
+from avzoo.zoo.watch import Watch
 
 _CHUNK = 1 << 18
+_LEAST_SPEED = 1 << 10  # Bytes per second; a modem of 1995 had three times as many.
+_WORTHWHILE = 1 << 16  # New bytes with which an attempt counts as progress.
+_MOST_BYTES = 100 << 30  # Of a file whose size is neither published nor announced.
+_RESERVE = 256 << 20  # Bytes of the disk that such a file leaves free.
 _TIMEOUT = 30.0
 _USER_AGENT = 'avzoo'
 
@@ -27,12 +37,15 @@ def transfer(
     checked_later: bool = False,
     report: Report | None = None,
     attempts: int = 3,
+    patience: float = 30.0,
+    most: int = _MOST_BYTES,
 ) -> None:
     """Complete ``partial`` from ``url``.
 
     Bytes that are there already are kept if the server confirms that it still serves the same file. It does so by the
     validator (ETag or date) that came with the first bytes and is noted in a file beside them. A connection that breaks
-    is opened again, as long as each attempt brings new bytes.
+    is opened again, as long as the attempts bring new bytes. A server that sends less than 1 KiB per second is hung up
+    on. Nothing is received that the disk has no room for.
 
     Args:
         url: An http or https URL.
@@ -40,7 +53,9 @@ def transfer(
         size: Bytes of the whole file, where known.
         checked_later: The caller checks the SHA-256 of the whole file, so it may be completed without confirmation.
         report: Called with the bytes so far, and in all where known.
-        attempts: Number of attempts in a row without a single new byte after which it gives up.
+        attempts: Number of attempts in a row with hardly a new byte after which it gives up.
+        patience: Over how many seconds the speed is measured.
+        most: Bytes of a file whose size is not known.
 
     Raises:
         TransferError: If the file is incomplete in the end; what there is of it stays for the next call.
@@ -49,13 +64,18 @@ def transfer(
     while fruitless < attempts:
         before = _size(partial)
         try:
-            _attempt(url, partial, size, checked_later, report)
+            with Watch(patience, int(_LEAST_SPEED * patience)) as watch:
+                _attempt(url, partial, size, checked_later, _Receiver(watch, report, most))
             return
         except _PermanentError as error:
             raise TransferError(str(error)) from error
         except (OSError, http.client.HTTPException, TransferError) as error:
             problem = str(error) or type(error).__name__
-        fruitless = 0 if _size(partial) > before else fruitless + 1
+            if watch.hung_up:
+                problem = f'the server sent less than {_LEAST_SPEED:,} bytes per second'
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                break
+        fruitless = 0 if _size(partial) - before >= _WORTHWHILE else fruitless + 1
     raise TransferError(problem)
 
 
@@ -69,9 +89,41 @@ class _PermanentError(TransferError):
     """The same URL would give the same answer again."""
 
 
-def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, report: Report | None) -> None:
+@dataclass(frozen=True)
+class _Receiver:
+    """Who is told of the bytes that come, and how many of them may.
+
+    Attributes:
+        watch: Hangs up where they come too slowly.
+        report: See :func:`transfer`.
+        most: See :func:`transfer`.
+    """
+
+    watch: Watch
+    report: Report | None
+    most: int
+
+    def receive(self, response: http.client.HTTPResponse, file: IO[bytes], done: int, total: int | None) -> int:
+        """Write what comes behind the ``done`` bytes that are there; returns how many there are then."""
+        limit = self.most if total is None else total
+        while chunk := response.read1(_CHUNK):  # `read` would wait for a whole chunk.
+            self.watch.received(len(chunk))
+            done += len(chunk)
+            if done > limit:
+                raise _Unfit(f'more than the {limit:,} bytes that {"fit" if total is None else "were announced"}')
+            file.write(chunk)
+            if self.report:
+                self.report(done, total)
+        return done
+
+
+class _Unfit(_PermanentError):
+    """What has come is of no use for a later call either."""
+
+
+def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, receiver: _Receiver) -> None:
     have, validator = _size(partial), _validator(partial, url)
-    if have and validator is None and not checked_later:
+    if (have and validator is None and not checked_later) or (size is not None and have > size):
         forget(partial)
         have = 0
     if size is not None and have == size:
@@ -79,17 +131,29 @@ def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, rep
     headers = {'User-Agent': _USER_AGENT, 'Accept-Encoding': 'identity'}
     if have:
         headers |= {'Range': f'bytes={have}-'} | ({'If-Range': validator} if validator else {})
-    with _open(urllib.request.Request(url, headers=headers), partial) as response:
-        if response.status != 206 or not have:
-            have = 0
-        elif not str(response.headers.get('Content-Range', '')).startswith(f'bytes {have}-'):
-            raise TransferError('the server answered with another range than was asked for')
-        _receive(response, url, partial, have, size, report)
+    with _open(urllib.request.Request(url, headers=headers), partial, receiver.watch) as response:
+        _check_answer(response, have)
+        try:
+            _receive(response, url, partial, have if response.status == 206 else 0, size, receiver)
+        except _Unfit:
+            forget(partial)
+            raise
 
 
-def _open(request: urllib.request.Request, partial: Path) -> http.client.HTTPResponse:
+def _check_answer(response: http.client.HTTPResponse, have: int) -> None:
+    """Refuse an answer that is neither the whole file nor the part that was asked for."""
+    if response.status not in (200, 206) or (response.status == 206 and not have):
+        raise _PermanentError(f'the server answered with status {response.status}, not with the whole file')
+    if response.status == 206 and not str(response.headers.get('Content-Range', '')).startswith(f'bytes {have}-'):
+        raise TransferError('the server answered with another range than was asked for')
+    encoding = response.headers.get('Content-Encoding') or 'identity'
+    if encoding != 'identity':
+        raise _PermanentError(f'the server answered in the encoding {encoding}, which was not asked for')
+
+
+def _open(request: urllib.request.Request, partial: Path, watch: Watch) -> http.client.HTTPResponse:
     try:
-        return _http_opener().open(request, timeout=_TIMEOUT)
+        return _http_opener(watch).open(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # The file there is not longer than the part here: start again.
             forget(partial)
@@ -100,43 +164,51 @@ def _open(request: urllib.request.Request, partial: Path) -> http.client.HTTPRes
         raise TransferError(str(error.reason)) from error
 
 
-def _http_opener() -> urllib.request.OpenerDirector:
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirects, but none from an encrypted connection to another kind."""
+
+    def redirect_request(  # type: ignore[no-untyped-def]
+        self, req, fp, code, msg, headers, newurl
+    ) -> urllib.request.Request | None:
+        if req.type == 'https' and not newurl.lower().startswith('https:'):
+            raise _PermanentError(f'redirected from https to {newurl}, which was not followed')
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _http_opener(watch: Watch) -> urllib.request.OpenerDirector:
     """Return an opener for http and https only: the default one also follows redirects to ftp."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.UnknownHandler,
+        *watch.handlers(),
+        urllib.request.ProxyHandler(),
+        _Redirects(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.UnknownHandler(),
     ):
-        opener.add_handler(handler())
+        opener.add_handler(handler)
     return opener
 
 
 def _receive(
-    response: http.client.HTTPResponse, url: str, partial: Path, have: int, size: int | None, report: Report | None
+    response: http.client.HTTPResponse, url: str, partial: Path, have: int, size: int | None, receiver: _Receiver
 ) -> None:
-    length = response.headers.get('Content-Length')
-    total = have + int(length) if length and length.isdigit() else size
+    total = size if response.length is None else have + response.length
     if size is not None and total is not None and total != size:
         raise _PermanentError(f'the file there has {total} bytes, not {size}')
+    free = shutil.disk_usage(partial.parent).free
+    if total is not None and total - have > free:
+        raise _PermanentError(f'{total - have:,} bytes are to come, and {partial.parent} has room for {free:,}')
+    receiver = replace(receiver, most=min(receiver.most, max(have + free - _RESERVE, 0)))
     if not have:
         _remember(partial, url, response.headers.get('ETag') or response.headers.get('Last-Modified'))
-    done = have
     with open(partial, 'ab' if have else 'wb') as file:
-        while chunk := response.read(_CHUNK):
-            file.write(chunk)
-            done += len(chunk)
-            if total is not None and done > total:
-                raise _PermanentError(f'more than the {total} bytes that were announced')
-            if report:
-                report(done, total)
+        done = receiver.receive(response, file, have, total)
         file.flush()
         os.fsync(file.fileno())
-    if total is not None and done < total:  # read() raises nothing if the connection ends early.
+    if receiver.watch.hung_up or (total is None and not done):  # To http.client, either may be the regular end.
+        raise TransferError('the server sent nothing')
+    if total is not None and done < total:  # Reading raises nothing if the connection ends early.
         raise TransferError(f'the connection ended after {done} of {total} bytes')
 
 

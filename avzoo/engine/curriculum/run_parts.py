@@ -117,7 +117,9 @@ def _try_visualizer(cfg: Mapping | None) -> None:
         return
     arguments = dict(save_dir='', **{key: value for key, value in cfg.items() if key != 'type'})
     # Not by the registry, which would keep the instance: a run in this process would get it, with its folder.
-    VISUALIZERS.get(cfg['type'])(**arguments)
+    kind = VISUALIZERS.get(cfg['type'])
+    assert kind is not None  # The config was checked.
+    kind(**arguments)
 
 
 def _try_env(cfg: Mapping) -> None:
