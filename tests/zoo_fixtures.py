@@ -23,11 +23,12 @@ class FileServer:
         ignores_range: Send the whole file whatever part is asked for.
         range_error: Bytes by which the part that is sent lies beside the one that was asked for.
         redirects: {path: URL}.
+        reason: What it says where there is no file.
     """
 
     def __init__(self):
         self.files, self.cut_after, self.requests, self.etag = {}, {}, [], '"v1"'
-        self.ignores_range, self.range_error, self.redirects = False, 0, {}
+        self.ignores_range, self.range_error, self.redirects, self.reason = False, 0, {}, None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -51,7 +52,7 @@ class FileServer:
             handler.end_headers()
             return
         if path not in self.files:
-            handler.send_error(404)
+            handler.send_error(404, self.reason)
             return
         content, start = self.files[path], 0
         if wanted and not self.ignores_range and handler.headers.get('If-Range') in (None, self.etag):

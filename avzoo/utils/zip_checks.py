@@ -7,6 +7,7 @@ Archives of numpy arrays are an exception to the limit on the ratio: features th
 to a thousandth. They are held to the free memory only, see :func:`avzoo.datasets.safe_pickle.load_npz`.
 """
 
+import os
 import re
 import stat
 import struct
@@ -18,6 +19,8 @@ from avzoo.utils.errors import AvzooError
 
 # The largest released archive holds at most 309 classes x 11 folders x 2 modalities x 4 K, about 27,000 files.
 MAX_MEMBERS = 200_000
+MAX_DIRECTORY = MAX_MEMBERS * 400  # Bytes; an entry of a released archive has about 100.
+_TAIL = 22 + 0xFFFF + 76  # Bytes: the record at the end with the longest comment, and those of zip64 before it.
 # Measured on released files: weights 1.01, settings 2.7, features 2.2 (one file at most 3.9). Deflate can reach 1,000.
 MAX_RATIO = 100
 # A file this small does no harm at any ratio, e.g. the features of a silent class.
@@ -35,6 +38,28 @@ ZIP_ERRORS = (
     RuntimeError,
     ValueError,
 )
+
+
+def check_directory(path: str | os.PathLike[str], error: type[AvzooError]) -> None:
+    """Refuse an archive whose directory is too large to be read into memory: :mod:`zipfile` reads all of it.
+
+    Args:
+        path: The archive; one without a directory is left to :mod:`zipfile`.
+        error: Class of the error to raise.
+    """
+    with open(path, 'rb') as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+        tail = file.read(_TAIL)
+    end = tail.rfind(b'PK\x05\x06')
+    size = int.from_bytes(tail[end + 12 : end + 16], 'little') if end >= 0 else 0
+    large = tail.rfind(b'PK\x06\x06')  # Of zip64; its field holds where the other has no room for the number.
+    if size == 0xFFFFFFFF and large >= 0:
+        size = int.from_bytes(tail[large + 40 : large + 48], 'little')
+    if size > MAX_DIRECTORY:
+        raise error(
+            f'{path} was refused, nothing was unpacked: its directory has {size:,} bytes, over {MAX_DIRECTORY:,}. '
+            'Download it again.'
+        )
 
 
 def checked_members(
@@ -58,7 +83,10 @@ def checked_members(
         max_ratio: How many times its packed size a large file may have; ``math.inf`` for any ratio.
     """
     infos = archive.infolist()
-    problem = f'it has {len(infos):,} members, over {MAX_MEMBERS:,}' if len(infos) > MAX_MEMBERS else ''
+    # zipfile reads no entry where the size of the directory is damaged, as in an archive without members.
+    empty = not infos and archive.start_dir > 0
+    problem = f'{archive.start_dir:,} bytes precede its directory, which is empty' if empty else ''
+    problem = problem or (f'it has {len(infos):,} members, over {MAX_MEMBERS:,}' if len(infos) > MAX_MEMBERS else '')
     problem = problem or next(filter(None, (_member_problem(info, max_ratio) for info in infos)), '')
     problem = problem or _total_problem(infos, archive.start_dir, room, max_ratio)
     if problem:

@@ -5,13 +5,14 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from avzoo.utils.cache import cache_home, is_offline
 from avzoo.utils.errors import AvzooError
 from avzoo.utils.files import atomic_write_text, sha256_of
 from avzoo.utils.lock import locked
+from avzoo.utils.printable import printable
 from avzoo.zoo.http import Report, TransferError, forget, transfer
 
 
@@ -48,7 +49,7 @@ def fetch(
         DownloadError: If no address had it; names the file, its size and checksum, and where to put it by hand. Or if
             the copy in the cache is not the one whose checksum was recorded, or that record is damaged.
     """
-    target = cache_home() / name
+    target = _place_in_cache(name)
     wanted = _Wanted(sha256, None if sha256 else _recorded(addresses), size, accept)
     problems: list[str] = []
     if target.is_file() and _take_cached(target, wanted, problems):
@@ -67,8 +68,15 @@ def fetch(
                     _download(address, target, wanted, progress)
             return _recording(target, addresses, wanted)
         except (TransferError, OSError, ValueError) as error:  # ValueError: urllib's, for a malformed URL.
-            problems.append(f'{address}: {error}')
+            problems.append(printable(f'{address}: {error}'))
     raise DownloadError(_failure_message(name, problems, wanted, target))
+
+
+def _place_in_cache(name: str) -> Path:
+    path = PurePosixPath(name)
+    if path.is_absolute() or '..' in path.parts or not path.name or not name.isprintable():
+        raise DownloadError(f'{name!r} does not name a file of the cache: nothing was downloaded. Fix the name.')
+    return cache_home() / path
 
 
 @dataclass(frozen=True)
@@ -212,7 +220,7 @@ def _progress_bar(title: str, wanted: bool) -> Iterator[Report | None]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     with Progress(
-        TextColumn('{task.description}'),
+        TextColumn('{task.description}', markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from avzoo.utils.atomic_folder import fill_folder
-from avzoo.utils.zip_checks import ZIP_ERRORS, checked_members
+from avzoo.utils.zip_checks import ZIP_ERRORS, check_directory, checked_members
 from avzoo.zoo.fetch import DownloadError
 
 # What zipfile and the file system raise for a damaged archive, or one whose members overwrite each other.
@@ -30,8 +31,11 @@ def unpack_zip(archive: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
     if out.exists():
         raise DownloadError(f'{out} exists already; remove it, or unpack {archive.name} elsewhere.')
     try:
+        check_directory(archive, DownloadError)
         with zipfile.ZipFile(archive) as source:
             members = checked_members(source, str(archive), DownloadError, room=_free_bytes(out))
+            if not members:
+                raise DownloadError(f'{archive} was refused: it holds no file. Download it again.')
             _check_names_differ(members, archive)
             with fill_folder(out) as folder:
                 for info in members:
@@ -53,7 +57,8 @@ def _free_bytes(out: Path) -> int:
 
 
 def _check_names_differ(members: list[zipfile.ZipInfo], archive: Path) -> None:
-    names = {str(PurePosixPath(info.filename)).lower() for info in members}
+    # As a file system may compare them that ignores the case, or composes accents.
+    names = {unicodedata.normalize('NFC', str(PurePosixPath(info.filename)).casefold()) for info in members}
     if len(names) != len(members):
         raise DownloadError(f'{archive} was refused, nothing was unpacked: two of its members have the same name.')
 

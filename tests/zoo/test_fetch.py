@@ -262,3 +262,21 @@ def test_several_processes_share_one_download(server, repo_dir, home):
     answers = [run.communicate(timeout=120) for run in runs]
     assert [out.strip() for out, _ in answers] == [str(home / 'file.bin')] * 4, answers
     assert len(server.requests) == 1 and leftovers(home) == ['file.bin', 'recorded_checksums.json']
+
+
+@pytest.mark.parametrize('name', ['../x', 'a/../../x', '/tmp/x', '', '.', 'a\nb', 'a\x1b[2J'])
+def test_a_name_outside_of_the_cache_is_refused_before_anything_is_asked(server, home, name):
+    server.files['/file.bin'] = CONTENT
+    with pytest.raises(DownloadError, match='does not name a file of the cache'):
+        fetch(name, [f'{server.url}/file.bin'])
+    assert server.requests == [] and leftovers(home) == []
+
+
+def test_what_a_server_says_is_shown_as_escapes_on_one_line(server):
+    server.reason = 'gone\x1b[2J\x9b31m'
+    with pytest.raises(DownloadError) as caught:
+        fetch('file.bin', [f'{server.url}/missing\nforged.bin'])
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3 and all(line.isprintable() for line in lines)
+    with pytest.raises(DownloadError, match=r'HTTP 404 gone\\x1b\[2J'):
+        fetch('file.bin', [f'{server.url}/missing.bin'])

@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from avzoo.utils import zip_checks
 from avzoo.zoo.fetch import DownloadError
 from avzoo.zoo.unzip import unpack_zip
 
@@ -50,7 +51,9 @@ def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
 
 
-@pytest.mark.parametrize('names', [('x', 'x'), ('a', 'A'), ('a', 'a/b')])
+@pytest.mark.parametrize(
+    'names', [('x', 'x'), ('a', 'A'), ('a', 'a/b'), ('stra\u00dfe', 'STRASSE'), ('\u00e9', 'e\u0301')]
+)
 @pytest.mark.filterwarnings('ignore:Duplicate name')
 def test_members_that_overwrite_each_other_are_refused(tmp_path, names):
     path = make_zip(tmp_path / 'a.zip', [(name, b'content', 0) for name in names])
@@ -96,3 +99,62 @@ def test_a_zip_of_a_version_or_kind_that_is_not_read_is_one_error(tmp_path, offs
     with pytest.raises(DownloadError, match=r'a\.zip is not a readable zip'):
         unpack_zip(path, tmp_path / 'out')
     assert [one.name for one in tmp_path.iterdir()] == ['a.zip']
+
+
+def end_of(content):
+    """Return where the record at the end of a zip begins: size of the directory at 12, its place at 16."""
+    return content.rindex(b'PK\x05\x06')
+
+
+@pytest.mark.parametrize('size', [0, 46, 1 << 20, 0xFFFFFFFE, 0xFFFFFFFF])
+def test_a_directory_of_another_size_than_stated_is_refused(tmp_path, size):
+    path = make_zip(tmp_path / 'a.zip', [(name, b'content', 0) for name in 'abc'])
+    content = bytearray(path.read_bytes())
+    at = end_of(content) + 12
+    content[at : at + 4] = size.to_bytes(4, 'little')
+    path.write_bytes(content)
+    with pytest.raises(DownloadError, match=r'a\.zip'):
+        unpack_zip(path, tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
+
+
+@pytest.mark.parametrize('members', [[], [('folder/', b'', 0)]])
+def test_a_zip_without_a_file_is_refused(tmp_path, members):
+    with pytest.raises(DownloadError, match='holds no file'):
+        unpack_zip(make_zip(tmp_path / 'a.zip', members), tmp_path / 'out')
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
+
+
+def test_a_directory_too_large_for_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / 'a.zip', [(str(i), b'', 0) for i in range(100)])
+    monkeypatch.setattr(zip_checks, 'MAX_DIRECTORY', 1000)
+    monkeypatch.setattr(zipfile, 'ZipFile', lambda *args: pytest.fail('the directory was read'))
+    with pytest.raises(DownloadError, match='its directory has 4,790 bytes, over 1,000'):
+        unpack_zip(path, tmp_path / 'out')
+
+
+def test_the_size_of_a_directory_of_zip64_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, 'ZIP_FILECOUNT_LIMIT', 10)
+    path = make_zip(tmp_path / 'a.zip', [(str(i), b'x', 0) for i in range(100)])
+    content = bytearray(path.read_bytes())
+    at = end_of(content) + 12
+    content[at : at + 4] = b'\xff' * 4
+    path.write_bytes(content)
+    unpack_zip(path, tmp_path / 'out')
+    monkeypatch.setattr(zip_checks, 'MAX_DIRECTORY', 1000)
+    with pytest.raises(DownloadError, match='its directory has 4,790 bytes, over 1,000'):
+        unpack_zip(path, tmp_path / 'other')
+
+
+@pytest.mark.parametrize('name', ['\x1b[2Jx', 'a\nb', 'a\u202eb', 'a\u200bb', 'a\x9bb', 'a/\x00b'], ids=ascii)
+def test_a_name_with_control_characters_is_refused_and_shown_as_escapes(tmp_path, name):
+    path = make_zip(tmp_path / 'a.zip', [('A' * len(name.encode()), b'x', 0)])
+    content = path.read_bytes().replace(b'A' * len(name.encode()), name.encode())
+    content = bytearray(content)
+    for mark, at in ((b'PK\x03\x04', 6), (b'PK\x01\x02', 8)):  # The name is UTF-8.
+        content[content.index(mark) + at + 1] |= 8
+    path.write_bytes(content)
+    with pytest.raises(DownloadError, match='control characters') as caught:
+        unpack_zip(path, tmp_path / 'out')
+    assert str(caught.value).isprintable()
+    assert [p.name for p in tmp_path.iterdir()] == ['a.zip']
