@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from avzoo.utils.cli import natural_int, run_tool
 from avzoo.utils.errors import ConfigError, nearest
-from avzoo.utils.launch_arguments import add_common_arguments
+from avzoo.utils.launch_arguments import add_common_arguments, say
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -71,6 +71,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    say('Loading PyTorch and reading the config ...')
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.datasets.synthetic import ensure_synth
     from avzoo.engine.curriculum.preflight import describe_plan
@@ -78,7 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = config_of_run(args)
     draws = chosen_draws(args.draws, args.stage, cfg.curriculum.num_draws)
     runner = runner_class(cfg)
+    if cfg.get('synthesize') and not Path(cfg.data_root).exists():
+        say(f'Generating the synthetic data set {cfg.data_root} ...')
     ensure_synth(cfg)
+    say('Checking the config and the data ...')
     if args.dry_run:
         print(describe_plan(cfg, draws, args.stage))
     else:

@@ -32,7 +32,7 @@ def log_to(path: Path) -> None:
 
 
 def open_work_dir(work_dir: Path) -> None:
-    """Make the work directory of a run, and begin its log.
+    """Make the work directory of a run, and begin its log with where it is.
 
     Raises:
         ConfigError: If it cannot be written to.
@@ -42,6 +42,7 @@ def open_work_dir(work_dir: Path) -> None:
         log_to(work_dir / 'curriculum.log')
     except OSError as error:
         raise ConfigError(f'{work_dir} cannot be written to ({error.strerror}). Choose another --work-dir.') from error
+    log_line(f'Everything is written to {work_dir}.')
 
 
 def run_logger() -> MMLogger:

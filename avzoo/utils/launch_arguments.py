@@ -1,8 +1,21 @@
-"""The arguments that tools/train.py and tools/test.py have in common. Importing this brings in no torch."""
+"""What tools/train.py and tools/test.py have in common. Importing this brings in no torch."""
 
 import argparse
+import os
+import sys
 
 from avzoo.utils.cli import natural_int
+from avzoo.utils.printable import printable
+
+# Where each launcher says which process this is, see avzoo.engine.launch.
+_RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+
+
+def say(text: str) -> None:
+    """Tell the user what goes on, on stderr and by one process only; it works before torch is imported."""
+    if all(os.environ.get(name, '0') == '0' for name in _RANKS):
+        sys.stderr.write(f'{printable(text)}\n')
+        sys.stderr.flush()
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, default_work_dir: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from avzoo.engine.launch import check_launcher
 from avzoo.utils.errors import ConfigError
+from avzoo.utils.launch_arguments import say
 
 VARIABLES = {
     'pytorch': dict(RANK='0', WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT='29500'),
@@ -54,6 +55,17 @@ def test_several_nodes_need_an_address(environment, monkeypatch, launcher, more)
     environment(dict(MASTER_ADDR='n1'))
     check_launcher(launcher)
     assert os.environ['MASTER_ADDR'] == 'n1'
+
+
+@pytest.mark.parametrize(
+    ('variables', 'said'),
+    [({}, True), (VARIABLES['slurm'], True), (dict(RANK='1'), False), (dict(OMPI_COMM_WORLD_RANK='2'), False)],
+)
+def test_one_process_says_what_goes_on(environment, capsys, variables, said):
+    environment(variables)
+    say('Loading\x1b ...')
+    captured = capsys.readouterr()
+    assert captured.out == '' and captured.err == ('Loading\\x1b ...\n' if said else '')
 
 
 def test_the_common_arguments_need_neither_torch_nor_mmengine():

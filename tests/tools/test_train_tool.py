@@ -8,6 +8,8 @@ from tests.tools.tool_runs import CONFIG
 
 def test_training_reports_its_progress_and_ends_with_the_table(trained):
     work_dir, screen = trained
+    for line in ('Loading PyTorch', 'Checking the config and the data', f'Everything is written to {work_dir}'):
+        assert line in screen
     assert '[2/5] stage1_full' in screen and 'epoch  2/2' in screen and ' left 0:' in screen
     assert 'AV-DIFF / draw 1' in screen and 'nearest class mean' in screen
     assert (work_dir / 'results.json').is_file() and (work_dir / 'config.py').is_file()
