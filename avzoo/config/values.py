@@ -10,17 +10,6 @@ from avzoo.config.keys import check_keys
 from avzoo.config.settings import LOADERS
 from avzoo.utils.errors import ConfigError
 
-# What the visualization backends of mmengine import when the first run begins.
-_PACKAGES = {
-    'TensorboardVisBackend': 'tensorboard',
-    'WandbVisBackend': 'wandb',
-    'MLflowVisBackend': 'mlflow',
-    'ClearMLVisBackend': 'clearml',
-    'NeptuneVisBackend': 'neptune',
-    'DVCLiveVisBackend': 'dvclive',
-    'AimVisBackend': 'aim',
-}
-
 
 def check_values(cfg: Config) -> None:
     """Check what depends on several values or on the machine.
@@ -67,6 +56,18 @@ def _refuse_second_average(hooks: Sequence) -> None:
                 f"custom_hooks.{i}.type='{hook['type']}' averages the weights, and so does curriculum.average_epochs. "
                 'Leave the hook out, or set curriculum.average_epochs=0.'
             )
+
+
+# What the visualization backends of mmengine import when the first run begins.
+_PACKAGES = {
+    'TensorboardVisBackend': 'tensorboard',
+    'WandbVisBackend': 'wandb',
+    'MLflowVisBackend': 'mlflow',
+    'ClearMLVisBackend': 'clearml',
+    'NeptuneVisBackend': 'neptune',
+    'DVCLiveVisBackend': 'dvclive',
+    'AimVisBackend': 'aim',
+}
 
 
 def _check_backends(visualizer: Mapping) -> None:

@@ -103,7 +103,7 @@ def test_mmengine_hub_works_after_registration(repo_dir, home):
         text=True,
         cwd=folder,
         timeout=200,
-        env={**os.environ, 'PYTHONPATH': str(repo_dir)},
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(repo_dir), *sys.path])},
     )
     assert done.stdout.split() == ['MaskedTransformer', 'AVClassifier'], done.stderr
 

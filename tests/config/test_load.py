@@ -293,10 +293,17 @@ def test_weights_that_would_be_averaged_twice_are_refused(path, hook):
         load_config(path, [hooks, 'curriculum.average_epochs=1'])
 
 
-def test_tensorboard_without_its_package_is_refused_with_the_cure(path, monkeypatch):
+@pytest.mark.parametrize(('kind', 'package'), [('Tensorboard', 'tensorboard'), ('Wandb', 'wandb'), ('Aim', 'aim')])
+def test_a_backend_without_its_package_is_refused_with_the_cure(path, monkeypatch, kind, package):
     monkeypatch.setattr('avzoo.config.values.find_spec', lambda name: None)
-    with pytest.raises(ConfigError, match='pip install tensorboard'):
-        load_config(path, ["visualizer.vis_backends=[{'type': 'TensorboardVisBackend'}]"])
+    with pytest.raises(ConfigError, match=f'pip install {package}'):
+        load_config(path, [f"visualizer.vis_backends=[{{'type': '{kind}VisBackend'}}]"])
+
+
+@pytest.mark.parametrize('option', ['default_scope=foo', 'model_wrapper_cfg=5', 'log_processor=5', 'log_level=LOUD'])
+def test_a_setting_of_the_run_of_a_wrong_kind_is_refused(path, option):
+    with pytest.raises(ConfigError, match=option.split('=')[0]):
+        load_config(path, [option])
 
 
 def test_scaling_of_the_learning_rate_starts_from_the_configured_batch(repo_dir):

@@ -242,7 +242,7 @@ def _train_on_a_rank(rank, folder):
 
 
 def test_ranks_that_see_different_data_stay_equal(tmp_path):
-    context = multiprocessing.get_context('fork')
+    context = multiprocessing.get_context('spawn')  # A forked process cannot use CUDA once its parent has.
     processes = [context.Process(target=_train_on_a_rank, args=(rank, tmp_path)) for rank in range(2)]
     for process in processes:
         process.start()
