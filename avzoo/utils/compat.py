@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from avzoo.utils.cache import cache_home
+from avzoo.utils.cache import cache_home, has_home, temporary_folder
 from avzoo.utils.lock import locked
 
 # Operators that torchvision describes at import time even when its compiled library did not load.
@@ -35,6 +35,7 @@ def prepare_process() -> None:
 
 def apply() -> None:
     """Apply every workaround. Call it before the first import of timm, torchvision or an mmengine Runner."""
+    import_yapf_without_home()
     patch_mmengine()
     define_torchvision_operators()
     set_cublas_workspace()
@@ -59,9 +60,21 @@ def import_yapf() -> None:
     if 'yapf' in sys.modules:
         return
     with ExitStack() as stack:
-        with suppress(OSError, RuntimeError):  # The cache folder may be read-only, and a user may have no home folder.
+        with suppress(OSError):  # The cache folder may be read-only.
             stack.enter_context(locked(cache_home() / 'yapf'))
+        import_yapf_without_home()
+
+
+def import_yapf_without_home() -> None:
+    """Import yapf, which mmengine needs, where there is no home folder too; it fails without a place for its cache."""
+    if has_home() or 'XDG_CACHE_HOME' in os.environ:
         import_module('yapf')
+        return
+    os.environ['XDG_CACHE_HOME'] = str(temporary_folder())
+    try:
+        import_module('yapf')
+    finally:
+        del os.environ['XDG_CACHE_HOME']
 
 
 def patch_mmengine() -> None:
