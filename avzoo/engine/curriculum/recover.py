@@ -1,0 +1,101 @@
+"""Go on with a run whose checkpoints a power cut, or a full disk, has damaged."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mmengine.dist as dist
+from mmengine.config import Config
+
+from avzoo.checkpoints.training import load_checkpoint
+from avzoo.engine.curriculum.plan import Phase, start_file
+from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.hooks import best_epoch
+from avzoo.engine.log import log_line
+from avzoo.utils.errors import CheckpointError
+from avzoo.utils.files import atomic_path
+from avzoo.utils.host_errors import host_error
+
+
+def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Sequence[Phase]) -> None:
+    """Forget that a phase is finished whose weights others need, if these are damaged: it then runs again.
+
+    Training is repeatable, so what the other phases and the tests decided stays right. Mostly nothing is trained, see
+    :func:`checkpoint_to_resume`.
+
+    Args:
+        cfg: The config of the curriculum.
+        work_dir: Its folder.
+        state: What is finished.
+        phases: The phases of this run.
+    """
+    for phase in phases:
+        children = [one for one in phases if one.parent == phase and one.name not in state.phases]
+        to_test = phase.stage == 2 and phase.substage == 'full' and str(phase.draw) not in state.tests
+        needed = phase.name in state.phases and (children or to_test)
+        if needed and _read(work_dir / phase.name / start_file(cfg, phase)) is None:
+            log_line(f'WARNING: {phase.name} runs again, since its weights are lost.')
+            del state.phases[phase.name]
+    dist.barrier()
+
+
+def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
+    """Return the checkpoint that a phase goes on with; ``None`` where it begins anew.
+
+    That is ``last.pth``, or ``best.pth``, an earlier one, where ``last.pth`` is damaged. A damaged ``best.pth`` is
+    copied from ``last.pth`` if that is of the same epoch; otherwise the phase begins anew.
+
+    Args:
+        folder: The phase's folder.
+        monitor: The metric that chooses the best epoch.
+    """
+    last, best = folder / 'last.pth', folder / 'best.pth'
+    if not last.is_file():
+        return None
+    content = _read(last)
+    if content is None:
+        return best if best.is_file() and _read(best) is not None else None
+    history = content['meta'].get('history') or []
+    if not any(monitor in entry for entry in history) or _read(best) is not None:
+        return last
+    same = best_epoch(history, monitor) == len(history)
+    dist.barrier()  # Nobody writes before all have looked.
+    if dist.is_main_process():
+        _copy(last, best) if same else last.unlink()
+    dist.barrier()
+    if same:
+        log_line(f'{best} was copied from last.pth, which is of the same epoch.')
+    return last if same else None
+
+
+def named_checkpoint(path: Path, phase: Phase, seed: int) -> Path:
+    """Return the checkpoint that a user named, if a phase can go on with it.
+
+    Raises:
+        CheckpointError: If it is of another phase or seed, or not of training.
+    """
+    content = load_checkpoint(path)
+    of, its_seed = content['meta'].get('phase'), content['meta'].get('seed')
+    if of != phase.name or its_seed != seed or 'optimizer' not in content:
+        raise CheckpointError(
+            f'--resume {path}: this is a checkpoint of {of} with seed {its_seed}, but the run goes on with '
+            f'{phase.name} and seed {seed}. Leave the path out to go on from the newest one.'
+        )
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as partial:
+        shutil.copyfile(source, partial)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a checkpoint; ``None``, and a line in the log, where it is missing or damaged."""
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        if host_error(error):  # Too little memory is not damage.
+            raise
+        log_line(f'WARNING: {error}')
+        return None
