@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,11 +40,24 @@ def in_progress(target: Path, ending: str, *, folder: bool = False) -> Iterator[
         os.close(descriptor)
 
 
+@contextmanager
+def scratch_folder(name: str, place: Path | None = None) -> Iterator[Path]:
+    """Make a folder for this process and user alone, and remove it at the end.
+
+    Args:
+        name: What it is for.
+        place: Where; by default among the temporary files.
+    """
+    with in_progress((place or Path(tempfile.gettempdir())) / name, 'scratch', folder=True) as path:
+        path.chmod(0o700)
+        yield path
+
+
 def sweep(target: Path, ending: str) -> None:
     """Remove what processes that were killed left beside ``target``."""
     for path in siblings(target, ending):
         with suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0))
             try:
                 if _lock(descriptor, wait=False):
                     _remove(path)

@@ -33,7 +33,7 @@ def unpack_zip(archive: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
         with zipfile.ZipFile(archive) as source:
             members = checked_members(source, str(archive), DownloadError, room=_free_bytes(out))
             _check_names_differ(members, archive)
-            with fill_folder(out) as folder:
+            with fill_folder(out, lasting=False) as folder:  # To be read once.
                 for info in members:
                     _extract(source, info, folder / PurePosixPath(info.filename))
     except FileNotFoundError as error:
