@@ -34,6 +34,15 @@ def has_home() -> bool:
     return nearest == folder or os.access(nearest, os.W_OK)
 
 
+def find_cache_without_home() -> None:
+    """Give the libraries below avzoo a folder for their caches, where there is no home folder and none was named.
+
+    yapf, which mmengine needs, cannot be imported otherwise.
+    """
+    if not os.path.isabs(os.path.expanduser('~')):
+        os.environ.setdefault('XDG_CACHE_HOME', str(temporary_folder()))
+
+
 def temporary_folder() -> Path:
     """Return this user's folder for what is kept until the machine starts anew."""
     user = os.getuid() if hasattr(os, 'getuid') else None
@@ -54,7 +63,7 @@ def _temporary_home(home: str) -> Path:
     warnings.warn(
         f'There is no home folder to write to ({home}): downloads are kept in {path}, which may not last. '
         'Set AVZOO_HOME to another folder.',
-        stacklevel=3,
+        stacklevel=4,
     )
     return path
 

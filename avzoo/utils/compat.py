@@ -35,7 +35,6 @@ def prepare_process() -> None:
 
 def apply() -> None:
     """Apply every workaround. Call it before the first import of timm, torchvision or an mmengine Runner."""
-    import_yapf_without_home()
     patch_mmengine()
     define_torchvision_operators()
     set_cublas_workspace()
@@ -61,20 +60,8 @@ def import_yapf() -> None:
         return
     with ExitStack() as stack:
         with suppress(OSError):  # The cache folder may be read-only.
-            stack.enter_context(locked(cache_home() / 'yapf'))
-        import_yapf_without_home()
-
-
-def import_yapf_without_home() -> None:
-    """Import yapf, which mmengine needs, where there is no home folder too; it fails without a place for its cache."""
-    if has_home() or 'XDG_CACHE_HOME' in os.environ:
+            stack.enter_context(locked((cache_home() if has_home() else temporary_folder()) / 'yapf'))
         import_module('yapf')
-        return
-    os.environ['XDG_CACHE_HOME'] = str(temporary_folder())
-    try:
-        import_module('yapf')
-    finally:
-        del os.environ['XDG_CACHE_HOME']
 
 
 def patch_mmengine() -> None:

@@ -3,6 +3,7 @@
 import builtins
 import io
 import os
+import shutil
 import signal
 import sys
 
@@ -19,10 +20,11 @@ class Events:
     Args:
         root: The folder.
         die_at: Number (from 1) of the event before which the process is killed; of a write, half is written before.
+        by: The signal; or a folder, which is removed instead.
     """
 
-    def __init__(self, root: str, die_at: int | None = None) -> None:
-        self.root, self.die_at, self.seen, self._open = os.path.realpath(root), die_at, [], True
+    def __init__(self, root: str, die_at: int | None = None, by: int | str = signal.SIGKILL) -> None:
+        self.root, self.die_at, self.by, self.seen = os.path.realpath(root), die_at, by, []
 
     def watch(self) -> None:
         """Begin. It cannot be undone: call it in a forked process."""
@@ -65,16 +67,15 @@ class Events:
         if len(self.seen) == self.die_at:
             if half is not None:
                 half()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.by) if isinstance(self.by, int) else shutil.rmtree(self.by)
 
     def _hear(self, event: str, arguments: tuple) -> None:
         if event == 'open' and isinstance(arguments[2], int) and arguments[2] & _WRITING:
             self.happen('open', arguments[0])
         elif event in _NAMED:
             folder = arguments[_AT[event]] if event in _AT else -1
-            self.happen(event.removeprefix('os.'), arguments[0], None) if folder in (-1, None) else self.happen(
-                event.removeprefix('os.'), os.path.join(self._path(folder), os.fsdecode(arguments[0]))
-            )
+            below = '' if folder in (-1, None) else self._path(folder)
+            self.happen(event.removeprefix('os.'), os.path.join(below, os.fsdecode(arguments[0])))
 
     @staticmethod
     def _path(name) -> str:

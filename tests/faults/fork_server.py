@@ -1,8 +1,9 @@
 """Run commands in forked copies of a process that has imported everything: an attempt takes no six seconds to start.
 
 It reads requests from stdin, a JSON object a line: ``command`` and ``argv``, ``root`` (the folder that is watched),
-``die_at`` (None to run to the end), ``env``, and ``log`` (a file for what is printed). The answer has ``code`` (of the
-exit, or minus the signal) and, for a command that came to its end, ``events``.
+``die_at`` (None to run to the end), ``by`` (the signal; a text is a folder, which is removed instead), ``limits`` (by
+name), ``env``, and ``log`` (a file for what is printed). The answer has ``code`` (of the exit, or minus the signal),
+and for a command that came to its end ``events``.
 """
 
 import faulthandler
@@ -11,7 +12,9 @@ import importlib.util
 import json
 import os
 import pkgutil
+import resource
 import sys
+import tempfile
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -79,6 +82,8 @@ def main():
     from tests.faults.events import Events
 
     torch.set_num_threads(1)
+    # Half of the time of a tiny run: yapf formats the config for mmengine's log.
+    sys.modules['mmengine.config.config'].FormatCode = lambda code, **_: (code, False)
     gc.collect()
     gc.freeze()
     answers = os.fdopen(os.dup(1), 'w')
@@ -95,7 +100,10 @@ def main():
                 faulthandler.enable()
                 os.environ.update(request['env'])
                 os.chdir(request['root'])
-                events = Events(request['root'], request['die_at'])
+                tempfile.tempdir = None  # Found anew.
+                for name, limit in request['limits'].items():
+                    resource.setrlimit(getattr(resource, f'RLIMIT_{name}'), (limit, limit))
+                events = Events(request['root'], request['die_at'], request['by'])
                 events.watch()
                 code = run_tool(commands[request['command']], request['argv'])
                 events.die_at = None

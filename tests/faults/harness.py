@@ -16,8 +16,9 @@ import torch
 
 SERVER = Path(__file__).with_name('fork_server.py')
 REPO = SERVER.parents[2]
-# Logs of each start, by date and process; they are of the attempt, not of the result.
-_LOGS = re.compile(r'(^|/)\d{8}_\d{6}|curriculum\.log$|(^|/)vis_data(/|$)')
+# Logs of each start, by date and process, and mmengine's copy of the config that it was started with. They are of the
+# attempt, not of the result.
+_LOGS = re.compile(r'(^|/)\d{8}_\d{6}|curriculum\.log$|(^|/)vis_data(/|$)|/stage\w+/\w+\.py$')
 
 
 class ForkServer:
@@ -63,13 +64,15 @@ class Case:
         for name in ('tmp', 'home', 'cache'):
             (self.box / name).mkdir(exist_ok=True)
 
-    def run(self, server: ForkServer, die_at: int | None = None, again: bool = False) -> dict:
+    def run(self, server: ForkServer, die_at: int | None = None, again: bool = False, by=9, **limits) -> dict:
         names = dict(TMPDIR='tmp', HOME='home', AVZOO_HOME='cache')
         return server.run(
             command=self.command,
             argv=self.argv + (self.again if again else []),
             root=str(self.box),
             die_at=die_at,
+            by=by,
+            limits=limits,
             env={key: str(self.box / name) for key, name in names.items()},
             log=f'{self.box}.log',
         )
@@ -113,7 +116,11 @@ def content_of(root: Path) -> dict[str, str]:
 def _fingerprint(path: Path) -> str:
     data = path.read_bytes()
     if path.suffix == '.pth':
-        data = repr(_plain(torch.load(io.BytesIO(data), weights_only=True))).encode()
+        checkpoint = torch.load(io.BytesIO(data), weights_only=True)
+        config = checkpoint['meta'].get('config', {})
+        for of_the_attempt in ('resume', 'load_from'):
+            config.pop(of_the_attempt, None)
+        data = repr(_plain(checkpoint)).encode()
     elif path.suffix == '.npz':
         with np.load(path) as arrays:
             data = repr(_plain(dict(arrays))).encode()

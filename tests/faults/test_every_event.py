@@ -2,8 +2,10 @@
 
 import hashlib
 import shutil
+import signal
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from tests.conftest import SMALL_AVDIFF, SMALL_FITTED, write_store
-from tests.faults.harness import Case, ForkServer, difference_after_kill, undisturbed
+from tests.faults.harness import Case, ForkServer, content_of, difference_after_kill, undisturbed
 from tests.zoo_fixtures import FileServer
 
 CONFIG = 'avdiff_custom_5shot'
@@ -177,6 +179,20 @@ def test_a_sample_of_the_events(server, make_case, name):
 @pytest.mark.parametrize('name', SAMPLE)
 def test_every_event(server, make_case, name):
     compare(server, make_case(name), name)
+
+
+@pytest.mark.parametrize('name', ['train', 'convert', 'republish', 'adapt'])
+def test_a_process_that_is_asked_to_end_leaves_nothing_unfinished(server, make_case, name):
+    one = make_case(name)
+    events, wanted = undisturbed(server, one)
+    writes = [i for i, event in enumerate(events, 1) if event.startswith('write')]
+    for number in (writes[0], writes[len(writes) // 2]):
+        one.fresh()
+        assert one.run(server, number, by=signal.SIGTERM)['code'] == 128 + signal.SIGTERM
+        assert set(content_of(one.box)) <= set(wanted), events[number - 1]
+        if name == 'train':
+            assert '--resume' in Path(f'{one.box}.log').read_text()
+        assert one.run(server, again=True)['code'] == 0 and content_of(one.box) == wanted
 
 
 def compare(server, case, name, sample=None):

@@ -34,7 +34,9 @@ def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Seq
         children = [one for one in phases if one.parent == phase and one.name not in state.phases]
         to_test = phase.stage == 2 and phase.substage == 'full' and str(phase.draw) not in state.tests
         needed = phase.name in state.phases and (children or to_test)
-        if needed and _read(work_dir / phase.name / start_file(cfg, phase)) is None:
+        # The optimizer of the last epoch may be taken over, too.
+        files = [work_dir / phase.name / name for name in sorted({start_file(cfg, phase), 'last.pth'})]
+        if needed and any(_read(path) is None for path in files):
             log_line(f'WARNING: {phase.name} runs again, since its weights are lost.')
             del state.phases[phase.name]
     dist.barrier()
