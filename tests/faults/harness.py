@@ -109,11 +109,13 @@ def content_of(root: Path) -> dict[str, str]:
     for path in sorted(root.rglob('*')):
         name = path.relative_to(root).as_posix()
         if not _LOGS.search(name):
-            found[name] = 'folder' if path.is_dir() else _fingerprint(path)
+            found[name] = _fingerprint(path)
     return found
 
 
 def _fingerprint(path: Path) -> str:
+    if path.is_symlink() or path.is_dir():
+        return f'link to {os.readlink(path)}' if path.is_symlink() else 'folder'
     data = path.read_bytes()
     if path.suffix == '.pth':
         checkpoint = torch.load(io.BytesIO(data), weights_only=True)

@@ -1,5 +1,6 @@
 """Faults of the machine, made: limits, places that cannot be written to, folders that vanish. Each is one line."""
 
+import json
 import os
 from pathlib import Path
 
@@ -88,19 +89,50 @@ def test_a_work_directory_that_is_removed_meanwhile_is_named(server, train):
     assert line.startswith('error: ') and 'run/stage2_base' in line and 'removed' in line
 
 
-def test_a_checkpoint_emptied_by_a_power_cut_costs_a_copy_or_its_phase(server, train):
+def emptied():
+    """All checkpoints of a run; an ordinary run of the tests tries two."""
+    for phase in PHASES:
+        for name in ('best.pth', 'last.pth') if phase.startswith('stage1') else ('last.pth',):
+            ordinary = (phase, name) in [('stage1_base', 'best.pth'), ('stage2_full_draw0', 'last.pth')]
+            yield pytest.param(phase, name, marks=() if ordinary else pytest.mark.every_event)
+
+
+PHASES = ('stage1_base', 'stage1_full', 'stage2_base', 'stage2_full_draw0')
+
+
+@pytest.mark.parametrize(('phase', 'name'), list(emptied()))
+def test_a_checkpoint_emptied_by_a_power_cut_costs_a_copy_or_its_phase(server, train, phase, name):
     one = train('run', 'curriculum.base.max_epochs=3')
     events, wanted = undisturbed(server, one)
-    phases = ('stage1_base', 'stage1_full', 'stage2_base', 'stage2_full_draw0')
-    for phase in phases:
-        for name in ('best.pth', 'last.pth'):
-            # Up to the moment before the next phase, or the test, needs it.
-            follower = dict(zip(phases, (*phases[1:], 'stage2_full_draw0/.predictions'), strict=False))[phase]
-            one.fresh()
-            number = next(i for i, event in enumerate(events, 1) if f'run/{follower}' in event)
-            assert one.run(server, number)['code'] == -9
-            path = one.box / 'run' / phase / name
-            if path.exists():
-                os.truncate(path, 0)
-            assert server_run(server, one, again=True)['code'] == 0, Path(f'{one.box}.log').read_text()
-            assert content_of(one.box) == wanted, (phase, name)
+    # The moment after the last epoch, before anything is known to be finished.
+    number = max(i for i, event in enumerate(events, 1) if f'run/{phase}/.next.pth' in event) + 2
+    one.fresh()
+    assert one.run(server, number)['code'] == -9
+    os.truncate(one.box / 'run' / phase / name, 0)
+    assert server_run(server, one, again=True)['code'] == 0, Path(f'{one.box}.log').read_text()
+    assert content_of(one.box) == wanted
+
+
+def test_a_finished_phase_whose_weights_are_lost_runs_again(server, train):
+    one = train()
+    events, wanted = undisturbed(server, one)
+    one.fresh()
+    assert one.run(server, next(i for i, event in enumerate(events, 1) if 'run/stage1_full' in event))['code'] == -9
+    for name in ('best.pth', 'last.pth'):
+        os.truncate(one.box / 'run' / 'stage1_base' / name, 0)
+    assert server_run(server, one, again=True)['code'] == 0
+    assert 'stage1_base runs again' in Path(f'{one.box}.log').read_text()
+    assert content_of(one.box) == wanted
+
+
+@pytest.mark.every_event
+def test_a_best_checkpoint_of_an_earlier_epoch_costs_its_phase(server, train):
+    one = train('run', 'curriculum.base.max_epochs=4', 'optim_wrapper.optimizer.lr=0.3')
+    events, wanted = undisturbed(server, one)
+    decided = json.loads((one.box / 'run' / 'curriculum.json').read_text())['phases']['stage1_base']
+    assert decided['best_epoch'] < decided['epochs']
+    one.fresh()
+    assert one.run(server, next(i for i, event in enumerate(events, 1) if 'run/stage1_full' in event))['code'] == -9
+    os.truncate(one.box / 'run' / 'stage1_base' / 'best.pth', 0)
+    assert server_run(server, one, again=True)['code'] == 0, Path(f'{one.box}.log').read_text()
+    assert content_of(one.box) == wanted

@@ -45,8 +45,8 @@ def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Seq
 def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
     """Return the checkpoint that a phase goes on with; ``None`` where it begins anew.
 
-    That is ``last.pth``, or ``best.pth``, an earlier one, where ``last.pth`` is damaged. A damaged ``best.pth`` is
-    copied from ``last.pth`` if that is of the same epoch; otherwise the phase begins anew.
+    That is ``last.pth``. Where it is damaged, it becomes a copy of ``best.pth``, an earlier one. A damaged ``best.pth``
+    becomes a copy of ``last.pth`` if that is of the same epoch; otherwise the phase begins anew.
 
     Args:
         folder: The phase's folder.
@@ -56,19 +56,23 @@ def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
     if not last.is_file():
         return None
     content = _read(last)
+    history = content['meta'].get('history') or [] if content else []
+    source: Path | None = last
     if content is None:
-        return best if best.is_file() and _read(best) is not None else None
-    history = content['meta'].get('history') or []
-    if not any(monitor in entry for entry in history) or _read(best) is not None:
+        source = best if best.is_file() and _read(best) is not None else None
+    elif any(monitor in entry for entry in history) and _read(best) is None:
+        source = last if best_epoch(history, monitor) == len(history) else None
+    else:
         return last
-    same = best_epoch(history, monitor) == len(history)
     dist.barrier()  # Nobody writes before all have looked.
     if dist.is_main_process():
-        _copy(last, best) if same else last.unlink()
+        if source is None:
+            last.unlink()
+        else:
+            _copy(source, best if source == last else last)
     dist.barrier()
-    if same:
-        log_line(f'{best} was copied from last.pth, which is of the same epoch.')
-    return last if same else None
+    log_line(f'{folder.name} goes on from {source.name}.' if source else f'{folder.name} begins anew.')
+    return None if source is None else last
 
 
 def named_checkpoint(path: Path, phase: Phase, seed: int) -> Path:
