@@ -64,7 +64,7 @@ def main():
     for module in pkgutil.walk_packages(avzoo.__path__, 'avzoo.'):
         import_module(module.name)
     avzoo.register_all_modules()
-    for late in ('sklearn.linear_model', 'sklearn.svm', 'torch.utils.tensorboard', 'rich.progress', 'mmengine.runner'):
+    for late in ('sklearn.linear_model', 'matplotlib.font_manager', 'torch.utils.tensorboard', 'rich.progress'):
         try:
             import_module(late)
         except ImportError:
