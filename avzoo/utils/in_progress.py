@@ -9,15 +9,14 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
+if sys.platform != 'win32':
     import fcntl
-except ImportError:  # Not on Windows.
-    fcntl = None  # type: ignore[assignment]
 
 _LONGEST = 200  # Bytes of a name; most file systems take 255, and something is added to it.
 
@@ -101,7 +100,7 @@ def _prefix(target: Path) -> str:
 
 def _lock(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file or folder; return whether it is this process's."""
-    if fcntl is None:
+    if sys.platform == 'win32':
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
