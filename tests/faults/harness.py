@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from avzoo.checkpoints.checksums import zip_is_intact
+
 SERVER = Path(__file__).with_name('fork_server.py')
 REPO = SERVER.parents[2]
 # Logs of each start, by date and process, and mmengine's copy of the config that it was started with. They are of the
@@ -86,13 +88,31 @@ def undisturbed(server: ForkServer, case: Case) -> tuple[list[str], dict[str, st
     return done['events'], content_of(case.box)
 
 
-def difference_after_kill(server: ForkServer, case: Case, die_at: int, wanted: dict[str, str]) -> str:
-    """Kill a command before an event and repeat it; return how the result differs, or an empty text."""
+def difference_after_kill(
+    server: ForkServer, case: Case, die_at: int, wanted: dict[str, str], known: dict[str, str]
+) -> str:
+    """Kill a command before an event and repeat it; return how the result differs, or an empty text.
+
+    Args:
+        server: What runs it.
+        case: The command.
+        die_at: Number of the event.
+        wanted: The result of an undisturbed run.
+        known: What was found for the files that earlier kills have left: it is not repeated for the same files again,
+            as where only a line of a log came between.
+    """
     case.fresh()
     Path(f'{case.box}.log').unlink(missing_ok=True)
     killed = case.run(server, die_at)
     if killed['code'] != -9:
         return f'it was not killed (exit code {killed["code"]})'
+    left = re.sub(r'\.[0-9a-f]{8}\.', '.*.', repr(sorted(content_of(case.box).items())))
+    if left not in known:
+        known[left] = _difference_after_repetition(server, case, wanted)
+    return known[left]
+
+
+def _difference_after_repetition(server: ForkServer, case: Case, wanted: dict[str, str]) -> str:
     again = case.run(server, again=True)
     if again['code']:
         return f'exit code {again["code"]}: {Path(f"{case.box}.log").read_text()[-600:]}'
@@ -117,7 +137,7 @@ def _fingerprint(path: Path) -> str:
     if path.is_symlink() or path.is_dir():
         return f'link to {os.readlink(path)}' if path.is_symlink() else 'folder'
     data = path.read_bytes()
-    if path.suffix == '.pth':
+    if path.suffix == '.pth' and zip_is_intact(data):
         checkpoint = torch.load(io.BytesIO(data), weights_only=True)
         config = checkpoint['meta'].get('config', {})
         for of_the_attempt in ('resume', 'load_from'):
