@@ -6,7 +6,10 @@ Importing it is quick and has no side effects: public names are looked up when t
 from importlib import import_module
 from typing import Any
 
+from avzoo.utils.cache import find_cache_without_home
 from avzoo.version import __version__
+
+find_cache_without_home()  # Before any part of avzoo imports mmengine.
 
 # Public names and the modules they live in. A module is imported when its name is first used.
 _LAZY = {

@@ -1,7 +1,6 @@
 """Teach a trained model new classes from a few clips: the full sub-stage of the paper, on your own classes."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
+from avzoo.utils.in_progress import scratch_folder
 from avzoo.zoo.build import config_of, model_name
 from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
 
@@ -79,13 +79,13 @@ def adapt(
     if seed is not None:
         cfg.randomness.seed = seed
     run_logger()
-    with tempfile.TemporaryDirectory(prefix='avzoo-adapt-') as scratch:
+    with scratch_folder('avzoo-adapt') as scratch:
         info = model.meta['data_info']
         clips = open_support_set(
             support,
             shots=shots,
             known=base,
-            scratch=Path(scratch),
+            scratch=scratch,
             draw=draw,
             classes=classes,
             seconds=info['seconds_per_step'],
@@ -98,7 +98,7 @@ def adapt(
         config = as_plain(cfg)  # Before the temporary paths of this adaptation enter it.
         cfg.train_dataloader.dataset.update(_train_data(model, clips, store))
         try:
-            trained = _train(cfg, model, Phase(2, 'full', draw), model.outcomes(cfg, epochs), Path(scratch) / 'run')
+            trained = _train(cfg, model, Phase(2, 'full', draw), model.outcomes(cfg, epochs), scratch / 'run')
         except AvzooError as error:  # Name the user's folder, not the temporary store that it was packed into.
             raise type(error)(str(error).replace(str(clips.store.root), str(support))) from error
         out.parent.mkdir(parents=True, exist_ok=True)

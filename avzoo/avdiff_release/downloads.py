@@ -1,7 +1,6 @@
 """Download what the authors of AV-DIFF released: features as a feature store, models as weights of the zoo's format."""
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from avzoo.checkpoints.training import save_checkpoint
 from avzoo.utils.atomic_folder import check_target
 from avzoo.utils.cache import cache_home
 from avzoo.utils.errors import AvzooError, CheckpointError
+from avzoo.utils.in_progress import scratch_folder
 from avzoo.zoo.benchmarks import Benchmark, find_benchmark
 from avzoo.zoo.fetch import DownloadError, fetch
 from avzoo.zoo.index import find_model
@@ -42,8 +42,8 @@ def fetch_released_features(
     check_target(Path(out), 'store.json', 'feature store')  # Before gigabytes are downloaded in vain.
     archive = fetch(f'archives/{Path(benchmark.urls[0]).name}', benchmark.urls, accept=zipfile.is_zipfile)
     cache_home().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix='unpacked-', dir=cache_home()) as scratch:
-        folder = unpack_zip(archive, Path(scratch) / archive.stem)
+    with scratch_folder('unpacked', cache_home()) as scratch:
+        folder = unpack_zip(archive, scratch / archive.stem)
         return import_released_features(_dataset_root(folder, archive), out, dtype=dtype, on_progress=on_progress)
 
 

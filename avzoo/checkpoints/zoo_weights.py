@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from avzoo.checkpoints.checksums import EMPTY_FIELD, safetensors_is_intact, seal_safetensors
 from avzoo.checkpoints.meta import check_meta
 from avzoo.utils.errors import CheckpointError
-from avzoo.utils.files import atomic_path, atomic_write_text
+from avzoo.utils.files import atomic_path
 
 WEIGHTS_FORMAT = 'avzoo-weights'
 _HALF_ERROR = 1e-3  # Rounding that is still accepted, about that of values below 4.
@@ -40,10 +40,13 @@ def write_zoo_weights(
     }
     header = {'format': 'pt', _META: json.dumps(meta, sort_keys=True), **EMPTY_FIELD}
     data = seal_safetensors(safetensors.torch.save(tensors, metadata=header))
-    with atomic_path(path) as partial:
-        partial.write_bytes(data)
     facts = dict(meta, file=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-    atomic_write_text(_json_of(path), json.dumps(facts, indent=2, ensure_ascii=False) + '\n')
+    with atomic_path(_json_of(path)) as side_file:
+        side_file.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + '\n', encoding='utf-8')
+        with atomic_path(path) as partial:
+            partial.write_bytes(data)
+            # Between the two renames the weights are valid by their own checksum, and no older facts contradict them.
+            _json_of(path).unlink(missing_ok=True)
     return path
 
 

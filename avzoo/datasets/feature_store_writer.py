@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +19,7 @@ from avzoo.datasets.store_format import (
     write_csv,
     write_lines,
 )
-from avzoo.utils.atomic_folder import check_target, part_folder, replace_folder
+from avzoo.utils.atomic_folder import PartFolder, check_target
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
@@ -97,7 +96,8 @@ class FeatureStoreWriter:
         )
         self._rows: list[tuple[object, ...]] = []
         self._ids: set[str] = set()
-        self._folder = part_folder(self.out)
+        self._part = PartFolder(self.out)
+        self._folder = self._part.path
         self._files = {key: open(self._folder / f'{key}.npy', 'wb') for key in modalities}  # noqa: SIM115, see close
         for key, file in self._files.items():
             file.write(self._header(key))  # again in finish, when the number of steps is known
@@ -109,6 +109,8 @@ class FeatureStoreWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if isinstance(error, OSError) and error.filename is None:  # Of a write: the disk is full.
+            error.filename = str(self.out)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -191,14 +193,14 @@ class FeatureStoreWriter:
             sha256={name: sha256_of(self._folder / name) for name in tables},
         )
         (self._folder / 'store.json').write_text(json.dumps(self._meta, indent=2) + '\n', encoding='utf-8')
-        replace_folder(self._folder, self.out)
+        self._part.finish()
         return self.out
 
     def close(self) -> None:
         """Remove what was written, unless ``finish`` has completed the store."""
         for file in self._files.values():
             file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._part.close()
 
     def _header(self, key: str) -> bytes:
         entry = self._meta['modalities'][key]

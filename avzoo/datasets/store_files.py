@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from avzoo.datasets.store_format import DTYPES, FORMAT, MODALITY_NAME, VERSION, check_names, read_csv
+from avzoo.utils.atomic_folder import restore_folder
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
@@ -52,6 +53,8 @@ _MODALITY = _ARRAY | dict(
 def read_meta(root: Path) -> dict[str, Any]:
     """Read and check ``store.json``."""
     path = root / 'store.json'
+    if not root.exists():
+        restore_folder(root)
     try:
         meta = json.loads(path.read_text(encoding='utf-8'))
     except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,5 @@
 """Hooks that every phase of the curriculum runs with."""
 
-import os
 import random
 import shutil
 import time
@@ -16,7 +15,7 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.registry import HOOKS
 from avzoo.utils.errors import AvzooError
-from avzoo.utils.files import atomic_path
+from avzoo.utils.files import atomic_path, move
 
 
 @HOOKS.register_module()
@@ -199,13 +198,18 @@ class PhaseHook(Hook):
 
     def _finish_epoch(self, runner: PhaseRunner, epoch: int) -> None:
         folder = Path(runner.work_dir)
+        if is_main_process() and not folder.is_dir():
+            raise AvzooError(
+                f'{folder} was removed while the run wrote to it. The same command with --resume trains again what is '
+                'lost.'
+            )
         best = runner.val_loop is not None and best_epoch(self.history, self.monitor) == epoch
         runner.write_checkpoint(folder / '.next.pth', epoch=epoch, meta=dict(self.meta, history=self.history))
         if is_main_process():
             if best:  # Before last.pth: an interruption in between then repeats this epoch and this choice.
                 with atomic_path(folder / 'best.pth') as partial:
                     shutil.copyfile(folder / '.next.pth', partial)
-            os.replace(folder / '.next.pth', folder / 'last.pth')
+            move(folder / '.next.pth', folder / 'last.pth')
         barrier()  # The other processes read these files next.
         self._reported = time.monotonic()
         self.report(runner, self.history, None)

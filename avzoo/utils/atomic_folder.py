@@ -1,13 +1,18 @@
 """Make a folder that is either complete or absent: fill a hidden sibling, then rename it."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from avzoo.utils.errors import DataError
+from avzoo.utils.exchange import exchange
+from avzoo.utils.files import flush_folder, flush_tree, make_folder
+from avzoo.utils.in_progress import in_progress, siblings, sweep
+from avzoo.utils.lock import locked
+
+_ENDING, _OLD = 'part', 'part.old'
 
 
 def check_target(out: Path, marker: str, kind: str) -> None:
@@ -26,38 +31,81 @@ def check_target(out: Path, marker: str, kind: str) -> None:
         raise DataError(f'{out} holds other files and is not a {kind}: nothing was written there. Choose a new folder.')
 
 
-def part_folder(out: Path) -> Path:
-    """Make a hidden folder beside ``out``, on the same file system, to be renamed when it is complete."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise DataError(f'{out} cannot be made: {out.parent} is a file, or below one. Choose another place.') from None
-    part = out.parent / f'.{out.name}.{secrets.token_hex(4)}.part'
-    part.mkdir()  # unlike tempfile.mkdtemp it gets the ordinary permissions, which the result keeps
-    return part
+class PartFolder:
+    """A hidden folder beside ``out``, on the same file system, which takes its name when it is complete.
+
+    Those of processes that were killed are removed, see :mod:`avzoo.utils.in_progress`.
+
+    Args:
+        out: Folder to be made.
+
+    Attributes:
+        path: The hidden folder.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        try:
+            make_folder(out.parent)
+        except (FileExistsError, NotADirectoryError):
+            raise DataError(
+                f'{out} cannot be made: {out.parent} is a file, or below one. Choose another place.'
+            ) from None
+        restore_folder(out)
+        self._stack = ExitStack()
+        self.path = self._stack.enter_context(in_progress(out, _ENDING, folder=True))
+
+    def finish(self, *, lasting: bool = True) -> None:
+        """Give the folder its name; what was there before is removed afterwards.
+
+        Args:
+            lasting: Write everything through to the disk first, so that it lasts a power cut.
+        """
+        if lasting:
+            flush_tree(self.path)
+        _replace(self.path, self.out)
+        flush_folder(self.out.parent)
+
+    def close(self) -> None:
+        """Remove the folder, unless it is finished."""
+        self._stack.close()
 
 
 @contextmanager
-def fill_folder(out: Path) -> Iterator[Path]:
+def fill_folder(out: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Give a hidden folder to fill, which becomes ``out`` at the end; an exception leaves nothing of it behind."""
-    part = part_folder(out)
+    part = PartFolder(out)
     try:
-        yield part
-        replace_folder(part, out)
+        yield part.path
+        part.finish(lasting=lasting)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        part.close()
 
 
-def replace_folder(part: Path, out: Path) -> None:
-    """Give ``part`` the name ``out``; what was there before is removed afterwards."""
-    if out.is_dir() and any(out.iterdir()):
-        old = part.with_name(f'{part.name}.old')
-        os.rename(out, old)
-        try:
-            os.rename(part, out)
-        except OSError:
-            os.rename(old, out)
-            raise
-        shutil.rmtree(old)
-    else:
+def restore_folder(out: Path) -> None:
+    """Give a folder its name back, if a process was killed while it replaced it, and remove such older ones.
+
+    This happens only where the system cannot exchange two folders in one step.
+    """
+    if not siblings(out, _OLD):
+        return
+    with locked(out):
+        old = siblings(out, _OLD)
+        if old and not out.exists():
+            os.rename(old.pop(), out)
+        sweep(out, _OLD)
+
+
+def _replace(part: Path, out: Path) -> None:
+    if not (out.is_dir() and any(out.iterdir())):
         os.rename(part, out)
+    elif not exchange(part, out):
+        with locked(out):
+            old = part.with_name(f'{part.name}.old')
+            os.rename(out, old)
+            try:
+                os.rename(part, out)
+            except OSError:
+                os.rename(old, out)
+                raise
+            shutil.rmtree(old, ignore_errors=True)

@@ -1,56 +1,88 @@
 """What every command-line tool does around its work: one clear line for bad input, the usual exit codes."""
 
 import argparse
-import errno
+import codecs
+import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError
+from avzoo.utils.host_errors import host_error
 from avzoo.utils.printable import printable
+from avzoo.utils.stop_signals import Stopped, stopping_cleanly
 
-# Errors of the machine, not of the program: disk full, no permission.
-_HOST_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+# What the tables have that ASCII has not.
+_PLAIN = {'±': '+-', 'Δ': 'D', 'γ': 'gamma', '…': '...', '–': '-', '’': "'"}
 _Number = TypeVar('_Number', int, float)
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Run a tool's ``main(argv)`` and return its exit code.
 
-    Bad input (``AvzooError``) becomes one line ``error: ...`` on stderr and exit code 2, as in argparse; Ctrl-C gives
-    130; a closed pipe (``tool | head``) ends quietly; a full or read-only disk is one line too. Any other exception is
-    a bug and keeps its traceback.
+    Bad input (``AvzooError``) and what the machine lacks, such as space on the disk, become one line ``error: ...`` on
+    stderr and exit code 2, as in argparse; Ctrl-C gives 130, SIGTERM 143; a closed pipe (``tool | head``) ends quietly.
+    Any other exception is a bug and keeps its traceback.
 
     Example:
         >>> if __name__ == '__main__':
         ...     sys.exit(run_tool(main))
     """
+    logging.raiseExceptions = False  # A log that cannot be written does not stop the work, and is not its result.
     try:
-        compat.prepare_process()
-        return main(argv) or 0
-    except AvzooError as error:
-        print_error(error)
-        return 2
+        with stopping_cleanly():
+            print_anything()
+            compat.prepare_process()
+            code = main(argv) or 0
+            sys.stdout.flush()
+            return code
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        return stop.exit_code
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at exit; let it do so into nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return 141
-    except OSError as error:
-        if error.errno not in _HOST_ERRORS:
+    except Exception as error:
+        text = host_error(error) or (str(error) if isinstance(error, AvzooError) else None)
+        if text is None:
             raise
-        print_error(error)
+        print_error(text)
+        if isinstance(error, OSError) and error.filename is None:  # Perhaps of stdout.
+            _close_stdout()
         return 2
 
 
-def print_error(error: Exception) -> None:
+def print_error(error: Exception | str) -> None:
     """Print an error on stderr; whatever it quotes, only its first line begins at the left margin."""
     text = printable(error, lines=True).replace('\n', '\n  ')
     print(f'error: {text}', file=sys.stderr)
+
+
+def print_anything() -> None:
+    """Let a terminal that knows few characters show the others in another way, instead of failing."""
+    codecs.register_error('avzoo_plain', _in_plain_letters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ('strict', 'backslashreplace'):
+            stream.reconfigure(errors='avzoo_plain')
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError) and (plain := _PLAIN.get(error.object[error.start])):
+        return plain, error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+def _close_stdout() -> None:
+    """Let the interpreter, which flushes stdout once more at exit, do so into nothing."""
+    with suppress(OSError, ValueError):  # Not every stdout is a file, e.g. in a notebook.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def positive_int(text: str) -> int:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from avzoo.utils.cache import cache_home
+from avzoo.utils.cache import cache_home, has_home, temporary_folder
 from avzoo.utils.lock import locked
 
 # Operators that torchvision describes at import time even when its compiled library did not load.
@@ -59,8 +59,8 @@ def import_yapf() -> None:
     if 'yapf' in sys.modules:
         return
     with ExitStack() as stack:
-        with suppress(OSError, RuntimeError):  # The cache folder may be read-only, and a user may have no home folder.
-            stack.enter_context(locked(cache_home() / 'yapf'))
+        with suppress(OSError):  # The cache folder may be read-only.
+            stack.enter_context(locked((cache_home() if has_home() else temporary_folder()) / 'yapf'))
         import_module('yapf')
 
 

@@ -2,30 +2,44 @@
 
 import hashlib
 import os
-import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from avzoo.utils.errors import AvzooError
+from avzoo.utils.in_progress import in_progress
+
+_ENDING = 'partial'
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give the path of a hidden file to write, which becomes ``path`` at the end; an exception leaves the old file.
 
-    A reader, or a crash, never sees half of the new file. Its folder is made if needed.
+    A reader, or a crash, never sees half of the new file. Its folder is made if needed. A symbolic link stays one, and
+    a file that is replaced keeps its permissions.
+
+    Raises:
+        AvzooError: If something other than a file has this name.
+        OSError: If it cannot be written; the error names ``path``.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder: os.replace is atomic only within one file system.
-    partial = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.partial')
-    try:
-        yield partial
-        _flush_to_disk(partial, os.O_RDWR)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    with suppress(OSError):  # The file is complete; that its new name lasts is more than some systems can promise.
-        _flush_to_disk(path.parent, os.O_RDONLY)
+    with naming(path):
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        if target.exists() and not target.is_file():
+            raise AvzooError(f'{path} cannot be written: it exists and is not a plain file. Choose another name.')
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        make_folder(target.parent)
+        # In the same folder: a rename is atomic only within one file system.
+        with in_progress(target, _ENDING) as partial:
+            if mode is not None:
+                partial.chmod(mode | stat.S_IWUSR)
+            yield partial
+            _flush(partial, os.O_RDWR)
+            if mode is not None:
+                partial.chmod(mode)
+            move(partial, target)
 
 
 def atomic_write_text(path: str | os.PathLike[str], text: str) -> Path:
@@ -33,6 +47,48 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> Path:
     with atomic_path(path) as partial:
         partial.write_text(text, encoding='utf-8')
     return Path(path)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give errors of the system that name no file, or a hidden one, the name of the file that is meant.
+
+    A full disk is noticed by a write, which knows of no name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno and (error.filename is None or str(error.filename).endswith(f'.{_ENDING}')):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those that it lies in, to last a power cut."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in new:
+        flush_folder(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file, in place of what is there, to last a power cut."""
+    os.replace(source, target)
+    flush_folder(target.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Let the names in a folder last a power cut, where the system can promise that."""
+    with suppress(OSError):
+        _flush(folder, os.O_RDONLY)
+
+
+def flush_tree(root: Path) -> None:
+    """Let a folder with everything in it last a power cut."""
+    for folder, _, names in os.walk(root, topdown=False):
+        for name in names:
+            _flush(Path(folder, name), os.O_RDWR)
+        flush_folder(Path(folder))
 
 
 def sha256_of(path: str | os.PathLike[str], *, chunk_bytes: int = 1 << 20) -> str:
@@ -44,7 +100,7 @@ def sha256_of(path: str | os.PathLike[str], *, chunk_bytes: int = 1 << 20) -> st
     return digest.hexdigest()
 
 
-def _flush_to_disk(path: Path, flags: int) -> None:
+def _flush(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)

@@ -28,13 +28,16 @@ def locked(target: str | os.PathLike[str]) -> Iterator[None]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.with_name(f'.{target.name}.lock')
-    with _held(path, timeout=-1):
-        try:
-            yield
-        finally:  # Before it is released: whoever waits notices that the file is gone, and makes another.
-            with suppress(OSError):
-                path.unlink()
+    with _held(_lock_file(target), timeout=-1):
+        yield
+
+
+def sweep_lock(target: str | os.PathLike[str]) -> None:
+    """Remove the lock file of a process that was killed while it held the lock of a file."""
+    path = _lock_file(Path(target))
+    if path.is_file():
+        with suppress(OSError), _held(path, timeout=0):  # A timeout is an OSError too.
+            pass
 
 
 @contextmanager
@@ -42,7 +45,7 @@ def held_alone(folder: Path, busy: str) -> Iterator[None]:
     """Hold a folder for this process; the lock ends with the process, however that ends.
 
     Args:
-        folder: The folder; it gets a hidden file ``.lock``.
+        folder: The folder; it gets a hidden file ``.lock`` for this time.
         busy: What to say if another process holds it.
 
     Raises:
@@ -56,8 +59,14 @@ def held_alone(folder: Path, busy: str) -> Iterator[None]:
         yield
 
 
+def _lock_file(target: Path) -> Path:
+    return target.with_name(f'.{target.name}.lock')
+
+
 @contextmanager
 def _held(path: Path, timeout: float) -> Iterator[None]:
+    # filelock waits for a folder to appear, and for a file of another kind to go away.
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0), 0o666))
     # Its soft lock, a mere file, would outlive a killed process.
     lock = FileLock(path, timeout=timeout, fallback_to_soft=False)
     try:
@@ -65,7 +74,13 @@ def _held(path: Path, timeout: float) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+    holder = os.getpid()
     try:
         yield
     finally:
-        lock.release()
+        # Before it is released: a process that waits notices that the file is gone, and makes another. A forked child,
+        # which does not hold it, leaves it alone.
+        if os.getpid() == holder:
+            with suppress(OSError):
+                path.unlink()
+            lock.release()

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from avzoo.utils.cache import cache_home, is_offline
 from avzoo.utils.errors import AvzooError
-from avzoo.utils.files import atomic_write_text, sha256_of
-from avzoo.utils.lock import locked
+from avzoo.utils.files import atomic_write_text, move, sha256_of
+from avzoo.utils.lock import locked, sweep_lock
 from avzoo.utils.printable import printable
 from avzoo.zoo.http import Report, TransferError, forget, transfer
 
@@ -53,6 +52,9 @@ def fetch(
     wanted = _Wanted(sha256, None if sha256 else _recorded(addresses), size, accept)
     problems: list[str] = []
     if target.is_file() and _take_cached(target, wanted, problems):
+        for held in (target, _records()):  # What a killed process left.
+            sweep_lock(held)
+        forget(_partial(target))
         return _recording(target, addresses, wanted)
     for address in addresses:
         try:
@@ -140,7 +142,7 @@ def _take_cached(target: Path, wanted: _Wanted, problems: list[str]) -> bool:
 def _download(url: str, target: Path, wanted: _Wanted, progress: bool) -> None:
     if urlsplit(url).scheme not in ('http', 'https'):
         raise TransferError('avzoo reads http, https, file:// and plain paths')
-    partial = target.with_name(f'.{target.name}.partial')
+    partial = _partial(target)
     while True:
         resumed = partial.exists()
         with _progress_bar(target.name, progress) as report:
@@ -152,8 +154,12 @@ def _download(url: str, target: Path, wanted: _Wanted, progress: bool) -> None:
             forget(partial)  # Resuming it can never give the right file.
             if not resumed:
                 raise
-    os.replace(partial, target)
+    move(partial, target)
     forget(partial)
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f'.{target.name}.partial')
 
 
 def _local_path(address: str) -> Path | None:

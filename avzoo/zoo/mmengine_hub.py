@@ -30,7 +30,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from avzoo.checkpoints.training import load_weights
 from avzoo.utils import compat
-from avzoo.utils.cache import cache_home
+from avzoo.utils.cache import cache_home, temporary_folder
 from avzoo.utils.errors import AvzooError
 from avzoo.utils.files import atomic_write_text
 from avzoo.zoo.benchmarks import find_benchmark
@@ -101,7 +101,10 @@ def _write_config(entry: ModelEntry) -> Path:
     # In the text of any config mmengine replaces {{ ... }}, e.g. by an environment variable. In JSON two adjacent
     # braces occur only inside a string.
     text = text.replace('{{', '{\\u007b')
-    return atomic_write_text(cache_home() / 'configs' / f'{entry.name}.json', text)
+    try:
+        return atomic_write_text(cache_home() / 'configs' / f'{entry.name}.json', text)
+    except OSError:  # A cache can be shared and read-only.
+        return atomic_write_text(temporary_folder() / 'configs' / f'{entry.name}.json', text)
 
 
 def _complete_config(entry: ModelEntry) -> Config:

@@ -37,7 +37,7 @@ def unpack_zip(archive: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
             if not members:
                 raise DownloadError(f'{archive} was refused: it holds no file. Download it again.')
             _check_names_differ(members, archive)
-            with fill_folder(out) as folder:
+            with fill_folder(out, lasting=False) as folder:  # To be read once.
                 for info in members:
                     _extract(source, info, folder / PurePosixPath(info.filename))
     except FileNotFoundError as error:

@@ -1,9 +1,31 @@
 """What a command-line tool does around its work."""
 
+import errno
+import io
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+
 import pytest
 
 from avzoo.utils import cli
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import AvzooError, DataError
+from avzoo.utils.tables import text_table
+
+
+@pytest.fixture(autouse=True)
+def same_logging(monkeypatch):
+    monkeypatch.setattr(logging, 'raiseExceptions', True)
+
+
+def raising(error):
+    def main(argv):
+        raise error
+
+    return main
 
 
 def test_an_interruption_while_the_process_is_prepared_ends_in_one_line(monkeypatch, capsys):
@@ -13,6 +35,88 @@ def test_an_interruption_while_the_process_is_prepared_ends_in_one_line(monkeypa
     monkeypatch.setattr(cli.compat, 'prepare_process', interrupted)
     assert cli.run_tool(lambda argv: 0) == 130
     assert capsys.readouterr().err == 'interrupted\n'
+
+
+@pytest.mark.parametrize(
+    'error',
+    [AvzooError('x: wrong. Do y.'), OSError(errno.ENOSPC, 'full', 'x'), MemoryError('Unable to allocate 3 GiB')],
+)
+def test_bad_input_and_what_the_machine_lacks_are_one_line(capsys, error):
+    assert cli.run_tool(raising(error)) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith('error: ') and printed.count('\n') == 1
+
+
+@pytest.mark.parametrize('error', [KeyError('bug'), OSError('no number'), OSError(errno.EBADF, 'bug')])
+def test_a_bug_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        cli.run_tool(raising(error))
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_a_process_that_is_asked_to_end_cleans_up_and_says_so(capsys, number):
+    cleaned = []
+
+    def main(argv):
+        try:
+            os.kill(os.getpid(), number)
+            threading.Event().wait(5)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)  # Cleaning up is not stopped by a second one.
+            cleaned.append(1)
+
+    assert cli.run_tool(main) == 128 + number and cleaned
+    assert capsys.readouterr().err == f'stopped by {number.name}\n'
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.run_tool(lambda argv: os.kill(os.getpid(), signal.SIGHUP)) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_forked_child_dies_of_the_signal_without_cleaning_up():
+    def main(argv):
+        child = os.fork()
+        if not child:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                threading.Event().wait(5)
+            finally:
+                os._exit(7)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGTERM
+
+    assert cli.run_tool(main) == 0
+
+
+def test_a_tool_can_run_in_another_thread():
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(cli.run_tool(lambda argv: 3)))
+    thread.start()
+    thread.join()
+    assert codes == [3]
+
+
+def test_an_ascii_terminal_shows_the_table(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(raw, 'ascii'))
+    table = text_table(('class', 'HM'), [('é', '61.2 ± 0.4')])
+    assert cli.run_tool(lambda argv: sys.stdout.write(table) and 0) == 0
+    assert raw.getvalue().decode('ascii').splitlines()[-1] == r'\xe9      61.2 +- 0.4'
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='Linux has /dev/full')
+def test_a_full_disk_below_stdout_is_one_line(repo_dir):
+    code = 'import sys; from avzoo.utils.cli import run_tool; sys.exit(run_tool(lambda argv: print("x")))'
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run(
+            [sys.executable, '-c', code], stdout=full, stderr=subprocess.PIPE, text=True, cwd=repo_dir
+        )
+    assert done.returncode == 2 and done.stderr.startswith('error: the disk is full') and done.stderr.count('\n') == 1
 
 
 @pytest.mark.parametrize(

@@ -132,22 +132,6 @@ assert asked == [False, True], asked
     assert not (tmp_path / 'home').exists()
 
 
-def test_yapf_is_imported_without_a_lock_where_there_is_no_home(tmp_path):
-    code = """
-import sys
-from pathlib import Path
-from avzoo.utils import compat
-
-def no_home(path):
-    raise RuntimeError('Could not determine home directory.')
-
-Path.expanduser = no_home
-compat.prepare_process()
-print('yapf' in sys.modules)
-"""
-    assert run_python(code) == 'True'
-
-
 def test_importing_avzoo_has_no_side_effects(tmp_path):
     code = (
         'import os, sys\n'

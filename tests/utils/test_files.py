@@ -1,9 +1,13 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
+from avzoo.utils.atomic_folder import fill_folder
+from avzoo.utils.errors import AvzooError
 from avzoo.utils.files import atomic_path, atomic_write_text
 
 
@@ -56,3 +60,53 @@ def test_each_writer_has_a_hidden_file_of_its_own(tmp_path):
 
 def test_names_are_kept_outside_of_ascii(tmp_path):
     assert atomic_write_text(tmp_path / 'Größe.txt', 'γ').read_text(encoding='utf-8') == 'γ'
+
+
+def test_a_link_stays_a_link_and_the_file_keeps_its_permissions(tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    real = atomic_write_text(tmp_path / 'elsewhere' / 'secret.txt', 'old')
+    for mode in (0o600, 0o444):
+        real.chmod(mode)
+        (tmp_path / f'link{mode}').symlink_to(real)
+        atomic_write_text(tmp_path / f'link{mode}', 'new')
+        assert (tmp_path / f'link{mode}').is_symlink() and real.read_text() == 'new'
+        assert real.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize('make', [Path.mkdir, os.mkfifo])
+def test_what_is_not_a_file_is_not_replaced(tmp_path, make):
+    make(tmp_path / 'odd')
+    with pytest.raises(AvzooError, match=r'odd.* not a plain file'):
+        atomic_write_text(tmp_path / 'odd', 'x')
+
+
+def test_an_error_of_a_write_names_the_file_that_was_meant(tmp_path):
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / 'file'):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    assert caught.value.filename == str(tmp_path / 'file')
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / 'file') as partial:
+        raise OSError(errno.EACCES, 'Permission denied', str(partial))
+    assert caught.value.filename == str(tmp_path / 'file')
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / 'file'):
+        raise OSError(errno.EACCES, 'Permission denied', 'source')
+    assert caught.value.filename == 'source'
+
+
+def test_new_folders_and_renames_are_flushed(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, 'fsync', lambda descriptor: flushed.append(os.readlink(f'/proc/self/fd/{descriptor}')))
+    atomic_write_text(tmp_path / 'a' / 'b' / 'file', 'x')
+    assert {str(tmp_path), str(tmp_path / 'a'), str(tmp_path / 'a' / 'b')} <= set(flushed)
+
+
+def test_a_folder_is_flushed_with_all_that_it_holds_before_it_takes_its_name(tmp_path, monkeypatch):
+    flushed = []
+
+    def fsync(descriptor):
+        flushed.append(Path(os.readlink(f'/proc/self/fd/{descriptor}')).name)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    with fill_folder(tmp_path / 'out') as part:
+        (part / 'sub').mkdir()
+        (part / 'sub' / 'file').write_text('x')
+    assert flushed == ['file', 'sub', part.name, tmp_path.name]

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -88,3 +89,44 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError), lock.locked(tmp_path / 'file' / 'below'):
         pytest.fail('there is no such folder')
+
+
+def test_a_held_folder_has_no_lock_file_afterwards(tmp_path):
+    with lock.held_alone(tmp_path, 'busy'):
+        assert (tmp_path / '.lock').is_file()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forked_child_leaves_the_lock_of_its_parent_alone(tmp_path):
+    parent, seen = os.getpid(), []
+    with lock.locked(tmp_path / 'file'):
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            seen.append((tmp_path / '.file.lock').is_file())
+    if os.getpid() != parent:
+        os._exit(0)  # After it has left the block, as a worker does that fails.
+    assert seen == [True] and not (tmp_path / '.file.lock').exists()
+
+
+@pytest.mark.parametrize('make', [Path.mkdir, lambda path: path.symlink_to('elsewhere')])
+def test_what_is_in_the_way_of_a_lock_file_is_an_error_at_once(tmp_path, make):
+    make(tmp_path / '.lock')
+    with pytest.raises(OSError) as caught, lock.held_alone(tmp_path, 'busy'):
+        pytest.fail('it was held')
+    assert caught.value.errno in (errno.EISDIR, errno.ELOOP) and caught.value.filename == str(tmp_path / '.lock')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='Linux has /proc')
+def test_a_folder_in_which_nothing_can_be_made_is_an_error_at_once():
+    with pytest.raises(OSError), lock.locked('/proc/file'):
+        pytest.fail('it was held')
+
+
+def test_the_lock_file_of_a_killed_process_is_swept_and_one_in_use_is_not(tmp_path, holder):
+    (tmp_path / '.file.lock').write_text('')
+    lock.sweep_lock(tmp_path / 'file')
+    assert not (tmp_path / '.file.lock').exists()
+    (tmp_path / '.lock').rename(tmp_path / '.file.lock')  # That of the other process.
+    lock.sweep_lock(tmp_path / 'file')
+    assert (tmp_path / '.file.lock').exists()

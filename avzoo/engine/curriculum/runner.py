@@ -8,7 +8,6 @@ from pathlib import Path
 import mmengine.dist as dist
 from mmengine.config import Config
 
-from avzoo.checkpoints.training import load_checkpoint
 from avzoo.config.as_data import plain_config
 from avzoo.config.choices import Alternative
 from avzoo.datasets.feature_store import FeatureStore
@@ -18,6 +17,7 @@ from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress
+from avzoo.engine.curriculum.recover import checkpoint_to_resume, forget_lost, named_checkpoint
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.train_phase import run_phase
@@ -27,7 +27,7 @@ from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
 from avzoo.registry import RUNNERS
-from avzoo.utils.errors import AvzooError, CheckpointError, DataError
+from avzoo.utils.errors import AvzooError, DataError
 from avzoo.utils.files import sha256_of
 from avzoo.utils.lock import held_alone
 
@@ -85,6 +85,7 @@ class CurriculumRunner:
         """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
         check_same_everywhere(self.cfg, self.work_dir, self.state.phases)
         self._check_stage_one()
+        forget_lost(self.cfg, self.work_dir, self.state, self.phases)
         self._check_store()
         if todo := self._todo():
             preflight(self.cfg, todo)
@@ -193,17 +194,8 @@ class CurriculumRunner:
     def _checkpoint_to_resume(self, phase: Phase) -> Path | None:
         if self.resume_from is not None:
             path, self.resume_from = self.resume_from, None
-            content = load_checkpoint(path)
-            of, seed = content['meta'].get('phase'), content['meta'].get('seed')
-            if of != phase.name or seed != self.cfg.randomness.seed or 'optimizer' not in content:
-                raise CheckpointError(
-                    f'--resume {path}: this is a checkpoint of {of} with seed {seed}, but the run '
-                    f'goes on with {phase.name} and seed {self.cfg.randomness.seed}. Leave the path '
-                    'out to go on from the newest one.'
-                )
-            return path
-        last = self.work_dir / phase.name / 'last.pth'
-        return last if last.is_file() else None
+            return named_checkpoint(path, phase, self.cfg.randomness.seed)
+        return checkpoint_to_resume(self.work_dir / phase.name, self.cfg.curriculum[phase.substage].monitor)
 
     def _test_draw(self, draw: int) -> None:
         phase = Phase(2, 'full', draw)

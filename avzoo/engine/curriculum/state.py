@@ -117,8 +117,12 @@ def _read(path: Path) -> dict[str, Any]:
             raise ValueError(f"'{wrong[0]}' is not as it should be")
         if not all(isinstance(one['chosen'], dict) for one in content.get('choices', [])):
             raise ValueError("'choices' is not as it should be")
-        for name in content['phases']:
+        for name, decided in content['phases'].items():
             Phase.from_name(name)
+            if not isinstance(decided, dict):
+                raise ValueError(f"'phases.{name}' is not as it should be")
+        if not all(isinstance(found, dict) for found in content['tests'].values()):
+            raise ValueError("'tests' is not as it should be")
     except (ValueError, KeyError, TypeError) as error:
         raise AvzooError(f'{path} is damaged ({error}); delete the work directory and train again.') from error
     return content

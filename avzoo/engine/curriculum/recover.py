@@ -1,0 +1,107 @@
+"""Go on with a run whose checkpoints a power cut, or a full disk, has damaged."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mmengine.dist as dist
+from mmengine.config import Config
+
+from avzoo.checkpoints.training import load_checkpoint
+from avzoo.engine.curriculum.plan import Phase, start_file
+from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.hooks import best_epoch
+from avzoo.engine.log import log_line
+from avzoo.utils.errors import CheckpointError
+from avzoo.utils.files import atomic_path
+from avzoo.utils.host_errors import host_error
+
+
+def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Sequence[Phase]) -> None:
+    """Forget that a phase is finished whose weights others need, if these are damaged: it then runs again.
+
+    Training is repeatable, so what the other phases and the tests decided stays right. Mostly nothing is trained, see
+    :func:`checkpoint_to_resume`.
+
+    Args:
+        cfg: The config of the curriculum.
+        work_dir: Its folder.
+        state: What is finished.
+        phases: The phases of this run.
+    """
+    for phase in phases:
+        children = [one for one in phases if one.parent == phase and one.name not in state.phases]
+        to_test = phase.stage == 2 and phase.substage == 'full' and str(phase.draw) not in state.tests
+        needed = phase.name in state.phases and (children or to_test)
+        # The optimizer of the last epoch may be taken over, too.
+        files = [work_dir / phase.name / name for name in sorted({start_file(cfg, phase), 'last.pth'})]
+        if needed and any(_read(path) is None for path in files):
+            log_line(f'WARNING: {phase.name} runs again, since its weights are lost.')
+            del state.phases[phase.name]
+    dist.barrier()
+
+
+def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
+    """Return the checkpoint that a phase goes on with; ``None`` where it begins anew.
+
+    That is ``last.pth``. Where it is damaged, it becomes a copy of ``best.pth``, an earlier one. A damaged ``best.pth``
+    becomes a copy of ``last.pth`` if that is of the same epoch; otherwise the phase begins anew.
+
+    Args:
+        folder: The phase's folder.
+        monitor: The metric that chooses the best epoch.
+    """
+    last, best = folder / 'last.pth', folder / 'best.pth'
+    if not last.is_file():
+        return None
+    content = _read(last)
+    history = content['meta'].get('history') or [] if content else []
+    source: Path | None = last
+    if content is None:
+        source = best if best.is_file() and _read(best) is not None else None
+    elif any(monitor in entry for entry in history) and _read(best) is None:
+        source = last if best_epoch(history, monitor) == len(history) else None
+    else:
+        return last
+    dist.barrier()  # Nobody writes before all have looked.
+    if dist.is_main_process():
+        if source is None:
+            last.unlink()
+        else:
+            _copy(source, best if source == last else last)
+    dist.barrier()
+    log_line(f'{folder.name} goes on from {source.name}.' if source else f'{folder.name} begins anew.')
+    return None if source is None else last
+
+
+def named_checkpoint(path: Path, phase: Phase, seed: int) -> Path:
+    """Return the checkpoint that a user named, if a phase can go on with it.
+
+    Raises:
+        CheckpointError: If it is of another phase or seed, or not of training.
+    """
+    content = load_checkpoint(path)
+    of, its_seed = content['meta'].get('phase'), content['meta'].get('seed')
+    if of != phase.name or its_seed != seed or 'optimizer' not in content:
+        raise CheckpointError(
+            f'--resume {path}: this is a checkpoint of {of} with seed {its_seed}, but the run goes on with '
+            f'{phase.name} and seed {seed}. Leave the path out to go on from the newest one.'
+        )
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as partial:
+        shutil.copyfile(source, partial)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a checkpoint; ``None``, and a line in the log, where it is missing or damaged."""
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        if host_error(error):  # Too little memory is not damage.
+            raise
+        log_line(f'WARNING: {error}')
+        return None

@@ -1,0 +1,100 @@
+"""Errors of the machine, not of the program: what happened to which file, and what helps.
+
+Disks fill, folders are removed, limits are reached. The system says that by a number, libraries by errors of their own.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+
+from avzoo.utils.errors import AvzooError
+
+_FILES = 'this process has too many files open. Raise the limit (ulimit -n 4096), or use fewer loader workers.'
+_PLACE = 'Choose another path.'
+_CAUSES = {
+    errno.ENOSPC: 'the disk is full. Free some space, or write to another disk.',
+    errno.EDQUOT: 'your share of the disk is used up. Free some space, or write to another disk.',
+    errno.EFBIG: 'the file would be larger than is allowed here. Raise the limit (ulimit -f unlimited), or write to a '
+    'file system that takes large files.',
+    errno.EIO: 'the disk, or the network drive, reports an error. Check it, then repeat the command.',
+    errno.ESTALE: 'the network drive has lost it. Mount the drive again, then repeat the command.',
+    errno.EACCES: 'you have no permission for this. Change its permissions, or choose another path.',
+    errno.EPERM: 'the system does not permit this. Change its permissions, or choose another path.',
+    errno.EROFS: 'the file system can only be read. Choose a path on another one.',
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES.replace('this process', 'this machine'),
+    errno.EAGAIN: 'no more processes or threads are allowed. Raise the limit (ulimit -u), or use fewer loader workers.',
+    errno.ENAMETOOLONG: 'the name is too long for the file system. Choose a shorter one.',
+    errno.ELOOP: f'its symbolic links lead in a circle, or may not be followed here. {_PLACE}',
+    errno.ENOTDIR: f'a part of this path is a file, not a folder. {_PLACE}',
+    errno.EISDIR: f'this is a folder, and a file is needed. {_PLACE}',
+    errno.EEXIST: 'something of this name is there already. Remove it, or choose another path.',
+    errno.ENOTEMPTY: 'this folder is not empty. Remove it, or choose another path.',
+    errno.ENOENT: 'it does not exist, or was removed meanwhile. Check the path, then repeat the command.',
+    errno.ENXIO: f'this is a device or a pipe, and a file is needed. {_PLACE}',
+    errno.EBUSY: 'it is in use. Wait for the other process, then repeat the command.',
+    errno.ETXTBSY: 'it is in use. Wait for the other process, then repeat the command.',
+}
+_MEMORY = (
+    'there is not enough memory. Use smaller batches (train_dataloader.batch_size, val_dataloader.batch_size), end '
+    'other programs, or use a machine with more memory.'
+)
+_WORKER = 'a loader worker was killed, probably for want of memory. Use --cfg-options train_dataloader.num_workers=0.'
+# What the machine lacks may look like damage to the code that reads a file.
+_LACKING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN}
+
+
+def host_error(error: BaseException) -> str | None:
+    """Return in one line what the machine lacks, ``FILE: cause. Cure.``; ``None`` for an error of another kind.
+
+    An :class:`AvzooError` is of another kind, unless what it complains of was caused by a lack of memory, of file
+    handles, or of space.
+    """
+    if not isinstance(error, AvzooError):
+        return _explained(error)
+    return next((text for cause in _causes(error) if _is_lack(cause) and (text := _explained(cause))), None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Iterate over what was being handled when an error was raised."""
+    seen = {id(error)}
+    while (cause := error.__cause__ or error.__context__) is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        error = cause
+
+
+def _is_lack(error: BaseException) -> bool:
+    return _is_out_of_memory(error) or (isinstance(error, OSError) and error.errno in _LACKING)
+
+
+def _explained(error: BaseException) -> str | None:
+    if _is_out_of_memory(error):
+        return f'{_size_in(str(error))}{_MEMORY}'
+    if isinstance(error, RuntimeError) and str(error).startswith('DataLoader worker'):
+        return _WORKER
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return _CAUSES[errno.EAGAIN]
+    if not isinstance(error, OSError):
+        return None
+    code = error.errno
+    if code is None and re.fullmatch(r'\d+ requested and \d+ written', str(error)):  # numpy's
+        code = errno.ENOSPC
+    if code not in _CAUSES:
+        return None
+    name = os.fsdecode(error.filename2 or error.filename) if isinstance(error.filename, str | bytes) else None
+    return _CAUSES[code] if name is None else f'{name}: {_CAUSES[code]}'
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    # torch's, which is not imported here.
+    lacking = type(error).__name__ == 'OutOfMemoryError' or "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and (lacking or 'not enough memory' in str(error))
+
+
+def _size_in(text: str) -> str:
+    found = re.search(r'allocate ([\d.]+ ?\w+)', text)
+    return f'{found[1]} were asked for: ' if found else ''

@@ -1,0 +1,116 @@
+"""Hidden files and folders that are being written, beside those that they will become.
+
+A process holds what it writes by a lock, which ends with the process. What is not held was left by a process that was
+killed, and the next one that writes the same file removes it. Where the file system has no locks, it stays.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+if sys.platform != 'win32':
+    import fcntl
+
+_LONGEST = 200  # Bytes of a name; most file systems take 255, and something is added to it.
+
+
+@contextmanager
+def in_progress(target: Path, ending: str, *, folder: bool = False) -> Iterator[Path]:
+    """Make a hidden file or folder beside ``target``, and remove it at the end if it is still there.
+
+    Args:
+        target: What it will become.
+        ending: Last part of its name, which says what it is.
+        folder: Make a folder.
+    """
+    sweep(target, ending)
+    path, descriptor = _make(target, ending, folder)
+    try:
+        yield path
+    finally:
+        _remove(path)
+        os.close(descriptor)
+
+
+@contextmanager
+def scratch_folder(name: str, place: Path | None = None) -> Iterator[Path]:
+    """Make a folder for this process and user alone, and remove it at the end.
+
+    Args:
+        name: What it is for.
+        place: Where; by default among the temporary files.
+    """
+    with in_progress((place or Path(tempfile.gettempdir())) / name, 'scratch', folder=True) as path:
+        path.chmod(0o700)
+        yield path
+
+
+def sweep(target: Path, ending: str) -> None:
+    """Remove what processes that were killed left beside ``target``."""
+    for path in siblings(target, ending):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0))
+            try:
+                if _lock(descriptor, wait=False):
+                    _remove(path)
+            finally:
+                os.close(descriptor)
+
+
+def siblings(target: Path, ending: str) -> list[Path]:
+    """Return the hidden files and folders that were, or are, to become ``target``."""
+    pattern = re.compile(rf'{re.escape(_prefix(target))}[0-9a-f]{{8}}\.{re.escape(ending)}')
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(target.parent) if pattern.fullmatch(entry.name))
+    except OSError:
+        return []
+
+
+def _make(target: Path, ending: str, folder: bool) -> tuple[Path, int]:
+    while True:
+        path = target.with_name(f'{_prefix(target)}{secrets.token_hex(4)}.{ending}')
+        if folder:
+            path.mkdir()
+        try:
+            # Unlike those of `tempfile`, they get the ordinary permissions, which the result keeps.
+            descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileNotFoundError:
+            if folder and target.parent.is_dir():  # Another process has swept it in this moment.
+                continue
+            raise
+        _lock(descriptor, wait=True)
+        if path.exists():
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _prefix(target: Path) -> str:
+    name = target.name
+    if len(os.fsencode(name)) > _LONGEST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f'.{name}.'
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file or folder; return whether it is this process's."""
+    if sys.platform == 'win32':
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # Held by another, or there are no locks.
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
