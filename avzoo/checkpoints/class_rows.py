@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from avzoo.checkpoints.zoo_weights import is_extra_state
+from avzoo.checkpoints.states import is_extra_state
 from avzoo.utils.errors import CheckpointError
 
 
