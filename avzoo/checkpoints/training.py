@@ -84,6 +84,6 @@ def _check_content(checkpoint: Any, path: Path) -> None:
             f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is imported by '
             'tools/model_converters/avdiff_official.py.'
         )
-    check_nesting({key: value for key, value in checkpoint.items() if key != 'state_dict'}, str(path))
+    check_nesting(checkpoint, str(path))
     check_state(checkpoint.get('state_dict'), path)
     check_meta(meta, path)

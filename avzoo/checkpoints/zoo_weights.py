@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from avzoo.checkpoints.checksums import EMPTY_FIELD, safetensors_is_intact, seal_safetensors
 from avzoo.checkpoints.meta import check_meta
+from avzoo.checkpoints.plain_values import check_nesting
 from avzoo.checkpoints.sized_file import read_facts, read_safetensors
 from avzoo.checkpoints.states import check_state, is_extra_state
 from avzoo.utils.errors import CheckpointError
@@ -81,6 +82,7 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
         ) from error
     meta = _meta(header, path)
     check_state(state, path)
+    check_nesting(meta, str(path))
     check_meta(meta, path)
     if intact is None:
         raise CheckpointError(
