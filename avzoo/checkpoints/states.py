@@ -1,5 +1,6 @@
 """What the weights of a checkpoint must be: dense, finite numbers of the kind and shape that the model has."""
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.utils.errors import CheckpointError
+
+_KINDS = {
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.bool,
+    torch.uint8,
+    torch.int8,
+    torch.int16,
+    torch.int32,
+    torch.int64,
+}
 
 
 def is_extra_state(key: str) -> bool:
@@ -31,7 +45,7 @@ def check_state(state: Any, source: str | os.PathLike[str]) -> None:
                 f'{source}: its calibration, the weight {name}, is not one number. Use another checkpoint.'
             )
     for key, value in state.items():
-        if not is_extra_state(key) and not torch.isfinite(value).all():
+        if not is_extra_state(key) and not _is_finite(value):
             raise CheckpointError(
                 f'{source} holds NaN or infinity in {key}: it is damaged, or its training diverged. Take another.'
             )
@@ -66,6 +80,13 @@ def check_fit(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
         )
 
 
+def _is_finite(value: Tensor) -> bool:
+    """Return whether a tensor holds neither NaN nor infinity, without a copy as large as itself."""
+    if not value.is_floating_point() or not value.numel():
+        return True
+    return all(math.isfinite(extreme) for extreme in value.aminmax())  # NaN is the extreme of any values.
+
+
 def _first(names: list[str]) -> str:
     more = f' and {len(names) - 3} more' if len(names) > 3 else ''
     return ', '.join(name if len(name) < 200 else f'{name[:150]} ...' for name in names[:3]) + more
@@ -80,7 +101,7 @@ def _is_weight(key: str, value: Any) -> bool:
     if is_extra_state(key):
         return True
     dense = isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested
-    if not dense or value.is_meta or value.is_quantized:
+    if not dense or value.is_meta or value.dtype not in _KINDS:
         return False
     # One number may stand for any number of elements, which a copy would then have.
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
