@@ -12,6 +12,7 @@ import yaml
 from avzoo.utils.errors import ConfigError, nearest
 
 _NAME = re.compile(r'\w[\w.+-]{0,199}')  # It becomes the name of a file.
+_NAME_RULE = 'use letters, digits, underscores, dots, plus and minus signs, a letter or a digit first'
 _SHA256 = re.compile('[0-9a-f]{64}')
 
 
@@ -116,10 +117,7 @@ def check_model_name(name: str) -> None:
         ConfigError: If it is so.
     """
     if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f'{name[:200]!r} cannot be the name of a model: use letters, digits, underscores, dots, plus and minus '
-            'signs, a letter or a digit first.'
-        )
+        raise ConfigError(f'{name[:200]!r} cannot be the name of a model: {_NAME_RULE}.')
 
 
 @lru_cache(maxsize=4)
@@ -161,7 +159,8 @@ def _inside(where: str, path: Path) -> str:
 def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
     try:
         meta, results = model['Metadata'], tuple(model.get('Results') or ())
-        check_model_name(str(model['Name']))
+        if not _NAME.fullmatch(model['Name']):
+            raise ValueError(_NAME_RULE)
         if not _SHA256.fullmatch(model.get('SHA256') or '0' * 64) or type(model.get('Size') or 0) is not int:
             raise ValueError('SHA256 is 64 hex digits, Size a number of bytes')
         first = [model['Weights']] if model.get('Weights') else []
@@ -183,7 +182,7 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
-            f"{path}: the entry '{model.get('Name')}' is incomplete ({type(error).__name__}: {error})."
+            f"{path}: the entry '{str(model.get('Name'))[:200]}' is incomplete ({type(error).__name__}: {error})."
         ) from error
 
 
