@@ -46,7 +46,7 @@ class PartRegistry(Registry):
         mmengine would also import a module of the current folder that has the plain name of a part.
 
         Raises:
-            ConfigError: If a package is named and its import fails.
+            ConfigError: If a package is named and its import fails, or it has something else under that name.
         """
         found = self.find(key)
         if found is None and '.' in key:
@@ -54,6 +54,8 @@ class PartRegistry(Registry):
                 found = super().get(key)
             except Exception as error:
                 raise ConfigError(f"'{key}' cannot be imported: {error.__context__ or error}.") from error
+            if found is not None and not callable(found):
+                raise ConfigError(f"'{key}' is not a part but a value: {found!r}. Name a class.")
             if found is not None:
                 self._imported_by_name[key] = found
         return found

@@ -74,6 +74,8 @@ def adapt(
     if epochs is not None and not cfg.curriculum.full.max_epochs:
         raise ConfigError(f'epochs={epochs} is without effect where curriculum.full.max_epochs=0; leave it out.')
     cfg, model = _open_model(cfg, checkpoint)
+    if out.exists() and out.samefile(model.path):
+        raise ConfigError(f'{out} is the checkpoint to start from, which adapting keeps. Name another file.')
     base = model.base_classes
     root = _base_root(cfg, base_store)
     if seed is not None:

@@ -40,7 +40,12 @@ class BaseCheckpoint:
     @property
     def base_classes(self) -> list[str]:
         """Its base classes, in the order of its columns."""
-        return [name for name, is_base in zip(*class_columns(self.meta, self.path), strict=True) if is_base]
+        names = [name for name, is_base in zip(*class_columns(self.meta, self.path), strict=True) if is_base]
+        if not names:
+            raise CheckpointError(
+                f'{self.path} has no base class, so there is nothing to keep. Use another checkpoint.'
+            )
+        return names
 
     @property
     def base_split(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
-from avzoo.checkpoints.zoo_weights import is_extra_state
+from avzoo.checkpoints.states import is_extra_state
 from avzoo.datasets.collate import PaddedSequences, collate_arrays
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.protocol import CLIP_SECONDS

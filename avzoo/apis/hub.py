@@ -8,9 +8,8 @@ from mmengine.config import Config
 
 from avzoo.checkpoints.meta import require_meta
 from avzoo.checkpoints.trained_config import as_trained
-from avzoo.checkpoints.training import load_weights
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.zoo.build import build_model, config_of, data_info_of, model_name, move_to
+from avzoo.zoo.build import build_model, build_trained, config_of, data_info_of, model_name, move_to
 from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
 
 NameOrConfig: TypeAlias = str | os.PathLike[str] | Config
@@ -52,8 +51,8 @@ def get_model(
         file = find_zoo_weights(model_name(cfg)) if pretrained is True else find_checkpoint(pretrained)
         checkpoint, source = file.load(), file.path
         cfg = as_trained(cfg, checkpoint['meta'], str(source))
-        model = build_model(cfg, require_meta(checkpoint['meta'], 'data_info', source))
-        load_weights(model, checkpoint['state_dict'], str(source))
+        info = require_meta(checkpoint['meta'], 'data_info', source)
+        model = build_trained(cfg, info, checkpoint['state_dict'], str(source))
         model.meta = checkpoint['meta']
     if device:
         move_to(device, model)

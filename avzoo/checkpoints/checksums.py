@@ -10,6 +10,7 @@ import re
 _LABEL = b'avzoo-sha256:'
 _DIGITS = 64
 _BLANK = b'0' * _DIGITS
+_COMMENT_LENGTH = len(_LABEL) + _DIGITS
 _FIELD = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 # The entry of a safetensors file's metadata that `seal_safetensors` fills.
@@ -18,9 +19,13 @@ EMPTY_FIELD = {'sha256': _BLANK.decode()}
 
 def seal_zip(data: bytes) -> bytes:
     """Return a file of torch.save with its checksum at the end."""
-    comment_length = (len(_LABEL) + _DIGITS).to_bytes(2, 'little')
-    content = data[:-2] + comment_length + _LABEL  # The length of the comment is the last entry of a zip.
+    content = data[:-2] + _COMMENT_LENGTH.to_bytes(2, 'little') + _LABEL  # The length is the last entry of a zip.
     return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def zip_comment_length(tail: bytes) -> int:
+    """Return how many of the last bytes of a file of torch.save are the comment with its checksum; 0 without one."""
+    return _COMMENT_LENGTH if tail[-_COMMENT_LENGTH:-_DIGITS] == _LABEL else 0
 
 
 def zip_is_intact(data: bytes) -> bool | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from avzoo.checkpoints.zoo_weights import is_extra_state
+from avzoo.checkpoints.states import is_extra_state
 from avzoo.utils.errors import CheckpointError
 
 
@@ -55,10 +55,10 @@ def carry_class_rows(
                     f'{key} counts classes in a way that cannot be carried over to others; adapt a '
                     'model with another head.'
                 )
-        if list(old.shape) != expected:
+        if list(old.shape) != expected or old.dtype != fresh.dtype:
             raise CheckpointError(
-                f'{source} does not fit the config: {key} is {tuple(old.shape)} where '
-                f'{tuple(expected)} is needed. Use the config that it was trained with.'
+                f'{source} does not fit the config: {key} is {tuple(old.shape)} {old.dtype} where '
+                f'{tuple(expected)} {fresh.dtype} is needed. Use the config that it was trained with.'
             )
         if axes:
             carried[key] = fresh.clone().index_copy_(axes[0], new_rows, old.index_select(axes[0], old_rows).to(fresh))

@@ -1,22 +1,28 @@
 """What a checkpoint says of itself."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from avzoo.config.types import check_present, check_types
-from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.config.types import Limit, check_present, check_types
+from avzoo.datasets.store_format import check_names
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
+
+_Width = Annotated[int, Limit('a whole number from 1 to 2147483647', lambda width: 0 < width < 2**31)]
+_Number = Annotated[float, Limit('a finite number', math.isfinite)]
+_Seconds = Annotated[float, Limit('a finite number above 0', lambda value: 0 < value < math.inf)]
 
 
 @dataclass(frozen=True)
 class _DataInfo:
     """The kinds of the entries of ``data_info``, see :class:`AVClassifier`."""
 
-    feature_dims: dict[str, int]
-    seconds_per_step: dict[str, float]
-    num_classes: int
-    embedding_dim: int
+    feature_dims: dict[str, _Width]
+    seconds_per_step: dict[str, _Seconds]
+    num_classes: _Width
+    embedding_dim: _Width
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class _Meta:
     substage: str | None = None
     draw: int | None = None
     num_shots: int | None = None
+    gamma: _Number | None = None
     splits: dict[str, str] | None = None
     outcomes: dict[str, dict] | None = None
     history: list[dict] | None = None
@@ -41,16 +48,38 @@ def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
     """Check the kind of every entry of a checkpoint's ``meta`` that is read later.
 
     Raises:
-        CheckpointError: For the first entry of another kind; names it and what it must be.
+        CheckpointError: For the first entry of another kind; names it and what it must be. Or if its classes are not
+            those that a store can have.
     """
     try:
         check_types(meta, _Meta, 'meta')
         if meta.get('data_info') is not None:
             check_present(meta['data_info'], _DataInfo, 'meta.data_info')
             check_types(meta['data_info'], _DataInfo, 'meta.data_info')
-    except ConfigError as error:
-        reason = str(error) if len(str(error)) < 400 else f'{str(error)[:200]} ... {str(error)[-100:]}'
-        raise CheckpointError(f'{source} is damaged or was changed: {reason} Copy it again or train again.') from None
+        _check_keys(meta, 'meta')
+        check_names(meta.get('classes') or [], 'meta.classes: the class')
+    except (ConfigError, DataError) as error:
+        raise CheckpointError(
+            f'{source} is damaged or was changed: {shortened(error)} Copy it again or train again.'
+        ) from None
+
+
+def shortened(message: object) -> str:
+    """Return a message without its middle, where it quotes a value of any length."""
+    text = str(message)
+    return text if len(text) < 400 else f'{text[:200]} ... {text[-100:]}'
+
+
+def _check_keys(node: Any, path: str) -> None:
+    """Refuse a dict with a key that is not text, below which nothing could be named."""
+    if isinstance(node, list | tuple):
+        for item in node:
+            _check_keys(item, path)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if not isinstance(key, str):
+                raise ConfigError(f'{path} has the key {key!r}, which is not text.')
+            _check_keys(value, f'{path}.{key[:100]}')
 
 
 def class_columns(meta: dict[str, Any], source: str | os.PathLike[str]) -> tuple[list[str], list[bool]]:

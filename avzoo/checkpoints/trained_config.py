@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from mmengine.config import Config
 
-from avzoo.checkpoints.meta import carried_config
+from avzoo.checkpoints.meta import carried_config, shortened
 from avzoo.config.choices import choices_of, describe, with_alternatives
 from avzoo.config.parts import find_classes, find_registered_class, refuse_unregistered
 from avzoo.utils.differences import first_difference
@@ -88,10 +88,10 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
         refuse_unregistered({key: trained.get(key) for key in ('model', 'data_preprocessor')}, '')
         found = first_difference(_deciding(trained, find_registered_class), wanted)
     except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f'{source} carries a config that cannot be compared ({error}).') from error
+        raise CheckpointError(f'{source} carries a config that cannot be compared ({shortened(error)}).') from error
     if found:
         raise CheckpointError(
-            f'{source} was trained with another config: {found}. Use the config that it was trained with.'
+            f'{source} was trained with another config: {shortened(found)}. Use the config that it was trained with.'
         )
 
 

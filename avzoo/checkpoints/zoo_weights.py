@@ -12,6 +12,9 @@ from safetensors import SafetensorError
 
 from avzoo.checkpoints.checksums import EMPTY_FIELD, safetensors_is_intact, seal_safetensors
 from avzoo.checkpoints.meta import check_meta
+from avzoo.checkpoints.plain_values import check_nesting
+from avzoo.checkpoints.sized_file import read_facts, read_safetensors
+from avzoo.checkpoints.states import check_state, is_extra_state
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_path
 
@@ -63,9 +66,9 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
         CheckpointError: If the file is missing, damaged, not one of avzoo, or not the one that its JSON describes.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(f'There are no weights {path}. Check the path.')
-    data, facts = path.read_bytes(), _facts_beside(path)
+    (data, header), facts = read_safetensors(path), _facts_beside(path)
     if facts:
         _compare_with_facts(sha256 or hashlib.sha256(data).hexdigest(), facts, path)
     intact = True if sha256 or facts else safetensors_is_intact(data)
@@ -80,7 +83,9 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
             f'{path} is not a readable safetensors file (damaged, cut short, or something else under '
             f'that name): {error}. Fetch it again.'
         ) from error
-    meta = _meta(data, path)
+    meta = _meta(header, path)
+    check_state(state, path)
+    check_nesting(meta, str(path))
     check_meta(meta, path)
     if intact is None:
         raise CheckpointError(
@@ -93,11 +98,6 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
             'was changed by hand. Fetch both again, or delete the JSON.'
         )
     return dict(meta=meta, state_dict=state)
-
-
-def is_extra_state(key: str) -> bool:
-    """Return whether an entry of a state dict is not a weight but a part's private state, such as its optimizer's."""
-    return key.split('.')[-1] == '_extra_state'
 
 
 def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
@@ -113,14 +113,13 @@ def _single(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.dtype == torch.float16 else tensor
 
 
-def _meta(data: bytes, path: Path) -> dict[str, Any]:
+def _meta(header: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the facts in the header of a file that safetensors could read."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], 'little')])
     try:
         meta = json.loads(header['__metadata__'][_META])
         if meta['format'] != WEIGHTS_FORMAT:
             raise ValueError(f'format {meta["format"]!r}')
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f'{path} holds weights, but not of a model of avzoo ({error}). '
             'tools/model_converters/ turns checkpoints into zoo weights.'
@@ -132,11 +131,11 @@ def _facts_beside(path: Path) -> dict[str, Any]:
     """Return the JSON beside the file; empty if there is none."""
     json_path = _json_of(path)
     try:
-        facts = json.loads(json_path.read_text(encoding='utf-8'))
+        facts = json.loads(read_facts(json_path))
         facts['sha256']
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f'{json_path} does not describe the weights beside it ({type(error).__name__}: {error}): '
             'it is damaged or of another kind. Fetch it again, or delete it.'

@@ -59,6 +59,7 @@ _MOVED = {
     'param_scheduler.monitor': 'set curriculum.base.monitor and curriculum.full.monitor.',
     **{f'{loader}.dataset.{key}': hint for loader in LOADERS for key, hint in _BY_PHASE.items()},
 }
+_EVERY_MODEL = ('encoders', 'fusion', 'head')
 _FREE_FORM = {'log_processor', 'model_wrapper_cfg'}
 
 
@@ -112,6 +113,10 @@ def _check_tree(node: Any, path: str) -> None:
 
 
 def _check_section(node: Mapping, path: str) -> None:
+    for key in node:
+        if not isinstance(key, str):
+            raise ConfigError(f"{path or 'The config'} has the key {key!r}, which is not text. Write '{key}'.")
+    _check_type(node, path)
     if registry_at(path) is not None and 'type' not in node:
         raise ConfigError(f"{path} has no 'type' that says which part it is; it has: {', '.join(node) or 'nothing'}.")
     known = known_keys(node, path)
@@ -122,6 +127,18 @@ def _check_section(node: Mapping, path: str) -> None:
     cls = _class_at(node, path)
     if cls is not None:
         check_types(node, cls, path)
+
+
+def _check_type(node: Mapping, path: str) -> None:
+    """Refuse a type that names no part, and a model that lacks a part that every model has."""
+    if (
+        'type' in node
+        and registry_at(path) is not None
+        and not (isinstance(node['type'], str) or callable(node['type']))
+    ):
+        raise ConfigError(f'{path}.type={node["type"]!r} is not possible. It must be the name of a part.')
+    if path == 'model' and (missing := [name for name in _EVERY_MODEL if node.get(name) is None]):
+        raise ConfigError(f"'model' has no '{missing[0]}'. It needs: {', '.join(_EVERY_MODEL)}.")
 
 
 def _compare(node: Mapping, known: set[str], path: str) -> None:

@@ -1,5 +1,6 @@
 """Reading configs so that mistakes are found before anything runs."""
 
+import ast
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,27 +25,62 @@ def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Co
         raise ConfigError(f'There is no config {path}.{_nearest_file(path)} The configs are in configs/METHOD/.')
     if path.suffix in ('.pth', '.pt', '.safetensors'):
         raise ConfigError(f'{path} is a file of weights where a config is expected; name the config first.')
+    _refuse_other_languages(path, set())
     try:
         cfg = Config.fromfile(path)
     except Exception as error:
         raise ConfigError(f'{path} cannot be read: {_reason(error)}') from error
-    _drop_own_scope(cfg._cfg_dict)
+    _drop_notes(cfg._cfg_dict)
     for option in options:
         apply_option(cfg, option)
     check_config(cfg)
     return cfg
 
 
-def _drop_own_scope(node: Any) -> None:
-    """Remove what mmengine notes in each section of a base ``avzoo::...``: a checkpoint must name no package."""
+def _refuse_other_languages(path: Path, seen: set[Path]) -> None:
+    """Refuse a config, or a base of it, that is not Python: it would look like data, and mmengine would run it.
+
+    In YAML and JSON it runs what tags and ``_base_`` name, and fills in environment variables.
+    """
+    if path.suffix != '.py':
+        raise ConfigError(f'{path} is not a config: configs are Python files, NAME.py, and are run.')
+    if path.resolve() in seen or not path.is_file():  # mmengine says better which base is missing.
+        return
+    seen.add(path.resolve())
+    for base in _bases(path):
+        if '::' not in base:
+            _refuse_other_languages(path.parent / base, seen)
+
+
+def _bases(path: Path) -> list[str]:
+    try:
+        body = ast.parse(path.read_text(encoding='utf-8')).body
+        values = [
+            ast.literal_eval(node.value)
+            for node in body
+            if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ['_base_']
+        ]
+    except (ValueError, SyntaxError, RecursionError):  # mmengine says where.
+        return []
+    found = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
+    return [item for item in found if isinstance(item, str)]
+
+
+def _drop_notes(node: Any) -> None:
+    """Remove what is meant for mmengine alone.
+
+    That is ``_scope_``, which it notes in each section of a base ``avzoo::...`` (a checkpoint must name no package),
+    and a ``_delete_`` that had no base to act on.
+    """
     if isinstance(node, dict):
         if node.get('_scope_') == 'avzoo':
             del node['_scope_']
+        node.pop('_delete_', None)
         for value in node.values():
-            _drop_own_scope(value)
+            _drop_notes(value)
     elif isinstance(node, list | tuple):
         for value in node:
-            _drop_own_scope(value)
+            _drop_notes(value)
 
 
 def _reason(error: Exception) -> str:
@@ -55,7 +91,7 @@ def _reason(error: Exception) -> str:
     while cause.__context__ is not None:
         cause = cause.__context__
     return (
-        f'its custom_imports failed with {type(cause).__name__}: {cause}. A module outside the current folder is found '
+        f'its custom_imports failed with {type(cause).__name__}: {cause}. A module is found if it is installed, or '
         'if PYTHONPATH has its folder.'
     )
 

@@ -32,6 +32,8 @@ def apply_option(cfg: Config, option: str) -> None:
 def set_option(cfg: Config, path: str, value: Any) -> None:
     """Change the value at a path of a config in place, as :func:`apply_option` does."""
     head, *rest = path.split('.')
+    if head == 'custom_imports':
+        raise ConfigError(f'{path}: modules are imported while a config file is read. Set custom_imports in the file.')
     _check_key(cfg, '', head)
     cfg[head] = _changed(cfg.get(head), head, rest, value)
 
@@ -75,7 +77,7 @@ def _changed(node: Any, path: str, rest: list[str], value: Any) -> Any:
         return _replaced(node, path, value)
     head, *rest = rest
     if isinstance(node, list | tuple):
-        if not head.isdigit() or int(head) >= len(node):
+        if not (head.isascii() and head.isdecimal()) or int(head) >= len(node):
             raise ConfigError(f"'{path}' is a list of {len(node)}; '{head}' is not an index.")
         items = list(node)
         items[int(head)] = _changed(items[int(head)], f'{path}.{head}', rest, value)

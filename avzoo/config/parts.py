@@ -31,6 +31,7 @@ from avzoo.registry import (
 )
 from avzoo.utils.errors import ConfigError, nearest
 
+_LONGEST_NAME = 200  # Comparing a name with others takes a time that grows with its square.
 # Patterns of whole paths, as in regular expressions.
 _REGISTRIES = {
     r'model|(model\.)?data_preprocessor': MODELS,
@@ -105,7 +106,10 @@ def _refuse_unregistered(section: Any, path: str) -> None:
     if '_scope_' in section:
         raise ConfigError(f'{path}._scope_={section["_scope_"]!r} names a package, which a file of weights must not.')
     if 'type' in section:
-        find_registered_class(str(section['type']), path)
+        name = section['type']
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+            raise ConfigError(f'{path}.type={repr(name)[:100]} is not the name of a part.')
+        find_registered_class(name, path)
     for key, value in section.items():
         _refuse_unregistered(value, f'{path}.{key}' if path else str(key))
 

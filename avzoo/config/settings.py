@@ -122,9 +122,9 @@ class ExperimentSettings:
     default_hooks: dict
     randomness: RandomnessSettings
     synthesize: bool | None = None
-    param_scheduler: dict | list | None = None
+    param_scheduler: dict | list[dict] | None = None
     auto_scale_lr: dict | None = None
-    custom_hooks: list | None = None
+    custom_hooks: list[dict] | None = None
     env_cfg: dict = field(default_factory=dict)
     visualizer: dict | None = None
     log_level: Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] = 'INFO'

@@ -10,6 +10,8 @@ from avzoo.config.keys import check_keys
 from avzoo.config.settings import LOADERS
 from avzoo.utils.errors import ConfigError
 
+_MAX_WINDOW = 100_000  # 17 hours of the benchmarks' features; a clip then takes 2 GB.
+
 
 def check_values(cfg: Config) -> None:
     """Check what depends on several values or on the machine.
@@ -21,6 +23,12 @@ def check_values(cfg: Config) -> None:
     for name in LOADERS:
         if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
             raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')
+        window = cfg[name].dataset.get('window') or {}
+        if window.get('steps', 0) > _MAX_WINDOW:
+            raise ConfigError(
+                f'{name}.dataset.window.steps={window["steps"]} is not possible. It must be at most '
+                f'{_MAX_WINDOW:,}: shorter videos are padded to it.'
+            )
     if cfg.optim_wrapper.get('optimizer') is None:
         raise ConfigError("'optim_wrapper' has no 'optimizer'. It needs: type, optimizer.")
     interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 10)

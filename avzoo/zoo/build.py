@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from torch import nn
 
+from avzoo.checkpoints.states import check_fit
+from avzoo.checkpoints.training import load_weights
 from avzoo.config.load import load_config
 from avzoo.config.parts import refuse_unregistered
 from avzoo.datasets.gfsl_dataset import GFSLDataset
@@ -97,13 +100,45 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
     return MODELS.build(dict(model, data_info=dict(data_info or own_info)))
 
 
+def build_trained(cfg: Config, data_info: Mapping[str, Any], state: Mapping[str, Any], source: str) -> AVClassifier:
+    """Build a model and load its weights. It takes memory only once these are known to fit.
+
+    The widths in a checkpoint are only claims, and its weights show whether they are true.
+
+    Args:
+        cfg: The config of a curriculum.
+        data_info: See :class:`AVClassifier`; that of the checkpoint.
+        state: The weights.
+        source: Where they come from, for the error.
+
+    Raises:
+        CheckpointError: If the weights do not fit.
+    """
+    if (outline := _outline(cfg, data_info)) is not None:
+        check_fit(outline, state, source)
+    model = build_model(cfg, data_info)
+    load_weights(model, dict(state), source)
+    return model
+
+
+def _outline(cfg: Config, data_info: Mapping[str, Any]) -> AVClassifier | None:
+    """Return a model without data; ``None`` where a part computes with its tensors while it is built."""
+    try:
+        with torch.device('meta'):
+            return build_model(cfg, data_info)
+    except ConfigError:
+        return None
+
+
 def move_to(device: str, model: nn.Module) -> nn.Module:
     """Move a model to a device.
 
     Raises:
-        ConfigError: If this machine or this build of torch has no such device, or no room on it.
+        ConfigError: If this machine or this build of torch has no such device, or no room on it, or it cannot compute.
     """
     try:
+        if torch.device(device).type == 'meta':
+            raise RuntimeError('The meta device holds no data.')
         return model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError.
         raise ConfigError(

@@ -1,14 +1,19 @@
 """Read the zoo's index: ``model-index.yml`` and the metafiles that it names."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from avzoo.utils.errors import ConfigError, nearest
+
+_NAME = re.compile(r'\w[\w.+-]{0,199}')  # It becomes the name of a file.
+_NAME_RULE = 'use letters, digits, underscores, dots, plus and minus signs, a letter or a digit first'
+_SHA256 = re.compile('[0-9a-f]{64}')
 
 
 @dataclass(frozen=True)
@@ -105,20 +110,29 @@ def find_model(name: str) -> ModelEntry:
     return index[name]
 
 
+def check_model_name(name: str) -> None:
+    """Refuse a name of a model that could not be the name of a file in a folder.
+
+    Raises:
+        ConfigError: If it is so.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f'{name[:200]!r} cannot be the name of a model: {_NAME_RULE}.')
+
+
 @lru_cache(maxsize=4)
 def _read_collections(root: Path) -> tuple[Collection, ...]:
-    imports = _load(root / 'model-index.yml').get('Import') or []
     collections: list[Collection] = []
     seen: dict[str, Path] = {}
-    for name in imports:
-        path = root / name
+    index = root / 'model-index.yml'
+    for name in _items(_load(index), 'Import', str, index):
+        path = root / _inside(name, index)
         meta = _load(path)
-        for head in meta.get('Collections') or []:
-            models = tuple(
-                _entry(root, path, model)
-                for model in meta.get('Models') or []
-                if model.get('In Collection') == head['Name']
-            )
+        all_models = _items(meta, 'Models', dict, path)
+        for head in _items(meta, 'Collections', dict, path):
+            if not isinstance(head.get('Name'), str):
+                raise ConfigError(f'{path}: a collection has no Name.')
+            models = tuple(_entry(root, path, m) for m in all_models if m.get('In Collection') == head['Name'])
             collections.append(Collection(head['Name'], path.parent, head, models))
             for model in models:
                 if model.name in seen:
@@ -127,13 +141,32 @@ def _read_collections(root: Path) -> tuple[Collection, ...]:
     return tuple(collections)
 
 
+def _items(content: dict[str, Any], key: str, kind: type, path: Path) -> list[Any]:
+    """Return a list of a metafile, whose items are all of one kind."""
+    items = content.get(key) or []
+    if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
+        raise ConfigError(f'{path}: {key} must be a list in which each item is a {kind.__name__}.')
+    return items
+
+
+def _inside(where: str, path: Path) -> str:
+    """Return a path relative to the folder of the index, which it must not leave."""
+    if PurePosixPath(where).is_absolute() or '..' in PurePosixPath(where).parts or '\\' in where or ':' in where:
+        raise ConfigError(f'{path}: {where!r} leads out of the folder of the index. Name a path within it.')
+    return where
+
+
 def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
     try:
         meta, results = model['Metadata'], tuple(model.get('Results') or ())
+        if not _NAME.fullmatch(model['Name']):
+            raise ValueError(_NAME_RULE)
+        if not _SHA256.fullmatch(model.get('SHA256') or '0' * 64) or type(model.get('Size') or 0) is not int:
+            raise ValueError('SHA256 is 64 hex digits, Size a number of bytes')
         first = [model['Weights']] if model.get('Weights') else []
         return ModelEntry(
             name=model['Name'],
-            config=root / model['Config'],
+            config=root / _inside(model['Config'], path),
             method=model['In Collection'],
             dataset=results[0]['Dataset'],
             shots=int(meta['Shots']),
@@ -141,27 +174,27 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
             parameters=meta.get('Parameters'),
             flops=meta.get('FLOPs'),
             results=results,
-            weights=tuple(_location(root, where) for where in [*first, *(model.get('Mirrors') or ())]),
+            weights=tuple(_location(root, where, path) for where in [*first, *(model.get('Mirrors') or ())]),
             sha256=model.get('SHA256'),
             size=model.get('Size'),
             licence=model.get('License'),
             released_url=(model.get('Converted From') or {}).get('Weights'),
         )
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
-            f"{path}: the entry '{model.get('Name')}' is incomplete ({type(error).__name__}: {error})."
+            f"{path}: the entry '{str(model.get('Name'))[:200]}' is incomplete ({type(error).__name__}: {error})."
         ) from error
 
 
-def _location(root: Path, where: str) -> str:
-    """Return a URL unchanged, and a path relative to the index's folder."""
-    return where if '://' in where else str(root / where)
+def _location(root: Path, where: str, path: Path) -> str:
+    """Return a URL of the web unchanged, and the path of a file within the index's folder."""
+    return where if where.startswith(('http://', 'https://')) else str(root / _inside(where, path))
 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f'{path} cannot be read: {error}') from error
     if not isinstance(content, dict):
         raise ConfigError(f'{path} is not a mapping; see configs/avdiff/metafile.yml for the layout.')

@@ -28,13 +28,14 @@ from typing import Any
 from mmengine.config import Config, config, utils
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from avzoo.checkpoints.training import load_weights
+from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.utils import compat
 from avzoo.utils.cache import cache_home, temporary_folder
-from avzoo.utils.errors import AvzooError
+from avzoo.utils.errors import AvzooError, ConfigError, DataError
 from avzoo.utils.files import atomic_write_text
 from avzoo.zoo.benchmarks import find_benchmark
-from avzoo.zoo.build import build_model, config_of, data_info_of
+from avzoo.zoo.build import build_trained, config_of, data_info_of
+from avzoo.zoo.fetch import DownloadError
 from avzoo.zoo.index import ModelEntry, find_model, read_index, zoo_root
 from avzoo.zoo.weights import load_any_checkpoint
 
@@ -118,7 +119,7 @@ def _complete_config(entry: ModelEntry) -> Config:
     if entry.weights and benchmark is not None:
         cfg.model.data_info = benchmark.data_info
         return cfg
-    with contextlib.suppress(AvzooError):  # If the weights are missing, loading them raises the error.
+    with contextlib.suppress(ConfigError, DataError, DownloadError):  # Missing: loading the weights raises the error.
         cfg.model.data_info = (
             load_any_checkpoint(entry.name)['meta']['data_info'] if entry.weights else data_info_of(cfg)
         )
@@ -140,5 +141,6 @@ def load_from_avzoo(filename: str, map_location: Any = None, logger: Any = None)
     name = filename.removeprefix(SCHEME)
     checkpoint = load_any_checkpoint(name)
     cfg = _complete_config(find_model(name))
-    load_weights(build_model(cfg, cfg.model.data_info), checkpoint['state_dict'], name)
+    check_trained_config(cfg, checkpoint['meta'], name)
+    build_trained(cfg, cfg.model.data_info, checkpoint['state_dict'], name)
     return checkpoint

@@ -11,15 +11,14 @@ from torch import Tensor
 
 from avzoo.checkpoints.meta import carried_config, class_columns
 from avzoo.checkpoints.trained_config import as_trained
-from avzoo.checkpoints.training import load_weights
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.config.as_data import portable_config
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__
 from avzoo.zoo.benchmarks import find_benchmark
-from avzoo.zoo.build import build_model, config_of
-from avzoo.zoo.index import ModelEntry, read_index
+from avzoo.zoo.build import build_trained, config_of
+from avzoo.zoo.index import ModelEntry, check_model_name, read_index
 from avzoo.zoo.weights import load_any_checkpoint
 
 # Facts of a training checkpoint that zoo weights keep.
@@ -62,15 +61,17 @@ def publish_checkpoint(
         The file; ``.json`` beside it holds its facts.
 
     Raises:
-        CheckpointError: If the checkpoint is incomplete, holds NaN, or is not of the model that the index has under
-            that name.
+        CheckpointError: If the checkpoint is incomplete, damaged, or not of the model that the index names so.
+        ConfigError: If the name is not that of a file.
     """
     out = Path(out)
     if out.suffix != '.safetensors':
         if name is None:
             raise CheckpointError(f'{out} is a folder: give the name of the model, or a file {out}/NAME.safetensors.')
+        check_model_name(name)
         out = out / f'{name}.safetensors'
-    name = name or out.stem
+    name = out.stem if name is None else name
+    check_model_name(name)
     content = load_any_checkpoint(checkpoint)
     meta, state = content['meta'], content['state_dict']
     class_columns(meta, checkpoint)
@@ -78,11 +79,6 @@ def publish_checkpoint(
         raise CheckpointError(
             f'{checkpoint} holds no calibration (gamma), so it is not a complete model of avzoo. Give '
             'a checkpoint of tools/train.py or tools/adapt.py.'
-        )
-    broken = [key for key, value in state.items() if isinstance(value, Tensor) and value.isnan().any()]
-    if broken:
-        raise CheckpointError(
-            f'{checkpoint} holds NaN in {broken[0]}: it is damaged, or its training diverged. Take another.'
         )
     config = portable_config(carried_config(meta, str(checkpoint)))
     entry = read_index().get(name)
@@ -113,7 +109,7 @@ def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor
             f'{entry.name} {other.now}. Publish it under another name.'
         )
     cfg = as_trained(cfg, meta, source)
-    load_weights(build_model(cfg, info), state, source)
+    build_trained(cfg, info, state, source)
 
 
 def _used(value: Any, cfg: Config) -> Any:

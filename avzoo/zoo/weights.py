@@ -55,10 +55,10 @@ def find_checkpoint(name_or_path: str | os.PathLike[str]) -> CheckpointFile:
     is_path = path.suffix in _SUFFIXES or len(path.parts) > 1
     if not is_path and name in read_index():
         return find_zoo_weights(name)
-    if path.is_file():
-        return CheckpointFile(path)
     if path.is_dir():
         raise CheckpointError(f'{path} is a folder; name a checkpoint in it, e.g. stage2_full_draw0/last.pth.')
+    if path.exists():
+        return CheckpointFile(path)
     if is_path:
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
     raise CheckpointError(

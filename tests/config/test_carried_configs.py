@@ -4,17 +4,19 @@ import json
 import sys
 
 import pytest
+from mmengine.hub import get_model as hub_model
 
 from avzoo import registry
 from avzoo.apis.adapt import adapt
 from avzoo.apis.hub import get_model
 from avzoo.apis.inferencer import Inferencer
-from avzoo.checkpoints.training import TRAINING_FORMAT, save_checkpoint
+from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.config.load import load_config
 from avzoo.config.parts import find_registered_class, refuse_unregistered
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.zoo import mmengine_hub
 from avzoo.zoo.build import build_model
 from avzoo.zoo.publish import publish_checkpoint
 
@@ -124,6 +126,30 @@ def test_weights_whose_config_names_code_are_refused_in_one_line(
         with pytest.raises(CheckpointError) as refused:
             use()
         assert '\n' not in str(refused.value) and repr(hostile) in str(refused.value)
+
+
+@pytest.mark.parametrize('hostile', HOSTILE)
+def test_the_hub_refuses_such_weights_and_resuming_does_not_look(
+    evil_folder, make_zoo, published, monkeypatch, tmp_path, hostile
+):
+    content = read_zoo_weights(published[0])
+    meta = dict(content['meta'], config=dict(model=change(content['meta']['config']['model'], 'fusion', hostile)))
+    root = make_zoo(Weights='w.safetensors')
+    monkeypatch.setattr(mmengine_hub, 'zoo_root', lambda: root)
+    mmengine_hub.patch_hub()
+    write_zoo_weights(root / 'w.safetensors', content['state_dict'], json.loads(json.dumps(meta)))
+    with pytest.raises(CheckpointError, match=r'model\.fusion\.type='):
+        hub_model(f'avzoo::tiny/{NAME}.py', pretrained=True)
+    save_checkpoint(tmp_path / 'last.pth', dict(content, meta=dict(meta, format=TRAINING_FORMAT)))
+    model = build_model(load_config(root / 'configs' / 'tiny' / f'{NAME}.py'), meta['data_info'])
+    load_weights(model, load_checkpoint(tmp_path / 'last.pth')['state_dict'], 'last.pth')
+
+
+@pytest.mark.parametrize('odd', [5, None, ['MaskedTransformer'], {'a': 1}, 'x' * 1_000_000])
+def test_a_carried_type_that_is_not_a_name_is_one_short_line(odd):
+    with pytest.raises(ConfigError, match=r'model\.fusion\.type=.* is not the name of a part') as refused:
+        refuse_unregistered({'fusion': {'type': odd}}, 'model')
+    assert len(str(refused.value)) < 300
 
 
 def test_a_config_that_is_nested_too_deeply_is_one_error():

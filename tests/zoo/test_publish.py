@@ -77,7 +77,7 @@ def test_weights_that_hold_nan_are_refused(shipped, tmp_path):
     name = next(key for key, value in content['state_dict'].items() if value.dim() > 1)
     content['state_dict'][name][0] = float('nan')
     path = write_zoo_weights(tmp_path / 'nan.safetensors', content['state_dict'], content['meta'])
-    with pytest.raises(CheckpointError, match=f'NaN in {name}'):
+    with pytest.raises(CheckpointError, match=f'NaN or infinity in {name}'):
         publish_checkpoint(path, tmp_path / 'out.safetensors')
 
 

@@ -72,7 +72,7 @@ def evaluate_checkpoint(
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.
-    unset = cfg.curriculum.zero_gamma == 'search_test' and float(content['state_dict']['gamma']) == 0
+    unset = cfg.curriculum.zero_gamma == 'search_test' and float(content['state_dict'].get('gamma', 1)) == 0
     default = 'search' if split == 'test' and unset else 'checkpoint'
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
     run_cfg.load_from = str(Path(checkpoint))

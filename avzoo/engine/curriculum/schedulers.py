@@ -11,7 +11,7 @@ def schedulers(cfg: Config) -> list[dict]:
     Raises:
         ConfigError: If ``ReduceOnPlateauLR`` is combined with other schedulers.
     """
-    found = cfg.param_scheduler or []
+    found = cfg.get('param_scheduler') or []
     found = [found] if isinstance(found, dict) else list(found)
     if len(found) > 1 and any(s['type'] == 'ReduceOnPlateauLR' for s in found):
         raise ConfigError(

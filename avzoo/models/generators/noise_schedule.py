@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from avzoo.registry import NOISE_SCHEDULES
 
+_DEVICE = 'cpu'  # A model may be built on the meta device, to learn its shapes; samplers read these constants even so.
+
 
 class _BetaSchedule(nn.Module):
     """A schedule that is given by the variance beta of each step (Ho et al. 2020).
@@ -55,7 +57,7 @@ class LinearSchedule(_BetaSchedule):
     def __init__(
         self, *, num_steps: int = 200, beta_start: float = 1e-4, beta_end: float = 0.02, zero_terminal_snr: bool = False
     ) -> None:
-        beta = torch.linspace(beta_start, beta_end, num_steps)
+        beta = torch.linspace(beta_start, beta_end, num_steps, device=_DEVICE)
         super().__init__(_rescale_to_zero_snr(beta) if zero_terminal_snr else beta, ends_in_noise=zero_terminal_snr)
 
 
@@ -69,7 +71,7 @@ class CosineSchedule(_BetaSchedule):
     """
 
     def __init__(self, *, num_steps: int = 200, offset: float = 0.008) -> None:
-        at = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64)
+        at = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64, device=_DEVICE)
         alpha_bar = ((at + offset) / (1 + offset) * math.pi / 2).cos().square()
         beta = 1 - alpha_bar[1:] / alpha_bar[:-1]
         super().__init__(beta.clamp(max=0.999).float(), ends_in_noise=True)
@@ -90,7 +92,7 @@ class StraightPath(nn.Module):
     def __init__(self, *, num_steps: int = 200) -> None:
         super().__init__()
         self.num_steps = num_steps
-        noise = torch.linspace(1 / num_steps, 1, num_steps)
+        noise = torch.linspace(1 / num_steps, 1, num_steps, device=_DEVICE)
         self.register_buffer('noise', noise, persistent=False)
         self.register_buffer('signal', 1 - noise, persistent=False)
 

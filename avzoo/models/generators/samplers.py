@@ -25,7 +25,7 @@ _CLEAN = Level(-1, 1.0, 0.0)
 
 def levels(signal: Tensor, noise: Tensor, count: int) -> list[Level]:
     """Return ``count`` levels of a schedule (T,), evenly spaced, from the last step down to the first, and x_0."""
-    steps = torch.linspace(len(signal) - 1, 0, count).round().int().tolist()
+    steps = torch.linspace(len(signal) - 1, 0, count, device=signal.device).round().int().tolist()
     return [*(Level(step, float(signal[step]), float(noise[step])) for step in steps), _CLEAN]
 
 

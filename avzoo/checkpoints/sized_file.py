@@ -1,0 +1,145 @@
+"""Read a file of weights whole, after its table of contents has shown that it is one.
+
+A file may claim any size, as sparse files do. So only the table is read first: it must account for the whole file. What
+is read then is as large as the weights in it, and no more than the free memory holds.
+"""
+
+import json
+import os
+import stat
+import struct
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+from avzoo.checkpoints.checksums import zip_comment_length
+from avzoo.utils.errors import CheckpointError
+from avzoo.utils.memory import available_memory
+from avzoo.utils.zip_checks import ZIP_ERRORS
+
+_MAX_TABLE = 16 << 20  # Those of the zoo have 0.03 MB; JSON takes up to 30 times its size in memory.
+_MAX_MEMBERS = 100_000
+_PER_MEMBER = 1 << 10  # Local header, name and padding: 202 bytes in what torch.save writes.
+_END = struct.Struct('<4s4H2LH')  # The last entry of a zip, before its comment.
+_END64 = struct.Struct('<4sQ2H2L4Q4sLQL')  # The same with wide fields, and its locator.
+_TAIL = 256  # Holds them and the comment with the checksum.
+_HINT = 'Use a checkpoint that avzoo wrote: copy it again or train again.'
+
+
+def read_zip(path: Path) -> bytes:
+    """Return a file of torch.save, whose members are neither packed nor hidden nor of one name.
+
+    Raises:
+        CheckpointError: If it is something else, or too large for the memory.
+    """
+    with _open(path) as file:
+        size = _size(file, path)
+        try:
+            _check_members(_directory(file, size), size)
+        except (*ZIP_ERRORS, IndexError) as error:
+            raise CheckpointError(
+                f'{path} is not a readable checkpoint (damaged, cut short, or something else under that name): '
+                f'{error}. {_HINT}'
+            ) from error
+        return _whole(file, size, path)
+
+
+def read_safetensors(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """Return a safetensors file and its header.
+
+    Raises:
+        CheckpointError: If it is something else, or too large for the memory.
+    """
+    with _open(path) as file:
+        size = _size(file, path)
+        try:
+            length = int.from_bytes(file.read(8), 'little')
+            if length > min(_MAX_TABLE, size - 8):
+                raise ValueError(f'its header would have {length:,} bytes')
+            header = json.loads(file.read(length))
+            ends = [entry['data_offsets'][1] for key, entry in header.items() if key != '__metadata__']
+            if 8 + length + max(ends, default=0) != size:
+                raise ValueError(f'its tensors do not account for its {size:,} bytes')
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+            raise CheckpointError(
+                f'{path} is not a readable safetensors file (damaged, cut short, or something else under that name): '
+                f'{error}. Fetch it again.'
+            ) from error
+        return _whole(file, size, path), header
+
+
+def read_facts(path: Path) -> str:
+    """Return the text of the JSON beside a file of weights.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is not text, not a file, or far too large.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError('it is not a regular file')
+    with open(path, 'rb') as file:
+        data = file.read(_MAX_TABLE + 1)
+    if len(data) > _MAX_TABLE:
+        raise ValueError(f'it has more than {_MAX_TABLE:,} bytes')
+    return data.decode()
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.exists() and not path.is_file():  # Reading a pipe or a device may never end.
+        raise CheckpointError(f'{path} is not a regular file. Name a file of weights.')
+    try:
+        return open(path, 'rb')
+    except OSError as error:
+        raise CheckpointError(f'{path} cannot be read: {error.strerror or error}.') from error
+
+
+def _size(file: IO[bytes], path: Path) -> int:
+    status, free = os.fstat(file.fileno()), available_memory()
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointError(f'{path} is not a regular file. Name a file of weights.')
+    if free is not None and 2 * status.st_size > free:
+        raise CheckpointError(
+            f'{path} has {status.st_size:,} bytes, and loading it takes twice as much memory, of which {free:,} bytes '
+            'are free. Use a machine with more, or another checkpoint.'
+        )
+    return status.st_size
+
+
+def _whole(file: IO[bytes], size: int, path: Path) -> bytes:
+    file.seek(0)
+    data = file.read(size)
+    if len(data) != size:
+        raise CheckpointError(f'{path} became shorter while it was read. Load it again.')
+    return data
+
+
+def _directory(file: IO[bytes], size: int) -> list[zipfile.ZipInfo]:
+    """Return the members of a zip. Python and torch must find the same ones, so the directory must end the file."""
+    file.seek(max(0, size - _TAIL))
+    tail = file.read(_TAIL)
+    comment = zip_comment_length(tail)
+    tail = tail[: len(tail) - comment]
+    end = _END.unpack(tail[-_END.size :])
+    if end[0] != b'PK\5\6' or end[7] != comment:
+        raise ValueError('its end is missing')
+    length, offset, place = end[5], end[6], size - comment - _END.size
+    if len(tail) >= _END.size + _END64.size:
+        wide = _END64.unpack(tail[-_END.size - _END64.size : -_END.size])
+        if wide[10] == b'PK\6\7':
+            length, offset, place = wide[8], wide[9], place - _END64.size
+    if length > _MAX_TABLE or offset + length != place:
+        raise ValueError('its directory does not stand at its end')
+    file.seek(0)
+    return zipfile.ZipFile(file).infolist()
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+    if len(members) > _MAX_MEMBERS or len({info.filename.lower() for info in members}) != len(members):
+        raise ValueError('it has too many members, or two of one name')
+    if len({info.filename.partition('/')[0] for info in members}) != 1:
+        raise ValueError('its members are not in one folder')
+    if packed := [info.filename for info in members if info.compress_type != zipfile.ZIP_STORED]:
+        raise ValueError(f'its member {packed[0]!r} is packed, which torch.save never does')
+    total = sum(info.file_size for info in members)
+    if not total <= size <= total + _PER_MEMBER * (len(members) + 1):
+        raise ValueError(f'its members have {total:,} bytes, the file {size:,}')
