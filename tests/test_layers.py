@@ -164,6 +164,10 @@ def test_the_largest_package_stays_small_enough_to_read():
 
 
 def folder_of(module: str) -> str:
-    """Return the layer of a module, and in models, which grows with the methods of the zoo, the kind of part."""
+    """Return the layer of a module; in models, which grows with the methods of the zoo, the kind of part.
+
+    The curriculum, which runs what the rest of the engine offers, counts for itself.
+    """
     parts = module.split('.')[1:]
-    return '.'.join(parts[:2]) if parts[:1] == ['models'] and len(parts) > 2 else layer_of(module)
+    divided = parts[:1] == ['models'] or parts[:2] == ['engine', 'curriculum']
+    return '.'.join(parts[:2]) if divided and len(parts) > 2 else layer_of(module)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from avzoo.datasets.collate import gather_rows
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
-from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines
+from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines, shots_folder, stays_inside
 from avzoo.utils.errors import DataError, nearest
 
 _CHUNK_BYTES = 16 << 20  # of float32 features held at once by temporal_mean
@@ -55,6 +55,7 @@ class FeatureStore:
         self.class_names = [label for label, _ in classes]
         check_names(self.class_names, f'{self.root / "classes.csv"}: class')
         self.class_texts = [text for _, text in classes]
+        check_names(list(set(filter(None, self.class_texts))), f'{self.root / "classes.csv"}: class text')
         videos = read_videos(self.root, self._meta, self.class_names)
         self.video_ids, self.labels, self.offsets, self.lengths = videos
         self._positions: dict[str, int] | None = None
@@ -159,19 +160,19 @@ class FeatureStore:
 
     def split_sizes(self, num_shots: int) -> dict[str, int]:
         """Return the number of videos of each K-shot split."""
-        folder = self.root / 'splits' / f'{num_shots}shot'
+        folder = shots_folder(self.root, num_shots)
         return {path.stem: len(read_lines(path)) for path in sorted(folder.glob('*.txt'))}
 
     def split(self, num_shots: int, name: str) -> np.ndarray:
         """Return the videos of one split as positions in ``video_ids``, (n,) int64, in the order of its file."""
-        folder = self.root / 'splits' / f'{num_shots}shot'
+        folder = shots_folder(self.root, num_shots)
         path = folder / f'{name}.txt'
         if not folder.is_dir():
             raise DataError(
                 f'{self.root}: no {num_shots}-shot splits; it has {self.shots() or "none"}. '
                 'Draw them with tools/dataset_converters/splits.py.'
             )
-        if not path.is_file():
+        if not stays_inside(name) or not path.is_file():
             names = sorted(file.stem for file in folder.glob('*.txt'))
             raise DataError(f'{folder}: no split {name!r}; it has {", ".join(names)}.' + nearest(name, names))
         if self._positions is None:

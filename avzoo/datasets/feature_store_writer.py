@@ -1,6 +1,7 @@
 """Write a feature store one video at a time; it appears complete or not at all."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +17,14 @@ from avzoo.datasets.store_format import (
     VERSION,
     check_names,
     npy_header,
+    number_problem,
+    shots_folder,
     write_csv,
     write_lines,
 )
 from avzoo.utils.atomic_folder import PartFolder, check_target
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
-
-_LARGEST = 1e15  # The sum of the squares of a million such values is a float32.
 
 
 class FeatureStoreWriter:
@@ -65,15 +66,17 @@ class FeatureStoreWriter:
         check_target(self.out, 'store.json', 'feature store')
         self._classes = list(classes)
         self._texts = [text.strip() for text in (classes if texts is None else texts)]
+        check_names([name], 'name of the store')
         check_names(self._classes, f'{name}: class')
         check_names(list(set(filter(None, self._texts))), f'{name}: class text')
         if len(self._texts) != len(self._classes):
             raise DataError(f'{name}: {len(self._classes)} classes and {len(self._texts)} texts; each class needs one.')
         for key, entry in modalities.items():
-            if not MODALITY_NAME.fullmatch(key) or entry['dim'] < 1:
+            _check_name(key, f'{name}: modality')
+            if int(entry['dim']) != entry['dim'] or entry['dim'] < 1 or not 0 < entry['seconds_per_step'] < math.inf:
                 raise DataError(
-                    f'{name}: modality {key!r} of width {entry["dim"]}; a name of letters, digits and '
-                    'underscores and a width of at least 1 are needed.'
+                    f'{name}: modality {key!r} of width {entry["dim"]} and {entry["seconds_per_step"]} seconds a step; '
+                    'a whole number of at least 1 and a number above 0 are needed.'
                 )
         self._known_classes = set(self._classes)
         self._dtype = np.dtype(dtype)
@@ -142,25 +145,29 @@ class FeatureStoreWriter:
 
     def write_class_embeddings(self, name: str, array: np.ndarray) -> None:
         """Store class vectors, (C, d), row i for class i."""
-        array = np.ascontiguousarray(array, dtype=np.float32)
+        _check_name(name, 'class embeddings')
+        array = np.asarray(array)
         if array.ndim != 2 or len(array) != len(self._classes) or not array.size:
             raise DataError(
                 f'class embeddings {name!r} have shape {array.shape}; there are {len(self._classes)} '
                 'classes, so (classes, width) with one row each and a width of at least 1 is needed.'
             )
-        if not np.isfinite(array).all():
-            bad = self._classes[int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])]
-            raise DataError(f'class embeddings {name!r}: NaN or infinity in the vector of class {bad!r}.')
+        if number_problem(array):
+            bad = next(label for label, row in zip(self._classes, array, strict=True) if number_problem(row))
+            raise DataError(
+                f'class embeddings {name!r}: {number_problem(array)} in the vector of class {bad!r}. Correct it.'
+            )
         path = self._folder / 'text' / f'{name}.npy'
         path.parent.mkdir(exist_ok=True)
-        np.save(path, array)
+        np.save(path, np.ascontiguousarray(array, dtype=np.float32))
         self._meta['class_embeddings'][name] = dict(dim=array.shape[1], file=f'text/{name}.npy')
 
     def write_splits(self, shots: int, splits: Mapping[str, Sequence[str]]) -> None:
         """Store the lists of the K-shot protocol, name -> video ids; the videos must have been added before."""
-        folder = self._folder / 'splits' / f'{shots}shot'
+        folder = shots_folder(self._folder, shots)
         folder.mkdir(parents=True)
         for name, ids in splits.items():
+            _check_name(name, f'{shots}-shot split')
             unknown = [video for video in ids if video not in self._ids]
             if unknown:
                 raise DataError(
@@ -209,23 +216,19 @@ class FeatureStoreWriter:
     def _convert(self, video_id: str, key: str, values: np.ndarray) -> np.ndarray:
         dim = self._meta['modalities'][key]['dim']
         values = np.asarray(values)
-        if values.dtype.kind not in 'biuf':
-            raise DataError(f'video {video_id!r}: {key} features are of dtype {values.dtype}, not numbers.')
         if values.ndim != 2 or values.shape[1] != dim or len(values) == 0:
             raise DataError(
                 f'video {video_id!r}: {key} features have shape {values.shape}; (steps, {dim}) with at '
                 'least one step is needed. Every video of a store has the same width.'
             )
-        if not np.isfinite(values).all():
+        if problem := number_problem(values, self._dtype.name):
             raise DataError(
-                f'video {video_id!r}: NaN or infinity in its {key} features. Extract them again or leave the video out.'
+                f'video {video_id!r}: {problem} in its {key} features. Extract them again or leave the video out.'
             )
-        with np.errstate(over='ignore'):
-            array = np.ascontiguousarray(values, dtype=self._dtype)
-        if self._dtype == np.float16 and not np.isfinite(array).all():
-            raise DataError(f'video {video_id!r}: {key} features beyond the range of float16 (65504). Use float32.')
-        if np.abs(array).max() > _LARGEST:
-            raise DataError(
-                f'video {video_id!r}: {key} features beyond {_LARGEST:g}, whose norm float32 cannot hold. Divide them.'
-            )
-        return array
+        return np.ascontiguousarray(values, dtype=self._dtype)
+
+
+def _check_name(name: str, what: str) -> None:
+    """Refuse a name that would not do as that of a file, a column and a keyword."""
+    if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
+        raise DataError(f'{what} {name!r}: a name of letters, digits and underscores is needed.')

@@ -4,16 +4,26 @@ import json
 import math
 import reprlib
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avzoo.datasets.store_format import DTYPES, FORMAT, MODALITY_NAME, VERSION, check_names, read_csv
+from avzoo.datasets.store_format import (
+    DTYPES,
+    FORMAT,
+    MODALITY_NAME,
+    VERSION,
+    check_names,
+    read_csv,
+    stays_inside,
+)
 from avzoo.utils.atomic_folder import restore_folder
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
+from avzoo.utils.regular_files import open_regular, read_text, unreadable
 
+_MAX_META = 16 << 20  # Bytes of store.json: a hundred for each list and array.
 _HINT = 'Restore the file or import the data again (tools/dataset_converters/).'
 
 
@@ -27,7 +37,7 @@ def _is_count(value: Any) -> bool:
 
 def _is_inside(value: Any) -> bool:
     """Return whether a file name is a path inside the store."""
-    return _is_text(value) and value.isprintable() and bool(value) and not {'/', '..'} & set(PurePosixPath(value).parts)
+    return _is_text(value) and value.isprintable() and stays_inside(value)
 
 
 def _is_table(value: Any) -> bool:
@@ -56,15 +66,17 @@ def read_meta(root: Path) -> dict[str, Any]:
     if not root.exists():
         restore_folder(root)
     try:
-        meta = json.loads(path.read_text(encoding='utf-8'))
+        meta = json.loads(read_text(path, at_most=_MAX_META))
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
             "with a tool of tools/dataset_converters/ (the authors' features: tools/download.py --dataset "
             'NAME).'
         ) from None
-    except (ValueError, OSError) as error:
-        raise DataError(f'{path} cannot be read: {error}. {_HINT}') from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f'{path} is not JSON that can be read: {error}. {_HINT}') from None
     found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)
     if found != (FORMAT, VERSION):
         raise DataError(
@@ -78,38 +90,64 @@ def read_meta(root: Path) -> dict[str, Any]:
         _check_entries(path, f'modalities.{key}.', entry, _MODALITY)
     for key, entry in meta['class_embeddings'].items():
         _check_entries(path, f'class_embeddings.{key}.', entry, _ARRAY)
+    check_names([meta['name']], f'{path}: name')
+    check_names([entry['file'] for entry in meta['modalities'].values()], f'{path}: file of a modality')
     return meta
 
 
 def verify_checksums(root: Path, meta: dict[str, Any]) -> None:
     """Recompute the SHA-256 of every file that ``store.json`` names."""
-    expected = dict(meta['sha256'])
-    for path in sorted((root / 'splits').glob('*shot/*.txt')):
-        if path.relative_to(root).as_posix() not in expected:
+    verify_tables(root, meta)
+    for entry in meta['modalities'].values():
+        verify_file(root, entry['file'], entry['sha256'])
+
+
+def verify_tables(root: Path, meta: dict[str, Any], num_shots: int | None = None) -> None:
+    """Recompute the SHA-256 of tables, lists and class vectors: of all that is small.
+
+    Args:
+        root: The store.
+        meta: The content of its ``store.json``.
+        num_shots: Only the lists of this K; by default those of every K.
+    """
+    folder = '*shot' if num_shots is None else f'{num_shots}shot'
+    for path in sorted((root / 'splits').glob(f'{folder}/*.txt')):
+        if path.relative_to(root).as_posix() not in meta['sha256']:
             raise DataError(
                 f'{path} has no checksum in store.json: its writing was not finished. Draw the splits '
                 'again with tools/dataset_converters/splits.py.'
             )
-    for entry in [*meta['modalities'].values(), *meta['class_embeddings'].values()]:
-        expected[entry['file']] = entry['sha256']
-    for name, digest in expected.items():
-        path = root / name
-        if not path.is_file():
-            raise DataError(f'{path} is missing. {_HINT}')
-        found = sha256_of(path)
-        if found != digest:
-            raise DataError(
-                f'{path}: wrong checksum: its SHA-256 is {found[:16]}..., store.json says '
-                f'{digest[:16]}...; it changed after the store was written. {_HINT}'
-            )
+    for name, digest in meta['sha256'].items():
+        if num_shots is None or not name.startswith('splits/') or name.startswith(f'splits/{folder}/'):
+            verify_file(root, name, digest)
+    for entry in meta['class_embeddings'].values():
+        verify_file(root, entry['file'], entry['sha256'])
+
+
+def verify_file(root: Path, name: str, digest: str) -> None:
+    """Refuse a file of a store whose SHA-256 is another than ``store.json`` says."""
+    path = root / name
+    if not path.is_file():
+        raise DataError(f'{path} is missing. {_HINT}')
+    found = sha256_of(path)
+    if found != digest:
+        raise DataError(
+            f'{path}: wrong checksum: its SHA-256 is {found[:16]}..., store.json says '
+            f'{digest[:16]}...; it changed after the store was written. {_HINT}'
+        )
 
 
 def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Map a ``.npy`` file read-only after checking that it is complete and has the expected shape and dtype."""
     try:
+        open_regular(path).close()  # A pipe of that name would block.
         array = np.lib.format.open_memmap(path, mode='r')  # not np.load: it also opens an .npz of that name
     except FileNotFoundError:
         raise DataError(f'{path} is missing. {_HINT}') from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except DataError:
+        raise
     except Exception as error:  # a damaged header can fail anywhere in numpy's parser, with any exception
         size = path.stat().st_size
         raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_HINT}') from None
@@ -139,7 +177,10 @@ def read_videos(
     order = {label: i for i, label in enumerate(class_names)}
     try:
         indices = np.fromiter((order[label] for label in labels), np.int64, len(labels))
-        table = {name: np.array(column).astype(np.int64) for name, column in zip(columns, numbers, strict=True)}
+        table = {
+            name: np.fromiter(map(int, column), np.int64, len(column))
+            for name, column in zip(columns, numbers, strict=True)
+        }
     except KeyError as error:
         raise DataError(f'{path}: class {error} is not in classes.csv.' + nearest(error.args[0], order)) from None
     except (ValueError, OverflowError) as error:
@@ -168,3 +209,8 @@ def _check_ranges(
             f'{path}: {key} of video {ids[i]!r} (start {start[i]}, length {length[i]}) lies outside the '
             f'{num_steps} stored steps. {_HINT}'
         )
+    order = np.argsort(start, kind='stable')
+    shared = np.flatnonzero(start[order[1:]] < (start + length)[order[:-1]])
+    if len(shared):  # Otherwise a video of the training could be one of the test under another name.
+        one, other = ids[order[shared[0]]], ids[order[shared[0] + 1]]
+        raise DataError(f'{path}: {key} of the videos {one!r} and {other!r} are in part the same stored steps. {_HINT}')

@@ -2,19 +2,23 @@
 
 import csv
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.regular_files import lines_of, unreadable
 
 FORMAT = 'avzoo-feature-store'
 VERSION = 1
 DTYPES = ('float32', 'float16')
 MODALITY_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')  # it becomes a file name, a column and a keyword
+MAX_NAME = 1000  # Characters: a table of names takes as much memory for each as for the longest.
+_LARGEST = 1e15  # The sum of the squares of a million such values is a float32.
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\ud800-\udfff]')  # control characters; halves of a pair, which UTF-8 lacks
 
 
@@ -36,14 +40,14 @@ class Modality:
 
 
 def check_names(names: Sequence[str], what: str) -> None:
-    """Refuse names that occur twice, or that a table or a list with one entry per line would not preserve.
+    """Refuse names that occur twice, are too long, or that a table or a list with one entry per line changes.
 
     Args:
         names: All names of one kind.
         what: File and kind of the names, for the error, e.g. ``videos.csv: video``.
 
     Raises:
-        DataError: A name is empty, has outer white space, holds a control character, or occurs twice.
+        DataError: A name is empty, has outer white space, holds a control character, is too long, or occurs twice.
     """
     wrong = next((name for name in names if not name or name != name.strip()), None)
     if wrong is None and _CONTROL.search(''.join(names)):  # one search over all names is fast
@@ -53,9 +57,58 @@ def check_names(names: Sequence[str], what: str) -> None:
             f'{what} {wrong!r} is empty, has white space around it, or holds a line break or another '
             'control character. Rename it.'
         )
+    if max(map(len, names), default=0) > MAX_NAME:
+        raise DataError(f'{what} {max(names, key=len)[:40]!r}... is longer than {MAX_NAME:,} characters. Shorten it.')
     if len(set(names)) != len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
         raise DataError(f'{what} {twice!r} comes twice. Rename or remove one of them.')
+
+
+def stays_inside(name: str) -> bool:
+    """Return whether a name can be a path below a folder: it does not lead out, and no other name leads there too."""
+    path = PurePosixPath(name)
+    return path.as_posix() == name != '.' and not path.is_absolute() and '..' not in path.parts
+
+
+def check_paths(names: Iterable[str], what: str) -> None:
+    """Refuse names that lead out of the folder in which there is a file for each.
+
+    Args:
+        names: The names.
+        what: Where they stand, for the error.
+    """
+    for name in names:
+        if not stays_inside(name):
+            raise DataError(
+                f'{what} {name!r} is no name of a file below a folder: it is absolute, or has an empty part or one '
+                'of dots. Rename it.'
+            )
+
+
+def shots_folder(root: Path, num_shots: int) -> Path:
+    """Return the folder of the K-shot lists of a store.
+
+    Raises:
+        ConfigError: K is not a whole number of at least 1.
+    """
+    if not isinstance(num_shots, int | np.integer) or isinstance(num_shots, bool) or num_shots < 1:
+        raise ConfigError(f'num_shots={num_shots!r} is not possible. It must be a whole number of at least 1.')
+    return root / 'splits' / f'{num_shots}shot'
+
+
+def number_problem(values: np.ndarray, dtype: str = 'float32') -> str:
+    """Say why values cannot be features or vectors of a dtype, before they are converted; empty if they can.
+
+    Numbers of more bits would become infinite, and complex ones would lose their imaginary part.
+    """
+    if values.dtype.kind not in 'biuf':
+        return f'dtype {values.dtype}, which are not numbers'
+    if not np.isfinite(values).all():
+        return 'NaN or infinity'
+    largest = max(abs(float(values.max())), abs(float(values.min()))) if values.size else 0.0
+    if dtype == 'float16' and largest >= 65520:  # What is less is rounded to 65504.
+        return 'numbers beyond the range of float16 (65504; use float32)'
+    return f'numbers beyond {_LARGEST:g}, whose norm float32 cannot hold (divide them)' if largest > _LARGEST else ''
 
 
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[list[str]]:
@@ -65,25 +118,26 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
         DataError: The file is missing, is not UTF-8, lacks a column, or has a row that is too short.
     """
     try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            rows = csv.reader(file)
-            header = next(rows, [])
-            missing = [name for name in columns if name not in header]
-            if missing:
-                raise DataError(
-                    f'{path}: no column {missing[0]!r}; its first line names {header}, '
-                    f'and the columns {list(columns)} are needed.'
-                )
-            places = [header.index(name) if name in header else None for name in (*columns, *optional)]
-            return [['' if place is None else row[place] for place in places] for row in rows if row]
+        rows = csv.reader(lines_of(path, newline=''))
+        header = next(rows, [])
+        missing = [name for name in columns if name not in header]
+        if missing:
+            raise DataError(
+                f'{path}: no column {missing[0]!r}; its first line names {reprlib.repr(header)}, '
+                f'and the columns {list(columns)} are needed.'
+            )
+        places = [header.index(name) if name in header else None for name in (*columns, *optional)]
+        return [['' if place is None else row[place] for place in places] for row in rows if row]
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
     except IndexError:
         raise DataError(
             f'{path}: a line has fewer fields than the {len(header)} of the first line; the file is cut off or damaged.'
         ) from None
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}') from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}. Restore it.') from None
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -97,13 +151,14 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
 def read_lines(path: Path) -> list[str]:
     """Read a UTF-8 text file with one entry per line, without blank lines and outer white space."""
     try:
-        text = Path(path).read_text(encoding='utf-8-sig')
+        # Not str.splitlines: it also breaks at characters such as U+2028, which a name may hold.
+        return [line for line in map(str.strip, lines_of(path)) if line]
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise DataError(f'{path} cannot be read as UTF-8 text: {error}') from None
-    # Not str.splitlines: it also breaks at characters such as U+2028, which a name may hold.
-    return [line for line in (part.strip() for part in text.split('\n')) if line]
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path} cannot be read as UTF-8 text: {error}. Restore it.') from None
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -31,7 +31,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.utils import compat
 from avzoo.utils.cache import cache_home, temporary_folder
-from avzoo.utils.errors import AvzooError, ConfigError, DataError
+from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.files import atomic_write_text
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.build import build_trained, config_of, data_info_of

@@ -20,6 +20,7 @@ from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.recover import checkpoint_to_resume, forget_lost, named_checkpoint
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
+from avzoo.engine.curriculum.store_watch import StoreWatch
 from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.log import log_line, open_work_dir
 from avzoo.engine.same_everywhere import check_same_everywhere
@@ -27,8 +28,7 @@ from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
 from avzoo.registry import RUNNERS
-from avzoo.utils.errors import AvzooError, DataError
-from avzoo.utils.files import sha256_of
+from avzoo.utils.errors import AvzooError
 from avzoo.utils.lock import held_alone
 
 
@@ -63,6 +63,7 @@ class CurriculumRunner:
         self.stage = stage
         self.resume_from = None if isinstance(resume, bool) else Path(resume)
         self.state = CurriculumState(self.work_dir, deciding_settings(self.cfg), dist.get_world_size())
+        self.store = StoreWatch(self.cfg.data_root, self.work_dir, self.cfg.num_shots)
         used = [p.name for p in plan_phases(self.draws) if (self.work_dir / p.name).exists()]
         if (self.state.exists or used) and not resume:
             raise AvzooError(
@@ -141,6 +142,7 @@ class CurriculumRunner:
             run = phase_config(cfg, phase, outcomes, self.work_dir)
             if phase.parent not in phases:
                 run.load_from = None
+            self._check_store()
             outcomes[phase.name] = run_phase(run, cfg, phase, progress, chosen)
         return outcomes
 
@@ -179,6 +181,7 @@ class CurriculumRunner:
         if checkpoint is not None:
             cfg.load_from, cfg.resume = str(checkpoint), True
         chosen = [one['chosen'] for one in self.state.choices]
+        self._check_store()
         decided = run_phase(cfg, self.cfg, phase, progress, chosen)
         self.state.phases[phase.name] = decided
         self._check_generator(phase)
@@ -198,6 +201,7 @@ class CurriculumRunner:
         return checkpoint_to_resume(self.work_dir / phase.name, self.cfg.curriculum[phase.substage].monitor)
 
     def _test_draw(self, draw: int) -> None:
+        self._check_store()
         phase = Phase(2, 'full', draw)
         path = self.work_dir / phase.name / start_file(self.cfg, phase)
         found = evaluate_checkpoint(self.cfg, path, split='test', draw=draw, work_dir=path.parent, check_config=False)
@@ -238,18 +242,9 @@ class CurriculumRunner:
         return 'chosen on validation'
 
     def _check_store(self) -> None:
-        """Verify the store's checksums once per run, and that it is the same store later."""
-        path = Path(self.cfg.data_root) / 'store.json'
-        found = sha256_of(path) if path.is_file() else ''
-        if self.state.store_sha256 and found != self.state.store_sha256:
-            raise DataError(
-                f'{path.parent} is not the store that {self.work_dir} was begun with. Restore it, or '
-                'choose another --work-dir.'
-            )
-        if not self.state.store_sha256 and dist.is_main_process():
-            FeatureStore(self.cfg.data_root, verify=True)
+        """Refuse a store that changed since the run was begun."""
+        self.state.store_sha256 = self.store.check(self.state.store_sha256)
         dist.barrier()
-        self.state.store_sha256 = found
 
     def _check_stage_one(self) -> None:
         missing = [p.name for p in plan_phases((), 1) if p.name not in self.state.phases]

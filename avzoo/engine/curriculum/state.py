@@ -25,6 +25,16 @@ _FREE_SETTINGS = (
     'work_dir',
     'resume',
 )
+# The store is known by its digest: it may lie elsewhere when a run goes on.
+_PATHS = ('data_root',)
+# What to do where one of these is another than it was.
+_CURES = {
+    'processes': 'Start as many processes as then, which decides what each of them draws',
+    'curriculum.base.max_epochs': 'A run cannot be prolonged, since its later phases follow from these epochs: '
+    'resume with the old number',
+    'curriculum.full.max_epochs': 'A run cannot be prolonged, since its later phases follow from these epochs: '
+    'resume with the old number',
+}
 _FREE_LOADER_SETTINGS = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
@@ -73,11 +83,11 @@ class CurriculumState:
         self.store_sha256, processes = content['store_sha256'], content['processes']
         self.choices = content.get('choices', [])
         self.processes = processes if self.processes is None else self.processes
-        changed = first_difference(dict(before, processes=processes), dict(self.settings, processes=self.processes))
+        changed = first_difference(_compared(before, processes), _compared(self.settings, self.processes))
         if changed:
+            cure = _CURES.get(changed.path, 'Resume with the old ones')
             raise ConfigError(
-                f'{self.path.parent} was begun with other settings: {changed}. Resume with the old ones, '
-                'or choose another --work-dir.'
+                f'{self.path.parent} was begun with other settings: {changed}. {cure}, or choose another --work-dir.'
             )
 
     def write(self) -> None:
@@ -91,6 +101,11 @@ class CurriculumState:
             settings=self.settings,
         )
         atomic_write_text(self.path, json.dumps(content, indent=2) + '\n')
+
+
+def _compared(settings: dict[str, Any], processes: int | None) -> dict[str, Any]:
+    """Return what must be the same when a run goes on."""
+    return dict({key: value for key, value in settings.items() if key not in _PATHS}, processes=processes)
 
 
 def finished_phases(work_dir: str | os.PathLike[str]) -> list[Phase]:
