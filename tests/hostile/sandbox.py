@@ -1,6 +1,7 @@
 """Run a call in a forked child with limits, and say what it did."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -28,7 +29,7 @@ _LONGEST_LINE = 2000
 _UNPRINTABLE = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
 _COMMANDS = ('os.system', 'os.exec', 'os.spawn', 'os.posix_spawn', 'subprocess.Popen', 'pty.spawn', 'socket.connect')
 # What mmengine and matplotlib ask of the machine, and connections to it.
-_USUAL = ('gcc --version', 'fc-list', '127.0.0.1')
+_USUAL = ('gcc --version', 'fc-list', 'rev-parse', '127.0.0.1')
 _CHANGES = ('os.remove', 'os.rename', 'os.rmdir', 'os.mkdir', 'os.link', 'os.symlink', 'os.truncate')
 
 
@@ -42,6 +43,7 @@ class Outcome:
         text: What it printed.
         seconds: How long it took.
         megabytes: How much memory it took at most.
+        cpu: Seconds of computing.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Outcome:
     text: str = ''
     seconds: float = 0.0
     megabytes: float = 0.0
+    cpu: float = 0.0
 
 
 def run_alone(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str], folder: Path) -> Outcome:
@@ -69,13 +72,15 @@ def run_alone(main: Callable[[Sequence[str] | None], int | None], argv: Sequence
         began, child = time.monotonic(), os.fork()
     if child == 0:
         _be_the_child(main, argv, folder)
-    status, megabytes, stopped = _wait(child, began)
-    return _judge(folder, status, time.monotonic() - began, megabytes, stopped)
+    status, usage, megabytes, stopped = _wait(child, began)
+    kind, faults, text = _judge(folder, status, megabytes, stopped)
+    return Outcome(kind, faults, text, time.monotonic() - began, megabytes, usage.ru_utime + usage.ru_stime)
 
 
 def _be_the_child(main: Callable, argv: Sequence[str], folder: Path) -> None:
     """Run the call and exit; never returns."""
     code, faults = 1, []
+    report = os.open(folder / 'report', os.O_WRONLY | os.O_CREAT)  # Now: the call may lose the right to.
     try:
         signal.alarm(0)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -90,13 +95,13 @@ def _be_the_child(main: Callable, argv: Sequence[str], folder: Path) -> None:
         faults.append(f'{type(error).__name__} at {_place(error)}')
         with contextlib.suppress(Exception):
             traceback.print_exc()
-    faults += [f'imported {name}' for name in list(sys.modules) if name.startswith(FOREIGN)]
-    with contextlib.suppress(Exception):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    report = os.open(folder / 'report', os.O_WRONLY | os.O_CREAT)
-    os.write(report, json.dumps(dict(code=code, faults=faults)).encode('utf-8', 'replace'))
-    os._exit(0)
+    finally:
+        faults += [f'imported {name}' for name in list(sys.modules) if name.startswith(FOREIGN)]
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os.write(report, json.dumps(dict(code=code, faults=faults)).encode('utf-8', 'replace'))
+        os._exit(0)
 
 
 def _take_over_output(folder: Path) -> None:
@@ -122,24 +127,30 @@ def _enter(work: Path) -> None:
 
 
 def _listen(folder: Path, faults: list[str]) -> None:
-    """Note commands, connections, writing outside of the folder, and reading of secrets."""
+    """Note and forbid commands, connections, writing outside of the folder, and reading of secrets."""
     inside = (str(folder), '/dev/', '/proc/self/')
 
     def is_outside(path: Any) -> bool:
         return isinstance(path, str | bytes | os.PathLike) and not os.path.abspath(os.fsdecode(path)).startswith(inside)
 
-    def hear(event: str, arguments: tuple) -> None:
+    def fault_of(event: str, arguments: tuple) -> str:
         if event in _COMMANDS and not any(usual in str(arguments) for usual in _USUAL):
-            faults.append(f'{event} {str(arguments)[:80]}')
-        elif event == 'open':
+            return f'{event} {str(arguments)[:80]}'
+        if event == 'open':
             path, mode, flags = arguments
             writes = set(mode or '') & set('wax+') or (flags or 0) & (os.O_WRONLY | os.O_RDWR)
             if writes and is_outside(path):
-                faults.append(f'wrote {path!r}')
+                return f'wrote {path!r}'
             if isinstance(path, str | os.PathLike) and Path(path).name.startswith(SECRET):
-                faults.append(f'read {path!r}')
-        elif event in _CHANGES and any(map(is_outside, arguments[:2])) and 'avzoo' not in event:
-            faults.append(f'{event} {arguments[:2]!r}')
+                return f'read {path!r}'
+        if event in _CHANGES and any(map(is_outside, arguments[:2])):
+            return f'{event} {arguments[:2]!r}'
+        return ''
+
+    def hear(event: str, arguments: tuple) -> None:
+        if fault := fault_of(event, arguments):
+            faults.append(fault)
+            raise PermissionError(errno.EACCES, 'the sandbox of the test forbids this')
 
     sys.addaudithook(hear)
 
@@ -151,13 +162,13 @@ def _place(error: BaseException) -> str:
     return f'{own[-1].filename.rpartition("/avzoo/")[2]}:{own[-1].lineno}' if own else '?'
 
 
-def _wait(child: int, began: float) -> tuple[int, float, str]:
-    """Wait for the child; kill it when it exceeds the limits. Returns status, megabytes and which limit."""
+def _wait(child: int, began: float) -> tuple[int, resource.struct_rusage, float, str]:
+    """Wait for the child; kill it when it exceeds the limits. Returns status, usage, megabytes and which limit."""
     at_start, stopped, pause = _resident_megabytes(child), '', 0.001
     while True:
         done, status, usage = os.wait4(child, os.WNOHANG)
         if done:
-            return status, usage.ru_maxrss / 1024 - at_start, stopped
+            return status, usage, usage.ru_maxrss / 1024 - at_start, stopped
         if not stopped and _resident_megabytes(child) - at_start > MEGABYTES:
             stopped = f'took more than {MEGABYTES} MB'
         if not stopped and time.monotonic() - began > 2 * SECONDS:
@@ -176,7 +187,8 @@ def _resident_megabytes(process: int) -> float:
         return 0.0
 
 
-def _judge(folder: Path, status: int, seconds: float, megabytes: float, stopped: str) -> Outcome:
+def _judge(folder: Path, status: int, megabytes: float, stopped: str) -> tuple[str, list[str], str]:
+    """Return kind, faults and text of the outcome."""
     out, err = ((folder / name).read_text('utf-8', 'replace') for name in ('stdout', 'stderr'))
     try:
         report = json.loads((folder / 'report').read_text())
@@ -195,7 +207,7 @@ def _judge(folder: Path, status: int, seconds: float, megabytes: float, stopped:
         faults.append(f'printed {odd[0]!r}')
     if report['code'] == 2 and (problem := _not_one_line(err)):
         faults.append(problem)
-    return Outcome('accepted' if report['code'] == 0 else 'refused', faults, out + err, seconds, megabytes)
+    return 'accepted' if report['code'] == 0 else 'refused', faults, out + err
 
 
 def _not_one_line(err: str) -> str:

@@ -114,12 +114,12 @@ _each('features', '.npz', _features)
 _each('a support', '', _support, leave_out=('a device',))
 _each('a store', '', _lists)
 _each('a model', '', _model)
-_each('a file to publish', '.safetensors', _out, EITHER)
+_each('a file to publish', '.safetensors', _out, EITHER, leave_out=('that leads out',))
 _each('a store to write', '', _store_out, EITHER, leave_out=('that leads out',))
 PART.each(_video, {f'a video {key}': text for key, text in _TEXTS.items() if text})
 PART.each(
     _device,
-    {f'the device {value}': value for value in ('meta', 'cuda:99', 'x', '', 'cpu:-1', 'mps', 'cpu cpu', f'{ESCAPE}')},
+    {f'the device {value}': value for value in ('meta', 'cuda:99', 'x', 'cpu:-1', 'cpu cpu', f'{ESCAPE}')},
 )
 PART.each(
     lambda folder, material, name: Call(

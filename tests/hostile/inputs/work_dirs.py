@@ -106,7 +106,6 @@ PART.each(
         'a phase of a draw of 5,000 digits': ('phases', {f'stage2_full_draw{"9" * 5000}': {}}),
         'tests null': ('tests', None),
         'a test that is text': ('tests', {'0': 'x'}),
-        'a test of another draw': ('tests', {'x': {}}),
         'a digest that is a number': ('store_sha256', 5),
         'processes that are text': ('processes', '1'),
         'other processes': ('processes', 7),
