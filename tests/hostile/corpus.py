@@ -48,12 +48,14 @@ class Input:
         name: What it is.
         make: Writes it into a folder, and returns the call that reads it.
         expected: ``refused``, ``accepted``, or ``EITHER``.
+        alone: Whether it needs a process of its own, since it changes more than files.
     """
 
     reader: str
     name: str
     make: Make
     expected: str
+    alone: bool = False
 
 
 class Part:
@@ -61,15 +63,16 @@ class Part:
 
     Args:
         reader: Its name.
+        alone: Whether each input needs a process of its own.
     """
 
-    def __init__(self, reader: str) -> None:
-        self.reader = reader
+    def __init__(self, reader: str, *, alone: bool = False) -> None:
+        self.reader, self.alone = reader, alone
         self.inputs: list[Input] = []
 
     def add(self, name: str, make: Make, expected: str = REFUSED) -> None:
         """Add an input."""
-        self.inputs.append(Input(self.reader, name, make, expected))
+        self.inputs.append(Input(self.reader, name, make, expected, self.alone))
 
     def each(
         self, make: Callable[..., Call], values: dict[str, Any], expected: str = REFUSED, prefix: str = ''

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from avzoo.checkpoints.training import save_checkpoint
-from tests.hostile.sandbox import CANARY
+from tests.hostile.child import CANARY
 
 FOREIGN_MODULE = 'evil_mod'
 ESCAPE = '\x1b[2J\x1b[31m'

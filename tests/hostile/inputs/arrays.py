@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tests.hostile.child import SECRET
 from tests.hostile.corpus import ACCEPTED, Call, Part
 from tests.hostile.making import ESCAPE, code_pickles, npy, sparse, write_foreign_module
 from tests.hostile.material import Material
-from tests.hostile.sandbox import SECRET
 
 PART = Part('features and lists to import')
 _OBJECT = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"

@@ -8,7 +8,7 @@ from tests.hostile.corpus import ACCEPTED, Call, Part, load_tool
 from tests.hostile.making import ESCAPE
 from tests.hostile.material import Material
 
-PART = Part('environment')
+PART = Part('environment', alone=True)
 
 
 def _predict(folder: Path, material: Material, variables: dict[str, str | None]) -> Call:

@@ -8,10 +8,10 @@ import yaml
 from avzoo.zoo import index
 from avzoo.zoo.index import read_index
 from avzoo.zoo.weights import find_zoo_weights
+from tests.hostile.child import SECRET
 from tests.hostile.corpus import Call, Part
 from tests.hostile.making import ESCAPE, nested, write_foreign_module
 from tests.hostile.material import Material
-from tests.hostile.sandbox import SECRET
 
 PART = Part('model index and metafiles')
 _MODEL: dict[str, Any] = {
