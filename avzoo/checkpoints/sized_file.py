@@ -119,6 +119,8 @@ def _directory(file: IO[bytes], size: int) -> list[zipfile.ZipInfo]:
     tail = file.read(_TAIL)
     comment = zip_comment_length(tail)
     tail = tail[: len(tail) - comment]
+    if len(tail) < _END.size:
+        raise ValueError('it is too short')
     end = _END.unpack(tail[-_END.size :])
     if end[0] != b'PK\5\6' or end[7] != comment:
         raise ValueError('its end is missing')

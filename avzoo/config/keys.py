@@ -116,9 +116,8 @@ def _check_section(node: Mapping, path: str) -> None:
     for key in node:
         if not isinstance(key, str):
             raise ConfigError(f"{path or 'The config'} has the key {key!r}, which is not text. Write '{key}'.")
-    _check_type(node, path)
-    if registry_at(path) is not None and 'type' not in node:
-        raise ConfigError(f"{path} has no 'type' that says which part it is; it has: {', '.join(node) or 'nothing'}.")
+    if registry_at(path) is not None:
+        _check_type(node, path)
     known = known_keys(node, path)
     if known is not None and path not in _OPEN_ENDED:
         _compare(node, known, path)
@@ -130,12 +129,10 @@ def _check_section(node: Mapping, path: str) -> None:
 
 
 def _check_type(node: Mapping, path: str) -> None:
-    """Refuse a type that names no part, and a model that lacks a part that every model has."""
-    if (
-        'type' in node
-        and registry_at(path) is not None
-        and not (isinstance(node['type'], str) or callable(node['type']))
-    ):
+    """Refuse a part without a type, a type that names no part, and a model that lacks what every model has."""
+    if 'type' not in node:
+        raise ConfigError(f"{path} has no 'type' that says which part it is; it has: {', '.join(node) or 'nothing'}.")
+    if not (isinstance(node['type'], str) or callable(node['type'])):
         raise ConfigError(f'{path}.type={node["type"]!r} is not possible. It must be the name of a part.')
     if path == 'model' and (missing := [name for name in _EVERY_MODEL if node.get(name) is None]):
         raise ConfigError(f"'model' has no '{missing[0]}'. It needs: {', '.join(_EVERY_MODEL)}.")
