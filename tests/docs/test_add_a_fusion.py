@@ -42,7 +42,7 @@ def run(folder, repo_dir):
             capture_output=True,
             text=True,
             timeout=300,
-            env={**os.environ, 'PYTHONPATH': f'{folder}{os.pathsep}{repo_dir}'},
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(folder), str(repo_dir), *sys.path])},
         )
 
     return call

@@ -21,7 +21,7 @@ def steps(monkeypatch):
 
     def note(self, runner, batch_idx, data_batch=None, outputs=None):
         original(self, runner, batch_idx, data_batch, outputs)
-        seen.setdefault(self.meta['phase'], []).append(runner.plain_model.head.fc.weight.detach().clone())
+        seen.setdefault(self.meta['phase'], []).append(runner.plain_model.head.fc.weight.detach().cpu().clone())
 
     original = PhaseHook.after_train_iter
     monkeypatch.setattr(PhaseHook, 'after_train_iter', note)
@@ -66,7 +66,7 @@ def test_the_full_substage_begins_with_the_average_of_the_base_substage(small_av
 
     def note(self, runner):
         before_train(self, runner)
-        begun[self.meta['phase']] = runner.plain_model.head.fc.weight.detach().clone()
+        begun[self.meta['phase']] = runner.plain_model.head.fc.weight.detach().cpu().clone()
 
     monkeypatch.setattr(PhaseHook, 'before_train', note)
     CurriculumRunner(small_avdiff(tmp_path, *AVERAGE)).train()

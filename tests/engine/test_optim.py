@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.device import get_device
 
 from avzoo.engine.optim import AutocastOptimWrapper
 
@@ -19,12 +20,13 @@ def trained(steps, *, lr=1.0, **arguments):
 
 @pytest.mark.parametrize('lr', [1.0, 0.5])
 def test_the_optimizer_steps_on_what_was_computed_in_bfloat16(lr):
-    layer = torch.nn.Linear(3, 2, bias=False)
+    # The wrapper computes in half precision where training computes: on the GPU if there is one.
+    layer, x = torch.nn.Linear(3, 2, bias=False).to(get_device()), torch.ones(1, 3, device=get_device())
     before = layer.weight.detach().clone()
     wrapper = AutocastOptimWrapper(torch.optim.SGD(layer.parameters(), lr=lr))
     with wrapper.optim_context(layer):
-        out = layer(torch.ones(1, 3))
-    assert out.dtype == torch.bfloat16 and layer(torch.ones(1, 3)).dtype == torch.float32
+        out = layer(x)
+    assert out.dtype == torch.bfloat16 and layer(x).dtype == torch.float32
     wrapper.update_params(out.float().sum())
     torch.testing.assert_close(layer.weight, before - lr)
 
