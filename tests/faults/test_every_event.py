@@ -83,7 +83,7 @@ def case(work, command, argv, name, start=None, again=()):
     folder = work / f'{name}_start'
     folder.mkdir(exist_ok=True)
     for target, source in (start or {}).items():
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / target)
+        shutil.copytree(source, folder / target, dirs_exist_ok=True)
     return Case(command, list(map(str, argv)), work / name, folder, list(again))
 
 
