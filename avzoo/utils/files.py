@@ -11,6 +11,7 @@ from avzoo.utils.errors import AvzooError
 from avzoo.utils.in_progress import in_progress
 
 _ENDING = 'partial'
+_TO_FLUSH = os.O_RDONLY if os.name == 'posix' else os.O_RDWR  # Windows flushes what may be written to.
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             if mode is not None:
                 partial.chmod(mode | stat.S_IWUSR)
             yield partial
-            _flush(partial, os.O_RDWR)
+            _flush(partial, _TO_FLUSH)
             if mode is not None:
                 partial.chmod(mode)
             move(partial, target)
@@ -87,7 +88,7 @@ def flush_tree(root: Path) -> None:
     """Let a folder with everything in it last a power cut."""
     for folder, _, names in os.walk(root, topdown=False):
         for name in names:
-            _flush(Path(folder, name), os.O_RDWR)
+            _flush(Path(folder, name), _TO_FLUSH)
         flush_folder(Path(folder))
 
 

@@ -36,7 +36,8 @@ def in_progress(target: Path, ending: str, *, folder: bool = False) -> Iterator[
         yield path
     finally:
         _remove(path)
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -73,9 +74,13 @@ def siblings(target: Path, ending: str) -> list[Path]:
         return []
 
 
-def _make(target: Path, ending: str, folder: bool) -> tuple[Path, int]:
+def _make(target: Path, ending: str, folder: bool) -> tuple[Path, int | None]:
+    """Return the new file or folder and a descriptor that holds it, as long as it is open."""
     while True:
         path = target.with_name(f'{_prefix(target)}{secrets.token_hex(4)}.{ending}')
+        if sys.platform == 'win32':  # What is open cannot be renamed there.
+            path.mkdir() if folder else path.touch(exist_ok=False)
+            return path, None
         if folder:
             path.mkdir()
         try:

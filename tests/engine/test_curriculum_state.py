@@ -95,6 +95,8 @@ def test_a_folder_without_the_file_holds_no_run(tmp_path):
         ('settings', []),
         ('phases', []),
         ('phases', {'stage3_base': {}}),
+        ('phases', {'stage1_base': None}),
+        ('tests', {'0': None}),
         ('tests', 'none'),
         ('store_sha256', None),
         ('processes', '2'),

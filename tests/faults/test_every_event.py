@@ -83,7 +83,7 @@ def case(work, command, argv, name, start=None, again=()):
     folder = work / f'{name}_start'
     folder.mkdir(exist_ok=True)
     for target, source in (start or {}).items():
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / target)
+        shutil.copytree(source, folder / target, dirs_exist_ok=True)
     return Case(command, list(map(str, argv)), work / name, folder, list(again))
 
 
@@ -208,10 +208,18 @@ def compare(server, case, name, events, wanted, sample=None):
     numbers = range(1, len(events) + 1)
     if sample:
         numbers = [numbers[i] for i in np.linspace(0, len(events) - 1, sample).astype(int)]
-    known = {}
-    problems = {n: difference_after_kill(server, case, n, wanted, known) for n in numbers}
+    known, problems = {}, {}
+    for n in numbers:
+        problems[n] = difference_after_kill(server, case, n, wanted, known)
+        print_line(f'{name} {n}/{len(events)} {events[n - 1]}: {problems[n] or "identical"}')
     wrong = [f'{n} {events[n - 1]}: {problem}' for n, problem in problems.items() if problem]
     done = f'{name}: {len(events)} events, {len(numbers)} kills, {len(numbers) - len(wrong)} identical'
     done += f' ({len(known)} different states to go on from)'
-    sys.stdout.write(f'\n{done}\n')  # Shown by `pytest -s`.
+    print_line(done)
     assert not wrong, '\n'.join(wrong)
+
+
+def print_line(text):
+    """Print where `pytest -s` shows it at once."""
+    sys.stdout.write(f'{text}\n')
+    sys.stdout.flush()

@@ -108,3 +108,12 @@ def test_other_packages_are_left_to_mmengine():
 
     with pytest.raises(FileNotFoundError, match='elsewhere'):
         utils._get_external_cfg_base_path('/elsewhere/other', 'x.py')
+
+
+def test_a_cache_that_is_read_only_does_not_keep_the_hub_from_its_config(publish, tmp_path, monkeypatch):
+    publish()
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('AVZOO_HOME', str(tmp_path / 'file'))  # Nothing can be made below a file, by root neither.
+    monkeypatch.setattr(mmengine_hub, 'temporary_folder', lambda: tmp_path / 'mine')
+    assert get_config(ADDRESS).model.fusion.depth == 2
+    assert (tmp_path / 'mine' / 'configs' / f'{NAME}.json').is_file()
