@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import traceback
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 
 from avzoo.utils.errors import AvzooError
 
-# A long search: AVZOO_FUZZ_EXAMPLES=100000 python -m pytest tests/hostile/test_fuzz_*.py
+# A long search: AVZOO_FUZZ_EXAMPLES=100000 python -m pytest tests/hostile/test_fuzz_*.py. With AVZOO_FUZZ_LOG=FILE it
+# does not stop at an error.
 _MANY = int(os.environ.get('AVZOO_FUZZ_EXAMPLES', '0'))
+_LOG = os.environ.get('AVZOO_FUZZ_LOG', '')
+_noted: set[str] = set()
 _ODD_BYTES = st.sampled_from(
     [b'', b'\0', b'\xff', b'\0' * 8, b'\xff' * 8, b'\x7f\xff\xff\xff', b'PK\x03\x04', b'PK\x05\x06']
 )
@@ -103,12 +107,25 @@ def as_json(value: Any) -> str:
 
 
 def refused_in_one_line(read: Callable[[], Any]) -> Any:
-    """Return what a reader returns, or ``None`` where it refuses with a clear line; all other errors are passed on."""
+    """Return what a reader returns, or ``None`` where it refuses with a clear line.
+
+    All other errors are passed on; in a long search with a log, the first of each kind is noted there instead.
+    """
     try:
         return read()
     except AvzooError as error:
         assert re.search(r'\w', str(error)), 'an empty error'
-        return None
+    except Exception as error:
+        if not _LOG:
+            raise
+        place = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in place if '/avzoo/' in frame.filename][-1:] or place[-1:]
+        kind = f'{type(error).__name__} at {own[0].filename.rpartition("/avzoo/")[2]}:{own[0].lineno}'
+        if kind not in _noted:
+            _noted.add(kind)
+            with open(_LOG, 'a') as file:
+                file.write(f'{kind}: {str(error)[:200]!r}\n')
+    return None
 
 
 def rewrite(path: Path, content: bytes | str) -> Path:

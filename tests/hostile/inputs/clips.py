@@ -150,6 +150,7 @@ PART.each(
         for i in (1, 2)
     }
     | {
+        'the first byte cut off': lambda data: data[1:],
         'text': lambda data: b'text',
         'a .npy': lambda data: npy(_F4 % '(1, 6)', bytes(24)),
         'zeros': lambda data: bytes(9000),
