@@ -10,7 +10,9 @@ from avzoo.registry import EXTRACTORS
 from avzoo.utils.errors import ConfigError, nearest
 
 
-def build_extractor(spec: str, modality: str, options: Mapping[str, Any] | None = None, device: str = 'cpu') -> Extractor:
+def build_extractor(
+    spec: str, modality: str, options: Mapping[str, Any] | None = None, device: str = 'cpu'
+) -> Extractor:
     """Build the extractor of a spec: ``NAME``, or ``NAME:ARGUMENT`` as in ``timm:resnet50``.
 
     Args:
@@ -25,7 +27,10 @@ def build_extractor(spec: str, modality: str, options: Mapping[str, Any] | None 
     name, _, argument = spec.partition(':')
     names = EXTRACTORS.names()
     if name not in names:
-        raise ConfigError(f'--{modality} {spec}: no extractor is called {name!r}.{nearest(name, names)} There are: {", ".join(names)}.')
+        raise ConfigError(
+            f'--{modality} {spec}: no extractor is called {name!r}.{nearest(name, names)} '
+            f'There are: {", ".join(names)}.'
+        )
     kind = EXTRACTORS.get(name)
     if kind.modality != modality:
         raise ConfigError(f'--{modality} {spec}: {name} reads the {kind.modality} modality.')

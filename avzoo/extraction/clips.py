@@ -9,7 +9,9 @@ from pathlib import Path
 
 from avzoo.utils.errors import DataError
 
-SUFFIXES = frozenset('.mp4 .webm .mkv .avi .mov .m4v .mpg .mpeg .flv .wmv .ts .3gp .ogv .wav .mp3 .flac .ogg .m4a'.split())
+_VIDEO = ('.mp4', '.webm', '.mkv', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.flv', '.wmv', '.ts', '.3gp', '.ogv')
+_SOUND = ('.wav', '.mp3', '.flac', '.ogg', '.m4a')
+SUFFIXES = frozenset(_VIDEO + _SOUND)
 _COLUMNS = ('filename', 'label', 'start', 'end')
 
 
@@ -36,8 +38,9 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     """Return the clips that a path stands for.
 
     Args:
-        videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns ``filename``
-            and, optionally, ``label``, ``start`` and ``end`` (seconds). Names in it are relative to its folder.
+        videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns
+            ``filename`` and, optionally, ``label``, ``start`` and ``end`` (seconds).
+            Its names are relative to its folder.
 
     Raises:
         DataError: If there is nothing to read, or a table is malformed; names the line.
@@ -107,17 +110,16 @@ def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
 
 
 def _with_unique_ids(clips: list[Clip]) -> list[Clip]:
-    """Name clips of several folders whose names are the same by their folders too."""
-    count = Counter(clip.id for clip in clips)
-    named = [replace(c, id=f'{c.path.parent.name}__{c.id}') if count[c.id] > 1 else c for c in clips]
-    twice = next((name for name, n in Counter(clip.id for clip in named).items() if n > 1), None)
+    """Name clips whose names are the same by their folders too, or by the kind of their files."""
+    for also in (lambda c: f'{c.path.parent.name}__{c.id}', lambda c: f'{c.id}__{c.path.suffix[1:]}'):
+        count = Counter(clip.id for clip in clips)
+        clips = [replace(clip, id=also(clip)) if count[clip.id] > 1 else clip for clip in clips]
+    twice = next((name for name, n in Counter(clip.id for clip in clips).items() if n > 1), None)
     if twice is not None:
         raise DataError(f'two clips are called {twice}: give the files, or the parts of one file, different names.')
-    return named
+    return clips
 
 
 def shard_of(clips: Iterable[Clip], index: int, count: int) -> list[Clip]:
     """Return the part ``index`` (from 0) of ``count``, every ``count``-th clip."""
     return [clip for i, clip in enumerate(clips) if i % count == index]
-
-

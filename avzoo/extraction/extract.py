@@ -5,7 +5,7 @@ import io
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ import numpy as np
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaError, MediaFile, import_av
-from avzoo.utils.errors import AvzooError, DataError
+from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path, atomic_write_text
 from avzoo.version import __version__
 
@@ -62,7 +62,8 @@ def open_folder(out: str | os.PathLike[str], extractors: Mapping[str, Extractor]
         differing = [key for key in ('modalities', 'settings') if found.get(key) != stamp[key]]
         if differing:
             raise DataError(
-                f'{out} was begun with other extractors or settings: {json.dumps({k: found.get(k) for k in differing})}. '
+                f'{out} was begun with other extractors or settings: '
+                f'{json.dumps({k: found.get(k) for k in differing})}. '
                 'Features of different kinds do not mix. Name another folder.'
             )
         return out
@@ -72,9 +73,7 @@ def open_folder(out: str | os.PathLike[str], extractors: Mapping[str, Extractor]
     return out
 
 
-def extract_clip(
-    clip: Clip, out: Path, extractors: Mapping[str, Extractor], settings: Settings
-) -> Failure | None:
+def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], settings: Settings) -> Failure | None:
     """Write the features of a clip, unless they are there; returns why there are none.
 
     The file of its facts is written last, so a clip counts as done only when all of it is there.
@@ -146,9 +145,7 @@ def extract_all(
     return failures
 
 
-def _steps(
-    modality: str, extractor: Extractor, media: MediaFile, clip: Clip, settings: Settings
-) -> np.ndarray:
+def _steps(modality: str, extractor: Extractor, media: MediaFile, clip: Clip, settings: Settings) -> np.ndarray:
     if modality == 'audio' and media.facts.audio_stream is None and settings.no_audio == 'zeros':
         media.facts.notes.append('no sound: its features are zeros')
         return np.zeros((1, extractor.dim), np.float32)
@@ -165,7 +162,9 @@ def _stamp(extractors: Mapping[str, Extractor], settings: Settings) -> dict[str,
     import torch
 
     modalities = {m: dict(e.stamp(), dim=e.dim) for m, e in extractors.items()}
-    versions = dict(avzoo=__version__, av=import_av().__version__, torch=torch.__version__, python=platform.python_version())
+    versions = dict(
+        avzoo=__version__, av=import_av().__version__, torch=torch.__version__, python=platform.python_version()
+    )
     return dict(format='avzoo-extraction-v1', modalities=modalities, settings=asdict(settings), versions=versions)
 
 

@@ -178,17 +178,19 @@ class MediaFile:
         if chosen is None:
             return None
         rate = (chosen.average_rate or chosen.guessed_rate) if kind == 'video' else None
-        own = chosen.duration * chosen.time_base if chosen.duration and chosen.time_base else None
-        return _Stream(
-            chosen.index, kind, rate, chosen.time_base, float(own) if own else (container.duration or 0) / 1e6
-        )
+        lengths = [(container.duration or 0) / 1e6]
+        if chosen.duration and chosen.time_base:
+            lengths = [float(chosen.duration * chosen.time_base)]
+        if rate and chosen.frames:
+            lengths.append(float(chosen.frames / rate))
+        return _Stream(chosen.index, kind, rate, chosen.time_base, max(lengths))
 
     def _decoded(self, wanted: _Stream) -> Iterator[Any]:
         """Yield what a stream holds; packets that cannot be decoded are counted and left out."""
         error_kinds = import_av().error
         with self._open() as container:
             stream = container.streams[wanted.index]
-            stream.thread_type = 'AUTO' if wanted.kind == 'video' else 'NONE'
+            stream.codec_context.thread_count = 1  # Several drop good frames beside a bad packet; --jobs is faster.
             packets = container.demux(stream)
             packet = None
             while True:

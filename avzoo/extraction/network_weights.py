@@ -32,9 +32,7 @@ def find_weights(
         if not Path(path).is_file():
             raise CheckpointError(f'weights={path}: there is no such file.')
         return Path(path)
-    return fetch(
-        f'extractors/{name}', addresses, accept=lambda found: sha256_of(found).startswith(sha256_prefix)
-    )
+    return fetch(f'extractors/{name}', addresses, accept=lambda found: sha256_of(found).startswith(sha256_prefix))
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
