@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from avzoo.extraction.extractor import Extractor
 from avzoo.registry import EXTRACTORS
@@ -31,7 +31,7 @@ def build_extractor(
             f'--{modality} {spec}: no extractor is called {name!r}.{nearest(name, names)} '
             f'There are: {", ".join(names)}.'
         )
-    kind = EXTRACTORS.get(name)
+    kind = _kind_of(name)
     if kind.modality != modality:
         raise ConfigError(f'--{modality} {spec}: {name} reads the {kind.modality} modality.')
     takes = inspect.signature(kind).parameters
@@ -56,9 +56,14 @@ def read_options(spec: str, texts: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: If one is malformed.
     """
-    kind = EXTRACTORS.get(spec.partition(':')[0])
-    hints = typing.get_type_hints(kind.__init__) if kind is not None else {}
+    name = spec.partition(':')[0]
+    # An unknown name is answered by build_extractor.
+    hints = typing.get_type_hints(vars(_kind_of(name)).get('__init__', object)) if name in EXTRACTORS.names() else {}
     return dict(_read_option(text, hints) for text in texts)
+
+
+def _kind_of(name: str) -> type[Extractor]:
+    return cast(type[Extractor], EXTRACTORS.get(name))
 
 
 def _read_option(text: str, hints: Mapping[str, Any]) -> tuple[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extractor import Extractor
@@ -159,8 +160,6 @@ def _cure(stage: str) -> str:
 
 
 def _stamp(extractors: Mapping[str, Extractor], settings: Settings) -> dict[str, Any]:
-    import torch
-
     modalities = {m: dict(e.stamp(), dim=e.dim) for m, e in extractors.items()}
     versions = dict(
         avzoo=__version__, av=import_av().__version__, torch=torch.__version__, python=platform.python_version()

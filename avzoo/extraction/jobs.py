@@ -6,6 +6,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extract import Failure, Settings, extract_clip
@@ -59,8 +61,6 @@ def build_all(specs: Mapping[str, tuple[str, Mapping[str, Any]]], device: str = 
 
 
 def _start(specs: Mapping[str, tuple[str, Mapping[str, Any]]], out: Path, settings: Settings, device: str) -> None:
-    import torch
-
     torch.set_num_threads(1)
     _worker.update(out=out, settings=settings, extractors=build_all(specs, device))
 

@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from avzoo.utils.errors import DataError
-
-if TYPE_CHECKING:
-    import av
 
 # More frames than a codec holds back for reordering: 16 in H.264.
 _REORDERED = 17
@@ -140,7 +137,7 @@ class MediaFile:
             raise MediaError(f'{self.path} has no sound.')
         self.facts.samples = 0
         first, last = round(start * rate), None if end is None else round(end * rate)
-        for block in self._resampled(rate):
+        for block in self._resampled(self._audio, rate):
             position = self.facts.samples
             self.facts.samples += len(block)
             cut = block[max(0, first - position) : None if last is None else max(0, last - position)]
@@ -208,10 +205,11 @@ class MediaFile:
                 if packet is None or packet.size == 0:
                     return
 
-    def _resampled(self, rate: int) -> Iterator[np.ndarray]:
+    def _resampled(self, stream: _Stream, rate: int) -> Iterator[np.ndarray]:
         av = import_av()
-        resampler, form = None, None
-        for frame in self._decoded(self._audio):
+        resampler: Any = None
+        form = None
+        for frame in self._decoded(stream):
             if form != (form := (frame.format.name, frame.layout.name, frame.sample_rate)):
                 if resampler is not None:
                     yield from map(_mono, resampler.resample(None))
@@ -237,7 +235,7 @@ class MediaFile:
             self.facts.notes.append(text)
 
 
-def import_av() -> 'av':
+def import_av() -> Any:
     """Import PyAV.
 
     Raises:

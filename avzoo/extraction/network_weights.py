@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from avzoo.checkpoints.safe_load import load_tensors
@@ -42,8 +43,6 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         CheckpointError: If it holds anything else.
     """
     if path.suffix == '.safetensors':
-        from safetensors.torch import load_file
-
         try:
             return load_file(path)
         except Exception as error:

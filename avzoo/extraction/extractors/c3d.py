@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ _RESIZED, _CROP = (171, 128), 112
 _MEAN = np.array([0.43216, 0.394666, 0.37645], np.float32)
 _DEVIATION = np.array([0.22803, 0.22145, 0.216989], np.float32)
 Colour = Literal['negative_bgr', 'bgr', 'rgb']
+COLOURS: tuple[Colour, ...] = get_args(Colour)
 
 
 class C3DNetwork(nn.Module):
@@ -72,8 +73,8 @@ class C3D(Extractor):
         batch_size: int = 4,
         device: str = 'cpu',
     ) -> None:
-        if colour not in Colour.__args__:
-            raise ConfigError(f'c3d: colour={colour!r} is not one of {", ".join(Colour.__args__)}.')
+        if colour not in COLOURS:
+            raise ConfigError(f'c3d: colour={colour!r} is not one of {", ".join(COLOURS)}.')
         path = find_weights(weights, 'c3d.pickle', [_ADDRESS])
         found = {name: value for name, value in read_weights(path).items() if not name.startswith('fc8')}
         self.network = load_exactly(C3DNetwork(), found, path).to(device)

@@ -90,6 +90,7 @@ def _build(name: str, path: Path | None) -> tuple[Any, Any]:
 
     if not timm.is_model(name):
         raise ConfigError(f'timm:{name}: timm has no such model.{nearest(name, timm.list_models())}')
+    network: Any  # timm.create_model says it gives a plain module.
     if path is not None:
         network = timm.create_model(name)
         read = read_weights(path)
