@@ -10,6 +10,7 @@ from avzoo.version import __version__
 
 # Public names and the modules they live in. A module is imported when its name is first used.
 _LAZY = {
+    'FewShotClassifier': 'avzoo.apis.few_shot',
     'FeatureStore': 'avzoo.datasets.feature_store',
     'Inferencer': 'avzoo.apis.inferencer',
     'get_model': 'avzoo.apis.hub',
