@@ -88,6 +88,7 @@ setup(
     package_data={'avzoo': ['py.typed']},
     install_requires=read_requirements('runtime')[''],
     extras_require=read_extras(),
+    entry_points={'console_scripts': ['avzoo = avzoo.__main__:console']},
     cmdclass={'build_py': BuildWithZoo},
     zip_safe=False,
 )

@@ -13,6 +13,7 @@ find_cache_without_home()  # Before any part of avzoo imports mmengine.
 
 # Public names and the modules they live in. A module is imported when its name is first used.
 _LAZY = {
+    'FewShotClassifier': 'avzoo.apis.few_shot',
     'FeatureStore': 'avzoo.datasets.feature_store',
     'Inferencer': 'avzoo.apis.inferencer',
     'get_model': 'avzoo.apis.hub',

@@ -112,6 +112,7 @@ PARAM_SCHEDULERS = _registry('parameter scheduler', 'avzoo.engine', mmengine_reg
 VISUALIZERS = _registry('visualizer', 'avzoo.engine', mmengine_registry.VISUALIZERS)
 VISBACKENDS = _registry('visualization backend', 'avzoo.engine', mmengine_registry.VISBACKENDS)
 WEIGHT_INITIALIZERS = _registry('weight initializer', 'avzoo.models', mmengine_registry.WEIGHT_INITIALIZERS)
+EXTRACTORS = _registry('extractor', 'avzoo.extraction.extractors')
 FUNCTIONS = _registry('function', 'avzoo.engine', mmengine_registry.FUNCTIONS)
 
 ALL_REGISTRIES: tuple[PartRegistry, ...] = tuple(

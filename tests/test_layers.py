@@ -21,9 +21,11 @@ LAYERS = (
     'evaluation',
     'engine',
     'zoo',
+    'extraction',
     'avdiff_release',
     'reproduction',
     'apis',
+    '__main__',
 )
 PACKAGE = REPO / 'avzoo'
 # The only imports of avzoo inside functions, and the only ones that the import statement does not show. mmengine's hub

@@ -1,0 +1,115 @@
+"""The command ``avzoo``: every tool of the zoo by one name, from any folder.
+
+``avzoo train CONFIG`` is ``python tools/train.py CONFIG``; the tools are the same files.
+"""
+
+import platform
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from avzoo.utils.cli import run_tool
+from avzoo.utils.errors import ConfigError, nearest
+from avzoo.version import __version__
+from avzoo.zoo.index import zoo_root
+from avzoo.zoo.listing import list_models
+
+# The command, its file below tools/, and what it does.
+_TOOLS = {
+    'train': ('train.py', 'train and test a method, both stages'),
+    'test': ('test.py', 'test a checkpoint'),
+    'predict': ('predict.py', 'classify clips'),
+    'adapt': ('adapt.py', 'teach a trained model new classes from a few clips'),
+    'extract': ('extract_features.py', 'extract features from videos'),
+    'splits': ('dataset_converters/splits.py', 'draw k-shot splits'),
+    'import': ('dataset_converters/features.py', 'turn features into a feature store'),
+    'download': ('download.py', 'fetch weights or features'),
+    'reproduce': ('reproduce.py', 'run a table of the paper'),
+    'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
+}
+_OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a report of a fault'}
+# Distributions whose versions matter to whoever reads a report.
+_PACKAGES = (
+    'torch',
+    'torchvision',
+    'mmengine',
+    'timm',
+    'numpy',
+    'scipy',
+    'scikit-learn',
+    'safetensors',
+    'av',
+    'transformers',
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments.pop(0) if arguments else '--help'
+    if command in ('-h', '--help'):
+        print(_help())
+        return 0
+    if command == '--version':
+        print(f'avzoo {__version__}')
+        return 0
+    if command in _OWN:
+        return run_tool({'list': _list, 'info': _info}[command], arguments)
+    if command not in _TOOLS:
+        return run_tool(_unknown, [command])
+    path = zoo_root() / 'tools' / _TOOLS[command][0]
+    sys.argv = [f'avzoo {command}', *arguments]  # argparse shows it in the usage.
+    sys.path.insert(0, str(path.parent))  # As if Python had been started with the file.
+    return run_tool(runpy.run_path(str(path))['main'], arguments)
+
+
+def console() -> None:
+    """Run the command line and exit; the entry point of the console script."""
+    sys.exit(main())
+
+
+def _help() -> str:
+    width = max(map(len, _TOOLS))
+    lines = [f'  {name:{width}}  {text}' for name, text in {**{n: t for n, (_, t) in _TOOLS.items()}, **_OWN}.items()]
+    return (
+        'usage: avzoo COMMAND [ARGUMENTS]\n\nA model zoo for audio-visual few-shot learning.\n\ncommands:\n'
+        + '\n'.join(lines)
+        + '\n\n`avzoo COMMAND --help` shows the arguments of a command.\n\nexample:\n'
+        '  avzoo train avdiff_synth_5shot_gen --work-dir work_dirs/first'
+    )
+
+
+def _unknown(argv: Sequence[str] | None) -> int:
+    name = (argv or [''])[0]
+    names = [*_TOOLS, *_OWN]
+    raise ConfigError(f'avzoo has no command {name!r}.{nearest(name, names)} Commands: {", ".join(names)}.')
+
+
+def _list(argv: Sequence[str] | None) -> int:
+    patterns = list(argv or []) or ['*']
+    names = sorted({name for pattern in patterns for name in list_models(pattern)})
+    print('\n'.join(names))
+    return 0 if names else 1
+
+
+def _info(argv: Sequence[str] | None) -> int:
+    import torch  # Only here: the other commands start the quicker without it.
+
+    def version(package: str) -> str:
+        try:
+            return metadata.version(package)
+        except metadata.PackageNotFoundError:
+            return 'not installed'
+
+    lines = {'avzoo': f'{__version__} ({Path(__file__).parent})', 'python': platform.python_version()}
+    lines |= {'platform': platform.platform(), **{package: version(package) for package in _PACKAGES}}
+    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    lines |= {'devices': ', '.join(devices) or f'no GPU; {torch.get_num_threads()} CPU threads'}
+    print('\n'.join(f'{name:12} {value}' for name, value in lines.items()))
+    return 0
+
+
+if __name__ == '__main__':
+    console()

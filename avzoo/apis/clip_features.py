@@ -1,0 +1,125 @@
+"""One vector for each clip and modality, from videos or from features."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avzoo.extraction.build import build_extractor
+from avzoo.extraction.clips import find_clips
+from avzoo.extraction.extractor import Extractor
+from avzoo.extraction.media import MediaFile
+from avzoo.utils.errors import DataError
+
+# For a first trial, without a hub; not for a benchmark.
+DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}
+
+
+class ClipFeatures:
+    """Turn clips into one vector of each modality; a video is read once.
+
+    Args:
+        extractor: Spec of the extractor of each modality.
+        device: Where they compute.
+    """
+
+    def __init__(self, extractor: Mapping[str, str], device: str = 'cpu') -> None:
+        self.specs = dict(extractor)
+        self.device = device
+        self._extractors: dict[str, Extractor] | None = None
+        self._kept: dict[tuple, dict[str, np.ndarray]] = {}
+
+    def stamps(self) -> dict[str, Any]:
+        """Return what decides the features of each modality."""
+        return {modality: extractor.stamp() for modality, extractor in self._built().items()}
+
+    def of_videos(self, paths: Sequence[str | os.PathLike[str]]) -> dict[str, np.ndarray]:
+        """Return the means over time of each video's features, (N, D) by modality.
+
+        Raises:
+            DataError: If any video cannot be read; lists all of them.
+        """
+        found, problems = [], []
+        for path in map(Path, paths):
+            try:
+                found.append(self._of_video(path))
+            except DataError as error:
+                problems.append(str(error))
+        if problems:
+            shown = '\n  '.join(problems[:20])
+            more = f'\n  and {len(problems) - 20} more' if len(problems) > 20 else ''
+            raise DataError(f'{len(problems)} of {len(paths)} clips cannot be used. Leave them out:\n  {shown}{more}')
+        return {modality: np.stack([one[modality] for one in found]) for modality in self.specs}
+
+    def _of_video(self, path: Path) -> dict[str, np.ndarray]:
+        if not path.is_file():
+            raise DataError(f'{path}: there is no such file.')
+        state = path.stat()
+        key = (str(path.resolve()), state.st_size, state.st_mtime_ns)
+        if key not in self._kept:
+            media = MediaFile(path)
+            self._kept[key] = {m: _mean(path, m, e.steps(media)) for m, e in self._built().items()}
+        return self._kept[key]
+
+    def _built(self) -> dict[str, Extractor]:
+        if self._extractors is None:
+            self._extractors = {m: build_extractor(spec, m, None, self.device) for m, spec in self.specs.items()}
+        return self._extractors
+
+
+def videos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
+    """Return the videos of a folder that has one folder for each class, and their classes.
+
+    Raises:
+        DataError: If a video lies beside the folders.
+    """
+    clips = find_clips(folder)
+    loose = [clip.path.name for clip in clips if not clip.label]
+    if loose:
+        raise DataError(f'{folder}: {loose[0]} lies in no class; make one folder for each class, or give labels.')
+    return [clip.path for clip in clips], [clip.label for clip in clips]
+
+
+def are_videos(clips: Any) -> bool:
+    """Tell a list of paths of videos from features."""
+    return isinstance(clips, Sequence | np.ndarray) and len(clips) > 0 and isinstance(clips[0], str | os.PathLike)
+
+
+def pooled(features: Any) -> dict[str, np.ndarray]:
+    """Return features as one vector for each clip, (N, D) by modality.
+
+    Args:
+        features: An array (N, D) or (N, T, D), a list of sequences (T_i, D), or a dict of these by modality.
+
+    Raises:
+        DataError: If they have another form, or values that are not finite.
+    """
+    by_modality = features if isinstance(features, Mapping) else {'features': features}
+    found = {name: _pooled(name, rows) for name, rows in by_modality.items()}
+    counts = {name: len(rows) for name, rows in found.items()}
+    if len(set(counts.values())) != 1:
+        raise DataError(f'the modalities have different numbers of clips: {counts}.')
+    return found
+
+
+def _pooled(name: str, rows: Any) -> np.ndarray:
+    try:
+        arrays = [np.atleast_2d(np.asarray(row, np.float32)) for row in rows]
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f'{name}: features are an array (N, D) or (N, T, D), or a list of (T, D), of numbers ({error}).'
+        ) from error
+    widths = {array.shape[-1] for array in arrays if array.ndim == 2 and array.shape[0]}
+    bad = [i for i, array in enumerate(arrays) if array.ndim != 2 or not len(array) or not np.isfinite(array).all()]
+    if bad or len(widths) != 1:
+        where = f'clip {bad[0]} is empty or not finite' if bad else f'widths {sorted(widths)}'
+        raise DataError(f'{name}: {where}. Features are finite, of one width, at least one step for each clip.')
+    return np.stack([array.mean(axis=0) for array in arrays])
+
+
+def _mean(path: Path, modality: str, steps: np.ndarray) -> np.ndarray:
+    if not len(steps):
+        raise DataError(f'{path}: it is shorter than one step of its {modality} features.')
+    return steps.mean(axis=0)

@@ -1,0 +1,83 @@
+"""An extractor from the name and the options that a user writes."""
+
+import inspect
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from avzoo.extraction.extractor import Extractor
+from avzoo.registry import EXTRACTORS
+from avzoo.utils.errors import ConfigError, nearest
+
+
+def build_extractor(
+    spec: str, modality: str, options: Mapping[str, Any] | None = None, device: str = 'cpu'
+) -> Extractor:
+    """Build the extractor of a spec: ``NAME``, or ``NAME:ARGUMENT`` as in ``timm:resnet50``.
+
+    Args:
+        spec: Name of a registered extractor, and its first argument where it takes one.
+        modality: What it shall read, ``audio`` or ``visual``.
+        options: Its other arguments.
+        device: Where it computes.
+
+    Raises:
+        ConfigError: If there is no such extractor, or it reads another modality or takes no such option.
+    """
+    name, _, argument = spec.partition(':')
+    names = EXTRACTORS.names()
+    if name not in names:
+        raise ConfigError(
+            f'--{modality} {spec}: no extractor is called {name!r}.{nearest(name, names)} '
+            f'There are: {", ".join(names)}.'
+        )
+    kind = _kind_of(name)
+    if kind.modality != modality:
+        raise ConfigError(f'--{modality} {spec}: {name} reads the {kind.modality} modality.')
+    takes = inspect.signature(kind).parameters
+    given = dict(options or {})
+    unknown = sorted(given.keys() - takes.keys() | ({'device'} & given.keys()))
+    if unknown:
+        options_of = [key for key in takes if key not in ('device', 'name')]
+        raise ConfigError(f'{name} has no option {unknown[0]}; its options: {", ".join(options_of) or "none"}.')
+    if ('name' in takes) != bool(argument):
+        wanted = f'{name}:NAME' if 'name' in takes else name
+        raise ConfigError(f'--{modality} {spec}: write {wanted}.')
+    if argument:
+        given['name'] = argument
+    if 'device' in takes:
+        given['device'] = device
+    return kind(**given)
+
+
+def read_options(spec: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Read options ``KEY=VALUE`` as the annotations of an extractor's arguments say.
+
+    Raises:
+        ConfigError: If one is malformed.
+    """
+    name = spec.partition(':')[0]
+    # An unknown name is answered by build_extractor.
+    hints = typing.get_type_hints(vars(_kind_of(name)).get('__init__', object)) if name in EXTRACTORS.names() else {}
+    return dict(_read_option(text, hints) for text in texts)
+
+
+def _kind_of(name: str) -> type[Extractor]:
+    return cast(type[Extractor], EXTRACTORS.get(name))
+
+
+def _read_option(text: str, hints: Mapping[str, Any]) -> tuple[str, Any]:
+    key, equals, value = text.partition('=')
+    if not equals or not key:
+        raise ConfigError(f'{text!r} is not of the form KEY=VALUE.')
+    wanted = hints.get(key, str)
+    if wanted is bool:
+        if value not in ('true', 'false', 'True', 'False'):
+            raise ConfigError(f'{key}={value!r}: write true or false.')
+        return key, value in ('true', 'True')
+    if wanted in (int, float):
+        try:
+            return key, wanted(value)
+        except ValueError:
+            raise ConfigError(f'{key}={value!r} is not a number.') from None
+    return key, value

@@ -1,0 +1,125 @@
+"""Which clips are extracted: a file, a folder, or a table."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from avzoo.utils.errors import DataError
+
+_VIDEO = ('.mp4', '.webm', '.mkv', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.flv', '.wmv', '.ts', '.3gp', '.ogv')
+_SOUND = ('.wav', '.mp3', '.flac', '.ogg', '.m4a')
+SUFFIXES = frozenset(_VIDEO + _SOUND)
+_COLUMNS = ('filename', 'label', 'start', 'end')
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video, or a part of one.
+
+    Attributes:
+        id: Name of its features' files.
+        path: The video.
+        label: Its class, or ''.
+        start: Where it begins, in seconds.
+        end: Where it ends, or ``None`` for the end of the video.
+    """
+
+    id: str
+    path: Path
+    label: str = ''
+    start: float = 0.0
+    end: float | None = None
+
+
+def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
+    """Return the clips that a path stands for.
+
+    Args:
+        videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns
+            ``filename`` and, optionally, ``label``, ``start`` and ``end`` (seconds).
+            Its names are relative to its folder.
+
+    Raises:
+        DataError: If there is nothing to read, or a table is malformed; names the line.
+    """
+    path = Path(videos)
+    if path.is_dir():
+        found = [Clip(p.stem, p, p.parent.name if p.parent != path else '') for p in _videos_of(path)]
+    elif path.suffix.lower() == '.csv' and path.is_file():
+        found = _read_table(path)
+    elif path.is_file():
+        found = [Clip(path.stem, path)]
+    else:
+        raise DataError(f'{path}: there is no such file or folder.')
+    if not found:
+        raise DataError(f'{path} holds no video (known: {" ".join(sorted(SUFFIXES))}).')
+    return _with_unique_ids(found)
+
+
+def _videos_of(folder: Path) -> list[Path]:
+    """Return the videos of a folder and of its folders, without the hidden files that systems leave."""
+    found = [p for pattern in ('*', '*/*') for p in folder.glob(pattern)]
+    hidden = ('.', '__MACOSX')
+    return sorted(
+        p
+        for p in found
+        if p.suffix.lower() in SUFFIXES
+        and p.is_file()
+        and not any(part.startswith(hidden) for part in p.relative_to(folder).parts)
+    )
+
+
+def _read_table(path: Path) -> list[Clip]:
+    with open(path, encoding='utf-8-sig', newline='') as file:
+        reader = csv.DictReader(file, strict=True)
+        unknown = set(reader.fieldnames or ()) - set(_COLUMNS)
+        if 'filename' not in (reader.fieldnames or ()) or unknown:
+            raise DataError(
+                f'{path}: the columns are {", ".join(reader.fieldnames or ()) or "missing"}; write a header of '
+                f'filename and any of {", ".join(_COLUMNS[1:])}.'
+            )
+        try:
+            return [_clip_of(path, reader.line_num, row) for row in reader]
+        except csv.Error as error:
+            raise DataError(f'{path}, line {reader.line_num}: {error}.') from error
+
+
+def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
+    where = f'{table}, line {line}'
+    if None in row or None in row.values():
+        raise DataError(f'{where}: it has more or fewer fields than the header; quote names that hold a comma.')
+    name = row['filename'].strip()
+    if not name:
+        raise DataError(f'{where}: filename is empty.')
+    times = {}
+    for key in ('start', 'end'):
+        text = row.get(key, '').strip()
+        try:
+            times[key] = float(text) if text else None
+        except ValueError:
+            raise DataError(f'{where}: {key}={text!r} is not a number of seconds.') from None
+    start, end = times['start'] or 0.0, times['end']
+    if not 0 <= start < (float('inf') if end is None else end):
+        raise DataError(f'{where}: a clip from {start:g} s to {"the end" if end is None else f"{end:g} s"}.')
+    path = table.parent / name
+    cut = f'_{start:g}' + ('' if end is None else f'_{end:g}') if start or end is not None else ''
+    return Clip(path.stem + cut, path, row.get('label', '').strip(), start, end)
+
+
+def _with_unique_ids(clips: list[Clip]) -> list[Clip]:
+    """Name clips whose names are the same by their folders too, or by the kind of their files."""
+    for also in (lambda c: f'{c.path.parent.name}__{c.id}', lambda c: f'{c.id}__{c.path.suffix[1:]}'):
+        count = Counter(clip.id for clip in clips)
+        clips = [replace(clip, id=also(clip)) if count[clip.id] > 1 else clip for clip in clips]
+    twice = next((name for name, n in Counter(clip.id for clip in clips).items() if n > 1), None)
+    if twice is not None:
+        raise DataError(f'two clips are called {twice}: give the files, or the parts of one file, different names.')
+    return clips
+
+
+def shard_of(clips: Iterable[Clip], index: int, count: int) -> list[Clip]:
+    """Return the part ``index`` (from 0) of ``count``, every ``count``-th clip."""
+    return [clip for i, clip in enumerate(clips) if i % count == index]

@@ -1,0 +1,178 @@
+"""Extract the features of many clips into a folder, in a way that can be stopped anywhere and gone on with."""
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from avzoo.extraction.clips import Clip
+from avzoo.extraction.extractor import Extractor
+from avzoo.extraction.media import MediaError, MediaFile, import_av
+from avzoo.utils.errors import DataError
+from avzoo.utils.files import atomic_path, atomic_write_text
+from avzoo.version import __version__
+
+STAMP_FILE, CLIPS_FILE, FAILED_FILE = 'extraction.json', 'clips.csv', 'failed.csv'
+NoAudio = Literal['skip', 'zeros']
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How clips are read.
+
+    Attributes:
+        video_stream: Index of the video stream, or the file's best.
+        audio_stream: Likewise of the sound.
+        no_audio: What becomes of a clip without sound: it is left out, or gets one second of features that are zero.
+    """
+
+    video_stream: int | None = None
+    audio_stream: int | None = None
+    no_audio: NoAudio = 'skip'
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a clip has no features."""
+
+    id: str
+    stage: str
+    reason: str
+    cure: str
+
+
+def open_folder(out: str | os.PathLike[str], extractors: Mapping[str, Extractor], settings: Settings) -> Path:
+    """Make the folder of features, or check that it was begun with the same extractors; returns it.
+
+    Raises:
+        DataError: If it holds something else, or features of other extractors.
+    """
+    out = Path(out)
+    stamp = _stamp(extractors, settings)
+    path = out / STAMP_FILE
+    if path.is_file():
+        found = json.loads(path.read_text(encoding='utf-8'))
+        differing = [key for key in ('modalities', 'settings') if found.get(key) != stamp[key]]
+        if differing:
+            raise DataError(
+                f'{out} was begun with other extractors or settings: '
+                f'{json.dumps({k: found.get(k) for k in differing})}. '
+                'Features of different kinds do not mix. Name another folder.'
+            )
+        return out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f'{out} exists and is not a folder of extracted features. Name another folder.')
+    atomic_write_text(path, json.dumps(stamp, indent=1) + '\n')
+    return out
+
+
+def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], settings: Settings) -> Failure | None:
+    """Write the features of a clip, unless they are there; returns why there are none.
+
+    The file of its facts is written last, so a clip counts as done only when all of it is there.
+    """
+    done = out / 'facts' / f'{clip.id}.json'
+    if done.is_file():
+        return None
+    stage = 'open'
+    try:
+        media = MediaFile(clip.path, video_stream=settings.video_stream, audio_stream=settings.audio_stream)
+        features, seconds = {}, {}
+        for stage, extractor in extractors.items():
+            features[stage] = _steps(stage, extractor, media, clip, settings)
+            seconds[stage] = extractor.seconds_per_step(media)
+            if not len(features[stage]):
+                raise MediaError(f'{clip.path}: the clip is shorter than one step of its {stage} features.')
+            if not np.isfinite(features[stage]).all():
+                raise MediaError(f'{clip.path}: the network gives values that are not finite.')
+        stage = 'write'
+        for modality, array in features.items():
+            with atomic_path(out / modality / f'{clip.id}.npy') as partial, open(partial, 'wb') as file:
+                np.save(file, array)
+        facts = dict(asdict(media.facts), steps={m: len(a) for m, a in features.items()}, seconds_per_step=seconds)
+        atomic_write_text(done, json.dumps(facts) + '\n')
+    except MediaError as error:
+        return Failure(clip.id, stage, str(error), _cure(stage))
+    return None
+
+
+def finish(out: Path, clips: list[Clip], failures: list[Failure]) -> None:
+    """Write the tables of clips and of failures, in the order of the clips."""
+    failed = {failure.id for failure in failures}
+    rows = []
+    for clip in clips:
+        path = out / 'facts' / f'{clip.id}.json'
+        if clip.id not in failed and path.is_file():
+            facts = json.loads(path.read_text(encoding='utf-8'))
+            rows.append(
+                dict(
+                    video=clip.id,
+                    label=clip.label,
+                    filename=os.fspath(clip.path),
+                    start=clip.start,
+                    end='' if clip.end is None else clip.end,
+                    **{key: facts[key] for key in ('video_stream', 'audio_stream', 'frames', 'samples', 'bad_packets')},
+                    notes='; '.join(facts['notes']),
+                )
+            )
+    _write_table(out / CLIPS_FILE, rows)
+    order = {clip.id: i for i, clip in enumerate(clips)}
+    _write_table(out / FAILED_FILE, [asdict(f) for f in sorted(failures, key=lambda f: order[f.id])])
+
+
+def extract_all(
+    clips: list[Clip],
+    out: Path,
+    extractors: Mapping[str, Extractor],
+    settings: Settings,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Failure]:
+    """Extract clip by clip in this process; returns those that failed."""
+    failures = []
+    for i, clip in enumerate(clips):
+        failure = extract_clip(clip, out, extractors, settings)
+        if failure is not None:
+            failures.append(failure)
+        if on_progress is not None:
+            on_progress(i + 1, len(clips))
+    return failures
+
+
+def _steps(modality: str, extractor: Extractor, media: MediaFile, clip: Clip, settings: Settings) -> np.ndarray:
+    if modality == 'audio' and media.facts.audio_stream is None and settings.no_audio == 'zeros':
+        media.facts.notes.append('no sound: its features are zeros')
+        return np.zeros((1, extractor.dim), np.float32)
+    return extractor.steps(media, clip.start, clip.end)
+
+
+def _cure(stage: str) -> str:
+    if stage == 'audio':
+        return 'leave the clip out, or name --no-audio zeros where it has no sound'
+    return 'get the file again, or leave the clip out'
+
+
+def _stamp(extractors: Mapping[str, Extractor], settings: Settings) -> dict[str, Any]:
+    modalities = {m: dict(e.stamp(), dim=e.dim) for m, e in extractors.items()}
+    versions = dict(
+        avzoo=__version__, av=import_av().__version__, torch=torch.__version__, python=platform.python_version()
+    )
+    return dict(format='avzoo-extraction-v1', modalities=modalities, settings=asdict(settings), versions=versions)
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
+    table.writeheader()
+    table.writerows(rows)
+    atomic_write_text(path, text.getvalue())

@@ -1,0 +1,74 @@
+"""The weights of an extractor's network: a path, the cache, or the address where they are published."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from avzoo.checkpoints.safe_load import load_tensors
+from avzoo.utils.errors import CheckpointError
+from avzoo.utils.files import sha256_of
+from avzoo.zoo.fetch import fetch
+
+
+def find_weights(
+    path: str | os.PathLike[str] | None, name: str, addresses: Sequence[str], sha256_prefix: str = ''
+) -> Path:
+    """Return a file of weights.
+
+    Args:
+        path: The user's own file; without one the cache, then the addresses.
+        name: File name in the cache.
+        addresses: Where the file is published.
+        sha256_prefix: The first digits of its SHA-256, where they are published.
+
+    Raises:
+        CheckpointError: If there is no such file.
+        DownloadError: If it could not be downloaded; says where to put it by hand.
+    """
+    if path is not None:
+        if not Path(path).is_file():
+            raise CheckpointError(f'weights={path}: there is no such file.')
+        return Path(path)
+    return fetch(f'extractors/{name}', addresses, accept=lambda found: sha256_of(found).startswith(sha256_prefix))
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a table of tensors from a file of torch or safetensors, without running anything.
+
+    Raises:
+        CheckpointError: If it holds anything else.
+    """
+    if path.suffix == '.safetensors':
+        try:
+            return load_file(path)
+        except Exception as error:
+            raise CheckpointError(f'{path} is not a readable file of safetensors: {error}.') from error
+    found = load_tensors(path, str(path), 'Save a plain state dict by torch.save(model.state_dict(), FILE).')
+    if isinstance(found, Mapping) and isinstance(found.get('state_dict'), Mapping):
+        found = found['state_dict']
+    if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise CheckpointError(f'{path} does not hold a table of tensors. Save model.state_dict() alone.')
+    return dict(found)
+
+
+def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> nn.Module:
+    """Load weights whose names and shapes are exactly those of the network, and freeze it in evaluation mode.
+
+    Raises:
+        CheckpointError: If they differ; names the first tensors that do.
+    """
+    wanted = network.state_dict()
+    odd = sorted(wanted.keys() ^ weights.keys()) or [
+        name for name, value in wanted.items() if value.shape != weights[name].shape
+    ]
+    if odd:
+        raise CheckpointError(
+            f'{path} does not fit {type(network).__name__}: {len(odd)} tensors differ by name or shape, '
+            f'first {", ".join(odd[:3])}. Name the weights of this network.'
+        )
+    network.load_state_dict(dict(weights))
+    return network.eval().requires_grad_(False)

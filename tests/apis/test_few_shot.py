@@ -1,0 +1,197 @@
+"""The few-shot classifier in the manner of scikit-learn."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.covariance import ledoit_wolf
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import cross_val_score
+
+from avzoo import FewShotClassifier
+from avzoo.apis.clip_features import DEFAULT_EXTRACTORS
+from avzoo.evaluation.linear_fits import METHODS, compare
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
+
+
+@pytest.fixture(scope='module')
+def task():
+    """Four classes of six clips with sequences of two modalities, and thirty clips to classify."""
+    rng = np.random.default_rng(0)
+    centres = {m: rng.normal(size=(4, d)) for m, d in dict(audio=8, visual=12).items()}
+
+    def clips(labels):
+        steps = rng.integers(1, 5, len(labels))
+        return {
+            m: [c[k] + rng.normal(size=(t, c.shape[1])) for k, t in zip(labels, steps, strict=True)]
+            for m, c in centres.items()
+        }
+
+    labels, asked = np.repeat(np.arange(4), 6), np.arange(30) % 4
+    names = np.array(['walk', 'bark, loud', 'zoo', 'Ärger'])
+    return clips(labels), names[labels], clips(asked), names[asked]
+
+
+@pytest.mark.parametrize('method', ['auto', *METHODS])
+def test_each_method_learns_the_classes(task, method):
+    clips, labels, asked, truth = task
+    model = FewShotClassifier(method=method).fit(clips, labels)
+    assert list(model.classes_) == sorted(set(labels))
+    assert model.score(asked, truth) > 0.85
+    probabilities = model.predict_proba(asked)
+    assert probabilities.shape == (30, 4)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-9)
+    assert (model.classes_[probabilities.argmax(axis=1)] == model.predict(asked)).all()
+    assert model.report_.keys() == (METHODS.keys() if method == 'auto' else {method})
+
+
+def test_the_best_method_of_validation_is_taken(task):
+    model = FewShotClassifier().fit(*task[:2])
+    best = max(one['accuracy'] for one in model.report_.values())
+    assert model.report_[model.method_]['accuracy'] >= best - 0.01
+    assert next(iter(model.report_)) == model.method_
+
+
+def test_the_choice_does_not_see_what_is_held_out():
+    rng = np.random.default_rng(0)
+    noise, labels = rng.normal(size=(40, 200)), np.arange(40) % 4
+    found = compare(noise, labels, tuple(METHODS), 0)
+    assert all(np.mean(one.accuracies) < 0.5 for one in found)  # Chance is 0.25; fitted to themselves all have 1.
+
+
+def test_of_single_clips_the_class_means_are_taken():
+    model = FewShotClassifier().fit(np.eye(3), ['a', 'b', 'c'])
+    assert (model.method_, model.report_) == ('prototypes', {})
+    assert model.predict(np.eye(3)).tolist() == ['a', 'b', 'c']
+
+
+def test_it_follows_the_conventions_of_scikit_learn(task):
+    features = np.stack([rows.mean(axis=0) for rows in task[0]['visual']])
+    model = FewShotClassifier(method='prototypes', random_state=3)
+    assert clone(model).get_params() == model.get_params()
+    assert cross_val_score(model, features, task[1], cv=3).mean() > 0.8
+    assert model.fit(features, task[1]) is model
+    assert model.fit(features[:, :5], task[1]).predict(features[:, :5]).shape == (24,)  # It forgets what it knew.
+
+
+def test_the_same_seed_gives_the_same_classifier(task):
+    first, second = (FewShotClassifier(random_state=1).fit(*task[:2]) for _ in range(2))
+    np.testing.assert_array_equal(first.linear_.weight, second.linear_.weight)
+    assert first.report_ == second.report_
+    assert first.report_ != FewShotClassifier(random_state=2).fit(*task[:2]).report_
+
+
+def test_the_discriminant_is_that_of_scikit_learn(task):
+    features = np.stack([rows.mean(axis=0) for rows in task[0]['visual']])
+    columns = np.repeat(np.arange(4), 6)
+    shrunk = ledoit_wolf(
+        features - np.stack([features[columns == c].mean(axis=0) for c in range(4)])[columns], assume_centered=True
+    )[1]
+    model = LinearDiscriminantAnalysis(solver='lsqr', shrinkage=shrunk, priors=np.full(4, 0.25)).fit(features, columns)
+    found = METHODS['discriminant'][0](features, columns, 1.0)
+    # scikit-learn divides the covariance by the number of clips, this by the degrees of freedom.
+    expected = model.decision_function(features) * (20 / 24)
+    ours = found.logits(features)
+    np.testing.assert_allclose(
+        ours - ours.mean(axis=1, keepdims=True), expected - expected.mean(axis=1, keepdims=True), rtol=0.05, atol=0.05
+    )
+
+
+def test_two_classes_have_two_columns():
+    rows = np.array([[0.0, 1.0], [0.1, 1.0], [1.0, 0.0], [1.0, 0.2]])
+    for method in METHODS:
+        model = FewShotClassifier(method=method).fit(rows, [0, 0, 5, 5])
+        assert model.predict_proba(rows).shape == (4, 2)
+        assert model.predict(rows).tolist() == [0, 0, 5, 5]
+
+
+def test_a_saved_classifier_says_the_same(task, tmp_path):
+    model = FewShotClassifier().fit(*task[:2])
+    again = FewShotClassifier.from_pretrained(model.save_pretrained(tmp_path / 'model'))
+    np.testing.assert_allclose(again.predict_proba(task[2]), model.predict_proba(task[2]), atol=1e-5)
+    assert (again.predict(task[2]) == model.predict(task[2])).all()
+    assert again.report_ == model.report_
+    # The extractors are named, should other ones become the default.
+    assert again.get_params() == dict(model.get_params(), extractor=DEFAULT_EXTRACTORS)
+    card = (tmp_path / 'model' / 'README.md').read_text(encoding='utf-8')
+    assert all(name in card for name in METHODS) and f'Method: {model.method_}' in card
+
+
+@pytest.mark.parametrize('damage', ['facts', 'cut', 'classes', 'format', 'weights', 'nothing', 'nan'])
+def test_a_damaged_classifier_is_refused(task, tmp_path, damage, monkeypatch):
+    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    folder = FewShotClassifier(method='prototypes').fit(*task[:2]).save_pretrained(tmp_path / 'model')
+    facts = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
+    if damage == 'facts':
+        (folder / 'config.json').unlink()
+    elif damage == 'cut':
+        (folder / 'config.json').write_text('{"format":')
+    elif damage == 'weights':
+        content = (folder / 'model.safetensors').read_bytes()
+        (folder / 'model.safetensors').write_bytes(content[: len(content) // 2])
+    elif damage == 'nan':
+        from safetensors.numpy import load_file, save_file
+
+        save_file({k: v * np.float32('nan') for k, v in load_file(folder / 'model.safetensors').items()},
+                  folder / 'model.safetensors')  # fmt: skip
+    elif damage == 'nothing':
+        folder = tmp_path / 'other'
+    else:
+        facts.update(classes=['a']) if damage == 'classes' else facts.update(format='x')
+        (folder / 'config.json').write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError):
+        FewShotClassifier.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ('clips', 'labels', 'words'),
+    [
+        (np.eye(3), ['a', 'b'], 'one label for each clip'),
+        (np.eye(3), ['a', 'a', 'a'], 'all clips are of one class'),
+        (np.eye(3), None, 'one label for each clip'),
+        (np.full((2, 3), np.nan), ['a', 'b'], 'clip 0 is empty or not finite'),
+        ([np.ones((2, 3)), np.ones((0, 3))], ['a', 'b'], 'clip 1 is empty'),
+        ([np.ones((2, 3)), np.ones((2, 4))], ['a', 'b'], r'widths \[3, 4\]'),
+        (dict(audio=np.eye(2), visual=np.eye(3)), ['a', 'b'], 'different numbers of clips'),
+        ([['x'], ['y']], ['a', 'b'], 'of numbers'),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(clips, labels, words):
+    with pytest.raises(DataError, match=words):
+        FewShotClassifier().fit(clips, labels)
+
+
+def test_an_unknown_method_and_other_features_are_refused(task):
+    with pytest.raises(ConfigError, match="Did you mean 'prototypes'"):
+        FewShotClassifier(method='prototype').fit(*task[:2])
+    model = FewShotClassifier(method='prototypes').fit(*task[:2])
+    with pytest.raises(DataError, match='was fitted to'):
+        model.predict(task[2]['audio'])
+
+
+def test_videos_are_taught_and_asked(tmp_path):
+    pytest.importorskip('av')
+    from tests.extraction.made_videos import make_video
+
+    times = np.arange(16000) / 16000
+    sounds = {name: 0.5 * np.sin(2 * np.pi * hertz * times) for name, hertz in dict(low=200, high=3000).items()}
+    rng = np.random.default_rng(0)
+    for name, sound in sounds.items():
+        (tmp_path / 'clips' / name).mkdir(parents=True)
+        for i in range(3):
+            noisy = (sound + 0.01 * rng.normal(size=len(sound))).astype(np.float32)[None]
+            make_video(tmp_path / 'clips' / name / f'{name}{i}.mkv', seconds=0.2, sound=noisy)
+    extractor = dict(audio='log_mel_statistics')
+    model = FewShotClassifier(extractor).fit(tmp_path / 'clips')
+    assert model.classes_.tolist() == ['high', 'low']
+    asked = [tmp_path / 'clips' / 'low' / 'low0.mkv', tmp_path / 'clips' / 'high' / 'high2.mkv']
+    assert model.predict(asked).tolist() == ['low', 'high'] and model.predict(str(asked[0])).tolist() == ['low']
+    again = FewShotClassifier.from_pretrained(model.save_pretrained(tmp_path / 'model'))
+    np.testing.assert_allclose(again.predict_proba(asked), model.predict_proba(asked), atol=1e-5)
+    again.stamps_ = {'audio': {'extractor': 'vggish'}}
+    with pytest.raises(DataError, match='was fitted to features of'):
+        again.predict(asked)
+    (tmp_path / 'bad.mkv').write_text('x')
+    with pytest.raises(DataError, match=r'2 of 3 clips cannot be used(.|\n)*bad.mkv(.|\n)*gone.mkv'):
+        model.predict([asked[0], tmp_path / 'bad.mkv', tmp_path / 'gone.mkv'])

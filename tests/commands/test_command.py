@@ -1,0 +1,41 @@
+"""The command ``avzoo``."""
+
+import pytest
+
+from avzoo.__main__ import _TOOLS, main
+from avzoo.version import __version__
+from avzoo.zoo.listing import list_models
+from tests.conftest import REPO
+
+
+def test_help_names_every_command(capsys):
+    assert main(['--help']) == 0 == main([])
+    page = capsys.readouterr().out
+    assert all(f'\n  {name} ' in page for name in [*_TOOLS, 'list', 'info'])
+
+
+@pytest.mark.parametrize('name', _TOOLS)
+def test_a_command_is_a_tool(name, capsys):
+    assert (REPO / 'tools' / _TOOLS[name][0]).is_file()
+    with pytest.raises(SystemExit) as stop:
+        main([name, '--help'])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f'usage: avzoo {name} ')
+
+
+def test_an_unknown_command_is_answered_with_the_nearest(capsys):
+    assert main(['trian']) == 2
+    assert "Did you mean 'train'?" in capsys.readouterr().err
+
+
+def test_models_are_listed(capsys):
+    assert main(['list', 'avgauss_synth*']) == 0
+    assert capsys.readouterr().out.split() == list_models('avgauss_synth*')
+    assert main(['list', 'nothing_like_it']) == 1
+
+
+def test_versions_and_devices_are_printed(capsys):
+    assert main(['info']) == 0
+    found = capsys.readouterr().out
+    assert f'avzoo        {__version__} (' in found and '\ntorch ' in found and '\ndevices ' in found
+    assert main(['--version']) == 0

