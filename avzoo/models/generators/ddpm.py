@@ -1,11 +1,13 @@
 """The text-to-feature diffusion model of AV-DIFF."""
 
+import math
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avzoo.models.generators.chain import predict_along
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
@@ -62,22 +64,28 @@ class DDPM(nn.Module):
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one feature vector for each condition (B, d_c); returns (B, D)."""
         x = _normal_like(condition.new_empty(len(condition), self.dim), generator)
-        for step in reversed(range(self.schedule.num_steps)):
-            x = self.p_sample(x, step, condition, _normal_like(x, generator))
+        last = self.schedule.num_steps - 1
+        predict = predict_along(self.noise_predictor, torch.arange(last, -1, -1, device=x.device), condition)
+        for step in range(last, -1, -1):
+            x = self._reverse(x, step, predict(x, last - step), _normal_like(x, generator))
         return x
 
     def p_sample(self, x_t: Tensor, step: int, condition: Tensor, noise: Tensor) -> Tensor:
         """Take one reverse step from x_t (B, D) at ``step`` (AV-DIFF, eq. 9; Ho et al. 2020, eq. 11)."""
-        s = self.schedule
-        eps = self.noise_predictor(x_t, torch.full((len(x_t),), step, device=x_t.device), condition)
-        mean = (x_t - s.beta[step] / (1 - s.alpha_bar[step]).sqrt() * eps) / s.alpha[step].sqrt()
+        t = torch.full((len(x_t),), step, device=x_t.device)
+        return self._reverse(x_t, step, self.noise_predictor(x_t, t, condition), noise)
+
+    def _reverse(self, x_t: Tensor, step: int, eps: Tensor, noise: Tensor) -> Tensor:
+        """Take one reverse step, given the predicted noise."""
+        beta, alpha_bar = self.schedule.betas[step], self.schedule.alpha_bars[step]
+        kept = 1 / math.sqrt(1 - beta)
+        mean = torch.add(kept * x_t, eps, alpha=-kept * beta / math.sqrt(1 - alpha_bar))
         if step == 0 and not self.noise_at_last_step:
             return mean
-        variance = s.beta[step]
         if self.variance == 'posterior':
-            before = s.alpha_bar[step - 1] if step else torch.ones_like(variance)
-            variance = variance * (1 - before) / (1 - s.alpha_bar[step])
-        return mean + variance.sqrt() * noise
+            before = self.schedule.alpha_bars[step - 1] if step else 1.0
+            beta *= (1 - before) / (1 - alpha_bar)
+        return torch.add(mean, noise, alpha=math.sqrt(beta))
 
 
 def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from avzoo.models.generators.chain import Predict, linear_along
 from avzoo.registry import NOISE_PREDICTORS
 
 
@@ -34,3 +35,11 @@ class MLPNoisePredictor(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Predict the noise (B, D) in x_t (B, D) at steps t (B,) under a condition (B, d_c)."""
         return self.net(torch.cat([x_t, t.unsqueeze(1).to(x_t.dtype), condition], dim=1))
+
+    def along(self, steps: Tensor, condition: Tensor) -> Predict:
+        """Return the prediction at each of ``steps`` (T,) under conditions (B, d_c); see :func:`predict_along`."""
+        activation, first, *others = self.net
+        assert isinstance(first, nn.Linear)
+        hidden = linear_along(first, activation(steps.unsqueeze(1).to(condition.dtype)), activation(condition))
+        rest = nn.Sequential(*others)
+        return lambda x_t, place: rest(hidden(activation(x_t), place))
