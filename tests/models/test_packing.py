@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from avzoo.models.fusions import MaskedTransformer, masked_transformer
+from avzoo.models.layers import mlp
+from avzoo.models.layers.mlp import MLP
 from avzoo.models.layers.packing import Packing, packing_of
 from avzoo.registry import MODELS
 
@@ -48,6 +50,37 @@ def test_the_summary_and_all_gradients_are_those_of_the_whole_sequence(
         found.append([out, *torch.autograd.grad(out.square().sum(), [*inputs.values(), *part.parameters()])])
     torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-5)
     assert bool(used) != packed
+
+
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('noise', [True, False], ids=['noise in the padding', 'zeros in the padding'])
+def test_an_encoder_gives_for_padding_what_it_gives_for_any_step(noise, training, monkeypatch):
+    x, mask = (part['visual'] for part in tokens())
+    x = x if noise else x * mask.unsqueeze(-1)
+    found, packed = [], []
+    for packs in (True, False):
+        torch.manual_seed(1)
+        part = MLP(WIDTH, hidden_dim=5, out_dim=4, dropout=0.5).train(training)
+        part.net[1].running_mean.normal_()
+        monkeypatch.setattr(
+            mlp, 'packing_of', lambda valid, on=packs: packed.append(on) or Packing(valid) if on else None
+        )
+        torch.manual_seed(2)
+        out = part(x, mask)
+        gradients = torch.autograd.grad(out.square().sum(), list(part.parameters()))
+        found.append([out, *gradients, *part.state_dict().values()])
+    # A bias before BatchNorm has no gradient but rounding.
+    torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=1e-5)
+    assert packed == [True]
+
+
+def test_only_real_steps_reach_the_first_layer_of_an_encoder():
+    x, mask = (part['visual'] for part in tokens())
+    part, seen = MLP(WIDTH, hidden_dim=5, out_dim=4), []
+    part.net[0].register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    part(x * mask.unsqueeze(-1), mask)
+    part.eval()(x * mask.unsqueeze(-1), mask)
+    assert seen == [9, 10]  # In evaluation one step of zeros stands for all padding.
 
 
 def test_packed_steps_come_back_to_their_places():
