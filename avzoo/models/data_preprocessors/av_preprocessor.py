@@ -51,7 +51,7 @@ class AVPreprocessor(BaseDataPreprocessor):
         time_bins: int | None = None,
         feature_dims: dict[str, int] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)
         if pool_time and time_bins is not None:
             raise ValueError(f'pool_time=True is time_bins=1, but time_bins={time_bins} is set too; leave one out.')
         if time_bins is not None and time_bins < 1:
