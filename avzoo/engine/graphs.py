@@ -47,7 +47,8 @@ class GraphHook(Hook):
         runner.model.train_step = GraphedStep(runner.model)
 
     def after_train(self, runner: PhaseRunner) -> None:
-        vars(runner.model).pop('train_step', None)  # Its graphs hold memory.
+        if isinstance(getattr(runner.model, 'train_step', None), GraphedStep):
+            del runner.model.train_step  # Its graphs hold memory.
 
 
 def why_not(model: torch.nn.Module, optim_wrapper: OptimWrapper) -> str | None:

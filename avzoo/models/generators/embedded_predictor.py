@@ -60,7 +60,7 @@ class EmbeddedPredictor(nn.Module):
         """Return the prediction at each of ``steps`` (T,) under conditions (B, d_c); see :func:`predict_along`."""
         embedded = self._embed(steps).to(condition.dtype)  # (T, time_dim)
         layers = [*self.layers, self.out]
-        films = [linear_along(film, embedded, condition) for film in self.films.children()]
+        films = [linear_along(film, embedded, condition) for film in self.films if isinstance(film, nn.Linear)]
         first = None if films else linear_along(layers[0], embedded, condition)
 
         def predict(x: Tensor, place: int) -> Tensor:

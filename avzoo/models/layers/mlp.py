@@ -44,11 +44,12 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode (..., in_dim) to (..., out_dim); ``mask`` (...) is true at real steps."""
+        if self.padding_in_stats and mask is not None:
+            packing = packing_of(mask)
+            if packing is not None and not x[~mask].any():
+                return self._with_zeros(packing.pack(x), packing).unflatten(0, packing.shape)
         if self.padding_in_stats or mask is None:
-            packing = None if mask is None else packing_of(mask)
-            if packing is None or x[~mask].any():
-                return self.net(x.flatten(0, -2)).unflatten(0, x.shape[:-1])  # (B*T, D) -> (B, T, D)
-            return self._with_zeros(packing.pack(x), packing).unflatten(0, packing.shape)
+            return self.net(x.flatten(0, -2)).unflatten(0, x.shape[:-1])  # (B*T, D) -> (B, T, D)
         real = self.net(x[mask])
         return torch.zeros(*mask.shape, self.out_dim, dtype=real.dtype, device=x.device).masked_scatter(
             mask.unsqueeze(-1), real
@@ -63,6 +64,7 @@ class MLP(nn.Module):
             )
             return steps.index_select(0, places)
         first, rest = self.net[0], self.net[1:]
+        assert isinstance(first, nn.Linear)
         hidden = first.bias.expand(len(packing.slots), -1)
         return rest(hidden.index_copy(0, packing.rows, first(real)))
 
