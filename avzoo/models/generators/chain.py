@@ -33,11 +33,15 @@ def linear_along(layer: nn.Linear, steps: Tensor, condition: Tensor) -> Predict:
         steps: What it reads of each step, (T, w).
         condition: What it reads of the conditions, (B, w_c).
     """
+    of_x, fixed, table = split_linear(layer, steps, condition)
+    rows = table.unbind()  # All steps share one backward.
+    if not of_x.shape[1]:
+        return lambda x, place: fixed + rows[place]
+    return lambda x, place: torch.addmm(fixed + rows[place], x, of_x.t())
+
+
+def split_linear(layer: nn.Linear, steps: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a layer's weights of x (h, D), what it gives for conditions (B, h), and for each step (T, h)."""
     beside = steps.shape[1], condition.shape[1]
     of_x, of_step, of_condition = layer.weight.split([layer.in_features - sum(beside), *beside], dim=1)
-    fixed = F.linear(condition, of_condition, layer.bias)  # (B, h)
-    table = F.linear(steps, of_step).unbind(0)  # T times (h,); of unbind, all steps share one backward
-    if not of_x.shape[1]:
-        return lambda x, place: fixed + table[place]
-    of_x = of_x.t()
-    return lambda x, place: torch.addmm(fixed + table[place], x, of_x)
+    return of_x, F.linear(condition, of_condition, layer.bias), F.linear(steps, of_step)
