@@ -13,11 +13,12 @@ from torch.nn.utils.rnn import pad_sequence
 from avzoo.datasets.collate import PaddedSequences, SequenceSource
 from avzoo.models.data_preprocessors import av_preprocessor
 from avzoo.models.fusions import masked_transformer
-from avzoo.models.fusions.masked_transformer import MaskedTransformer
 from avzoo.models.generators import feature_diffusion
 from avzoo.models.generators.chain import Predict
 from avzoo.models.generators.ddpm import DDPM
 from avzoo.models.layers import mlp
+from avzoo.models.layers.packing import Packing
+from avzoo.models.layers.transformer_layer import TransformerLayer
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def plain_path() -> Iterator[None]:
         (masked_transformer, 'packing_of', lambda valid: None),
         (mlp, 'packing_of', lambda valid: None),
         (av_preprocessor, '_unit_over_time', lambda x: F.normalize(x, dim=1)),
-        (MaskedTransformer, 'forward', _fuse_whole),
+        (TransformerLayer, 'first', _whole_then_first),
         (DDPM, 'sample', _sample_step_by_step),
         (feature_diffusion, 'predict_along', _predict_anew),
     )
@@ -48,11 +49,10 @@ def collate_one_by_one(source: SequenceSource, videos: np.ndarray, names: Sequen
     return batch
 
 
-def _fuse_whole(self: MaskedTransformer, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
-    x, biases = self.assemble(tokens, masks)
-    for layer, pattern in zip(self.layers, self.patterns, strict=True):
-        x = layer(x, biases[pattern])
-    return x[:, : self.summary.shape[1]].mean(1)
+def _whole_then_first(
+    self: TransformerLayer, x: Tensor, count: int, bias: Tensor | None = None, packing: Packing | None = None
+) -> Tensor:
+    return self(x, bias, packing)[:, :count]
 
 
 def _sample_step_by_step(self: DDPM, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
