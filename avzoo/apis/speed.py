@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -132,7 +133,9 @@ class _Work:
         if name not in ('base step', 'full iteration') or why_not(model, wrapper) is not None:
             return None
         step = GraphedStep(model)
-        return (lambda: step(self.batch(), wrapper)) if name == 'base step' else lambda: self._iteration(step)
+        run = (lambda: step(self.batch(), wrapper)) if name == 'base step' else lambda: self._iteration(step)
+        run(), run()  # The second time it is captured.
+        return None if step.failed else run
 
     def _iteration(self, step: Callable[[dict, Any], object]) -> object:
         step(self.batch(), self.full_wrapper)
@@ -221,16 +224,20 @@ def _copy_rate(device: str, clock: Callable[[], float]) -> float:
     return x.nbytes / min(_time(lambda: y.copy_(x), clock, device) for _ in range(5))
 
 
-def _captured(run: Run) -> Run:
-    """Return a computation without inputs as a CUDA graph."""
+def _captured(run: Run) -> Run | None:
+    """Return a computation without inputs as a CUDA graph, or ``None`` if it has to wait for the device."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         run()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        kept = run()
+    try:
+        with torch.cuda.graph(graph):
+            kept = run()
+    except RuntimeError as error:
+        warnings.warn(f'no graph: {str(error).splitlines()[0]}', stacklevel=2)
+        return None
 
     def replay() -> object:
         graph.replay()

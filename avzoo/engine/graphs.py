@@ -69,6 +69,9 @@ class GraphedStep:
 
     Args:
         model: On a GPU.
+
+    Attributes:
+        failed (bool): Whether the model had to wait for the device, so that all steps are plain.
     """
 
     def __init__(self, model: AVClassifier) -> None:
@@ -76,7 +79,7 @@ class GraphedStep:
         self._seen: Counter[Hashable] = Counter()
         self._graphs: dict[Hashable, _Graph] = {}
         self._pool: Any = torch.cuda.graph_pool_handle()
-        self._failed = False
+        self.failed = False
 
     def __call__(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Take one training step, and return the losses for the log."""
@@ -92,12 +95,12 @@ class GraphedStep:
         # Loading weights keeps the place of parameters, moving them does not.
         key = (_shape(data), self.model.training, *(p.data_ptr() for p in self.model.parameters() if p.requires_grad))
         self._seen[key] += 1
-        if key in self._graphs or self._failed or self._seen[key] < 2 or len(self._graphs) >= _MOST_GRAPHS:
+        if key in self._graphs or self.failed or self._seen[key] < 2 or len(self._graphs) >= _MOST_GRAPHS:
             return self._graphs.get(key)
         try:
             self._graphs[key] = _Graph(self.model, data, self._pool)
         except RuntimeError as error:
-            self._failed = True
+            self.failed = True
             message = f'No CUDA graphs: the model has to wait for the device. {str(error).splitlines()[0]}'
             print_log(message, 'current', logging.WARNING)
         return self._graphs.get(key)
@@ -128,7 +131,8 @@ class _Graph:
         inputs = self.model.data_preprocessor(self.batch, True)
         total, losses = self.model.parse_losses(self.model(**inputs, mode='loss'))
         gradients = torch.autograd.grad(total, self.parameters, allow_unused=True)
-        return list(losses), torch.stack([value.detach() for value in losses.values()]), gradients
+        dense = tuple(gradient if gradient is None else gradient.contiguous() for gradient in gradients)
+        return list(losses), torch.stack([value.detach() for value in losses.values()]), dense
 
     def _warm_up(self) -> None:
         """Let libraries allocate what they need, and fail where the model waits for the device."""

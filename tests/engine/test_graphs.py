@@ -65,7 +65,7 @@ def test_fifty_steps_as_graphs_have_the_losses_of_plain_steps(frozen, mark):
     plain, graphed = (model('cuda', frozen=frozen) for _ in range(2))
     step = GraphedStep(graphed)
     found, wanted = train(graphed, 50, step), train(plain, 50)
-    assert len(step._graphs) == 4 and not step._failed  # Two shapes, base and novel.
+    assert len(step._graphs) == 4 and not step.failed  # Two shapes, base and novel.
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
@@ -89,7 +89,7 @@ def test_a_model_that_waits_for_the_device_trains_without_graphs(mark):
     part.head.loss = lambda c_o, *args, loss=part.head.loss: (c_o.sum().item(), loss(c_o, *args))[1]
     step = GraphedStep(part)
     train(part, 6, step)
-    assert step._failed and not step._graphs
+    assert step.failed and not step._graphs
 
 
 class OnGPU(nn.Module):
