@@ -145,17 +145,13 @@ class FittedGenerator(Fitted, Protocol):
         """Generate one row (N, d) for each condition (N, d_c)."""
 
 
-class Schedule(Protocol):
-    """The steps of a diffusion process."""
-
-    num_steps: int
-
-
 @runtime_checkable
 class Denoiser(Protocol):
     """A generator that denoises, whose error shows whether the condition counts."""
 
-    schedule: Schedule
+    @property
+    def num_steps(self) -> int:
+        """Number of steps T of the process."""
 
     def denoising_error(self, x_0: Tensor, condition: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Return the mean squared error for features x_0 (N, d) at steps t (N,) with noise (N, d)."""

@@ -67,7 +67,7 @@ def check_model(model: AVClassifier, shots: GFSLDataset, held_out: GFSLDataset) 
         assert isinstance(generator, Denoiser)
         condition = conditioner(columns)
         # The same steps and noise for all conditions.
-        t = torch.arange(len(features.x), device=features.x.device) % generator.schedule.num_steps
+        t = torch.arange(len(features.x), device=features.x.device) % generator.num_steps
         noise = torch.randn(features.x.shape, generator=torch.Generator().manual_seed(1)).to(features.x)
         return float(generator.denoising_error(features.x, condition, t, noise))
 

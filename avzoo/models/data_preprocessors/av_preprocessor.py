@@ -51,7 +51,7 @@ class AVPreprocessor(BaseDataPreprocessor):
         time_bins: int | None = None,
         feature_dims: dict[str, int] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)
         if pool_time and time_bins is not None:
             raise ValueError(f'pool_time=True is time_bins=1, but time_bins={time_bins} is set too; leave one out.')
         if time_bins is not None and time_bins < 1:
@@ -102,7 +102,7 @@ class AVPreprocessor(BaseDataPreprocessor):
 
     def normalize_means(self, name: str, x: Tensor) -> Tensor:
         """Prepare temporal means (B, D) of a modality as sequences of one step are with ``pool_time``."""
-        return self._normalize(name, x, time_dim=None)
+        return self._normalize(name, x, over_time=False)
 
     def _pooled(self, x: Tensor, lengths: Tensor, starts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return sequences (B, T', D) after pooling, and the mask of real steps (B, T')."""
@@ -122,10 +122,10 @@ class AVPreprocessor(BaseDataPreprocessor):
             steps = (steps + 0.5) * (lengths.unsqueeze(1) / self.num_bins).double() - 0.5
         # In float64 and rounded once: the Fourier features multiply the times by numbers in the hundreds.
         seconds = ((steps + starts.unsqueeze(1)) * self.seconds_per_step[name]).float()
-        x = self._normalize(name, x, time_dim=1)
+        x = self._normalize(name, x)
         return x * mask.unsqueeze(-1) if name in self._standardized else x, mask, seconds
 
-    def _normalize(self, name: str, x: Tensor, time_dim: int | None) -> Tensor:
+    def _normalize(self, name: str, x: Tensor, over_time: bool = True) -> Tensor:
         if name in self.scale:
             x = x / self.scale[name]
         norm = self.norm.get(name)
@@ -133,8 +133,16 @@ class AVPreprocessor(BaseDataPreprocessor):
             x = (x - getattr(self, f'{name}_mean')) / getattr(self, f'{name}_std') / x.shape[-1] ** 0.5
         elif norm is not None:
             # Padding is zero, so it does not enter the norm over time.
-            x = F.normalize(x, dim=time_dim if norm == 'l2_time' and time_dim is not None else -1)
+            x = _unit_over_time(x) if norm == 'l2_time' and over_time else F.normalize(x, dim=-1)
         return x * self.gain.get(name, 1.0)
+
+
+def _unit_over_time(x: Tensor) -> Tensor:
+    """Divide each channel of x (B, T, D) by its L2 norm over time."""
+    if x.device.type != 'cpu':
+        return F.normalize(x, dim=1)
+    # On a CPU the norm over another dimension than the last takes ten times as long as a sum of squares.
+    return x / x.square().sum(1, keepdim=True).sqrt().clamp(min=1e-12)
 
 
 def _least_deviation(mean: Tensor, deviation: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Which kind of token may attend to which: the one idea behind all attention patterns of Table 3, TCAF and Zorro."""
 
+from functools import cache
 from typing import Literal, get_args
 
 import torch
@@ -67,6 +68,12 @@ def attention_bias(table: str, kinds: Tensor, valid: Tensor, dtype: torch.dtype 
     Returns:
         (B, 1, N, N): 0 where attention is allowed, a very large negative number elsewhere.
     """
-    allowed = torch.tensor(_TABLES[table], dtype=torch.bool, device=kinds.device)[kinds][:, kinds]  # (N, N)
+    allowed = _table(table, kinds.device)[kinds][:, kinds]  # (N, N)
     allowed = allowed & valid.unsqueeze(1) & valid.unsqueeze(2)  # (B, N, N)
     return logit_bias(allowed, dtype).unsqueeze(1)
+
+
+@cache
+def _table(name: str, device: torch.device) -> Tensor:
+    """Return a table on a device; copying it there anew for each batch would wait for the device."""
+    return torch.tensor(_TABLES[name], dtype=torch.bool, device=device)

@@ -1,6 +1,6 @@
 """MBT: one transformer per modality, which exchange through a few bottleneck tokens only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -84,28 +84,34 @@ class BottleneckFusion(nn.Module):
             for m in self.layers:
                 x[m], valid[m] = _prepend(self.cls[m], x[m], valid[m])
         levels = list(zip(*(stack.children() for stack in self.layers.values()), strict=True))  # a layer per modality
-        for level in levels[: self.fusion_layer]:
+        for depth, level in enumerate(levels[: self.fusion_layer], 1):
             for m, layer in zip(self.layers, level, strict=True):
-                x[m] = layer(x[m], key_bias(valid[m], x[m].dtype))
+                x[m] = self._update(layer, x[m], valid[m], 0, last=depth == len(levels))
         if self.bottleneck is not None:
             self._exchange(levels[self.fusion_layer :], x, valid, self.bottleneck)
         readouts = [x[m][:, 0] if self.cls is not None else masked_mean(x[m], valid[m]) for m in self.layers]
         return torch.stack(readouts, dim=1)
 
     def _exchange(
-        self, levels: Iterable[Sequence[nn.Module]], x: dict[str, Tensor], valid: dict[str, Tensor], bottleneck: Tensor
+        self, levels: Sequence[Sequence[nn.Module]], x: dict[str, Tensor], valid: dict[str, Tensor], bottleneck: Tensor
     ) -> None:
         """Run the layers with the bottleneck; updates ``x``."""
         count = bottleneck.shape[1]
-        for level in levels:
+        for left, level in zip(range(len(levels) - 1, -1, -1), levels, strict=True):
             met = []
             for m, layer in zip(self.layers, level, strict=True):
                 joint, mask = _prepend(bottleneck, x[m], valid[m])
-                joint = layer(joint, key_bias(mask, joint.dtype))
+                joint = self._update(layer, joint, mask, count, last=left == 0)
                 met.append(joint[:, :count])
                 x[m] = joint[:, count:]
             # All modalities read the same old bottleneck; their mean is the new one (Nagrani et al. 2021).
             bottleneck = torch.stack(met).mean(0)
+
+    def _update(self, layer: nn.Module, x: Tensor, valid: Tensor, before: int, *, last: bool) -> Tensor:
+        """Run a layer; after the last one, nothing behind cls is read, which has ``before`` tokens before it."""
+        bias = key_bias(valid, x.dtype)
+        assert isinstance(layer, TransformerLayer)  # A ModuleList does not say what it holds.
+        return layer.first(x, before + 1, bias) if last and self.cls is not None else layer(x, bias)
 
 
 def _prepend(extra: Tensor, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.models.fusions.attention_patterns import AUDIO, SUMMARY, VISUAL, Pattern, attention_bias, layer_patterns
+from avzoo.models.layers.packing import packing_of
 from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
 
@@ -56,9 +57,14 @@ class MaskedTransformer(nn.Module):
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, d)."""
         x, biases = self.assemble(tokens, masks)
-        for layer, pattern in zip(self.layers, self.patterns, strict=True):
-            x = layer(x, biases[pattern])
-        return x[:, : self.summary.shape[1]].mean(1)
+        packing = packing_of(self._valid({m: masks[m] for m in tokens}))
+        x = x if packing is None else packing.pack(x)
+        *layers, last = self.layers.children()
+        for layer, pattern in zip(layers, self.patterns, strict=False):
+            x = layer(x, biases[pattern], packing)
+        assert isinstance(last, TransformerLayer)
+        # Nothing reads the other tokens after the last layer.
+        return last.first(x, self.summary.shape[1], biases[self.patterns[-1]], packing).mean(1)
 
     def attention_maps(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> list[Tensor]:
         """Return the attention weights (B, H, N, N) of each layer; tokens are [summary, audio, visual]."""
@@ -73,11 +79,14 @@ class MaskedTransformer(nn.Module):
     def assemble(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the joint sequence (B, N, d) and one attention bias for each table in use."""
         first = next(iter(tokens.values()))
-        batch, count, device = first.shape[0], self.summary.shape[1], first.device
-        summary = self.summary.expand(batch, -1, -1).to(first.dtype)
+        summary = self.summary.expand(len(first), -1, -1).to(first.dtype)
         x = torch.cat([summary, *tokens.values()], dim=1)
-        lengths = [(SUMMARY, count), *((_KINDS[m], x_m.shape[1]) for m, x_m in tokens.items())]
-        kinds = torch.cat([torch.full((length,), kind, device=device) for kind, length in lengths])  # (N,)
-        always = torch.ones(batch, count, dtype=torch.bool, device=device)
-        valid = torch.cat([always, *(masks[m] for m in tokens)], dim=1)  # (B, N)
+        lengths = [(SUMMARY, summary.shape[1]), *((_KINDS[m], x_m.shape[1]) for m, x_m in tokens.items())]
+        kinds = torch.cat([torch.full((length,), kind, device=first.device) for kind, length in lengths])  # (N,)
+        valid = self._valid({m: masks[m] for m in tokens})
         return x, {p: attention_bias(p, kinds, valid, x.dtype) for p in dict.fromkeys(self.patterns)}
+
+    def _valid(self, masks: dict[str, Tensor]) -> Tensor:
+        """Return which tokens of the joint sequence are real, (B, N)."""
+        first = next(iter(masks.values()))
+        return torch.cat([first.new_ones(len(first), self.summary.shape[1]), *masks.values()], dim=1)

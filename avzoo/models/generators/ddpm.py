@@ -1,11 +1,15 @@
 """The text-to-feature diffusion model of AV-DIFF."""
 
-from typing import Literal
+import math
+from typing import Literal, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avzoo.models.generators.chain import predict_along
+from avzoo.models.generators.mlp_chain import ReverseStep, mlp_chain
+from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
@@ -50,6 +54,11 @@ class DDPM(nn.Module):
         noise = _normal_like(x_0, generator)
         return {'loss_diffusion': self.loss_weight * self.denoising_error(x_0, condition, t, noise)}
 
+    @property
+    def num_steps(self) -> int:
+        """Number of steps of the schedule."""
+        return self.schedule.num_steps
+
     def denoising_error(self, x_0: Tensor, condition: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Return the mean squared error of the predicted noise at given steps t (B,) and noise (B, D)."""
         return F.mse_loss(self.noise_predictor(self.q_sample(x_0, t, noise), t, condition), noise)
@@ -62,23 +71,45 @@ class DDPM(nn.Module):
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one feature vector for each condition (B, d_c); returns (B, D)."""
         x = _normal_like(condition.new_empty(len(condition), self.dim), generator)
-        for step in reversed(range(self.schedule.num_steps)):
-            x = self.p_sample(x, step, condition, _normal_like(x, generator))
+        chain = range(self.schedule.num_steps - 1, -1, -1)
+        steps = torch.arange(chain.start, -1, -1, device=x.device)
+        weights = self.noise_predictor.as_mlp(steps, condition) if _differentiable(self.noise_predictor) else None
+        if weights is not None:
+            return mlp_chain(x, weights, [self._step(t) for t in chain], lambda: _normal_like(x, generator))
+        predict = predict_along(self.noise_predictor, steps, condition)
+        for place, step in enumerate(chain):
+            x = self._reverse(x, step, predict(x, place), _normal_like(x, generator))
         return x
 
     def p_sample(self, x_t: Tensor, step: int, condition: Tensor, noise: Tensor) -> Tensor:
         """Take one reverse step from x_t (B, D) at ``step`` (AV-DIFF, eq. 9; Ho et al. 2020, eq. 11)."""
-        s = self.schedule
-        eps = self.noise_predictor(x_t, torch.full((len(x_t),), step, device=x_t.device), condition)
-        mean = (x_t - s.beta[step] / (1 - s.alpha_bar[step]).sqrt() * eps) / s.alpha[step].sqrt()
-        if step == 0 and not self.noise_at_last_step:
-            return mean
-        variance = s.beta[step]
+        t = torch.full((len(x_t),), step, device=x_t.device)
+        return self._reverse(x_t, step, self.noise_predictor(x_t, t, condition), noise)
+
+    def _reverse(self, x_t: Tensor, step: int, eps: Tensor, noise: Tensor) -> Tensor:
+        """Take one reverse step, given the predicted noise."""
+        kept, predicted, fresh = self._step(step)
+        return torch.add(torch.add(kept * x_t, eps, alpha=predicted), noise, alpha=fresh)
+
+    def _step(self, step: int) -> ReverseStep:
+        beta, alpha_bar = self.schedule.betas[step], self.schedule.alpha_bars[step]
+        kept = 1 / math.sqrt(1 - beta)
+        variance = beta
         if self.variance == 'posterior':
-            before = s.alpha_bar[step - 1] if step else torch.ones_like(variance)
-            variance = variance * (1 - before) / (1 - s.alpha_bar[step])
-        return mean + variance.sqrt() * noise
+            before = self.schedule.alpha_bars[step - 1] if step else 1.0
+            variance *= (1 - before) / (1 - alpha_bar)
+        quiet = step == 0 and not self.noise_at_last_step
+        return ReverseStep(kept, -kept * beta / math.sqrt(1 - alpha_bar), 0.0 if quiet else math.sqrt(variance))
 
 
 def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
+
+
+def _differentiable(predictor: nn.Module) -> TypeGuard[MLPNoisePredictor]:
+    """Return whether gradients through a predictor's chain are wanted, in full precision, and known in closed form."""
+    if not isinstance(predictor, MLPNoisePredictor) or not torch.is_grad_enabled():
+        return False
+    weight = next(predictor.parameters())
+    # torch knows no autocast for the device `meta`.
+    return weight.requires_grad and (weight.is_meta or not torch.is_autocast_enabled(weight.device.type))

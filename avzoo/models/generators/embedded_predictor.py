@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from avzoo.models.generators.chain import Predict, linear_along
 from avzoo.registry import NOISE_PREDICTORS
 
 
@@ -52,12 +53,30 @@ class EmbeddedPredictor(nn.Module):
         beside = torch.cat([self._embed(t).to(x_t.dtype), condition], dim=1)
         x = x_t if self.films else torch.cat([x_t, beside], dim=1)
         for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if self.films:
-                scale, shift = self.films[i](beside).chunk(2, dim=1)
-                x = x * (1 + scale) + shift
-            x = self.dropout(self.activation(x))
+            x = self._activated(layer(x), self.films[i](beside) if self.films else None)
         return self.out(x)
+
+    def along(self, steps: Tensor, condition: Tensor) -> Predict:
+        """Return the prediction at each of ``steps`` (T,) under conditions (B, d_c); see :func:`predict_along`."""
+        embedded = self._embed(steps).to(condition.dtype)  # (T, time_dim)
+        layers = [*self.layers, self.out]
+        films = [linear_along(film, embedded, condition) for film in self.films if isinstance(film, nn.Linear)]
+        first = None if films else linear_along(layers[0], embedded, condition)
+
+        def predict(x: Tensor, place: int) -> Tensor:
+            for i, layer in enumerate(layers):
+                x = first(x, place) if first is not None and i == 0 else layer(x)
+                if i < len(self.layers):
+                    x = self._activated(x, films[i](x, place) if films else None)
+            return x
+
+        return predict
+
+    def _activated(self, x: Tensor, film: Tensor | None) -> Tensor:
+        if film is not None:
+            scale, shift = film.chunk(2, dim=1)
+            x = x * (1 + scale) + shift
+        return self.dropout(self.activation(x))
 
     def _embed(self, t: Tensor) -> Tensor:
         """Return sines and cosines (B, time_dim) of t (B,) at wavelengths from 2 pi to 2000 pi steps."""

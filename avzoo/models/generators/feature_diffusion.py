@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avzoo.models.contracts import FittingSet
+from avzoo.models.generators.chain import predict_along
 from avzoo.models.generators.gaussian_denoiser import GaussianDenoiser
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
-from avzoo.models.generators.samplers import SAMPLERS, SamplerName, levels, normal_like
+from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -46,6 +47,7 @@ class FeatureDiffusion(nn.Module):
     feature_std: Tensor
     condition_mean: Tensor
     condition_std: Tensor
+    path_steps: Tensor
 
     def __init__(
         self,
@@ -83,6 +85,8 @@ class FeatureDiffusion(nn.Module):
         self.base_only = classes == 'base'
         self.steps, self.batch_size, self.lr = steps, batch_size, lr
         self.path = levels(self.schedule.signal, self.schedule.noise, sample_steps)
+        places = torch.tensor([level.step for level in self.path[:-1]])
+        self.register_buffer('path_steps', places, persistent=False)
         self.noise_predictor = NOISE_PREDICTORS.build(dict(noise_predictor, dim=dim, cond_dim=cond_dim))
         self.prior = GaussianDenoiser(dim) if gaussian_prior else None
         for name, width in {'feature': dim, 'condition': cond_dim}.items():
@@ -108,8 +112,13 @@ class FeatureDiffusion(nn.Module):
         condition = self._scaled(condition)
         x = normal_like(condition.new_empty(len(condition), self.dim), generator)
         with torch.no_grad():
-            x = self.sampler(lambda x_t, step: self._denoise(x_t, step, condition), x, self.path, generator)
+            x = self.sampler(self._denoiser(condition), x, self.path, generator)
         return x * self.feature_std + self.feature_mean
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps of the schedule."""
+        return self.schedule.num_steps
 
     def denoising_error(self, x_0: Tensor, condition: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Return the mean squared error of the prediction for features x_0 (B, D) at steps t (B,) with noise (B, D)."""
@@ -151,24 +160,35 @@ class FeatureDiffusion(nn.Module):
 
     def _error(self, x_0: Tensor, condition: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         a, s = self.schedule.signal[t].unsqueeze(1), self.schedule.noise[t].unsqueeze(1)
-        predicted = self._predict(a * x_0 + s * noise, t, condition)
+        x_t = a * x_0 + s * noise
+        predicted = self._with_prior(self.noise_predictor(x_t, t, condition), x_t, a, s)
         return F.mse_loss(predicted, self.prediction.target(x_0, noise, a, s))
 
-    def _predict(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        out = self.noise_predictor(x_t, t, condition)
+    def _with_prior(self, out: Tensor, x_t: Tensor, a: Tensor, s: Tensor) -> Tensor:
+        """Add what the prior predicts in x_t (B, D), with the shares a and s of signal and noise, to the network's."""
         if self.prior is None:
             return out
-        a, s = self.schedule.signal[t].unsqueeze(1), self.schedule.noise[t].unsqueeze(1)
         x_0 = self.prior(x_t, a, s)
         return out + self.prediction.target(x_0, (x_t - a * x_0) / s, a, s)
 
-    def _denoise(self, x_t: Tensor, step: int, condition: Tensor) -> Tensor:
-        t = torch.full((len(x_t),), step, device=x_t.device)
-        out = self._predict(x_t, t, condition)
-        if self.guidance_weight != 1:
-            free = self._predict(x_t, t, torch.zeros_like(condition))
-            out = free + self.guidance_weight * (out - free)
-        return self.prediction.clean(x_t, out, self.schedule.signal[step], self.schedule.noise[step])
+    def _denoiser(self, condition: Tensor) -> Denoise:
+        """Return the estimate of x_0 along the path; its constant part is computed once."""
+        steps = self.path_steps
+        predict = predict_along(self.noise_predictor, steps, condition)
+        guided = self.guidance_weight != 1
+        free = predict_along(self.noise_predictor, steps, torch.zeros_like(condition)) if guided else predict
+        places = {level.step: place for place, level in enumerate(self.path)}
+        signal, noise = self.schedule.signal[steps].unbind(), self.schedule.noise[steps].unbind()
+
+        def denoise(x_t: Tensor, step: int) -> Tensor:
+            a, s = signal[places[step]], noise[places[step]]
+            out = self._with_prior(predict(x_t, places[step]), x_t, a, s)
+            if guided:
+                without = self._with_prior(free(x_t, places[step]), x_t, a, s)
+                out = without + self.guidance_weight * (out - without)
+            return self.prediction.clean(x_t, out, a, s)
+
+        return denoise
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from avzoo.models.generators.chain import Predict, linear_along, split_linear
+from avzoo.models.generators.mlp_chain import MLPWeights
 from avzoo.registry import NOISE_PREDICTORS
 
 
@@ -34,3 +36,21 @@ class MLPNoisePredictor(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Predict the noise (B, D) in x_t (B, D) at steps t (B,) under a condition (B, d_c)."""
         return self.net(torch.cat([x_t, t.unsqueeze(1).to(x_t.dtype), condition], dim=1))
+
+    def along(self, steps: Tensor, condition: Tensor) -> Predict:
+        """Return the prediction at each of ``steps`` (T,) under conditions (B, d_c); see :func:`predict_along`."""
+        activation, first, *others = self.net
+        assert isinstance(first, nn.Linear)
+        hidden = linear_along(first, activation(steps.unsqueeze(1).to(condition.dtype)), activation(condition))
+        rest = nn.Sequential(*others)
+        return lambda x_t, place: rest(hidden(activation(x_t), place))
+
+    def as_mlp(self, steps: Tensor, condition: Tensor) -> MLPWeights | None:
+        """Return the weights with the share of ``steps`` (T,) and conditions (B, d_c), if one hidden layer is all."""
+        if len(self.net) != 5 or (self.training and self.net[3].p):
+            return None
+        activation, first, _, _, out = self.net
+        assert isinstance(activation, nn.LeakyReLU) and isinstance(first, nn.Linear) and isinstance(out, nn.Linear)
+        times = activation(steps.unsqueeze(1).to(condition.dtype))
+        of_x, fixed, table = split_linear(first, times, activation(condition))
+        return MLPWeights(of_x, fixed, table, out.weight, out.bias, activation.negative_slope)

@@ -7,11 +7,9 @@ from torch import Tensor, nn
 
 from avzoo.registry import NOISE_SCHEDULES
 
-_DEVICE = 'cpu'  # A model may be built on the meta device, to learn its shapes; samplers read these constants even so.
-
 
 class _BetaSchedule(nn.Module):
-    """A schedule that is given by the variance beta of each step (Ho et al. 2020).
+    """A schedule that is given by the variance beta (T,) of each step, on the CPU (Ho et al. 2020).
 
     ``ends_in_noise`` says whether (nearly) nothing is left of the signal at the last step.
     """
@@ -23,9 +21,12 @@ class _BetaSchedule(nn.Module):
     def __init__(self, beta: Tensor, *, ends_in_noise: bool) -> None:
         super().__init__()
         self.num_steps, self.ends_in_noise = len(beta), ends_in_noise
+        alpha_bar = (1 - beta).cumprod(0)
+        # As plain numbers besides: reading an element of a buffer would wait for the device.
+        self.betas, self.alpha_bars = beta.tolist(), alpha_bar.tolist()
         # Constants that follow from the arguments: not part of a checkpoint.
-        for name, value in {'beta': beta, 'alpha': 1 - beta, 'alpha_bar': (1 - beta).cumprod(0)}.items():
-            self.register_buffer(name, value, persistent=False)
+        for name, value in {'beta': beta, 'alpha': 1 - beta, 'alpha_bar': alpha_bar}.items():
+            self.register_buffer(name, value.to(torch.empty(0).device), persistent=False)
 
     @property
     def signal(self) -> Tensor:
@@ -57,7 +58,7 @@ class LinearSchedule(_BetaSchedule):
     def __init__(
         self, *, num_steps: int = 200, beta_start: float = 1e-4, beta_end: float = 0.02, zero_terminal_snr: bool = False
     ) -> None:
-        beta = torch.linspace(beta_start, beta_end, num_steps, device=_DEVICE)
+        beta = torch.linspace(beta_start, beta_end, num_steps, device='cpu')
         super().__init__(_rescale_to_zero_snr(beta) if zero_terminal_snr else beta, ends_in_noise=zero_terminal_snr)
 
 
@@ -71,7 +72,7 @@ class CosineSchedule(_BetaSchedule):
     """
 
     def __init__(self, *, num_steps: int = 200, offset: float = 0.008) -> None:
-        at = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64, device=_DEVICE)
+        at = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64, device='cpu')
         alpha_bar = ((at + offset) / (1 + offset) * math.pi / 2).cos().square()
         beta = 1 - alpha_bar[1:] / alpha_bar[:-1]
         super().__init__(beta.clamp(max=0.999).float(), ends_in_noise=True)
@@ -92,7 +93,7 @@ class StraightPath(nn.Module):
     def __init__(self, *, num_steps: int = 200) -> None:
         super().__init__()
         self.num_steps = num_steps
-        noise = torch.linspace(1 / num_steps, 1, num_steps, device=_DEVICE)
+        noise = torch.linspace(1 / num_steps, 1, num_steps, device='cpu')
         self.register_buffer('noise', noise, persistent=False)
         self.register_buffer('signal', 1 - noise, persistent=False)
 

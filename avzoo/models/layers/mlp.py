@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from avzoo.models.layers.packing import Packing, packing_of
 from avzoo.registry import ENCODERS, PROJECTORS
 
 
@@ -43,12 +44,29 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode (..., in_dim) to (..., out_dim); ``mask`` (...) is true at real steps."""
+        if self.padding_in_stats and mask is not None:
+            packing = packing_of(mask)
+            if packing is not None and not x[~mask].any():
+                return self._with_zeros(packing.pack(x), packing).unflatten(0, packing.shape)
         if self.padding_in_stats or mask is None:
             return self.net(x.flatten(0, -2)).unflatten(0, x.shape[:-1])  # (B*T, D) -> (B, T, D)
         real = self.net(x[mask])
         return torch.zeros(*mask.shape, self.out_dim, dtype=real.dtype, device=x.device).masked_scatter(
             mask.unsqueeze(-1), real
         )
+
+    def _with_zeros(self, real: Tensor, packing: Packing) -> Tensor:
+        """Return what the network gives for real steps (M, D) among padding that is zero, (B*T, out_dim)."""
+        if not self.training:  # All padding becomes the same.
+            steps = self.net(torch.cat([real, real.new_zeros(1, real.shape[1])]))
+            places = torch.full_like(packing.slots, len(real)).index_copy_(
+                0, packing.rows, torch.arange(len(real), device=real.device)
+            )
+            return steps.index_select(0, places)
+        first, rest = self.net[0], self.net[1:]
+        assert isinstance(first, nn.Linear)
+        hidden = first.bias.expand(len(packing.slots), -1)
+        return rest(hidden.index_copy(0, packing.rows, first(real)))
 
 
 def dense_layers(in_dim: int, out_dim: int, *, dropout: float, bn_momentum: float = 0.1) -> list[nn.Module]:

@@ -7,6 +7,8 @@ from einops import rearrange
 from timm.layers import Mlp
 from torch import Tensor, nn
 
+from avzoo.models.layers.packing import Packing
+
 
 class LayerSizes(TypedDict, total=False):
     """What the layers of a stack have in common: arguments of :class:`TransformerLayer`."""
@@ -38,15 +40,23 @@ class Attention(nn.Module):
         self.to_out = nn.Linear(inner, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        """Let x (B, N, d) attend to ``context`` (B, M, d), or to itself; ``bias`` is added to the logits."""
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None, packing: Packing | None = None
+    ) -> Tensor:
+        """Let x (B, N, d) attend to ``context`` (B, M, d), or to itself; ``bias`` is added to the logits.
+
+        What has no batch dimension is packed by ``packing``, and x is returned as it came.
+        """
         context = x if context is None else context
         q, k, v = (
-            rearrange(t, 'b n (h d) -> b h n d', h=self.num_heads)
+            rearrange(_spread(t, packing), 'b n (h d) -> b h n d', h=self.num_heads)
             for t in (self.to_q(x), self.to_k(context), self.to_v(context))
         )
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
-        return self.dropout(self.to_out(rearrange(out, 'b h n d -> b n (h d)')))
+        out = rearrange(out, 'b h n d -> b n (h d)')
+        if packing is not None and x.dim() == 2:
+            out = packing.pack(out)
+        return self.dropout(self.to_out(out))
 
     def weights(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return the attention weights (B, H, N, N) of x with itself, for inspection."""
@@ -85,7 +95,24 @@ class TransformerLayer(nn.Module):
         self.mlp_norm = None if shared_norm else nn.LayerNorm(dim)
         self.mlp = Mlp(dim, mlp_dim, dim, act_layer=act_layer, drop=dropout)
 
-    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Update tokens x (B, N, d); ``bias`` (B, 1, N, N) is added to the attention logits."""
-        x = x + self.attn(self.norm(x), bias=bias)
+    def forward(self, x: Tensor, bias: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+        """Update tokens x (B, N, d); ``bias`` (B, 1, N, N) is added to the attention logits.
+
+        With ``packing``, x holds its real tokens only, (M, d).
+        """
+        x = x + self.attn(self.norm(x), bias=bias, packing=packing)
+        return self._feed_forward(x)
+
+    def first(self, x: Tensor, count: int, bias: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+        """Return the first ``count`` of the tokens that ``forward`` would return, (B, count, d)."""
+        normed = self.norm(x)
+        x, asking = (t[:, :count] if packing is None else packing.first(t, count) for t in (x, normed))
+        bias = bias if bias is None else bias[:, :, :count]
+        return self._feed_forward(x + self.attn(asking, normed, bias, packing))
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
         return x + self.mlp((self.mlp_norm or self.norm)(x))
+
+
+def _spread(x: Tensor, packing: Packing | None) -> Tensor:
+    return x if packing is None or x.dim() == 3 else packing.spread(x)

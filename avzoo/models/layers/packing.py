@@ -1,0 +1,75 @@
+"""The real steps of padded sequences as rows without gaps, so that layers compute nothing for padding."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+_LEAST_PADDING = 0.1  # Below this share, moving the rows costs more than the padding.
+
+
+class Packing:
+    """Where the real steps of sequences (B, N) lie, on a CPU.
+
+    Args:
+        valid: Which steps are real, (B, N); at least one.
+    """
+
+    def __init__(self, valid: Tensor) -> None:
+        self.shape, flat = valid.shape, valid.flatten()
+        self.rows = flat.nonzero().squeeze(1)  # (M,): their places in the flat sequences
+        self.slots = (flat.cumsum(0) - 1).clamp(min=0)  # (B*N,): the packed row at each place; at padding any
+
+    def pack(self, x: Tensor) -> Tensor:
+        """Take the real steps (M, d) out of sequences (B, N, d)."""
+        return _Pack.apply(x.flatten(0, 1), self.rows)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """Put packed steps (M, d) back into sequences (B, N, d); padding repeats a step and must be masked."""
+        return _Spread.apply(x, self.slots, self.rows).unflatten(0, self.shape)
+
+    def first(self, x: Tensor, count: int) -> Tensor:
+        """Take the first ``count`` steps of each sequence, which must be real, out of packed ones: (B, count, d)."""
+        return _Pack.apply(x, self.slots.view(self.shape)[:, :count].flatten()).unflatten(0, (-1, count))
+
+
+def packing_of(valid: Tensor) -> Packing | None:
+    """Return the packing of sequences (B, N), or ``None`` where it does not pay: little padding, or not on a CPU.
+
+    Elsewhere the number of real steps is known only after waiting for the device, and launching kernels takes longer
+    than computing padding.
+    """
+    if valid.device.type != 'cpu' or torch.jit.is_tracing():
+        return None
+    real = int(valid.sum())
+    return Packing(valid) if 0 < real <= (1 - _LEAST_PADDING) * valid.numel() else None
+
+
+class _Pack(Function):
+    """Select rows, each at most once; backward needs no sums then."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.size = len(x)
+        return x.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return grad.new_zeros(ctx.size, grad.shape[1]).index_copy_(0, rows, grad), None
+
+
+class _Spread(Function):
+    """Repeat rows; the gradient of masked places is zero, so that of a row is found at its own place."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slots: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        return x.index_select(0, slots)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (rows,) = ctx.saved_tensors
+        return grad.index_select(0, rows), None, None

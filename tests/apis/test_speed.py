@@ -1,0 +1,109 @@
+"""The benchmark compares two paths with the same numbers."""
+
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from avzoo.apis.plain_path import plain_path
+from avzoo.registry import MODELS
+from tests.conftest import CONFIGS
+
+INFO = dict(
+    feature_dims=dict(audio=12, visual=16),
+    seconds_per_step=dict(audio=0.96, visual=0.64),
+    num_classes=7,
+    embedding_dim=5,
+)
+TWO_WAYS = ['avdiff/avdiff', 'avdiff/avdiff-alternate', 'tcaf/tcaf', 'mbt/mbt', 'perceiver/perceiver', 'tsl/tsl']
+
+
+def batch(step: int) -> dict:
+    rng = torch.Generator().manual_seed(step)
+    features = {}
+    for (m, dim), steps in zip(INFO['feature_dims'].items(), (6, 9), strict=True):
+        lengths = torch.randint(1, steps + 1, (8,), generator=rng)
+        x = torch.rand(8, int(lengths.max()), dim, generator=rng)
+        x = x * (torch.arange(x.shape[1]) < lengths[:, None]).unsqueeze(-1)
+        features[m] = dict(x=x, lengths=lengths, starts=torch.zeros(8, dtype=torch.long))
+    label = torch.randint(0, 7, (8,), generator=rng)
+    return dict(features=features, label=label, index=torch.arange(8), novel=step % 2 == 1)
+
+
+def losses(name: str, steps: int) -> list[dict[str, torch.Tensor]]:
+    """Return the losses of training steps and at the end scores; without dropout, whose draws follow the tokens."""
+    torch.manual_seed(0)
+    cfg = Config.fromfile(CONFIGS / f'{name}_ucf_5shot.py')
+    model = MODELS.build(
+        dict(cfg.model.to_dict(), data_info=INFO, data_preprocessor=cfg.data_preprocessor.to_dict())
+    ).train()
+    for part in model.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    found = []
+    for step in range(steps):
+        inputs = model.data_preprocessor(batch(step), True)
+        total, logged = model.parse_losses(model(**inputs, mode='loss'))
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        found.append({key: value.detach() for key, value in logged.items()})
+    model.eval()
+    return [*found, model.test_step(batch(steps))[0]]
+
+
+@pytest.mark.parametrize('name', TWO_WAYS)
+def test_training_has_the_losses_and_scores_of_the_plain_path(name):
+    found = losses(name, 6)
+    with plain_path():
+        wanted = losses(name, 6)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture
+def run(repo_dir, monkeypatch):
+    import runpy
+
+    main = runpy.run_path(str(repo_dir / 'tools/analysis_tools/benchmark.py'))['main']
+    small = ['model.fusion.depth=1', 'model.fusion.switch_after=0', 'model.generator.schedule.num_steps=3']
+    threads = torch.get_num_threads()
+    yield lambda *options: main(
+        ['avdiff_synth_5shot', '--seconds', '0.01', '--clip', '1', '2', '--cfg-options', *small, *options]
+    )
+    torch.set_num_threads(threads)
+
+
+def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(run, tmp_path, capsys):
+    out = tmp_path / 'speed.json'
+    assert run('--out', str(out)) == 0
+    record = json.loads(out.read_text())
+    assert [row['name'] for row in record['cases']] == [
+        'data',
+        'base step',
+        'full iteration',
+        'chain',
+        'chain with backward',
+        'evaluation, 1,000 videos',
+        'prediction, one clip',
+    ]
+    for row in record['cases']:
+        assert row['ratio'] == pytest.approx(row['plain'] / row['now']) and row['floor'] > 0
+    assert 'full iteration' in capsys.readouterr().out
+    record['cases'][1]['ratio'] = 1000.0
+    record['cases'][2]['ratio'] = 1e-3
+    out.write_text(json.dumps(record))
+    assert run('--against', str(out)) == 1
+    said = capsys.readouterr().out
+    assert 'base step: ' in said and 'full iteration: ' not in said
+
+
+def test_numbers_of_no_run_are_refused(run, tmp_path):
+    from avzoo.utils.errors import ConfigError
+
+    (tmp_path / 'speed.json').write_text('{}')
+    with pytest.raises(ConfigError, match='--against'):
+        run('--against', str(tmp_path / 'speed.json'))

@@ -1,0 +1,142 @@
+"""Training steps as CUDA graphs: the same numbers, and plain steps where there can be no graph."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from avzoo.engine.graphs import GraphedStep, GraphHook, _copied, _copy, _shape, why_not
+from avzoo.engine.optim import AutocastOptimWrapper
+from avzoo.registry import MODELS
+from tests.conftest import CONFIGS
+
+INFO = dict(
+    feature_dims=dict(audio=12, visual=16),
+    seconds_per_step=dict(audio=0.96, visual=0.64),
+    num_classes=7,
+    embedding_dim=5,
+)
+SHAPES = [(6, 9), (5, 9), (6, 9)]  # Steps of audio and visual of a turn of batches
+on_gpu = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')]
+
+
+def model(device: str = 'cpu', name: str = 'avdiff/avdiff_ucf_5shot', **changes) -> nn.Module:
+    torch.manual_seed(0)
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg.merge_from_dict({'model.generator.schedule.num_steps': 5} if name.startswith('avdiff/avdiff_ucf') else {})
+    part = MODELS.build(
+        dict(cfg.model.to_dict(), data_info=INFO, data_preprocessor=cfg.data_preprocessor.to_dict(), **changes)
+    )
+    return part.to(device).train()
+
+
+def batch(step: int) -> dict:
+    rng = torch.Generator().manual_seed(step)
+    features = {}
+    for (m, dim), steps in zip(INFO['feature_dims'].items(), SHAPES[step % len(SHAPES)], strict=True):
+        lengths = torch.randint(1, steps + 1, (8,), generator=rng)
+        lengths[0] = steps
+        x = torch.rand(8, steps, dim, generator=rng) * (torch.arange(steps) < lengths[:, None]).unsqueeze(-1)
+        features[m] = dict(x=x, lengths=lengths, starts=torch.zeros(8, dtype=torch.long))
+    label = torch.randint(0, 7, (8,), generator=rng)
+    return dict(features=features, label=label, index=torch.arange(8), novel=step % 2 == 1)
+
+
+def optimizer(part: nn.Module, kind: type = OptimWrapper, **changes) -> OptimWrapper:
+    return kind(torch.optim.Adam([p for p in part.parameters() if p.requires_grad], lr=1e-3), **changes)
+
+
+def train(part: nn.Module, steps: int, step=None) -> list[list[torch.Tensor]]:
+    """Take steps, and return their losses and at the end a random number."""
+    wrapper, losses = optimizer(part), []
+    torch.manual_seed(3)
+    for i in range(steps):
+        logged = (step or part.train_step)(batch(i), wrapper)
+        losses.append([value.detach().clone() for value in logged.values()])
+    return [*losses, [torch.rand(1, device=next(part.parameters()).device)]]
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+@pytest.mark.parametrize('frozen', [(), ('encoders', 'embedding', 'fusion')], ids=['base', 'full'])
+def test_fifty_steps_as_graphs_have_the_losses_of_plain_steps(frozen, mark):
+    plain, graphed = (model('cuda', frozen=frozen) for _ in range(2))
+    step = GraphedStep(graphed)
+    found, wanted = train(graphed, 50, step), train(plain, 50)
+    assert len(step._graphs) == 4 and not step.failed  # Two shapes, base and novel.
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+def test_capturing_leaves_no_trace(mark):
+    part = model('cuda')
+    step, wrapper = GraphedStep(part), optimizer(part)
+    part.train_step(batch(0), wrapper)  # Libraries allocate what they need.
+    state = [value.clone() for value in part.state_dict().values()]
+    torch.manual_seed(5)
+    before = torch.cuda.get_rng_state()
+    step._graph_of(batch(0)), step._graph_of(batch(0))
+    assert len(step._graphs) == 1
+    assert all(map(torch.equal, state, part.state_dict().values())) and torch.equal(before, torch.cuda.get_rng_state())
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+def test_a_model_that_waits_for_the_device_trains_without_graphs(mark):
+    part = model('cuda')
+    part.head.loss = lambda c_o, *args, loss=part.head.loss: (c_o.sum().item(), loss(c_o, *args))[1]
+    step = GraphedStep(part)
+    train(part, 6, step)
+    assert step.failed and not step._graphs
+
+
+class OnGPU(nn.Module):
+    """A model whose weights pretend to be on a GPU."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.generator = part.generator
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def parameters(self, recurse=True):
+        return iter([SimpleNamespace(device=torch.device('cuda'))])
+
+
+@pytest.mark.parametrize(
+    ('name', 'wrapper', 'options', 'reason'),
+    [
+        ('avdiff/avdiff_ucf_5shot', OptimWrapper, {}, None),
+        ('tcaf/tcaf_ucf_5shot', OptimWrapper, {}, None),
+        ('avdiff/avdiff_ucf_5shot', OptimWrapper, dict(accumulative_counts=2), 'accumulated'),
+        ('avdiff/avdiff_ucf_5shot', AutocastOptimWrapper, {}, 'mixed precision'),
+        ('avdiff/avdiff-wgan_ucf_5shot', OptimWrapper, {}, 'trains itself'),
+    ],
+)
+def test_what_a_graph_cannot_hold_stays_plain(name, wrapper, options, reason):
+    part = model(name=name)
+    found = why_not(OnGPU(part), optimizer(part, wrapper, **options))
+    assert found is None if reason is None else reason in found
+
+
+@pytest.mark.parametrize('enabled', [True, False])
+def test_on_a_cpu_the_hook_says_so_and_leaves_the_model_alone(enabled):
+    part, log = model(), []
+    runner = SimpleNamespace(model=part, optim_wrapper=optimizer(part), logger=SimpleNamespace(info=log.append))
+    hook = GraphHook(enabled)
+    hook.before_train(runner)
+    hook.after_train(runner)
+    assert ('No CUDA graphs' in ''.join(log)) == enabled and 'train_step' not in vars(part)
+
+
+def test_batches_of_another_shape_or_kind_have_another_graph():
+    keys = [_shape(batch(i)) for i in range(6)]
+    assert keys[0] == keys[2] and len({*keys}) == 4  # (6, 9) and (5, 9), base and novel
+
+
+def test_a_batch_is_copied_into_the_place_of_another():
+    place = _copied(batch(0), torch.device('cpu'))
+    kept = place['features']['audio']['x']
+    _copy(place, batch(2))
+    assert torch.equal(kept, batch(2)['features']['audio']['x']) and torch.equal(place['label'], batch(2)['label'])

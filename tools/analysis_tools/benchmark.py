@@ -1,0 +1,106 @@
+"""Measure how fast a method is here: data, training, sampling, evaluation, prediction.
+
+Each case runs in turn in a plain way (padding computed like any step, the sampling chain step by step, videos fetched
+one by one) and as avzoo does it. The floor is what cannot be avoided: products of real steps at the rate of this
+machine, or for data the copy of a batch. Features are random, of the widths of the config. On a CPU times are those of
+one thread. On a GPU the table also has times as CUDA graphs, kernels, waits and the share of time that it is busy.
+
+examples:
+  python tools/analysis_tools/benchmark.py configs/avdiff/avdiff_ucf_5shot.py
+  python tools/analysis_tools/benchmark.py avdiff_vgg_5shot --clip 10 10 --device cuda --out speed.json
+  python tools/analysis_tools/benchmark.py avdiff_synth_5shot --seconds 0.2 --against speed.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avzoo.utils.cli import positive_float, run_tool
+from avzoo.utils.errors import ConfigError
+from avzoo.utils.tables import text_table
+
+_KEPT = 2 / 3  # Of a ratio, before --against fails.
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
+    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
+    parser.add_argument(
+        '--seconds', type=positive_float, default=3.0, help='how long each case is repeated (default: %(default)g)'
+    )
+    parser.add_argument(
+        '--clip',
+        type=positive_float,
+        nargs=2,
+        default=(4.0, 12.0),
+        metavar=('SHORTEST', 'LONGEST'),
+        help='lengths of the videos in seconds (default: 4 12)',
+    )
+    parser.add_argument(
+        '--data-root', metavar='STORE', help="feature store to take widths from (default: the config's)"
+    )
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
+    parser.add_argument('--out', type=Path, metavar='FILE', help='write the numbers there as JSON')
+    parser.add_argument(
+        '--against',
+        type=Path,
+        metavar='FILE',
+        help='compare the ratios with those of an earlier --out, and fail if one has fallen by a third',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.clip[0] > args.clip[1]:
+        raise ConfigError(f'--clip {args.clip[0]:g} {args.clip[1]:g}: the shortest comes first.')
+    before = None if args.against is None else _read(args.against)
+    # Imported here, so that --help and a mistyped option answer at once.
+    import torch
+
+    from avzoo.apis.register import register_all_modules
+    from avzoo.apis.speed import measure
+    from avzoo.zoo.build import config_of, data_info_of
+
+    register_all_modules()
+    torch.set_num_threads(1)
+    cfg = config_of(args.config, args.cfg_options)
+    info = data_info_of(cfg, data_root=args.data_root)
+    rows = measure(cfg, info, device=args.device, seconds=args.seconds, clip=tuple(args.clip))
+    print(text_table(('milliseconds', *_columns(rows)), [_cells(row, _columns(rows)) for row in rows]))
+    if args.out is not None:
+        machine = dict(device=args.device, torch=torch.__version__, config=args.config, clip=list(args.clip))
+        args.out.write_text(json.dumps(dict(machine, cases=rows), indent=1) + '\n', encoding='utf-8')
+    return 0 if before is None else _compare(rows, before)
+
+
+def _columns(rows: list[dict]) -> list[str]:
+    return [key for key in ('plain', 'now', 'ratio', 'floor', 'graphs', 'kernels', 'waits', 'busy') if key in rows[1]]
+
+
+def _cells(row: dict, columns: Sequence[str]) -> list[str]:
+    formats = dict(ratio='{:.2f}', busy='{:.0%}', kernels='{:d}', waits='{:d}')
+    values = {key: value if key in formats else 1000 * value for key, value in row.items() if key != 'name'}
+    return [row['name'], *(formats.get(key, '{:.2f}').format(values[key]) if key in row else '-' for key in columns)]
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        return {row['name']: row['ratio'] for row in json.loads(path.read_text(encoding='utf-8'))['cases']}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f'--against {path}: not the numbers of an earlier run ({error}).') from error
+
+
+def _compare(rows: list[dict], before: dict[str, float]) -> int:
+    """Say which ratios have fallen; returns the exit code."""
+    fallen = [row for row in rows if row['ratio'] < _KEPT * before.get(row['name'], 0)]
+    for row in fallen:
+        print(f'{row["name"]}: {row["ratio"]:.2f} times as fast as the plain path, was {before[row["name"]]:.2f}')
+    return 1 if fallen else 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
