@@ -14,12 +14,16 @@ def problems_of_text(out: str, err: str, *, refused: bool) -> list[str]:
     return [problem for problem in found if problem]
 
 
+def _is_progress(line: str) -> bool:
+    return line.startswith('warning:') or '━' in line or (line.endswith(' ...') and not line.startswith('error:'))
+
+
 def _not_one_line(err: str) -> str:
     """Say what keeps the errors of a refusal from being one clear line; that of argparse follows its usage.
 
-    Warnings and a progress bar are not errors.
+    Warnings, a progress bar, and lines that say what is being done (they end in three dots) are not errors.
     """
-    lines = [line for line in err.split('\n') if line and not line.startswith('warning:') and '━' not in line]
+    lines = [line for line in err.split('\n') if line and not _is_progress(line)]
     if lines and lines[0].startswith('usage:'):
         lines = lines[-1:] if ': error: ' in lines[-1] else lines
     if lines and lines[0].endswith('could not be downloaded:'):  # The addresses that were tried follow.

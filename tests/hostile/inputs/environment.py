@@ -1,6 +1,7 @@
 """Environments that lack or distort what the tools expect."""
 
 import os
+import pwd
 from pathlib import Path
 
 from avzoo.utils.cache import cache_home
@@ -51,9 +52,11 @@ def _launch(folder: Path, material: Material, variables: dict[str, str]) -> Call
 def _nobody(folder: Path, material: Material) -> Call:
     """A user without home and without an entry in passwd, as in a container."""
 
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
     def run() -> None:
-        if os.getuid() == 0:
-            os.setuid(54321)
+        pwd.getpwuid = unknown
         for name in ('HOME', 'AVZOO_HOME', 'USER', 'LOGNAME'):
             os.environ.pop(name, None)
         cache_home()
