@@ -1,5 +1,8 @@
 """Calibration of scores that have no natural range, such as logits."""
 
+import math
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from avzoo.evaluation.functional import accuracy_curve, harmonic_mean, score_margins
@@ -31,3 +34,29 @@ def score_scale(scores: np.ndarray, base_mask: np.ndarray) -> float:
     if not len(distances) or not np.isfinite(distances).all():  # Without base or without novel classes.
         return 1.0
     return float(np.quantile(distances, 0.95)) or 1.0
+
+
+def calibration_warning(metrics: Mapping[str, float], gamma_grid: Sequence[float]) -> str:
+    """Say so if no gamma of a grid suits the scores; empty where one does.
+
+    By the AUSUC: on a curve with an area of A (of 1), which falls from one axis to the other, there is a point with
+    B = N of at least 1 - sqrt(1 - A).
+
+    Args:
+        metrics: What a search over the grid found.
+        gamma_grid: The grid.
+    """
+    if len(gamma_grid) < 2 or metrics.get('gamma') is None:
+        return ''
+    possible = 100 * (1 - math.sqrt(max(0.0, 1 - metrics['AUSUC'] / 100)))
+    if metrics['HM'] < possible - 1:
+        better = f'by the AUSUC of {metrics["AUSUC"]:.2f} at least {possible:.2f} is possible with another'
+    elif metrics['gamma'] >= max(gamma_grid):
+        better = 'it is the largest, so that a larger one may be better'
+    else:
+        return ''
+    return (
+        f'gamma={metrics["gamma"]:g} is the best value of its grid and gives an HM of {metrics["HM"]:.2f}; {better}. '
+        "The scores may have another range than the grid: set curriculum.calibration='offset', or "
+        'val_evaluator.gamma_grid.'
+    )

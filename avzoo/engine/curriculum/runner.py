@@ -17,7 +17,7 @@ from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
-from avzoo.engine.curriculum.progress import Progress
+from avzoo.engine.curriculum.progress import Progress, warn_of_calibration, warn_of_features
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.store_watch import StoreWatch
@@ -106,6 +106,7 @@ class CurriculumRunner:
         self._check_store()
         if todo:
             preflight(self.cfg, todo)
+            warn_of_features(self.cfg)
         if dist.is_main_process():
             self.state.write()
         self.cfg = choose(self.cfg, self.work_dir, self.state, self._try)
@@ -187,6 +188,7 @@ class CurriculumRunner:
 
     def _check_generator(self, phase: Phase) -> None:
         """Report what the generator of a stage-1 phase has learned, and keep it; stage 2 is checked with the test."""
+        warn_of_calibration(self.cfg, phase, self.state.phases[phase.name])
         if phase.stage == 1:
             self.state.phases[phase.name].update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
         if dist.is_main_process():
