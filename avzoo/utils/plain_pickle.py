@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 import numpy as np
 
 _PLAIN_KINDS = 'biufcSU'
-_SLACK = 16 << 20  # Bytes that any pickle may take.
+_SLACK = 4 << 20  # Bytes that any pickle may take.
 _MOST_EMPTY = 1 << 20  # Of the other dimensions of an array that has none in one of them.
 
 
