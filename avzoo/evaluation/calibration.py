@@ -7,6 +7,8 @@ import numpy as np
 
 from avzoo.evaluation.functional import accuracy_curve, harmonic_mean, score_margins
 
+_MARGIN = 5.0  # Of HM. Constant scores, by which a few samples are right, stay below it.
+
 
 def best_offset(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
     """Return the gamma with the best HM among all real numbers, for scores such as logits that have no natural range.
@@ -40,7 +42,7 @@ def calibration_warning(metrics: Mapping[str, float], gamma_grid: Sequence[float
     """Say so if no gamma of a grid suits the scores; empty where one does.
 
     By the AUSUC: on a curve with an area of A (of 1), which falls from one axis to the other, there is a point with
-    B = N of at least 1 - sqrt(1 - A).
+    B = N of at least 1 - sqrt(1 - A). Where many samples have the same scores it may lie between two that can be had.
 
     Args:
         metrics: What a search over the grid found.
@@ -49,8 +51,8 @@ def calibration_warning(metrics: Mapping[str, float], gamma_grid: Sequence[float
     if len(gamma_grid) < 2 or metrics.get('gamma') is None:
         return ''
     possible = 100 * (1 - math.sqrt(max(0.0, 1 - metrics['AUSUC'] / 100)))
-    if metrics['HM'] < possible - 1:
-        better = f'by the AUSUC of {metrics["AUSUC"]:.2f} at least {possible:.2f} is possible with another'
+    if metrics['HM'] < possible - _MARGIN:
+        better = f'by the AUSUC of {metrics["AUSUC"]:.2f} at least {possible:.2f} should be possible with another'
     elif metrics['gamma'] >= max(gamma_grid):
         better = 'it is the largest, so that a larger one may be better'
     else:

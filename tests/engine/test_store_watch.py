@@ -1,5 +1,8 @@
 """A run goes on with the store that it was begun with, wherever that lies, and with no other."""
 
+import builtins
+import errno
+import io
 import json
 import os
 import shutil
@@ -8,6 +11,8 @@ import numpy as np
 import pytest
 
 from avzoo.datasets import store_files
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.split_files import add_splits
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum import runner as runner_module
@@ -202,6 +207,57 @@ def test_a_list_that_changes_under_way_ends_the_run_at_the_next_phase(small_fitt
     with pytest.raises(DataError, match=r'stage2_base\.txt: wrong checksum'):
         CurriculumRunner(small_fitted(work_dir, f'data_root={store}')).train()
     assert trained == ['stage1_base']
+
+
+class Frozen:
+    """Refuses to open anything below a folder for writing, as a read-only mount does, whoever the user is."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.opened = str(folder), []
+        for module, name, is_change in (
+            (builtins, 'open', lambda mode='r', *_, **__: set(str(mode)) & set('wax+')),
+            (io, 'open', lambda mode='r', *_, **__: set(str(mode)) & set('wax+')),
+            (os, 'open', lambda flags, *_, **__: flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)),
+            *((os, name, lambda *_, **__: True) for name in ('mkdir', 'rename', 'replace', 'unlink', 'utime', 'chmod')),
+        ):
+            monkeypatch.setattr(module, name, self._guarded(getattr(module, name), is_change))
+
+    def _guarded(self, function, is_change):
+        def call(path, *args, **kwargs):
+            if str(path).startswith(self.folder):
+                self.opened.append(str(path))
+                if is_change(*args, **kwargs):
+                    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+            return function(path, *args, **kwargs)
+
+        return call
+
+
+def test_a_run_changes_nothing_in_its_store(small_fitted, store, work_dir, monkeypatch):
+    frozen = Frozen(store, monkeypatch)
+    with pytest.raises(OSError, match='Read-only'):
+        (store / 'x').write_text('')
+    CurriculumRunner(small_fitted(work_dir, f'data_root={store}'), stage=1).train()
+    assert {'store.json', 'audio.npy'} <= {path.rsplit('/', 1)[1] for path in frozen.opened}
+
+
+def test_features_that_tell_nothing_are_named_once_in_the_log(small_fitted, tmp_path, work_dir, tiny_store):
+    videos = FeatureStore(tiny_store)
+    modalities = {m: dict(dim=i.dim, seconds_per_step=i.seconds_per_step) for m, i in videos.modalities.items()}
+    with FeatureStoreWriter(
+        tmp_path / 'flat', name='flat', modalities=modalities, classes=videos.class_names
+    ) as writer:
+        for i, video in enumerate(videos.video_ids):
+            steps = {m: videos.gather(m, [i])[0][0].numpy() for m in videos.modalities}
+            steps['audio'] = np.ones_like(steps['audio'])
+            writer.add(str(video), videos.class_names[videos.labels[i]], steps)
+        writer.write_class_embeddings('text', videos.class_embeddings())
+        lists = (tiny_store / 'splits' / '2shot').glob('*.txt')
+        writer.write_splits(2, {path.stem: path.read_text().splitlines() for path in lists})
+        writer.finish()
+    CurriculumRunner(small_fitted(work_dir, f'data_root={tmp_path / "flat"}'), stage=1).train()
+    log = (work_dir / 'curriculum.log').read_text()
+    assert log.count('the audio features are the same in all of') == 1 and 'the visual features' not in log
 
 
 def test_a_checkpoint_is_not_tested_on_a_list_that_was_cut(stage_one, store, work_dir):
