@@ -31,7 +31,7 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         DataError: If the file is missing, damaged, or lacks an array.
     """
     try:
-        arrays = load_npz(path)
+        arrays = load_npz(path, any_ratio=True)
         return {name: arrays[name] for name in _FIELDS}
     except (DataError, KeyError) as error:
         raise DataError(
