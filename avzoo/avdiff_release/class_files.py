@@ -114,7 +114,7 @@ def as_sequence(values: Any, video: str, path: Path) -> np.ndarray:
     """Return the features of a video as a contiguous (steps, width) array."""
     try:
         array = np.ascontiguousarray(values)
-    except ValueError:  # rows of unequal width
+    except (ValueError, TypeError):  # rows of unequal width
         array = np.empty(0, object)
     if array.dtype.kind not in 'biuf' or array.ndim != 2:
         raise DataError(f'{path}: features of video {video!r} are not a (steps, width) array of numbers.')

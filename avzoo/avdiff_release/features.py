@@ -188,6 +188,6 @@ def _class_words(
         place = dict(zip(ranked, sorted(table), strict=True))
         owners = [place[label] for label in labels]
     try:
-        return texts, np.stack([np.asarray(table[owner], np.float32) for owner in owners])
+        return texts, np.stack([np.asarray(table[owner]) for owner in owners])
     except (TypeError, ValueError) as error:
         raise DataError(f'{vectors_path}: word vectors are not numbers or of unequal width: {error}') from None

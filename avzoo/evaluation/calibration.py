@@ -1,8 +1,13 @@
 """Calibration of scores that have no natural range, such as logits."""
 
+import math
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from avzoo.evaluation.functional import accuracy_curve, harmonic_mean, score_margins
+
+_MARGIN = 5.0  # Of HM. Constant scores, by which a few samples are right, stay below it.
 
 
 def best_offset(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
@@ -31,3 +36,29 @@ def score_scale(scores: np.ndarray, base_mask: np.ndarray) -> float:
     if not len(distances) or not np.isfinite(distances).all():  # Without base or without novel classes.
         return 1.0
     return float(np.quantile(distances, 0.95)) or 1.0
+
+
+def calibration_warning(metrics: Mapping[str, float], gamma_grid: Sequence[float]) -> str:
+    """Say so if no gamma of a grid suits the scores; empty where one does.
+
+    By the AUSUC: on a curve with an area of A (of 1), which falls from one axis to the other, there is a point with
+    B = N of at least 1 - sqrt(1 - A). Where many samples have the same scores it may lie between two that can be had.
+
+    Args:
+        metrics: What a search over the grid found.
+        gamma_grid: The grid.
+    """
+    if len(gamma_grid) < 2 or metrics.get('gamma') is None:
+        return ''
+    possible = 100 * (1 - math.sqrt(max(0.0, 1 - metrics['AUSUC'] / 100)))
+    if metrics['HM'] < possible - _MARGIN:
+        better = f'by the AUSUC of {metrics["AUSUC"]:.2f} at least {possible:.2f} should be possible with another'
+    elif metrics['gamma'] >= max(gamma_grid):
+        better = 'it is the largest, so that a larger one may be better'
+    else:
+        return ''
+    return (
+        f'gamma={metrics["gamma"]:g} is the best value of its grid and gives an HM of {metrics["HM"]:.2f}; {better}. '
+        "The scores may have another range than the grid: set curriculum.calibration='offset', or "
+        'val_evaluator.gamma_grid.'
+    )

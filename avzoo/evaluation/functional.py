@@ -2,6 +2,8 @@
 
 Shapes: N samples, C classes. `scores` (N, C), larger is better; `labels` (N,) column indices;
 `base_mask` (C,), True for base classes. All accuracies are in per cent.
+
+Of equal scores the lowest column wins, everywhere: a sample whose scores are all equal counts for the first class.
 """
 
 import math
@@ -11,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
+from avzoo.evaluation.checks import check_arrays, whole_numbers
 from avzoo.protocol import METRIC_NAMES
 
 DEFAULT_GAMMA_GRID = tuple(round(0.1 * step, 1) for step in range(11))  # paper, sec. 5.1
@@ -33,22 +36,6 @@ class _Contest(NamedTuple):
         lowered = self.base_score - self.base_score.dtype.type(gamma)
         tie = (lowered == self.novel_score) & (self.base_column < self.novel_column)
         return (lowered > self.novel_score) | tie
-
-
-def _check(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    scores, labels, base_mask = np.asarray(scores), np.asarray(labels), np.asarray(base_mask, dtype=bool)
-    if scores.ndim != 2 or labels.shape != scores.shape[:1] or base_mask.shape != scores.shape[1:]:
-        raise ValueError(
-            f'scores must be (N, C), labels (N,), base_mask (C,); got {scores.shape}, '
-            f'{labels.shape}, {base_mask.shape}.'
-        )
-    if labels.size and not 0 <= labels.min() <= labels.max() < scores.shape[1]:
-        raise ValueError(f'labels must be columns 0..{scores.shape[1] - 1}; got {labels.min()}..{labels.max()}.')
-    if np.isnan(scores).any():
-        raise ValueError(f'{int(np.isnan(scores).any(axis=1).sum())} of {len(scores)} score rows hold NaN.')
-    if scores.dtype not in (np.float32, np.float64):
-        scores = scores.astype(np.float32)
-    return scores, labels.astype(np.int64), base_mask
 
 
 def _best_among(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +79,7 @@ def per_class_recall(predictions: np.ndarray, labels: np.ndarray, num_classes: i
     Returns:
         ndarray: Recall in per cent, (C,); NaN for a class without samples.
     """
-    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    predictions, labels = np.asarray(predictions), whole_numbers(labels)
     if predictions.ndim == 2:
         predictions = predictions.argmax(axis=1)
     counts = np.bincount(labels, minlength=num_classes)
@@ -107,7 +94,7 @@ def calibrated_predictions(scores: np.ndarray, base_mask: np.ndarray, gamma: flo
     cannot reorder the base classes.
     """
     scores = np.asarray(scores)
-    scores, _, base_mask = _check(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
+    scores, _, base_mask = check_arrays(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
     contest = _contest(scores, base_mask)
     return np.where(contest.base_wins(gamma), contest.base_column, contest.novel_column)
 
@@ -121,7 +108,7 @@ def _accuracies(
     scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, gammas: Sequence[float]
 ) -> list[dict[str, float]]:
     """Return B, N, HM and FSL for each gamma from one pass over the scores."""
-    scores, labels, base_mask = _check(scores, labels, base_mask)
+    scores, labels, base_mask = check_arrays(scores, labels, base_mask)
     contest = _contest(scores, base_mask)
     base_weights, novel_weights = _sample_weights(labels, base_mask)
     base_hits = base_weights * (contest.base_column == labels)
@@ -158,7 +145,7 @@ def sweep_gamma(
 
 def score_margins(scores: np.ndarray, base_mask: np.ndarray) -> np.ndarray:
     """Return the margin of each sample (N,): its best base minus its best novel score."""
-    scores, _, base_mask = _check(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
+    scores, _, base_mask = check_arrays(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
     contest = _contest(scores, base_mask)
     return contest.base_score.astype(np.float64) - contest.novel_score
 
@@ -171,7 +158,7 @@ def accuracy_curve(
     The margin of a sample is its best base minus its best novel score: the gamma above which the novel class wins.
     Samples of the same margin change together.
     """
-    scores, labels, base_mask = _check(scores, labels, base_mask)
+    scores, labels, base_mask = check_arrays(scores, labels, base_mask)
     contest = _contest(scores, base_mask)
     base_weights, novel_weights = _sample_weights(labels, base_mask)
     margins, step = np.unique(score_margins(scores, base_mask), return_inverse=True)
@@ -186,7 +173,7 @@ def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> floa
     It is exact: the curve changes only where gamma passes the margin of a sample (Chao et al. 2016). Samples of the
     same margin are one straight segment.
     """
-    _, _, base_mask = _check(scores, labels, base_mask)
+    _, _, base_mask = check_arrays(scores, labels, base_mask)
     if base_mask.all() or not base_mask.any():
         return 0.0
     _, lost, won = accuracy_curve(scores, labels, base_mask)

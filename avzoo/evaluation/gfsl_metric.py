@@ -9,6 +9,7 @@ from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 
 from avzoo.evaluation.calibration import best_offset, score_scale
+from avzoo.evaluation.checks import as_mask
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, calibrated_predictions, gfsl_metrics, per_class_recall
 from avzoo.registry import METRICS
 from avzoo.utils.errors import CheckpointError, DataError
@@ -26,7 +27,7 @@ class GFSLMetric(BaseMetric):
     Where a set has no sample of a group, the numbers of that group are 0. After `evaluate`, `predictions` holds the
     arrays index, video_id, label, scores in data-set order with classes, the column names, base_mask and gamma, and
     `per_class_recall` the calibrated recall by class name (classes without samples are left out). Any number of ranks
-    gives one result.
+    gives one result. Of equal scores the lowest column wins.
 
     Args:
         gamma (float | str): What is subtracted from the scores of base classes: a number, `search` (the best HM over
@@ -58,6 +59,8 @@ class GFSLMetric(BaseMetric):
             raise ValueError('gamma_grid of GFSLMetric is empty; give at least one value.')
         self.gamma = gamma
         self.gamma_grid = tuple(float(value) for value in gamma_grid)
+        if not np.isfinite([*self.gamma_grid, 0.0 if isinstance(gamma, str) else gamma]).all():
+            raise ValueError(f'gamma={gamma} and gamma_grid={self.gamma_grid} of GFSLMetric must be finite numbers.')
         self.predictions: dict[str, np.ndarray] | None = None
         self.per_class_recall: dict[str, float] | None = None
 
@@ -66,6 +69,9 @@ class GFSLMetric(BaseMetric):
         for sample in data_samples:
             # It stays on its device until the end: a copy here would wait for the GPU at every batch.
             batch = {field: torch.as_tensor(sample[field]).detach() for field in _FIELDS}
+            for field in ('index', 'label'):
+                if batch[field].is_floating_point() or batch[field].is_complex() or batch[field].dtype == torch.bool:
+                    raise DataError(f'GFSLMetric: {field} is {batch[field].dtype}; whole numbers are needed.')
             self.results.append((batch, sample.get('gamma'), sample.get('scale')))
 
     def evaluate(self, size: int) -> dict[str, float]:
@@ -81,7 +87,7 @@ class GFSLMetric(BaseMetric):
     def compute_metrics(self, results: dict) -> dict[str, float]:
         """Compute the result from merged arrays index, label, scores and the set `gammas`."""
         meta, scores, labels = self._checked_meta(results), results['scores'], results['label']
-        classes, base_mask = np.asarray(meta['classes'], dtype=str), np.asarray(meta['base_mask'], dtype=bool)
+        classes, base_mask = np.asarray(meta['classes'], dtype=str), as_mask(meta['base_mask'])
         if self.gamma == 'search':
             scores, metrics = self._search(scores, labels, base_mask, results['scales'])
         else:
@@ -144,10 +150,15 @@ class GFSLMetric(BaseMetric):
             )
         if len(meta['video_ids']) != num_rows:
             raise DataError(f'GFSLMetric: metainfo names {len(meta["video_ids"])} videos for {num_rows} samples.')
-        bad = np.flatnonzero(np.isnan(results['scores']).any(axis=1))
+        try:
+            as_mask(meta['base_mask'])
+        except ValueError as error:
+            raise DataError(f"GFSLMetric: the data set's metainfo is damaged: {error}") from None
+        bad = np.flatnonzero(~np.isfinite(results['scores']).all(axis=1))
         if len(bad):
+            kind = 'NaN' if np.isnan(results['scores'][bad]).any() else 'infinite'
             raise DataError(
-                f'GFSLMetric: the scores of {len(bad)} samples are NaN, first video '
+                f'GFSLMetric: the scores of {len(bad)} samples are {kind}, first video '
                 f"'{meta['video_ids'][bad[0]]}'; training has diverged or a feature is broken: lower the "
                 'learning rate, or verify the store.'
             )

@@ -5,12 +5,12 @@ The arrays are `video_id` (N,) str, `label` (N,) columns, `scores` (N, C) float3
 """
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from avzoo.datasets.safe_pickle import load_npz
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path
 
@@ -31,9 +31,9 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         DataError: If the file is missing, damaged, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in _FIELDS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_npz(path, any_ratio=True)
+        return {name: arrays[name] for name in _FIELDS}
+    except (DataError, KeyError) as error:
         raise DataError(
             f'{path} holds no predictions of a test ({type(error).__name__}: {error}). Delete it and test again.'
         ) from error

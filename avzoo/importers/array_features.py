@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.safe_pickle import load_npy, load_npz
-from avzoo.datasets.store_format import check_names
+from avzoo.datasets.store_format import check_names, check_paths
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
 
@@ -22,7 +22,8 @@ class ArrayFeatures:
       (T_1 + ... + T_N, D) together with ``audio_len``, ``visual_len`` (N,). ``label`` (N,) is optional. The whole file
       is kept in memory.
     - ``DIR/audio/VIDEO_ID.npy`` and ``DIR/visual/VIDEO_ID.npy``, each (T, D), or (D,) for one step. One video at a
-      time is kept in memory: the layout for large data.
+      time is kept in memory: the layout for large data. An id may have slashes; one that leads out of the folder is
+      refused.
 
     Args:
         path: The file or the folder.
@@ -44,6 +45,8 @@ class ArrayFeatures:
                     f'{self.path} has neither a folder audio nor a folder visual. Put the features of a '
                     'video in audio/VIDEO_ID.npy and visual/VIDEO_ID.npy.'
                 )
+            if len(self.modalities) > 1 and os.path.samefile(*(self.path / key for key in self.modalities)):
+                raise DataError(f'{self.path}: {" and ".join(self.modalities)} are the same folder. Give each its own.')
         else:
             self._read_npz()
 
@@ -54,8 +57,10 @@ class ArrayFeatures:
 
     def missing(self, videos: Iterable[str]) -> list[str]:
         """Return those of ``videos`` that lack features in some modality."""
+        videos = list(videos)
         if self._arrays is not None:
             return [video for video in videos if video not in self._positions]
+        check_paths(videos, f'{self.path}: video')
         return [video for video in videos if not all(os.path.isfile(self._file(key, video)) for key in self.modalities)]
 
     def read(self, video: str) -> dict[str, np.ndarray]:
@@ -64,6 +69,7 @@ class ArrayFeatures:
             position = self._positions[video]
             found = {key: arrays[position] for key, arrays in self._arrays.items()}
         else:
+            check_paths([video], f'{self.path}: video')
             found = {key: load_npy(self._file(key, video)) for key in self.modalities}
         return {key: self._as_sequence(values, key, video) for key, values in found.items()}
 

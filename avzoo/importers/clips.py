@@ -9,9 +9,11 @@ import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.safe_pickle import load_npz
+from avzoo.datasets.store_format import number_problem
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.regular_files import open_regular
 from avzoo.utils.zip_checks import ZIP_ERRORS
 
 Clip = Mapping[str, np.ndarray]
@@ -133,9 +135,9 @@ def read_clip(path: Path) -> dict[str, np.ndarray]:
 def _holds_many(path: Path) -> bool:
     """Return whether an ``.npz`` file holds many clips, by the names of its arrays; nothing is unpacked for that."""
     try:
-        with zipfile.ZipFile(path) as file:
-            return 'video_id.npy' in file.namelist()
-    except ZIP_ERRORS:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            return 'video_id.npy' in archive.namelist()
+    except (*ZIP_ERRORS, OSError, DataError):
         return False  # read_clip reports what is wrong with it.
 
 
@@ -143,6 +145,9 @@ def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndar
     clip = {key: content[key] for key in MODALITIES if key in content}
     if not clip:
         raise DataError(f'{path} has the arrays {", ".join(content) or "none"}; audio and visual are needed, (T, D).')
+    for key, array in clip.items():
+        if array.ndim not in (1, 2):
+            raise DataError(f'{path}: {key} has shape {array.shape}; (T, D) is needed, or (D,) for one step.')
     return {key: array[None] if array.ndim == 1 else array for key, array in clip.items()}
 
 
@@ -183,7 +188,6 @@ def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
             f"Clip '{name}': its {modality} features are {array.dtype} of shape {array.shape}; this model "
             f'was trained on (steps, {dim}) numbers with at least one step.'
         )
-    array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise DataError(f"Clip '{name}': NaN or infinity in its {modality} features. Extract them again.")
-    return array
+    if problem := number_problem(array):
+        raise DataError(f"Clip '{name}': {problem} in its {modality} features. Extract them again.")
+    return array.astype(np.float32)

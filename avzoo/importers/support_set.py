@@ -74,15 +74,18 @@ def open_support_set(
     has_splits = bool(store.shots())
     videos = _split(store, shots, draw) if has_splits else np.arange(len(store))
     origin = f'{path}, split {train_splits(2, draw)[1]} of {shots} shots,' if has_splits else str(path)
-    offered = [name for name in store.class_names if name in set(labels[videos])]
+    present = set(labels[videos].tolist())
+    offered = [name for name in store.class_names if name in present]
     if classes is None:  # Splits and folders have new classes only; other stores may have base classes too.
-        classes = [name for name in offered if name not in known] if is_store and not has_splits else offered
+        base = set(known)
+        classes = [name for name in offered if name not in base] if is_store and not has_splits else offered
     _check_classes(classes, offered, known, origin)
     rng = np.random.default_rng([seed, draw])
     chosen = [_draw(videos[labels[videos] == name], shots, f"{origin} class '{name}'", rng) for name in classes]
     videos = videos[np.isin(videos, np.concatenate(chosen))]  # In the split's order, as the curriculum has it.
+    wanted = set(classes)
     return SupportSet(
-        store, tuple(name for name in offered if name in classes), tuple(str(name) for name in store.video_ids[videos])
+        store, tuple(name for name in offered if name in wanted), tuple(str(name) for name in store.video_ids[videos])
     )
 
 
@@ -109,13 +112,14 @@ def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequen
         raise DataError(
             f'{origin} has no class that is not a base class of the model already. Give clips of new classes.'
         )
+    there, base = set(offered), set(known)
     for name in classes:
-        if name not in offered:
+        if name not in there:
             raise DataError(
                 f"{origin} has no class '{name}'.{nearest(name, offered)} It has {', '.join(offered[:8])}"
                 f'{", ..." if len(offered) > 8 else "."}'
             )
-        if name in known:
+        if name in base:
             raise DataError(
                 f"{origin} has the class '{name}', which is a base class of the model already; leave it "
                 'out with --classes, or rename it.'

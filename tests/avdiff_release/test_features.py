@@ -205,3 +205,14 @@ def test_a_hostile_class_file_runs_nothing(own_copy, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r'BlowBell\.pkl: the pickle asks for \w+\.system'):
         import_released_features(own_copy, tmp_path / 'out')
     assert [path.name for path in tmp_path.iterdir()] == ['copy']
+
+
+@pytest.mark.parametrize('vector', [np.full(300, 1e39), np.full(300, 1j), np.full(300, '1.0'), np.full(300, np.nan)])
+def test_word_vectors_are_checked_before_they_are_converted(released, tmp_path, vector):
+    root = shutil.copytree(released, tmp_path / 'copy')
+    path = root / 'features/5-shot/text/word_embeddings_ucf_normed.npy'
+    table = np.load(path, allow_pickle=True).item()
+    table['apply drum'] = vector
+    np.save(path, table)
+    with pytest.raises(DataError, match='class embeddings|word vectors'):
+        import_released_features(root, tmp_path / 'store')

@@ -1,6 +1,7 @@
 """A file that is not a released AV-DIFF checkpoint, or unsafe to open, is refused with one clear error."""
 
 import io
+import os
 import pickle
 import runpy
 import stat
@@ -80,6 +81,15 @@ def bomb():
     info = zipfile.ZipInfo('models/zeros.pt')
     info.compress_type = zipfile.ZIP_DEFLATED
     return info
+
+
+def test_a_checkpoint_that_unpacks_to_far_more_than_weights_do_is_refused(tmp_path):
+    for path, name in ((tmp_path / 'x.pt', 'x/data.pkl'), (tmp_path / 'x.zip', 'run/AVDiff_score.pt')):
+        noise, size = os.urandom(1 << 20), 20 << 20  # 1 MiB that cannot be packed, in 20: a ratio of about 20.
+        with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+            file.writestr(name, noise + bytes(size - len(noise)))
+        with pytest.raises(CheckpointError, match='out of proportion'):
+            import_checkpoint(path, dataset='ucf', shots=5, stage=1)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,29 @@ def test_a_run_is_not_resumed_by_another_number_of_processes(tmp_path, begun, pr
         CurriculumState(tmp_path, begun, processes=processes).read()
 
 
+def test_another_number_of_processes_is_refused_with_what_to_do(tmp_path, begun):
+    with pytest.raises(
+        ConfigError, match=r'processes was 2 and is now 4\. Start as many processes as then.*--work-dir'
+    ):
+        CurriculumState(tmp_path, begun, processes=4).read()
+
+
+@pytest.mark.parametrize('substage', ['base', 'full'])
+def test_more_epochs_are_refused_with_what_to_do(tmp_path, tiny_config, begun, substage):
+    settings = deciding_settings(tiny_config(tmp_path, f'curriculum.{substage}.max_epochs=9'))
+    with pytest.raises(ConfigError, match=rf'{substage}\.max_epochs was 3 and is now 9\. A run cannot be prolonged'):
+        CurriculumState(tmp_path, settings, processes=2).read()
+
+
+def test_a_run_goes_on_where_its_data_lie_elsewhere(tmp_path, tiny_config, begun):
+    moved = deciding_settings(tiny_config(tmp_path, 'data_root=/elsewhere'))
+    assert moved['data_root'] == '/elsewhere'
+    state = CurriculumState(tmp_path, moved, processes=2)
+    state.read()
+    state.write()
+    assert json.loads((tmp_path / 'curriculum.json').read_text())['settings']['data_root'] == '/elsewhere'
+
+
 def test_a_run_is_resumed_by_as_many_processes_as_began_it(tmp_path, begun):
     CurriculumState(tmp_path, begun, processes=2).read()
 

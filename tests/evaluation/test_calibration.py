@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from avzoo.evaluation.calibration import best_offset, score_scale
-from avzoo.evaluation.functional import gfsl_accuracies
+from avzoo.evaluation.calibration import best_offset, calibration_warning, score_scale
+from avzoo.evaluation.functional import gfsl_accuracies, gfsl_metrics
 from avzoo.evaluation.gfsl_metric import GFSLMetric
 
 NUM_CLASSES = 8
@@ -155,3 +155,46 @@ def test_without_a_positive_hm_it_is_zero():
     scores, labels = case(0)
     assert best_offset(scores, np.zeros(21, dtype=int), MASK) == 0.0
     assert best_offset(scores[:, :2], np.minimum(labels, 1), MASK[:2]) == 0.0
+
+
+GRID = tuple(round(0.1 * i, 1) for i in range(11))
+
+
+def searched(scores, labels, mask, grid=GRID):
+    return gfsl_metrics(scores, labels, mask, gamma='search', gamma_grid=grid)
+
+
+def test_logits_beyond_the_grid_are_named_with_what_is_possible():
+    scores, labels, mask = logits_case(0, shift=30.0)
+    found = searched(scores, labels, mask)
+    assert found['HM'] == 0 and found['AUSUC'] > 30
+    warning = calibration_warning(found, GRID)
+    assert (
+        'HM of 0.00' in warning and f'{found["AUSUC"]:.2f}' in warning and "curriculum.calibration='offset'" in warning
+    )
+    possible = float(warning.split('at least ')[1].split(' ')[0])
+    assert 5 < possible <= hm((scores, labels, mask), best_offset(scores, labels, mask))
+
+
+def test_the_largest_value_of_a_grid_is_named_even_where_it_serves():
+    case = logits_case(0, shift=1.0)
+    found = searched(*case, grid=(0.0, 0.4))
+    assert found['gamma'] == 0.4 and found['HM'] > 30
+    assert 'it is the largest' in calibration_warning(found, (0.0, 0.4))
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_a_grid_that_suits_the_scores_is_not_named(seed):
+    scores, labels, mask = logits_case(seed, shift=2.0)
+    assert calibration_warning(searched(scores / 6, labels, mask), GRID) == ''
+
+
+@pytest.mark.parametrize('scores', [np.zeros((120, NUM_CLASSES)), np.random.default_rng(0).random((120, NUM_CLASSES))])
+def test_scores_at_chance_are_no_fault_of_the_grid(scores):
+    labels = np.arange(120) % NUM_CLASSES
+    assert calibration_warning(searched(scores, labels, BASE), GRID) == ''
+
+
+def test_a_calibration_that_was_not_searched_is_not_named():
+    found = searched(*logits_case(0, shift=30.0))
+    assert calibration_warning(found, (0.5,)) == '' and calibration_warning(dict(found, gamma=None), GRID) == ''

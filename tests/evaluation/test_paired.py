@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -138,4 +140,17 @@ def test_a_file_without_predictions_is_named(pair, tmp_path, content):
     elif content:
         write_arrays(path, {key: value for key, value in pair[0][0].items() if key != 'scores'})
     with pytest.raises(DataError, match=r'p\.npz'):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize('change', ['cut', 'absent', 'pipe', 'lacking'])
+def test_predictions_that_cannot_be_read_are_named_with_the_cure(tmp_path, change):
+    path = write_arrays(tmp_path / 'p.npz', dict(gamma=np.float64(0)))
+    if change == 'cut':
+        path.write_bytes(path.read_bytes()[:-30])
+    elif change != 'lacking':
+        path.unlink()
+    if change == 'pipe':
+        os.mkfifo(path)
+    with pytest.raises(DataError, match=r'p\.npz holds no predictions.*test again'):
         read_predictions(path)

@@ -12,9 +12,13 @@ from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import split_digest
+from avzoo.datasets.store_files import read_meta, verify_tables
 from avzoo.engine.curriculum.plan import evaluation_config
+from avzoo.engine.log import log_line
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.evaluation.calibration import calibration_warning
+from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID
 from avzoo.protocol import EvaluationName
 from avzoo.utils.errors import CheckpointError, ConfigError
 
@@ -78,6 +82,7 @@ def evaluate_checkpoint(
     run_cfg.load_from = str(Path(checkpoint))
     rule = cfg.curriculum.get('calibration', 'gamma')
     run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=default if gamma is None else gamma, calibration=rule)
+    verify_tables(Path(cfg.data_root), read_meta(Path(cfg.data_root)), cfg.num_shots)
     runner = PhaseRunner.from_cfg(run_cfg)
     data = runner.test_dataloader.dataset
     _check_classes(meta, data.metainfo['classes'], str(checkpoint))
@@ -85,6 +90,10 @@ def evaluate_checkpoint(
     if amp:  # Around the step itself: mmengine's loop switches off what stands around the loop.
         runner.model.test_step = autocast()(runner.model.test_step)
     metrics = runner.test()
+    if run_cfg.test_evaluator.gamma == 'search' and rule == 'gamma':
+        warning = calibration_warning(metrics, run_cfg.test_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
+        if warning:
+            log_line(f'WARNING: {warning}')
     metric = runner.test_evaluator.metrics[0]
     predictions = {k: v for k, v in metric.predictions.items() if k != 'index'}
     return Evaluation('validation' if split == 'val' else f'draw {draw}', metrics, metric.per_class_recall, predictions)

@@ -9,6 +9,7 @@ from mmengine.optim import build_optim_wrapper
 from avzoo.config.as_data import plain_config
 from avzoo.config.choices import choices_of, reported, with_alternatives
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.engine.curriculum.batch_size import check_batch_size
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, phase_config, plan_phases
 from avzoo.engine.curriculum.run_parts import building, try_run_parts
 from avzoo.engine.phase_runner import PhaseRunner
@@ -145,6 +146,7 @@ def _try_loader(name: str, run: Config, dataset: GFSLDataset) -> None:
 
 def _try_fit(cfg: Config, phase: Phase, model: AVClassifier) -> None:
     """Refuse parts to fit that cannot be, a generator that nothing fits, and a head that no novel class reaches."""
+    check_batch_size(cfg, phase, model)
     fitted = cfg.curriculum[phase.substage].get('fit', ())
     if fitted:
         model.check_fit(fitted, f'curriculum.{phase.substage}.fit')

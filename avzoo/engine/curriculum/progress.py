@@ -5,10 +5,29 @@ import time
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from avzoo.datasets.feature_check import check_features
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, phase_epochs
 from avzoo.engine.log import log_line
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.evaluation.calibration import calibration_warning
+from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID
 from avzoo.protocol import TABLE_METRICS
+
+
+def warn_of_features(cfg: Config) -> None:
+    """Warn of features from which nothing can be learned, and refuse those that are no ordinary numbers."""
+    for warning in check_features(FeatureStore(cfg.data_root), tuple(cfg.model.encoders)):
+        log_line(f'WARNING: {warning}')
+
+
+def warn_of_calibration(cfg: Config, phase: Phase, decided: dict) -> None:
+    """Warn if validation found no gamma that suits the scores."""
+    metrics = decided.get('metrics', {})
+    if phase == Phase(1, 'full') and cfg.curriculum.get('calibration', 'gamma') == 'gamma' and 'AUSUC' in metrics:
+        warning = calibration_warning(metrics, cfg.val_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
+        if warning:
+            log_line(f'WARNING: {warning}')
 
 
 class Progress:

@@ -16,7 +16,7 @@ from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.plan import Phase, chosen_gamma, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
-from avzoo.engine.curriculum.progress import Progress
+from avzoo.engine.curriculum.progress import Progress, warn_of_calibration, warn_of_features
 from avzoo.engine.curriculum.recover import checkpoint_to_resume, forget_lost, named_checkpoint
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
@@ -107,6 +107,8 @@ class CurriculumRunner:
 
     def _train(self) -> dict | None:
         todo = self._todo()
+        if todo:
+            warn_of_features(self.cfg)
         if dist.is_main_process():
             self.state.write()
         self.cfg = choose(self.cfg, self.work_dir, self.state, self._try)
@@ -188,6 +190,7 @@ class CurriculumRunner:
 
     def _check_generator(self, phase: Phase) -> None:
         """Report what the generator of a stage-1 phase has learned, and keep it; stage 2 is checked with the test."""
+        warn_of_calibration(self.cfg, phase, self.state.phases[phase.name])
         if phase.stage == 1:
             self.state.phases[phase.name].update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
         if dist.is_main_process():

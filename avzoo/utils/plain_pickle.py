@@ -1,0 +1,216 @@
+"""Unpickle plain containers and numpy arrays without running anything that a pickle names.
+
+Every name in a pickle is looked up in a fixed table. Even numpy's own functions that rebuild arrays are replaced by the
+few lines below, which accept only ordinary numeric, string and object dtypes: numpy's functions trust the flags and
+layouts in the file. What is read takes no more memory than the file can account for.
+"""
+
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from typing import IO, Any, Literal
+
+import numpy as np
+
+_PLAIN_KINDS = 'biufcSU'
+_SLACK = 4 << 20  # Bytes that any pickle may take.
+_MOST_EMPTY = 1 << 20  # Of the other dimensions of an array that has none in one of them.
+
+
+class Refused(Exception):
+    """A pickle names something outside the table."""
+
+
+class _Budget:
+    """How much a pickle may become: two bytes can stand for another copy of anything.
+
+    Args:
+        size: Bytes of the file.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = _SLACK + 10 * size  # Text is read, encoded and copied; a reference takes 8 bytes.
+
+    def take(self, amount: int) -> None:
+        self._left -= amount
+        if self._left < 0:
+            raise Refused('far more memory than the file has bytes')
+
+
+class _Dtype:
+    """A dtype while it is unpickled: its code string, then the byte order from its state."""
+
+    __slots__ = ('real',)
+
+    def __init__(self, code: str) -> None:
+        self.real = np.dtype(code) if isinstance(code, str) else np.dtype('V1')
+        if self.real.kind not in _PLAIN_KINDS + 'O':
+            raise Refused(f'dtype {code!r}')
+
+    def __setstate__(self, state: tuple) -> None:
+        _, order, subarray, names, fields, *_ = state
+        if (subarray, names, fields) != (None, None, None):
+            raise Refused('a structured dtype')
+        self.real = self.real.newbyteorder(order)
+
+
+class _Array:
+    """An array while it is unpickled; ``_plain`` puts the real one in its place."""
+
+    __slots__ = ('_budget', 'real')
+
+    def __init__(self, budget: _Budget, real: np.ndarray | None = None) -> None:
+        self._budget, self.real = budget, real
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, data = state
+        order: Literal['C', 'F'] = 'F' if fortran else 'C'
+        if dtype.real.kind == 'O':
+            self._budget.take(8 * len(data))
+            flat = _object_array(data)
+        else:
+            self._budget.take(len(data))
+            flat = np.frombuffer(_as_bytes(data), dtype.real).copy()
+        self.real = _shaped(flat, shape, order)
+
+
+def load_plain(file: IO[bytes], size: int) -> Any:
+    """Unpickle dicts, lists, tuples, text, numbers and numpy arrays.
+
+    Args:
+        file: Where the pickle begins.
+        size: Bytes of the file.
+
+    Raises:
+        Refused: The pickle asks for anything else; nothing of it is run. A damaged one raises any exception.
+    """
+    budget = _Budget(size)
+    return _plain(_Unpickler(file, budget).load(), budget)
+
+
+def check_header(shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
+    """Refuse a header that tells of more than the file has, before memory for it is reserved."""
+    claimed = math.prod(max(length, 1) for length in shape) * max(dtype.itemsize, 1)
+    if claimed > max(size, 0 if math.prod(shape) else _MOST_EMPTY):
+        raise ValueError(f'its header says {dtype} of shape {shape}, which the {size:,} bytes cannot hold')
+
+
+class _Unpickler(pickle._Unpickler):
+    """An unpickler that knows a dozen names.
+
+    It is the one in Python: that in C reserves as many places as the largest number in the file, 34 GB for nine bytes.
+    """
+
+    def __init__(self, file: IO[bytes], budget: _Budget) -> None:
+        super().__init__(file, encoding='latin1')  # Python 2 text; arrays of Python 2 need latin1
+        self._table = _names(budget)
+
+    def find_class(self, module: str, name: str) -> Any:
+        place = module.replace('numpy.core', 'numpy._core').replace('__builtin__', 'builtins')
+        if (place, name) not in self._table:
+            raise Refused(f'{module}.{name}')
+        return self._table[place, name]
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise Refused('a persistent object')
+
+
+def _names(budget: _Budget) -> dict[tuple[str, str], Any]:
+    """Return what each allowed name stands for; a new table for each file, so that no file alters it for the next."""
+    ndarray = object()  # only ever an argument of _reconstruct
+
+    def reconstruct(kind: object, shape: tuple, code: object) -> _Array:
+        if kind is not ndarray:
+            raise Refused('an array of a foreign class')
+        return _Array(budget)
+
+    def scalar(dtype: _Dtype, data: Any) -> Any:
+        return np.frombuffer(_as_bytes(data), _numeric(dtype), 1)[0]
+
+    def frombuffer(data: Any, dtype: _Dtype, shape: tuple, order: str, axis_order: tuple | None = None) -> _Array:
+        budget.take(len(data))
+        flat = np.frombuffer(_as_bytes(data), _numeric(dtype)).copy()
+        if order == 'K' and axis_order is not None:
+            return _Array(budget, _shaped(flat, shape, 'C').transpose(axis_order))
+        return _Array(budget, _shaped(flat, shape, 'F' if order == 'F' else 'C'))
+
+    def encode(text: str, encoding: str = 'latin1') -> bytes:  # how protocol 2 spells bytes
+        budget.take(len(text))
+        return text.encode(encoding if encoding in ('latin1', 'utf-8') else 'ascii')
+
+    def no_bytes() -> bytes:  # and no bytes at all; bytes(10**12) must not be called
+        return b''
+
+    def copied(kind: type) -> Callable:
+        def copy(content: Any = ()) -> Any:
+            budget.take(8 * len(content))
+            return kind(content)
+
+        return copy
+
+    def plain_kind(kind: type) -> Callable:
+        def convert(*value: Any) -> Any:
+            if not all(isinstance(one, str | int | float) for one in value):
+                raise Refused(f'the {kind.__name__} of a container')  # The text of nested lists may have no end.
+            budget.take(len(str(value)))
+            return kind(*value)
+
+        return convert
+
+    table: dict[tuple[str, str], Callable | object] = {
+        ('builtins', kind.__name__): copied(kind) for kind in (dict, list, tuple)
+    }
+    table |= {('builtins', kind.__name__): plain_kind(kind) for kind in (str, int, float)}
+    table |= {
+        ('numpy', 'ndarray'): ndarray,
+        ('numpy', 'dtype'): lambda code, *_: _Dtype(code),
+        ('numpy._core.multiarray', '_reconstruct'): reconstruct,
+        ('numpy._core.multiarray', 'scalar'): scalar,
+        ('numpy._core.numeric', '_frombuffer'): frombuffer,
+        ('_codecs', 'encode'): encode,
+        ('builtins', 'bytes'): no_bytes,
+    }
+    return table
+
+
+def _numeric(dtype: _Dtype) -> np.dtype:
+    if dtype.real.kind not in _PLAIN_KINDS:
+        raise Refused('objects inside a number array')
+    return dtype.real
+
+
+def _shaped(flat: np.ndarray, shape: tuple[int, ...], order: Literal['C', 'F']) -> np.ndarray:
+    if not flat.size:
+        check_header(shape, flat.dtype, 0)
+    return flat.reshape(shape, order=order)
+
+
+def _object_array(items: Sequence[Any]) -> np.ndarray:
+    array = np.empty(len(items), object)
+    for i, item in enumerate(items):  # one by one: a slice assignment would look inside the items
+        array[i] = item
+    return array
+
+
+def _as_bytes(data: Any) -> bytes | bytearray:
+    if isinstance(data, str):  # written by Python 2
+        return data.encode('latin1')
+    if not isinstance(data, bytes | bytearray):
+        raise Refused(f'array data of type {type(data).__name__}')
+    return data
+
+
+def _plain(value: Any, budget: _Budget) -> Any:
+    """Replace the stand-ins of arrays, all the way down; what is referred to twice is copied."""
+    budget.take(8)
+    if isinstance(value, _Array):
+        if value.real is None:
+            raise ValueError('an array without its data')
+        if value.real.dtype == object:
+            return _object_array([_plain(item, budget) for item in value.real.flat]).reshape(value.real.shape)
+        return value.real
+    if isinstance(value, dict):
+        return {_plain(key, budget): _plain(item, budget) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item, budget) for item in value)
+    return value
