@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avzoo.utils.csv_columns import check_widths
 from avzoo.utils.errors import DataError
 
 FORMAT = 'avzoo-feature-store'
@@ -62,7 +63,7 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
     """Read the named columns of a UTF-8 csv file, in that order; then optional ones, empty where the file has none.
 
     Raises:
-        DataError: The file is missing, is not UTF-8, lacks a column, or has a row that is too short.
+        DataError: The file is missing, is not UTF-8, lacks a column, or has rows that are too short or too long.
     """
     try:
         with open(path, encoding='utf-8-sig', newline='') as file:
@@ -75,13 +76,10 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
                     f'and the columns {list(columns)} are needed.'
                 )
             places = [header.index(name) if name in header else None for name in (*columns, *optional)]
-            return [['' if place is None else row[place] for place in places] for row in rows if row]
+            whole = check_widths(path, header, ((rows.line_num, row) for row in rows if row))
+            return [['' if place is None else row[place] for place in places] for row in whole]
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
-    except IndexError:
-        raise DataError(
-            f'{path}: a line has fewer fields than the {len(header)} of the first line; the file is cut off or damaged.'
-        ) from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}') from None
 
