@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.datasets.store_format import DTYPES, FORMAT, MODALITY_NAME, VERSION, check_names, read_csv
+from avzoo.datasets.store_format import DTYPES, FORMAT, MODALITY_NAME, VERSION, check_feature_set, check_names, read_csv
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
@@ -73,6 +73,7 @@ def read_meta(root: Path) -> dict[str, Any]:
     _check_entries(path, '', meta, _STORE)
     for key, entry in meta['modalities'].items():
         _check_entries(path, f'modalities.{key}.', entry, _MODALITY)
+    check_feature_set(f'{path}: features', meta.get('features', {}), meta['modalities'])
     for key, entry in meta['class_embeddings'].items():
         _check_entries(path, f'class_embeddings.{key}.', entry, _ARRAY)
     return meta

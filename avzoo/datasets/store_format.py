@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,28 @@ def check_names(names: Sequence[str], what: str) -> None:
     if len(set(names)) != len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
         raise DataError(f'{what} {twice!r} comes twice. Rename or remove one of them.')
+
+
+def check_feature_set(what: str, features: object, modalities: Collection[str]) -> None:
+    """Refuse a set of features that is not modality -> text.
+
+    Args:
+        what: Where it stands, for the error.
+        features: The set.
+        modalities: Those of the store; it may name some of them only.
+    """
+    named = features if isinstance(features, Mapping) else {None: features}
+    wrong = {key: text for key, text in named.items() if key not in modalities or not _is_plain(text)}
+    if wrong:
+        key, text = next(iter(wrong.items()))
+        raise DataError(
+            f'{what} has {key!r}: {text!r}; a modality of {", ".join(modalities)} and what its features are, as one '
+            'line of text, are needed.'
+        )
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and text.strip() == text != '' and not _CONTROL.search(text)
 
 
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[list[str]]:
