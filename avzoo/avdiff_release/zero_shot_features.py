@@ -123,12 +123,16 @@ def _lines_of(path: Path) -> list[str]:
 
 
 def _recognise(file: ZeroShotFile, names: tuple[str, str] | None) -> tuple[FeatureSet, dict[str, int]]:
-    """Return what the features are and how wide, by the first video of a file."""
-    first = {key: next(iter(read_class_file(path).items())) for key, path in file.paths.items()}
-    arrays = {key: as_steps(values, video, file.paths[key]) for key, (video, values) in first.items()}
-    widths = {key: array.shape[1] for key, array in arrays.items()}
+    """Return what the features are and how wide, by the first video of a file that is not empty."""
+    content = {key: read_class_file(path) for key, path in file.paths.items()}
+    common = [video for video in content[AUDIO] if video in content[VISUAL]]
+    arrays = [{key: as_steps(content[key][video], video, file.paths[key]) for key in MODALITIES} for video in common]
+    first = next((i for i, steps in enumerate(arrays) if all(array.size for array in steps.values())), None)
+    if first is None:
+        raise DataError(f'{file.paths[AUDIO]}: no video of the first class has features in both modalities.')
+    widths = {key: arrays[first][key].shape[1] for key in MODALITIES}
     pair = (widths[AUDIO], widths[VISUAL])
-    averaged = all(getattr(values, 'ndim', 2) == 1 for _, values in first.values())
+    averaged = all(getattr(content[key][common[first]], 'ndim', 2) == 1 for key in MODALITIES)
     known = _KNOWN.get(pair)
     if names is not None:
         seconds = known.seconds if known and not averaged else _WHOLE if averaged else SECONDS_PER_STEP
@@ -168,10 +172,12 @@ class _Copier:
                     f'{file.paths[AUDIO]}: video {video!r} is of class {label!r} in {self.given.folder}. Unpack the '
                     'data set again.'
                 )
+            steps = {key: as_steps(content[key][video], video, file.paths[key]) for key in MODALITIES}
+            if not all(array.size for array in steps.values()):
+                continue
             if video not in self._labels and not self._list(file, video):
                 self._unlisted += 1
             elif video not in self._added:
-                steps = {key: as_steps(content[key][video], video, file.paths[key]) for key in MODALITIES}
                 self.writer.add(video, label, steps)
                 self._added[video] = label
 

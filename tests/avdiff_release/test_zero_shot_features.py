@@ -87,7 +87,6 @@ def test_clip_and_clap_vectors_are_kept_and_joined(tmp_path):
 TABLE_1 = {
     'UCF': '3174 60 353 1407 4994 30 555 815',
     'ActivityNet': '9204 255 1023 4052 14534 240 1615 3812',
-    'VGGSound': '138 345 7817 2757 11057 320 9032 2880',  # the list of stage-1 training is absent: one video a class
 }
 
 
@@ -99,11 +98,9 @@ def test_the_lists_of_the_releases_give_table_1(shared_dir, tmp_path, dataset):
     for names in sorted((lists / 'cls_split').glob('stage_[12]_[!2]*.txt')):
         if names.stem == 'stage_2_train':  # the union of other lists, which is not read
             continue
-        videos = {label: [f'{label} 0'] for label in names.read_text().split('\n') if label}
-        if names.with_suffix('.csv').is_file():
-            videos = {}
-            for row in csv.DictReader(names.with_suffix('.csv').open()):
-                videos.setdefault(row['label'], []).append(row['filename'])
+        videos = {}
+        for row in csv.DictReader(names.with_suffix('.csv').open()):
+            videos.setdefault(row['label'], []).append(row['filename'])
         for label, ids in videos.items():
             for modality in ('audio', 'video'):
                 path = root / 'features' / 'cls_features' / modality / names.stem / f'{label}.x'
@@ -119,6 +116,15 @@ def test_the_tool_prints_the_store(release, tmp_path, capsys):
     args = [release, tmp_path / 'out', '--feature-set', *NAMES, '--shots', 2, '--name', 'mine']
     assert run_tool(load_tool('gzsl').main, [str(arg) for arg in args]) == 0
     assert 'FeatureStore(mine: 36 videos, 4 classes' in capsys.readouterr().out
+
+
+def test_help_teaches_with_an_example_and_bad_input_is_one_line(tmp_path, capsys):
+    tool = load_tool('gzsl')
+    with pytest.raises(SystemExit, match='0'):
+        tool.main(['--help'])
+    assert 'python tools/dataset_converters/gzsl.py downloads/UCF' in capsys.readouterr().out
+    assert run_tool(tool.main, [str(tmp_path / 'nowhere'), str(tmp_path / 'out')]) == 2
+    assert 'error: There is no folder' in capsys.readouterr().err
 
 
 def test_a_list_that_is_absent_is_taken_from_its_folder(release, caplog):
@@ -169,6 +175,15 @@ def test_videos_without_features_are_left_out_on_demand(release, features):
     assert len(FeatureStore(take(release, skip_missing=True))) == 35
 
 
+@pytest.mark.parametrize('empty', [np.ones((0, 9)), np.ones(0), []])
+def test_empty_videos_count_as_videos_without_features(release, features, empty):
+    for name in ('stage_1_train', 'stage_2_test_unseen'):
+        path = features / 'video' / name / ('Archery.pkl' if name == 'stage_1_train' else 'Typing.pkl')
+        spoil(path, features=[empty, *pickle.loads(path.read_bytes())['features'][1:]])
+    (release / 'class-split' / 'cls_split' / 'stage_2_test_unseen.csv').unlink()
+    assert len(FeatureStore(take(release, skip_missing=True))) == 34
+
+
 def test_a_release_without_class_vectors_is_imported_with_a_warning(release, features, caplog):
     shutil.rmtree(features / 'text')
     assert meta_of(take(release))['class_embeddings'] == {} and 'no class vectors' in caplog.text
@@ -215,7 +230,12 @@ def odd_inputs(root, features):
             {},
             'the same width',
         ),
-        'no steps': (lambda: spoil(file, features=[np.ones((2, 6)), *[np.ones((0, 6))] * 3]), {}, 'at least one step'),
+        'no steps': (
+            lambda: spoil(file, features=[np.ones((2, 6)), *[[]] * 3]),
+            {},
+            '3 of the 36 videos .*skip-missing',
+        ),
+        'nothing': (lambda: spoil(file, features=[[]] * 4), {}, 'no video of the first class has features'),
         'not a number': (lambda: spoil(file, features=[np.full((2, 6), np.nan)] * 4), {}, 'NaN or infinity'),
         'another class': (
             lambda: [

@@ -4,11 +4,13 @@ import csv
 import itertools
 import re
 
+import numpy as np
 import pytest
 
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.splits import LIST_NAMES, draw_splits, read_zero_shot_lists
 from avzoo.importers.class_split import Roles, divide_videos, draw_roles, name_roles, write_lists
-from avzoo.importers.class_table import ClassTable
+from avzoo.importers.class_table import ClassTable, read_class_table
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import DataError
 from tests.importers.load_tool import load_tool
@@ -165,3 +167,19 @@ def test_the_tool_says_how_to_name_novel_classes(tmp_path, table_file, capsys, a
     assert splits(table_file, tmp_path / 'out', *args) == 2
     assert re.search("--novel .*: give two numbers|no class '2'", capsys.readouterr().err)
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('as_store', [False, True])
+def test_lists_of_a_table_and_features_become_a_store(tmp_path, table_file, as_store):
+    videos = list(read_class_table(table_file).labels)
+    np.savez(tmp_path / 'f.npz', video_id=np.array(videos), audio=np.ones((72, 3)), visual=np.ones((72, 4)))
+    np.save(tmp_path / 'e.npy', np.eye(6))
+    assert splits(table_file, tmp_path / 'lists', '--novel', 2, 1, '--shots', 1) == 0
+    args = ['--features', tmp_path / 'f.npz', '--lists', tmp_path / 'lists', '--class-embeddings', tmp_path / 'e.npy']
+    assert run_tool(load_tool('features').main, [str(a) for a in [tmp_path / 'store', *args, '--shots', 1]]) == 0
+    if as_store:  # The splits of the same table are added to the store.
+        assert splits(table_file, tmp_path / 'store', '--novel', 2, 1, '--shots', 1, 5) == 0
+    store = FeatureStore(tmp_path / 'store', verify=True)
+    assert len(store) == 72 and store.shots() == ([1, 5] if as_store else [1])
+    drawn = (tmp_path / 'lists/1shot/test_novel_0.txt').read_text().split()
+    assert store.video_ids[store.split(1, 'test_novel_0')].tolist() == drawn
