@@ -73,7 +73,8 @@ def _describe(odd: Sequence[tuple[int, int]], how: str, width: int) -> str:
 def _read_text(path: Path) -> str:
     try:
         raw = path.read_bytes()
-        return raw.decode('utf-16' if raw.startswith(_UTF_16) else 'utf-8-sig')
+        text = raw.decode('utf-16' if raw.startswith(_UTF_16) else 'utf-8')
+        return text.lstrip('\ufeff')  # two marks where a program put one before another's
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
     except (UnicodeDecodeError, OSError) as error:

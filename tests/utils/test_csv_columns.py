@@ -17,6 +17,7 @@ READ = {
     'lines of Windows': 'filename,label\r\nv1,"dog, barking"\r\nv2,cat\r\nv3,cat\r\n',
     'lines of an old Mac': 'filename,label\rv1,"dog, barking"\rv2,cat\rv3,cat\r',
     'byte order mark': '\ufefffilename,label\nv1,"dog, barking"\nv2,cat\nv3,cat\n',
+    'two of them': '\ufeff\ufefffilename,label\nv1,"dog, barking"\nv2,cat\nv3,cat\n',
     'other words': 'Video_ID,Class Name\nv1,"dog, barking"\nv2,cat\nv3,cat\n',
     'youtube ids': 'youtube_id,start_seconds,category\nv1,3,"dog, barking"\nv2,4,cat\nv3,5,cat\n',
     'several words': 'youtube_id,filename,label,category\na,v1,"dog, barking",x\na,v2,cat,x\nb,v3,cat,y\n',
