@@ -21,7 +21,9 @@ def read_h5(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, np.
         # An optional package, which few layouts need.
         import h5py
     except ImportError:
-        raise DataError(f'{path} is a HDF5 file; reading it needs the package h5py: pip install h5py') from None
+        raise DataError(
+            f'{path} is a HDF5 file; reading it needs the package h5py: pip install "avzoo[hdf5]"'
+        ) from None
     try:
         with h5py.File(path, 'r') as file:
             found = {name: _dataset(h5py, file, name, path) for name in names}

@@ -4,6 +4,7 @@ import csv
 import json
 import pickle
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -303,3 +304,11 @@ def test_odd_h5_files_are_refused(tmp_path, kind):
 def test_the_few_shot_converter_names_the_zero_shot_one(release, tmp_path):
     with pytest.raises(DataError, match=r'cls_features_non_averaged.*gzsl\.py'):
         import_released_features(release, tmp_path / 'out')
+
+
+def test_h5_files_without_h5py_name_the_extra(tmp_path, monkeypatch):
+    pytest.importorskip('h5py')
+    root = write_release(tmp_path / 'UCF', 'avca_cls', ((6,), (9,)))
+    monkeypatch.setitem(sys.modules, 'h5py', None)
+    with pytest.raises(DataError, match=r'avzoo\[hdf5\]'):
+        take(root)
