@@ -14,6 +14,7 @@ import numpy as np
 
 from avzoo.datasets.safe_pickle import load_pickle
 from avzoo.datasets.store_format import read_lines
+from avzoo.protocol import AUDIO, VISUAL
 from avzoo.utils.errors import DataError, nearest
 
 # Data set -> (file of word vectors, file of class names, whether the case of class names varies between files)
@@ -22,6 +23,8 @@ RELEASED_DATASETS = {
     'ucf': ('word_embeddings_ucf_normed.npy', 'ucf_w2v_class_names.csv', True),
     'activitynet': ('word_embeddings_activity_normed.npy', 'activitynet_w2v_class_names.csv', True),
 }
+# What the features are: 8-bit VGGish after its PCA, and the last layer but one of C3D
+RELEASED_FEATURES = {AUDIO: 'vggish-pca-u8', VISUAL: 'c3d-fc7'}
 # Released folder -> (split of the store, list of the classes that the folder must have)
 FOLDERS = {
     'stage_1_train_base': ('stage1_base', 'stage_1_base_train'),

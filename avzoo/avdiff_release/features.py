@@ -16,6 +16,7 @@ import numpy as np
 from avzoo.avdiff_release.class_files import (
     FOLDERS,
     RELEASED_DATASETS,
+    RELEASED_FEATURES,
     ClassFile,
     as_sequence,
     find_class_files,
@@ -82,7 +83,14 @@ def import_released_features(
     if text_order == 'released':
         source += ', word vectors in its order'
     with FeatureStoreWriter(
-        Path(out), name=f'{name}_fsl', modalities=modalities, classes=labels, texts=texts, dtype=dtype, source=source
+        Path(out),
+        name=f'{name}_fsl',
+        modalities=modalities,
+        classes=labels,
+        texts=texts,
+        dtype=dtype,
+        source=source,
+        features=RELEASED_FEATURES,
     ) as writer:
         writer.write_class_embeddings('word2vec', vectors)
         copier = _Copier(writer)
@@ -102,7 +110,14 @@ def _choose_shots(root: Path, shots: Sequence[int] | None) -> list[int]:
         raise DataError(f'There is no folder {root}. ROOT is the unzipped folder of one released data set.')
     there = find_shots(root)
     if not there:
-        raise DataError(f'{root}/features has no K-shot folder. ROOT is the unzipped folder of one data set.')
+        zero_shot = next((root / 'features').glob('*/audio'), None)
+        hint = (
+            'ROOT is the unzipped folder of one data set.'
+            if zero_shot is None
+            else f'It has {zero_shot.parent.name}, as the zero-shot releases (AVCA, TCAF, ClipClap) have it: import it '
+            'with tools/dataset_converters/gzsl.py.'
+        )
+        raise DataError(f'{root}/features has no K-shot folder. {hint}')
     chosen = sorted(set(shots or there))
     if absent := sorted(set(chosen) - set(there)):
         raise DataError(

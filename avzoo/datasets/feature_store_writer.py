@@ -15,6 +15,7 @@ from avzoo.datasets.store_format import (
     FORMAT,
     MODALITY_NAME,
     VERSION,
+    check_feature_set,
     check_names,
     npy_header,
     number_problem,
@@ -41,6 +42,7 @@ class FeatureStoreWriter:
         texts: The classes in words, in the same order; None takes the labels.
         dtype: How features are stored, ``float32`` or ``float16``.
         source: Where the features came from; it is kept in ``store.json``.
+        features: What the features of some modalities are, e.g. ``dict(audio='vggish-pca-u8')``, in your own words.
 
     Example:
         >>> modalities = dict(audio=dict(dim=128, seconds_per_step=0.96))
@@ -59,6 +61,7 @@ class FeatureStoreWriter:
         texts: Sequence[str] | None = None,
         dtype: str = 'float32',
         source: str = '',
+        features: Mapping[str, str] | None = None,
     ) -> None:
         if dtype not in DTYPES:
             raise ValueError(f'unknown dtype {dtype!r}; choose one of {", ".join(DTYPES)}')
@@ -97,6 +100,9 @@ class FeatureStoreWriter:
                 for key, entry in modalities.items()
             },
         )
+        if features:
+            check_feature_set(f'{name}: features', features, self._meta['modalities'])
+            self._meta['features'] = dict(features)
         self._rows: list[tuple[object, ...]] = []
         self._ids: set[str] = set()
         self._part = PartFolder(self.out)

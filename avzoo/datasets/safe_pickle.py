@@ -103,6 +103,11 @@ def _load(file: IO[bytes], name: str | os.PathLike[str], size: int) -> Any:
     try:
         return load_plain(file, size)
     except Refused as error:
+        if str(error).startswith('torch.'):
+            raise DataError(
+                f'{name} holds tensors of torch, which are not read from pickles; nothing of it was run. If you trust '
+                'the file, load it with torch and save the tensors as numpy arrays: tensor.numpy().'
+            ) from None
         raise DataError(
             f'{name}: the pickle asks for {error}, which plain data never needs; nothing of it was run. '
             'Do not open this file by other means unless you trust where it came from.'

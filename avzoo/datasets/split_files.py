@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,23 @@ from avzoo.utils.files import atomic_write_text, sha256_of
 Splits = Mapping[str, Sequence[str]]
 
 
-def write_split_folder(out: str | os.PathLike[str], splits: Mapping[int, Splits]) -> Path:
-    """Write ``OUT/{K}shot/{split}.txt``; an existing folder of splits is replaced."""
+def write_split_folder(
+    out: str | os.PathLike[str], splits: Mapping[int, Splits], beside: Callable[[Path], None] | None = None
+) -> Path:
+    """Write ``OUT/{K}shot/{split}.txt``; an existing folder of splits is replaced.
+
+    Args:
+        out: The folder.
+        splits: K -> split name -> video ids.
+        beside: Called with the folder while it is filled, to write what else belongs into it.
+    """
     out = Path(out).absolute()
     check_target(out, '*shot/val_*.txt', 'folder of splits')
     with fill_folder(out) as part:
         for shots, lists in splits.items():
             _write(part / f'{shots}shot', lists)
+        if beside is not None:
+            beside(part)
     return out
 
 

@@ -3,23 +3,38 @@
 import logging
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from avzoo.datasets.list_classes import check_apart, check_restriction
 from avzoo.datasets.shots import draw_grouped_shots, draw_shots
-from avzoo.datasets.store_format import check_names, read_csv, read_lines
+from avzoo.datasets.store_format import check_names, read_lines
 from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
+from avzoo.utils.csv_columns import read_columns
 from avzoo.utils.errors import DataError
 from avzoo.utils.tables import text_table
 
 _LOGGER = logging.getLogger(__name__)
 LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_2_test_seen', 'stage_2_test_unseen')
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
+# Column of a list -> what its first line may call it
+LIST_COLUMNS: Mapping[str, Sequence[str]] = dict(
+    filename=(
+        *('filename', 'video_id', 'video', 'videoid', 'file', 'file_name', 'clip', 'clip_id', 'youtube_id', 'ytid'),
+        *('id', 'vid', 'name', 'path'),
+    ),
+    label=('label', 'class', 'class_name', 'classname', 'category', 'label_name', 'action', 'target'),
+    group=('group',),
+)
 # List of novel classes -> the lists of classes that are base classes by then
 _KNOWN_BEFORE = {'stage_1_val_unseen': LIST_NAMES[:2], 'stage_2_test_unseen': LIST_NAMES[:4]}
+_HOW_TO_DIVIDE = (
+    ' One table with columns video and label, or a folder with one folder per class, becomes such lists by'
+    ' tools/dataset_converters/splits.py TABLE.csv OUT --novel 12 6 --seed 0 (12 and 6 classes of it become novel).'
+)
 _COLUMN_SPLITS = dict(zip(TABLE_COLUMNS, split_names(num_draws=1), strict=True))
 
 
@@ -56,20 +71,22 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
     """Read the lists of a data set.
 
     Args:
-        folder: Holds ``stage_1_train.csv`` and so on, with at least the columns ``filename`` and ``label``, or holds
-            them in a subfolder ``cls_split``. A column ``group`` is optional. A ``.txt`` of the same name lists the
-            classes: rows of other classes are dropped.
+        folder: Holds ``stage_1_train.csv`` and so on, with at least the columns ``filename`` and ``label`` (or other
+            names of these, see ``LIST_COLUMNS``), or holds them in a subfolder ``cls_split``. A column ``group`` is
+            optional. A ``.txt`` of the same name lists the classes: rows of other classes are dropped.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f'{folder} is not a folder of zero-shot lists.')
+        raise DataError(f'{folder} is not a folder of zero-shot lists.' + (_HOW_TO_DIVIDE if folder.is_file() else ''))
     if (folder / 'cls_split').is_dir():
         folder = folder / 'cls_split'
     groups: dict[str, str] = {}
     paths = {name: folder / f'{name}.csv' for name in LIST_NAMES}
     videos = {name: _read_list(path, groups) for name, path in paths.items() if path.is_file()}
     if not videos:
-        raise DataError(f'{folder} has none of the lists {", ".join(f"{name}.csv" for name in LIST_NAMES)}.')
+        raise DataError(
+            f'{folder} has none of the lists {", ".join(f"{name}.csv" for name in LIST_NAMES)}.' + _HOW_TO_DIVIDE
+        )
     seen: dict[str, str] = {}
     for name, classes in videos.items():
         for video in (video for ids in classes.values() for video in ids):
@@ -79,13 +96,7 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
                     'belongs to one list only; remove it from the other.'
                 )
             seen[video] = name
-    for novel, base in [(novel, base) for novel, before in _KNOWN_BEFORE.items() for base in before]:
-        both = sorted(videos.get(novel, {}).keys() & videos.get(base, {}).keys())
-        if both:
-            raise DataError(
-                f'{folder}: class {both[0]!r} is novel in {novel}.csv and base in {base}.csv. Remove it '
-                'from one of them.'
-            )
+    check_apart(folder, videos, _KNOWN_BEFORE)
     lists = ZeroShotLists(folder, videos, groups)
     _warn_of_divided_groups(lists)
     return lists
@@ -146,7 +157,9 @@ def _read_list(path: Path, groups: dict[str, str]) -> dict[str, list[str]]:
     names_path = path.with_suffix('.txt')
     classes: dict[str, list[str]] = {name: [] for name in read_lines(names_path)} if names_path.is_file() else {}
     restricted = bool(classes)
-    for video, label, group in read_csv(path, ['filename', 'label'], optional=['group']):
+    rows = read_columns(path, LIST_COLUMNS, optional=['group'])
+    check_restriction(names_path, classes, {label for _, label, _ in rows})
+    for video, label, group in rows:
         if group.strip():
             groups[video] = group.strip()
         if label in classes:

@@ -14,6 +14,7 @@ from avzoo.datasets.store_format import (
     FORMAT,
     MODALITY_NAME,
     VERSION,
+    check_feature_set,
     check_names,
     read_csv,
     stays_inside,
@@ -88,6 +89,7 @@ def read_meta(root: Path) -> dict[str, Any]:
     _check_entries(path, '', meta, _STORE)
     for key, entry in meta['modalities'].items():
         _check_entries(path, f'modalities.{key}.', entry, _MODALITY)
+    check_feature_set(f'{path}: features', meta.get('features', {}), meta['modalities'])
     for key, entry in meta['class_embeddings'].items():
         _check_entries(path, f'class_embeddings.{key}.', entry, _ARRAY)
     check_names([meta['name']], f'{path}: name')

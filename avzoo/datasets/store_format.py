@@ -4,12 +4,13 @@ import csv
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from avzoo.utils.csv_columns import check_widths
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.regular_files import lines_of, unreadable
 
@@ -111,11 +112,33 @@ def number_problem(values: np.ndarray, dtype: str = 'float32') -> str:
     return f'numbers beyond {_LARGEST:g}, whose norm float32 cannot hold (divide them)' if largest > _LARGEST else ''
 
 
+def check_feature_set(what: str, features: object, modalities: Collection[str]) -> None:
+    """Refuse a set of features that is not modality -> text.
+
+    Args:
+        what: Where it stands, for the error.
+        features: The set.
+        modalities: Those of the store; it may name some of them only.
+    """
+    named = features if isinstance(features, Mapping) else {None: features}
+    wrong = {key: text for key, text in named.items() if key not in modalities or not _is_plain(text)}
+    if wrong:
+        key, text = next(iter(wrong.items()))
+        raise DataError(
+            f'{what} has {key!r}: {text!r}; a modality of {", ".join(modalities)} and what its features are, as one '
+            'line of text, are needed.'
+        )
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and text.strip() == text != '' and not _CONTROL.search(text)
+
+
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[list[str]]:
     """Read the named columns of a UTF-8 csv file, in that order; then optional ones, empty where the file has none.
 
     Raises:
-        DataError: The file is missing, is not UTF-8, lacks a column, or has a row that is too short.
+        DataError: The file is missing, is not UTF-8, lacks a column, or has rows that are too short or too long.
     """
     try:
         rows = csv.reader(lines_of(path, newline=''))
@@ -127,13 +150,10 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
                 f'and the columns {list(columns)} are needed.'
             )
         places = [header.index(name) if name in header else None for name in (*columns, *optional)]
-        return [['' if place is None else row[place] for place in places] for row in rows if row]
+        whole = check_widths(path, header, ((rows.line_num, row) for row in rows if row))
+        return [['' if place is None else row[place] for place in places] for row in whole]
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
-    except IndexError:
-        raise DataError(
-            f'{path}: a line has fewer fields than the {len(header)} of the first line; the file is cut off or damaged.'
-        ) from None
     except OSError as error:
         raise unreadable(path, error) from None
     except (UnicodeDecodeError, csv.Error) as error:

@@ -265,6 +265,6 @@ def test_a_name_that_a_list_cannot_hold_is_refused(tmp_path, row):
 
 def test_a_list_without_a_label_column_is_refused(tmp_path):
     folder = write_lists(tmp_path / 'lists')
-    (folder / 'stage_1_train.csv').write_text('filename,class\na,b\n')
+    (folder / 'stage_1_train.csv').write_text('filename,species\na,b\n')
     with pytest.raises(DataError, match=r"stage_1_train.csv: no column 'label'"):
         read_zero_shot_lists(folder)

@@ -10,7 +10,7 @@ Lists: a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.c
 stage_2_test_unseen.csv with columns filename (the video id) and label. Base classes are those of stage_1_train;
 the two unseen lists hold the novel classes of stage 1 (for validation) and of stage 2 (for the test). A column group,
 such as the recording or the talker, is optional: within a class, videos of one group are never both shots and
-evaluated on.
+evaluated on. splits.py --novel makes such lists from one table.
 
 Class embeddings: a (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, optionally, text), or
 of the sorted class names without such a file.

@@ -1,0 +1,67 @@
+"""Check the class names of zero-shot lists: spellings, roles, and the classes of a ``.txt``."""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.spelling import spelling_key, spellings
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def check_apart(
+    folder: Path, classes: Mapping[str, Collection[str]], known_before: Mapping[str, Collection[str]]
+) -> None:
+    """Refuse a class that is novel and base, in one spelling or two; warn of other classes in two spellings.
+
+    Args:
+        folder: Where the lists are.
+        classes: List -> its classes.
+        known_before: List of novel classes -> the lists whose classes are base classes by then.
+    """
+    for novel, base in [(novel, base) for novel, before in known_before.items() for base in before]:
+        known = {spelling_key(label): label for label in classes.get(base, ())}
+        both = sorted(label for label in classes.get(novel, ()) if spelling_key(label) in known)
+        # The same spelling first: it is the plainer error.
+        for label in sorted(both, key=lambda label: label not in known.values()):
+            other = known[spelling_key(label)]
+            spelled = '' if other == label else f', spelled {other!r} (as text: {other!a} and {label!a}),'
+            raise DataError(
+                f'{folder}: class {label!r} is novel in {novel}.csv and base{spelled} in {base}.csv. Remove it from '
+                'one of them' + (', or rename it if it is another class.' if spelled else '.')
+            )
+    twice = spellings(label for labels in classes.values() for label in labels)
+    if twice:
+        _LOGGER.warning(
+            '%s: the classes %s and %s differ in their spelling alone (%d such pairs) and are taken as two classes. '
+            'Spell a class alike in all lists.',
+            folder,
+            ascii(twice[0][0]),
+            ascii(twice[0][1]),
+            len(twice),
+        )
+
+
+def check_restriction(names_path: Path, named: Iterable[str], labels: Collection[str]) -> None:
+    """Check that the rows of a list have each class that the ``.txt`` beside it names.
+
+    A class without rows is warned of, and refused if the rows spell it otherwise.
+    """
+    absent = [name for name in named if name not in labels]
+    rows = {spelling_key(label): label for label in labels}
+    for name in absent:
+        if spelling_key(name) in rows:
+            raise DataError(
+                f'{names_path}: class {name!r} is spelled {rows[spelling_key(name)]!r} in '
+                f'{names_path.with_suffix(".csv").name}, so none of its rows would be used. Spell it alike.'
+            )
+    if absent:
+        _LOGGER.warning(
+            '%s: no row of %s has class %r (%d such classes).%s',
+            names_path,
+            names_path.with_suffix('.csv').name,
+            absent[0],
+            len(absent),
+            nearest(absent[0], labels),
+        )

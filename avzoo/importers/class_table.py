@@ -1,0 +1,93 @@
+"""Read which video is of which class: from one table, or from a folder with one folder per class."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avzoo.datasets.splits import LIST_COLUMNS, LIST_NAMES
+from avzoo.datasets.store_format import check_names
+from avzoo.utils.csv_columns import read_columns
+from avzoo.utils.errors import DataError
+from avzoo.utils.spelling import spellings
+
+_NOT_VIDEOS = ('__MACOSX', 'Thumbs.db', 'desktop.ini')
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The class of each video.
+
+    Args:
+        path: Where they were read.
+        labels: Video -> class.
+        groups: Video -> its group, e.g. the recording that it was cut from. A video that is not in it is alone.
+    """
+
+    path: Path
+    labels: Mapping[str, str]
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> dict[str, list[str]]:
+        """Class -> its sorted videos, the classes sorted by name."""
+        found: dict[str, list[str]] = {label: [] for label in sorted(set(self.labels.values()))}
+        for video in sorted(self.labels):
+            found[self.labels[video]].append(video)
+        return found
+
+
+def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
+    """Read a table or a folder.
+
+    Args:
+        path: A csv file with at least a column of videos and one of labels (see ``LIST_COLUMNS``), and optionally
+            ``group``; or a folder with one folder per class, whose files, without their suffix, are the videos.
+
+    Raises:
+        DataError: There is no such table, a video comes twice, or a class has two spellings.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f'{path} does not exist. Give a table with columns video and label, or a folder of classes.')
+    rows = _read_folder(path) if path.is_dir() else read_columns(path, LIST_COLUMNS, optional=['group'])
+    if not rows:
+        raise DataError(f'{path} has no video.')
+    check_names([video for video, _, _ in rows], f'{path}: video')
+    check_names(list({label for _, label, _ in rows}), f'{path}: class')
+    for one, other in spellings(label for _, label, _ in rows):
+        raise DataError(
+            f'{path}: classes {one!r} and {other!r} (as text: {one!a} and {other!a}) differ in their spelling alone. '
+            'Spell a class alike in all rows; rename one of them if they are two classes.'
+        )
+    groups = {video: group.strip() for video, _, group in rows if group.strip()}
+    return ClassTable(path, {video: label for video, label, _ in rows}, groups)
+
+
+def _read_folder(path: Path) -> list[list[str]]:
+    if any((path / f'{name}.csv').is_file() for name in LIST_NAMES) or (path / 'cls_split').is_dir():
+        raise DataError(f'{path} has lists already, whose classes are divided. Leave out --novel and --base.')
+    found: dict[str, str] = {}
+    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and _is_content(entry)):
+        # A sound and a picture file of one name are one video.
+        videos = {entry.stem for entry in folder.iterdir() if entry.is_file() and _is_content(entry)}
+        if not videos:
+            raise DataError(f'{folder} has no file. A class is a folder of video files; remove this one.')
+        for video in sorted(videos):
+            if video in found:
+                raise DataError(
+                    f'{path}: {found[video]} and {folder.name} both have a file {video!r}. The name of a video must '
+                    'be unique; rename one.'
+                )
+            found[video] = folder.name
+    if not found:
+        raise DataError(
+            f'{path} has no folder of a class. Give a table with columns video and label, or a folder with one folder '
+            'of files per class.'
+        )
+    return [[video, label, ''] for video, label in found.items()]
+
+
+def _is_content(entry: Path) -> bool:
+    """Return whether an entry is no leftover of a file manager."""
+    return not entry.name.startswith('.') and entry.name not in _NOT_VIDEOS

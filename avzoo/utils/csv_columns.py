@@ -1,0 +1,160 @@
+"""Read columns of csv files as people have them: other delimiters, other header words, no header."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.regular_files import MAX_LINE, open_regular, unreadable
+
+Numbered = tuple[int, list[str]]  # number of the line that ends a row, and its fields
+_DELIMITERS = ',;\t|'
+_UTF_16 = (b'\xff\xfe', b'\xfe\xff')  # as spreadsheets write "Unicode text"
+
+
+def read_columns(path: Path, words: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> list[list[str]]:
+    """Read some columns of a table, without rows that are blank.
+
+    The fields are divided by commas, semicolons, tabs or ``|``, whichever makes the first line name the columns. A
+    file of two columns may lack that line, if its first row has a label that comes again and the videos do not.
+
+    Args:
+        path: A text file in UTF-8, or in UTF-16 with a mark at its beginning.
+        words: Column -> what the first line may call it, the most likely first. The case does not matter.
+        optional: Which of these the file may lack; such fields are empty.
+
+    Raises:
+        DataError: The file cannot be read, a column is missing or comes twice, or a row has more or fewer fields.
+    """
+    text = _read_text(path)
+    declared = re.match(r'sep=(.)\r?\n', text)
+    delimiters = declared[1] if declared else _DELIMITERS
+    lines = text[declared.end() :] if declared else text
+    needed = [column for column in words if column not in optional]
+    header, delimiter = _find_header(path, lines, delimiters, words, needed)
+    if header is None:
+        rows = _without_header(path, lines, delimiters, needed)
+        return [[*row, *([''] * len(optional))] for row in rows]
+    offset = 1 if declared else 0
+    rows = list(check_widths(path, header, _parse(path, lines, delimiter, offset), delimiter))[1:]
+    places = [_place(path, header, words[column]) for column in words]
+    return [['' if place is None else row[place] for place in places] for row in rows if any(map(str.strip, row))]
+
+
+def check_widths(
+    path: Path, header: Sequence[str], rows: Iterable[Numbered], delimiter: str = ','
+) -> Iterator[list[str]]:
+    """Pass rows on, then refuse those with more or fewer fields than the header, all of them at once."""
+    odd: list[tuple[int, int]] = []
+    for line, row in rows:
+        if len(row) == len(header):
+            yield row
+        else:
+            odd.append((line, len(row)))
+    longer = [(line, width) for line, width in odd if width > len(header)]
+    if longer:
+        raise DataError(
+            f'{path}: {_describe(longer, "more", len(header))}. Quote names that hold the delimiter: '
+            f'"dog{delimiter} barking".'
+        )
+    if odd:
+        raise DataError(f'{path}: {_describe(odd, "fewer", len(header))}; the file is cut off or damaged.')
+
+
+def _describe(odd: Sequence[tuple[int, int]], how: str, width: int) -> str:
+    line, found = odd[0]
+    others = ', '.join(str(line) for line, _ in odd[1:6]) + (', ...' if len(odd) > 6 else '')
+    more = f' ({len(odd)} such lines; the others are {others})' if others else ''
+    return f'line {line} has {found} fields, {how} than the {width} of the first line{more}'
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with open_regular(path) as file:
+            raw = b''.join(_bounded_lines(file, path))
+        text = raw.decode('utf-16' if raw.startswith(_UTF_16) else 'utf-8')
+        return text.lstrip('\ufeff')  # two marks where a program put one before another's
+    except FileNotFoundError:
+        raise DataError(f'{path} does not exist.') from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}. Save it as UTF-8.') from None
+
+
+def _bounded_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file; one that no name could fill is refused before all of it is read."""
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise DataError(f'{path}: line {number} is longer than {MAX_LINE:,} bytes. Restore the file.')
+        yield line
+
+
+def _parse(path: Path, text: str, delimiter: str, offset: int = 0) -> list[Numbered]:
+    # StringIO, not str.splitlines: that also breaks at characters such as U+2028, which a name may hold.
+    reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True)
+    try:
+        return [(reader.line_num + offset, row) for row in reader if row]
+    except csv.Error as error:
+        raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}') from None
+
+
+def _first_line(text: str) -> str:
+    return re.split(r'[\r\n]', text.lstrip('\r\n'), maxsplit=1)[0]
+
+
+def _fold(word: str) -> str:
+    return re.sub(r'[\s-]+', '_', word.strip().casefold())
+
+
+def _place(path: Path, header: Sequence[str], words: Sequence[str]) -> int | None:
+    """Return the position of the first of the words that the header has."""
+    names = [_fold(name) for name in header]
+    found = next((word for word in words if word in names), None)
+    if found is None:
+        return None
+    if names.count(found) > 1:
+        raise DataError(f'{path}: two columns are called {found!r}. Rename or remove one of them.')
+    return names.index(found)
+
+
+def _find_header(
+    path: Path, text: str, delimiters: str, words: Mapping[str, Sequence[str]], needed: Sequence[str]
+) -> tuple[list[str] | None, str]:
+    """Return the header and the delimiter; ``None`` if the first line names none of the columns."""
+    first = _first_line(text)
+    headers = {mark: _parse(path, first, mark)[0][1] for mark in delimiters if first}
+    known = {mark: [c for c in words if _place(path, names, words[c]) is not None] for mark, names in headers.items()}
+    mark = max(known, key=lambda mark: len(known[mark]), default=',')
+    missing = [column for column in needed if column not in known.get(mark, ())]
+    if missing and (known.get(mark) or not first):
+        header = headers.get(mark, [])
+        raise DataError(
+            f'{path}: no column {missing[0]!r}; its first line names {header}, and the columns {list(needed)} are '
+            f'needed (a column {missing[0]!r} may also be called {", ".join(words[missing[0]][1:])}).'
+            + nearest(missing[0], header)
+        )
+    return (None, mark) if missing else (headers[mark], mark)
+
+
+def _without_header(path: Path, text: str, delimiters: str, needed: Sequence[str]) -> list[list[str]]:
+    """Return video and label of a file without a header, if it is plain which is which."""
+    for mark in delimiters:
+        rows = [row for _, row in _parse(path, text, mark) if any(map(str.strip, row))]
+        if len(needed) == 2 and all(len(row) == 2 for row in rows):
+            counts = [Counter(column) for column in zip(*rows, strict=True)]
+            unique = [max(count.values()) == 1 for count in counts]
+            if sorted(unique) == [False, True] and counts[unique.index(False)][rows[0][unique.index(False)]] > 1:
+                video = unique.index(True)
+                return [[row[video], row[1 - video]] for row in rows]
+    first = _first_line(text)
+    raise DataError(
+        f'{path}: no column {needed[-1]!r}; its first line {first[:80]!r} names none of the columns {list(needed)}. '
+        f'Make the first line `{",".join(needed)}`, with a name for each column that the file has.'
+    )
