@@ -9,7 +9,8 @@ import math
 import os
 import pickle
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -60,14 +61,18 @@ class _Array:
         self.real = flat.reshape(shape, order=order)
 
 
-def load_pickle(path: str | os.PathLike[str]) -> Any:
+def load_pickle(path: str | os.PathLike[str], stand_ins: Mapping[tuple[str, str], type] = MappingProxyType({})) -> Any:
     """Unpickle a file of dicts, lists, tuples, text, numbers and numpy arrays.
+
+    Args:
+        path: The file.
+        stand_ins: (module, name) of further classes, and the empty class whose instances replace theirs.
 
     Raises:
         DataError: The file names anything else (nothing of it is run then), or it is damaged.
     """
     with _open(path) as file:
-        return _load(file, path)
+        return _load(file, path, stand_ins)
 
 
 def load_npy(path: str | os.PathLike[str]) -> np.ndarray:
@@ -120,9 +125,11 @@ def _load_npy(file: IO[bytes], name: str | os.PathLike[str]) -> np.ndarray:
         raise DataError(f'{name} is not a whole .npy file: {error}') from None
 
 
-def _load(file: IO[bytes], name: str | os.PathLike[str]) -> Any:
+def _load(
+    file: IO[bytes], name: str | os.PathLike[str], stand_ins: Mapping[tuple[str, str], type] = MappingProxyType({})
+) -> Any:
     try:
-        return _plain(_Unpickler(file).load())
+        return _plain(_Unpickler(file, stand_ins).load(), tuple(stand_ins.values()))
     except _Refused as error:
         raise DataError(
             f'{name}: the pickle asks for {error}, which plain data never needs; nothing of it was run. '
@@ -135,9 +142,9 @@ def _load(file: IO[bytes], name: str | os.PathLike[str]) -> Any:
 class _Unpickler(pickle.Unpickler):
     """An unpickler that knows a dozen names."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], stand_ins: Mapping[tuple[str, str], type]) -> None:
         super().__init__(file, encoding='latin1')  # Python 2 text; arrays of Python 2 need latin1
-        self._table = _names()
+        self._table = _names() | dict(stand_ins)
 
     def find_class(self, module: str, name: str) -> Any:
         place = module.replace('numpy.core', 'numpy._core').replace('__builtin__', 'builtins')
@@ -209,7 +216,7 @@ def _as_bytes(data: Any) -> bytes | bytearray:
     return data
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, stand_ins: tuple[type, ...] = ()) -> Any:
     """Replace the stand-ins of arrays, all the way down."""
     if isinstance(value, _Array):
         if value.real is None:
@@ -221,4 +228,6 @@ def _plain(value: Any) -> Any:
         return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(item) for item in value)
+    if isinstance(value, stand_ins):
+        vars(value).update({key: _plain(item) for key, item in vars(value).items()})
     return value

@@ -14,6 +14,7 @@ from avzoo.utils.errors import DataError
 FORMAT = 'avzoo-feature-store'
 VERSION = 1
 DTYPES = ('float32', 'float16')
+UNKNOWN_EMBEDDING = 'text'  # name of class vectors that do not say which text embedding they are
 MODALITY_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')  # it becomes a file name, a column and a keyword
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\ud800-\udfff]')  # control characters; halves of a pair, which UTF-8 lacks
 
