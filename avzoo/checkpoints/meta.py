@@ -3,9 +3,9 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from avzoo.config.types import check_present, check_types
+from avzoo.config.types import Limit, check_present, check_types
 from avzoo.utils.errors import CheckpointError, ConfigError
 
 
@@ -16,7 +16,8 @@ class _DataInfo:
     feature_dims: dict[str, int]
     seconds_per_step: dict[str, float]
     num_classes: int
-    embedding_dim: int
+    # 0 where the store has no class vectors and the model needs none.
+    embedding_dim: Annotated[int, Limit('a whole number of at least 0', lambda value: value >= 0)]
 
 
 @dataclass(frozen=True)

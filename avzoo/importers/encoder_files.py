@@ -65,11 +65,10 @@ def _from_hub(name: str) -> Path:
         config = huggingface_hub.hf_hub_download(name, 'config.json', local_files_only=True)
         weight_files(Path(config).parent)
         return Path(config).parent
-    except ValueError as error:  # Not a name of the hub; LocalEntryNotFoundError is a ValueError too.
-        if not isinstance(error, huggingface_hub.errors.LocalEntryNotFoundError):
-            raise DataError(f'--text {name} is neither a file, a folder nor a name of the hub. {_OTHERWISE}') from None
-    except DataError:
-        pass  # A download that was not finished.
+    except huggingface_hub.errors.HFValidationError:
+        raise DataError(f'--text {name} is neither a file, a folder nor a name of the hub. {_OTHERWISE}') from None
+    except (huggingface_hub.errors.LocalEntryNotFoundError, DataError):
+        pass  # Not here, or a download that was not finished.
     if is_offline() or huggingface_hub.constants.HF_HUB_OFFLINE:
         raise DataError(f'--text {name}: config.json and weights of it are not here, and it is offline. {_OTHERWISE}')
     return Path(_download(huggingface_hub, name))

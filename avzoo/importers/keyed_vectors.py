@@ -16,7 +16,6 @@ class _KeyedVectors:
     vectors: object = None
 
 
-_CLASSES = ('KeyedVectors', 'FastTextKeyedVectors')
 _CURE = (
     "Write them as text with gensim, where you trust the file: KeyedVectors.load('FILE').save_word2vec_format("
     "'FILE.txt'), for a whole model Word2Vec.load('FILE').wv.save_word2vec_format('FILE.txt')."
@@ -30,7 +29,7 @@ def read_keyed_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndar
         DataError: The file asks for anything but ``KeyedVectors`` of gensim 4 and plain data.
     """
     try:
-        content = load_pickle(path, {('gensim.models.keyedvectors', name): _KeyedVectors for name in _CLASSES})
+        content = load_pickle(path, {('gensim.models.keyedvectors', 'KeyedVectors'): _KeyedVectors})
     except DataError as error:
         raise DataError(f'{error} {_CURE}') from None
     if not isinstance(content, _KeyedVectors):

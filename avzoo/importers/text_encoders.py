@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from avzoo.importers.encoder_files import weight_files
 from avzoo.utils.compat import define_torchvision_operators
@@ -19,8 +19,8 @@ _ELSE = (
     'Compute the vectors with the software that the model was made for, and save them with numpy.savez(FILE, '
     'names=..., vectors=...); --class-embeddings reads that.'
 )
-# Towers that give the text vector themselves, by the model_type of config.json
-_TOWERS = {'clip': 'CLIPTextModelWithProjection', 'clap': 'ClapTextModelWithProjection'}
+# Models whose text tower gives the vector itself, by the model_type of config.json
+_TOWERS = ('clip', 'clap')
 # Modules of a sentence encoder that are computed here, after the transformer itself
 _POOLING, _NORMALIZE = 'Pooling', 'Normalize'
 
@@ -44,8 +44,8 @@ class TextEncoder:
         root = folder / self._modules.get('Transformer', '')
         self._pooling = self._read_pooling()
         self._settings = _read(root / 'sentence_bert_config.json', {})
-        self._is_tower = _read(root / 'config.json', {}).get('model_type') in _TOWERS
         self._tokenizer, self._model = _load(root)
+        self._is_tower = self._model.config.model_type in _TOWERS
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of some texts, (N, d) float32."""
@@ -60,9 +60,12 @@ class TextEncoder:
         batch = self._tokenizer(
             list(texts), padding=True, truncation=True, max_length=min(filter(None, limits)), return_tensors='pt'
         )
-        found = self._model(**batch)
-        vectors = found.text_embeds if self._is_tower else self._pool(found[0], batch['attention_mask'])
-        return torch.nn.functional.normalize(vectors, dim=1) if _NORMALIZE in self._modules else vectors
+        if self._is_tower:
+            keys = ('input_ids', 'attention_mask')
+            found = self._model.get_text_features(**{key: batch[key] for key in keys})
+            return getattr(found, 'pooler_output', found)  # A tensor before transformers 5.
+        vectors = self._pool(self._model(**batch)[0], batch['attention_mask'])
+        return nn.functional.normalize(vectors, dim=1) if _NORMALIZE in self._modules else vectors
 
     def _pool(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return one vector per text from those of its tokens (B, T, d)."""
@@ -100,7 +103,7 @@ def _read(path: Path, default: Any) -> Any:
     return content
 
 
-def _load(root: Path) -> tuple[Any, torch.nn.Module]:
+def _load(root: Path) -> tuple[Any, Any]:
     """Return the tokenizer and the model of a folder."""
     define_torchvision_operators()
     try:
@@ -111,13 +114,12 @@ def _load(root: Path) -> tuple[Any, torch.nn.Module]:
         ) from None
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    kind = getattr(transformers, _TOWERS.get(_read(root / 'config.json', {}).get('model_type'), 'AutoModel'))
     is_safe = weight_files(root)[0].suffix == '.safetensors'
     # weights_only: a pickle of weights must not run code; trust_remote_code: nor may the model's own files.
     options = dict(local_files_only=True, trust_remote_code=False)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(root, **options)
-        model, report = kind.from_pretrained(
+        model, report = transformers.AutoModel.from_pretrained(
             root, use_safetensors=is_safe, weights_only=True, output_loading_info=True, **options
         )
     except Exception as error:  # The libraries below raise errors of a dozen kinds for a file that does not fit.
