@@ -13,6 +13,7 @@ from avzoo.importers.keyed_vectors import read_keyed_vectors
 from avzoo.utils.errors import DataError
 
 _LONGEST = 1 << 20  # bytes of a line; a file without such line ends is not one of vectors
+_WIDEST = 1 << 16
 _HEADER = re.compile(rb'(\d+)[ \t](\d+)\s*')
 # First bytes of files that are often given instead, and what to do with them
 _OTHERS = {
@@ -74,7 +75,9 @@ def _collect(path: Path, file: IO[bytes], wanted: dict[bytes, str]) -> dict[str,
     else:
         count, width = int(header[1]), int(header[2])
         second = file.readline(_LONGEST)
-        is_text = _numbers(second.split()[-width:], width) is not None if 0 < width < _LONGEST else False
+        if not 0 < width <= _WIDEST:
+            raise DataError(f'{path} says that its vectors are {width} wide: it is not a file of word vectors.')
+        is_text = _numbers(second.split()[-width:], width) is not None
         pairs = (
             _read_text(path, file, wanted, width, second, count)
             if is_text
