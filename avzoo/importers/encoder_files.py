@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,9 @@ def weight_files(folder: Path) -> list[Path]:
 def _from_hub(name: str) -> Path:
     """Return the folder of a model of the hub: from the cache without asking the network, else downloaded."""
     try:
-        huggingface_hub = import_module('huggingface_hub')  # It belongs to the extra [text].
+        # It belongs to the extra [text].
+        import huggingface_hub
+        from huggingface_hub import constants, errors
     except ImportError:
         raise DataError(
             f"--text {name} is neither a file nor a folder; a model of the hub needs pip install -e '.[text]'."
@@ -65,11 +66,11 @@ def _from_hub(name: str) -> Path:
         config = huggingface_hub.hf_hub_download(name, 'config.json', local_files_only=True)
         weight_files(Path(config).parent)
         return Path(config).parent
-    except huggingface_hub.errors.HFValidationError:
+    except errors.HFValidationError:
         raise DataError(f'--text {name} is neither a file, a folder nor a name of the hub. {_OTHERWISE}') from None
-    except (huggingface_hub.errors.LocalEntryNotFoundError, DataError):
+    except (errors.LocalEntryNotFoundError, DataError):
         pass  # Not here, or a download that was not finished.
-    if is_offline() or huggingface_hub.constants.HF_HUB_OFFLINE:
+    if is_offline() or constants.HF_HUB_OFFLINE:
         raise DataError(f'--text {name}: config.json and weights of it are not here, and it is offline. {_OTHERWISE}')
     return Path(_download(huggingface_hub, name))
 

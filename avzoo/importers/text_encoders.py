@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +104,16 @@ def _read(path: Path, default: Any) -> Any:
 
 def _load(root: Path) -> tuple[Any, Any]:
     """Return the tokenizer and the model of a folder."""
+    is_safe = weight_files(root)[0].suffix == '.safetensors'
     define_torchvision_operators()
     try:
-        transformers = import_module('transformers')  # It belongs to the extra [text].
+        import transformers  # It belongs to the extra [text].
     except ImportError as error:
         raise DataError(
             f"{root} needs the package transformers ({error}): pip install -e '.[text]'. Word vectors need nothing."
         ) from None
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    is_safe = weight_files(root)[0].suffix == '.safetensors'
     # weights_only: a pickle of weights must not run code; trust_remote_code: nor may the model's own files.
     options = dict(local_files_only=True, trust_remote_code=False)
     try:
