@@ -6,8 +6,9 @@ parts are frozen as the config says, and batches of base videos alternate with b
   - the training videos of its base classes (--base-store), so that it does not forget them,
   - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder
       SUPPORT/CLASS NAME/*.npz      one clip each, arrays audio (T, D) and visual (T, D)
-      SUPPORT/class_embeddings.npy  (C, d), a vector for each class name, in the order of SUPPORT/classes.csv (column
-                                    label) or of the sorted names; from the language model of the base classes' vectors
+      SUPPORT/class_embeddings.npz  of tools/class_vectors.py, with the --text of the base classes' vectors; or
+                                    class_embeddings.npy (C, d), rows in the order of SUPPORT/classes.csv (column
+                                    label) or of the sorted names
 
 examples:
   python tools/adapt.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_base/last.pth \\

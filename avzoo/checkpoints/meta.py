@@ -11,6 +11,8 @@ from avzoo.datasets.store_format import check_names
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 _Width = Annotated[int, Limit('a whole number from 1 to 2147483647', lambda width: 0 < width < 2**31)]
+# 0 where the store has no class vectors and the model needs none.
+_EmbeddingWidth = Annotated[int, Limit('a whole number from 0 to 2147483647', lambda width: 0 <= width < 2**31)]
 _Number = Annotated[float, Limit('a finite number', math.isfinite)]
 _Seconds = Annotated[float, Limit('a finite number above 0', lambda value: 0 < value < math.inf)]
 
@@ -22,7 +24,7 @@ class _DataInfo:
     feature_dims: dict[str, _Width]
     seconds_per_step: dict[str, _Seconds]
     num_classes: _Width
-    embedding_dim: _Width
+    embedding_dim: _EmbeddingWidth
 
 
 @dataclass(frozen=True)

@@ -138,20 +138,29 @@ class FeatureStore:
 
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
         """Return class vectors, (C, d) float32, row i for class i; ``name=None`` takes the first kind stored."""
-        kinds = self._meta.get('class_embeddings', {})
+        entry = self._meta['class_embeddings'][self.embedding_name(name)]
+        return np.array(open_array(self.root / entry['file'], (len(self.class_names), entry['dim']), 'float32'))
+
+    def embedding_name(self, name: str | None = None) -> str:
+        """Return the name of a kind of class vectors that is stored; ``None`` takes the first."""
+        kinds = self._meta['class_embeddings']
         if not kinds:
             raise DataError(
-                f'{self.root} has no class vectors (class_embeddings of its store.json). Write the store again with '
-                'them, e.g. with --class-embeddings of tools/dataset_converters/features.py.'
+                f'{self.root} has no class vectors (class_embeddings of its store.json), and this method needs them. '
+                'Make them with tools/class_vectors.py, and write the store again, e.g. with --class-embeddings of '
+                'tools/dataset_converters/features.py.'
             )
         name = next(iter(kinds)) if name is None else name
         if name not in kinds:
             raise DataError(
                 f'{self.root}: no class embeddings {name!r}; it has {", ".join(sorted(kinds))}.' + nearest(name, kinds)
             )
-        shape = (len(self.class_names), kinds[name]['dim'])
-        array = open_array(self.root / kinds[name]['file'], shape, 'float32')
-        return np.array(array)
+        return name
+
+    def embedding_dim(self, name: str | None = None) -> int:
+        """Return the width of class vectors; 0 if the store has none at all."""
+        kinds = self._meta['class_embeddings']
+        return kinds[self.embedding_name(name)]['dim'] if kinds else 0
 
     def shots(self) -> list[int]:
         """Return the K for which this store has K-shot splits."""

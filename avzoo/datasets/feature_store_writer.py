@@ -149,8 +149,14 @@ class FeatureStoreWriter:
         self._rows.append(tuple(row))
         self._ids.add(video_id)
 
-    def write_class_embeddings(self, name: str, array: np.ndarray) -> None:
-        """Store class vectors, (C, d), row i for class i."""
+    def write_class_embeddings(self, name: str, array: np.ndarray, *, source: str = '') -> None:
+        """Store class vectors, (C, d), row i for class i.
+
+        Args:
+            name: Name of the text embedding. Vectors of different names are never mixed; ``text`` is any.
+            array: The vectors.
+            source: How they were made; it is kept in ``store.json``.
+        """
         _check_name(name, 'class embeddings')
         array = np.asarray(array)
         if array.ndim != 2 or len(array) != len(self._classes) or not array.size:
@@ -166,7 +172,8 @@ class FeatureStoreWriter:
         path = self._folder / 'text' / f'{name}.npy'
         path.parent.mkdir(exist_ok=True)
         np.save(path, np.ascontiguousarray(array, dtype=np.float32))
-        self._meta['class_embeddings'][name] = dict(dim=array.shape[1], file=f'text/{name}.npy')
+        origin = dict(source=source) if source else {}
+        self._meta['class_embeddings'][name] = dict(dim=array.shape[1], file=f'text/{name}.npy', **origin)
 
     def write_splits(self, shots: int, splits: Mapping[str, Sequence[str]]) -> None:
         """Store the lists of the K-shot protocol, name -> video ids; the videos must have been added before."""

@@ -97,7 +97,7 @@ class GFSLDataset(Dataset):
             feature_dims={m: info.dim for m, info in infos.items()},
             seconds_per_step={m: info.seconds_per_step for m, info in infos.items()},
             num_classes=len(self.class_ids),
-            embedding_dim=self.class_embeddings.shape[1],
+            embedding_dim=self.store.embedding_dim(self._embedding),
         )
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from avzoo.datasets.collate import taken_steps
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.store_format import UNKNOWN_EMBEDDING
 from avzoo.utils.errors import DataError
 
 _Found = TypeVar('_Found')
@@ -45,7 +46,13 @@ class JoinedStore:
         return self.parts[0].split(num_shots, name)
 
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
-        """Return class vectors (C, d)."""
+        """Return class vectors (C, d); those of different text embeddings are refused."""
+        kinds = [part.embedding_name(name) for part in self.parts]
+        if kinds[0] != kinds[1] and UNKNOWN_EMBEDDING not in kinds:
+            raise DataError(
+                f'{self.parts[0].root} has class vectors {kinds[0]!r} and {self.parts[1].root} {kinds[1]!r}; take both '
+                'from the same language model, with the same options (--text of tools/class_vectors.py).'
+            )
         tables = [dict(zip(part.class_names, part.class_embeddings(name), strict=True)) for part in self.parts]
         rows = [next(table[label] for table in tables if label in table) for label in self.class_names]
         widths = sorted({len(row) for row in rows})
@@ -55,6 +62,10 @@ class JoinedStore:
                 f'{widths[1]} wide; take both from the same language model.'
             )
         return np.stack(rows)
+
+    def embedding_dim(self, name: str | None = None) -> int:
+        """Return the width of the first store's class vectors; 0 if it has none."""
+        return self.parts[0].embedding_dim(name)
 
     def gather(
         self,

@@ -6,6 +6,8 @@ Released features are pickles, and a pickle may call any function it can import.
 import math
 import os
 import zipfile
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import IO, Any, BinaryIO
 
 import numpy as np
@@ -19,14 +21,18 @@ from avzoo.utils.zip_checks import MAX_RATIO, ZIP_ERRORS, checked_members
 _MOST_PADDING = 256 << 20  # Bytes: what arrays that shrink to less than a hundredth may unpack to.
 
 
-def load_pickle(path: str | os.PathLike[str]) -> Any:
+def load_pickle(path: str | os.PathLike[str], stand_ins: Mapping[tuple[str, str], type] = MappingProxyType({})) -> Any:
     """Unpickle a file of dicts, lists, tuples, text, numbers and numpy arrays.
+
+    Args:
+        path: The file.
+        stand_ins: (module, name) of further classes, and the empty class whose instances replace theirs.
 
     Raises:
         DataError: The file names anything else (nothing of it is run then), or it is damaged.
     """
     with _open(path) as file:
-        return _load(file, path, os.fstat(file.fileno()).st_size)
+        return _load(file, path, os.fstat(file.fileno()).st_size, stand_ins)
 
 
 def load_npy(path: str | os.PathLike[str]) -> np.ndarray:
@@ -99,9 +105,14 @@ def _load_npy(file: IO[bytes], name: str | os.PathLike[str], size: int) -> np.nd
         raise DataError(f'{name} is not a whole .npy file: {error}') from None
 
 
-def _load(file: IO[bytes], name: str | os.PathLike[str], size: int) -> Any:
+def _load(
+    file: IO[bytes],
+    name: str | os.PathLike[str],
+    size: int,
+    stand_ins: Mapping[tuple[str, str], type] = MappingProxyType({}),
+) -> Any:
     try:
-        return load_plain(file, size)
+        return load_plain(file, size, stand_ins)
     except Refused as error:
         if str(error).startswith('torch.'):
             raise DataError(

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names, read_csv
 from avzoo.importers.array_features import ArrayFeatures
+from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.protocol import NUM_DRAWS, SHOTS
 from avzoo.utils.errors import DataError, nearest
 
@@ -24,7 +22,7 @@ def import_arrays(
     *,
     features: str | os.PathLike[str],
     lists: str | os.PathLike[str],
-    class_embeddings: str | os.PathLike[str],
+    class_embeddings: str | os.PathLike[str] | None = None,
     shots: Sequence[int] = SHOTS,
     draws: int = NUM_DRAWS,
     seed: int = 0,
@@ -43,7 +41,8 @@ def import_arrays(
         out: Store to write.
         features: An ``.npz`` file or a folder, see ``ArrayFeatures``.
         lists: Folder of the lists, see ``read_zero_shot_lists``.
-        class_embeddings: ``.npy`` file, (C, d), row i for class i in that order.
+        class_embeddings: Class vectors, see ``read_class_vectors``; rows without names are in that order. None leaves
+            them out: methods that need none train without.
         shots: Which K to draw.
         draws: Draws of the stage-2 shots.
         seed: Seed of the draws.
@@ -63,7 +62,7 @@ def import_arrays(
     found = _match(found, source, skip_missing)
     splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}  # before the long work: it may fail
     labels = found.labels
-    classes, texts, vectors = _read_classes(found, Path(lists), Path(class_embeddings))
+    classes, texts, vectors = _read_classes(found, Path(lists), class_embeddings)
     seconds = seconds_per_step or {}
     first = source.read(next(iter(labels)))
     modalities = {key: dict(dim=first[key].shape[-1], seconds_per_step=seconds.get(key, 1.0)) for key in first}
@@ -76,7 +75,8 @@ def import_arrays(
         dtype=dtype,
         source=f'{Path(features).name} with lists of {Path(lists).name}',
     ) as writer:
-        writer.write_class_embeddings('text', vectors)
+        if vectors is not None:
+            writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)
         for done, (video, label) in enumerate(labels.items(), 1):
             writer.add(video, label, source.read(video))
             if on_progress:
@@ -110,7 +110,9 @@ def _match(lists: ZeroShotLists, source: ArrayFeatures, skip_missing: bool) -> Z
     return replace(lists, videos=videos)
 
 
-def _read_classes(lists: ZeroShotLists, folder: Path, embeddings: Path) -> tuple[list[str], list[str], np.ndarray]:
+def _read_classes(
+    lists: ZeroShotLists, folder: Path, embeddings: str | os.PathLike[str] | None
+) -> tuple[list[str], list[str], ClassVectors | None]:
     """Return label, text and vector of each class that has videos."""
     used = set(lists.labels.values())
     beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if path.is_file()]
@@ -128,11 +130,10 @@ def _read_classes(lists: ZeroShotLists, folder: Path, embeddings: Path) -> tuple
     unknown = sorted(used - set(order))
     if unknown:
         raise DataError(f'{origin}: class {unknown[0]!r} is not in it.' + nearest(unknown[0], order))
-    vectors = load_npy(embeddings)
-    if vectors.ndim != 2 or len(vectors) != len(order) or not vectors.size or vectors.dtype.kind not in 'biuf':
-        raise DataError(
-            f'{embeddings}: {vectors.dtype} array of shape {vectors.shape}; ({len(order)}, width) is '
-            f'needed, a row of at least one number for each class in the order of {origin}.'
-        )
-    kept = [i for i, label in enumerate(order) if label in used]
-    return [order[i] for i in kept], [texts[i] for i in kept], vectors[kept]
+    place = {label: i for i, label in enumerate(order)}
+    classes = [label for label in order if label in used]
+    words = [texts[place[label]] for label in classes]
+    if embeddings is None:
+        return classes, words, None
+    rows = order if beside else None
+    return classes, words, read_class_vectors(embeddings, classes, texts=words, order=rows, origin=origin)

@@ -9,8 +9,8 @@ import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv
+from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.clips import read_clip
 from avzoo.protocol import train_splits
 from avzoo.utils.errors import DataError, nearest
@@ -48,8 +48,9 @@ def open_support_set(
     In a feature store with K-shot splits these are the videos of ``stage2_novel_DRAW``. The store must have splits of
     this K: other clips might be among those that it tests on. In a store without splits, K videos are drawn from each
     class that is not a base class of the model. A folder has one subfolder per class, named after the class, with one
-    ``.npz`` of ``audio`` and ``visual`` per clip, and ``class_embeddings.npy`` (C, d), row i for class i of
-    ``classes.csv`` or, without that file, of the sorted class names.
+    ``.npz`` of ``audio`` and ``visual`` per clip, and class vectors, ``class_embeddings.npz`` with names or
+    ``class_embeddings.npy`` (C, d), row i for class i of ``classes.csv`` or, without that file, of the sorted class
+    names; see ``read_class_vectors``.
 
     Args:
         path: Store or folder.
@@ -146,21 +147,25 @@ def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int 
     first = read_clip(files[order[0]][0])
     modalities = {m: dict(dim=x.shape[1], seconds_per_step=seconds.get(m, 1.0)) for m, x in first.items()}
     with FeatureStoreWriter(out, name=folder.name, modalities=modalities, classes=order) as writer:
-        writer.write_class_embeddings('text', _vectors(folder, len(order), vector_width))
+        vectors = _vectors(folder, order, listed, vector_width)
+        if vectors is not None:
+            writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)
         for name in order:
             for path in files[name]:
                 writer.add(f'{name}/{path.stem}', name, read_clip(path))
         return writer.finish()
 
 
-def _vectors(folder: Path, count: int, vector_width: int | None) -> np.ndarray:
-    path = folder / 'class_embeddings.npy'
-    if path.is_file():
-        return load_npy(path)
+def _vectors(folder: Path, order: Sequence[str], listed: Path, vector_width: int | None) -> ClassVectors | None:
+    paths = [path for path in (folder / f'class_embeddings.{form}' for form in ('npz', 'npy')) if path.is_file()]
+    if len(paths) > 1:
+        raise DataError(f'{paths[0]} and {paths[1].name} are both there. Remove one of them.')
+    if paths:
+        rows = order if listed.is_file() else None
+        return read_class_vectors(paths[0], order, order=rows, origin=str(listed))
     if vector_width is None:
         raise DataError(
-            f'{path} is missing: this model generates features from class vectors. Write an array '
-            f'({count}, width) with the vectors of the class names, from the same language model as '
-            'those of the base classes.'
+            f'{folder / "class_embeddings.npz"} is missing: this model generates features from class vectors. Make it '
+            'with tools/class_vectors.py from a list of the class names, with the same --text as for the base classes.'
         )
-    return np.zeros((count, vector_width), np.float32)
+    return ClassVectors(np.zeros((len(order), vector_width), np.float32)) if vector_width else None

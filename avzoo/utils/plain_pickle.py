@@ -7,7 +7,8 @@ layouts in the file. What is read takes no more memory than the file can account
 
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -74,18 +75,19 @@ class _Array:
         self.real = _shaped(flat, shape, order)
 
 
-def load_plain(file: IO[bytes], size: int) -> Any:
+def load_plain(file: IO[bytes], size: int, stand_ins: Mapping[tuple[str, str], type] = MappingProxyType({})) -> Any:
     """Unpickle dicts, lists, tuples, text, numbers and numpy arrays.
 
     Args:
         file: Where the pickle begins.
         size: Bytes of the file.
+        stand_ins: (module, name) of further classes, and the empty class whose instances replace theirs.
 
     Raises:
         Refused: The pickle asks for anything else; nothing of it is run. A damaged one raises any exception.
     """
     budget = _Budget(size)
-    return _plain(_Unpickler(file, budget).load(), budget)
+    return _plain(_Unpickler(file, budget, stand_ins).load(), budget, tuple(stand_ins.values()))
 
 
 def check_header(shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
@@ -101,9 +103,9 @@ class _Unpickler(pickle._Unpickler):
     It is the one in Python: that in C reserves as many places as the largest number in the file, 34 GB for nine bytes.
     """
 
-    def __init__(self, file: IO[bytes], budget: _Budget) -> None:
+    def __init__(self, file: IO[bytes], budget: _Budget, stand_ins: Mapping[tuple[str, str], type]) -> None:
         super().__init__(file, encoding='latin1')  # Python 2 text; arrays of Python 2 need latin1
-        self._table = _names(budget)
+        self._table = _names(budget) | dict(stand_ins)
 
     def find_class(self, module: str, name: str) -> Any:
         place = module.replace('numpy.core', 'numpy._core').replace('__builtin__', 'builtins')
@@ -200,7 +202,7 @@ def _as_bytes(data: Any) -> bytes | bytearray:
     return data
 
 
-def _plain(value: Any, budget: _Budget) -> Any:
+def _plain(value: Any, budget: _Budget, stand_ins: tuple[type, ...] = ()) -> Any:
     """Replace the stand-ins of arrays, all the way down; what is referred to twice is copied."""
     budget.take(8)
     if isinstance(value, _Array):
@@ -213,4 +215,6 @@ def _plain(value: Any, budget: _Budget) -> Any:
         return {_plain(key, budget): _plain(item, budget) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(item, budget) for item in value)
+    if isinstance(value, stand_ins):
+        vars(value).update({key: _plain(item, budget) for key, item in vars(value).items()})
     return value

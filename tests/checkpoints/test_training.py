@@ -135,6 +135,7 @@ DATA_INFO = dict(feature_dims={'audio': 6}, seconds_per_step={'audio': 0.96}, nu
         ('data_info', {}),
         ('data_info', dict(DATA_INFO, num_classes=torch.zeros(2))),
         ('data_info', dict(DATA_INFO, feature_dims={'audio': 'wide'})),
+        ('data_info', dict(DATA_INFO, embedding_dim=-1)),
         ('config', 'model = 1'),
         ('stage', '2'),
         ('draw', 0.5),
@@ -150,10 +151,12 @@ def test_an_entry_of_the_meta_of_another_kind_is_refused_by_its_name(tmp_path, e
         load_checkpoint(tmp_path / 'a.pth')
 
 
-def test_the_kinds_that_the_meta_must_have_are_accepted(tmp_path):
-    meta = dict(GOOD['meta'], classes=['a', 'b'], base_mask=[True, False], data_info=DATA_INFO, draw=None, stage=2)
+@pytest.mark.parametrize('width', [5, 0])  # 0: of a store without class vectors.
+def test_the_kinds_that_the_meta_must_have_are_accepted(tmp_path, width):
+    info = dict(DATA_INFO, embedding_dim=width)
+    meta = dict(GOOD['meta'], classes=['a', 'b'], base_mask=[True, False], data_info=info, draw=None, stage=2)
     save_checkpoint(tmp_path / 'a.pth', dict(GOOD, meta=meta))
-    assert load_checkpoint(tmp_path / 'a.pth')['meta']['data_info'] == DATA_INFO
+    assert load_checkpoint(tmp_path / 'a.pth')['meta']['data_info'] == info
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """The training set of an adaptation."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,17 @@ SUPPORT = ('class09_stage_2_test_unseen_0', 'class10_stage_2_test_unseen_1')
 def adaptation(store, **changes):
     arguments = dict(support=store, support_ids=SUPPORT, classes=NAMES, base_classes=NAMES[:9])
     return AdaptationDataset(store, **dict(arguments, **changes))
+
+
+def rename_embedding(store, out, name):
+    """Copy a store; its class vectors get another name, or are left out."""
+    if not out.exists():
+        shutil.copytree(store, out)
+        meta = json.loads((out / 'store.json').read_text())
+        entry = meta['class_embeddings'].pop('text')
+        meta['class_embeddings'] = {} if name is None else {name: entry}
+        (out / 'store.json').write_text(json.dumps(meta))
+    return out
 
 
 def test_base_videos_come_from_one_store_and_the_support_from_another(tiny_store):
@@ -63,6 +77,26 @@ def test_an_embedding_that_the_stores_lack_is_refused(tiny_store):
     assert adaptation(tiny_store, embedding='text').class_embeddings.shape == (11, 5)
     with pytest.raises(DataError):
         _ = adaptation(tiny_store, embedding='glove').class_embeddings
+
+
+@pytest.mark.parametrize('kind, is_refused', [('glove-1', False), ('text', False), ('glove-2', True)])
+def test_class_vectors_of_two_text_embeddings_are_never_mixed(tiny_store, tmp_path, kind, is_refused):
+    roots = [rename_embedding(tiny_store, tmp_path / name, name) for name in ('glove-1', kind)]
+    data = adaptation(roots[0], support=roots[1])
+    assert data.data_info['embedding_dim'] == 5
+    if is_refused:
+        with pytest.raises(DataError, match=r"'glove-1' and .* 'glove-2'"):
+            _ = data.class_embeddings
+    else:
+        np.testing.assert_array_equal(data.class_embeddings, FeatureStore(tiny_store).class_embeddings())
+
+
+def test_stores_without_class_vectors_serve_methods_that_need_none(tiny_store, tmp_path):
+    root = rename_embedding(tiny_store, tmp_path / 'none', None)
+    data = adaptation(root)
+    assert data.data_info['embedding_dim'] == 0 and len(data[0]['label']) == 1
+    with pytest.raises(DataError, match='has no class vectors'):
+        _ = data.class_embeddings
 
 
 def test_batches_are_the_same_on_a_device(tiny_store):

@@ -12,12 +12,15 @@ the two unseen lists hold the novel classes of stage 1 (for validation) and of s
 such as the recording or the talker, is optional: within a class, videos of one group are never both shots and
 evaluated on. splits.py --novel makes such lists from one table.
 
-Class embeddings: a (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, optionally, text), or
-of the sorted class names without such a file.
+Class embeddings: a vector for each class, with their names: a .npz of tools/class_vectors.py, or a dict {name: vector}
+in a .npy file. Or a (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, optionally, text), or
+of the sorted class names without such a file; names whose order is not certain are refused. Methods that need no class
+vectors train without them.
 
 example:
+  python tools/class_vectors.py lists words.npz
   python tools/dataset_converters/features.py data/mine --features clips.npz --lists lists \\
-      --class-embeddings words.npy --shots 1 5
+      --class-embeddings words.npz --shots 1 5
   python tools/train.py configs/avdiff/avdiff_custom_5shot.py --cfg-options data_root=data/mine
 """
 
@@ -35,7 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
     add('--features', required=True, metavar='F.npz|DIR', help='features, see above')
     add('--lists', required=True, metavar='DIR', help='zero-shot style lists, see above')
-    add('--class-embeddings', required=True, metavar='E.npy', help='class vectors, see above')
+    add('--class-embeddings', metavar='E.npz|E.npy', help='class vectors, see above (default: none)')
     add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help='default: 1 5 10 20')
     add('--draws', type=positive_int, default=3, help='draws of the stage-2 shots (default: %(default)s)')
     add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')

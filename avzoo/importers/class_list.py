@@ -1,0 +1,59 @@
+"""The classes that need vectors, from whatever lists them."""
+
+import os
+from pathlib import Path
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.splits import read_zero_shot_lists
+from avzoo.datasets.store_format import check_names, read_csv, read_lines
+from avzoo.utils.errors import DataError, nearest
+
+
+def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return {label: the class in words}; a class without words has its label.
+
+    Args:
+        path: A feature store; a folder of zero-shot lists, with or without ``classes.csv``; a csv table with a column
+            ``label`` and maybe ``text``, in which a label may come often; or a ``.txt`` with one label per line.
+    """
+    path = Path(path)
+    if (path / 'store.json').is_file():
+        store = FeatureStore(path)
+        rows = list(zip(store.class_names, store.class_texts, strict=True))
+    elif path.is_dir():
+        rows = _of_lists(path)
+    elif path.suffix == '.txt':
+        rows = [(label, '') for label in read_lines(path)]
+    else:
+        rows = _of_table(path)
+    texts: dict[str, str] = {}
+    for label, text in rows:
+        if texts.setdefault(label, text) != text and text:
+            if texts[label]:
+                raise DataError(f'{path}: class {label!r} is {texts[label]!r} and {text!r}. Keep one text of it.')
+            texts[label] = text
+    check_names(list(texts), f'{path}: class')
+    if not texts:
+        raise DataError(f'{path} has no classes.')
+    return {label: text or label for label, text in texts.items()}
+
+
+def _of_table(path: Path) -> list[tuple[str, str]]:
+    return [(label, text.strip()) for label, text in read_csv(path, ['label'], optional=['text'])]
+
+
+def _of_lists(folder: Path) -> list[tuple[str, str]]:
+    lists = read_zero_shot_lists(folder)
+    used = sorted(set(lists.labels.values()))
+    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if path.is_file()]
+    if not beside:
+        return [(label, '') for label in used]
+    rows = _of_table(beside[0])
+    known = {label for label, _ in rows}
+    unknown = [label for label in used if label not in known]
+    if unknown:
+        raise DataError(
+            f'{beside[0]} lacks classes of the lists beside it: {", ".join(map(repr, unknown))}.'
+            + nearest(unknown[0], known)
+        )
+    return rows

@@ -1,0 +1,40 @@
+"""The order of rows that carry no names: whether programs agree about it."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from avzoo.utils.errors import DataError
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts numbers inside names by their value."""
+    parts = re.split(r'([0-9]+)', name)
+    return [(0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part]
+
+
+# How other programs sort names: what is said of it, and its key
+_ORDERS: dict[str, Callable[[str], object]] = {
+    'numbers by their value': natural_key,
+    'regardless of case': str.casefold,
+    'regardless of case, numbers by their value': lambda name: natural_key(name.casefold()),
+}
+
+
+def check_order(path: Path, names: Sequence[str]) -> None:
+    """Refuse names that are sorted differently by code points than numerically or regardless of case.
+
+    Args:
+        path: File of the rows, for the error.
+        names: The names, sorted by code points.
+    """
+    for what, key in _ORDERS.items():
+        other = sorted(names, key=key)  # type: ignore[arg-type]
+        if other != list(names):
+            at = next(i for i, (one, two) in enumerate(zip(names, other, strict=True)) if one != two)
+            raise DataError(
+                f'{path} has rows without names, and the order of the classes is not certain: row {at} belongs to '
+                f'{names[at]!r} if they are sorted by code points, and to {other[at]!r} if sorted {what}. Write '
+                'classes.csv (column label, one class per row of the array) beside the lists, or give the vectors with '
+                'their names (tools/class_vectors.py writes such a file).'
+            )

