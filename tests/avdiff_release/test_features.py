@@ -214,5 +214,5 @@ def test_word_vectors_are_checked_before_they_are_converted(released, tmp_path, 
     table = np.load(path, allow_pickle=True).item()
     table['apply drum'] = vector
     np.save(path, table)
-    with pytest.raises(DataError, match='class embeddings|word vectors'):
+    with pytest.raises(DataError, match=r'class embeddings|word vectors'):
         import_released_features(root, tmp_path / 'store')
