@@ -131,7 +131,11 @@ def test_a_file_with_a_wrong_value_is_damaged(tmp_path, begun, key, value):
     content = json.loads(path.read_text())
     for changed in (dict(content, **{key: value}), {k: v for k, v in content.items() if k != key}):
         path.write_text(json.dumps(changed))
-        named = "'stage3_base'" if isinstance(value, dict) and key in changed else f"'{key}'"
+        named = f"'{key}'"
+        if isinstance(value, dict) and key in changed:
+            named = {'stage3_base': "'stage3_base'", 'stage1_base': "'phases.stage1_base'"}.get(
+                next(iter(value)), named
+            )
         with pytest.raises(AvzooError, match=rf'curriculum\.json is damaged \(.*{named}'):
             CurriculumState(tmp_path, begun, processes=2).read()
 

@@ -19,8 +19,8 @@ from avzoo.checkpoints.checksums import zip_is_intact
 SERVER = Path(__file__).with_name('fork_server.py')
 REPO = SERVER.parents[2]
 # Logs of each start, by date and process, and mmengine's copy of the config that it was started with. They are of the
-# attempt, not of the result.
-_LOGS = re.compile(r'(^|/)\d{8}_\d{6}|curriculum\.log$|(^|/)vis_data(/|$)|/stage\w+/\w+\.py$')
+# attempt, not of the result; and so are the temporary files by way of which mmengine reads a config.
+_LOGS = re.compile(r'(^|/)\d{8}_\d{6}|curriculum\.log$|(^|/)vis_data(/|$)|/stage\w+/\w+\.py$|^tmp/tmp')
 
 
 class ForkServer:
