@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from avzoo.datasets.safe_pickle import load_npy, load_npz, load_pickle
-from avzoo.datasets.store_format import UNKNOWN_EMBEDDING
+from avzoo.datasets.store_format import UNKNOWN_EMBEDDING, number_problem
 from avzoo.importers.class_order import check_order
 from avzoo.utils.errors import DataError, nearest
 
@@ -220,11 +220,10 @@ def _by_row(
 
 
 def _check_values(path: Path, array: np.ndarray, classes: Sequence[str]) -> None:
-    with np.errstate(over='ignore'):
-        array = np.asarray(array, np.float32)
-    bad = [label for label, row in zip(classes, array, strict=True) if not np.isfinite(row).all()]
+    problems = {label: number_problem(row) for label, row in zip(classes, array, strict=True)}
+    bad = [label for label, problem in problems.items() if problem]
     if bad:
-        raise DataError(f'{path}: NaN or infinity in the vectors of {_listed(bad)}. Compute them again.')
+        raise DataError(f'{path}: {problems[bad[0]]} in the vectors of {_listed(bad)}. Compute them again.')
     zero = [label for label, row in zip(classes, array, strict=True) if not row.any()]
     if zero:
         _LOGGER.warning('%s: the vector is all zeros for %d classes: %s', path, len(zero), _listed(zero))

@@ -89,7 +89,7 @@ def test_both_modalities_have_their_own_folder(folder):
 @pytest.mark.parametrize('value', [1e39, 1e30, np.nan])
 def test_class_vectors_are_checked_before_they_are_converted(folder, value):
     np.save(folder / 'E.npy', np.array([[0, 1], [1, 0], [1, value], [2, 2]]))
-    with pytest.raises(DataError, match="in the vector of class 'c'"):
+    with pytest.raises(DataError, match="in the vectors of 'c'"):
         run(folder)
 
 
