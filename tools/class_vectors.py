@@ -48,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     out = write_class_vectors(args.out, made)
     if made.notes:
-        print(f'Averaged over the parts of the name ({len(made.notes)} of {len(made.names)} classes):')
-        print(*(f'  {note}' for note in made.notes), sep='\n')
+        print('Averaged over the parts of the name, or alike:', *made.notes, sep='\n  ')
     print(f'{out}: {made.array.shape[0]} classes, {made.array.shape[1]} wide, {made.provenance["kind"]}')
     return 0
 

@@ -1,6 +1,7 @@
 """Vectors of class texts by a sentence encoder, or by the text tower of CLIP or CLAP, through ``transformers``."""
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from avzoo.importers.encoder_files import weight_files
 from avzoo.utils.compat import define_torchvision_operators
 from avzoo.utils.errors import DataError
 
+_LOGGER = logging.getLogger(__name__)
 _BATCH = 64
 _ELSE = (
     'Compute the vectors with the software that the model was made for, and save them with numpy.savez(FILE, '
@@ -36,7 +38,7 @@ class TextEncoder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._modules = {entry['type'].rsplit('.')[-1]: entry['path'] for entry in _read(folder / 'modules.json', [])}
+        self._modules = _read_modules(folder / 'modules.json')
         odd = [name for name in self._modules if name not in ('Transformer', _POOLING, _NORMALIZE)]
         if odd:
             raise DataError(f'{folder / "modules.json"} asks for {odd[0]}, which is not computed here. {_ELSE}')
@@ -44,20 +46,22 @@ class TextEncoder:
         self._pooling = self._read_pooling()
         self._settings = _read(root / 'sentence_bert_config.json', {})
         self._tokenizer, self._model = _load(root)
-        self._is_tower = self._model.config.model_type in _TOWERS
+        config = self._model.config
+        self._is_tower = config.model_type in _TOWERS
+        positions = getattr(getattr(config, 'text_config', config), 'max_position_embeddings', None)
+        limits = (self._settings.get('max_seq_length'), self._tokenizer.model_max_length, positions, 512)
+        self._longest = int(min(limit for limit in limits if isinstance(limit, int | float) and limit > 0))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of some texts, (N, d) float32."""
+        self._check_tokens(texts)
         with torch.inference_mode():
             parts = [self._encode(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
         return torch.cat(parts).float().numpy()
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
-        if self._settings.get('do_lower_case'):
-            texts = [text.lower() for text in texts]
-        limits = (self._settings.get('max_seq_length'), self._tokenizer.model_max_length, 512)
         batch = self._tokenizer(
-            list(texts), padding=True, truncation=True, max_length=min(filter(None, limits)), return_tensors='pt'
+            self._spelled(texts), padding=True, truncation=True, max_length=self._longest, return_tensors='pt'
         )
         if self._is_tower:
             keys = ('input_ids', 'attention_mask')
@@ -65,6 +69,23 @@ class TextEncoder:
             return getattr(found, 'pooler_output', found)  # A tensor before transformers 5.
         vectors = self._pool(self._model(**batch)[0], batch['attention_mask'])
         return nn.functional.normalize(vectors, dim=1) if _NORMALIZE in self._modules else vectors
+
+    def _spelled(self, texts: Sequence[str]) -> list[str]:
+        return [text.lower() for text in texts] if self._settings.get('do_lower_case') else list(texts)
+
+    def _check_tokens(self, texts: Sequence[str]) -> None:
+        """Refuse texts of which no token is known; say which are cut."""
+        rows = self._tokenizer(self._spelled(texts))['input_ids']
+        cut = [text for text, row in zip(texts, rows, strict=True) if len(row) > self._longest]
+        if cut:
+            _LOGGER.warning('%d texts are cut after %d tokens, the first: %r', len(cut), self._longest, cut[0])
+        empty = {self._tokenizer.unk_token_id, *self._tokenizer.all_special_ids}
+        lost = [text for text, row in zip(texts, rows, strict=True) if empty.issuperset(row)]
+        if lost:
+            raise DataError(
+                f'{self._folder} knows no part of {len(lost)} of {len(texts)} texts: {", ".join(map(repr, lost))}. '
+                'Describe these classes in words that it knows: in a column text of classes.csv (columns label,text).'
+            )
 
     def _pool(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return one vector per text from those of its tokens (B, T, d)."""
@@ -87,6 +108,15 @@ class TextEncoder:
         if len(chosen) != 1 or chosen[0] not in known:
             raise DataError(f'{path} pools by {", ".join(chosen)}, which is not computed here. {_ELSE}')
         return known[chosen[0]]
+
+
+def _read_modules(path: Path) -> dict[str, str]:
+    """Return the modules of a sentence encoder, {kind: folder}; none without that file."""
+    entries = _read(path, [])
+    try:
+        return {entry['type'].rsplit('.')[-1]: str(entry['path']) for entry in entries}
+    except (KeyError, TypeError, AttributeError):
+        raise DataError(f'{path} is not a list of modules with type and path. Download the model again.') from None
 
 
 def _read(path: Path, default: Any) -> Any:

@@ -98,3 +98,31 @@ def test_a_folder_of_a_class_without_clips_is_refused(choose, folder):
     (folder / 'yodelling').mkdir()
     with pytest.raises(DataError, match='yodelling has no clips'):
         choose(folder)
+
+
+def test_class_vectors_of_a_folder_are_matched_by_name(choose, folder):
+    np.savez(folder / 'class_embeddings.npz', names=['tap dance', 'blowing glass', 'x'], vectors=[[1.0], [2.0], [3.0]])
+    store = choose(folder).store
+    assert dict(zip(store.class_names, store.class_embeddings()[:, 0], strict=True)) == {
+        'blowing glass': 2,
+        'tap dance': 1,
+    }
+    np.save(folder / 'class_embeddings.npy', np.zeros((2, 1)))
+    with pytest.raises(DataError, match=r'class_embeddings\.npz and class_embeddings\.npy are both there'):
+        choose(folder)
+
+
+def test_rows_of_a_folder_without_a_certain_order_are_refused(choose, folder):
+    (folder / 'tap dance').rename(folder / 'Tap dance')
+    np.save(folder / 'class_embeddings.npy', np.array([[1.0], [2.0]]))
+    with pytest.raises(DataError, match=r"'Tap dance' if .* code points, and to 'blowing glass'"):
+        choose(folder)
+    (folder / 'classes.csv').write_text('label\nTap dance\nblowing glass\n')
+    assert choose(folder).store.class_embeddings()[:, 0].tolist() == [1, 2]
+
+
+def test_a_model_that_needs_no_class_vectors_gets_none_where_its_store_had_none(folder, tmp_path):
+    found = open_support_set(
+        folder, shots=1, known=BASE, scratch=tmp_path / 'scratch', seconds={}, vector_width=0, seed=0
+    )
+    assert found.store.embedding_dim() == 0

@@ -110,9 +110,19 @@ def test_a_sentence_encoder_pools_as_it_says_whatever_the_batch(models, sentence
         np.testing.assert_allclose(row, own / own.norm() if is_scaled else own, atol=1e-5)
 
 
-def test_settings_of_a_sentence_encoder_are_kept(models, sentence_encoder):
+def test_settings_of_a_sentence_encoder_are_kept(models, sentence_encoder, caplog):
     short = TextEncoder(sentence_encoder(max_seq_length=3)).encode(['dog bark hammer', 'dog'])
     np.testing.assert_allclose(short[0], short[1], atol=1e-6)
+    assert "1 texts are cut after 3 tokens, the first: 'dog bark hammer'" in caplog.text
+
+
+def test_a_text_longer_than_the_model_is_cut_to_it(models):
+    assert np.isfinite(TextEncoder(models[0] / 'clip').encode(['dog ' * 40])).all()
+
+
+def test_texts_without_a_known_token_are_named_at_once(models):
+    with pytest.raises(DataError, match=r"no part of 2 of 3 texts: 'quokka', ''.*column text of classes\.csv"):
+        TextEncoder(models[0] / 'bert').encode(['quokka', 'quokka dog', ''])
 
 
 def test_weights_in_a_pickle_are_read_as_weights_only(models, sentence_encoder):
@@ -141,6 +151,7 @@ def test_weights_that_are_missing_are_not_made_up(models, sentence_encoder):
         ('modules.json', '[{"type": "x.Transformer", "path": ""}, {"type": "x.Dense", "path": "2"}]', 'asks for Dense'),
         ('modules.json', '{', 'cannot be read as JSON'),
         ('modules.json', '{}', 'holds dict, not list'),
+        ('modules.json', '[1]', 'is not a list of modules'),
         ('1_Pooling/config.json', '{"pooling_mode_lasttoken": true}', 'pools by lasttoken'),
         ('1_Pooling/config.json', '{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}', 'pools by'),
         ('config.json', '{"model_type": "no such"}', 'cannot be loaded'),

@@ -90,6 +90,14 @@ def test_a_text_describes_a_class_whose_name_is_not_known(tool, lists, capsys):
     assert imported(folder).class_embeddings()[0].tolist() == [7, 7]
 
 
+def test_classes_with_the_same_vector_are_pointed_out(tool, lists, capsys):
+    folder = lists.parent
+    (folder / 'names.txt').write_text('Dog\nYo yo\ndog\nyo!\n')
+    assert tool(folder / 'names.txt', folder / 'E.npz', '--text', folder / 'w.txt') == 0
+    told = capsys.readouterr().out
+    assert 'Dog, dog: the same vector\n' in told and 'Yo yo, yo!: the same vector\n' in told
+
+
 def test_classes_come_from_a_table_a_text_file_lists_or_a_store(lists, tiny_store):
     folder = lists.parent
     (folder / 't.csv').write_text('video,label,text\n1,b,\n2,a,ant\n3,b,bee\n4,b,bee\n')
