@@ -16,6 +16,7 @@ from avzoo.engine.curriculum.plan import (
     start_file,
 )
 from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.registry import import_parts
 from avzoo.utils.errors import ConfigError
 
 BASE_1, FULL_1, BASE_2, DRAW_0, DRAW_7 = (
@@ -78,6 +79,7 @@ def test_an_epoch_has_300_steps_unless_told_otherwise_and_twice_as_many_with_nov
 
 
 def test_an_epoch_that_follows_the_data_is_as_long_as_its_phase_has_base_videos(tiny_config, tmp_path):
+    import_parts()
     cfg = tiny_config(tmp_path, 'train_dataloader.batch_sampler.num_batches=None', 'train_dataloader.batch_size=3')
     # 6 classes of 6 videos; then all of stage 1's, 6 * 8 + 3 * 7.
     assert [epoch_steps(cfg, p) for p in (BASE_1, FULL_1, BASE_2, DRAW_0)] == [12, 24, 23, 46]
