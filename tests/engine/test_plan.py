@@ -79,6 +79,7 @@ def test_an_epoch_has_300_steps_unless_told_otherwise_and_twice_as_many_with_nov
 
 
 def test_an_epoch_that_follows_the_data_is_as_long_as_its_phase_has_base_videos(tiny_config, tmp_path):
+    import_parts()
     cfg = tiny_config(tmp_path, 'train_dataloader.batch_sampler.num_batches=None', 'train_dataloader.batch_size=3')
     import_parts()  # A Runner would have set the scope in which mmengine looks names up.
     # 6 classes of 6 videos; then all of stage 1's, 6 * 8 + 3 * 7.

@@ -101,7 +101,8 @@ def main():
                 faulthandler.enable()
                 os.environ.update(request['env'])
                 os.chdir(request['root'])
-                tempfile.tempdir = None  # Found anew.
+                tempfile.tempdir = None  # Found anew, now: it is tried by a file.
+                tempfile.gettempdir()
                 for name, limit in request['limits'].items():
                     resource.setrlimit(getattr(resource, f'RLIMIT_{name}'), (limit, limit))
                 events = Events(request['root'], request['die_at'], request['by'])

@@ -82,11 +82,11 @@ def evaluate_checkpoint(
     run_cfg.load_from = str(Path(checkpoint))
     rule = cfg.curriculum.get('calibration', 'gamma')
     run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=default if gamma is None else gamma, calibration=rule)
-    verify_tables(Path(cfg.data_root), read_meta(Path(cfg.data_root)), cfg.num_shots)
     runner = PhaseRunner.from_cfg(run_cfg)
     data = runner.test_dataloader.dataset
     _check_classes(meta, data.metainfo['classes'], str(checkpoint))
     check_splits(meta, data.store, cfg.num_shots, str(checkpoint))
+    verify_tables(data.store.root, read_meta(data.store.root), cfg.num_shots)  # Those that it is tested on, too.
     if amp:  # Around the step itself: mmengine's loop switches off what stands around the loop.
         runner.model.test_step = autocast()(runner.model.test_step)
     metrics = runner.test()
