@@ -1,6 +1,5 @@
 """Open and check the files of a feature store; every error names the file and what to do."""
 
-import json
 import math
 import reprlib
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from avzoo.datasets.store_format import (
 from avzoo.utils.atomic_folder import restore_folder
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
-from avzoo.utils.regular_files import open_regular, read_text, unreadable
+from avzoo.utils.regular_files import open_regular, read_json, unreadable
 
 _MAX_META = 16 << 20  # Bytes of store.json: a hundred for each list and array.
 _HINT = 'Restore the file or import the data again (tools/dataset_converters/).'
@@ -67,7 +66,7 @@ def read_meta(root: Path) -> dict[str, Any]:
     if not root.exists():
         restore_folder(root)
     try:
-        meta = json.loads(read_text(path, at_most=_MAX_META))
+        meta = read_json(path, at_most=_MAX_META)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
@@ -76,7 +75,7 @@ def read_meta(root: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f'{path} is not JSON that can be read: {error}. {_HINT}') from None
     found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)
     if found != (FORMAT, VERSION):

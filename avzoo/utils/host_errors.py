@@ -56,6 +56,12 @@ def host_error(error: BaseException) -> str | None:
     return next((text for cause in _causes(error) if _is_lack(cause) and (text := _explained(cause))), None)
 
 
+def why_unreadable(error: OSError) -> str:
+    """Return why a file cannot be opened or read, and what helps."""
+    cause = _MEMORY if error.errno == errno.ENOMEM else _CAUSES.get(error.errno or 0)
+    return cause or f'{error.strerror or error}. Check the path.'
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Iterate over what was being handled when an error was raised."""
     seen = {id(error)}

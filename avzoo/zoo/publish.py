@@ -1,6 +1,5 @@
 """Turn a training checkpoint into zoo weights, ready to be published."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,13 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from avzoo.checkpoints.meta import carried_config, class_columns
+from avzoo.checkpoints.meta import carried_config, check_outcomes, class_columns, shortened
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.config.as_data import portable_config
 from avzoo.utils.differences import first_difference
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.build import build_trained, config_of
@@ -119,8 +119,15 @@ def _used(value: Any, cfg: Config) -> Any:
 
 def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:
     """Return what stage 1 chose, from the work directory of the checkpoint; :func:`adapt` repeats it."""
+    path = checkpoint.parent.parent / 'curriculum.json'
     try:
-        phases = json.loads((checkpoint.parent.parent / 'curriculum.json').read_text(encoding='utf-8'))['phases']
-    except (OSError, ValueError, KeyError):
+        phases = read_json(path)['phases']
+        check_outcomes(phases, 'phases')
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f'{path}, the state of the run that the checkpoint comes from, is damaged ({shortened(error)}). Restore '
+            'it, or move the checkpoint to a folder of its own.'
+        ) from None
     return {name: outcome for name, outcome in phases.items() if name.startswith('stage1_')}
