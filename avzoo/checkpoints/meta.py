@@ -60,7 +60,7 @@ class _Outcome:
     """The kinds of what a phase of the curriculum decided for later ones; it may lack each of them."""
 
     epochs: int | None = None
-    best_epoch: _Epochs | None = None
+    best_epoch: _Epochs = 1  # Missing where there was no validation; never None.
     lr_drops: list[int] | None = None
     metrics: dict | None = None
     gamma: _Number | None = None

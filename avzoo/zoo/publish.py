@@ -12,6 +12,7 @@ from avzoo.checkpoints.meta import carried_config, check_outcomes, class_columns
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.config.as_data import portable_config
+from avzoo.config.parts import refuse_unregistered
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.utils.regular_files import read_json
@@ -80,7 +81,7 @@ def publish_checkpoint(
             f'{checkpoint} holds no calibration (gamma), so it is not a complete model of avzoo. Give '
             'a checkpoint of tools/train.py or tools/adapt.py.'
         )
-    config = portable_config(carried_config(meta, str(checkpoint)))
+    config = _config(meta, str(checkpoint))
     entry = read_index().get(name)
     if entry is not None:
         _check_name(entry, meta, state, str(checkpoint))
@@ -94,6 +95,19 @@ def publish_checkpoint(
         outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)),
     )
     return write_zoo_weights(out, state, facts, half=half)
+
+
+def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return the carried config without paths of this machine; those that load it would refuse foreign parts."""
+    config = carried_config(meta, source)
+    try:
+        refuse_unregistered({key: config.get(key) for key in ('model', 'data_preprocessor')}, '')
+    except ConfigError as error:
+        raise CheckpointError(
+            f'{source} carries a config from which no model could be built again ({shortened(error)}). Publish a '
+            'checkpoint whose parts belong to avzoo.'
+        ) from None
+    return portable_config(config)
 
 
 def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], source: str) -> None:

@@ -139,6 +139,7 @@ def test_a_file_with_a_wrong_value_is_damaged(tmp_path, begun, key, value):
         ('stage3_base', {}, 'stage3_base'),
         ('stage1_base', None, r'phases\.stage1_base'),
         ('stage1_full', {'best_epoch': 'one'}, r'phases\.stage1_full\.best_epoch'),
+        ('stage1_full', {'best_epoch': None}, r'phases\.stage1_full\.best_epoch'),
         ('stage1_full', {'best_epoch': -1}, r'phases\.stage1_full\.best_epoch'),
         ('stage1_full', {'best_epoch': 10**18}, r'phases\.stage1_full\.best_epoch'),
         ('stage1_full', {'gamma': float('nan')}, r'phases\.stage1_full\.gamma'),
