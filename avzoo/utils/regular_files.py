@@ -69,19 +69,20 @@ def read_json(path: str | os.PathLike[str], *, at_most: int = MAX_FACTS) -> Any:
         raise ValueError('it is nested too deeply') from None
 
 
-def lines_of(path: str | os.PathLike[str], *, newline: str | None = None) -> Iterator[str]:
-    """Read a UTF-8 text line by line.
+def lines_of(path: str | os.PathLike[str], *, newline: str | None = None, encoding: str = 'utf-8-sig') -> Iterator[str]:
+    """Read a text line by line.
 
     Args:
         path: The file.
         newline: As for :func:`open`.
+        encoding: As for :func:`open`; by default UTF-8, with a mark at its beginning or without.
 
     Raises:
         DataError: If a line is longer than ``MAX_LINE``, or this is not a file.
         OSError: If it cannot be read.
-        UnicodeDecodeError: If it is not UTF-8.
+        UnicodeDecodeError: If it is not of that encoding.
     """
-    with open_regular(path) as raw, io.TextIOWrapper(raw, encoding='utf-8-sig', newline=newline) as file:
+    with open_regular(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline=newline) as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
@@ -90,9 +91,9 @@ def lines_of(path: str | os.PathLike[str], *, newline: str | None = None) -> Ite
             yield line
 
 
-def unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
+def unreadable(path: str | os.PathLike[str], error: OSError, kind: type[AvzooError] = DataError) -> AvzooError:
     """Return the error of a file that cannot be opened or read: why, and what helps."""
-    return DataError(f'{Path(path)} cannot be read: {why_unreadable(error)}')
+    return kind(f'{Path(path)} cannot be read: {why_unreadable(error)}')
 
 
 def _open_at_once(path: str, flags: int) -> int:

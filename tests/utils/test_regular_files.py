@@ -64,7 +64,7 @@ def test_what_is_not_there_is_an_error_of_the_system(tmp_path, name):
 )
 def test_an_error_of_the_system_says_what_helps(code, cure):
     text = str(unreadable('/data/x', OSError(code, os.strerror(code))))
-    assert text.startswith('/data/x cannot be read: ') and cure in text
+    assert text.startswith(f'/data/x cannot be read: {os.strerror(code)}.') and cure in text
 
 
 def test_json_is_returned_as_it_is(tmp_path):
