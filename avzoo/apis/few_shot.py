@@ -17,6 +17,7 @@ from avzoo.evaluation.linear_fits import METHODS, Linear, compare
 from avzoo.evaluation.reference_features import unit
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError, nearest
 from avzoo.utils.files import atomic_path, atomic_write_text
+from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 
 _FORMAT = 'avzoo-few-shot-v1'
@@ -150,7 +151,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if not path.is_dir():
             path = _from_hub(str(folder))
         try:
-            facts = json.loads((path / _FACTS).read_text(encoding='utf-8'))
+            facts = read_json(path / _FACTS)
             if facts['format'] != _FORMAT:
                 raise ValueError(f'its format is {facts["format"]!r}, not {_FORMAT!r}')
             arrays = load_file(path / _WEIGHTS)

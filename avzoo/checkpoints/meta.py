@@ -14,6 +14,7 @@ _Width = Annotated[int, Limit('a whole number from 1 to 2147483647', lambda widt
 # 0 where the store has no class vectors and the model needs none.
 _EmbeddingWidth = Annotated[int, Limit('a whole number from 0 to 2147483647', lambda width: 0 <= width < 2**31)]
 _Number = Annotated[float, Limit('a finite number', math.isfinite)]
+_Epochs = Annotated[int, Limit('a whole number from 1 to 1000000', lambda epochs: 0 < epochs <= 1_000_000)]
 _Seconds = Annotated[float, Limit('a finite number above 0', lambda value: 0 < value < math.inf)]
 
 
@@ -41,9 +42,49 @@ class _Meta:
     num_shots: int | None = None
     gamma: _Number | None = None
     splits: dict[str, str] | None = None
-    outcomes: dict[str, dict] | None = None
+    outcomes: dict | None = None
     history: list[dict] | None = None
     choices: list[dict] | None = None
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """The kinds of the sections of the config that are read."""
+
+    model: dict | None = None
+    data_preprocessor: dict | None = None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The kinds of what a phase of the curriculum decided for later ones; it may lack each of them."""
+
+    epochs: int | None = None
+    best_epoch: _Epochs = 1  # Missing where there was no validation; never None.
+    lr_drops: list[int] | None = None
+    metrics: dict | None = None
+    gamma: _Number | None = None
+    last_gamma: _Number | None = None
+    scale: _Number | None = None
+    last_scale: _Number | None = None
+
+
+def check_outcomes(outcomes: Mapping[str, Any], path: str) -> None:
+    """Check what phases of the curriculum decided: in a checkpoint, or in the state of a run.
+
+    Args:
+        outcomes: By name of a phase.
+        path: Where they stand, for the error.
+
+    Raises:
+        ConfigError: For the first entry of another kind, or out of its limits.
+    """
+    if not isinstance(outcomes, Mapping):
+        raise ConfigError(f'{path} is of type {type(outcomes).__name__}. It must be a section (a dict).')
+    for name, outcome in outcomes.items():
+        if not isinstance(outcome, Mapping):
+            raise ConfigError(f'{path}.{name} is of type {type(outcome).__name__}. It must be a section (a dict).')
+        check_types(outcome, _Outcome, f'{path}.{name}')
 
 
 def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
@@ -59,6 +100,8 @@ def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
             check_present(meta['data_info'], _DataInfo, 'meta.data_info')
             check_types(meta['data_info'], _DataInfo, 'meta.data_info')
         _check_keys(meta, 'meta')
+        check_types(meta.get('config') or {}, _Carried, 'meta.config')
+        check_outcomes(meta.get('outcomes') or {}, 'meta.outcomes')
         check_names(meta.get('classes') or [], 'meta.classes: the class')
     except (ConfigError, DataError) as error:
         raise CheckpointError(
@@ -109,7 +152,7 @@ def require_meta(meta: dict[str, Any], key: str, source: str | os.PathLike[str])
     Raises:
         CheckpointError: If there is none.
     """
-    if key not in meta:
+    if meta.get(key) is None:
         raise CheckpointError(
             f'{source} does not say its {key}. A checkpoint of tools/train.py does; one of the '
             'authors must be imported with --data-root STORE to learn it.'

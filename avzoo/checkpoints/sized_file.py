@@ -6,7 +6,6 @@ is read then is as large as the weights in it, and no more than the free memory 
 
 import json
 import os
-import stat
 import struct
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO, Any
 from avzoo.checkpoints.checksums import zip_comment_length
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.memory import available_memory
+from avzoo.utils.regular_files import open_regular, unreadable
 from avzoo.utils.zip_checks import ZIP_ERRORS
 
 _MAX_TABLE = 16 << 20  # Those of the zoo have 0.03 MB; JSON takes up to 30 times its size in memory.
@@ -68,41 +68,21 @@ def read_safetensors(path: Path) -> tuple[bytes, dict[str, Any]]:
         return _whole(file, size, path), header
 
 
-def read_facts(path: Path) -> str:
-    """Return the text of the JSON beside a file of weights.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is not text, not a file, or far too large.
-    """
-    if path.exists() and not path.is_file():
-        raise ValueError('it is not a regular file')
-    with open(path, 'rb') as file:
-        data = file.read(_MAX_TABLE + 1)
-    if len(data) > _MAX_TABLE:
-        raise ValueError(f'it has more than {_MAX_TABLE:,} bytes')
-    return data.decode()
-
-
 def _open(path: Path) -> IO[bytes]:
-    if path.exists() and not path.is_file():  # Reading a pipe or a device may never end.
-        raise CheckpointError(f'{path} is not a regular file. Name a file of weights.')
     try:
-        return open(path, 'rb')
+        return open_regular(path, CheckpointError)
     except OSError as error:
-        raise CheckpointError(f'{path} cannot be read: {error.strerror or error}.') from error
+        raise unreadable(path, error, CheckpointError) from error
 
 
 def _size(file: IO[bytes], path: Path) -> int:
-    status, free = os.fstat(file.fileno()), available_memory()
-    if not stat.S_ISREG(status.st_mode):
-        raise CheckpointError(f'{path} is not a regular file. Name a file of weights.')
-    if free is not None and 2 * status.st_size > free:
+    size, free = os.fstat(file.fileno()).st_size, available_memory()
+    if free is not None and 2 * size > free:
         raise CheckpointError(
-            f'{path} has {status.st_size:,} bytes, and loading it takes twice as much memory, of which {free:,} bytes '
+            f'{path} has {size:,} bytes, and loading it takes twice as much memory, of which {free:,} bytes '
             'are free. Use a machine with more, or another checkpoint.'
         )
-    return status.st_size
+    return size
 
 
 def _whole(file: IO[bytes], size: int, path: Path) -> bytes:

@@ -13,10 +13,11 @@ from safetensors import SafetensorError
 from avzoo.checkpoints.checksums import EMPTY_FIELD, safetensors_is_intact, seal_safetensors
 from avzoo.checkpoints.meta import check_meta
 from avzoo.checkpoints.plain_values import check_nesting
-from avzoo.checkpoints.sized_file import read_facts, read_safetensors
+from avzoo.checkpoints.sized_file import read_safetensors
 from avzoo.checkpoints.states import check_state, is_extra_state
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_path
+from avzoo.utils.regular_files import read_json
 
 WEIGHTS_FORMAT = 'avzoo-weights'
 _HALF_ERROR = 1e-3  # Rounding that is still accepted, about that of values below 4.
@@ -131,11 +132,11 @@ def _facts_beside(path: Path) -> dict[str, Any]:
     """Return the JSON beside the file; empty if there is none."""
     json_path = _json_of(path)
     try:
-        facts = json.loads(read_facts(json_path))
+        facts = read_json(json_path)
         facts['sha256']
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f'{json_path} does not describe the weights beside it ({type(error).__name__}: {error}): '
             'it is damaged or of another kind. Fetch it again, or delete it.'

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from avzoo.datasets.collate import gather_rows
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
-from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines, shots_folder, stays_inside
+from avzoo.datasets.store_format import (
+    Modality,
+    check_names,
+    number_problem,
+    read_csv,
+    read_lines,
+    shots_folder,
+    stays_inside,
+)
 from avzoo.utils.errors import DataError, nearest
 
 _CHUNK_BYTES = 16 << 20  # of float32 features held at once by temporal_mean
@@ -139,7 +147,11 @@ class FeatureStore:
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
         """Return class vectors, (C, d) float32, row i for class i; ``name=None`` takes the first kind stored."""
         entry = self._meta['class_embeddings'][self.embedding_name(name)]
-        return np.array(open_array(self.root / entry['file'], (len(self.class_names), entry['dim']), 'float32'))
+        path = self.root / entry['file']
+        vectors = np.array(open_array(path, (len(self.class_names), entry['dim']), 'float32'))
+        if problem := number_problem(vectors):
+            raise DataError(f'{path}: {problem} in the class vectors. Compute them again (tools/class_vectors.py).')
+        return vectors
 
     def embedding_name(self, name: str | None = None) -> str:
         """Return the name of a kind of class vectors that is stored; ``None`` takes the first."""
@@ -191,7 +203,7 @@ class FeatureStore:
         if unknown:
             raise DataError(
                 f'{path}: {len(unknown)} of {len(ids)} videos are not in the store, the first is '
-                f'{unknown[0]!r}. Add their features or draw the splits again.'
+                f'{unknown[0][:200]!r}. Add their features or draw the splits again.'
                 + nearest(unknown[0], self._positions if len(self) < 5000 else ())
             )
         if len(set(ids)) != len(ids):

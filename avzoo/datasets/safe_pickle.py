@@ -3,6 +3,7 @@
 Released features are pickles, and a pickle may call any function it can import.
 """
 
+import errno
 import math
 import os
 import zipfile
@@ -12,7 +13,7 @@ from typing import IO, Any, BinaryIO
 
 import numpy as np
 
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import DataError, first_line
 from avzoo.utils.memory import available_memory
 from avzoo.utils.plain_pickle import Refused, check_header, load_plain
 from avzoo.utils.regular_files import open_regular, unreadable
@@ -64,6 +65,10 @@ def load_npz(path: str | os.PathLike[str], *, any_ratio: bool = False) -> dict[s
             return arrays
     except ZIP_ERRORS as error:
         raise DataError(f'{path} is not a whole .npz file: {error}') from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # That is what a place before the beginning of the file gives.
+            raise unreadable(path, error) from error
+        raise DataError(f'{path} is not a whole .npz file: its directory is damaged.') from None
 
 
 def _check_padding(total: int, packed: int, path: str | os.PathLike[str]) -> None:
@@ -102,7 +107,7 @@ def _load_npy(file: IO[bytes], name: str | os.PathLike[str], size: int) -> np.nd
     except DataError:
         raise
     except Exception as error:  # a damaged header can fail anywhere in numpy's parser, too
-        raise DataError(f'{name} is not a whole .npy file: {error}') from None
+        raise DataError(f'{name} is not a whole .npy file: {first_line(error)}') from None
 
 
 def _load(

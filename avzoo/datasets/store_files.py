@@ -1,7 +1,5 @@
 """Open and check the files of a feature store; every error names the file and what to do."""
 
-import json
-import math
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,10 +18,11 @@ from avzoo.datasets.store_format import (
     stays_inside,
 )
 from avzoo.utils.atomic_folder import restore_folder
-from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.errors import DataError, first_line, nearest
 from avzoo.utils.files import sha256_of
-from avzoo.utils.regular_files import open_regular, read_text, unreadable
+from avzoo.utils.regular_files import open_regular, read_json, unreadable
 
+_LONGEST_STEP = 86_400  # Seconds; positions in time must stay ordinary numbers.
 _MAX_META = 16 << 20  # Bytes of store.json: a hundred for each list and array.
 _HINT = 'Restore the file or import the data again (tools/dataset_converters/).'
 
@@ -57,7 +56,7 @@ _ARRAY = dict(dim=_is_count, file=_is_inside, sha256=_is_text)
 _MODALITY = _ARRAY | dict(
     num_steps=_is_count,
     dtype=lambda value: value in DTYPES,
-    seconds_per_step=lambda value: type(value) in (int, float) and 0 < value < math.inf,
+    seconds_per_step=lambda value: type(value) in (int, float) and 0 < value <= _LONGEST_STEP,
 )
 
 
@@ -67,7 +66,7 @@ def read_meta(root: Path) -> dict[str, Any]:
     if not root.exists():
         restore_folder(root)
     try:
-        meta = json.loads(read_text(path, at_most=_MAX_META))
+        meta = read_json(path, at_most=_MAX_META)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
@@ -76,7 +75,7 @@ def read_meta(root: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f'{path} is not JSON that can be read: {error}. {_HINT}') from None
     found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)
     if found != (FORMAT, VERSION):
@@ -119,6 +118,9 @@ def verify_tables(root: Path, meta: dict[str, Any], num_shots: int | None = None
                 f'{path} has no checksum in store.json: its writing was not finished. Draw the splits '
                 'again with tools/dataset_converters/splits.py.'
             )
+    for name in ('videos.csv', 'classes.csv'):
+        if name not in meta['sha256']:  # Otherwise another label of a video would go unnoticed.
+            raise DataError(f'{root / "store.json"} has no checksum of {name}. {_HINT}')
     for name, digest in meta['sha256'].items():
         if num_shots is None or not name.startswith('splits/') or name.startswith(f'splits/{folder}/'):
             verify_file(root, name, digest)
@@ -143,7 +145,8 @@ def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Map a ``.npy`` file read-only after checking that it is complete and has the expected shape and dtype."""
     try:
         open_regular(path).close()  # A pipe of that name would block.
-        array = np.lib.format.open_memmap(path, mode='r')  # not np.load: it also opens an .npz of that name
+        with np.errstate(over='ignore'):  # A size beyond all bounds is refused anyway.
+            array = np.lib.format.open_memmap(path, mode='r')  # not np.load: it also opens an .npz of that name
     except FileNotFoundError:
         raise DataError(f'{path} is missing. {_HINT}') from None
     except OSError as error:
@@ -152,7 +155,7 @@ def open_array(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         raise
     except Exception as error:  # a damaged header can fail anywhere in numpy's parser, with any exception
         size = path.stat().st_size
-        raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {error}). {_HINT}') from None
+        raise DataError(f'{path} is cut off or damaged ({size} bytes on disk; {first_line(error)}). {_HINT}') from None
     if array.shape != shape or array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
         raise DataError(
             f'{path}: {array.dtype} array of shape {array.shape}, store.json says {dtype} of shape {shape}. {_HINT}'

@@ -18,6 +18,7 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaError, MediaFile, import_av
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path, atomic_write_text
+from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 
 STAMP_FILE, CLIPS_FILE, FAILED_FILE = 'extraction.json', 'clips.csv', 'failed.csv'
@@ -59,7 +60,7 @@ def open_folder(out: str | os.PathLike[str], extractors: Mapping[str, Extractor]
     stamp = _stamp(extractors, settings)
     path = out / STAMP_FILE
     if path.is_file():
-        found = json.loads(path.read_text(encoding='utf-8'))
+        found = _facts(path)
         differing = [key for key in ('modalities', 'settings') if found.get(key) != stamp[key]]
         if differing:
             raise DataError(
@@ -104,6 +105,16 @@ def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], set
     return None
 
 
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = read_json(path)
+        if not isinstance(facts, dict):
+            raise ValueError('it does not hold a dict')
+    except (OSError, ValueError) as error:
+        raise DataError(f'{path} is damaged ({error}). Delete it and repeat the command.') from None
+    return facts
+
+
 def finish(out: Path, clips: list[Clip], failures: list[Failure]) -> None:
     """Write the tables of clips and of failures, in the order of the clips."""
     failed = {failure.id for failure in failures}
@@ -111,7 +122,7 @@ def finish(out: Path, clips: list[Clip], failures: list[Failure]) -> None:
     for clip in clips:
         path = out / 'facts' / f'{clip.id}.json'
         if clip.id not in failed and path.is_file():
-            facts = json.loads(path.read_text(encoding='utf-8'))
+            facts = _facts(path)
             rows.append(
                 dict(
                     video=clip.id,

@@ -115,7 +115,7 @@ def _read_classes(
 ) -> tuple[list[str], list[str], ClassVectors | None]:
     """Return label, text and vector of each class that has videos."""
     used = set(lists.labels.values())
-    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if path.is_file()]
+    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if os.path.lexists(path)]
     if beside:
         origin = str(beside[0])
         order = [row[0] for row in read_csv(beside[0], ['label'])]

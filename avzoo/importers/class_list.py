@@ -45,7 +45,7 @@ def _of_table(path: Path) -> list[tuple[str, str]]:
 def _of_lists(folder: Path) -> list[tuple[str, str]]:
     lists = read_zero_shot_lists(folder)
     used = sorted(set(lists.labels.values()))
-    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if path.is_file()]
+    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if os.path.lexists(path)]
     if not beside:
         return [(label, '') for label in used]
     rows = _of_table(beside[0])

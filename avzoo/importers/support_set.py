@@ -140,7 +140,7 @@ def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int 
             f'{folder / empty[0] if empty else folder} has no clips: put those of a class in {folder}/CLASS NAME/*.npz.'
         )
     listed = folder / 'classes.csv'
-    order = [row[0] for row in read_csv(listed, ['label'])] if listed.is_file() else list(files)
+    order = [row[0] for row in read_csv(listed, ['label'])] if os.path.lexists(listed) else list(files)
     if set(order) != set(files):
         odd = sorted(set(order) ^ set(files))[0]
         raise DataError(f"{listed} and the folders beside it do not name the same classes: '{odd}' is in one only.")
@@ -157,11 +157,11 @@ def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int 
 
 
 def _vectors(folder: Path, order: Sequence[str], listed: Path, vector_width: int | None) -> ClassVectors | None:
-    paths = [path for path in (folder / f'class_embeddings.{form}' for form in ('npz', 'npy')) if path.is_file()]
+    paths = [path for path in (folder / f'class_embeddings.{form}' for form in ('npz', 'npy')) if os.path.lexists(path)]
     if len(paths) > 1:
         raise DataError(f'{paths[0]} and {paths[1].name} are both there. Remove one of them.')
     if paths:
-        rows = order if listed.is_file() else None
+        rows = order if os.path.lexists(listed) else None
         return read_class_vectors(paths[0], order, order=rows, origin=str(listed))
     if vector_width is None:
         raise DataError(

@@ -1,6 +1,5 @@
 """Vectors of class texts by a sentence encoder, or by the text tower of CLIP or CLAP, through ``transformers``."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from avzoo.importers.encoder_files import weight_files
 from avzoo.utils.compat import define_torchvision_operators
 from avzoo.utils.errors import DataError
+from avzoo.utils.regular_files import read_json
 
 _LOGGER = logging.getLogger(__name__)
 _BATCH = 64
@@ -124,7 +124,7 @@ def _read(path: Path, default: Any) -> Any:
     if not path.is_file():
         return default
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f'{path} cannot be read as JSON: {error}. Download the model again.') from None
     if not isinstance(content, type(default)):

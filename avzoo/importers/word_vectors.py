@@ -11,6 +11,7 @@ import numpy as np
 
 from avzoo.importers.keyed_vectors import read_keyed_vectors
 from avzoo.utils.errors import DataError
+from avzoo.utils.regular_files import open_regular
 
 _LONGEST = 1 << 20  # bytes of a line; a file without such line ends is not one of vectors
 _WIDEST = 1 << 16
@@ -60,9 +61,13 @@ def read_word_vectors(path: str | os.PathLike[str], wanted: Collection[str]) -> 
 
 
 def _open(path: Path) -> IO[bytes]:
-    with open(path, 'rb') as file:
-        packed = file.read(2) == b'\x1f\x8b'
-    return cast(IO[bytes], gzip.open(path, 'rb')) if packed else open(path, 'rb')
+    file = open_regular(path)
+    packed = file.read(2) == b'\x1f\x8b'
+    file.seek(0)
+    if not packed:
+        return file
+    file.close()  # gzip would not close what it did not open.
+    return cast(IO[bytes], gzip.open(path, 'rb'))
 
 
 def _collect(path: Path, file: IO[bytes], wanted: dict[bytes, str]) -> dict[str, np.ndarray]:

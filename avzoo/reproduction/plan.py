@@ -1,7 +1,6 @@
 """The runs that a table of the AV-DIFF paper needs, and how far each of them has come."""
 
 import copy
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from avzoo.config.load import load_config
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.protocol import TABLE_METRICS
 from avzoo.utils.errors import AvzooError, ConfigError
+from avzoo.utils.regular_files import read_json
 from avzoo.zoo.benchmarks import BENCHMARKS
 from avzoo.zoo.index import zoo_root
 
@@ -102,7 +102,7 @@ class Run:
         """Return the content of the finished run's ``results.json``."""
         path = self.work_dir / 'results.json'
         try:
-            results = json.loads(path.read_text(encoding='utf-8'))
+            results = read_json(path)
             for entry in (results, *results.get('references', {}).values()):
                 if not all(isinstance(entry['aggregate'][key], int | float) for key in TABLE_METRICS):
                     raise ValueError('B, N, HM or FSL is not a number')

@@ -6,10 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from avzoo.utils.errors import DataError, nearest
-from avzoo.utils.regular_files import MAX_LINE, open_regular, unreadable
+from avzoo.utils.regular_files import lines_of, open_regular, unreadable
 
 Numbered = tuple[int, list[str]]  # number of the line that ends a row, and its fields
 _DELIMITERS = ',;\t|'
@@ -75,8 +74,8 @@ def _describe(odd: Sequence[tuple[int, int]], how: str, width: int) -> str:
 def _read_text(path: Path) -> str:
     try:
         with open_regular(path) as file:
-            raw = b''.join(_bounded_lines(file, path))
-        text = raw.decode('utf-16' if raw.startswith(_UTF_16) else 'utf-8')
+            encoding = 'utf-16' if file.read(2) in _UTF_16 else 'utf-8-sig'
+        text = ''.join(lines_of(path, newline='', encoding=encoding))
         return text.lstrip('\ufeff')  # two marks where a program put one before another's
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
@@ -84,16 +83,6 @@ def _read_text(path: Path) -> str:
         raise unreadable(path, error) from None
     except UnicodeDecodeError as error:
         raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}. Save it as UTF-8.') from None
-
-
-def _bounded_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file; one that no name could fill is refused before all of it is read."""
-    number = 0
-    while line := file.readline(MAX_LINE + 1):
-        number += 1
-        if len(line) > MAX_LINE:
-            raise DataError(f'{path}: line {number} is longer than {MAX_LINE:,} bytes. Restore the file.')
-        yield line
 
 
 def _parse(path: Path, text: str, delimiter: str, offset: int = 0) -> list[Numbered]:

@@ -20,6 +20,11 @@ class CheckpointError(AvzooError):
     """A checkpoint is missing, damaged, not written by avzoo, or of another architecture."""
 
 
+def first_line(error: object) -> str:
+    """Return the first line of the text of an error; libraries add lines of advice for programmers."""
+    return str(error).partition('\n')[0]
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return the hint `` Did you mean 'x'?`` for the choice most like ``word``, or an empty string."""
     found = most_similar(word, choices)

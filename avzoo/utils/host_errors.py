@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from avzoo.utils.errors import AvzooError
+from avzoo.utils.errors import AvzooError, first_line
 
 _FILES = 'this process has too many files open. Raise the limit (ulimit -n 4096), or use fewer loader workers.'
 _PLACE = 'Choose another path.'
@@ -17,7 +17,7 @@ _CAUSES = {
     errno.EDQUOT: 'your share of the disk is used up. Free some space, or write to another disk.',
     errno.EFBIG: 'the file would be larger than is allowed here. Raise the limit (ulimit -f unlimited), or write to a '
     'file system that takes large files.',
-    errno.EIO: 'the disk, or the network drive, reports an error. Check it, then repeat the command.',
+    errno.EIO: 'the disk, or the network drive, reports an error. Check the disk or drive, then repeat the command.',
     errno.ESTALE: 'the network drive has lost it. Mount the drive again, then repeat the command.',
     errno.EACCES: 'you have no permission for this. Change its permissions, or choose another path.',
     errno.EPERM: 'the system does not permit this. Change its permissions, or choose another path.',
@@ -49,11 +49,22 @@ def host_error(error: BaseException) -> str | None:
     """Return in one line what the machine lacks, ``FILE: cause. Cure.``; ``None`` for an error of another kind.
 
     An :class:`AvzooError` is of another kind, unless what it complains of was caused by a lack of memory, of file
-    handles, or of space.
+    handles, or of space. Its own text is kept: it names the file where the cause does not.
     """
     if not isinstance(error, AvzooError):
         return _explained(error)
-    return next((text for cause in _causes(error) if _is_lack(cause) and (text := _explained(cause))), None)
+    found = next(((cause, text) for cause in _causes(error) if _is_lack(cause) and (text := _explained(cause))), None)
+    if found is None:
+        return None
+    own = first_line(error)
+    return f'{found[1]} It was met as: {own}' if _file_of(found[0]) else f'{own} The cause: {found[1]}'
+
+
+def why_unreadable(error: OSError) -> str:
+    """Return why a file cannot be opened or read, and what helps."""
+    known = _MEMORY if error.errno == errno.ENOMEM else _CAUSES.get(error.errno or 0, '')
+    cure = known.partition('. ')[2] or 'Check the path.'  # Each is a cause and its cure.
+    return f'{error.strerror or error}. {cure}'
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -83,8 +94,13 @@ def _explained(error: BaseException) -> str | None:
         code = errno.ENOSPC
     if code not in _CAUSES:
         return None
-    name = os.fsdecode(error.filename2 or error.filename) if isinstance(error.filename, str | bytes) else None
-    return _CAUSES[code] if name is None else f'{name}: {_CAUSES[code]}'
+    name = _file_of(error)
+    return f'{name}: {_CAUSES[code]}' if name else _CAUSES[code]
+
+
+def _file_of(error: BaseException) -> str:
+    name = isinstance(error, OSError) and (error.filename2 or error.filename)
+    return os.fsdecode(name) if isinstance(name, str | bytes) else ''
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

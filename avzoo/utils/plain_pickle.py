@@ -9,7 +9,7 @@ import math
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import IO, Any, Literal
+from typing import IO, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def load_plain(file: IO[bytes], size: int, stand_ins: Mapping[tuple[str, str], t
         Refused: The pickle asks for anything else; nothing of it is run. A damaged one raises any exception.
     """
     budget = _Budget(size)
-    return _plain(_Unpickler(file, budget, stand_ins).load(), budget, tuple(stand_ins.values()))
+    return _plain(_Unpickler(file, size, budget, stand_ins).load(), budget, tuple(stand_ins.values()))
 
 
 def check_header(shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
@@ -97,14 +97,32 @@ def check_header(shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
         raise ValueError(f'its header says {dtype} of shape {shape}, which the {size:,} bytes cannot hold')
 
 
+class _Bounded:
+    """A file of which no more is read at once than it has: memory for all of a claimed length is reserved first."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file, self._size = file, size
+        self.readline = file.readline
+
+    def read(self, length: int) -> bytes:
+        if length > self._size:
+            raise Refused(f'{length:,} bytes, where the file has {self._size:,}')
+        return self._file.read(length)
+
+
 class _Unpickler(pickle._Unpickler):
     """An unpickler that knows a dozen names.
 
     It is the one in Python: that in C reserves as many places as the largest number in the file, 34 GB for nine bytes.
     """
 
-    def __init__(self, file: IO[bytes], budget: _Budget, stand_ins: Mapping[tuple[str, str], type]) -> None:
-        super().__init__(file, encoding='latin1')  # Python 2 text; arrays of Python 2 need latin1
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    read: Callable[[int], bytes]  # Both are set by `load`.
+    append: Callable[[Any], None]
+
+    def __init__(self, file: IO[bytes], size: int, budget: _Budget, stand_ins: Mapping[tuple[str, str], type]) -> None:
+        # Python 2 text; arrays of Python 2 need latin1
+        super().__init__(_Bounded(file, size), encoding='latin1')
         self._table = _names(budget) | dict(stand_ins)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -112,6 +130,12 @@ class _Unpickler(pickle._Unpickler):
         if (place, name) not in self._table:
             raise Refused(f'{module}.{name}')
         return self._table[place, name]
+
+    def load_bytearray8(self) -> None:
+        length = int.from_bytes(self.read(8), 'little')
+        self.append(bytearray(self.read(length)))  # The inherited one reserves the length before it reads.
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
     def persistent_load(self, pid: Any) -> Any:
         raise Refused('a persistent object')

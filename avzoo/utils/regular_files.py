@@ -2,41 +2,41 @@
 
 import errno
 import io
+import json
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import AvzooError, DataError
+from avzoo.utils.host_errors import why_unreadable
 
 MAX_LINE = 1 << 20  # Characters. A line of a list is a name, and a row of a table a few names.
-_CURES = {
-    errno.EACCES: 'Check its permissions.',
-    errno.EMFILE: 'Raise the limit on open files (ulimit -n), or lower num_workers.',
-    errno.ENFILE: 'Close other programs: the system has too many open files.',
-    errno.EIO: 'Check the disk.',
-    errno.ENOMEM: 'Free some memory.',
-}
+MAX_FACTS = 16 << 20  # Bytes of a small file of JSON, which takes up to 30 times its size in memory.
 
 
-def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], error: type[AvzooError] = DataError) -> BinaryIO:
     """Open a file for reading bytes; never a pipe, which would block, or a device, which might never end.
 
+    Args:
+        path: The file.
+        error: Class of the error to raise for anything but a file.
+
     Raises:
-        DataError: If it is anything but a file.
+        AvzooError: If it is anything but a file.
         OSError: If it cannot be opened, or does not exist.
     """
     try:
         is_file = stat.S_ISREG(os.stat(path).st_mode)  # First: to open some devices does something.
-    except ValueError as error:  # A NUL in the name.
-        raise FileNotFoundError(errno.ENOENT, str(error), str(path)) from None
+    except ValueError as nul:  # In the name.
+        raise FileNotFoundError(errno.ENOENT, str(nul), str(path)) from None
     if is_file:
         file = open(path, 'rb', opener=_open_at_once)  # noqa: SIM115 - the caller closes it.
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return file
         file.close()
-    raise DataError(f'{path} is not a file but a folder, a pipe or a device. Put a file in its place.')
+    raise error(f'{path} is not a file but a folder, a pipe or a device. Put a file in its place.')
 
 
 def read_text(path: str | os.PathLike[str], *, at_most: int) -> str:
@@ -54,19 +54,35 @@ def read_text(path: str | os.PathLike[str], *, at_most: int) -> str:
     return content.decode('utf-8')
 
 
-def lines_of(path: str | os.PathLike[str], *, newline: str | None = None) -> Iterator[str]:
-    """Read a UTF-8 text line by line.
+def read_json(path: str | os.PathLike[str], *, at_most: int = MAX_FACTS) -> Any:
+    """Return the content of a file of JSON, which may be of any kind.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is not a file of JSON in UTF-8, longer than ``at_most`` bytes, or nested too deeply.
+    """
+    try:
+        return json.loads(read_text(path, at_most=at_most))
+    except DataError as error:
+        raise ValueError(str(error).removeprefix(f'{path} ')) from None
+    except RecursionError:
+        raise ValueError('it is nested too deeply') from None
+
+
+def lines_of(path: str | os.PathLike[str], *, newline: str | None = None, encoding: str = 'utf-8-sig') -> Iterator[str]:
+    """Read a text line by line.
 
     Args:
         path: The file.
         newline: As for :func:`open`.
+        encoding: As for :func:`open`; by default UTF-8, with a mark at its beginning or without.
 
     Raises:
         DataError: If a line is longer than ``MAX_LINE``, or this is not a file.
         OSError: If it cannot be read.
-        UnicodeDecodeError: If it is not UTF-8.
+        UnicodeDecodeError: If it is not of that encoding.
     """
-    with open_regular(path) as raw, io.TextIOWrapper(raw, encoding='utf-8-sig', newline=newline) as file:
+    with open_regular(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline=newline) as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
@@ -75,10 +91,9 @@ def lines_of(path: str | os.PathLike[str], *, newline: str | None = None) -> Ite
             yield line
 
 
-def unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
+def unreadable(path: str | os.PathLike[str], error: OSError, kind: type[AvzooError] = DataError) -> AvzooError:
     """Return the error of a file that cannot be opened or read: why, and what helps."""
-    cure = _CURES.get(error.errno or 0, 'Check the path.')
-    return DataError(f'{Path(path)} cannot be read: {error.strerror or error}. {cure}')
+    return kind(f'{Path(path)} cannot be read: {why_unreadable(error)}')
 
 
 def _open_at_once(path: str, flags: int) -> int:

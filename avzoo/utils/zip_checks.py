@@ -16,6 +16,7 @@ import zlib
 from pathlib import PurePosixPath
 
 from avzoo.utils.errors import AvzooError
+from avzoo.utils.regular_files import open_regular
 
 # The largest released archive holds at most 309 classes x 11 folders x 2 modalities x 4 K, about 27,000 files.
 MAX_MEMBERS = 200_000
@@ -47,7 +48,7 @@ def check_directory(path: str | os.PathLike[str], error: type[AvzooError]) -> No
         path: The archive; one without a directory is left to :mod:`zipfile`.
         error: Class of the error to raise.
     """
-    with open(path, 'rb') as file:
+    with open_regular(path, error) as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
         tail = file.read(_TAIL)
     end = tail.rfind(b'PK\x05\x06')

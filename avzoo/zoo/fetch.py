@@ -12,6 +12,7 @@ from avzoo.utils.errors import AvzooError
 from avzoo.utils.files import atomic_write_text, move, sha256_of
 from avzoo.utils.lock import locked, sweep_lock
 from avzoo.utils.printable import printable
+from avzoo.utils.regular_files import read_json
 from avzoo.zoo.http import Report, TransferError, forget, transfer
 
 
@@ -175,7 +176,7 @@ def _records() -> Path:
 def _read_records() -> dict[str, dict]:
     path = _records()
     try:
-        records = json.loads(path.read_text(encoding='utf-8'))
+        records = read_json(path)
         if not all(isinstance(record['sha256'], str) for record in records.values()):
             raise ValueError('a SHA-256 is not a text')
     except FileNotFoundError:

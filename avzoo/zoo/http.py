@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from avzoo.utils.regular_files import read_json
 from avzoo.zoo.watch import Watch
 
 _CHUNK = 1 << 18
@@ -228,7 +229,7 @@ def _remember(partial: Path, url: str, validator: str | None) -> None:
 
 def _validator(partial: Path, url: str) -> str | None:
     try:
-        note = json.loads(_note(partial).read_text(encoding='utf-8'))
+        note = read_json(_note(partial))
         return note['validator'] if note['url'] == url else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

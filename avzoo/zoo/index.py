@@ -9,7 +9,10 @@ from typing import Any
 
 import yaml
 
-from avzoo.utils.errors import ConfigError, nearest
+from avzoo.checkpoints.meta import shortened
+from avzoo.config.types import check_types
+from avzoo.utils.errors import AvzooError, ConfigError, first_line, nearest
+from avzoo.utils.regular_files import MAX_FACTS, read_text
 
 _NAME = re.compile(r'\w[\w.+-]{0,199}')  # It becomes the name of a file.
 _NAME_RULE = 'use letters, digits, underscores, dots, plus and minus signs, a letter or a digit first'
@@ -164,12 +167,12 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
         if not _SHA256.fullmatch(model.get('SHA256') or '0' * 64) or type(model.get('Size') or 0) is not int:
             raise ValueError('SHA256 is 64 hex digits, Size a number of bytes')
         first = [model['Weights']] if model.get('Weights') else []
-        return ModelEntry(
+        entry = ModelEntry(
             name=model['Name'],
             config=root / _inside(model['Config'], path),
             method=model['In Collection'],
             dataset=results[0]['Dataset'],
-            shots=int(meta['Shots']),
+            shots=meta['Shots'],
             features=meta['Features'],
             parameters=meta.get('Parameters'),
             flops=meta.get('FLOPs'),
@@ -180,9 +183,12 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
             licence=model.get('License'),
             released_url=(model.get('Converted From') or {}).get('Weights'),
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        check_types(vars(entry), ModelEntry, '')
+        return entry
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise ConfigError(
-            f"{path}: the entry '{str(model.get('Name'))[:200]}' is incomplete ({type(error).__name__}: {error})."
+            f'{path}: the entry {str(model.get("Name"))[:200]!r} is incomplete '
+            f'({type(error).__name__}: {shortened(error)}).'
         ) from error
 
 
@@ -193,8 +199,13 @@ def _location(root: Path, where: str, path: Path) -> str:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        content = yaml.safe_load(read_text(path, at_most=MAX_FACTS))
+    except yaml.YAMLError as error:
+        mark = getattr(error, 'problem_mark', None)
+        line = f'line {mark.line + 1}: ' if mark else ''
+        reason = getattr(error, 'problem', None) or first_line(error)
+        raise ConfigError(f'{path} is not YAML that can be read: {line}{reason}. Restore it.') from error
+    except (OSError, ValueError, RecursionError, AvzooError) as error:
         raise ConfigError(f'{path} cannot be read: {error}') from error
     if not isinstance(content, dict):
         raise ConfigError(f'{path} is not a mapping; see configs/avdiff/metafile.yml for the layout.')

@@ -1,6 +1,5 @@
 """Turn a training checkpoint into zoo weights, ready to be published."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,14 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from avzoo.checkpoints.meta import carried_config, class_columns
+from avzoo.checkpoints.meta import carried_config, check_outcomes, class_columns, shortened
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.config.as_data import portable_config
+from avzoo.config.parts import refuse_unregistered
 from avzoo.utils.differences import first_difference
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.build import build_trained, config_of
@@ -80,7 +81,7 @@ def publish_checkpoint(
             f'{checkpoint} holds no calibration (gamma), so it is not a complete model of avzoo. Give '
             'a checkpoint of tools/train.py or tools/adapt.py.'
         )
-    config = portable_config(carried_config(meta, str(checkpoint)))
+    config = _config(meta, str(checkpoint))
     entry = read_index().get(name)
     if entry is not None:
         _check_name(entry, meta, state, str(checkpoint))
@@ -94,6 +95,19 @@ def publish_checkpoint(
         outcomes=meta.get('outcomes') or stage_one_outcomes(Path(checkpoint)),
     )
     return write_zoo_weights(out, state, facts, half=half)
+
+
+def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return the carried config without paths of this machine; those that load it would refuse foreign parts."""
+    config = carried_config(meta, source)
+    try:
+        refuse_unregistered({key: config.get(key) for key in ('model', 'data_preprocessor')}, '')
+    except ConfigError as error:
+        raise CheckpointError(
+            f'{source} carries a config from which no model could be built again ({shortened(error)}). Publish a '
+            'checkpoint whose parts belong to avzoo.'
+        ) from None
+    return portable_config(config)
 
 
 def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor], source: str) -> None:
@@ -119,8 +133,15 @@ def _used(value: Any, cfg: Config) -> Any:
 
 def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:
     """Return what stage 1 chose, from the work directory of the checkpoint; :func:`adapt` repeats it."""
+    path = checkpoint.parent.parent / 'curriculum.json'
     try:
-        phases = json.loads((checkpoint.parent.parent / 'curriculum.json').read_text(encoding='utf-8'))['phases']
-    except (OSError, ValueError, KeyError):
+        phases = read_json(path)['phases']
+        check_outcomes(phases, 'phases')
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f'{path}, the state of the run that the checkpoint comes from, is damaged ({shortened(error)}). Restore '
+            'it, or move the checkpoint to a folder of its own.'
+        ) from None
     return {name: outcome for name, outcome in phases.items() if name.startswith('stage1_')}

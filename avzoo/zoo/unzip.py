@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from avzoo.utils.atomic_folder import fill_folder
+from avzoo.utils.regular_files import open_regular
 from avzoo.utils.zip_checks import ZIP_ERRORS, check_directory, checked_members
 from avzoo.zoo.fetch import DownloadError
 
@@ -32,7 +33,7 @@ def unpack_zip(archive: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
         raise DownloadError(f'{out} exists already; remove it, or unpack {archive.name} elsewhere.')
     try:
         check_directory(archive, DownloadError)
-        with zipfile.ZipFile(archive) as source:
+        with open_regular(archive, DownloadError) as file, zipfile.ZipFile(file) as source:
             members = checked_members(source, str(archive), DownloadError, room=_free_bytes(out))
             if not members:
                 raise DownloadError(f'{archive} was refused: it holds no file. Download it again.')

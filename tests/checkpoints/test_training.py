@@ -142,6 +142,9 @@ DATA_INFO = dict(feature_dims={'audio': 6}, seconds_per_step={'audio': 0.96}, nu
         ('splits', ['stage1_base']),
         ('splits', {'stage1_base': 1}),
         ('outcomes', {'stage1_full': 3}),
+        *(('outcomes', {'stage1_full': dict(best_epoch=epoch)}) for epoch in ('one', 0, -1, 10**18, True)),
+        ('outcomes', {'stage1_full': dict(gamma=float('nan'))}),
+        ('config', dict(model=[1])),
         ('history', 'none'),
     ],
 )

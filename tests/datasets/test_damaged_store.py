@@ -68,6 +68,7 @@ def test_a_damaged_description_is_refused(root, changes, words):
     [
         ('seconds_per_step', '0.96'),
         ('seconds_per_step', float('nan')),
+        ('seconds_per_step', 1e300),
         ('dim', 0),
         ('dim', 3.0),
         ('dtype', 'int8'),
@@ -117,6 +118,22 @@ def test_an_array_with_a_damaged_header_is_refused(root, name):
     (root / name).write_bytes(data.replace(b'}', b' '))
     with pytest.raises(DataError, match=f'{name} is cut off or damaged'):
         FeatureStore(root).class_embeddings()
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, 1e30])
+def test_class_vectors_that_are_no_ordinary_numbers_are_refused(root, value):
+    vectors = np.load(root / 'text/word2vec.npy')
+    vectors[1, 2] = value
+    np.save(root / 'text/word2vec.npy', vectors)
+    with pytest.raises(DataError, match=r'word2vec\.npy: .* in the class vectors'):
+        FeatureStore(root).class_embeddings()
+
+
+def test_an_unknown_name_of_any_length_is_quoted_in_part(root):
+    (root / 'splits/5shot/val_base.txt').write_text('x' * 9000)
+    with pytest.raises(DataError, match='not in the store') as caught:
+        FeatureStore(root).split(5, 'val_base')
+    assert len(str(caught.value)) < 1000
 
 
 def test_an_npz_under_the_name_of_an_array_is_refused(root):

@@ -117,8 +117,6 @@ def test_a_folder_without_the_file_holds_no_run(tmp_path):
     [
         ('settings', []),
         ('phases', []),
-        ('phases', {'stage3_base': {}}),
-        ('phases', {'stage1_base': None}),
         ('tests', {'0': None}),
         ('tests', 'none'),
         ('store_sha256', None),
@@ -131,13 +129,34 @@ def test_a_file_with_a_wrong_value_is_damaged(tmp_path, begun, key, value):
     content = json.loads(path.read_text())
     for changed in (dict(content, **{key: value}), {k: v for k, v in content.items() if k != key}):
         path.write_text(json.dumps(changed))
-        named = f"'{key}'"
-        if isinstance(value, dict) and key in changed:
-            named = {'stage3_base': "'stage3_base'", 'stage1_base': "'phases.stage1_base'"}.get(
-                next(iter(value)), named
-            )
-        with pytest.raises(AvzooError, match=rf'curriculum\.json is damaged \(.*{named}'):
+        with pytest.raises(AvzooError, match=rf'curriculum\.json is damaged \(.*{key}'):
             CurriculumState(tmp_path, begun, processes=2).read()
+
+
+@pytest.mark.parametrize(
+    ('phase', 'decided', 'path'),
+    [
+        ('stage3_base', {}, 'stage3_base'),
+        ('stage1_base', None, r'phases\.stage1_base'),
+        ('stage1_full', {'best_epoch': 'one'}, r'phases\.stage1_full\.best_epoch'),
+        ('stage1_full', {'best_epoch': None}, r'phases\.stage1_full\.best_epoch'),
+        ('stage1_full', {'best_epoch': -1}, r'phases\.stage1_full\.best_epoch'),
+        ('stage1_full', {'best_epoch': 10**18}, r'phases\.stage1_full\.best_epoch'),
+        ('stage1_full', {'gamma': float('nan')}, r'phases\.stage1_full\.gamma'),
+    ],
+)
+def test_a_phase_that_decided_something_impossible_is_named(tmp_path, begun, phase, decided, path):
+    file = tmp_path / 'curriculum.json'
+    file.write_text(json.dumps(dict(json.loads(file.read_text()), phases={phase: decided})))
+    with pytest.raises(AvzooError, match=rf'curriculum\.json is damaged \(.*{path}'):
+        CurriculumState(tmp_path, begun, processes=2).read()
+
+
+@pytest.mark.parametrize('content', ['[]', '3', 'null', '[' * 100_000])
+def test_json_of_another_kind_is_damaged(tmp_path, begun, content):
+    (tmp_path / 'curriculum.json').write_text(content)
+    with pytest.raises(AvzooError, match=r'curriculum\.json is damaged'):
+        CurriculumState(tmp_path, begun, processes=2).read()
 
 
 def test_a_refused_resume_names_the_folder_and_both_values(tmp_path, tiny_config, begun):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import MessageHub
@@ -49,6 +50,13 @@ def test_an_empty_list_is_refused(small_avdiff, tmp_path, own_store, name):
     (lists / f'{name}.txt').write_text('')
     with pytest.raises(DataError, match=f'split {name} names no video'):
         plan_with(small_avdiff, tmp_path, store)
+
+
+def test_class_vectors_that_are_no_numbers_are_refused_by_a_method_that_takes_them(small_avdiff, tmp_path, own_store):
+    root, _ = own_store
+    np.save(root / 'text' / 'text.npy', np.full((11, 5), np.nan, np.float32))
+    with pytest.raises(DataError, match=r'text\.npy: NaN or infinity'):
+        plan_with(small_avdiff, tmp_path, root)
 
 
 def test_a_later_draw_that_lacks_a_class_is_refused(small_avdiff, tmp_path, own_store):

@@ -109,6 +109,15 @@ def test_a_change_is_noticed_at_the_next_start_and_at_the_next_phase(store, work
             watch.check(begun)
 
 
+@pytest.mark.parametrize('name', ['videos.csv', 'classes.csv'])
+def test_a_store_without_the_checksum_of_a_table_is_refused(store, work_dir, name):
+    meta = json.loads((store / 'store.json').read_text())
+    del meta['sha256'][name]
+    (store / 'store.json').write_text(json.dumps(meta))
+    with pytest.raises(DataError, match=rf'store\.json has no checksum of {name}'):
+        StoreWatch(store, work_dir, 2).check('')
+
+
 def test_another_store_is_refused_with_both_digests_and_the_cure(store, work_dir, begun):
     meta = json.loads((store / 'store.json').read_text())
     (store / 'store.json').write_text(json.dumps(meta))

@@ -124,7 +124,7 @@ class _Ear:
 
     @contextlib.contextmanager
     def listening(self, folder: Path) -> Iterator[list[str]]:
-        self.inside, self.faults = (str(folder), '/dev/', '/proc/self/'), []
+        self.inside, self.faults = (f'{folder}{os.sep}', '/dev/', '/proc/self/'), []
         yield self.faults
         self.inside = ()
 
@@ -151,7 +151,7 @@ class _Ear:
 
     def _is_outside(self, path: Any) -> bool:
         is_path = isinstance(path, str | bytes | os.PathLike)
-        return is_path and not os.path.abspath(os.fsdecode(path)).startswith(self.inside)
+        return is_path and not (os.path.abspath(os.fsdecode(path)) + os.sep).startswith(self.inside)
 
 
 def _show_warning(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from avzoo.utils.errors import AvzooError
+from avzoo.utils.printable import printable
+from tests.hostile.verdict import problems_of_text
 
 # A long search: AVZOO_FUZZ_EXAMPLES=100000 python -m pytest tests/hostile/test_fuzz_*.py. With AVZOO_FUZZ_LOG=FILE it
 # does not stop at an error.
@@ -115,6 +117,8 @@ def refused_in_one_line(read: Callable[[], Any]) -> Any:
         return read()
     except AvzooError as error:
         assert re.search(r'\w', str(error)), 'an empty error'
+        shown = printable(error, lines=True)  # As a tool shows it.
+        assert not problems_of_text('', f'error: {shown}\n', refused=True), shown
     except Exception as error:
         if not _LOG:
             raise

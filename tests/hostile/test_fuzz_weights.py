@@ -40,7 +40,9 @@ def _unsealed(data: bytes) -> bytes:
 
 
 def _same(found, expected) -> bool:
-    return found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in expected)
+    weights, good = found['state_dict'], expected['state_dict']
+    same = weights.keys() == good.keys() and all(torch.equal(weights[key], good[key]) for key in good)
+    return same and found['meta'] == expected['meta']
 
 
 def test_changed_bytes_of_a_checkpoint_never_change_its_content_in_silence(files):
@@ -52,7 +54,7 @@ def test_changed_bytes_of_a_checkpoint_never_change_its_content_in_silence(files
     def search(data):
         path = rewrite(folder / 'x.pth', data.draw(changed_bytes(good)))
         found = refused_in_one_line(lambda: load_checkpoint(path))
-        assert found is None or _same(found['state_dict'], expected['state_dict'])
+        assert found is None or _same(found, expected)
 
     search()
 
@@ -95,14 +97,14 @@ def test_a_checkpoint_of_any_plain_content_is_read_or_refused(files):
 def test_changed_bytes_of_zoo_weights_never_change_them_in_silence(files):
     folder, _, material = files
     good = material.weights.read_bytes()
-    expected = read_zoo_weights(material.weights)['state_dict']
+    expected = read_zoo_weights(material.weights)
 
     @bounded(100)
     @given(st.data())
     def search(data):
         path = rewrite(folder / 'x.safetensors', data.draw(changed_bytes(good)))
         found = refused_in_one_line(lambda: read_zoo_weights(path))
-        assert found is None or _same(found['state_dict'], expected)
+        assert found is None or _same(found, expected)
 
     search()
 

@@ -3,8 +3,13 @@
 import re
 
 _LONGEST_LINE = 2000
-# Control characters but the line break and the tab, and those that reverse the text.
-_UNPRINTABLE = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
+# Control characters but the line break and the tab, those that reverse the text or break lines elsewhere, and those
+# that cannot be seen: of no width, tags, fillers.
+_UNPRINTABLE = re.compile(
+    '[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f'
+    '\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]'
+)
+_LOGGED = ': rows are taken in the order of '
 
 
 def problems_of_text(out: str, err: str, *, refused: bool) -> list[str]:
@@ -15,13 +20,16 @@ def problems_of_text(out: str, err: str, *, refused: bool) -> list[str]:
 
 
 def _is_progress(line: str) -> bool:
-    return line.startswith('warning:') or '━' in line or (line.endswith(' ...') and not line.startswith('error:'))
+    if line.startswith('error:'):
+        return False
+    return line.startswith('warning:') or '━' in line or line.endswith(' ...') or _LOGGED in line
 
 
 def _not_one_line(err: str) -> str:
     """Say what keeps the errors of a refusal from being one clear line; that of argparse follows its usage.
 
-    Warnings, a progress bar, and lines that say what is being done (they end in three dots) are not errors.
+    Warnings, a progress bar, lines that say what is being done (they end in three dots), and those of the log are not
+    errors.
     """
     lines = [line for line in err.split('\n') if line and not _is_progress(line)]
     if lines and lines[0].startswith('usage:'):

@@ -66,6 +66,16 @@ def test_too_little_of_something_is_not_reported_as_damage():
     assert host_error(caught.value).startswith('last.pth: this process has too many files open')
 
 
+def test_where_the_cause_names_no_file_the_error_of_the_reader_does():
+    with pytest.raises(CheckpointError) as caught:
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise CheckpointError('last.pth is not a whole pickle.\nMore.') from None
+    text = host_error(caught.value)
+    assert text.startswith('last.pth is not a whole pickle. ') and 'not enough memory' in text and '\n' not in text
+
+
 def test_bad_input_and_bugs_are_of_another_kind():
     assert host_error(AvzooError('no such class')) is None and host_error(KeyError('bug')) is None
     assert host_error(RuntimeError('mat1 and mat2 shapes cannot be multiplied')) is None

@@ -69,6 +69,11 @@ def test_a_location_inside_or_on_the_web_is_accepted(read, where):
         dict(Size=5.5),
         dict(Metadata=5),
         dict(Metadata=dict(Shots='many', Features='x')),
+        dict(Metadata=dict(Shots=float('inf'), Features='x')),
+        dict(Metadata=dict(Shots=0, Features='x')),
+        dict(Metadata=dict(Shots=5, Features=['x'])),
+        dict(Metadata=dict(Shots=5, Features='x', FLOPs='many')),
+        dict(Results=[dict(Dataset=['x'])]),
         dict(Results=5),
         dict(Results=[5]),
         {'Converted From': 5},
@@ -97,8 +102,14 @@ def test_an_entry_of_another_kind_is_refused_by_the_model(read, entries):
     ],
 )
 def test_an_index_of_another_kind_is_refused(read, text):
-    with pytest.raises(ConfigError, match=r'model-index\.yml|none\.yml'):
+    with pytest.raises(ConfigError, match=r'model-index\.yml|none\.yml') as caught:
         read(index=text)
+    assert '\n' not in str(caught.value)
+
+
+def test_the_line_of_an_error_of_the_syntax_is_named(read):
+    with pytest.raises(ConfigError, match=r'model-index\.yml .*line 2: '):
+        read(index='Import:\n  - [}')
 
 
 @pytest.mark.parametrize('text', ['Models: 5', 'Models: [5]', 'Collections: 5', 'Collections: [{}]', '5', DEEP])

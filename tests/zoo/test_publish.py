@@ -9,7 +9,7 @@ from avzoo.checkpoints.training import TRAINING_FORMAT, save_checkpoint
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.config.as_data import portable_config
 from avzoo.utils.errors import CheckpointError
-from avzoo.zoo.publish import publish_checkpoint
+from avzoo.zoo.publish import publish_checkpoint, stage_one_outcomes
 
 
 @pytest.fixture
@@ -46,6 +46,23 @@ def test_weights_of_another_model_are_not_published_under_its_name(shipped, tmp_
     with pytest.raises(CheckpointError, match=message):
         publish_checkpoint(shipped, tmp_path, name=name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('section', ['model', 'data_preprocessor'])
+def test_a_config_with_foreign_parts_is_not_published(published, tmp_path, section):
+    content = read_zoo_weights(published[0])
+    meta = content['meta'] | dict(config={section: dict(type='os.system')})
+    path = write_zoo_weights(tmp_path / 'odd.safetensors', content['state_dict'], meta)
+    with pytest.raises(CheckpointError, match=rf'odd\.safetensors carries a config .*{section}'):
+        publish_checkpoint(path, tmp_path / 'out', name='mine')
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('content', ['[]', '3', 'null', '{"phases": []}', '[' * 100_000])
+def test_a_damaged_state_of_the_run_is_named(tmp_path, content):
+    (tmp_path / 'curriculum.json').write_text(content)
+    with pytest.raises(CheckpointError, match=r'curriculum\.json.* is damaged'):
+        stage_one_outcomes(tmp_path / 'stage2_full_draw0' / 'last.pth')
 
 
 def test_weights_that_do_not_fit_the_named_config_are_refused_where_they_bring_none(make_zoo, published, tmp_path):

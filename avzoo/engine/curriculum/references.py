@@ -16,6 +16,7 @@ from avzoo.evaluation.linear_references import evaluate_references, predictions_
 from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
 from avzoo.evaluation.predictions import read_predictions, write_arrays
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.regular_files import read_json
 
 _FOLDER = 'references'  # Their predictions.
 
@@ -100,7 +101,7 @@ def _evaluate(path: Path, store: FeatureStore, cfg: Config, key: dict[str, Any])
 def _read(path: Path) -> dict[str, Any]:
     """Return what a file of references holds; nothing where there is none, or a damaged one."""
     try:
-        return dict(json.loads(path.read_text(encoding='utf-8')))
+        return dict(read_json(path))
     except (OSError, ValueError, TypeError):
         return {}
 

@@ -2,15 +2,19 @@
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from avzoo.checkpoints.meta import check_outcomes, shortened
+from avzoo.config.types import check_present, check_types
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.regular_files import read_json
 
 FILE_NAME = 'curriculum.json'
 
@@ -45,6 +49,25 @@ def deciding_settings(cfg: Config) -> dict[str, Any]:
         settings[loader] = {k: v for k, v in settings[loader].items() if k not in _FREE_LOADER_SETTINGS}
         settings[loader]['dataset'] = {k: v for k, v in settings[loader]['dataset'].items() if k != 'device'}
     return settings
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The kinds of the entries of ``curriculum.json``."""
+
+    settings: dict
+    phases: dict
+    tests: dict[str, dict]
+    store_sha256: str
+    processes: int
+    choices: list[dict] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The kinds of the entries of a choice that are read again."""
+
+    chosen: dict
 
 
 class CurriculumState:
@@ -124,20 +147,20 @@ def finished_phases(work_dir: str | os.PathLike[str]) -> list[Phase]:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read and check the state file."""
-    kinds = dict(settings=dict, phases=dict, tests=dict, store_sha256=str, processes=int)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        wrong = [key for key, kind in kinds.items() if not isinstance(content[key], kind)]
-        if wrong:
-            raise ValueError(f"'{wrong[0]}' is not as it should be")
-        if not all(isinstance(one['chosen'], dict) for one in content.get('choices', [])):
-            raise ValueError("'choices' is not as it should be")
-        for name, decided in content['phases'].items():
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise ValueError('it does not hold a dict')
+        check_present(content, _Content, FILE_NAME)
+        check_types(content, _Content, '')
+        for choice in content.get('choices', []):
+            check_present(choice, _Choice, 'choices')
+            check_types(choice, _Choice, 'choices')
+        check_outcomes(content['phases'], 'phases')
+        for name in content['phases']:
             Phase.from_name(name)
-            if not isinstance(decided, dict):
-                raise ValueError(f"'phases.{name}' is not as it should be")
-        if not all(isinstance(found, dict) for found in content['tests'].values()):
-            raise ValueError("'tests' is not as it should be")
-    except (ValueError, KeyError, TypeError) as error:
-        raise AvzooError(f'{path} is damaged ({error}); delete the work directory and train again.') from error
+    except (ValueError, ConfigError) as error:
+        raise AvzooError(
+            f'{path} is damaged ({shortened(error)}); delete the work directory and train again.'
+        ) from error
     return content

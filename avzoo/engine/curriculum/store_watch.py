@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from avzoo.datasets.store_files import read_meta, verify_checksums, verify_file, verify_tables
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_write_text, sha256_of
+from avzoo.utils.regular_files import read_json
 
 FILE_NAME = 'store_files.json'
 
@@ -86,6 +87,6 @@ class StoreWatch:
 def _kept(path: Path) -> dict[str, _Stamp]:
     """Return what was kept; nothing where there is none, or a damaged one: everything is read again then."""
     try:
-        return dict(json.loads(path.read_text(encoding='utf-8')))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError):
         return {}

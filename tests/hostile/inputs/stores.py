@@ -26,6 +26,7 @@ def _open(root: Path) -> Call:
         for draw in range(2):
             data = GFSLDataset(root, splits=train_splits(2, draw), num_shots=2)
             data.data_info  # noqa: B018
+            data.class_embeddings  # noqa: B018
             data[0]
         for name in ('val_base', 'val_novel', 'test_base', 'test_novel_0'):
             store.split(2, name)
