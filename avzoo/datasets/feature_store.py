@@ -81,7 +81,7 @@ class FeatureStore:
         videos: np.ndarray,
         *,
         starts: np.ndarray | None = None,
-        max_steps: int | None = None,
+        max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch of sequences in one indexed copy.
@@ -90,7 +90,7 @@ class FeatureStore:
             modality: ``audio`` or ``visual``.
             videos: Positions in ``video_ids``, (B,) int64.
             starts: First step to take of each video, (B,) int64; None takes 0.
-            max_steps: Cut longer sequences to this many steps.
+            max_steps: Cut longer sequences to this many steps, one number for all or one for each.
             pad_to: Steps T of the result; None takes the longest sequence of the batch.
 
         Returns:

@@ -73,7 +73,7 @@ class JoinedStore:
         videos: np.ndarray,
         *,
         starts: np.ndarray | None = None,
-        max_steps: int | None = None,
+        max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
@@ -83,7 +83,8 @@ class JoinedStore:
 
         def read(part: FeatureStore, mine: np.ndarray, local: np.ndarray) -> tuple[Tensor, Tensor]:
             begin = None if starts is None else np.asarray(starts)[mine]
-            return part.gather(modality, local, starts=begin, max_steps=max_steps, pad_to=pad_to)
+            most = max_steps[mine] if isinstance(max_steps, np.ndarray) else max_steps
+            return part.gather(modality, local, starts=begin, max_steps=most, pad_to=pad_to)
 
         found = self._split(videos, read)
         back = torch.from_numpy(np.argsort(np.concatenate([mine for mine, _ in found]), kind='stable'))
