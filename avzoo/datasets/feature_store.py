@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.collate import gather_rows
+from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
 from avzoo.datasets.store_format import Modality, check_names, read_csv, read_lines, shots_folder, stays_inside
 from avzoo.utils.errors import DataError, nearest
@@ -74,6 +75,11 @@ class FeatureStore:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._rows = self._map_features()
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What the store says that its features are."""
+        return FeatureSet(str(self.root), self._meta.get('features', {}))
 
     def gather(
         self,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.collate import taken_steps
+from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import UNKNOWN_EMBEDDING
 from avzoo.utils.errors import DataError
@@ -40,6 +41,12 @@ class JoinedStore:
 
     def __len__(self) -> int:
         return len(self.video_ids)
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What either store says that the features are."""
+        first, second = (part.feature_set for part in self.parts)
+        return FeatureSet(first.owner, {**second.texts, **first.texts})
 
     def split(self, num_shots: int, name: str) -> np.ndarray:
         """Return the videos of a split of the first store as positions in ``video_ids``, (n,) int64."""
@@ -112,6 +119,7 @@ class JoinedStore:
 
 
 def _check_alike(first: FeatureStore, second: FeatureStore) -> None:
+    compare_feature_sets(first.feature_set, second.feature_set, first.modalities)
     for name, one in first.modalities.items():
         other = second.modalities.get(name)
         if other is None or (one.dim, one.seconds_per_step) != (other.dim, other.seconds_per_step):
