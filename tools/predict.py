@@ -15,9 +15,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from avzoo.utils.cli import positive_int, run_tool
+from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable
 
 
@@ -54,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.zoo.build import config_of
 
     classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
+    if classify.feature_set.texts and not (Path(args.features) / 'store.json').is_file():
+        say(f'This model was trained on {classify.feature_set}.')
     found = classify(
         args.features,
         video_ids=args.video_id,

@@ -31,10 +31,12 @@ class ClipReader:
 
     Attributes:
         ids (list[str]): Their names, in order.
+        store (FeatureStore | None): The feature store that they are read from, if it is one.
     """
 
     def __init__(self, source: str | os.PathLike[str] | FeatureStore | Clip | Sequence[Clip]) -> None:
         self._origin = 'the clips'
+        self.store: FeatureStore | None = None
         if isinstance(source, str | os.PathLike):
             self._open_path(Path(source))
         elif isinstance(source, FeatureStore):
@@ -85,7 +87,7 @@ class ClipReader:
             self._open_folder(path)
 
     def _open_store(self, store: FeatureStore) -> None:
-        self._origin = str(store.root)
+        self._origin, self.store = str(store.root), store
         self.ids = [str(name) for name in store.video_ids]
         places = {name: i for i, name in enumerate(self.ids)}
         self._read = lambda name: {m: store.gather(m, np.array([places[name]]))[0][0].numpy() for m in store.modalities}

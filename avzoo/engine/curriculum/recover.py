@@ -10,11 +10,13 @@ import mmengine.dist as dist
 from mmengine.config import Config
 
 from avzoo.checkpoints.checksums import zip_is_intact
+from avzoo.checkpoints.meta import feature_set_of
 from avzoo.checkpoints.training import load_checkpoint
+from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.engine.curriculum.plan import Phase, start_file
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.hooks import best_epoch
-from avzoo.engine.log import log_line
+from avzoo.engine.log import log_line, warn_once
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_path
 
@@ -88,11 +90,12 @@ def _as_main(decided: list[Any]) -> list[Any]:
     return shared[0]
 
 
-def named_checkpoint(path: Path, phase: Phase, seed: int) -> Path:
+def named_checkpoint(path: Path, phase: Phase, seed: int, features: FeatureSet) -> Path:
     """Return the checkpoint that a user named, if a phase can go on with it.
 
     Raises:
         CheckpointError: If it is of another phase or seed, or not of training.
+        DataError: If it was trained on other features than those of the run's store.
     """
     content = load_checkpoint(path)
     of, its_seed = content['meta'].get('phase'), content['meta'].get('seed')
@@ -101,6 +104,8 @@ def named_checkpoint(path: Path, phase: Phase, seed: int) -> Path:
             f'--resume {path}: this is a checkpoint of {of} with seed {its_seed}, but the run goes on with '
             f'{phase.name} and seed {seed}. Leave the path out to go on from the newest one.'
         )
+    trained = feature_set_of(content['meta'], path)
+    warn_once(compare_feature_sets(trained, features, {**trained.texts, **features.texts}), about=path)
     return path
 
 
