@@ -28,6 +28,7 @@ def import_arrays(
     seed: int = 0,
     name: str | None = None,
     seconds_per_step: Mapping[str, float] | None = None,
+    feature_set: Mapping[str, str] | None = None,
     dtype: str = 'float32',
     skip_missing: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
@@ -48,6 +49,7 @@ def import_arrays(
         seed: Seed of the draws.
         name: Name of the data set; None takes that of ``out``.
         seconds_per_step: Seconds that a step covers, by modality; 1.0 where not given.
+        feature_set: What the features of a modality are, in one line each; kept in the store.
         dtype: How features are stored, ``float32`` or ``float16``.
         skip_missing: Leave out listed videos without features instead of raising an error.
         on_progress: Called with (videos done, all videos).
@@ -74,6 +76,7 @@ def import_arrays(
         texts=texts,
         dtype=dtype,
         source=f'{Path(features).name} with lists of {Path(lists).name}',
+        features={key: text for key, text in (feature_set or {}).items() if key in modalities},
     ) as writer:
         if vectors is not None:
             writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)

@@ -4,7 +4,8 @@ Features, one of
   FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step a video, (N, T, D), an object array of N
             sequences (T_i, D), or all steps one after the other with audio_len, visual_len (N,)
   DIR       DIR/audio/VIDEO_ID.npy and DIR/visual/VIDEO_ID.npy, each (T, D); best for large data
-One modality is enough.
+One modality is enough. For a folder of tools/extract_features.py the seconds of a step are those of its facts, and the
+store says which features it holds.
 
 Lists: a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.csv, stage_2_test_seen.csv and
 stage_2_test_unseen.csv with columns filename (the video id) and label. Base classes are those of stage_1_train;
@@ -46,16 +47,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--seconds-audio',
         type=positive_float,
-        default=SECONDS_PER_STEP[AUDIO],
         metavar='S',
-        help='seconds of the clip that one audio step covers (default: %(default)s, as VGGish)',
+        help='seconds of the clip that one audio step covers (default: that of the extraction, else '
+        f'{SECONDS_PER_STEP[AUDIO]}, as VGGish)',
     )
     add(
         '--seconds-visual',
         type=positive_float,
-        default=SECONDS_PER_STEP[VISUAL],
         metavar='S',
-        help='seconds of the clip that one visual step covers (default: %(default)s, as C3D)',
+        help='seconds of the clip that one visual step covers (default: that of the extraction, else '
+        f'{SECONDS_PER_STEP[VISUAL]}, as C3D)',
     )
     add(
         '--dtype',
@@ -72,9 +73,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.extraction.extraction_folder import read_extraction
     from avzoo.importers.arrays import import_arrays
     from avzoo.importers.report import describe_store, progress_of
 
+    given = {AUDIO: args.seconds_audio, VISUAL: args.seconds_visual}
+    extraction = read_extraction(args.features)
+    seconds = {**SECONDS_PER_STEP, **(extraction.seconds if extraction else {})}
+    seconds |= {modality: value for modality, value in given.items() if value is not None}
     with progress_of('videos') as on_progress:
         out = import_arrays(
             args.out,
@@ -86,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=args.seed,
             name=args.name,
             dtype=args.dtype,
-            seconds_per_step=dict(audio=args.seconds_audio, visual=args.seconds_visual),
+            seconds_per_step=seconds,
+            feature_set=extraction.features if extraction else None,
             skip_missing=args.skip_missing,
             on_progress=on_progress,
         )
