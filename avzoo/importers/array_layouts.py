@@ -76,8 +76,9 @@ def arrange(path: Path, content: Any) -> Arrays:
     if not all(isinstance(value, Mapping) for value in content.values()):
         return _from_columns(path, content)
     if any(key in MODALITIES for key in content):
-        check_words(path, (key for key in content if key not in MODALITIES), 'array')
-        return Arrays({key: _with_text_ids(path, content[key]) for key in MODALITIES if key in content})
+        check_words(path, (key for key in content if key not in _COLUMNS), 'array')
+        values = {key: _with_text_ids(path, content[key]) for key in MODALITIES if key in content}
+        return Arrays(values, _labels(_with_text_ids(path, content.get('label', {}))))
     return _from_videos(path, content)
 
 
@@ -88,13 +89,17 @@ def _from_videos(path: Path, content: Mapping[Any, Mapping[str, Any]]) -> Arrays
     values = {key: {v: entry[key] for v, entry in videos.items() if key in entry} for key in MODALITIES}
     if not any(values.values()):
         raise DataError(f'{path} has {", ".join(map(repr, [*videos][:3]))} without audio or visual. {HOW_TO_SAVE}')
-    labels = {video: str(entry['label']) for video, entry in videos.items() if 'label' in entry}
+    labels = _labels({video: entry['label'] for video, entry in videos.items() if 'label' in entry})
     return Arrays({key: by_id for key, by_id in values.items() if by_id}, labels)
+
+
+def _labels(by_id: Mapping[str, Any]) -> dict[str, str]:
+    return {video: label.decode() if isinstance(label, bytes) else str(label) for video, label in by_id.items()}
 
 
 def _by_their_ids(path: Path, entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     if not all('video_id' in entry for entry in entries):
-        check_words(path, entries[0], 'array')
+        check_words(path, (key for key in entries[0] if key not in _COLUMNS), 'array')
         raise DataError(f'{path} is a list of dicts without video_id. {HOW_TO_SAVE}')
     check_names([str(entry['video_id']) for entry in entries], f'{path}: video')
     return {str(entry['video_id']): entry for entry in entries}

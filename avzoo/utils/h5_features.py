@@ -49,13 +49,14 @@ def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
     with naming_damage(path):
         # Unlike iteration, this follows no links.
         file.visititems(lambda name, item: names.append(name) if hasattr(item, 'dtype') else None)
+    inner = [name for name in names if '/' in name]
+    by_first = any(name.partition('/')[0] in keys for name in inner)
     nested: dict[str, dict[str, str]] = {}
-    for name in names:
-        first, slash, rest = name.partition('/')
+    for name in inner:
+        first, _, rest = name.partition('/')
         start, _, last = name.rpartition('/')
-        if slash:
-            key, video = (last, start) if last in keys and first not in keys else (first, rest)
-            nested.setdefault(key, {})[video] = name
+        key, item = (first, rest) if by_first else (last, start)
+        nested.setdefault(key, {})[item] = name
     if nested:
         return {key: H5Features(path, file, by_id) for key, by_id in nested.items()}
     with file:
