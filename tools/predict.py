@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         top=args.top,
         batch_size=args.batch_size,
         calibrate=not args.no_calibration,
-        on_bad=lambda name, error: bad.update({name: str(error)}),
+        on_bad=lambda name, error: bad.update({name: str(error).removeprefix(f"Clip '{name}': ")}),
     )
     if not found and bad:
         raise DataError(f'{args.features}: no clip can be used.\n{list_items(bad)}')

@@ -98,3 +98,10 @@ def test_a_folder_of_a_class_without_clips_is_refused(choose, folder):
     (folder / 'yodelling').mkdir()
     with pytest.raises(DataError, match='yodelling has no clips'):
         choose(folder)
+
+
+def test_leftovers_of_systems_are_neither_classes_nor_clips(choose, folder):
+    (folder / '__MACOSX').mkdir()
+    for name in ('__MACOSX/0.npz', 'tap dance/._0.npz', 'tap dance/.DS_Store', '.DS_Store'):
+        (folder / name).write_bytes(b'x')
+    assert choose(folder, shots=3).classes == ('blowing glass', 'tap dance')
