@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 
-import h5py
 import numpy as np
 import pytest
 
@@ -21,6 +20,7 @@ def run(tool, *args):
 
 @pytest.mark.parametrize('suffix', ['', '.mp4'])
 def test_a_table_and_one_h5_become_a_store_with_splits(tmp_path, suffix):
+    h5py = pytest.importorskip('h5py')
     rng = np.random.default_rng(0)
     labels = {f'{c}_{i}': f'class {c}' for c in 'abcdef' for i in range(8)}
     with open(tmp_path / 'clips.csv', 'w', newline='') as file:
@@ -39,3 +39,12 @@ def test_a_table_and_one_h5_become_a_store_with_splits(tmp_path, suffix):
         v + suffix: label for v, label in labels.items()
     }
     assert len(store.split(5, 'stage2_novel_0')) == 10
+
+
+def test_the_table_of_an_extraction_is_read_by_the_ids_of_its_clips(tmp_path):
+    rows = [(f'{c}_{i}', c, f'videos/{c}.mp4') for c in 'abc' for i in range(8)]
+    with open(tmp_path / 'clips.csv', 'w', newline='') as file:
+        csv.writer(file).writerows([('video', 'label', 'filename'), *rows])
+    assert run('splits', tmp_path / 'clips.csv', tmp_path / 'lists', '--novel', 1, 1, '--shots', 1) == 0
+    with open(tmp_path / 'lists/stage_1_train.csv') as file:
+        assert {row['filename'] for row in csv.DictReader(file)} < {video for video, _, _ in rows}

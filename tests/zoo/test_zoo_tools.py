@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from scipy import io
@@ -213,7 +212,7 @@ def test_clips_may_come_in_other_kinds_of_files(predict, tmp_path, capsys, suffi
     path = tmp_path / f'many.{suffix}'
     values = {key: {'a': array, 'b': array} for key, array in one_clip().items()}
     if suffix == 'h5':
-        with h5py.File(path, 'w') as file:
+        with pytest.importorskip('h5py').File(path, 'w') as file:
             for key, by_id in values.items():
                 for video, array in by_id.items():
                     file[f'{key}/{video}'] = array
