@@ -1,7 +1,7 @@
 """Classify clips from their features."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.window import Window
 from avzoo.importers.clips import Clip, ClipReader, batches, check_clips
 from avzoo.utils.arguments import check_positive
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, DataError
 from avzoo.utils.launch_arguments import say
 from avzoo.zoo.build import config_of, model_name
 
@@ -69,6 +69,7 @@ class Inferencer:
         top: int = 5,
         batch_size: int = 64,
         calibrate: bool = True,
+        on_bad: Callable[[str, DataError], None] | None = None,
     ) -> list[dict[str, Any]]:
         """Classify clips.
 
@@ -79,6 +80,8 @@ class Inferencer:
             top: Number of classes per clip.
             batch_size: Clips per batch.
             calibrate: Subtract the calibration gamma from the scores of base classes before ranking, as in the test.
+            on_bad: Called with the id and the error of each clip that cannot be used, which is then left out; by
+                default its error is raised.
 
         Returns:
             For each clip ``video_id`` and ``predictions``: best first, each with ``class``, ``probability``, ``score``
@@ -94,8 +97,12 @@ class Inferencer:
         if clips.store is not None:
             self._check_features(clips.store)
         results = []
-        for names in batches(clips.choose(video_ids), batch_size):
-            scores = self.scores([clips.read(name) for name in names], names)  # (B, C)
+        for wanted in batches(clips.choose(video_ids), batch_size):
+            usable = self._usable(clips, wanted, on_bad)
+            if not usable:
+                continue
+            names = list(usable)
+            scores = self.scores(list(usable.values()), names)  # (B, C)
             ranking = scores - self.model.gamma.to(scores) * scores.new_tensor(self.base_mask) if calibrate else scores
             probabilities = self.model.probabilities(scores)  # (B, C)
             results += [
@@ -103,6 +110,22 @@ class Inferencer:
                 for name, probability, score in zip(names, probabilities.cpu(), ranking.cpu(), strict=True)
             ]
         return results
+
+    def _usable(
+        self, clips: ClipReader, names: Sequence[str], on_bad: Callable[[str, DataError], None] | None
+    ) -> dict[str, Clip]:
+        if on_bad is None:
+            return {name: clips.read(name) for name in names}
+        found: dict[str, Clip] = {}
+        for name in names:
+            try:
+                clip = clips.read(name)
+                check_clips([clip], self._dims, [name])
+            except DataError as error:
+                on_bad(name, error)
+            else:
+                found[name] = clip
+        return found
 
     @torch.inference_mode()
     def scores(self, clips: Sequence[Clip], names: Sequence[str]) -> torch.Tensor:
