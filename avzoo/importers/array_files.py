@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from avzoo.datasets.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.utils.errors import DataError
 from avzoo.utils.mat_files import read_mat
+from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.utils.tensor_files import read_tensors
 
 HOW_TO_SAVE = (

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.safe_pickle import load_npz
 from avzoo.datasets.store_format import number_problem
 from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
 from avzoo.importers.array_layouts import check_words
@@ -16,6 +15,7 @@ from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.leftovers import files_below
 from avzoo.utils.regular_files import open_regular
+from avzoo.utils.safe_pickle import load_npz
 from avzoo.utils.zip_checks import ZIP_ERRORS
 
 Clip = Mapping[str, np.ndarray]

@@ -35,3 +35,9 @@ def most_similar(word: str, choices: Iterable[str]) -> str | None:
     """Return the choice most like ``word``, or ``None`` if none resembles it."""
     found = difflib.get_close_matches(str(word), list(map(str, choices)), n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def shortened(message: object) -> str:
+    """Return a message without its middle, where it quotes a value of any length."""
+    text = str(message)
+    return text if len(text) < 400 else f'{text[:200]} ... {text[-100:]}'
