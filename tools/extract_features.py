@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.extraction.extract import Settings, extract_all, finish, open_folder
     from avzoo.extraction.jobs import build_all, extract_in_processes
     from avzoo.importers.report import progress_of
+    from avzoo.utils.printable import printable
 
     clips = find_clips(args.videos)
     settings = Settings(args.video_stream, args.audio_stream, args.no_audio)
@@ -84,13 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     print(f'{out}: {len(part) - len(failures)} of {len(part)} clips have features.')
     for failure in failures[:20]:
-        print(f'{failure.id}: {failure.reason} ({failure.cure})', file=sys.stderr)
+        print(printable(f'{failure.id}: {failure.reason} ({failure.cure})'), file=sys.stderr)
     return 3 if failures else 0
 
 
 def _shard(parser: argparse.ArgumentParser, text: str) -> tuple[int, int]:
     index, _, count = text.partition('/')
-    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+    if not (len(text) < 20 and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         parser.error(f'--shard {text}: write I/N with I from 1 to N, e.g. 2/8')
     return int(index) - 1, int(count)
 

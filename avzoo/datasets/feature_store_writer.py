@@ -1,5 +1,6 @@
 """Write a feature store one video at a time; it appears complete or not at all."""
 
+import io
 import json
 import math
 import os
@@ -175,7 +176,9 @@ class FeatureStoreWriter:
             )
         path = self._folder / 'text' / f'{name}.npy'
         path.parent.mkdir(exist_ok=True)
-        np.save(path, np.ascontiguousarray(array, dtype=np.float32))
+        content = io.BytesIO()  # numpy.save to a file does not report its last error.
+        np.save(content, np.ascontiguousarray(array, dtype=np.float32))
+        path.write_bytes(content.getbuffer())
         origin = dict(source=source) if source else {}
         self._meta['class_embeddings'][name] = dict(dim=array.shape[1], file=f'text/{name}.npy', **origin)
 

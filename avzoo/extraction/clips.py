@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from avzoo.utils.errors import DataError
+from avzoo.datasets.store_format import check_names, check_paths
+from avzoo.utils.errors import DataError, shortened
+from avzoo.utils.regular_files import lines_of, unreadable
 
 _VIDEO = ('.mp4', '.webm', '.mkv', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.flv', '.wmv', '.ts', '.3gp', '.ogv')
 _SOUND = ('.wav', '.mp3', '.flac', '.ogg', '.m4a')
 SUFFIXES = frozenset(_VIDEO + _SOUND)
+_LONGEST = 1e6  # Seconds.
 _COLUMNS = ('filename', 'label', 'start', 'end')
 
 
@@ -56,7 +59,7 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
         raise DataError(f'{path}: there is no such file or folder.')
     if not found:
         raise DataError(f'{path} holds no video (known: {" ".join(sorted(SUFFIXES))}).')
-    return _with_unique_ids(found)
+    return _check_ids(_with_unique_ids(found))
 
 
 def _videos_of(folder: Path) -> list[Path]:
@@ -73,18 +76,23 @@ def _videos_of(folder: Path) -> list[Path]:
 
 
 def _read_table(path: Path) -> list[Clip]:
-    with open(path, encoding='utf-8-sig', newline='') as file:
-        reader = csv.DictReader(file, strict=True)
-        unknown = set(reader.fieldnames or ()) - set(_COLUMNS)
-        if 'filename' not in (reader.fieldnames or ()) or unknown:
+    try:
+        lines = list(lines_of(path, newline=''))
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path} is not text in UTF-8 ({error}). Save it as UTF-8.') from None
+    reader = csv.DictReader(lines, strict=True)
+    try:
+        header = reader.fieldnames or ()
+        if 'filename' not in header or set(header) - set(_COLUMNS):
             raise DataError(
-                f'{path}: the columns are {", ".join(reader.fieldnames or ()) or "missing"}; write a header of '
-                f'filename and any of {", ".join(_COLUMNS[1:])}.'
+                f'{path}: the columns are {shortened(", ".join(header)) or "missing"}; write a header of filename and '
+                f'any of {", ".join(_COLUMNS[1:])}.'
             )
-        try:
-            return [_clip_of(path, reader.line_num, row) for row in reader]
-        except csv.Error as error:
-            raise DataError(f'{path}, line {reader.line_num}: {error}.') from error
+        return [_clip_of(path, reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise DataError(f'{path}, line {reader.line_num}: {error}.') from error
 
 
 def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
@@ -102,11 +110,21 @@ def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
         except ValueError:
             raise DataError(f'{where}: {key}={text!r} is not a number of seconds.') from None
     start, end = times['start'] or 0.0, times['end']
-    if not 0 <= start < (float('inf') if end is None else end):
+    if not 0 <= start < (_LONGEST if end is None else end) <= _LONGEST:
         raise DataError(f'{where}: a clip from {start:g} s to {"the end" if end is None else f"{end:g} s"}.')
     path = table.parent / name
-    cut = f'_{start:g}' + ('' if end is None else f'_{end:g}') if start or end is not None else ''
+    cut = f'_{start:.12g}' + ('' if end is None else f'_{end:.12g}') if start or end is not None else ''
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(SUFFIXES))}).')
     return Clip(path.stem + cut, path, row.get('label', '').strip(), start, end)
+
+
+def _check_ids(clips: list[Clip]) -> list[Clip]:
+    """Refuse ids that could not be written: they become names of files and rows of a table."""
+    check_names([clip.id for clip in clips], 'clip')
+    check_paths([clip.id for clip in clips], 'clip')
+    check_names(sorted({clip.label for clip in clips if clip.label}), 'label')
+    return clips
 
 
 def _with_unique_ids(clips: list[Clip]) -> list[Clip]:

@@ -1,6 +1,7 @@
 """Extract the features of many clips into a folder, in a way that can be stopped anywhere and gone on with."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from avzoo.extraction.clips import Clip
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaError, MediaFile, import_av
 from avzoo.utils.errors import DataError
-from avzoo.utils.files import atomic_path, atomic_write_text
+from avzoo.utils.files import atomic_path, atomic_write_text, sha256_of
 from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 
@@ -78,13 +79,15 @@ def open_folder(out: str | os.PathLike[str], extractors: Mapping[str, Extractor]
 def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], settings: Settings) -> Failure | None:
     """Write the features of a clip, unless they are there; returns why there are none.
 
-    The file of its facts is written last, so a clip counts as done only when all of it is there.
+    The file of its facts is written last, so a clip counts as done only when all of it is there. It is extracted anew
+    where the video, its part, or a file of features is no longer what the facts say.
     """
     done = out / 'facts' / f'{clip.id}.json'
-    if done.is_file():
-        return None
     stage = 'open'
     try:
+        source = _source(clip)
+        if done.is_file() and _is_done(_facts(done), source, out, clip, extractors):
+            return None
         media = MediaFile(clip.path, video_stream=settings.video_stream, audio_stream=settings.audio_stream)
         features, seconds = {}, {}
         for stage, extractor in extractors.items():
@@ -95,14 +98,48 @@ def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], set
             if not np.isfinite(features[stage]).all():
                 raise MediaError(f'{clip.path}: the network gives values that are not finite.')
         stage = 'write'
-        for modality, array in features.items():
-            with atomic_path(out / modality / f'{clip.id}.npy') as partial, open(partial, 'wb') as file:
-                np.save(file, array)
-        facts = dict(asdict(media.facts), steps={m: len(a) for m, a in features.items()}, seconds_per_step=seconds)
+        written = {m: _write_array(out / m / f'{clip.id}.npy', array) for m, array in features.items()}
+        facts = dict(
+            asdict(media.facts),
+            steps={m: len(a) for m, a in features.items()},
+            seconds_per_step=seconds,
+            source=source,
+            sha256=written,
+        )
         atomic_write_text(done, json.dumps(facts) + '\n')
     except MediaError as error:
         return Failure(clip.id, stage, str(error), _cure(stage))
+    except MemoryError as error:
+        return Failure(clip.id, stage, f'{clip.path}: there is not enough memory ({error}).', _cure(stage))
     return None
+
+
+def _source(clip: Clip) -> dict[str, Any]:
+    """Return what a clip's features are of: the video as it is now, and the part."""
+    try:
+        state = clip.path.stat()
+    except OSError as error:
+        raise MediaError(f'{clip.path} is not a file that can be read ({error.strerror}).') from None
+    return dict(name=clip.path.name, bytes=state.st_size, changed=state.st_mtime_ns, start=clip.start, end=clip.end)
+
+
+def _is_done(
+    facts: dict[str, Any], source: dict[str, Any], out: Path, clip: Clip, extractors: Mapping[str, Extractor]
+) -> bool:
+    digests = facts.get('sha256')
+    if facts.get('source') != source or not isinstance(digests, dict) or digests.keys() != extractors.keys():
+        return False
+    paths = {modality: out / modality / f'{clip.id}.npy' for modality in extractors}
+    return all(path.is_file() and sha256_of(path) == digests[m] for m, path in paths.items())
+
+
+def _write_array(path: Path, array: np.ndarray) -> str:
+    """Write an array and return the SHA-256 of its file. numpy.save to a file does not report its last error."""
+    content = io.BytesIO()
+    np.save(content, array)
+    with atomic_path(path) as partial:
+        partial.write_bytes(content.getbuffer())
+    return hashlib.sha256(content.getbuffer()).hexdigest()
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from avzoo.extraction.media import Frame
+from avzoo.extraction.media import Frame, MediaError
+
+_LONGEST_GAP = 3600.0  # Seconds between two frames.
 
 
 def frames_of_steps(frames: Iterator[Frame], seconds: float, start: float, repeats: list[int]) -> Iterator[np.ndarray]:
@@ -23,7 +25,13 @@ def frames_of_steps(frames: Iterator[Frame], seconds: float, start: float, repea
         if now <= step:
             continue
         if repeats:
-            repeats[-1] += now - step - 1
+            gap = now - step - 1
+            if gap * seconds > _LONGEST_GAP:
+                raise MediaError(
+                    f'the picture stands still for {gap * seconds:,.0f} s: the times of the file are wrong. Convert it '
+                    'anew, or leave it out.'
+                )
+            repeats[-1] += gap
         repeats.append(1)
         step = now
         yield frame.rgb

@@ -41,7 +41,9 @@ def extract_in_processes(
     failures = []
     # Not forked: threads of torch, and CUDA, do not survive that.
     context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(specs, out, settings, device))
+    pool = ProcessPoolExecutor(
+        max(1, min(jobs, len(clips))), context, initializer=_start, initargs=(specs, out, settings, device)
+    )
     try:
         waiting = [pool.submit(_extract, clip) for clip in clips]
         for done, future in enumerate(as_completed(waiting), 1):

@@ -15,7 +15,27 @@ from typing import Any
 import numpy as np
 
 from avzoo.utils.errors import DataError
+from avzoo.utils.regular_files import open_regular
 
+# Formats that hold their own streams; others (playlists, lists of pictures) name further files.
+_PICTURES = {
+    'mov',
+    'mp4',
+    'matroska',
+    'webm',
+    'avi',
+    'mpeg',
+    'mpegts',
+    'mpegvideo',
+    'flv',
+    'asf',
+    'm4v',
+    'h264',
+    'hevc',
+}
+_CONTAINERS = _PICTURES | {'ogg', 'wav', 'mp3', 'flac', 'aac', 'aiff', 'w64', 'mxf', 'nut', 'ivf', 'dv', 'rm', '3gp'}
+_MOST_PIXELS = 7680 * 4320
+_RATES = (1_000, 768_000)
 # More frames than a codec holds back for reordering: 16 in H.264.
 _REORDERED = 17
 
@@ -151,17 +171,31 @@ class MediaFile:
             raise MediaError(f'{self.path}: no sound of its stream {self._audio.index} can be decoded.')
 
     def _open(self) -> Any:
+        """Open the file, by a handle: FFmpeg would also read addresses, pipes, and the files that a playlist names."""
         av = import_av()
-        if not self.path.is_file():  # FFmpeg also reads addresses, pipes and devices.
-            raise MediaError(f'{self.path} is not a file.')
         try:
-            # file: keeps a name such as "concat:a" or "http:..." from being taken as another protocol.
-            return av.open(f'file:{self.path}', metadata_errors='replace')
-        except (av.error.FFmpegError, ValueError) as error:
+            file = open_regular(self.path)
+        except DataError as error:
+            raise MediaError(str(error)) from None
+        except OSError as error:
+            raise MediaError(f'{self.path} is not a file that can be read ({error.strerror}).') from None
+        try:
+            # No protocol: a playlist must not open what it names.
+            container = av.open(file, metadata_errors='replace', options={'protocol_whitelist': 'none'})
+        except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
+            file.close()
             raise MediaError(f'{self.path} is not a video file that FFmpeg reads: {_reason(error)}.') from error
+        if not _CONTAINERS & set(container.format.name.split(',')):
+            container.close()
+            raise MediaError(
+                f'{self.path} is of the format {container.format.name}, which is not read: it is no video, or names '
+                'other files. Convert it to mp4 or webm.'
+            )
+        return container
 
     def _choose(self, container: Any, kind: str, index: int | None) -> _Stream | None:
         streams = [s for s in container.streams if s.type == kind and s.codec_context is not None]
+        _check_sizes(self.path, streams)
         if index is not None:
             chosen = next((s for s in streams if s.index == index), None)
             if chosen is None:
@@ -170,7 +204,7 @@ class MediaFile:
         else:
             cover = import_av().stream.Disposition.attached_pic
             best = container.streams.best(kind)
-            candidates = [best, *streams] if best is not None else streams
+            candidates = [*(s for s in streams if best is not None and s.index == best.index), *streams]
             chosen = next((s for s in candidates if not s.disposition & cover), None)
         if chosen is None:
             return None
@@ -200,7 +234,7 @@ class MediaFile:
                     yield from stream.decode(packet)
                 except error_kinds.EOFError:
                     return
-                except error_kinds.FFmpegError:
+                except (error_kinds.FFmpegError, MemoryError):
                     self.facts.bad_packets += 1
                 if packet is None or packet.size == 0:
                     return
@@ -213,8 +247,16 @@ class MediaFile:
             if form != (form := (frame.format.name, frame.layout.name, frame.sample_rate)):
                 if resampler is not None:
                     yield from map(_mono, resampler.resample(None))
-                resampler = av.AudioResampler(format='fltp', layout=frame.layout.name, rate=rate)
-            yield from map(_mono, resampler.resample(frame))
+                # Packed: PyAV reads at most 8 planes of planar sound.
+                resampler = av.AudioResampler(format='flt', layout=frame.layout.name, rate=rate)
+            try:
+                blocks = resampler.resample(frame)
+            except av.error.FFmpegError as error:
+                raise MediaError(
+                    f'{self.path}: its sound, {frame.layout.nb_channels} channels at {frame.sample_rate} Hz, cannot be '
+                    f'resampled ({_reason(error)}).'
+                ) from error
+            yield from map(_mono, blocks)
         if resampler is not None:
             yield from map(_mono, resampler.resample(None))
 
@@ -279,7 +321,18 @@ def _upright(frame: Any) -> np.ndarray:
 
 
 def _mono(frame: Any) -> np.ndarray:
-    return frame.to_ndarray().mean(axis=0, dtype=np.float32)
+    """Return the mean of the channels, (n,), of packed sound (1, n * channels)."""
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1, dtype=np.float32)
+
+
+def _check_sizes(path: Path, streams: list[Any]) -> None:
+    """Refuse pictures and sound of a size that no camera makes, before memory for them is taken."""
+    for stream in streams:
+        context = stream.codec_context
+        if stream.type == 'video' and context.width * context.height > _MOST_PIXELS:
+            raise MediaError(f'{path}: its pictures have {context.width} x {context.height} pixels, more than 8K.')
+        if stream.type == 'audio' and not _RATES[0] <= (context.sample_rate or _RATES[0]) <= _RATES[1]:
+            raise MediaError(f'{path}: its sound has {context.sample_rate} samples per second; {_RATES} are read.')
 
 
 def _reason(error: Exception) -> str:

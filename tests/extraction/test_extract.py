@@ -3,6 +3,7 @@
 import csv
 import json
 import runpy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -164,3 +165,55 @@ def test_the_folder_tells_how_long_its_steps_are(tool, videos, tmp_path):
     tool([str(videos), str(tmp_path / 'out'), *AUDIO])
     found = read_extraction(tmp_path / 'out')
     assert found.seconds == dict(audio=0.96) and found.features == dict(audio='log_mel_statistics')
+
+
+@pytest.mark.parametrize('change', ['array gone', 'array cut', 'other video', 'other part', 'facts of another kind'])
+def test_features_that_are_no_longer_of_their_video_are_extracted_anew(videos, tmp_path, change):
+    extractors, settings = dict(audio=LogMelStatistics()), Settings()
+    clip = find_clips(videos / 'dog' / 'dog_0.mkv')[0]
+    out = open_folder(tmp_path / 'out', extractors, settings)
+    extract_clip(clip, out, extractors, settings)
+    array, facts = out / 'audio' / 'dog_0.npy', out / 'facts' / 'dog_0.json'
+    before = array.read_bytes()
+    if change == 'array gone':
+        array.unlink()
+    elif change == 'array cut':
+        array.write_bytes(before[:-4])
+    elif change == 'other video':
+        clip.path.write_bytes((videos / 'cat' / 'cat_0.mkv').read_bytes())
+    elif change == 'other part':
+        clip = replace(clip, end=1.0)
+    else:
+        facts.write_text('{"source": 5, "sha256": []}')
+    assert extract_clip(clip, out, extractors, settings) is None
+    assert (array.read_bytes() == before) == (change in ('array gone', 'array cut', 'facts of another kind'))
+    assert json.loads(facts.read_text())['source']['end'] == clip.end
+
+
+@pytest.mark.parametrize('limit', [300, 1000, 1600])
+def test_a_write_that_fails_does_not_count_as_done(videos, tmp_path, limit):
+    import resource
+    import signal
+
+    extractors, settings = dict(audio=LogMelStatistics()), Settings()
+    clip = find_clips(videos / 'dog' / 'dog_0.mkv')[0]
+    out = open_folder(tmp_path / 'out', extractors, settings)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        with pytest.raises(OSError, match='too large'):
+            extract_clip(clip, out, extractors, settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (out / 'facts').exists() and [*(out / 'audio').iterdir()] == []
+
+
+@pytest.mark.parametrize('name', ['../x.mp4', 'a\x1bb.mp4', '/proc/kmsg', 'list.m3u8', 'b' * 2000 + '.mp4'])
+def test_a_name_that_could_do_harm_is_refused(tmp_path, name):
+    (tmp_path / 'clips.csv').write_text(f'filename,start\n"{name}",1\n')
+    if name == '../x.mp4':  # Only its stem names a file of features.
+        assert find_clips(tmp_path / 'clips.csv')[0].id == 'x_1'
+    else:
+        with pytest.raises(DataError):
+            find_clips(tmp_path / 'clips.csv')

@@ -1,5 +1,7 @@
 """Frames and sound of video files, and the traps of containers and codecs."""
 
+import os
+import wave
 from types import SimpleNamespace
 
 import av
@@ -156,3 +158,38 @@ def test_only_files_are_opened(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MediaError, match='is not a file'):
         MediaFile(name)
+
+
+@pytest.mark.parametrize('channels', [1, 2, 8, 9, 64])
+def test_sound_of_any_number_of_channels_is_averaged(tmp_path, channels):
+    path = tmp_path / 'sound.wav'
+    with wave.open(str(path), 'wb') as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        ramp = np.arange(channels) * 100  # Each channel has another value.
+        file.writeframes(np.tile(ramp, (16000, 1)).astype('<i2').tobytes())
+    sound = sound_of(MediaFile(path))
+    assert len(sound) == 16000
+    np.testing.assert_allclose(sound[100:-100], ramp.mean() / 32768, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('x.mp4', 'ffconcat version 1.0\nfile secret.mkv\n'),
+        ('x.mp4', '#EXTM3U\n#EXTINF:1,\nsecret.mkv\n'),
+        ('x.m3u8', '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.mkv\n#EXT-X-ENDLIST\n'),
+    ],
+)
+def test_a_playlist_opens_no_other_file(tmp_path, name, text):
+    make_video(tmp_path / 'secret.mkv')
+    (tmp_path / name).write_text(text)
+    with pytest.raises(MediaError, match=r'not a video file|is of the format'):
+        list(MediaFile(tmp_path / name).frames())
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'x.mp4')
+    with pytest.raises(MediaError, match='not a file'):
+        MediaFile(tmp_path / 'x.mp4')
