@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from avzoo.config.types import Limit, check_present, check_types
 from avzoo.datasets.store_format import check_names
-from avzoo.utils.errors import CheckpointError, ConfigError, DataError
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError, shortened
 
 _Width = Annotated[int, Limit('a whole number from 1 to 2147483647', lambda width: 0 < width < 2**31)]
 # 0 where the store has no class vectors and the model needs none.
@@ -107,12 +107,6 @@ def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
         raise CheckpointError(
             f'{source} is damaged or was changed: {shortened(error)} Copy it again or train again.'
         ) from None
-
-
-def shortened(message: object) -> str:
-    """Return a message without its middle, where it quotes a value of any length."""
-    text = str(message)
-    return text if len(text) < 400 else f'{text[:200]} ... {text[-100:]}'
 
 
 def _check_keys(node: Any, path: str) -> None:

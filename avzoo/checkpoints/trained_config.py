@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from mmengine.config import Config
 
-from avzoo.checkpoints.meta import carried_config, shortened
+from avzoo.checkpoints.meta import carried_config
 from avzoo.config.choices import choices_of, describe, with_alternatives
 from avzoo.config.parts import find_classes, find_registered_class, refuse_unregistered
 from avzoo.utils.differences import first_difference
-from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.errors import CheckpointError, ConfigError, shortened
 
 _Find: TypeAlias = Callable[[str, str], type]  # The class of a type at a path.
 # What a score goes through. Generator and conditioner serve in training only, and their shapes are compared anyway.

@@ -21,8 +21,14 @@ class CheckpointError(AvzooError):
 
 
 def first_line(error: object) -> str:
-    """Return the first line of the text of an error; libraries add lines of advice for programmers."""
-    return str(error).partition('\n')[0]
+    """Return the first line of the text of a library's error, shortened: more lines are advice for programmers."""
+    return shortened(str(error).partition('\n')[0])
+
+
+def shortened(message: object) -> str:
+    """Return a message without its middle, where it quotes a value of any length."""
+    text = str(message)
+    return text if len(text) < 400 else f'{text[:200]} ... {text[-100:]}'
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

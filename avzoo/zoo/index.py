@@ -9,9 +9,8 @@ from typing import Any
 
 import yaml
 
-from avzoo.checkpoints.meta import shortened
 from avzoo.config.types import check_types
-from avzoo.utils.errors import AvzooError, ConfigError, first_line, nearest
+from avzoo.utils.errors import AvzooError, ConfigError, first_line, nearest, shortened
 from avzoo.utils.regular_files import MAX_FACTS, read_text
 
 _NAME = re.compile(r'\w[\w.+-]{0,199}')  # It becomes the name of a file.

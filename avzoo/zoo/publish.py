@@ -8,13 +8,13 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from avzoo.checkpoints.meta import carried_config, check_outcomes, class_columns, shortened
+from avzoo.checkpoints.meta import carried_config, check_outcomes, class_columns
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.config.as_data import portable_config
 from avzoo.config.parts import refuse_unregistered
 from avzoo.utils.differences import first_difference
-from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.errors import CheckpointError, ConfigError, shortened
 from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 from avzoo.zoo.benchmarks import find_benchmark
