@@ -14,6 +14,7 @@ LAYERS = (
     'protocol',
     'registry',
     'datasets',
+    'text',
     'importers',
     'config',
     'models',

@@ -21,12 +21,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool
 from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
     add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the weights of the name)')
@@ -34,7 +34,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--shots', type=positive_int, required=True, metavar='K', help='clips of each new class')
     add('--out', default='work_dirs/adapted.pth', metavar='FILE', help='file.pth to write (default: %(default)s)')
     add('--base-store', metavar='STORE', help="videos of the base classes (default: the config's data_root)")
-    add('--classes', nargs='+', metavar='NAME', help='only these classes of the support')
+    add(
+        '--classes',
+        nargs='+',
+        action='extend',
+        metavar='NAME',
+        help='only these classes of the support; may be repeated. A name that begins with a dash: --classes=-x',
+    )
     add('--draw', type=natural_int, default=0, help='which draw of the K clips (default: %(default)s)')
     add('--epochs', type=positive_int, help='default: as chosen by stage 1 of the base model, else as in the config')
     add('--seed', type=natural_int, help="default: the config's")

@@ -1,8 +1,10 @@
 """Predict the classes of clips from their features.
 
-FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)) or of many (see
-tools/dataset_converters/features.py), a folder of such files, or a feature store. Give raw features, as the model was
+FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)), a folder of such files, a file or a folder
+of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, as the model was
 trained on: it scales them itself.
+
+Exit code 3: some clips cannot be used and are reported; the others are answered.
 
 examples:
   python tools/predict.py avdiff_synth_5shot --features clip.npz
@@ -15,19 +17,29 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from avzoo.utils.cli import positive_int, run_tool
+from avzoo.utils.bad_items import list_items
+from avzoo.utils.cli import ParserOfIds, positive_int, print_error, run_tool
+from avzoo.utils.errors import DataError
+from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
     add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the weights of the name)')
     add('--features', required=True, help='clip.npz, a folder, or a feature store')
-    add('--video-id', nargs='+', metavar='ID', help='only these clips (default: all)')
+    add(
+        '--video-id',
+        nargs='+',
+        action='extend',
+        metavar='ID',
+        help='only these clips (default: all); may be repeated. An id that begins with a dash: --video-id=-A',
+    )
     add('--top', type=positive_int, default=5, metavar='N', help='number of classes to print (default: %(default)s)')
     add('--json', action='store_true', help='print JSON instead of a table')
     add(
@@ -53,19 +65,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.apis.inferencer import Inferencer
     from avzoo.zoo.build import config_of
 
+    bad: dict[str, str] = {}
     classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
+    if classify.feature_set.texts and not (Path(args.features) / 'store.json').is_file():
+        say(f'This model was trained on {classify.feature_set}.')
     found = classify(
         args.features,
         video_ids=args.video_id,
         top=args.top,
         batch_size=args.batch_size,
         calibrate=not args.no_calibration,
+        on_bad=lambda name, error: bad.update({name: str(error).removeprefix(f"Clip '{name}': ")}),
     )
+    if not found and bad:
+        raise DataError(f'{args.features}: no clip can be used.\n{list_items(bad)}')
     if args.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         show(found)
-    return 0
+    if bad:
+        print_error(f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used.\n{list_items(bad)}')
+    return 3 if bad else 0
 
 
 def show(found: Sequence[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """Teach a trained model new classes from a few clips: the full sub-stage of the paper, on your own classes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from avzoo.apis.hub import NameOrConfig
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.config.as_data import as_plain, plain_config
+from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.train_phase import train_phase
-from avzoo.engine.log import run_logger
+from avzoo.engine.log import log_line, run_logger
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.utils.arguments import check_positive
@@ -96,6 +97,8 @@ def adapt(
         )
         store = FeatureStore(root)
         model.check_base_videos(store, shots)
+        support_features = FeatureSet(str(support), clips.store.feature_set.texts)
+        _compare_features(model, (store.feature_set, support_features), cfg.model.encoders)
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
         config = as_plain(cfg)  # Before the temporary paths of this adaptation enter it.
         cfg.train_dataloader.dataset.update(_train_data(model, clips, store))
@@ -104,7 +107,9 @@ def adapt(
         except AvzooError as error:  # Name the user's folder, not the temporary store that it was packed into.
             raise type(error)(str(error).replace(str(clips.store.root), str(support))) from error
         out.parent.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(out, dict(trained, meta=dict(trained['meta'], config=config)))
+        features = {**model.feature_set.texts, **trained['meta'].get('feature_set', {})}
+        kept = dict(config=config, **({'feature_set': features} if features else {}))
+        save_checkpoint(out, dict(trained, meta=trained['meta'] | kept))
     return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
 
 
@@ -113,6 +118,13 @@ def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> tuple
     file = find_zoo_weights(model_name(cfg)) if checkpoint is None else find_checkpoint(checkpoint)
     model = BaseCheckpoint(file.path, file.load())
     return as_trained(cfg, model.meta, str(file.path)), model
+
+
+def _compare_features(model: BaseCheckpoint, others: Sequence[FeatureSet], modalities: Collection[str]) -> None:
+    """Refuse stores of other features than the model's, and warn where it cannot be known."""
+    for other in {one.owner: one for one in others}.values():
+        if doubt := compare_feature_sets(model.feature_set, other, modalities):
+            log_line(f'WARNING: {doubt}')
 
 
 def _train_data(model: BaseCheckpoint, clips: SupportSet, base_store: FeatureStore) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from mmengine.config import Config
 from torch import Tensor
 
 from avzoo.checkpoints.class_rows import carry_class_rows
-from avzoo.checkpoints.meta import class_columns, require_meta
+from avzoo.checkpoints.meta import class_columns, feature_set_of, require_meta
+from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.evaluate import check_splits
 from avzoo.engine.curriculum.plan import Phase, phase_epochs
@@ -51,6 +52,11 @@ class BaseCheckpoint:
     def base_split(self) -> str:
         """The split that its base classes were trained on."""
         return base_split(require_meta(self.meta, 'stage', self.path))
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What it says of the features that it was trained on."""
+        return feature_set_of(self.meta, self.path)
 
     def check_base_videos(self, store: FeatureStore, shots: int) -> None:
         """Refuse a store whose base split holds other videos than the checkpoint was trained on.

@@ -1,19 +1,23 @@
 """Classify clips from their features."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.device import get_device
 
 from avzoo.apis.hub import NameOrConfig, get_model
-from avzoo.checkpoints.meta import class_columns
+from avzoo.checkpoints.meta import class_columns, feature_set_of
 from avzoo.datasets.collate import collate_arrays
+from avzoo.datasets.feature_set import compare_feature_sets
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.window import Window
 from avzoo.importers.clips import Clip, ClipReader, batches, check_clips
 from avzoo.utils.arguments import check_positive
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, DataError
+from avzoo.utils.launch_arguments import say
 from avzoo.zoo.build import config_of, model_name
 
 
@@ -28,6 +32,7 @@ class Inferencer:
     Attributes:
         classes (list[str]): Class names by column.
         base_mask (list[bool]): Which of them are base classes.
+        feature_set (FeatureSet): What the checkpoint says of the features that it was trained on.
 
     Example:
         >>> classify = Inferencer('avdiff_synth_5shot')
@@ -48,6 +53,8 @@ class Inferencer:
         meta = self.model.meta
         self._source = model_name(self.cfg) if checkpoint is None else str(checkpoint)
         self.classes, self.base_mask = class_columns(meta, self._source)
+        self.feature_set = feature_set_of(meta, self._source)
+        self._said: set[str] = set()
         dims = meta['data_info']['feature_dims']
         self._dims = {m: dims[m] for m in self.model.encoders}
         self._seconds = {m: meta['data_info']['seconds_per_step'][m] for m in self._dims}
@@ -62,6 +69,7 @@ class Inferencer:
         top: int = 5,
         batch_size: int = 64,
         calibrate: bool = True,
+        on_bad: Callable[[str, DataError], None] | None = None,
     ) -> list[dict[str, Any]]:
         """Classify clips.
 
@@ -72,18 +80,29 @@ class Inferencer:
             top: Number of classes per clip.
             batch_size: Clips per batch.
             calibrate: Subtract the calibration gamma from the scores of base classes before ranking, as in the test.
+            on_bad: Called with the id and the error of each clip that cannot be used, which is then left out; by
+                default its error is raised.
 
         Returns:
             For each clip ``video_id`` and ``predictions``: best first, each with ``class``, ``probability``, ``score``
             (which ranks) and ``novel``. The scores of some heads are not probabilities: those of TCAF are negative
             distances.
+
+        Raises:
+            DataError: If a clip does not fit the model, or a store says that its features are others than the model's.
         """
         check_positive('top', top)
         check_positive('batch_size', batch_size)
         clips = ClipReader(features)
+        if clips.store is not None:
+            self._check_features(clips.store)
         results = []
-        for names in batches(clips.choose(video_ids), batch_size):
-            scores = self.scores([clips.read(name) for name in names], names)  # (B, C)
+        for wanted in batches(clips.choose(video_ids), batch_size):
+            usable = self._usable(clips, wanted, on_bad)
+            if not usable:
+                continue
+            names = list(usable)
+            scores = self.scores(list(usable.values()), names)  # (B, C)
             ranking = scores - self.model.gamma.to(scores) * scores.new_tensor(self.base_mask) if calibrate else scores
             probabilities = self.model.probabilities(scores)  # (B, C)
             results += [
@@ -92,10 +111,28 @@ class Inferencer:
             ]
         return results
 
+    def _usable(
+        self, clips: ClipReader, names: Sequence[str], on_bad: Callable[[str, DataError], None] | None
+    ) -> dict[str, Clip]:
+        if on_bad is None:
+            return {name: clips.read(name) for name in names}
+        found: dict[str, Clip] = {}
+        for name in names:
+            try:
+                clip = clips.read(name)
+                check_clips([clip], self._dims, [name])
+            except DataError as error:
+                on_bad(name, error)
+            else:
+                found[name] = clip
+        return found
+
     @torch.inference_mode()
     def scores(self, clips: Sequence[Clip], names: Sequence[str]) -> torch.Tensor:
         """Return the scores (B, C) of B clips, without calibration."""
-        features = collate_arrays(check_clips(clips, self._dims, names), self._seconds, window=self._window)
+        arrays = check_clips(clips, self._dims, names)
+        self._say_if_cut({m: np.array([len(array) for array in arrays[m]]) for m in arrays})
+        features = collate_arrays(arrays, self._seconds, window=self._window)
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
         scores = self.model(inputs, mode='predict')[0]['scores']
         if not torch.isfinite(scores).all():  # The clips were checked before, so the weights are wrong.
@@ -104,6 +141,24 @@ class Inferencer:
                 'training diverged. Use another checkpoint.'
             )
         return scores
+
+    def _say_if_cut(self, lengths: Mapping[str, np.ndarray]) -> None:
+        window = self._window
+        if window is not None and window.long_only and window.is_long(lengths).any():
+            self._say_once(
+                f'Of clips with more than {window.steps} steps, a window of that many is used ({window.position}; '
+                'test_dataloader.dataset.window of the config).'
+            )
+
+    def _check_features(self, store: FeatureStore) -> None:
+        doubt = compare_feature_sets(self.feature_set, store.feature_set, self._dims)
+        if doubt:
+            self._say_once(f'WARNING: {doubt}')
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            say(text)
 
     def _best(self, probability: torch.Tensor, score: torch.Tensor, top: int) -> list[dict[str, Any]]:
         order = score.argsort(descending=True, stable=True)[:top].tolist()

@@ -65,7 +65,7 @@ def config_text(cfg: Config, title: str) -> str:
 def window_by_seconds(config: Mapping[str, Any], phase: str) -> bool:
     """Tell whether a phase (train, val, test) cuts audio windows by seconds, unlike the released code."""
     window = lookup(config, f'{phase}_dataloader.dataset.window')
-    return bool(window) and lookup(window, 'audio_length') != 'released'
+    return bool(window) and not window.get('long_only') and lookup(window, 'audio_length') != 'released'
 
 
 def lookup(values: Any, path: str) -> Any:

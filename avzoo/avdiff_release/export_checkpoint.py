@@ -151,11 +151,13 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
 
 
 def _windows(config: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
-    windows = {
+    found = {
         phase: lookup(config.get(loader) or reference[loader], 'dataset.window')
         for phase in ('train', 'val', 'test')
         for loader in [f'{phase}_dataloader']
     }
+    # The released code pads to a window, and has none for long videos alone.
+    windows = {phase: None if lookup(window, 'long_only') else window for phase, window in found.items()}
     settings = {}
     for mode, phases in (('train', ('train',)), ('test', ('val', 'test'))):
         fixed = all(windows[phase] for phase in phases)

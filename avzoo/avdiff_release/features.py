@@ -27,10 +27,10 @@ from avzoo.avdiff_release.class_files import (
     width_of,
 )
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv, read_lines
 from avzoo.protocol import MODALITIES, NUM_DRAWS, SECONDS_PER_STEP, base_split, evaluation_splits, train_splits
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.safe_pickle import load_npy
 
 _STAGE_1 = (*train_splits(1), *evaluation_splits('val'))
 # Splits of training and of its evaluation, which must share no video. A draw is evaluated on its own novel videos.

@@ -202,6 +202,8 @@ def _complete(
             )
         vectors = torch.from_numpy(data.class_embeddings)
         meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
+        if features := data.store.feature_set.texts:
+            meta['feature_set'] = dict(features)
     if gamma is None:
         notes.append(
             'The calibration is unknown: gamma is 0. tools/test.py CONFIG CHECKPOINT --split val --gamma '

@@ -8,9 +8,9 @@ import numpy as np
 
 from avzoo.avdiff_release.class_files import match_key
 from avzoo.avdiff_release.zero_shot_files import class_folder
-from avzoo.datasets.safe_pickle import load_npy
 from avzoo.datasets.store_format import read_csv
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.safe_pickle import load_npy
 
 _LOGGER = logging.getLogger(__name__)
 # What a class is called in a table of vectors: columns of the csv files of class names

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from avzoo.config.types import Limit, check_present, check_types
-from avzoo.datasets.store_format import check_names
+from avzoo.datasets.feature_set import FeatureSet
+from avzoo.datasets.store_format import check_feature_set, check_names
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError, shortened
 
 _Width = Annotated[int, Limit('a whole number from 1 to 2147483647', lambda width: 0 < width < 2**31)]
@@ -35,6 +36,7 @@ class _Meta:
     classes: list[str] | None = None
     base_mask: list[bool] | None = None
     data_info: dict | None = None
+    feature_set: dict[str, str] | None = None
     config: dict | None = None
     stage: int | None = None
     substage: str | None = None
@@ -99,6 +101,8 @@ def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
         if meta.get('data_info') is not None:
             check_present(meta['data_info'], _DataInfo, 'meta.data_info')
             check_types(meta['data_info'], _DataInfo, 'meta.data_info')
+        features = meta.get('feature_set') or {}
+        check_feature_set('meta.feature_set', features, (meta.get('data_info') or {}).get('feature_dims', features))
         _check_keys(meta, 'meta')
         check_types(meta.get('config') or {}, _Carried, 'meta.config')
         check_outcomes(meta.get('outcomes') or {}, 'meta.outcomes')
@@ -119,6 +123,16 @@ def _check_keys(node: Any, path: str) -> None:
             if not isinstance(key, str):
                 raise ConfigError(f'{path} has the key {key!r}, which is not text.')
             _check_keys(value, f'{path}.{key[:100]}')
+
+
+def feature_set_of(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> FeatureSet:
+    """Return what a checkpoint says of the features that it was trained on, which may be nothing.
+
+    Args:
+        meta: The checkpoint's ``meta``.
+        source: Where it comes from, for messages.
+    """
+    return FeatureSet(str(source), meta.get('feature_set') or {})
 
 
 def class_columns(meta: dict[str, Any], source: str | os.PathLike[str]) -> tuple[list[str], list[bool]]:

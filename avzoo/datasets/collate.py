@@ -29,7 +29,7 @@ class SequenceSource(Protocol):
         videos: np.ndarray,
         *,
         starts: np.ndarray | None = None,
-        max_steps: int | None = None,
+        max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
@@ -73,7 +73,7 @@ def gather_rows(
     lengths: np.ndarray,
     *,
     starts: np.ndarray | None = None,
-    max_steps: int | None = None,
+    max_steps: int | np.ndarray | None = None,
     pad_to: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Fetch a zero-padded batch of sequences in one indexed copy.
@@ -118,13 +118,13 @@ def _gather_on_device(rows: Tensor, first: np.ndarray, steps: np.ndarray, total:
     return features.masked_fill_((time >= lengths.unsqueeze(1)).unsqueeze(-1), 0.0), lengths
 
 
-def taken_steps(lengths: np.ndarray, starts: np.ndarray | None, max_steps: int | None) -> np.ndarray:
+def taken_steps(lengths: np.ndarray, starts: np.ndarray | None, max_steps: int | np.ndarray | None) -> np.ndarray:
     """Return how many steps are taken of each sequence, (B,) int64.
 
     Args:
         lengths: Steps of each sequence, (B,) int64.
         starts: First step to take of each, (B,) int64; None takes 0.
-        max_steps: Cut longer sequences to this many steps.
+        max_steps: Cut longer sequences to this many steps, one number for all or one for each.
     """
     steps = lengths
     if starts is not None:
@@ -133,7 +133,7 @@ def taken_steps(lengths: np.ndarray, starts: np.ndarray | None, max_steps: int |
             raise ValueError('starts must lie in [0, length) of each sequence')
         steps = lengths - starts
     if max_steps is not None:
-        if max_steps < 1:
+        if np.less(max_steps, 1).any():
             raise ValueError(f'max_steps must be at least 1, not {max_steps}')
         steps = np.minimum(steps, max_steps)
     return steps
@@ -156,7 +156,7 @@ class _Arrays:
         videos: np.ndarray,
         *,
         starts: np.ndarray | None = None,
-        max_steps: int | None = None,
+        max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         lengths = self.lengths[modality]
@@ -167,9 +167,14 @@ class _Arrays:
 
 
 def _padded(
-    source: SequenceSource, modality: str, videos: np.ndarray, starts: np.ndarray | None, steps: int | None
+    source: SequenceSource,
+    modality: str,
+    videos: np.ndarray,
+    starts: np.ndarray | None,
+    steps: int | np.ndarray | None,
 ) -> PaddedSequences:
-    x, lengths = source.gather(modality, videos, starts=starts, max_steps=steps, pad_to=steps)
+    pad_to = steps if isinstance(steps, int) else None
+    x, lengths = source.gather(modality, videos, starts=starts, max_steps=steps, pad_to=pad_to)
     starts = np.zeros(len(videos), np.int64) if starts is None else starts
     return PaddedSequences(x=x, lengths=lengths, starts=torch.from_numpy(starts))
 

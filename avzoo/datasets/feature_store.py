@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.collate import gather_rows
+from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
 from avzoo.datasets.store_format import (
     Modality,
@@ -83,13 +84,18 @@ class FeatureStore:
         self.__dict__.update(state)
         self._rows = self._map_features()
 
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What the store says that its features are."""
+        return FeatureSet(str(self.root), self._meta.get('features', {}))
+
     def gather(
         self,
         modality: str,
         videos: np.ndarray,
         *,
         starts: np.ndarray | None = None,
-        max_steps: int | None = None,
+        max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch of sequences in one indexed copy.
@@ -98,7 +104,7 @@ class FeatureStore:
             modality: ``audio`` or ``visual``.
             videos: Positions in ``video_ids``, (B,) int64.
             starts: First step to take of each video, (B,) int64; None takes 0.
-            max_steps: Cut longer sequences to this many steps.
+            max_steps: Cut longer sequences to this many steps, one number for all or one for each.
             pad_to: Steps T of the result; None takes the longest sequence of the batch.
 
         Returns:

@@ -44,6 +44,9 @@ class FeatureStoreWriter:
         source: Where the features came from; it is kept in ``store.json``.
         features: What the features of some modalities are, e.g. ``dict(audio='vggish-pca-u8')``, in your own words.
 
+    Attributes:
+        source (str): As given; it may be changed until ``finish``.
+
     Example:
         >>> modalities = dict(audio=dict(dim=128, seconds_per_step=0.96))
         >>> with FeatureStoreWriter('data/mine', name='mine', modalities=modalities, classes=['cat', 'dog']) as writer:
@@ -81,6 +84,7 @@ class FeatureStoreWriter:
                     f'{name}: modality {key!r} of width {entry["dim"]} and {entry["seconds_per_step"]} seconds a step; '
                     'a whole number of at least 1 and a number above 0 are needed.'
                 )
+        self.source = source
         self._known_classes = set(self._classes)
         self._dtype = np.dtype(dtype)
         self._meta: dict[str, Any] = dict(
@@ -208,6 +212,7 @@ class FeatureStoreWriter:
             *sorted(path.relative_to(self._folder).as_posix() for path in self._folder.glob('splits/*/*.txt')),
         ]
         self._meta |= dict(
+            source=self.source,
             num_videos=len(self._rows),
             num_classes=len(self._classes),
             sha256={name: sha256_of(self._folder / name) for name in tables},

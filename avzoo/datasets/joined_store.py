@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.collate import taken_steps
+from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import UNKNOWN_EMBEDDING
 from avzoo.utils.errors import DataError
@@ -41,6 +42,12 @@ class JoinedStore:
     def __len__(self) -> int:
         return len(self.video_ids)
 
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What either store says that the features are."""
+        first, second = (part.feature_set for part in self.parts)
+        return FeatureSet(first.owner, {**second.texts, **first.texts})
+
     def split(self, num_shots: int, name: str) -> np.ndarray:
         """Return the videos of a split of the first store as positions in ``video_ids``, (n,) int64."""
         return self.parts[0].split(num_shots, name)
@@ -73,7 +80,7 @@ class JoinedStore:
         videos: np.ndarray,
         *,
         starts: np.ndarray | None = None,
-        max_steps: int | None = None,
+        max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
@@ -83,7 +90,8 @@ class JoinedStore:
 
         def read(part: FeatureStore, mine: np.ndarray, local: np.ndarray) -> tuple[Tensor, Tensor]:
             begin = None if starts is None else np.asarray(starts)[mine]
-            return part.gather(modality, local, starts=begin, max_steps=max_steps, pad_to=pad_to)
+            most = max_steps[mine] if isinstance(max_steps, np.ndarray) else max_steps
+            return part.gather(modality, local, starts=begin, max_steps=most, pad_to=pad_to)
 
         found = self._split(videos, read)
         back = torch.from_numpy(np.argsort(np.concatenate([mine for mine, _ in found]), kind='stable'))
@@ -111,6 +119,7 @@ class JoinedStore:
 
 
 def _check_alike(first: FeatureStore, second: FeatureStore) -> None:
+    compare_feature_sets(first.feature_set, second.feature_set, first.modalities)
     for name, one in first.modalities.items():
         other = second.modalities.get(name)
         if other is None or (one.dim, one.seconds_per_step) != (other.dim, other.seconds_per_step):

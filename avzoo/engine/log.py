@@ -10,10 +10,19 @@ from mmengine.logging.logger import MMFormatter
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.printable import printable
 
+_WARNED: set[Path] = set()
+
 
 def log_line(text: str) -> None:
     """Write a line to the screen and to the log of the run."""
     run_logger().info(text)
+
+
+def warn_once(text: str, *, about: Path) -> None:
+    """Write a warning, unless there is no text or one about this path was written before in this process."""
+    if text and about not in _WARNED:
+        _WARNED.add(about)
+        log_line(f'WARNING: {text}')
 
 
 def log_to(path: Path) -> None:

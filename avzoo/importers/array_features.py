@@ -1,21 +1,28 @@
-"""Read your own features from one ``.npz`` file or from a folder of ``.npy`` files."""
+"""Read your own features from one file or from a folder of ``.npy`` files."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from avzoo.datasets.safe_pickle import load_npy, load_npz
-from avzoo.datasets.store_format import check_names, check_paths
+from avzoo.datasets.store_format import check_paths
+from avzoo.importers.array_files import FORMS, read_file
+from avzoo.importers.array_folder import open_folder
+from avzoo.importers.array_layouts import Arrays, arrange
 from avzoo.protocol import MODALITIES
-from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.errors import DataError
+from avzoo.utils.h5_features import read_h5_layout
+from avzoo.utils.video_ids import match_ids
+
+_HDF5 = ('.h5', '.hdf5', '.hdf')
+OTHER_FORMS = (*_HDF5, *FORMS)  # Suffixes of files that are not .npz
 
 
 class ArrayFeatures:
     """Look up the feature sequences of a video.
 
-    Two layouts are read; each may have one modality only:
+    These layouts are read; each may have one modality only:
 
     - ``FILE.npz`` with ``video_id`` (N,) and ``audio``, ``visual``, each one of
       (N, D), one step per video; (N, T, D), all of the same length; an object array of N arrays (T_i, D); or
@@ -24,62 +31,84 @@ class ArrayFeatures:
     - ``DIR/audio/VIDEO_ID.npy`` and ``DIR/visual/VIDEO_ID.npy``, each (T, D), or (D,) for one step. One video at a
       time is kept in memory: the layout for large data. An id may have slashes; one that leads out of the folder is
       refused.
+    - ``FILE.h5`` with the arrays of the ``.npz``; or with ``audio/VIDEO_ID`` and ``visual/VIDEO_ID``, or
+      ``VIDEO_ID/audio`` and ``VIDEO_ID/visual``, read one video at a time.
+    - ``.mat``, ``.pkl``, ``.pt`` or a dict in ``.npy``: the arrays of the ``.npz``, or dicts by modality and video id,
+      in either order.
 
     Args:
         path: The file or the folder.
+        transposed: Modalities whose arrays are (D, T).
 
     Attributes:
         modalities (tuple[str, ...]): Which of ``audio`` and ``visual`` are there.
-        labels (dict[str, str]): Label of each video, where the file has them.
+        labels (Mapping[str, str]): Label of each video, where the file has them.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, transposed: Collection[str] = ()) -> None:
         self.path = Path(path)
-        self.labels: dict[str, str] = {}
-        self._arrays: dict[str, Sequence[np.ndarray]] | None = None
-        self._positions: dict[str, int] = {}
-        if self.path.is_dir():
-            self.modalities = tuple(key for key in MODALITIES if (self.path / key).is_dir())
-            if not self.modalities:
-                raise DataError(
-                    f'{self.path} has neither a folder audio nor a folder visual. Put the features of a '
-                    'video in audio/VIDEO_ID.npy and visual/VIDEO_ID.npy.'
-                )
-            if len(self.modalities) > 1 and os.path.samefile(*(self.path / key for key in self.modalities)):
-                raise DataError(f'{self.path}: {" and ".join(self.modalities)} are the same folder. Give each its own.')
-        else:
-            self._read_npz()
+        arrays = _open(self.path)
+        self.labels = arrays.labels
+        self.modalities = tuple(arrays.values)
+        self._values = arrays.values
+        self._transposed = frozenset(transposed)
+        self._names: dict[str, str] = {}
+        self._is_folder = self.path.is_dir()
 
     @property
     def video_ids(self) -> list[str]:
-        """The videos of an ``.npz`` file, in its order; empty for a folder."""
-        return list(self._positions)
+        """The videos that have features in any modality, in the order of a file, sorted for a folder."""
+        return list(dict.fromkeys(video for values in self._values.values() for video in values))
 
-    def missing(self, videos: Iterable[str]) -> list[str]:
-        """Return those of ``videos`` that lack features in some modality."""
+    def match(self, videos: Iterable[str]) -> dict[str, str]:
+        """Let ids stand for others of the same stem, see ``match_ids``; returns those that differ.
+
+        Raises:
+            DataError: An id may mean several videos, or several ids the same one.
+        """
+        found, unclear = match_ids(videos, self.video_ids)
+        if unclear:
+            name, others = next(iter(unclear.items()))
+            raise DataError(
+                f'{self.path}: {len(unclear)} ids are not certain by their stem. {name!r} may mean the same as '
+                f'{", ".join(map(repr, others[:3]))}. Use the same ids in both.'
+            )
+        self._names = {name: other for name, other in found.items() if name != other}
+        return self._names
+
+    def missing(self, videos: Iterable[str]) -> dict[str, str]:
+        """Return those of ``videos`` that lack features in some modality, with what they lack."""
         videos = list(videos)
-        if self._arrays is not None:
-            return [video for video in videos if video not in self._positions]
-        check_paths(videos, f'{self.path}: video')
-        return [video for video in videos if not all(os.path.isfile(self._file(key, video)) for key in self.modalities)]
+        self._check_paths(videos)
+        lacking = {v: [k for k in self._values if self._names.get(v, v) not in self._values[k]] for v in videos}
+        return {
+            video: 'no features' if len(keys) == len(self._values) else f'no {keys[0]} features'
+            for video, keys in lacking.items()
+            if keys
+        }
 
     def read(self, video: str) -> dict[str, np.ndarray]:
-        """Return the sequences of one video, {modality: (T, D)}."""
-        if self._arrays is not None:
-            position = self._positions[video]
-            found = {key: arrays[position] for key, arrays in self._arrays.items()}
-        else:
-            check_paths([video], f'{self.path}: video')
-            found = {key: load_npy(self._file(key, video)) for key in self.modalities}
-        return {key: self._as_sequence(values, key, video) for key, values in found.items()}
+        """Return the sequences of one video, {modality: (T, D)}, without those that it lacks."""
+        self._check_paths([video])
+        name = self._names.get(video, video)
+        found = {key: values[name] for key, values in self._values.items() if name in values}
+        arrays = {key: self._as_sequence(values, key, video) for key, values in found.items()}
+        return {key: array.T if key in self._transposed else array for key, array in arrays.items()}
 
-    def _file(self, key: str, video: str) -> Path:
-        return self.path / key / f'{video}.npy'
+    def label(self, video: str, default: str) -> str:
+        """Return the label that the file gives a video, or another where it gives none."""
+        return self.labels.get(self._names.get(video, video), default)
+
+    def _check_paths(self, videos: Iterable[str]) -> None:
+        if self._is_folder:
+            check_paths(videos, f'{self.path}: video')
 
     def _as_sequence(self, values: object, key: str, video: str) -> np.ndarray:
         """Return the features of one video as (T, D), one step where they are (D,)."""
         try:
             array = np.asarray(values)
+            if array.dtype == object:  # Numbers of Python, as where sequences of equal length were made objects.
+                array = np.array(array.tolist())
             found = f'{array.dtype} of shape {array.shape}'
         except ValueError:
             array, found = np.empty(0), 'rows of unequal width'
@@ -91,61 +120,8 @@ class ArrayFeatures:
             )
         return array
 
-    def _texts(self, name: str, array: np.ndarray) -> list[str]:
-        """Return an array of names or of whole numbers (N,) as text."""
-        items = array.tolist() if array.ndim == 1 else [None]
-        try:
-            items = [item.decode() if isinstance(item, bytes) else item for item in items]
-        except UnicodeDecodeError as error:
-            raise DataError(f'{self.path}: {name} holds bytes that are not UTF-8 ({error}). Save it as text.') from None
-        if not all(isinstance(item, str | int) for item in items):
-            raise DataError(
-                f'{self.path}: {name} is {array.dtype} of shape {array.shape}; an array (N,) of text or of '
-                'whole numbers is needed.'
-            )
-        return list(map(str, items))
 
-    def _read_npz(self) -> None:
-        content = load_npz(self.path)
-        allowed = ('video_id', 'label', *MODALITIES, *(f'{key}_len' for key in MODALITIES))
-        odd = [key for key in content if key not in allowed]
-        if odd:
-            raise DataError(
-                f'{self.path}: unknown array {odd[0]!r}; known are {", ".join(allowed)}.' + nearest(odd[0], allowed)
-            )
-        self.modalities = tuple(key for key in MODALITIES if key in content)
-        if 'video_id' not in content or not self.modalities:
-            raise DataError(
-                f'{self.path} has {", ".join(content)}; video_id and at least one of audio, visual are needed.'
-            )
-        ids = self._texts('video_id', content['video_id'])
-        check_names(ids, f'{self.path}: video')
-        self._positions = {video: i for i, video in enumerate(ids)}
-        if 'label' in content:
-            labels = self._texts('label', content['label'])
-            if len(labels) != len(ids):
-                raise DataError(f'{self.path}: {len(labels)} labels for {len(ids)} videos; each needs one.')
-            self.labels = dict(zip(ids, labels, strict=True))
-        self._arrays = {
-            key: self._split(key, content[key], content.get(f'{key}_len'), len(ids)) for key in self.modalities
-        }
-
-    def _split(self, key: str, array: np.ndarray, lengths: np.ndarray | None, num_videos: int) -> Sequence[np.ndarray]:
-        """Cut an array into one sequence per video."""
-        if lengths is not None:
-            whole = lengths.dtype.kind in 'iu' and lengths.shape == (num_videos,) and array.ndim == 2
-            # Each length is checked too: the sum of huge ones might overflow to the right number.
-            if not whole or (lengths < 1).any() or (lengths > len(array)).any() or lengths.sum() != len(array):
-                raise DataError(
-                    f'{self.path}: {key}_len ({lengths.dtype} of shape {lengths.shape}) must hold a whole '
-                    f'number of at least 1 for each of the {num_videos} videos, and add up to the rows '
-                    f'of {key}, shape {array.shape}.'
-                )
-            return np.split(array, np.cumsum(lengths)[:-1])
-        if array.ndim not in (1, 2, 3) or len(array) != num_videos or (array.ndim == 1) != (array.dtype == object):
-            raise DataError(
-                f'{self.path}: {key} has shape {array.shape} for {num_videos} videos. Give (N, D), '
-                f'(N, T, D), an object array of N sequences, or all steps one after the other with '
-                f'{key}_len.'
-            )
-        return list(array)
+def _open(path: Path) -> Arrays:
+    if path.is_dir():
+        return Arrays(open_folder(path))
+    return arrange(path, read_h5_layout(path, MODALITIES) if path.suffix.lower() in _HDF5 else read_file(path))

@@ -5,13 +5,25 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names, read_csv
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
+from avzoo.importers.clip_checks import (
+    compare_labels,
+    find_missing,
+    match_stems,
+    problem_of,
+    read_video,
+    reason_of,
+    refusal,
+)
+from avzoo.importers.shape_checks import check_axes, sample_shapes, usual_width, warn_of_durations
 from avzoo.protocol import NUM_DRAWS, SHOTS
+from avzoo.utils.bad_items import count_reasons, list_items, write_items
 from avzoo.utils.errors import DataError, nearest
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,8 +40,12 @@ def import_arrays(
     seed: int = 0,
     name: str | None = None,
     seconds_per_step: Mapping[str, float] | None = None,
+    feature_set: Mapping[str, str] | None = None,
     dtype: str = 'float32',
     skip_missing: bool = False,
+    skip_bad: bool = False,
+    match: Literal['id', 'stem'] = 'id',
+    transpose: Sequence[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a feature store from your own features.
@@ -37,9 +53,11 @@ def import_arrays(
     Videos that are in no list are left out. The classes are those of the lists, in the order of ``classes.csv`` beside
     the lists (columns ``label`` and, optionally, ``text``), or sorted by name without such a file.
 
+    All clips that cannot be used are reported at once, and written to ``OUT.bad_clips.csv``.
+
     Args:
         out: Store to write.
-        features: An ``.npz`` file or a folder, see ``ArrayFeatures``.
+        features: A file or a folder, see ``ArrayFeatures``.
         lists: Folder of the lists, see ``read_zero_shot_lists``.
         class_embeddings: Class vectors, see ``read_class_vectors``; rows without names are in that order. None leaves
             them out: methods that need none train without.
@@ -48,66 +66,101 @@ def import_arrays(
         seed: Seed of the draws.
         name: Name of the data set; None takes that of ``out``.
         seconds_per_step: Seconds that a step covers, by modality; 1.0 where not given.
+        feature_set: What the features of a modality are, in one line each; kept in the store.
         dtype: How features are stored, ``float32`` or ``float16``.
         skip_missing: Leave out listed videos without features instead of raising an error.
+        skip_bad: Leave out these, and those whose features cannot be used; the store's source says which and why.
+        match: ``id``, or ``stem`` to find videos also without suffix, folder and times, see ``match_ids``.
+        transpose: Modalities whose arrays are (D, T). None takes all as (T, D), and refuses those that look otherwise.
         on_progress: Called with (videos done, all videos).
     """
-    source = ArrayFeatures(features)
-    found = read_zero_shot_lists(lists)
-    if found.missing:
-        raise DataError(
-            f'{found.folder} lacks {", ".join(f"{name}.csv" for name in found.missing)}; a store needs all '
-            f'of {", ".join(LIST_NAMES)}.'
-        )
-    found = _match(found, source, skip_missing)
-    splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}  # before the long work: it may fail
+    source = ArrayFeatures(features, transposed=transpose or ())
+    listed = _complete_lists(lists)
+    if match == 'stem':
+        match_stems(source, listed)
+    report = Path(f'{os.path.abspath(out)}.bad_clips.csv')
+    missing = find_missing(source, listed, report, may_skip=skip_missing or skip_bad)
+    found = _without(listed, missing)
     labels = found.labels
+    compare_labels(source, found)
+    shapes = sample_shapes(source, list(labels))
+    if transpose is None:
+        check_axes(source.path, shapes)
+    widths = {key: usual_width(of_clips) for key, of_clips in shapes.items()}
+    seconds = {key: (seconds_per_step or {}).get(key, 1.0) for key in widths}
+    warn_of_durations(shapes, seconds)
+    if missing and not (skip_missing or skip_bad):
+        bad = {video: why for video in labels if (why := problem_of(source, video, widths, dtype))}
+        raise refusal(source, listed, {**missing, **bad}, report, skip='--skip-bad' if bad else '--skip-missing')
+    # Before the long work, since they may fail.
+    splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}
     classes, texts, vectors = _read_classes(found, Path(lists), class_embeddings)
-    seconds = seconds_per_step or {}
-    first = source.read(next(iter(labels)))
-    modalities = {key: dict(dim=first[key].shape[-1], seconds_per_step=seconds.get(key, 1.0)) for key in first}
     with FeatureStoreWriter(
         out,
         name=name or Path(out).name,
-        modalities=modalities,
+        modalities={key: dict(dim=dim, seconds_per_step=seconds[key]) for key, dim in widths.items()},
         classes=classes,
         texts=texts,
         dtype=dtype,
         source=f'{Path(features).name} with lists of {Path(lists).name}',
+        features={key: text for key, text in (feature_set or {}).items() if key in widths},
     ) as writer:
         if vectors is not None:
             writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)
-        for done, (video, label) in enumerate(labels.items(), 1):
-            writer.add(video, label, source.read(video))
-            if on_progress:
-                on_progress(done, len(labels))
+        bad = _write_videos(writer, source, labels, widths, on_progress)
+        if bad and not skip_bad:
+            raise refusal(source, listed, bad, report, skip='--skip-bad')
+        if bad:
+            found = _without(found, bad)
+            splits = {k: draw_splits(found, k, draws, seed) for k in splits}
+        _report_left_out(writer, {**missing, **bad}, report)
         for k, ids in splits.items():
             writer.write_splits(k, ids)
         return writer.finish()
 
 
-def _match(lists: ZeroShotLists, source: ArrayFeatures, skip_missing: bool) -> ZeroShotLists:
-    """Check that the listed videos have features, and the same labels where both sources give them."""
-    labels = lists.labels
-    missing = set(source.missing(labels))
-    if missing and not skip_missing:
+def _complete_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
+    found = read_zero_shot_lists(folder)
+    if found.missing:
         raise DataError(
-            f'{source.path}: {len(missing)} of the {len(labels)} videos of {lists.folder} have no features '
-            f'(the first: {min(missing)!r}). Add them, or leave them out with --skip-missing.'
+            f'{found.folder} lacks {", ".join(f"{name}.csv" for name in found.missing)}; a store needs all '
+            f'of {", ".join(LIST_NAMES)}.'
         )
-    if missing:
-        _LOGGER.warning('%d of %d listed videos have no features and are left out', len(missing), len(labels))
-    for video, label in labels.items():
-        if source.labels.get(video, label) != label:
-            raise DataError(
-                f'video {video!r} is of class {label!r} in {lists.folder}, of {source.labels[video]!r} in '
-                f'{source.path}. Correct one of them.'
-            )
+    return found
+
+
+def _without(lists: ZeroShotLists, left_out: Mapping[str, str]) -> ZeroShotLists:
     videos = {
-        name: {label: [video for video in ids if video not in missing] for label, ids in classes.items()}
+        name: {label: [video for video in ids if video not in left_out] for label, ids in classes.items()}
         for name, classes in lists.videos.items()
     }
     return replace(lists, videos=videos)
+
+
+def _write_videos(
+    writer: FeatureStoreWriter,
+    source: ArrayFeatures,
+    labels: Mapping[str, str],
+    widths: Mapping[str, int],
+    on_progress: Callable[[int, int], None] | None,
+) -> dict[str, str]:
+    """Write the videos that can be used; return the others with the reasons."""
+    bad = {}
+    for done, (video, label) in enumerate(labels.items(), 1):
+        try:
+            writer.add(video, label, read_video(source, video, widths))
+        except DataError as error:
+            bad[video] = reason_of(source, video, error)
+        if on_progress:
+            on_progress(done, len(labels))
+    return bad
+
+
+def _report_left_out(writer: FeatureStoreWriter, left_out: Mapping[str, str], report: Path) -> None:
+    write_items(report, left_out)
+    if left_out:
+        writer.source += f'; {len(left_out)} videos left out, {count_reasons(left_out)}'
+        _LOGGER.warning('%d videos are left out, listed in %s:\n%s', len(left_out), report, list_items(left_out))
 
 
 def _read_classes(

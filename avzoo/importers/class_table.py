@@ -11,6 +11,8 @@ from avzoo.utils.csv_columns import read_columns
 from avzoo.utils.errors import DataError
 from avzoo.utils.spelling import spellings
 
+# The table of an extraction has the id of a clip and, beside it, the file.
+_COLUMNS = {**LIST_COLUMNS, 'filename': ('video_id', 'video', *LIST_COLUMNS['filename'])}
 _NOT_VIDEOS = ('__MACOSX', 'Thumbs.db', 'desktop.ini')
 
 
@@ -50,7 +52,7 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
     path = Path(path)
     if not path.exists():
         raise DataError(f'{path} does not exist. Give a table with columns video and label, or a folder of classes.')
-    rows = _read_folder(path) if path.is_dir() else read_columns(path, LIST_COLUMNS, optional=['group'])
+    rows = _read_folder(path) if path.is_dir() else read_columns(path, _COLUMNS, optional=['group'])
     if not rows:
         raise DataError(f'{path} has no video.')
     check_names([video for video, _, _ in rows], f'{path}: video')

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from avzoo.importers.class_vectors import safe_name
-from avzoo.importers.class_words import mean_word_vectors, split_name
-from avzoo.importers.encoder_files import find_encoder, weight_files
-from avzoo.importers.text_encoders import TextEncoder
+from avzoo.text.class_words import mean_word_vectors, split_name
+from avzoo.text.encoder_files import find_encoder, weight_files
+from avzoo.text.text_encoders import TextEncoder
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path, sha256_of
 

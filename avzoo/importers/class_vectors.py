@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.datasets.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.datasets.store_format import UNKNOWN_EMBEDDING, number_problem
 from avzoo.importers.class_order import check_order
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
 
 _LOGGER = logging.getLogger(__name__)
 _FORMS = (

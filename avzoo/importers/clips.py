@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.safe_pickle import load_npz
 from avzoo.datasets.store_format import number_problem
-from avzoo.importers.array_features import ArrayFeatures
+from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
+from avzoo.importers.array_layouts import check_words
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.leftovers import files_below
 from avzoo.utils.regular_files import open_regular
+from avzoo.utils.safe_pickle import load_npz
 from avzoo.utils.zip_checks import ZIP_ERRORS
 
 Clip = Mapping[str, np.ndarray]
@@ -25,16 +27,19 @@ class ClipReader:
     Args:
         source: One clip or several, as
             a mapping {modality: (T, D)}; a list of them;
-            an ``.npz`` file with the arrays ``audio`` and ``visual`` of one clip, or of many (see ``ArrayFeatures``);
-            a folder of such one-clip files, also in subfolders; a folder ``audio/ID.npy``, ``visual/ID.npy``;
+            an ``.npz`` file with the arrays ``audio`` and ``visual`` of one clip;
+            a file of many clips, or a folder ``audio/ID.npy``, ``visual/ID.npy``, see ``ArrayFeatures``;
+            a folder of one-clip files, also in subfolders;
             or a feature store, open or by its path.
 
     Attributes:
         ids (list[str]): Their names, in order.
+        store (FeatureStore | None): The feature store that they are read from, if it is one.
     """
 
     def __init__(self, source: str | os.PathLike[str] | FeatureStore | Clip | Sequence[Clip]) -> None:
         self._origin = 'the clips'
+        self.store: FeatureStore | None = None
         if isinstance(source, str | os.PathLike):
             self._open_path(Path(source))
         elif isinstance(source, FeatureStore):
@@ -79,52 +84,30 @@ class ClipReader:
             self._open_store(FeatureStore(path))
         elif not path.is_dir():
             self._open_file(path)
-        elif any((path / key).is_dir() for key in MODALITIES):
-            self._open_arrays(path)
+        elif not any((path / key).is_dir() for key in MODALITIES) and (files := files_below(path, '*.npz')):
+            by_id = {file.relative_to(path).with_suffix('').as_posix(): file for file in files}
+            self.ids, self._read = list(by_id), lambda name: read_clip(by_id[name])
         else:
-            self._open_folder(path)
+            self._open_arrays(path)
 
     def _open_store(self, store: FeatureStore) -> None:
-        self._origin = str(store.root)
+        self._origin, self.store = str(store.root), store
         self.ids = [str(name) for name in store.video_ids]
         places = {name: i for i, name in enumerate(self.ids)}
         self._read = lambda name: {m: store.gather(m, np.array([places[name]]))[0][0].numpy() for m in store.modalities}
 
-    def _open_folder(self, path: Path) -> None:
-        files = {file.relative_to(path).with_suffix('').as_posix(): file for file in sorted(path.rglob('*.npz'))}
-        if not files:
-            raise DataError(
-                f'{path} has no .npz files and no folders audio/ and visual/, and is not a feature store. '
-                'Give one of these.'
-            )
-        self.ids = list(files)
-        self._read = lambda name: read_clip(files[name])
-
     def _open_file(self, path: Path) -> None:
-        if _holds_many(path):
-            arrays = ArrayFeatures(path)
-            self.ids, self._read = arrays.video_ids, arrays.read
+        if path.suffix.lower() in OTHER_FORMS or _holds_many(path):
+            self._open_arrays(path)
         else:
             clip = read_clip(path)
-            self.ids, self._read = [path.stem], lambda name: clip
+            self.ids, self._read = [path.stem], lambda _: clip
 
     def _open_arrays(self, path: Path) -> None:
         arrays = ArrayFeatures(path)
-        self.ids = sorted(
-            {
-                file.relative_to(path / key).with_suffix('').as_posix()
-                for key in arrays.modalities
-                for file in (path / key).rglob('*.npy')
-            }
-        )
+        self.ids, self._read = arrays.video_ids, arrays.read
         if not self.ids:
             raise DataError(f'{path} has no .npy file in its folders {", ".join(arrays.modalities)}.')
-        if missing := arrays.missing(self.ids):
-            raise DataError(
-                f'{path}: video {missing[0]!r} is not in all of the folders '
-                f'{", ".join(arrays.modalities)}. Add the missing file or remove the others.'
-            )
-        self._read = arrays.read
 
 
 def read_clip(path: Path) -> dict[str, np.ndarray]:
@@ -143,6 +126,7 @@ def _holds_many(path: Path) -> bool:
 
 def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
     clip = {key: content[key] for key in MODALITIES if key in content}
+    check_words(path, (key for key in content if key not in clip), 'entry')
     if not clip:
         raise DataError(f'{path} has the arrays {", ".join(content) or "none"}; audio and visual are needed, (T, D).')
     for key, array in clip.items():
@@ -187,6 +171,7 @@ def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
         raise DataError(
             f"Clip '{name}': its {modality} features are {array.dtype} of shape {array.shape}; this model "
             f'was trained on (steps, {dim}) numbers with at least one step.'
+            + (' It looks like (width, steps): transpose it.' if array.shape[:1] == (dim,) and array.ndim == 2 else '')
         )
     if problem := number_problem(array):
         raise DataError(f"Clip '{name}': {problem} in its {modality} features. Extract them again.")

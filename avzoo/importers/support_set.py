@@ -14,6 +14,7 @@ from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.clips import read_clip
 from avzoo.protocol import train_splits
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.leftovers import is_leftover
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,9 @@ def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequen
 def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int | None) -> Path:
     """Write the clips of a folder into a store."""
     files = {
-        sub.name: sorted(sub.glob('*.npz'))
+        sub.name: sorted(file for file in sub.glob('*.npz') if not is_leftover(file.name))
         for sub in sorted(folder.iterdir())
-        if sub.is_dir() and not sub.name.startswith('.')
+        if sub.is_dir() and not is_leftover(sub.name)
     }
     empty = [name for name, paths in files.items() if not paths]
     if empty or not files:

@@ -5,10 +5,11 @@ import codecs
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError
@@ -19,6 +20,18 @@ from avzoo.utils.stop_signals import Stopped, stopping_cleanly
 # What the tables have that ASCII has not.
 _PLAIN = {'±': '+-', 'Δ': 'D', 'γ': 'gamma', '…': '...', '–': '-', '’': "'"}
 _Number = TypeVar('_Number', int, float)
+
+
+class ParserOfIds(argparse.ArgumentParser):
+    """A parser of a tool that takes ids or names, which may begin with a dash."""
+
+    def error(self, message: str) -> NoReturn:
+        wanted = re.match(r'argument (--[a-z-]+)(?:/--[a-z-]+)*: expected at least one argument', message)
+        dashed = re.match(r'unrecognized arguments: (-\S+)', message)
+        if wanted or dashed:
+            option, value = wanted[1] if wanted else '--OPTION', dashed[1] if dashed else '-A'
+            message += f'; a value that begins with a dash is joined by =, once for each: {option}={value}'
+        super().error(message)
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:

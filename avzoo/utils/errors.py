@@ -25,12 +25,6 @@ def first_line(error: object) -> str:
     return shortened(str(error).partition('\n')[0])
 
 
-def shortened(message: object) -> str:
-    """Return a message without its middle, where it quotes a value of any length."""
-    text = str(message)
-    return text if len(text) < 400 else f'{text[:200]} ... {text[-100:]}'
-
-
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return the hint `` Did you mean 'x'?`` for the choice most like ``word``, or an empty string."""
     found = most_similar(word, choices)
@@ -41,3 +35,9 @@ def most_similar(word: str, choices: Iterable[str]) -> str | None:
     """Return the choice most like ``word``, or ``None`` if none resembles it."""
     found = difflib.get_close_matches(str(word), list(map(str, choices)), n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def shortened(message: object) -> str:
+    """Return a message without its middle, where it quotes a value of any length."""
+    text = str(message)
+    return text if len(text) < 400 else f'{text[:200]} ... {text[-100:]}'

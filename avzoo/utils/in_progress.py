@@ -57,7 +57,9 @@ def sweep(target: Path, ending: str) -> None:
     """Remove what processes that were killed left beside ``target``."""
     for path in siblings(target, ending):
         with suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0))
+            # Locks of NFS want a file that is open for writing; a pipe of that name must not be waited for.
+            kind = os.O_RDONLY if path.is_dir() else os.O_RDWR
+            descriptor = os.open(path, kind | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0))
             try:
                 if _lock(descriptor, wait=False):
                     _remove(path)

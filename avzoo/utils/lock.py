@@ -66,7 +66,10 @@ def _lock_file(target: Path) -> Path:
 @contextmanager
 def _held(path: Path, timeout: float) -> Iterator[None]:
     # filelock waits for a folder to appear, and for a file of another kind to go away.
-    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0), 0o666))
+    flags = (
+        os.O_RDONLY | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0)
+    )  # A pipe never opens.
+    os.close(os.open(path, flags, 0o666))
     # Its soft lock, a mere file, would outlive a killed process.
     lock = FileLock(path, timeout=timeout, fallback_to_soft=False)
     try:

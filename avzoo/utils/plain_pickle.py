@@ -65,14 +65,13 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, fortran, data = state
-        order: Literal['C', 'F'] = 'F' if fortran else 'C'
         if dtype.real.kind == 'O':
             self._budget.take(8 * len(data))
-            flat = _object_array(data)
+            self.real = _shaped(_object_array(data), shape, 'C')  # numpy lists objects row by row, whatever the flag.
         else:
             self._budget.take(len(data))
             flat = np.frombuffer(_as_bytes(data), dtype.real).copy()
-        self.real = _shaped(flat, shape, order)
+            self.real = _shaped(flat, shape, 'F' if fortran else 'C')
 
 
 def load_plain(file: IO[bytes], size: int, stand_ins: Mapping[tuple[str, str], type] = MappingProxyType({})) -> Any:

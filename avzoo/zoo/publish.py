@@ -34,6 +34,7 @@ _KEPT = (
     'classes',
     'base_mask',
     'data_info',
+    'feature_set',
     'splits',
     'outcomes',
     'choices',

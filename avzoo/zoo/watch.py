@@ -52,15 +52,16 @@ class Watch:
         return Watched
 
     def _look(self) -> None:
-        seen = 0
+        seen, connected = 0, False
         while not self._over.wait(self.seconds):
-            if self._received - seen < self.least:
+            # Connecting has its own time limit; a connection is judged by the first whole interval that it has.
+            if connected and self._received - seen < self.least:
                 self.hung_up = True
                 for one in self._sockets:
                     with suppress(OSError):  # Not the method of an SSL socket, which another thread is reading.
                         socket.socket.shutdown(one, socket.SHUT_RDWR)
                 return
-            seen = self._received
+            seen, connected = self._received, bool(self._sockets)
 
 
 class _HttpHandler(urllib.request.HTTPHandler):

@@ -11,3 +11,7 @@ _base_ = [
 ]
 num_shots = 5
 data_preprocessor = dict(time_bins=1, gain=dict(audio=0.5))
+# Averages over time cost little, so long videos are used whole.
+train_dataloader = dict(dataset=dict(window=None))
+val_dataloader = dict(dataset=dict(window=None))
+test_dataloader = dict(dataset=dict(window=None))

@@ -12,3 +12,7 @@ _base_ = [
 num_shots = 5
 data_preprocessor = dict(pool_time=True)
 model = dict(generator=dict(output='linear'))  # signed features
+# Averages over time cost little, so long videos are used whole.
+train_dataloader = dict(dataset=dict(window=None))
+val_dataloader = dict(dataset=dict(window=None))
+test_dataloader = dict(dataset=dict(window=None))

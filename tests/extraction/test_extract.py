@@ -9,6 +9,7 @@ import pytest
 
 from avzoo.extraction.clips import find_clips, shard_of
 from avzoo.extraction.extract import Settings, extract_all, extract_clip, finish, open_folder
+from avzoo.extraction.extraction_folder import read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
 from avzoo.utils.errors import DataError
 from tests.conftest import REPO
@@ -157,3 +158,9 @@ def test_clips_of_one_name_are_told_apart(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [c.id for c in find_clips(tmp_path)] == ['a__x', 'b__x__mkv', 'b__x__mp4', 'y']
+
+
+def test_the_folder_tells_how_long_its_steps_are(tool, videos, tmp_path):
+    tool([str(videos), str(tmp_path / 'out'), *AUDIO])
+    found = read_extraction(tmp_path / 'out')
+    assert found.seconds == dict(audio=0.96) and found.features == dict(audio='log_mel_statistics')

@@ -8,11 +8,11 @@ import torch
 
 from avzoo.config.load import load_config
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.datasets.released_order import released_rows
 from avzoo.datasets.window import Window
 from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config
 from avzoo.engine.log import log_to
 from avzoo.models.conditioners import ClassEmbedding
+from avzoo.models.conditioners.released_order import released_rows
 from avzoo.models.data_preprocessors import AVPreprocessor
 from avzoo.registry import DATASETS
 from avzoo.utils.errors import DataError

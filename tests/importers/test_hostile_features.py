@@ -59,7 +59,7 @@ def test_an_id_of_a_list_reads_nothing_outside_of_the_folder(folder, video, monk
     video = video.format(root=folder)
     write_list(folder, 'stage_1_train', [(video, 'a'), ('stage_1_train_b0', 'b')])
     opened = []
-    monkeypatch.setattr('avzoo.importers.array_features.load_npy', lambda path: opened.append(path))
+    monkeypatch.setattr('avzoo.importers.array_folder.load_npy', lambda path: opened.append(path))
     with pytest.raises(DataError, match=r'features: video .* is no name of a file'):
         run(folder)
     with pytest.raises(DataError, match='is no name of a file'):

@@ -126,3 +126,10 @@ def test_a_model_that_needs_no_class_vectors_gets_none_where_its_store_had_none(
         folder, shots=1, known=BASE, scratch=tmp_path / 'scratch', seconds={}, vector_width=0, seed=0
     )
     assert found.store.embedding_dim() == 0
+
+
+def test_leftovers_of_systems_are_neither_classes_nor_clips(choose, folder):
+    (folder / '__MACOSX').mkdir()
+    for name in ('__MACOSX/0.npz', 'tap dance/._0.npz', 'tap dance/.DS_Store', '.DS_Store'):
+        (folder / name).write_bytes(b'x')
+    assert choose(folder, shots=3).classes == ('blowing glass', 'tap dance')

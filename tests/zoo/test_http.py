@@ -146,3 +146,14 @@ def test_a_redirect_from_https_to_https_is_followed(serve, tmp_path, monkeypatch
     url, _ = serve(lambda: [f'HTTP/1.1 302 Found\r\nLocation: {goal}\r\nContent-Length: 0\r\n\r\n'.encode()])
     transfer(url.replace('http:', 'https:'), tmp_path / 'part')
     assert (tmp_path / 'part').read_bytes() == b'hello'
+
+
+def test_a_slow_connection_is_not_taken_for_a_slow_server(monkeypatch):
+    from avzoo.zoo.watch import Watch
+
+    with Watch(seconds=0.05, least=10) as watch:
+        time.sleep(0.2)  # Still connecting: nothing can have come.
+        assert not watch.hung_up
+        watch._sockets.append(socket.socket())
+        time.sleep(0.3)
+    assert watch.hung_up

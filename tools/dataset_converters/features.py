@@ -4,7 +4,10 @@ Features, one of
   FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step a video, (N, T, D), an object array of N
             sequences (T_i, D), or all steps one after the other with audio_len, visual_len (N,)
   DIR       DIR/audio/VIDEO_ID.npy and DIR/visual/VIDEO_ID.npy, each (T, D); best for large data
-One modality is enough.
+  FILE.h5   the arrays of the .npz, or one array a video: audio/VIDEO_ID and visual/VIDEO_ID, or VIDEO_ID/audio
+  FILE      .mat, .pkl, .pt, or a dict in a .npy: the arrays of the .npz, or {modality: {video_id: (T, D)}}
+One modality is enough. For a folder of tools/extract_features.py the seconds of a step are those of its facts, and the
+store says which features it holds. All videos that cannot be used are reported at once, and in OUT.bad_clips.csv.
 
 Lists: a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.csv, stage_2_test_seen.csv and
 stage_2_test_unseen.csv with columns filename (the video id) and label. Base classes are those of stage_1_train;
@@ -36,7 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
-    add('--features', required=True, metavar='F.npz|DIR', help='features, see above')
+    add('--features', required=True, metavar='FILE|DIR', help='features, see above')
     add('--lists', required=True, metavar='DIR', help='zero-shot style lists, see above')
     add('--class-embeddings', metavar='E.npz|E.npy', help='class vectors, see above (default: none)')
     add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help='default: 1 5 10 20')
@@ -46,16 +49,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--seconds-audio',
         type=positive_float,
-        default=SECONDS_PER_STEP[AUDIO],
         metavar='S',
-        help='seconds of the clip that one audio step covers (default: %(default)s, as VGGish)',
+        help='seconds of the clip that one audio step covers (default: that of the extraction, else '
+        f'{SECONDS_PER_STEP[AUDIO]}, as VGGish)',
     )
     add(
         '--seconds-visual',
         type=positive_float,
-        default=SECONDS_PER_STEP[VISUAL],
         metavar='S',
-        help='seconds of the clip that one visual step covers (default: %(default)s, as C3D)',
+        help='seconds of the clip that one visual step covers (default: that of the extraction, else '
+        f'{SECONDS_PER_STEP[VISUAL]}, as C3D)',
     )
     add(
         '--dtype',
@@ -66,15 +69,38 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--skip-missing', action='store_true', help='leave out listed videos without features, instead of refusing them'
     )
+    add(
+        '--skip-bad',
+        action='store_true',
+        help='leave out these, and those whose features are empty, of another width or not finite; OUT says which',
+    )
+    add(
+        '--match',
+        choices=['id', 'stem'],
+        default='id',
+        help='stem: find the features of a listed video also without folder, suffix and times, such as abc for '
+        'abc_30_40.mp4 (default: %(default)s)',
+    )
+    add(
+        '--transpose',
+        nargs='+',
+        choices=[AUDIO, VISUAL, 'none'],
+        help='modalities whose arrays are (D, T); none: all are (T, D), whatever they look like',
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.extraction.extraction_folder import read_extraction
     from avzoo.importers.arrays import import_arrays
     from avzoo.importers.report import describe_store, progress_of
 
+    given = {AUDIO: args.seconds_audio, VISUAL: args.seconds_visual}
+    extraction = read_extraction(args.features)
+    seconds = {**SECONDS_PER_STEP, **(extraction.seconds if extraction else {})}
+    seconds |= {modality: value for modality, value in given.items() if value is not None}
     with progress_of('videos') as on_progress:
         out = import_arrays(
             args.out,
@@ -86,8 +112,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=args.seed,
             name=args.name,
             dtype=args.dtype,
-            seconds_per_step=dict(audio=args.seconds_audio, visual=args.seconds_visual),
+            seconds_per_step=seconds,
+            feature_set=extraction.features if extraction else None,
             skip_missing=args.skip_missing,
+            skip_bad=args.skip_bad,
+            match=args.match,
+            transpose=args.transpose,
             on_progress=on_progress,
         )
     print(describe_store(out))

@@ -8,13 +8,15 @@ from typing import Literal
 import numpy as np
 from mmengine.config import Config
 
+from avzoo.checkpoints.meta import feature_set_of
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import load_checkpoint
+from avzoo.datasets.feature_set import compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import split_digest
 from avzoo.datasets.store_files import read_meta, verify_tables
 from avzoo.engine.curriculum.plan import evaluation_config
-from avzoo.engine.log import log_line
+from avzoo.engine.log import log_line, warn_once
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.calibration import calibration_warning
@@ -87,6 +89,8 @@ def evaluate_checkpoint(
     _check_classes(meta, data.metainfo['classes'], str(checkpoint))
     check_splits(meta, data.store, cfg.num_shots, str(checkpoint))
     verify_tables(data.store.root, read_meta(data.store.root), cfg.num_shots)  # Those that it is tested on, too.
+    doubt = compare_feature_sets(feature_set_of(meta, checkpoint), data.store.feature_set, cfg.model.encoders)
+    warn_once(doubt, about=data.store.root)
     if amp:  # Around the step itself: mmengine's loop switches off what stands around the loop.
         runner.model.test_step = autocast()(runner.model.test_step)
     metrics = runner.test()

@@ -5,8 +5,10 @@ import time
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from avzoo.datasets.feature_check import check_features
+from avzoo.config.settings import LOADERS
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.window import Window
+from avzoo.engine.curriculum.feature_check import check_features, describe_windows
 from avzoo.engine.curriculum.plan import Phase, epoch_steps, phase_epochs
 from avzoo.engine.log import log_line
 from avzoo.engine.phase_runner import PhaseRunner
@@ -16,9 +18,16 @@ from avzoo.protocol import TABLE_METRICS
 
 
 def warn_of_features(cfg: Config) -> None:
-    """Warn of features from which nothing can be learned, and refuse those that are no ordinary numbers."""
-    for warning in check_features(FeatureStore(cfg.data_root), tuple(cfg.model.encoders)):
+    """Warn of features from which nothing can be learned, and refuse those that are no ordinary numbers.
+
+    Also say which videos are so long that a part of them is used.
+    """
+    store, modalities = FeatureStore(cfg.data_root), tuple(cfg.model.encoders)
+    for warning in check_features(store, modalities):
         log_line(f'WARNING: {warning}')
+    windows = {name: cfg[name].dataset.get('window') or {} for name in LOADERS}
+    if cut := describe_windows(store, modalities, {k: Window(**v) for k, v in windows.items() if v.get('long_only')}):
+        log_line(cut)
 
 
 def warn_of_calibration(cfg: Config, phase: Phase, decided: dict) -> None:

@@ -1,6 +1,7 @@
 """Go on with a run whose checkpoints a power cut, or a full disk, has damaged."""
 
 import shutil
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,16 @@ from typing import Any
 import mmengine.dist as dist
 from mmengine.config import Config
 
+from avzoo.checkpoints.checksums import zip_is_intact
+from avzoo.checkpoints.meta import feature_set_of
 from avzoo.checkpoints.training import load_checkpoint
+from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.engine.curriculum.plan import Phase, start_file
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.hooks import best_epoch
-from avzoo.engine.log import log_line
+from avzoo.engine.log import log_line, warn_once
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_path
-from avzoo.utils.host_errors import host_error
 
 
 def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Sequence[Phase]) -> None:
@@ -30,7 +33,8 @@ def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Seq
         state: What is finished.
         phases: The phases of this run.
     """
-    for phase in phases:
+    lost: list[str] = []
+    for phase in phases if dist.is_main_process() else ():
         children = [one for one in phases if one.parent == phase and one.name not in state.phases]
         to_test = phase.stage == 2 and phase.substage == 'full' and str(phase.draw) not in state.tests
         needed = phase.name in state.phases and (children or to_test)
@@ -38,23 +42,30 @@ def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Seq
         files = [work_dir / phase.name / name for name in sorted({start_file(cfg, phase), 'last.pth'})]
         if needed and any(_read(path) is None for path in files):
             log_line(f'WARNING: {phase.name} runs again, since its weights are lost.')
-            del state.phases[phase.name]
-    dist.barrier()
+            lost.append(phase.name)
+    for name in _as_main(lost):
+        del state.phases[name]
 
 
 def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
     """Return the checkpoint that a phase goes on with; ``None`` where it begins anew.
 
     That is ``last.pth``. Where it is damaged, it becomes a copy of ``best.pth``, an earlier one. A damaged ``best.pth``
-    becomes a copy of ``last.pth`` if that is of the same epoch; otherwise the phase begins anew.
+    becomes a copy of ``last.pth`` if that is of the same epoch; otherwise the phase begins anew, and the old file is
+    kept as ``last.pth.damaged``. The main process decides for all.
 
     Args:
         folder: The phase's folder.
         monitor: The metric that chooses the best epoch.
     """
+    last = folder / 'last.pth'
+    goes_on = dist.is_main_process() and last.is_file() and _mend(folder, monitor)
+    return last if _as_main([goes_on])[0] else None
+
+
+def _mend(folder: Path, monitor: str) -> bool:
+    """Replace a damaged checkpoint by the other one, if that serves; returns whether there is one to go on with."""
     last, best = folder / 'last.pth', folder / 'best.pth'
-    if not last.is_file():
-        return None
     content = _read(last)
     history = content['meta'].get('history') or [] if content else []
     source: Path | None = last
@@ -63,23 +74,28 @@ def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
     elif any(monitor in entry for entry in history) and _read(best) is None:
         source = last if best_epoch(history, monitor) == len(history) else None
     else:
-        return last
-    dist.barrier()  # Nobody writes before all have looked.
-    if dist.is_main_process():
-        if source is None:
-            last.unlink()
-        else:
-            _copy(source, best if source == last else last)
-    dist.barrier()
+        return True
+    if source is None:
+        last.replace(last.with_name('last.pth.damaged'))
+    else:
+        _copy(source, best if source == last else last)
     log_line(f'{folder.name} goes on from {source.name}.' if source else f'{folder.name} begins anew.')
-    return None if source is None else last
+    return source is not None
 
 
-def named_checkpoint(path: Path, phase: Phase, seed: int) -> Path:
+def _as_main(decided: list[Any]) -> list[Any]:
+    """Return what the main process decided; the others wait for it."""
+    shared = [decided]
+    dist.broadcast_object_list(shared)
+    return shared[0]
+
+
+def named_checkpoint(path: Path, phase: Phase, seed: int, features: FeatureSet) -> Path:
     """Return the checkpoint that a user named, if a phase can go on with it.
 
     Raises:
         CheckpointError: If it is of another phase or seed, or not of training.
+        DataError: If it was trained on other features than those of the run's store.
     """
     content = load_checkpoint(path)
     of, its_seed = content['meta'].get('phase'), content['meta'].get('seed')
@@ -88,6 +104,8 @@ def named_checkpoint(path: Path, phase: Phase, seed: int) -> Path:
             f'--resume {path}: this is a checkpoint of {of} with seed {its_seed}, but the run goes on with '
             f'{phase.name} and seed {seed}. Leave the path out to go on from the newest one.'
         )
+    trained = feature_set_of(content['meta'], path)
+    warn_once(compare_feature_sets(trained, features, {**trained.texts, **features.texts}), about=path)
     return path
 
 
@@ -101,7 +119,18 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         return load_checkpoint(path)
     except CheckpointError as error:
-        if host_error(error):  # Too little memory is not damage.
+        if not _is_damaged(path):  # Too little memory, or no permission: the machine is at fault, not the file.
             raise
         log_line(f'WARNING: {error}')
         return None
+
+
+def _is_damaged(path: Path) -> bool:
+    """Return whether a checkpoint is missing, empty, no zip, or has another content than it was written with."""
+    if not path.exists():
+        return True
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    return not data or not zipfile.is_zipfile(path) or zip_is_intact(data) is False

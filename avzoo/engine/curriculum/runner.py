@@ -200,7 +200,7 @@ class CurriculumRunner:
     def _checkpoint_to_resume(self, phase: Phase) -> Path | None:
         if self.resume_from is not None:
             path, self.resume_from = self.resume_from, None
-            return named_checkpoint(path, phase, self.cfg.randomness.seed)
+            return named_checkpoint(path, phase, self.cfg.randomness.seed, self.store.feature_set)
         return checkpoint_to_resume(self.work_dir / phase.name, self.cfg.curriculum[phase.substage].monitor)
 
     def _test_draw(self, draw: int) -> None:

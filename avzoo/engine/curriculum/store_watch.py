@@ -2,13 +2,17 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
 
+from avzoo.checkpoints.meta import feature_set_of
+from avzoo.checkpoints.training import load_checkpoint
+from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.store_files import read_meta, verify_checksums, verify_file, verify_tables
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import CheckpointError, DataError
 from avzoo.utils.files import atomic_write_text, sha256_of
 from avzoo.utils.regular_files import read_json
 
@@ -34,6 +38,11 @@ class StoreWatch:
         self.root, self.work_dir, self.num_shots = Path(root), work_dir, num_shots
         self._read = _kept(work_dir / FILE_NAME)
 
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What the store says that its features are."""
+        return FeatureSet(str(self.root), read_meta(self.root).get('features', {}))
+
     def check(self, begun_with: str) -> str:
         """Return the SHA-256 of ``store.json``.
 
@@ -47,6 +56,7 @@ class StoreWatch:
         """
         meta, found = read_meta(self.root), sha256_of(self.root / 'store.json')
         if begun_with and found != begun_with:
+            self._refuse_other_features()
             raise DataError(
                 f'{self.root / "store.json"} is not the one that {self.work_dir} was begun with (SHA-256 '
                 f'{begun_with[:16]}... then, {found[:16]}... now): {self.root} is not the store of this run, or data '
@@ -61,6 +71,13 @@ class StoreWatch:
         if is_main_process():
             self._check_arrays(meta)
         return found
+
+    def _refuse_other_features(self) -> None:
+        """Refuse a store that says that its features are others than those that the run has been trained on."""
+        for path in sorted(self.work_dir.glob('stage*/last.pth'))[:1]:
+            with suppress(CheckpointError):  # A damaged one tells nothing.
+                trained = feature_set_of(load_checkpoint(path)['meta'], path)
+                compare_feature_sets(trained, self.feature_set, trained.texts)
 
     def _check_arrays(self, meta: dict[str, Any]) -> None:
         stamps, digests = self._stamps(meta), {e['file']: e['sha256'] for e in meta['modalities'].values()}

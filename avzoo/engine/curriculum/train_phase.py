@@ -30,6 +30,7 @@ def train_phase(
         facts: More plain values for the checkpoints' ``meta``.
     """
     info = runner.train_dataloader.dataset.metainfo
+    features = runner.train_dataloader.dataset.store.feature_set.texts
     meta = dict(
         phase=phase.name,
         stage=phase.stage,
@@ -39,6 +40,7 @@ def train_phase(
         classes=info['classes'],
         base_mask=info['base_mask'],
         data_info=runner.cfg.model.data_info.to_dict(),
+        **({'feature_set': dict(features)} if features else {}),
         **facts,
     )
     hook = PhaseHook(

@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger, print_log
 from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
-from avzoo.datasets.released_order import released_order
+from avzoo.models.conditioners.released_order import released_order
 from avzoo.registry import CONDITIONERS
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from avzoo.importers import encoder_files
-from avzoo.importers.encoder_files import files_to_download, find_encoder, weight_files
-from avzoo.importers.text_encoders import TextEncoder
+from avzoo.text import encoder_files
+from avzoo.text.encoder_files import files_to_download, find_encoder, weight_files
+from avzoo.text.text_encoders import TextEncoder
 from avzoo.utils.compat import define_torchvision_operators
 from avzoo.utils.errors import DataError
 

@@ -9,7 +9,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from avzoo.importers.keyed_vectors import read_keyed_vectors
+from avzoo.text.keyed_vectors import read_keyed_vectors
 from avzoo.utils.errors import DataError
 from avzoo.utils.regular_files import open_regular
 

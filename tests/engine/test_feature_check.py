@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from avzoo.datasets.feature_check import check_features
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.engine.curriculum.feature_check import check_features
 from avzoo.utils.errors import DataError
 from tests.datasets.small_store import make_videos, write
 

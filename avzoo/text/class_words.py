@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avzoo.importers.word_vectors import read_word_vectors
+from avzoo.text.word_vectors import read_word_vectors
 from avzoo.utils.errors import DataError
 
 

@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from avzoo.importers.class_words import mean_word_vectors, split_name
-from avzoo.importers.word_vectors import read_word_vectors
+from avzoo.text.class_words import mean_word_vectors, split_name
+from avzoo.text.word_vectors import read_word_vectors
 from avzoo.utils.errors import DataError
 
 WORDS = {'dog': [1, 2], 'Ice_Skating': [3, 4], 'été': [5, 6], 'hammer': [0.5, 8], 'throw': [9.5, 10]}

@@ -1,11 +1,12 @@
-"""Find features from which nothing can be learned, before anything is trained."""
+"""Find features from which nothing can be learned, and very long videos, before anything is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import number_problem
+from avzoo.datasets.window import Window
 from avzoo.utils.errors import DataError
 
 _MOST_VIDEOS = 256  # Of a store: that many are read in a moment.
@@ -45,3 +46,22 @@ def check_features(store: FeatureStore, modalities: Sequence[str]) -> list[str]:
                 'Extract them again.'
             )
     return warnings
+
+
+def describe_windows(store: FeatureStore, modalities: Sequence[str], windows: Mapping[str, Window]) -> str:
+    """Say how many videos of a store are cut because they are long; empty if none is.
+
+    Args:
+        store: The store.
+        modalities: Those that are used.
+        windows: The windows for long videos alone, by the loader that has them.
+    """
+    steps = min((window.steps for window in windows.values()), default=None)
+    count = np.any([store.lengths[m] > steps for m in modalities], axis=0).sum() if steps else 0
+    places = ', '.join(f'{window.steps} steps in {name} ({window.position})' for name, window in windows.items())
+    if not count:
+        return ''
+    return (
+        f'{count:,} of {len(store):,} videos have more than {steps} steps. Time grows with the square of the '
+        f'steps, so a window of such a video is used: {places}. Change it by `dataset.window` of these loaders.'
+    )

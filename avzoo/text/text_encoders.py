@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avzoo.importers.encoder_files import weight_files
+from avzoo.text.encoder_files import weight_files
 from avzoo.utils.compat import define_torchvision_operators
 from avzoo.utils.errors import DataError
 from avzoo.utils.regular_files import read_json

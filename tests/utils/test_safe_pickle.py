@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from avzoo.datasets import safe_pickle
-from avzoo.datasets.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.utils.errors import DataError
+from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.utils.zip_checks import MAX_RATIO, RATIO_MATTERS_FROM
 
 
@@ -31,6 +31,7 @@ def plain_data():
         'ragged': np.array([np.zeros(2), np.ones((3, 1), np.float16), None], dtype=object),
         'fps': [25.0, np.float32(29.97), np.int64(3)],
         'names': ('a', 'ü'),
+        'objects': np.asfortranarray(np.array([[1, 'a', None], [2.5, 'b', 4]], dtype=object)),
         'empty': np.zeros((0, 4), np.float32),
         'text': np.array(['ab', 'c']),
         'swapped': np.arange(3, dtype='>i4'),

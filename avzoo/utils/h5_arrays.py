@@ -1,7 +1,8 @@
 """Read arrays of a HDF5 file without following links to other files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ def read_h5(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, np.
         DataError: h5py is not installed, the file is damaged, a name is missing or its data lie in another file, or
             they do not fit into the free memory.
     """
+    with open_h5(path) as file:
+        return read_datasets(file, names, path)
+
+
+def open_h5(path: str | os.PathLike[str]) -> Any:
+    """Open a file for reading."""
     try:
         # An optional package, which few layouts need.
         import h5py
@@ -24,26 +31,38 @@ def read_h5(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, np.
         raise DataError(
             f'{path} is a HDF5 file; reading it needs the package h5py: pip install "avzoo[hdf5]"'
         ) from None
+    with naming_damage(path):
+        return h5py.File(path, 'r')
+
+
+def read_datasets(file: Any, names: Sequence[str], path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Read some data sets of an open file."""
+    with naming_damage(path):
+        found = {name: _dataset(file, name, path) for name in names}
+        room = available_memory()
+        size = sum(dataset.size * dataset.dtype.itemsize for dataset in found.values())
+        if room is not None and size > room:
+            raise DataError(f'{path}: its arrays need {size:,} bytes; {room:,} are free. Divide the file.')
+        return {name: dataset[()] for name, dataset in found.items()}
+
+
+@contextmanager
+def naming_damage(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the library says of damaged files into an error that names the file."""
     try:
-        with h5py.File(path, 'r') as file:
-            found = {name: _dataset(h5py, file, name, path) for name in names}
-            room = available_memory()
-            size = sum(dataset.size * dataset.dtype.itemsize for dataset in found.values())
-            if room is not None and size > room:
-                raise DataError(f'{path}: its arrays need {size:,} bytes; {room:,} are free. Divide the file.')
-            return {name: dataset[()] for name, dataset in found.items()}
+        yield
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
     except (OSError, KeyError, RuntimeError, ValueError) as error:  # of the HDF5 library, for whatever is damaged
         raise DataError(f'{path} is not a whole HDF5 file: {error}') from None
 
 
-def _dataset(h5py: Any, file: Any, name: str, path: str | os.PathLike[str]) -> Any:
+def _dataset(file: Any, name: str, path: str | os.PathLike[str]) -> Any:
     """Return a data set that lies in the file itself."""
     link = file.get(name, getlink=True)
     if link is None:
         raise DataError(f'{path}: no data set {name!r}; it has {", ".join(map(repr, file))}.')
-    dataset = file[name] if isinstance(link, h5py.HardLink) else None
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+    dataset: Any = file[name] if type(link).__name__ == 'HardLink' else None
+    if not hasattr(dataset, 'dtype') or dataset.external or dataset.is_virtual:
         raise DataError(f'{path}: {name!r} is not an array that lies in this file. Save it as a plain data set.')
     return dataset

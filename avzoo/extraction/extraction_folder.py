@@ -1,0 +1,73 @@
+"""What a folder of extracted features says of itself: seconds of a step, and what its features are."""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from avzoo.extraction.extract import STAMP_FILE
+from avzoo.utils.errors import DataError
+
+_LOGGER = logging.getLogger(__name__)
+_NEARLY = 0.01  # Rates such as 29.97 and 30 frames per second are alike.
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was extracted.
+
+    Attributes:
+        seconds: Modality -> seconds that a step covers, the median over the clips.
+        features: Modality -> what its features are, in one line.
+    """
+
+    seconds: Mapping[str, float]
+    features: Mapping[str, str]
+
+
+def read_extraction(folder: str | os.PathLike[str]) -> Extraction | None:
+    """Read the facts that ``tools/extract_features.py`` wrote beside its features; ``None`` if it did not write them.
+
+    Raises:
+        DataError: A file of facts is damaged.
+    """
+    folder = Path(folder)
+    if not (folder / STAMP_FILE).is_file():
+        return None
+    stamps = _read(folder / STAMP_FILE, 'modalities')
+    facts = [_read(path, 'seconds_per_step') for path in sorted((folder / 'facts').rglob('*.json'))]
+    found = {m: [float(one[m]) for one in facts if m in one] for m in stamps}
+    seconds = {m: _usual(folder, m, values) for m, values in found.items() if values}
+    return Extraction(seconds, {m: _in_one_line(stamp) for m, stamp in stamps.items()})
+
+
+def _read(path: Path, key: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding='utf-8'))[key])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f'{path} lacks {key} or is damaged ({error}). Extract the features again.') from None
+
+
+def _usual(folder: Path, modality: str, values: Iterable[float]) -> float:
+    values = list(values)
+    usual = median(values)
+    others = sum(abs(value - usual) > _NEARLY * usual for value in values)
+    if others:
+        _LOGGER.warning(
+            '%s: a step of %s covers %g s in most clips, but from %g to %g s in %d of %d. The store knows one number: '
+            '%g s. Extract from videos of one frame rate where time matters.',
+            *(folder, modality, usual, min(values), max(values), others, len(values), usual),
+        )
+    return usual
+
+
+def _in_one_line(stamp: Mapping[str, Any]) -> str:
+    """Return ``timm:resnet50 seconds=0.64 weights=1f0c9a520d3e``; checksums are cut to 12 digits."""
+    short = {key: re.sub(r'\b([0-9a-f]{12})[0-9a-f]{52}\b', r'\1', str(value)) for key, value in stamp.items()}
+    name = short.pop('extractor', 'unnamed')
+    return ' '.join([name, *(f'{key}={value}' for key, value in short.items() if key != 'dim')])

@@ -1,0 +1,56 @@
+"""Read one file of features in the forms in which people save them, without running anything that it names."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from avzoo.utils.errors import DataError
+from avzoo.utils.mat_files import read_mat
+from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
+from avzoo.utils.tensor_files import read_tensors
+
+HOW_TO_SAVE = (
+    'Save numpy.savez(FILE.npz, video_id=..., audio=..., visual=...), or one .npy file for each video in DIR/audio and '
+    'DIR/visual.'
+)
+
+
+def read_file(path: Path) -> Any:
+    """Read what a file holds: mostly a mapping of arrays, or of mappings.
+
+    Raises:
+        DataError: It is damaged, of another kind, or holds anything but plain data; says how to save it.
+    """
+    if path.suffix.lower() in _UNKNOWN:
+        raise DataError(f'{path}: files of this kind are not read as features. {HOW_TO_SAVE}')
+    return _READERS.get(path.suffix.lower(), load_npz)(path)
+
+
+def _read_npy(path: Path) -> Any:
+    """Read a dict or a list that was saved by ``numpy.save``."""
+    array = load_npy(path)
+    if array.dtype != object:
+        raise DataError(f'{path} is one array, {array.dtype} of shape {array.shape}, without ids. {HOW_TO_SAVE}')
+    return array.item() if array.ndim == 0 else array.tolist()
+
+
+def _plainly(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Add to the errors of a reader how to save features otherwise."""
+
+    def reading(path: Path) -> Any:
+        try:
+            return read(path)
+        except DataError as error:
+            raise DataError(f'{error} If you made it: {HOW_TO_SAVE}') from None
+
+    return reading
+
+
+_READERS: Mapping[str, Callable[[Path], Any]] = {
+    '.npy': _read_npy,
+    **dict.fromkeys(('.pkl', '.pickle'), _plainly(load_pickle)),
+    **dict.fromkeys(('.pt', '.pth'), _plainly(read_tensors)),
+    '.mat': _plainly(read_mat),
+}
+FORMS = tuple(_READERS)
+_UNKNOWN = ('.csv', '.tsv', '.txt', '.json', '.jsonl', '.parquet', '.zip', '.tar', '.gz', '.tgz', '.rar', '.7z')

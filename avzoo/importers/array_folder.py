@@ -1,0 +1,67 @@
+"""Features in a folder, with one file for each video and modality."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.datasets.store_format import check_paths, stays_inside
+from avzoo.importers.array_layouts import check_words
+from avzoo.protocol import MODALITIES
+from avzoo.utils.errors import DataError
+from avzoo.utils.leftovers import files_below, is_leftover
+from avzoo.utils.safe_pickle import load_npy
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class FolderFeatures(Mapping[str, np.ndarray]):
+    """Arrays of one modality by video id, each read when it is asked for.
+
+    Args:
+        folder: Holds ``VIDEO_ID.npy``. An id may have slashes; one that leads out of the folder is refused.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, video: str) -> np.ndarray:
+        check_paths([video], f'{self._folder.parent}: video')
+        return load_npy(self._file(video))
+
+    def __contains__(self, video: object) -> bool:
+        return isinstance(video, str) and stays_inside(video) and os.path.isfile(self._file(video))
+
+    def __iter__(self) -> Iterator[str]:
+        for file in files_below(self._folder, '*.npy'):
+            yield file.relative_to(self._folder).with_suffix('').as_posix()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _file(self, video: str) -> Path:
+        return self._folder / f'{video}.npy'
+
+
+def open_folder(path: Path) -> dict[str, FolderFeatures]:
+    """Return the features of each modality that a folder has.
+
+    Raises:
+        DataError: It has none, or a folder whose name is likely meant to be that of a modality.
+    """
+    names = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not is_leftover(entry.name))
+    check_words(path, (name for name in names if name not in MODALITIES), 'folder')
+    found = [key for key in MODALITIES if key in names]
+    if not found:
+        raise DataError(
+            f'{path} has neither a folder audio nor a folder visual. Put the features of a '
+            'video in audio/VIDEO_ID.npy and visual/VIDEO_ID.npy.'
+        )
+    if len(found) > 1 and os.path.samefile(*(path / key for key in found)):
+        raise DataError(f'{path}: {" and ".join(found)} are the same folder. Give each its own.')
+    for name in names:
+        if name not in found and next(iter(FolderFeatures(path / name)), None) is not None:
+            _LOGGER.warning('%s has .npy files, which are not read; features are in audio and visual', path / name)
+    return {key: FolderFeatures(path / key) for key in found}

@@ -1,0 +1,63 @@
+"""Features of an HDF5 file with an array for each video, read one video at a time."""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avzoo.utils.h5_arrays import naming_damage, open_h5, read_datasets
+
+
+class H5Features(Mapping[str, np.ndarray]):
+    """Arrays of one modality by video id.
+
+    Args:
+        path: The file, for errors.
+        file: The open file.
+        names: Video id -> name of its data set.
+    """
+
+    def __init__(self, path: Path, file: Any, names: Mapping[str, str]) -> None:
+        self._path, self._file, self._names = path, file, names
+
+    def __getitem__(self, video: str) -> np.ndarray:
+        name = self._names[video]
+        return read_datasets(self._file, [name], self._path)[name]
+
+    def __contains__(self, video: object) -> bool:
+        return video in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
+    """Return the arrays at the root of a file; or {key: its arrays by video id}, which are read later.
+
+    The latter are ``KEY/VIDEO_ID`` or ``VIDEO_ID/KEY``. Links to other files are passed over.
+
+    Args:
+        path: The file.
+        keys: Modalities; groups of other names are returned too.
+    """
+    file = open_h5(path)
+    names: list[str] = []
+    with naming_damage(path):
+        # Unlike iteration, this follows no links.
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, 'dtype') else None)
+    inner = [name for name in names if '/' in name]
+    by_first = any(name.partition('/')[0] in keys for name in inner)
+    nested: dict[str, dict[str, str]] = {}
+    for name in inner:
+        first, _, rest = name.partition('/')
+        start, _, last = name.rpartition('/')
+        key, item = (first, rest) if by_first else (last, start)
+        nested.setdefault(key, {})[item] = name
+    if nested:
+        return {key: H5Features(path, file, by_id) for key, by_id in nested.items()}
+    with file:
+        return dict(read_datasets(file, names, path))
