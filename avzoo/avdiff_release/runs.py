@@ -13,7 +13,7 @@ import torch
 from avzoo.avdiff_release.settings import RELEASED_DATASETS, parse_settings, shots_of
 from avzoo.avdiff_release.tensors import shown
 from avzoo.checkpoints.safe_load import load_tensors
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, first_line
 from avzoo.utils.zip_checks import ZIP_ERRORS, checked_members
 
 _FACTS = {'dataset': 'dataset_name', 'shots': 'zero_shot_split', 'stage': 'retrain_all'}
@@ -188,7 +188,9 @@ def _open(file: Path | io.BytesIO, name: str = '') -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(file)
     except (*ZIP_ERRORS, OSError) as error:
-        raise CheckpointError(f'{name or file} is a damaged archive: {error}. Download it again.') from error
+        raise CheckpointError(
+            f'{name or file} is a damaged archive: {first_line(error)}. Download it again.'
+        ) from error
     with archive:
         yield archive
 
@@ -210,4 +212,4 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
         with archive.open(info) as file:
             return file.read()
     except ZIP_ERRORS as error:
-        raise CheckpointError(f'{archive.filename}:{info.filename} cannot be unpacked: {error}') from error
+        raise CheckpointError(f'{archive.filename}:{info.filename} cannot be unpacked: {first_line(error)}') from error

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from avzoo.checkpoints.checksums import zip_comment_length
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, first_line
 from avzoo.utils.memory import available_memory
-from avzoo.utils.regular_files import open_regular, unreadable
+from avzoo.utils.regular_files import open_readable
 from avzoo.utils.zip_checks import ZIP_ERRORS
 
 _MAX_TABLE = 16 << 20  # Those of the zoo have 0.03 MB; JSON takes up to 30 times its size in memory.
@@ -32,14 +32,14 @@ def read_zip(path: Path) -> bytes:
     Raises:
         CheckpointError: If it is something else, or too large for the memory.
     """
-    with _open(path) as file:
+    with open_readable(path, CheckpointError) as file:
         size = _size(file, path)
         try:
             _check_members(_directory(file, size), size)
         except (*ZIP_ERRORS, IndexError) as error:
             raise CheckpointError(
                 f'{path} is not a readable checkpoint (damaged, cut short, or something else under that name): '
-                f'{error}. {_HINT}'
+                f'{first_line(error)}. {_HINT}'
             ) from error
         return _whole(file, size, path)
 
@@ -50,7 +50,7 @@ def read_safetensors(path: Path) -> tuple[bytes, dict[str, Any]]:
     Raises:
         CheckpointError: If it is something else, or too large for the memory.
     """
-    with _open(path) as file:
+    with open_readable(path, CheckpointError) as file:
         size = _size(file, path)
         try:
             length = int.from_bytes(file.read(8), 'little')
@@ -66,13 +66,6 @@ def read_safetensors(path: Path) -> tuple[bytes, dict[str, Any]]:
                 f'{error}. Fetch it again.'
             ) from error
         return _whole(file, size, path), header
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        return open_regular(path, CheckpointError)
-    except OSError as error:
-        raise unreadable(path, error, CheckpointError) from error
 
 
 def _size(file: IO[bytes], path: Path) -> int:

@@ -118,9 +118,8 @@ def verify_tables(root: Path, meta: dict[str, Any], num_shots: int | None = None
                 f'{path} has no checksum in store.json: its writing was not finished. Draw the splits '
                 'again with tools/dataset_converters/splits.py.'
             )
-    for name in ('videos.csv', 'classes.csv'):
-        if name not in meta['sha256']:  # Otherwise another label of a video would go unnoticed.
-            raise DataError(f'{root / "store.json"} has no checksum of {name}. {_HINT}')
+    if missing := {'videos.csv', 'classes.csv'} - meta['sha256'].keys():  # Another label would go unnoticed.
+        raise DataError(f'{root / "store.json"} has no checksum of {min(missing)}. {_HINT}')
     for name, digest in meta['sha256'].items():
         if num_shots is None or not name.startswith('splits/') or name.startswith(f'splits/{folder}/'):
             verify_file(root, name, digest)

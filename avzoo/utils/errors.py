@@ -21,8 +21,8 @@ class CheckpointError(AvzooError):
 
 
 def first_line(error: object) -> str:
-    """Return the first line of the text of an error; libraries add lines of advice for programmers."""
-    return str(error).partition('\n')[0]
+    """Return the first line of the text of a library's error, shortened: more lines are advice for programmers."""
+    return shortened(str(error).partition('\n')[0])
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

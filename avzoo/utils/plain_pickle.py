@@ -105,7 +105,7 @@ class _Bounded:
 
     def read(self, length: int) -> bytes:
         if length > self._size:
-            raise Refused(f'{length:,} bytes, where the file has {self._size:,}')
+            raise EOFError(f'{length:,} bytes are to come, and the file has {self._size:,}')
         return self._file.read(length)
 
 

@@ -39,6 +39,14 @@ def open_regular(path: str | os.PathLike[str], error: type[AvzooError] = DataErr
     raise error(f'{path} is not a file but a folder, a pipe or a device. Put a file in its place.')
 
 
+def open_readable(path: str | os.PathLike[str], error: type[AvzooError] = DataError) -> BinaryIO:
+    """Open a file as :func:`open_regular`, and raise ``error`` where it cannot be opened, too."""
+    try:
+        return open_regular(path, error)
+    except OSError as problem:
+        raise unreadable(path, problem, error) from problem
+
+
 def read_text(path: str | os.PathLike[str], *, at_most: int) -> str:
     """Return the content of a UTF-8 file.
 

@@ -9,14 +9,14 @@ import os
 import zipfile
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 from avzoo.utils.errors import DataError, first_line
 from avzoo.utils.memory import available_memory
 from avzoo.utils.plain_pickle import Refused, check_header, load_plain
-from avzoo.utils.regular_files import open_regular, unreadable
+from avzoo.utils.regular_files import open_readable, unreadable
 from avzoo.utils.zip_checks import MAX_RATIO, ZIP_ERRORS, checked_members
 
 _MOST_PADDING = 256 << 20  # Bytes: what arrays that shrink to less than a hundredth may unpack to.
@@ -32,13 +32,13 @@ def load_pickle(path: str | os.PathLike[str], stand_ins: Mapping[tuple[str, str]
     Raises:
         DataError: The file names anything else (nothing of it is run then), or it is damaged.
     """
-    with _open(path) as file:
+    with open_readable(path) as file:
         return _load(file, path, os.fstat(file.fileno()).st_size, stand_ins)
 
 
 def load_npy(path: str | os.PathLike[str]) -> np.ndarray:
     """Read a ``.npy`` file, also one that holds Python objects, through the same table as ``load_pickle``."""
-    with _open(path) as file:
+    with open_readable(path) as file:
         return _load_npy(file, path, os.fstat(file.fileno()).st_size)
 
 
@@ -53,7 +53,7 @@ def load_npz(path: str | os.PathLike[str], *, any_ratio: bool = False) -> dict[s
         DataError: If it is damaged or unsafe to read, or its arrays do not fit into the free memory.
     """
     try:
-        with _open(path) as file, zipfile.ZipFile(file) as archive:
+        with open_readable(path) as file, zipfile.ZipFile(file) as archive:
             arrays = {}
             members = checked_members(archive, str(path), DataError, room=available_memory(), max_ratio=math.inf)
             if not any_ratio:
@@ -63,12 +63,10 @@ def load_npz(path: str | os.PathLike[str], *, any_ratio: bool = False) -> dict[s
                 with archive.open(info) as member:
                     arrays[info.filename.removesuffix('.npy')] = _load_npy(member, name, info.file_size)
             return arrays
-    except ZIP_ERRORS as error:
-        raise DataError(f'{path} is not a whole .npz file: {error}') from None
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # That is what a place before the beginning of the file gives.
+    except (*ZIP_ERRORS, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # Which a place before its beginning gives.
             raise unreadable(path, error) from error
-        raise DataError(f'{path} is not a whole .npz file: its directory is damaged.') from None
+        raise DataError(f'{path} is not a whole .npz file: {first_line(error)}') from None
 
 
 def _check_padding(total: int, packed: int, path: str | os.PathLike[str]) -> None:
@@ -78,13 +76,6 @@ def _check_padding(total: int, packed: int, path: str | os.PathLike[str]) -> Non
             f'{path} would unpack from {packed:,} to {total:,} bytes, which is out of proportion; nothing was '
             'unpacked. If it is your own, save it by numpy.savez instead of savez_compressed.'
         )
-
-
-def _open(path: str | os.PathLike[str]) -> BinaryIO:
-    try:
-        return open_regular(path)
-    except OSError as error:
-        raise unreadable(path, error) from None
 
 
 def _load_npy(file: IO[bytes], name: str | os.PathLike[str], size: int) -> np.ndarray:

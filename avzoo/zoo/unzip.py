@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from avzoo.utils.atomic_folder import fill_folder
+from avzoo.utils.errors import first_line
 from avzoo.utils.regular_files import open_regular
 from avzoo.utils.zip_checks import ZIP_ERRORS, check_directory, checked_members
 from avzoo.zoo.fetch import DownloadError
@@ -44,7 +45,9 @@ def unpack_zip(archive: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
     except FileNotFoundError as error:
         raise DownloadError(f'There is no zip {archive}. Check the path.') from error
     except _DAMAGED as error:
-        raise DownloadError(f'{archive} is not a readable zip ({error}); delete it and download it again.') from error
+        raise DownloadError(
+            f'{archive} is not a readable zip ({first_line(error)}); delete it and download it again.'
+        ) from error
     except OSError as error:
         raise DownloadError(
             f'{archive} cannot be unpacked to {out}: {error.strerror or error}. Nothing is left there; unpack it by '

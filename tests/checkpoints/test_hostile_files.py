@@ -101,7 +101,7 @@ def test_what_is_not_a_regular_file_is_not_opened(tmp_path, name):
     (tmp_path / f'link-{name}').symlink_to('/dev/zero')
     (tmp_path / f'folder-{name}').mkdir()
     for path in (tmp_path / name, tmp_path / f'link-{name}', tmp_path / f'folder-{name}'):
-        with pytest.raises(CheckpointError, match=rf'{path.name} is not a regular file'):
+        with pytest.raises(CheckpointError, match=rf'{path.name} is not a file'):
             load_checkpoint(path)
 
 
