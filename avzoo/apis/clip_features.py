@@ -106,7 +106,7 @@ def pooled(features: Any) -> dict[str, np.ndarray]:
 
 def _pooled(name: str, rows: Any) -> np.ndarray:
     try:
-        arrays = [np.atleast_2d(np.asarray(row, np.float32)) for row in rows]
+        arrays = [_numbers(row) for row in rows]
     except (TypeError, ValueError) as error:
         raise DataError(
             f'{name}: features are an array (N, D) or (N, T, D), or a list of (T, D), of numbers ({error}).'
@@ -117,6 +117,13 @@ def _pooled(name: str, rows: Any) -> np.ndarray:
         where = f'clip {bad[0]} is empty or not finite' if bad else f'widths {sorted(widths)}'
         raise DataError(f'{name}: {where}. Features are finite, of one width, at least one step for each clip.')
     return np.stack([array.mean(axis=0) for array in arrays])
+
+
+def _numbers(row: Any) -> np.ndarray:
+    array = np.asarray(row)
+    if array.dtype.kind not in 'biuf' or isinstance(row, np.ma.MaskedArray):
+        raise TypeError(f'{type(row).__name__} of dtype {array.dtype}')
+    return np.atleast_2d(array.astype(np.float32))
 
 
 def _mean(path: Path, modality: str, steps: np.ndarray) -> np.ndarray:

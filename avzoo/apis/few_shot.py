@@ -1,5 +1,6 @@
 """A few-shot classifier of clips in the manner of scikit-learn."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -15,12 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from avzoo.apis.clip_features import DEFAULT_EXTRACTORS, ClipFeatures, are_videos, pooled, videos_of
 from avzoo.evaluation.linear_fits import METHODS, Linear, compare
 from avzoo.evaluation.reference_features import unit
-from avzoo.utils.errors import CheckpointError, ConfigError, DataError, nearest
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError, nearest, shortened
 from avzoo.utils.files import atomic_path, atomic_write_text
-from avzoo.utils.regular_files import read_json
+from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
 
 _FORMAT = 'avzoo-few-shot-v1'
+_LEAST_SCALE = 1e-6  # Of a dimension that varies.
+_LARGEST = 1 << 30  # Bytes of weights.
 _FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
 
 
@@ -84,6 +87,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             clips, y = videos_of(clips)
         features = self._read(clips)
         labels = np.asarray(y)
+        if labels.dtype.kind not in 'USiub':
+            raise DataError(f'labels of dtype {labels.dtype}: give text or whole numbers, one for each clip.')
         count = len(next(iter(features.values())))
         if labels.shape != (count,):
             raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
@@ -91,7 +96,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise DataError(f'all clips are of one class ({self.classes_[0]!r}): two are needed at least.')
         self.centre_ = {m: rows.mean(axis=0) for m, rows in features.items()}
-        self.scale_ = {m: np.where(rows.std(axis=0) > 1e-6, rows.std(axis=0), 1.0) for m, rows in features.items()}
+        self.scale_ = {
+            m: np.where(rows.std(axis=0) > _LEAST_SCALE, rows.std(axis=0), 1.0) for m, rows in features.items()
+        }
         self._learn(self._standardised(features), columns)
         return self
 
@@ -121,7 +128,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         folder = Path(folder)
         arrays = {f'centre.{m}': a for m, a in self.centre_.items()} | {f'scale.{m}': a for m, a in self.scale_.items()}
         arrays |= dict(weight=self.linear_.weight, bias=self.linear_.bias)
-        facts = dict(
+        facts: Any = dict(
             format=_FORMAT,
             version=__version__,
             classes=self.classes_.tolist(),
@@ -132,10 +139,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             stamps=self.stamps_,
             parameters=dict(method=self.method, random_state=self.random_state),
         )
+        weights = save({name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()})
+        facts = json.dumps(dict(facts, sha256=hashlib.sha256(weights).hexdigest()), indent=1) + '\n'
         with atomic_path(folder / _WEIGHTS) as partial:
-            save_file({name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()}, partial)
+            partial.write_bytes(weights)
         atomic_write_text(folder / 'README.md', self._card())
-        atomic_write_text(folder / _FACTS, json.dumps(facts, indent=1) + '\n')
+        atomic_write_text(folder / _FACTS, facts)
         return folder
 
     @classmethod
@@ -152,26 +161,41 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             path = _from_hub(str(folder))
         try:
             facts = read_json(path / _FACTS)
-            if facts['format'] != _FORMAT:
-                raise ValueError(f'its format is {facts["format"]!r}, not {_FORMAT!r}')
-            arrays = load_file(path / _WEIGHTS)
             model = cls(facts['extractor'], facts['parameters']['method'], facts['parameters']['random_state'], device)
-            model.classes_, model.method_ = np.array(facts['classes']), facts['method']
-            model.report_, model.stamps_ = facts['report'], facts['stamps']
-            model.centre_, model.scale_ = (
-                {m: arrays[f'{k}.{m}'] for m in facts['modalities']} for k in ('centre', 'scale')
-            )
-            model.linear_ = Linear(arrays['weight'], arrays['bias'])
-            width = sum(len(rows) for rows in model.centre_.values())
-            if model.linear_.weight.shape != (len(model.classes_), width):
-                raise ValueError(f'weights {model.linear_.weight.shape} for {len(model.classes_)} classes')
-            if not all(np.isfinite(array).all() for array in arrays.values()):
-                raise ValueError('it has values that are not finite')
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f'{path} holds no readable classifier of avzoo ({error}).') from error
-        except Exception as error:  # safetensors has one of its own.
-            raise CheckpointError(f'{path / _WEIGHTS} is not readable ({error}).') from error
+            model._restore(facts, _read_arrays(path / _WEIGHTS, facts))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, AvzooError) as error:
+            reason = shortened(f'{type(error).__name__}: {error}' if isinstance(error, KeyError) else error)
+            raise CheckpointError(
+                f'{path} holds no readable classifier of avzoo ({reason}). Save it again, or name another folder.'
+            ) from error
         return model
+
+    def _restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Take what was saved, after checking that it fits together."""
+        classes, names, report = facts['classes'], facts['modalities'], facts['report']
+        kinds = {type(label) for label in classes}
+        if len(kinds) != 1 or not kinds <= {str, int, float} or len(set(classes)) != len(classes) or len(classes) < 2:
+            raise ValueError('its classes are not at least two different labels of one kind')
+        if facts['method'] not in METHODS or not isinstance(facts['stamps'], dict):
+            raise ValueError(f'its method is {facts["method"]!r}, its stamps are {type(facts["stamps"]).__name__}')
+        if not all(isinstance(one, dict) and {'accuracy', 'deviation'} <= one.keys() for one in report.values()):
+            raise ValueError('its report is not as it should be')
+        widths = {m: arrays[f'centre.{m}'].size for m in names}
+        shapes: dict[str, tuple[int, ...]] = {
+            f'{kind}.{m}': (width,) for m, width in widths.items() for kind in ('centre', 'scale')
+        }
+        shapes |= {'weight': (len(classes), sum(widths.values())), 'bias': (len(classes),)}
+        found = {name: array.shape for name, array in arrays.items()}
+        if found != shapes:
+            raise ValueError(f'its arrays have the shapes {found}, not {shapes}')
+        if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError('it has values that are not finite numbers of float32')
+        if any((arrays[f'scale.{m}'] <= _LEAST_SCALE / 2).any() for m in names):
+            raise ValueError('a scale is not above 0')
+        self.classes_, self.method_, self.report_ = np.array(classes), facts['method'], report
+        self.stamps_: dict[str, Any] = facts['stamps']
+        self.centre_, self.scale_ = ({m: arrays[f'{kind}.{m}'] for m in names} for kind in ('centre', 'scale'))
+        self.linear_ = Linear(arrays['weight'], arrays['bias'])
 
     def _learn(self, rows: np.ndarray, columns: np.ndarray) -> None:
         methods = tuple(METHODS) if self.method == 'auto' else (self.method,)
@@ -194,7 +218,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _read(self, clips: Any) -> dict[str, np.ndarray]:
         if not are_videos(clips):
             if not hasattr(self, 'stamps_'):
-                self.stamps_: dict[str, Any] = {}
+                self.stamps_ = {}
             return pooled(clips)
         source = self._source()
         stamps = source.stamps()
@@ -234,6 +258,20 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             f'{", ".join(self._extractor_specs().values()) if self.stamps_ else "given by the user"}.\n\n'
             + (f'Cross-validation on the examples:\n\n{table}\n' if rows else 'Too few clips for a cross-validation.\n')
         )
+
+
+def _read_arrays(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Read the weights whose SHA-256 the facts have."""
+    if facts['format'] != _FORMAT:
+        raise ValueError(f'its format is {facts["format"]!r}, not {_FORMAT!r}')
+    with open_regular(path) as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST or hashlib.sha256(data).hexdigest() != facts['sha256']:
+        raise ValueError(f'{path.name} is not the file that was saved: its SHA-256 is another')
+    try:
+        return load(data)
+    except Exception as error:  # safetensors has an error of its own.
+        raise ValueError(f'{path.name} is not readable: {error}') from error
 
 
 def _from_hub(name: str) -> Path:

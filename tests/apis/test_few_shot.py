@@ -1,9 +1,12 @@
 """The few-shot classifier in the manner of scikit-learn."""
 
+import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save
 from sklearn.base import clone
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -118,30 +121,69 @@ def test_a_saved_classifier_says_the_same(task, tmp_path):
     assert all(name in card for name in METHODS) and f'Method: {model.method_}' in card
 
 
-@pytest.mark.parametrize('damage', ['facts', 'cut', 'classes', 'format', 'weights', 'nothing', 'nan'])
+def damaged(arrays, facts, damage):
+    """Change what was saved in one way."""
+    kinds = dict(
+        negative=('scale.audio', lambda x: -x),
+        zero=('scale.audio', lambda x: 0 * x),
+        nan=('weight', lambda x: x * np.float32('nan')),
+        doubles=('weight', lambda x: x.astype(np.float64)),
+        column=('bias', lambda x: x[:, None]),
+        short=('centre.audio', lambda x: x[1:]),
+    )
+    if isinstance(damage, str) and damage in kinds:
+        name, change = kinds[damage]
+        arrays[name] = change(arrays[name])
+    elif damage == 'more':
+        arrays['x'] = arrays['bias']
+    else:
+        key, value = damage
+        facts[key] = value
+
+
+@pytest.mark.parametrize(
+    'damage',
+    ['negative', 'zero', 'nan', 'doubles', 'column', 'short', 'more']
+    + [
+        ('classes', value)
+        for value in (['a'], 'abcd', None, ['a', 'a', 'b', 'c'], ['a', 1, 'b', 'c'], [[1], [2], [3], [4]])
+    ]
+    + [('format', 'x'), ('method', 'evil'), ('report', 5), ('report', {'a': 1}), ('stamps', None), ('extractor', 5)]
+    + [('parameters', {}), ('modalities', ['audio']), ('modalities', 5), ('sha256', '0' * 64)],
+)
+def test_a_changed_classifier_is_refused(task, tmp_path, damage):
+    folder = FewShotClassifier(method='prototypes').fit(*task[:2]).save_pretrained(tmp_path / 'model')
+    facts = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
+    arrays = load_file(folder / 'model.safetensors')
+    damaged(arrays, facts, damage)
+    data = save(arrays)
+    if damage[0] != 'sha256':
+        facts['sha256'] = hashlib.sha256(data).hexdigest()
+    (folder / 'model.safetensors').write_bytes(data)
+    (folder / 'config.json').write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError, match='holds no readable classifier'):
+        FewShotClassifier.from_pretrained(folder)
+
+
+@pytest.mark.parametrize('damage', ['facts', 'cut', 'deep', 'bit', 'weights', 'pipe', 'nothing'])
 def test_a_damaged_classifier_is_refused(task, tmp_path, damage, monkeypatch):
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
     folder = FewShotClassifier(method='prototypes').fit(*task[:2]).save_pretrained(tmp_path / 'model')
-    facts = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
-    if damage == 'facts':
-        (folder / 'config.json').unlink()
-    elif damage == 'cut':
-        (folder / 'config.json').write_text('{"format":')
-    elif damage == 'weights':
-        content = (folder / 'model.safetensors').read_bytes()
-        (folder / 'model.safetensors').write_bytes(content[: len(content) // 2])
-    elif damage == 'nan':
-        from safetensors.numpy import load_file, save_file
-
-        save_file({k: v * np.float32('nan') for k, v in load_file(folder / 'model.safetensors').items()},
-                  folder / 'model.safetensors')  # fmt: skip
-    elif damage == 'nothing':
-        folder = tmp_path / 'other'
-    else:
-        facts.update(classes=['a']) if damage == 'classes' else facts.update(format='x')
-        (folder / 'config.json').write_text(json.dumps(facts))
+    facts, weights = folder / 'config.json', folder / 'model.safetensors'
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    changes = dict(
+        facts=facts.unlink,
+        cut=lambda: facts.write_text('{"format":'),
+        deep=lambda: facts.write_text('[' * 100_000),
+        bit=lambda: weights.write_bytes(content),
+        weights=lambda: weights.write_bytes(content[: len(content) // 2]),
+        pipe=lambda: (weights.unlink(), os.mkfifo(weights)),
+        nothing=lambda: None,
+    )
+    changes[damage]()
     with pytest.raises(CheckpointError):
-        FewShotClassifier.from_pretrained(folder)
+        FewShotClassifier.from_pretrained(tmp_path / 'other' if damage == 'nothing' else folder)
 
 
 @pytest.mark.parametrize(
@@ -149,12 +191,16 @@ def test_a_damaged_classifier_is_refused(task, tmp_path, damage, monkeypatch):
     [
         (np.eye(3), ['a', 'b'], 'one label for each clip'),
         (np.eye(3), ['a', 'a', 'a'], 'all clips are of one class'),
-        (np.eye(3), None, 'one label for each clip'),
+        (np.eye(3), None, 'labels of dtype object'),
         (np.full((2, 3), np.nan), ['a', 'b'], 'clip 0 is empty or not finite'),
         ([np.ones((2, 3)), np.ones((0, 3))], ['a', 'b'], 'clip 1 is empty'),
         ([np.ones((2, 3)), np.ones((2, 4))], ['a', 'b'], r'widths \[3, 4\]'),
         (dict(audio=np.eye(2), visual=np.eye(3)), ['a', 'b'], 'different numbers of clips'),
         ([['x'], ['y']], ['a', 'b'], 'of numbers'),
+        (np.eye(2) * 1j, ['a', 'b'], 'of numbers'),
+        (np.ma.masked_array(np.eye(2)), ['a', 'b'], 'dtype float64|of numbers'),
+        (np.eye(2), [None, 'a'], 'labels of dtype object'),
+        (np.eye(2), [0.5, np.nan], 'labels of dtype float64'),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(clips, labels, words):
