@@ -52,6 +52,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         >>> model.predict(['new.mp4'])
     """
 
+    linear_: Linear
+    stamps_: dict[str, Any]
+
     def __init__(
         self,
         extractor: Mapping[str, str] | None = None,
@@ -174,7 +177,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """Take what was saved, after checking that it fits together."""
         classes, names, report = facts['classes'], facts['modalities'], facts['report']
         kinds = {type(label) for label in classes}
-        if len(kinds) != 1 or not kinds <= {str, int, float} or len(set(classes)) != len(classes) or len(classes) < 2:
+        if not isinstance(facts['extractor'], dict):
+            raise ValueError(f'its extractor is {facts["extractor"]!r}')
+        if (
+            not isinstance(classes, list)
+            or len(kinds) != 1
+            or not kinds <= {str, int, float}
+            or len(set(classes)) != len(classes)
+            or len(classes) < 2
+        ):
             raise ValueError('its classes are not at least two different labels of one kind')
         if facts['method'] not in METHODS or not isinstance(facts['stamps'], dict):
             raise ValueError(f'its method is {facts["method"]!r}, its stamps are {type(facts["stamps"]).__name__}')
@@ -193,7 +204,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if any((arrays[f'scale.{m}'] <= _LEAST_SCALE / 2).any() for m in names):
             raise ValueError('a scale is not above 0')
         self.classes_, self.method_, self.report_ = np.array(classes), facts['method'], report
-        self.stamps_: dict[str, Any] = facts['stamps']
+        self.stamps_ = facts['stamps']
         self.centre_, self.scale_ = ({m: arrays[f'{kind}.{m}'] for m in names} for kind in ('centre', 'scale'))
         self.linear_ = Linear(arrays['weight'], arrays['bias'])
 
