@@ -117,7 +117,7 @@ def refused_in_one_line(read: Callable[[], Any]) -> Any:
         return read()
     except AvzooError as error:
         assert re.search(r'\w', str(error)), 'an empty error'
-        shown = printable(error, lines=True)  # As a tool shows it.
+        shown = printable(error, lines=True).replace('\n', '\n  ')  # As a tool shows it.
         assert not problems_of_text('', f'error: {shown}\n', refused=True), shown
     except Exception as error:
         if not _LOG:

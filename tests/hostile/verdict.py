@@ -9,6 +9,8 @@ _UNPRINTABLE = re.compile(
     '[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f'
     '\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]'
 )
+# A line of `list_items`, as `print_error` shows it.
+_ITEM = re.compile(r"""  (['"]).+?\1: \S|  and \d+ more$""")
 _LOGGED = ': rows are taken in the order of '
 
 
@@ -36,6 +38,8 @@ def _not_one_line(err: str) -> str:
         lines = lines[-1:] if ': error: ' in lines[-1] else lines
     if lines and lines[0].endswith('could not be downloaded:'):  # The addresses that were tried follow.
         lines = [lines[0], *(line for line in lines[1:-1] if not line.startswith('  '))]
+    if lines and lines[0].startswith('error: '):  # The items that are bad follow, each with its reason.
+        lines = [lines[0], *(line for line in lines[1:] if len(line) > _LONGEST_LINE or not _ITEM.match(line))]
     if len(lines) != 1:
         return f'{len(lines)} lines of errors'
     return f'a line of {len(lines[0])} characters' if len(lines[0]) > _LONGEST_LINE else ''
