@@ -9,8 +9,6 @@ from typing import Any
 from avzoo.utils.cache import find_cache_without_home
 from avzoo.version import __version__
 
-find_cache_without_home()  # Before any part of avzoo imports mmengine.
-
 # Public names and the modules they live in. A module is imported when its name is first used.
 _LAZY = {
     'FewShotClassifier': 'avzoo.apis.few_shot',
@@ -31,6 +29,7 @@ __all__ = ['__version__', *_LAZY]
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    find_cache_without_home()  # Before any part of avzoo imports mmengine.
     value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value  # the next access finds it without coming here
     return value

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.version import __version__
 from avzoo.zoo.index import zoo_root
@@ -30,7 +30,7 @@ _TOOLS = {
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }
 _OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a report of a fault'}
-# Distributions whose versions matter to whoever reads a report.
+# Distributions whose versions matter in a report of a fault.
 _PACKAGES = (
     'torch',
     'torchvision',
@@ -50,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments.pop(0) if arguments else '--help'
     if command in ('-h', '--help'):
-        print(_help())
+        show(_help())
         return 0
     if command == '--version':
-        print(f'avzoo {__version__}')
+        show(f'avzoo {__version__}')
         return 0
     if command in _OWN:
         return run_tool({'list': _list, 'info': _info}[command], arguments)
@@ -90,7 +90,7 @@ def _unknown(argv: Sequence[str] | None) -> int:
 def _list(argv: Sequence[str] | None) -> int:
     patterns = list(argv or []) or ['*']
     names = sorted({name for pattern in patterns for name in list_models(pattern)})
-    print('\n'.join(names))
+    show('\n'.join(names))
     return 0 if names else 1
 
 
@@ -107,7 +107,7 @@ def _info(argv: Sequence[str] | None) -> int:
     lines |= {'platform': platform.platform(), **{package: version(package) for package in _PACKAGES}}
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     lines |= {'devices': ', '.join(devices) or f'no GPU; {torch.get_num_threads()} CPU threads'}
-    print('\n'.join(f'{name:12} {value}' for name, value in lines.items()))
+    show('\n'.join(f'{name:12} {value}' for name, value in lines.items()))
     return 0
 
 

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool
+from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool, show
 from avzoo.utils.printable import printable
 
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epochs=args.epochs,
         seed=args.seed,
     )
-    print(
+    show(
         f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
         f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {printable("; ".join(done["novel_classes"]))}'
     )

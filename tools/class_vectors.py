@@ -22,7 +22,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
+from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     out = write_class_vectors(args.out, made)
     if made.notes:
-        print('Averaged over the parts of the name, or alike:', *made.notes, sep='\n  ')
-    print(f'{out}: {made.array.shape[0]} classes, {made.array.shape[1]} wide, {made.provenance["kind"]}')
+        show('\n  '.join(['Averaged over the parts of the name, or alike:', *map(printable, made.notes)]))
+    show(f'{out}: {made.array.shape[0]} classes, {made.array.shape[1]} wide, {made.provenance["kind"]}')
     return 0
 
 

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.printable import printable
 from avzoo.zoo.benchmarks import BENCHMARKS, Benchmark, find_benchmark
@@ -82,12 +82,12 @@ def check_use(args: argparse.Namespace, entries: Sequence[ModelEntry], benchmark
 def show_list() -> None:
     for name, entry in sorted(read_index().items()):
         if entry.weights:
-            print(f'{name:<36} weights, {entry.size or 0:,} bytes, SHA-256 {entry.sha256 or "not published"}')
+            show(f'{name:<36} weights, {entry.size or 0:,} bytes, SHA-256 {entry.sha256 or "not published"}')
         elif entry.released_url:
-            print(f'{name:<36} imported from {entry.released_url} (no checksum published); needs --data-root')
+            show(f'{name:<36} imported from {entry.released_url} (no checksum published); needs --data-root')
     for benchmark in BENCHMARKS.values():
         note = 'generated locally' if not benchmark.urls else f'{benchmark.urls[0]} (no checksum published)'
-        print(f'--dataset {benchmark.key:<26} {note}')
+        show(f'--dataset {benchmark.key:<26} {note}')
 
 
 def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None) -> None:
@@ -96,12 +96,12 @@ def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None)
     from avzoo.zoo.weights import has_weights, resolve_checkpoint
 
     if data_root is None and has_weights(entry):
-        print(f'{entry.name}: {resolve_checkpoint(entry.name)}')
+        show(f'{entry.name}: {resolve_checkpoint(entry.name)}')
         return
     path, notes = fetch_released_weights(entry.name, data_root, gamma=gamma)
-    print(f'{entry.name}: {path}')
+    show(f'{entry.name}: {path}')
     for note in notes:
-        print(f'note: {printable(note)}')
+        show(f'note: {printable(note)}')
 
 
 def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
@@ -117,7 +117,7 @@ def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
 
         with progress_of('class files') as on_progress:
             fetch_released_features(benchmark, target, dtype=dtype, on_progress=on_progress)
-    print(describe_store(target))
+    show(describe_store(target))
 
 
 if __name__ == '__main__':

@@ -22,7 +22,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.cli import natural_int, positive_int, run_tool, show
+from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -79,20 +80,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.shard == (0, 1):
         finish(out, clips, failures)
     else:
-        print(
+        show(
             f'Part {args.shard[0] + 1} of {args.shard[1]}. '
             'After all parts, run once without --shard: it writes the tables.'
         )
-    print(f'{out}: {len(part) - len(failures)} of {len(part)} clips have features.')
+    show(f'{out}: {len(part) - len(failures)} of {len(part)} clips have features.')
     for failure in failures[:20]:
-        print(printable(f'{failure.id}: {failure.reason} ({failure.cure})'), file=sys.stderr)
+        show(f'{printable(failure.id)}: {printable(failure.reason)} ({printable(failure.cure)})', stderr=True)
     return 3 if failures else 0
 
 
 def _shard(parser: argparse.ArgumentParser, text: str) -> tuple[int, int]:
     index, _, count = text.partition('/')
     if not (len(text) < 20 and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        parser.error(f'--shard {text}: write I/N with I from 1 to N, e.g. 2/8')
+        parser.error(f'--shard {printable(text)}: write I/N with I from 1 to N, e.g. 2/8')
     return int(index) - 1, int(count)
 
 

@@ -14,17 +14,16 @@ examples:
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from avzoo.utils.bad_items import list_items
-from avzoo.utils.cli import ParserOfIds, positive_int, print_error, run_tool
+from avzoo.utils.cli import ParserOfIds, positive_int, print_error, run_tool, show
 from avzoo.utils.errors import DataError
 from avzoo.utils.launch_arguments import say
-from avzoo.utils.printable import printable
+from avzoo.utils.printable import printable, printable_json
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -80,20 +79,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not found and bad:
         raise DataError(f'{args.features}: no clip can be used.\n{list_items(bad)}')
     if args.json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        show(printable_json(found))
     else:
-        show(found)
+        show_clips(found)
     if bad:
         print_error(f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used.\n{list_items(bad)}')
     return 3 if bad else 0
 
 
-def show(found: Sequence[dict[str, Any]]) -> None:
+def show_clips(found: Sequence[dict[str, Any]]) -> None:
     for clip in found:
-        print(printable(clip['video_id']))
+        show(printable(clip['video_id']))
         for rank, entry in enumerate(clip['predictions'], 1):
             kind = 'novel' if entry['novel'] else 'base'
-            print(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind:<5}  {printable(entry["class"])}')
+            show(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind:<5}  {printable(entry["class"])}')
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.cli import natural_int, positive_int, run_tool, show
 from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS
 
@@ -109,24 +109,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.cfg_options,
     )
     if args.dry_run:
-        print(reproduction.plan_text(runs))
+        show(reproduction.plan_text(runs))
         return 0
     failed = []
     todo = [] if args.gather else [run for run in runs if run.status() in ('not run', 'unfinished')]
     if todo and args.launcher == 'slurm':
         jobs = reproduction.submit(todo, Path(args.work_dir) / 'slurm', _slurm_parameters(args.slurm))
-        print(f'Submitted {len(jobs)} runs: {", ".join(jobs)}. When they are done, run this again with --gather.')
+        show(f'Submitted {len(jobs)} runs: {", ".join(jobs)}. When they are done, run this again with --gather.')
     else:
         failed = _run_all(todo)
     tables = reproduction.gather(runs)
-    print(f'\n{reproduction.tables_text(args.table, tables)}')
-    print('Written to {} and {}'.format(*reproduction.write_tables(args.work_dir, args.table, tables)))
+    show(f'\n{reproduction.tables_text(args.table, tables)}')
+    show('Written to {} and {}'.format(*reproduction.write_tables(args.work_dir, args.table, tables)))
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
-        print(
+        show(
             f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages are above; run this again '
             'to continue them.',
-            file=sys.stderr,
+            stderr=True,
         )
     return 1 if failed else 0
 
@@ -137,7 +137,7 @@ def _run_all(runs: Sequence[Run]) -> list[Run]:
 
     failed = []
     for number, run in enumerate(runs, 1):
-        print(f'\n=== run {number} of {len(runs)}: {run.name}, seed {run.seed} ===', flush=True)
+        show(f'\n=== run {number} of {len(runs)}: {run.name}, seed {run.seed} ===')
         if not reproduction.run_here(run):
             failed.append(run)
     return failed

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.launch_arguments import add_common_arguments, say
@@ -96,28 +96,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     if is_main_process():
         aggregate = aggregate_draws([e.metrics for e in done])
-        show(cfg, args, done, aggregate)
+        show_results(cfg, args, done, aggregate)
         if args.out:
             write_output(Path(args.out), args.out_item, done, aggregate)
-            print(f'Written to {args.out}')
+            show(f'Written to {args.out}')
     return 0
 
 
-def show(cfg: Config, args: argparse.Namespace, done: Sequence[Evaluation], aggregate: dict[str, Any]) -> None:
+def show_results(cfg: Config, args: argparse.Namespace, done: Sequence[Evaluation], aggregate: dict[str, Any]) -> None:
     """Print the table of all draws, and where the calibration comes from."""
     from avzoo.evaluation.report import interval_line, results_table
 
     rows = [dict(e.metrics, name=f'{cfg.method} / {e.name}') for e in done]
-    print(results_table([*rows, dict(aggregate, name=f'{cfg.method} / mean')] if len(done) > 1 else rows))
+    show(results_table([*rows, dict(aggregate, name=f'{cfg.method} / mean')] if len(done) > 1 else rows))
     if len(done) > 1:
-        print(interval_line(aggregate))
+        show(interval_line(aggregate))
     used = sorted({e.metrics['gamma'] for e in done})
     origin = 'given' if args.gamma is not None else 'from the checkpoint'
     if args.gamma == 'search':
         origin = 'the best on validation'
     elif args.gamma is None and cfg.curriculum.zero_gamma == 'search_test' and args.split == 'test':
         origin += '; if that is 0, searched on the test set, as set by curriculum.zero_gamma'
-    print(f'calibration gamma: {", ".join(f"{gamma:g}" for gamma in used)} ({origin})')
+    show(f'calibration gamma: {", ".join(f"{gamma:g}" for gamma in used)} ({origin})')
 
 
 def find_checkpoints(source: str, split: str) -> list[Path]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avzoo.utils.cli import natural_int, run_tool
+from avzoo.utils.cli import natural_int, run_tool, show
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.launch_arguments import add_common_arguments, say
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _EPILOG = """examples:
   the whole curriculum on the synthetic data set; the name avdiff_synth_5shot means the same file
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py
-  continue after an interruption (finished phases are not run again)
+  continue after an interruption (a finished phase is run again only if its weights are lost)
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py --resume
   your own features, with fewer epochs
     python tools/train.py configs/avdiff/avdiff_custom_5shot.py --cfg-options data_root=data/mine \\
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ensure_synth(cfg)
     say('Checking the config and the data ...')
     if args.dry_run:
-        print(describe_plan(cfg, draws, args.stage))
+        show(describe_plan(cfg, draws, args.stage))
     else:
         train(runner(cfg, resume=args.resume, stage=args.stage, draws=draws), cfg.work_dir)
     return 0
@@ -126,9 +126,9 @@ def train(runner: CurriculumRunner, work_dir: str) -> None:
             runner.train()
     except KeyboardInterrupt:
         if is_main_process():
-            print(
+            show(
                 f'{work_dir} keeps what is done. The same command with --resume, without a path, continues from there.',
-                file=sys.stderr,
+                stderr=True,
             )
         raise
 

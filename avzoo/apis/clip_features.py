@@ -48,9 +48,11 @@ class ClipFeatures:
             except DataError as error:
                 problems.append(str(error))
         if problems:
-            shown = '\n  '.join(problems[:20])
-            more = f'\n  and {len(problems) - 20} more' if len(problems) > 20 else ''
-            raise DataError(f'{len(problems)} of {len(paths)} clips cannot be used. Leave them out:\n  {shown}{more}')
+            more = [f'and {len(problems) - 20} more'] if len(problems) > 20 else []
+            raise DataError(
+                f'{len(problems)} of {len(paths)} clips cannot be used. Leave them out:',
+                details=[*problems[:20], *more],
+            )
         return {modality: np.stack([one[modality] for one in found]) for modality in self.specs}
 
     def _of_video(self, path: Path) -> dict[str, np.ndarray]:

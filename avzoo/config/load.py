@@ -1,6 +1,5 @@
 """Reading configs so that mistakes are found before anything runs."""
 
-import ast
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from avzoo.config.bases import refuse_other_languages
 from avzoo.config.keys import check_keys
 from avzoo.config.options import apply_option
 from avzoo.config.values import check_values
@@ -25,45 +25,16 @@ def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Co
         raise ConfigError(f'There is no config {path}.{_nearest_file(path)} The configs are in configs/METHOD/.')
     if path.suffix in ('.pth', '.pt', '.safetensors'):
         raise ConfigError(f'{path} is a file of weights where a config is expected; name the config first.')
-    _refuse_other_languages(path, set())
+    refuse_other_languages(path)
     try:
         cfg = Config.fromfile(path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f'{path} cannot be read: {_reason(error)}') from error
     _drop_notes(cfg._cfg_dict)
     for option in options:
         apply_option(cfg, option)
     check_config(cfg)
     return cfg
-
-
-def _refuse_other_languages(path: Path, seen: set[Path]) -> None:
-    """Refuse a config, or a base of it, that is not Python: it would look like data, and mmengine would run it.
-
-    In YAML and JSON it runs what tags and ``_base_`` name, and fills in environment variables.
-    """
-    if path.suffix != '.py':
-        raise ConfigError(f'{path} is not a config: configs are Python files, NAME.py, and are run.')
-    if path.resolve() in seen or not path.is_file():  # mmengine says better which base is missing.
-        return
-    seen.add(path.resolve())
-    for base in _bases(path):
-        if '::' not in base:
-            _refuse_other_languages(path.parent / base, seen)
-
-
-def _bases(path: Path) -> list[str]:
-    try:
-        body = ast.parse(path.read_text(encoding='utf-8')).body
-        values = [
-            ast.literal_eval(node.value)
-            for node in body
-            if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ['_base_']
-        ]
-    except (ValueError, SyntaxError, RecursionError):  # mmengine says where.
-        return []
-    found = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
-    return [item for item in found if isinstance(item, str)]
 
 
 def _drop_notes(node: Any) -> None:
@@ -83,8 +54,10 @@ def _drop_notes(node: Any) -> None:
             _drop_notes(value)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Say why a config cannot be read; of ``custom_imports`` mmengine says only that they failed."""
+    if isinstance(error, SystemExit):
+        return 'it ends the process (SystemExit). Remove the call of exit() from it.'
     if not str(error).startswith('Failed to import custom modules'):
         return f'{type(error).__name__}: {error}'
     cause: BaseException = error

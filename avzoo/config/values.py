@@ -11,6 +11,7 @@ from avzoo.config.settings import LOADERS
 from avzoo.utils.errors import ConfigError
 
 _MAX_WINDOW = 100_000  # 17 hours of the benchmarks' features; a clip then takes 2 GB.
+_MOST_LAYERS = 1000  # They are built one by one, so a number of more digits by mistake fills the memory.
 
 
 def check_values(cfg: Config) -> None:
@@ -19,6 +20,7 @@ def check_values(cfg: Config) -> None:
     Raises:
         ConfigError: For the first impossible value; names its config path and the fix.
     """
+    _check_layers(cfg.model, 'model')
     _check_curriculum(cfg)
     for name in LOADERS:
         if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
@@ -35,6 +37,14 @@ def check_values(cfg: Config) -> None:
     if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
         raise ConfigError(f'default_hooks.logger.interval={interval!r} is not possible. It must be at least 1.')
     _check_backends(cfg.get('visualizer') or {})
+
+
+def _check_layers(section: Mapping, path: str) -> None:
+    for key, value in section.items():
+        if key in ('depth', 'num_layers') and isinstance(value, int) and value > _MOST_LAYERS:
+            raise ConfigError(f'{path}.{key}={value} is not possible. It must be at most {_MOST_LAYERS:,}.')
+        if isinstance(value, Mapping):
+            _check_layers(value, f'{path}.{key}')
 
 
 def _check_curriculum(cfg: Config) -> None:

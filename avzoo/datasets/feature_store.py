@@ -19,9 +19,9 @@ from avzoo.datasets.store_format import (
     read_csv,
     read_lines,
     shots_folder,
-    stays_inside,
 )
 from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.paths import stays_inside
 
 _CHUNK_BYTES = 16 << 20  # of float32 features held at once by temporal_mean
 _TORCH_DTYPES = {'float32': torch.float32, 'float16': torch.float16}

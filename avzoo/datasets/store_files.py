@@ -15,11 +15,11 @@ from avzoo.datasets.store_format import (
     check_feature_set,
     check_names,
     read_csv,
-    stays_inside,
 )
 from avzoo.utils.atomic_folder import restore_folder
 from avzoo.utils.errors import DataError, first_line, nearest
 from avzoo.utils.files import sha256_of
+from avzoo.utils.paths import stays_inside
 from avzoo.utils.regular_files import open_regular, read_json, unreadable
 
 _LONGEST_STEP = 86_400  # Seconds; positions in time must stay ordinary numbers.

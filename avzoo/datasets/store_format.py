@@ -6,12 +6,14 @@ import reprlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from avzoo.utils.csv_columns import check_widths
 from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.paths import stays_inside
+from avzoo.utils.printable import quoted
 from avzoo.utils.regular_files import lines_of, unreadable
 
 FORMAT = 'avzoo-feature-store'
@@ -66,12 +68,6 @@ def check_names(names: Sequence[str], what: str) -> None:
         raise DataError(f'{what} {twice!r} comes twice. Rename or remove one of them.')
 
 
-def stays_inside(name: str) -> bool:
-    """Return whether a name can be a path below a folder: it does not lead out, and no other name leads there too."""
-    path = PurePosixPath(name)
-    return path.as_posix() == name != '.' and not path.is_absolute() and '..' not in path.parts
-
-
 def check_paths(names: Iterable[str], what: str) -> None:
     """Refuse names that lead out of the folder in which there is a file for each.
 
@@ -82,8 +78,8 @@ def check_paths(names: Iterable[str], what: str) -> None:
     for name in names:
         if not stays_inside(name):
             raise DataError(
-                f'{what} {name!r} is no name of a file below a folder: it is absolute, or has an empty part or one '
-                'of dots. Rename it.'
+                f'{what} {quoted(name)} cannot be the name of a file below a folder: it is absolute, has an empty part '
+                'or one of dots, or a backslash, a colon or a control character. Rename it.'
             )
 
 

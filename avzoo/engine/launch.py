@@ -80,7 +80,7 @@ def rank_of(launcher: str) -> tuple[int, int]:
     """Return the number of this process and how many there are, from the variables of a launcher.
 
     Raises:
-        ConfigError: If they are no numbers that fit.
+        ConfigError: If they are not whole numbers, or the first is not below the second.
     """
     rank, size = _VARIABLES[launcher][:2]
     count = _number(size, 1)
@@ -114,9 +114,10 @@ def _check_device(launcher: str) -> None:
 
 def _num_nodes(launcher: str) -> int:
     if launcher == 'mpi':
-        size = int(os.environ['OMPI_COMM_WORLD_SIZE'])
-        return -(-size // int(os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE', size)))
-    return int(os.environ.get('SLURM_NNODES') or os.environ.get('SLURM_JOB_NUM_NODES') or 1)
+        size, here = _number('OMPI_COMM_WORLD_SIZE', 1), 'OMPI_COMM_WORLD_LOCAL_SIZE'
+        return -(-size // _number(here, 1)) if here in os.environ else 1
+    name = next((name for name in ('SLURM_NNODES', 'SLURM_JOB_NUM_NODES') if os.environ.get(name)), None)
+    return _number(name, 1) if name else 1
 
 
 def _start_group(launcher: str, settings: Mapping[str, Any]) -> None:

@@ -29,10 +29,12 @@ def roll_call(rank: int, size: int, *, patience: float = _PATIENCE, quiet: float
         quiet: After how many seconds a line says who is waited for.
 
     Raises:
-        ConfigError: If some do not come in time, two have the same number, or the port is taken.
+        ConfigError: If some do not come in time, two have the same number, the port is taken, or no
+            machine has that name.
     """
-    place = f'{os.environ["MASTER_ADDR"]}:{os.environ["MASTER_PORT"]}'
+    place = f'{printable(os.environ["MASTER_ADDR"])}:{os.environ["MASTER_PORT"]}'
     try:
+        _check_name(os.environ['MASTER_ADDR'])
         with _said_after(quiet, f'Process {rank} of {size} waits for the others at {place}, {patience:g} s at most.'):
             if rank:
                 _await_listener(os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), patience)
@@ -69,8 +71,17 @@ def lost_process_reported(cure: str) -> Iterator[None]:
         ) from error
 
 
+def _check_name(host: str) -> None:
+    """Refuse at once a name that belongs to no machine: to wait would not help, and torch would wait for minutes."""
+    try:
+        socket.getaddrinfo(host, None)
+    except (socket.gaierror, UnicodeError) as error:
+        if getattr(error, 'errno', None) != socket.EAI_AGAIN:
+            raise ConnectionError('no machine of that name is known.') from error
+
+
 def _await_listener(host: str, port: int, patience: float) -> None:
-    """Wait until process 0 is there: torch would write a page of its own stack for each attempt."""
+    """Wait until process 0 is there: torch would print a long stack trace for each attempt."""
     end = time.monotonic() + patience
     while True:
         try:

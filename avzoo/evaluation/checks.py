@@ -21,7 +21,7 @@ def whole_numbers(labels: Any) -> np.ndarray:
     """Return labels as int64.
 
     Raises:
-        ValueError: They are no whole numbers, which would be cut to such.
+        ValueError: They are not whole numbers; a conversion would round them.
     """
     labels = np.asarray(labels)
     if labels.size and labels.dtype.kind not in 'iu':

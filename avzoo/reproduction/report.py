@@ -13,7 +13,7 @@ from avzoo.evaluation.report import reference_title
 from avzoo.protocol import TABLE_METRICS
 from avzoo.reproduction.plan import Run, Status
 from avzoo.utils.files import atomic_write_text
-from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
+from avzoo.utils.tables import Layout, Markdown, markdown_table, text_table, two_decimals
 from avzoo.zoo.index import read_index
 
 _PAIRED = ('HM', 'FSL')  # Differences that have a column.
@@ -203,7 +203,7 @@ def _difference(paired: Mapping[str, float | None] | None) -> str:
     text = f'{paired["mean"]:+.2f}'
     if paired['ci95'] is not None:
         text += f' ± {paired["ci95"]:.2f}'
-    return text if paired['low'] is None else f'{text} [{paired["low"]:+.2f}, {paired["high"]:+.2f}]'
+    return text if paired['low'] is None else Markdown(f'{text} [{paired["low"]:+.2f}, {paired["high"]:+.2f}]')
 
 
 def _unfinished(status: Mapping[int, Status]) -> list[Status]:

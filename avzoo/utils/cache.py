@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
@@ -45,6 +44,8 @@ def find_cache_without_home() -> None:
 
 def temporary_folder() -> Path:
     """Return this user's folder for what is kept until the machine starts anew."""
+    import tempfile  # Few users have no home folder, and `import avzoo` is quick.
+
     user = os.getuid() if hasattr(os, 'getuid') else None
     path = Path(tempfile.gettempdir(), 'avzoo' if user is None else f'avzoo-{user}')
     try:

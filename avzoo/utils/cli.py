@@ -19,6 +19,7 @@ from avzoo.utils.stop_signals import Stopped, stopping_cleanly
 
 # What the tables have that ASCII has not.
 _PLAIN = {'±': '+-', 'Δ': 'D', 'γ': 'gamma', '…': '...', '–': '-', '’': "'"}
+_LONGEST_LINE = 1600  # Characters of an error.
 _Number = TypeVar('_Number', int, float)
 
 
@@ -54,16 +55,16 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
             sys.stdout.flush()
             return code
     except Stopped as stop:
-        print(stop, file=sys.stderr)
+        show(stop, stderr=True)
         return stop.exit_code
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
+        show('interrupted', stderr=True)
         return 130
     except BrokenPipeError:
         _close_stdout()
         return 141
     except Exception as error:
-        text = host_error(error) or (str(error) if isinstance(error, AvzooError) else None)
+        text = host_error(error) or (error if isinstance(error, AvzooError) else None)
         if text is None:
             raise
         print_error(text)
@@ -72,10 +73,26 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         return 2
 
 
-def print_error(error: Exception | str) -> None:
-    """Print an error on stderr; whatever it quotes, only its first line begins at the left margin."""
-    text = printable(error, lines=True).replace('\n', '\n  ')
-    print(f'error: {text}', file=sys.stderr)
+def show(text: object, *, stderr: bool = False) -> None:
+    """Print what a tool has to say; what it quotes cannot act on the terminal.
+
+    Args:
+        text: One or more lines.
+        stderr: Print on stderr, so that the result on stdout stays what it is.
+    """
+    print(printable(text, lines=True), file=sys.stderr if stderr else sys.stdout, flush=True)
+
+
+def print_error(error: AvzooError | str) -> None:
+    """Print an error on stderr as one line, with its details below; nothing that it quotes begins another line."""
+    lines = error.lines if isinstance(error, AvzooError) else (error,)
+    show('error: ' + '\n  '.join(map(_one_line, lines)), stderr=True)
+
+
+def _one_line(text: str) -> str:
+    """Join the lines of a quoted text, and cut it in the middle where it is too long: the cure is at the end."""
+    text = printable(' '.join(map(str.strip, text.split('\n'))))
+    return text if len(text) <= _LONGEST_LINE else f'{text[: _LONGEST_LINE // 2]} ... {text[-_LONGEST_LINE // 4 :]}'
 
 
 def print_anything() -> None:

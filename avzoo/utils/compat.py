@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from avzoo.utils.cache import cache_home, has_home, temporary_folder
+from avzoo.utils.cache import cache_home, find_cache_without_home, has_home, temporary_folder
 from avzoo.utils.lock import locked
 
 # Operators that torchvision describes at import time even when its compiled library did not load.
@@ -30,11 +30,13 @@ def prepare_process() -> None:
     Only the command-line tools call this. ``import avzoo`` does not: a library must not change its user's process.
     """
     share_cores()
+    find_cache_without_home()
     import_yapf()
 
 
 def apply() -> None:
     """Apply every workaround. Call it before the first import of timm, torchvision or an mmengine Runner."""
+    find_cache_without_home()
     patch_mmengine()
     define_torchvision_operators()
     set_cublas_workspace()

@@ -1,11 +1,20 @@
 """Errors that a user can fix: what is wrong, where, and how to fix it."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class AvzooError(Exception):
-    """Bad input or state. The message says what is wrong, where, and how to fix it."""
+    """Bad input or state. The message says what is wrong, where, and how to fix it.
+
+    Args:
+        message: One line.
+        details: Lines to show below it, e.g. one for each file.
+    """
+
+    def __init__(self, message: object = '', *, details: Sequence[str] = ()) -> None:
+        self.lines = (str(message), *details)
+        super().__init__('\n  '.join(self.lines))
 
 
 class DataError(AvzooError):

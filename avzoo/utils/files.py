@@ -54,7 +54,7 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> Path:
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Give errors of the system that name no file, or a hidden one, the name of the file that is meant.
 
-    A full disk is noticed by a write, which knows of no name.
+    A full disk is noticed by a write, which does not know the name.
     """
     try:
         yield

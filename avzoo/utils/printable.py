@@ -1,5 +1,6 @@
 """Show text of unknown origin without letting it act on the terminal, or forge lines and rows."""
 
+import json
 import unicodedata
 
 # Controls (C0, DEL, C1), formats (bidi overrides, zero-width, tags), lone surrogates, line and paragraph separators.
@@ -27,6 +28,23 @@ def printable(text: object, *, lines: bool = False) -> str:
         return text
     kept = '\n\t' if lines else ''
     return ''.join(char if char in kept or _is_visible(char) else _escape(char) for char in text)
+
+
+def quoted(text: object, most: int = 200) -> str:
+    """Return a name of unknown origin as an error quotes it: printable, on one line, and cut where it is too long.
+
+    Args:
+        text: The name.
+        most: Characters of it that are shown.
+    """
+    text = str(text)
+    return f"'{printable(text[:most])}'{'...' if len(text) > most else ''}"
+
+
+def printable_json(value: object) -> str:
+    """Return a value as JSON for the screen: readable letters of any script, and escapes for what cannot be seen."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return ''.join(char if char == '\n' or _is_visible(char) else json.dumps(char)[1:-1] for char in text)
 
 
 def _is_visible(char: str) -> bool:

@@ -47,7 +47,7 @@ def load_npz(path: str | os.PathLike[str], *, any_ratio: bool = False) -> dict[s
 
     Args:
         path: The file.
-        any_ratio: Accept large arrays of hardly anything; for files of avzoo's own, such as scores that are mostly 0.
+        any_ratio: Accept large arrays of hardly anything; for files of avzoo, such as scores that are mostly 0.
 
     Raises:
         DataError: If it is damaged or unsafe to read, or its arrays do not fit into the free memory.

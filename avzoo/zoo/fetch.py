@@ -4,14 +4,15 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from avzoo.utils.cache import cache_home, is_offline
 from avzoo.utils.errors import AvzooError
 from avzoo.utils.files import atomic_write_text, move, sha256_of
 from avzoo.utils.lock import locked, sweep_lock
-from avzoo.utils.printable import printable
+from avzoo.utils.paths import stays_inside
+from avzoo.utils.printable import printable, quoted
 from avzoo.utils.regular_files import read_json
 from avzoo.zoo.http import Report, TransferError, forget, transfer
 
@@ -72,14 +73,13 @@ def fetch(
             return _recording(target, addresses, wanted)
         except (TransferError, OSError, ValueError) as error:  # ValueError: urllib's, for a malformed URL.
             problems.append(printable(f'{address}: {error}'))
-    raise DownloadError(_failure_message(name, problems, wanted, target))
+    raise _failure(name, problems, wanted, target)
 
 
 def _place_in_cache(name: str) -> Path:
-    path = PurePosixPath(name)
-    if path.is_absolute() or '..' in path.parts or not path.name or not name.isprintable():
-        raise DownloadError(f'{name!r} does not name a file of the cache: nothing was downloaded. Fix the name.')
-    return cache_home() / path
+    if not (stays_inside(name) and name.isprintable()):
+        raise DownloadError(f'{quoted(name)} does not name a file of the cache: nothing was downloaded. Fix the name.')
+    return cache_home() / name
 
 
 @dataclass(frozen=True)
@@ -205,15 +205,15 @@ def _recording(target: Path, addresses: Sequence[str], wanted: _Wanted) -> Path:
     return target
 
 
-def _failure_message(name: str, problems: list[str], wanted: _Wanted, target: Path) -> str:
+def _failure(name: str, problems: list[str], wanted: _Wanted, target: Path) -> DownloadError:
     checksum = f'SHA-256 {wanted.published or "not published"}'
     if wanted.published is None and wanted.recorded:
         checksum += f', {wanted.recorded} at the first download'
     facts = [f'{wanted.size:,} bytes' if wanted.size else 'size not published', checksum]
-    tried = ''.join(f'\n  {problem}' for problem in problems) or '\n  no address is known'
-    return (
-        f'{Path(name).name} ({", ".join(facts)}) could not be downloaded:{tried}\n'
-        f'Get the file by other means and put it at {target}'
+    cure = f'Get the file by other means and put it at {target}'
+    return DownloadError(
+        f'{Path(name).name} ({", ".join(facts)}) could not be downloaded:',
+        details=[*(problems or ['no address is known']), cure],
     )
 
 

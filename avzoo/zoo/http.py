@@ -119,7 +119,7 @@ class _Receiver:
 
 
 class _Unfit(_PermanentError):
-    """What has come is of no use for a later call either."""
+    """What has been received cannot be used by a later call either."""
 
 
 def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, receiver: _Receiver) -> None:

@@ -4,13 +4,15 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from avzoo.config.types import check_types
 from avzoo.utils.errors import AvzooError, ConfigError, first_line, nearest, shortened
+from avzoo.utils.paths import stays_inside
+from avzoo.utils.printable import quoted
 from avzoo.utils.regular_files import MAX_FACTS, read_text
 
 _NAME = re.compile(r'\w[\w.+-]{0,199}')  # It becomes the name of a file.
@@ -108,7 +110,9 @@ def find_model(name: str) -> ModelEntry:
     """
     index = read_index()
     if name not in index:
-        raise ConfigError(f"The zoo has no model '{name}'.{nearest(name, index)} avzoo.list_models() shows all names.")
+        raise ConfigError(
+            f'The zoo has no model {quoted(name)}.{nearest(name, index)} avzoo.list_models() shows all names.'
+        )
     return index[name]
 
 
@@ -153,7 +157,7 @@ def _items(content: dict[str, Any], key: str, kind: type, path: Path) -> list[An
 
 def _inside(where: str, path: Path) -> str:
     """Return a path relative to the folder of the index, which it must not leave."""
-    if PurePosixPath(where).is_absolute() or '..' in PurePosixPath(where).parts or '\\' in where or ':' in where:
+    if not stays_inside(where):
         raise ConfigError(f'{path}: {where!r} leads out of the folder of the index. Name a path within it.')
     return where
 
@@ -187,7 +191,8 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise ConfigError(
             f'{path}: the entry {str(model.get("Name"))[:200]!r} is incomplete '
-            f'({type(error).__name__}: {shortened(error)}).'
+            f'({type(error).__name__}: {shortened(error)}). '
+            'Complete it as in configs/avdiff/metafile.yml.'
         ) from error
 
 

@@ -33,6 +33,7 @@ from avzoo.utils import compat
 from avzoo.utils.cache import cache_home, temporary_folder
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.paths import stays_inside
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.build import build_trained, config_of, data_info_of
 from avzoo.zoo.fetch import DownloadError
@@ -73,7 +74,7 @@ class _Lookup:
 def _config_path(name: str) -> str:
     """Return the path of ``METHOD/NAME.py`` or of a base config."""
     path = zoo_root() / 'configs' / name
-    if not path.is_file():
+    if not stays_inside(name) or not path.is_file():
         raise FileNotFoundError(f'avzoo has no config {name}; there is none at {path}.')
     return str(path)
 

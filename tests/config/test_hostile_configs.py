@@ -4,9 +4,11 @@ import os
 
 import pytest
 
+from avzoo.apis.register import register_all_modules
 from avzoo.config.load import load_config
 from avzoo.registry import FUSIONS
 from avzoo.utils.errors import ConfigError
+from avzoo.zoo.index import zoo_root
 
 YAML = "a: !!python/object/apply:os.system ['touch {canary}']\n"
 JSON = '{{"_base_": "./evil.py", "custom_imports": {{"imports": ["evil"]}}, "data_root": "{{{{$HOME}}}}"}}'
@@ -52,6 +54,57 @@ def test_a_base_of_another_language_is_not_read(canary, tmp_path, name, line):
     (tmp_path / 'mine.py').write_text("_base_ = ['./between.py', 'avzoo::avdiff/avdiff_synth_5shot.py']\n")
     with pytest.raises(ConfigError, match=rf'{name} is not a config: configs are Python files'):
         load_config(tmp_path / 'mine.py')
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        "_base_ = 'c.' + 'yaml'",
+        "_base_ = [name for name in ['c.yaml']]",
+        "_base_ = x = ['c.yaml']",
+        "_base_, x = ['c.yaml'], 1",
+        "if True:\n    _base_ = ['c.yaml']",
+        "_base_: list = ['c.yaml']",
+        "_base_ = ['{{ fileDirname }}/c.py']",
+        '_base_ = [5]',
+        '_base_ = 5',
+        '_base_ = dict(a=1)',
+    ],
+)
+def test_a_base_that_is_not_written_out_is_not_read(canary, tmp_path, line):
+    (tmp_path / 'c.yaml').write_text(YAML.format(canary=canary))
+    (tmp_path / 'mine.py').write_text(f'{line}\n')
+    with pytest.raises(ConfigError, match=r'mine\.py: _base_ is not a name or a list of names'):
+        load_config(tmp_path / 'mine.py')
+
+
+@pytest.mark.parametrize('name', ['avzoo::c.yaml', 'mmengine::c.json'])
+def test_a_base_of_a_package_is_python_too(tmp_path, name):
+    (tmp_path / 'mine.py').write_text(f'_base_ = [{name!r}]\n')
+    with pytest.raises(ConfigError, match=f'{name} is not a config: configs are Python files'):
+        load_config(tmp_path / 'mine.py')
+
+
+def test_a_base_of_the_zoo_is_not_outside_of_it(canary, tmp_path):
+    outside = os.path.relpath(tmp_path / 'evil.py', zoo_root() / 'configs/avdiff')
+    (tmp_path / 'mine.py').write_text(f"_base_ = ['avzoo::avdiff/{outside}']\n")
+    register_all_modules()
+    with pytest.raises(ConfigError, match='avzoo has no config'):
+        load_config(tmp_path / 'mine.py')
+
+
+def test_a_config_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / 'c.py').open('wb') as file:
+        file.truncate(1 << 34)
+    with pytest.raises(ConfigError, match='a config at most'):
+        load_config(tmp_path / 'c.py')
+
+
+@pytest.mark.parametrize('line', ['raise SystemExit(0)', 'exit()', 'import sys\nsys.exit(3)'])
+def test_a_config_does_not_end_the_process(tmp_path, line):
+    (tmp_path / 'c.py').write_text(f'{line}\n')
+    with pytest.raises(ConfigError, match=r'c\.py cannot be read: it ends the process'):
+        load_config(tmp_path / 'c.py')
 
 
 def test_a_pipe_or_a_device_is_not_read(tmp_path):

@@ -123,6 +123,7 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
         ('num_shots=0', r'num_shots=0 .*at least 1'),
         ('num_shots=True', r'num_shots=True .*at least 1'),
         ('model.fusion.num_heads=0', r'model\.fusion\.num_heads=0 .*at least 1'),
+        ('model.fusion.depth=1000000000', r'model\.fusion\.depth=1000000000 .*at most 1,000'),
         ('model.fusion.switch_after=-1', r'model\.fusion\.switch_after=-1 .*at least 0'),
         ('model.fusion.pattern=hybird', r"pattern='hybird'.*Did you mean 'hybrid'"),
         ('model.generator.schedule.num_steps=0', r'schedule\.num_steps=0 .*at least 1'),

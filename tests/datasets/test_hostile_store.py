@@ -9,9 +9,10 @@ import pytest
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.store_format import MAX_NAME, check_names, read_csv, read_lines, stays_inside
+from avzoo.datasets.store_format import MAX_NAME, check_names, read_csv, read_lines
 from avzoo.utils import regular_files
 from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.paths import stays_inside
 from avzoo.utils.regular_files import MAX_LINE
 from tests.datasets.small_store import CLASSES, MODALITIES, make_videos, write
 
@@ -176,6 +177,7 @@ def test_a_line_without_end_is_given_up(tmp_path, read):
     [
         *((name, True) for name in ('a', 'a b', 'a/b', '..a', 'a..b', '...', 'Ä', '.hidden')),
         *((name, False) for name in ('', '.', '..', '../a', 'a/../b', '/a', '//a', 'a//b', './a', 'a/', 'a/..')),
+        *((name, False) for name in (r'..\..\x', r'a\b', r'C:\x', 'C:x', 'a:b', 'a\nb', 'a\0b', 'a\x9b', 'a\udc80')),
     ],
 )
 def test_a_name_is_one_path_below_a_folder(name, inside):

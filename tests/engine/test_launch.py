@@ -88,7 +88,9 @@ def test_the_common_arguments_need_neither_torch_nor_mmengine():
         ('pytorch', 'LOCAL_RANK', 'a'),
         ('slurm', 'SLURM_PROCID', '7'),
         ('slurm', 'SLURM_LOCALID', '-1'),
+        *(('slurm', name, value) for name in ('SLURM_NNODES', 'SLURM_JOB_NUM_NODES') for value in ('a', '0')),
         ('mpi', 'OMPI_COMM_WORLD_SIZE', 'x'),
+        *(('mpi', 'OMPI_COMM_WORLD_LOCAL_SIZE', value) for value in ('a', '0', '')),
         ('mpi', 'OMPI_COMM_WORLD_LOCAL_RANK', 'x'),
     ],
 )

@@ -1,6 +1,7 @@
 """The processes of a run meet, or say who is missing; they work on the same thing, and notice when one is lost."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import mmengine.dist
@@ -51,6 +52,16 @@ def test_a_process_without_fellows_says_where_it_waits_and_gives_up(port, capfd,
         roll_call(rank, 2, patience=0.2, quiet=0.05)
     said = capfd.readouterr().err.splitlines()
     assert said == [f'Process {rank} of 2 waits for the others at 127.0.0.1:{port}, 0.2 s at most.']
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+@pytest.mark.parametrize('name', ['no host', 'a' * 300, 'a\x1b[2J'])
+def test_a_name_that_no_machine_has_is_an_error_at_once(port, monkeypatch, rank, name):
+    monkeypatch.setenv('MASTER_ADDR', name)
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match='no machine of that name is known') as caught:
+        roll_call(rank, 2, patience=60)
+    assert time.monotonic() - began < 30 and '\x1b' not in str(caught.value)
 
 
 def test_a_number_that_two_processes_have_is_named(port):

@@ -1,6 +1,9 @@
 """Tools print names of elsewhere without letting them act on the terminal."""
 
+import ast
 import importlib.util
+
+import pytest
 
 from tests.conftest import REPO
 
@@ -16,6 +19,17 @@ def tool(name):
 
 def test_predicted_classes_and_clips_stay_on_their_lines(capsys):
     answer = dict(probability=0.5, novel=True, **{'class': HOSTILE})
-    tool('predict').show([dict(video_id=HOSTILE, predictions=[answer])])
+    tool('predict').show_clips([dict(video_id=HOSTILE, predictions=[answer])])
     clip, entry = capsys.readouterr().out.splitlines()
     assert clip.isprintable() and entry.isprintable() and r'dog\x1b[2J' in clip and r'dog\x1b[2J' in entry
+
+
+@pytest.mark.parametrize(
+    'path',
+    [*REPO.glob('tools/**/*.py'), REPO / 'avzoo/__main__.py'],
+    ids=lambda path: path.relative_to(REPO).as_posix(),
+)
+def test_tools_print_through_show_alone(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))) if isinstance(node, ast.Call)]
+    called = [ast.unparse(call.func) for call in calls]
+    assert not {'print', 'sys.stdout.write', 'sys.stderr.write'} & set(called)

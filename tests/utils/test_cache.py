@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def run_as_nobody(code, tmp_path, **env):
 @pytest.fixture
 def nobody(monkeypatch, tmp_path):
     monkeypatch.delenv('AVZOO_HOME', raising=False)
-    monkeypatch.setattr(cache.tempfile, 'gettempdir', lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, 'gettempdir', lambda: str(tmp_path))
     monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
     cache._temporary_home.cache_clear()
 
@@ -51,6 +52,13 @@ print(cache_home())
     assert done.stdout.split() == ['AVClassifier', str(tmp_path / f'avzoo-{os.getuid()}')]
     assert 'Set AVZOO_HOME' in done.stderr
     assert {path.name for path in tmp_path.iterdir()} <= {f'avzoo-{os.getuid()}', f'torchinductor_uid_{os.getuid()}'}
+
+
+def test_the_import_alone_changes_and_makes_nothing(tmp_path):
+    code = 'before = dict(os.environ)\nimport avzoo\nassert dict(os.environ) == before'
+    done = run_as_nobody(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_was_named_comes_first(monkeypatch, tmp_path):

@@ -130,9 +130,29 @@ def test_what_an_error_quotes_does_not_reach_the_terminal_raw(capsys, text, show
     assert capsys.readouterr().err == f'error: {shown}\n'
 
 
-def test_what_an_error_quotes_forges_no_line_at_the_left_margin(capsys):
+def test_what_an_error_quotes_begins_no_line(capsys):
     def fails(argv):
         raise DataError('class a\nerror: all is well\r\n$ ')
 
     assert cli.run_tool(fails) == 2
-    assert capsys.readouterr().err.splitlines() == ['error: class a', r'  error: all is well\r', '  $ ']
+    assert capsys.readouterr().err == 'error: class a error: all is well $\n'
+
+
+def test_details_of_an_error_stand_below_it_one_line_each(capsys):
+    def fails(argv):
+        raise DataError('2 clips fail:', details=['a.mp4\nerror: x', 'b.mp4'])
+
+    assert cli.run_tool(fails) == 2
+    assert capsys.readouterr().err.splitlines() == ['error: 2 clips fail:', '  a.mp4 error: x', '  b.mp4']
+
+
+def test_a_long_error_is_cut_before_its_cure(capsys):
+    cli.print_error(f'There is no {"a" * 5000}. Check the path.')
+    printed = capsys.readouterr().err
+    assert len(printed) < 1800 and printed.startswith('error: There is no a') and printed.endswith('Check the path.\n')
+
+
+@pytest.mark.parametrize('stderr', [False, True])
+def test_what_a_tool_shows_does_not_act_on_the_terminal(capsys, stderr):
+    cli.show('a\x9b\nb\u202e', stderr=stderr)
+    assert capsys.readouterr()[stderr] == 'a\\x9b\nb\\u202e\n'

@@ -1,11 +1,12 @@
 """Text of unknown origin is shown, and does nothing else."""
 
+import json
 import sys
 import unicodedata
 
 import pytest
 
-from avzoo.utils.printable import printable
+from avzoo.utils.printable import printable, printable_json, quoted
 
 # What acts on a terminal, hides, reorders, or cannot be written; with what is shown of it.
 HOSTILE = {
@@ -54,3 +55,18 @@ def test_lines_of_the_program_are_kept_and_nothing_else():
 
 def test_other_values_are_shown_as_text():
     assert printable(3) == '3' and printable(['\x1b']) == "['\\x1b']" and printable(OSError('a\nb')) == r'a\nb'
+
+
+@pytest.mark.parametrize('name', ['a\x1b[2J', 'a\x9b', 'a\u202eb', 'a\U000e0041', 'a\udc80', 'a\nb', '\x7f'])
+def test_json_for_the_screen_has_escapes_and_the_same_content(name):
+    text = printable_json({name: [name]})
+    assert printable(text, lines=True) == text and json.loads(text) == {name: [name]}
+
+
+def test_json_for_the_screen_keeps_letters():
+    assert 'é 犬' in printable_json('é 犬')
+
+
+def test_a_quoted_name_is_one_short_line():
+    assert quoted('a\nb') == r"'a\nb'"
+    assert quoted('x' * 5000, 10) == "'xxxxxxxxxx'..."

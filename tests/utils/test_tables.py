@@ -1,8 +1,11 @@
 """Tables in text and in Markdown."""
 
+import html
+import re
+
 import pytest
 
-from avzoo.utils.tables import markdown_table, text_table, two_decimals
+from avzoo.utils.tables import Markdown, markdown_table, text_table, two_decimals
 
 HEADER = ('name', 'B', 'videos')
 ROWS = [('mine', '7.50', 12), ('a longer one', '-', 3)]
@@ -50,6 +53,18 @@ def test_a_backslash_before_a_pipe_does_not_undo_its_escape():
 
 def test_a_cell_of_markdown_begins_no_tag():
     assert '<' not in markdown_table(('a',), [('<img src=x onerror=alert(1)>',)])
+
+
+@pytest.mark.parametrize('name', ['[x](javascript:y)', '![x](https://example.org/y.png)', '`x`', '&lt;b&gt;'])
+def test_a_foreign_name_acts_in_no_cell_of_markdown(name):
+    (row,) = markdown_table(('a',), [(name,)]).splitlines()[2:]
+    assert not re.search(r'(?<!\\)[\[\]!`]', row) and '&lt;' not in row
+    assert html.unescape(re.sub(r'\\(.)', r'\1', row)) == f'| {name} |'
+
+
+def test_links_of_our_own_work():
+    row = markdown_table(('a',), [(Markdown('[x](y.md) `a|b` <b>'),)]).splitlines()[2]
+    assert row == r'| [x](y.md) `a\|b` &lt;b> |'
 
 
 @pytest.mark.parametrize(('value', 'text'), [(1.005, '1.00'), (2, '2.00'), (None, '-'), (float('nan'), '-')])

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import positive_float, run_tool
+from avzoo.utils.cli import positive_float, run_tool, show
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.tables import text_table
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = config_of(args.config, args.cfg_options)
     info = data_info_of(cfg, data_root=args.data_root)
     rows = measure(cfg, info, device=args.device, seconds=args.seconds, clip=tuple(args.clip))
-    print(text_table(('milliseconds', *_columns(rows)), [_cells(row, _columns(rows)) for row in rows]))
+    show(text_table(('milliseconds', *_columns(rows)), [_cells(row, _columns(rows)) for row in rows]))
     if args.out is not None:
         machine = dict(device=args.device, torch=torch.__version__, config=args.config, clip=list(args.clip))
         args.out.write_text(json.dumps(dict(machine, cases=rows), indent=1) + '\n', encoding='utf-8')
@@ -98,7 +98,7 @@ def _compare(rows: list[dict], before: dict[str, float]) -> int:
     """Say which ratios have fallen; returns the exit code."""
     fallen = [row for row in rows if row['ratio'] < _KEPT * before.get(row['name'], 0)]
     for row in fallen:
-        print(f'{row["name"]}: {row["ratio"]:.2f} times as fast as the plain path, was {before[row["name"]]:.2f}')
+        show(f'{row["name"]}: {row["ratio"]:.2f} times as fast as the plain path, was {before[row["name"]]:.2f}')
     return 1 if fallen else 0
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.protocol import CLIP_SECONDS
-from avzoo.utils.cli import positive_float, run_tool
+from avzoo.utils.cli import positive_float, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         info = data_info_of(cfg, data_root=args.data_root)
         model = get_model(cfg, data_info=info)
         flops = count_flops(model, info, seconds=args.seconds)
-        print(
+        show(
             f'{name}: {count_parameters(model):,} parameters, {flops:,} multiply-adds for {args.seconds:g} s '
             f'({info["num_classes"]} classes)'
         )

@@ -32,7 +32,7 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.protocol import AUDIO, SECONDS_PER_STEP, VISUAL
-from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool
+from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             transpose=args.transpose,
             on_progress=on_progress,
         )
-    print(describe_store(out))
+    show(describe_store(out))
     return 0
 
 

@@ -21,7 +21,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.cli import natural_int, positive_int, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             skip_missing=args.skip_missing,
             on_progress=on_progress,
         )
-    print(describe_store(out))
+    show(describe_store(out))
     return 0
 
 

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import positive_int, run_tool
+from avzoo.utils.cli import positive_int, run_tool, show
 from avzoo.zoo.benchmarks import BENCHMARKS
 
 RELEASED = [key for key, benchmark in BENCHMARKS.items() if benchmark.urls]
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             text_order=args.text_order,
             on_progress=on_progress,
         )
-    print(describe_store(out))
+    show(describe_store(out))
     return 0
 
 

@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.cli import natural_int, positive_int, run_tool, show
 from avzoo.utils.errors import DataError
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def divide(args: argparse.Namespace) -> 'ZeroShotLists':
             f'--novel {" ".join(args.novel[0])}: give two numbers (new in stage 1, new in stage 2), or --novel twice, '
             'each with names of classes or a file of them.'
         )
-    print(f'{args.lists}: {len(roles.base)} base classes')
+    show(f'{args.lists}: {len(roles.base)} base classes')
     for stage, novel in enumerate(roles[1:], 1):
-        print(f'new in stage {stage}: {", ".join(map(repr, novel))}')
+        show(f'new in stage {stage}: {", ".join(map(repr, novel))}')
     return divide_videos(table, roles, shots=max(args.shots), seed=args.seed)
 
 
@@ -119,12 +119,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         add_splits(args.out, splits, lists.labels)
     else:
         write_split_folder(args.out, splits, partial(write_lists, lists=lists) if args.novel else None)
-    print(format_table({k: {name: len(ids) for name, ids in one.items()} for k, one in splits.items()}))
+    show(format_table({k: {name: len(ids) for name, ids in one.items()} for k, one in splits.items()}))
     if lists.missing:
-        print(
+        show(
             f'note: {lists.folder} lacks {", ".join(f"{name}.csv" for name in lists.missing)}: the splits that need '
             'it were not written (- above).',
-            file=sys.stderr,
+            stderr=True,
         )
     return 0
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, run_tool
+from avzoo.utils.cli import natural_int, run_tool, show
 
 _EPILOG = """example:
   python tools/dataset_converters/synth.py data/synth_fsl
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.datasets.synthetic import make_synth
 
     make_synth(args.out, seed=args.seed)
-    print(
+    show(
         f'Generated {args.out}. Train on it: python tools/train.py configs/avdiff/avdiff_synth_5shot.py '
         f'--cfg-options data_root={args.out}'
     )

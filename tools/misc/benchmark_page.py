@@ -5,7 +5,7 @@ from typing import Any
 
 from avzoo.protocol import METRIC_NAMES
 from avzoo.utils.errors import ConfigError
-from avzoo.utils.tables import markdown_table, two_decimals
+from avzoo.utils.tables import Markdown, markdown_table, two_decimals
 
 _BEGIN, _END = '<!-- {name}: made by tools/misc/make_benchmarks.py -->', '<!-- end of {name} -->'
 
@@ -37,7 +37,7 @@ def tables_text(tables: Sequence[Mapping[str, Any]]) -> str:
             row['title'] + (' (generator: not learned)' if row.get('learned') is False else ''),
             table['shots'],
             *(_value(row, key) for key in METRIC_NAMES),
-            *((_difference(row['difference'], key) for key in ('HM', 'FSL', 'AUSUC')) if differences else ()),
+            *((Markdown(_difference(row['difference'], key)) for key in ('HM', 'FSL', 'AUSUC')) if differences else ()),
             row['draws'],
         ]
         for table in tables

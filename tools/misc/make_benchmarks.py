@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 from avzoo.utils.files import atomic_write_text
 from benchmark_sections import SECTIONS, BenchmarkRun, Section
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = [run for one in sections for run in runs[one.name] if not run.is_finished]
     missing = list({run.work_dir: run for run in missing}.values())
     if args.dry_run:
-        print('\n'.join(' '.join(run.command) for run in missing) or 'Every run is finished.')
+        show('\n'.join(' '.join(run.command) for run in missing) or 'Every run is finished.')
         return 0
     failed = [] if args.gather else run_all(missing, args.synth_root)
     numbers = json.loads(NUMBERS.read_text(encoding='utf-8')) if NUMBERS.is_file() else {}
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = page_with_tables(PAGE.read_text(encoding='utf-8'), numbers)
     atomic_write_text(NUMBERS, json.dumps(numbers, indent=1) + '\n')
     atomic_write_text(PAGE, text)
-    print(f'Written to {PAGE} and {NUMBERS}')
+    show(f'Written to {PAGE} and {NUMBERS}')
     return 1 if failed else 0
 
 
@@ -71,11 +71,11 @@ def run_all(runs: Sequence[BenchmarkRun], synth_root: str) -> list[BenchmarkRun]
         make_synth(synth_root, draws=Section.DRAWS)
     failed = []
     for number, run in enumerate(runs, 1):
-        print(f'\n=== run {number} of {len(runs)}: {run.work_dir} ===', flush=True)
+        show(f'\n=== run {number} of {len(runs)}: {run.work_dir} ===')
         if subprocess.run(run.command, check=False).returncode:
             failed.append(run)
     for run in failed:
-        print(f'error: the run in {run.work_dir} failed; its message is above.', file=sys.stderr)
+        show(f'error: the run in {run.work_dir} failed; its message is above.', stderr=True)
     return failed
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 from avzoo.utils.files import atomic_write_text
 
 REPO = Path(__file__).resolve().parents[2]
@@ -34,11 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not path.is_file() or path.read_text(encoding='utf-8') != text
     }
     for path, text in stale.items():
-        print(f'{path.relative_to(args.root)}: {"stale" if args.check else "written"}')
+        show(f'{path.relative_to(args.root)}: {"stale" if args.check else "written"}')
         if not args.check:
             atomic_write_text(path, text)
     if stale and args.check:
-        print('Run: python tools/misc/make_model_zoo.py', file=sys.stderr)
+        show('Run: python tools/misc/make_model_zoo.py', stderr=True)
         return 1
     return 0
 

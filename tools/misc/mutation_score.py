@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import positive_int, run_tool
+from avzoo.utils.cli import positive_int, run_tool, show
 from avzoo.utils.errors import DataError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    print('| module | mutants | killed | survived | score |\n|---|---|---|---|---|', flush=True)
+    show('| module | mutants | killed | survived | score |\n|---|---|---|---|---|')
     diffs = []
     for group in args.groups or GROUPS:
         with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print_rows(found)
             survivors = [name for name, status in found if status not in NOTICED]
             diffs.append(in_tree(Path(folder), '-c', SHOW, *survivors))
-    print('', *diffs, sep='\n')
+    show('\n'.join(['', *diffs]))
     return 0
 
 
@@ -124,7 +124,7 @@ def print_rows(found: Sequence[tuple[str, str]]) -> None:
         counts[name.rpartition('.')[0]][status in NOTICED] += 1
     for module, count in counts.items():
         killed, total = count[True], count.total()
-        print(f'| {module} | {total} | {killed} | {total - killed} | {killed / total:.0%} |', flush=True)
+        show(f'| {module} | {total} | {killed} | {total - killed} | {killed / total:.0%} |')
 
 
 if __name__ == '__main__':

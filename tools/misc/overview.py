@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from avzoo import registry
-from avzoo.utils.tables import markdown_table
+from avzoo.utils.tables import Markdown, markdown_table
 from avzoo.zoo.benchmarks import BENCHMARKS
 from avzoo.zoo.index import Collection, ModelEntry, read_collections
 
@@ -26,9 +26,13 @@ def overview(root: Path) -> str:
     Args:
         root: Root of the repository.
     """
-    zoo = markdown_table(('', ''), _zoo_rows(root), align_right=False)
-    parts = markdown_table(('part', 'name', 'what it does'), _part_rows(), align_right=False)
+    zoo = markdown_table(('', ''), map(_as_markdown, _zoo_rows(root)), align_right=False)
+    parts = markdown_table(('part', 'name', 'what it does'), map(_as_markdown, _part_rows()), align_right=False)
     return f'{zoo}\n\n{parts}'
+
+
+def _as_markdown(row: Iterable[str]) -> list[Markdown]:
+    return [Markdown(cell) for cell in row]
 
 
 def _zoo_rows(root: Path) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arrays = all_records()
     np.savez_compressed(args.out, **arrays)
-    print(f'{args.out}: {len(arrays)} arrays')
+    show(f'{args.out}: {len(arrays)} arrays')
     return 0
 
 

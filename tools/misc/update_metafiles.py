@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from avzoo.protocol import TABLE_METRICS
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.files import atomic_write_text, sha256_of
 from avzoo.zoo.index import ModelEntry, find_model, read_index
@@ -192,7 +192,7 @@ def edit(config: Path, name: str, values: Mapping[str, Any], *, under: Sequence[
 def change(path: Path, text: str) -> None:
     if not path.is_file() or path.read_text(encoding='utf-8') != text:
         atomic_write_text(path, text)
-        print(f'{path.relative_to(REPO)}: written')
+        show(f'{path.relative_to(REPO)}: written')
 
 
 if __name__ == '__main__':

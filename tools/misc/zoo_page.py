@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from avzoo.protocol import TABLE_METRICS
 from avzoo.utils.errors import ConfigError
-from avzoo.utils.tables import markdown_table, two_decimals
+from avzoo.utils.tables import Markdown, markdown_table, two_decimals
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
 from avzoo.zoo.index import Collection, ModelEntry, read_collections
 from overview import overview
@@ -96,7 +96,7 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
         for b in BENCHMARKS.values()
         if b.urls
     ]
-    rows = [(what, f'`{url}`', how) for what, url, how in released]
+    rows = [(what, Markdown(f'`{url}`'), Markdown(how)) for what, url, how in released]
     table_of_released = markdown_table(('what', 'address', 'fetched and imported by'), rows, align_right=False)
     return _PAGE.format(begin=BEGIN, end=END, methods='\n\n'.join(parts), released=table_of_released)
 
@@ -115,14 +115,14 @@ def _row(model: ModelEntry, origin: Path) -> tuple[str, ...]:
     result = model.results[0]
     config = os.path.relpath(model.config, origin)
     return (
-        f'[{model.name}]({config})',
+        Markdown(f'[{model.name}]({config})'),
         model.dataset,
         str(model.shots),
         _millions(model.parameters),
         _millions(model.flops),
         _paper(result.get('Paper')),
         _ours(result.get('Metrics')),
-        _checkpoint(model, origin),
+        Markdown(_checkpoint(model, origin)),
     )
 
 

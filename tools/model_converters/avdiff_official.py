@@ -20,9 +20,10 @@ from typing import Any
 
 import yaml
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.cli import natural_int, positive_int, run_tool, show
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.printable import printable
 from avzoo.zoo.benchmarks import BENCHMARKS
 
 
@@ -88,9 +89,9 @@ def _import(args: argparse.Namespace) -> int:
     _make_folder(args.dst)
     save_checkpoint(args.dst / 'checkpoint.pth', done.checkpoint)
     atomic_write_text(args.dst / 'config.py', done.config)
-    print(f'{args.dst / "checkpoint.pth"} and config.py: {done.source}')
+    show(f'{args.dst / "checkpoint.pth"} and config.py: {done.source}')
     for note in done.notes:
-        print(f'note: {note}')
+        show(f'note: {printable(note)}')
     return 0
 
 
@@ -121,9 +122,9 @@ def _export(args: argparse.Namespace) -> int:
     _make_folder(args.dst.parent)
     save_checkpoint(args.dst, done.checkpoint)
     atomic_write_text(settings, yaml.safe_dump(done.settings))
-    print(f'{args.dst} and args.yaml: {args.src} in the released format')
+    show(f'{args.dst} and args.yaml: {args.src} in the released format')
     for note in done.notes:
-        print(f'note: {note}')
+        show(f'note: {printable(note)}')
     return 0
 
 

@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import run_tool
+from avzoo.utils.cli import run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.zoo.publish import publish_checkpoint
 
     path = publish_checkpoint(args.checkpoint, args.out, name=args.name, features=args.features, half=args.half)
-    print(f'{path}: {path.stat().st_size:,} bytes, SHA-256 {sha256_of(path)}')
+    show(f'{path}: {path.stat().st_size:,} bytes, SHA-256 {sha256_of(path)}')
     return 0
 
 

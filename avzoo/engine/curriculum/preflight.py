@@ -19,6 +19,7 @@ from avzoo.models.contracts import Fitted, FittedGenerator
 from avzoo.protocol import train_splits
 from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS, import_parts
 from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.printable import printable
 
 _LOADERS = ('train_dataloader', 'val_dataloader')
 
@@ -65,7 +66,7 @@ def _data_of(run: Config) -> dict[str, GFSLDataset]:
 def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
     """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
     draws = range(cfg.curriculum.num_draws) if draws is None else draws
-    lines = [f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}']
+    lines = [printable(f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}')]
     trials = sum(len(alternatives) for alternatives in choices_of(cfg) if len(alternatives) > 1)
     if trials and stage != 2:
         metric = cfg.curriculum.get('choose_by', 'AUSUC')

@@ -18,7 +18,7 @@ from avzoo.protocol import TABLE_METRICS
 
 
 def warn_of_features(cfg: Config) -> None:
-    """Warn of features from which nothing can be learned, and refuse those that are no ordinary numbers.
+    """Warn of features from which nothing can be learned, and refuse those that are not ordinary numbers.
 
     Also say which videos are so long that a part of them is used.
     """

@@ -67,7 +67,10 @@ def building(path: str) -> Iterator[None]:
     try:
         yield
     except _REFUSALS as error:
-        raise ConfigError(f'{path} cannot be built: {str(error) or type(error).__name__}') from error
+        reason = str(error).rstrip('.') or type(error).__name__
+        raise ConfigError(
+            f'{path} cannot be built: {reason}. Change its type or its arguments in the config.'
+        ) from error
 
 
 def _unbuilt_runner() -> PhaseRunner:

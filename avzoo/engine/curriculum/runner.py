@@ -38,7 +38,7 @@ class CurriculumRunner:
 
     Each phase is one ordinary mmengine run with its own work directory. This runner derives their configs, hands
     the weights on, remembers what was decided in ``curriculum.json``, and ends with the table of results. It can be
-    stopped anywhere; a finished phase is never run twice.
+    stopped anywhere; a finished phase is run again only if its weights are lost.
 
     Args:
         cfg: Config of the curriculum; ``cfg.work_dir`` is where everything goes.

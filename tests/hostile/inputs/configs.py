@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avzoo.config.load import load_config
-from tests.hostile.corpus import Call, Part
+from tests.hostile.corpus import ACCEPTED, Call, Part
 from tests.hostile.making import nested, sparse, write_foreign_module
 from tests.hostile.material import Material
 
@@ -45,6 +45,7 @@ _SECTIONS = (
     'num_shots',
     'method',
 )
+_NEEDED_SECTIONS = (*_SECTIONS[:5], 'curriculum')
 _NEEDED = ('encoders', 'fusion', 'head')
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head', 'generator', 'conditioner')
 PART.each(
@@ -84,6 +85,10 @@ PART.each(
         'python: a base of the network': "_base_ = 'http://127.0.0.1:9/x.py'",
         'python: a base that is a number': '_base_ = 5',
         'python: a base of an unknown scope': "_base_ = 'evil_mod::x.py'",
+        'python: a base that is computed': "_base_ = 'x.y' + 'aml'",
+        'python: a base of two names': "_base_ = x = ['./other.yaml']",
+        'python: a base of a package that is yaml': "_base_ = 'avzoo::avdiff/x.yaml'",
+        'python: a base of the zoo that leads out': "_base_ = 'avzoo::avdiff/../../../../x.py'",
         'python: empty': '',
         'python: a reserved key': 'filename = 1',
         'python: NUL bytes': bytes(100),
@@ -99,7 +104,12 @@ PART.each(
     lambda folder, material, name: _load(folder, material, 'x = 1', name),
     {f'named {name}': name for name in ('x.txt', 'x', 'x.toml', 'x.PY', 'x y.py', 'x.pth', 'x.py.bak')},
 )
-PART.each(_without, {f'without {name}': f'del {name}' for name in _SECTIONS[:7]}, prefix='python: ')
+PART.each(_without, {f'without {name}': f'del {name}' for name in _NEEDED_SECTIONS}, prefix='python: ')
+# What need not be there: a schedule of the learning rate, and the dict that `_delete_` would replace.
+PART.add('python: without param_scheduler', functools.partial(_without, line='del param_scheduler'), ACCEPTED)
+PART.add(
+    'python: a leftover _delete_', functools.partial(_without, line="model['fusion']['_delete_'] = True"), ACCEPTED
+)
 PART.each(
     _without, {f'{name} is a number': f'{name} = 5' for name in _SECTIONS if name != 'num_shots'}, prefix='python: '
 )
@@ -113,7 +123,6 @@ PART.each(
         'a type that is a function': "model['fusion']['type'] = print",
         'a type that is a module': "import os\nmodel['fusion']['type'] = 'os'",
         'a part without type': "del model['fusion']['type']",
-        'a leftover _delete_': "model['fusion']['_delete_'] = True",
         'a key that is a number': "model['fusion'][3] = 4",
         'an init_cfg of a URL': "model['fusion']['init_cfg'] = dict(type='Pretrained', checkpoint='http://127.0.0.1:9/')",
         'weights of a foreign file': "model['init_cfg'] = dict(type='Pretrained', checkpoint='none.pth')",
