@@ -188,7 +188,7 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
         )
         check_types(vars(entry), ModelEntry, '')
         return entry
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ConfigError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, ConfigError) as error:
         raise ConfigError(
             f'{path}: the entry {str(model.get("Name"))[:200]!r} is incomplete '
             f'({type(error).__name__}: {shortened(error)}). '
