@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.apis.inferencer import Inferencer
     from avzoo.zoo.build import config_of
 
-    bad: dict[str, str] = {}
+    bad: dict[str, DataError] = {}
     classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
     if classify.feature_set.texts and not (Path(args.features) / 'store.json').is_file():
         say(f'This model was trained on {classify.feature_set}.')
@@ -74,16 +74,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         top=args.top,
         batch_size=args.batch_size,
         calibrate=not args.no_calibration,
-        on_bad=lambda name, error: bad.update({name: str(error).removeprefix(f"Clip '{name}': ")}),
+        on_bad=bad.__setitem__,
     )
-    if not found and bad:
-        raise DataError(f'{args.features}: no clip can be used.\n{list_items(bad)}')
+    told = list_items({name: str(error).removeprefix(f"Clip '{name}': ") for name, error in bad.items()})
+    if bad and not found:
+        raise next(iter(bad.values())) if len(bad) == 1 else DataError(f'{args.features}: no clip can be used:\n{told}')
     if args.json:
         show(printable_json(found))
     else:
         show_clips(found)
     if bad:
-        print_error(f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used.\n{list_items(bad)}')
+        print_error(f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used:\n{told}')
     return 3 if bad else 0
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from avzoo.utils.files import atomic_write_text
 
-_SHOWN, _KINDS = 20, 10
+_SHOWN, _KINDS, _LONGEST = 20, 10, 500
 
 
 def list_items(bad: Mapping[str, str]) -> str:
     """Return a line for each of the first items, {item: reason}, then how many more there are."""
-    lines = [f'{item!r}: {reason}' for item, reason in list(bad.items())[:_SHOWN]]
+    lines = [f'{item!r}: {" ".join(reason.split())[:_LONGEST]}' for item, reason in list(bad.items())[:_SHOWN]]
     return '\n'.join([*lines, *([f'and {len(bad) - _SHOWN} more'] if len(bad) > _SHOWN else [])])
 
 

@@ -36,7 +36,8 @@ def _not_one_line(err: str) -> str:
     lines = [line for line in err.split('\n') if line and not _is_progress(line)]
     if lines and lines[0].startswith('usage:'):
         lines = lines[-1:] if ': error: ' in lines[-1] else lines
-    if lines and lines[0].endswith('could not be downloaded:'):  # The addresses that were tried follow.
+    # The addresses that were tried follow, or the clips that are bad.
+    if lines and lines[0].endswith(('could not be downloaded:', 'can be used:', 'lists all of them:')):
         lines = [lines[0], *(line for line in lines[1:-1] if not line.startswith('  '))]
     if lines and lines[0].startswith('error: '):  # The items that are bad follow, each with its reason.
         lines = [lines[0], *(line for line in lines[1:] if len(line) > _LONGEST_LINE or not _ITEM.match(line))]
