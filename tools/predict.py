@@ -78,13 +78,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     told = list_items({name: str(error).removeprefix(f"Clip '{name}': ") for name, error in bad.items()})
     if bad and not found:
-        raise next(iter(bad.values())) if len(bad) == 1 else DataError(f'{args.features}: no clip can be used:\n{told}')
+        raise (
+            next(iter(bad.values()))
+            if len(bad) == 1
+            else DataError(f'{args.features}: no clip can be used:', details=told)
+        )
     if args.json:
         show(printable_json(found))
     else:
         show_clips(found)
     if bad:
-        print_error(f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used:\n{told}')
+        message = f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used:'
+        print_error(DataError(message, details=told))
     return 3 if bad else 0
 
 

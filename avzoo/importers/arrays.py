@@ -160,7 +160,9 @@ def _report_left_out(writer: FeatureStoreWriter, left_out: Mapping[str, str], re
     write_items(report, left_out)
     if left_out:
         writer.source += f'; {len(left_out)} videos left out, {count_reasons(left_out)}'
-        _LOGGER.warning('%d videos are left out, listed in %s:\n%s', len(left_out), report, list_items(left_out))
+        _LOGGER.warning(
+            '%d videos are left out, listed in %s:\n%s', len(left_out), report, '\n'.join(list_items(left_out))
+        )
 
 
 def _read_classes(

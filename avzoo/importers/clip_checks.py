@@ -60,8 +60,8 @@ def refusal(
     write_items(report, bad)
     return DataError(
         f'{source.path}: {len(bad)} of the {len(lists.labels)} videos of {lists.folder} have no features that can be '
-        f'used. Add or correct them, or leave them out with {skip}. {report} lists all of them:\n{list_items(bad)}'
-        + (f'\n{hint}' if hint else '')
+        f'used. Add or correct them, or leave them out with {skip}. {report} lists all of them:',
+        details=[*list_items(bad), *([hint] if hint else [])],
     )
 
 

@@ -39,7 +39,7 @@ def sample_shapes(source: ArrayFeatures, videos: Sequence[str]) -> Shapes:
                 bad[video] = f'no steps in its {key} features'
     for key, found in shapes.items():
         if not found:
-            raise DataError(f'{source.path}: no clip has {key} features that can be used:\n{list_items(bad)}')
+            raise DataError(f'{source.path}: no clip has {key} features that can be used:', details=list_items(bad))
     return shapes
 
 

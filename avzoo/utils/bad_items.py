@@ -10,10 +10,10 @@ from avzoo.utils.files import atomic_write_text
 _SHOWN, _KINDS, _LONGEST = 20, 10, 500
 
 
-def list_items(bad: Mapping[str, str]) -> str:
+def list_items(bad: Mapping[str, str]) -> list[str]:
     """Return a line for each of the first items, {item: reason}, then how many more there are."""
     lines = [f'{item!r}: {" ".join(reason.split())[:_LONGEST]}' for item, reason in list(bad.items())[:_SHOWN]]
-    return '\n'.join([*lines, *([f'and {len(bad) - _SHOWN} more'] if len(bad) > _SHOWN else [])])
+    return [*lines, *([f'and {len(bad) - _SHOWN} more'] if len(bad) > _SHOWN else [])]
 
 
 def count_reasons(bad: Mapping[str, str]) -> str:

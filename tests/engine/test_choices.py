@@ -359,7 +359,7 @@ def test_epochs_are_refused_where_nothing_trains(chosen, support, tmp_path):
             [GAINS, [{'data_preprocessor.time_bins': 3}, {'data_preprocessor.time_bins': 'x'}]],
             r'^curriculum\.choices\.1\.1: ',
         ),
-        ([[{1: 2}]], r'curriculum\.choices\.0 sets 1'),
+        ([[{1: 2}]], r'curriculum\.choices\.0.* 1'),
         ([[{'num_shots': 1}]], r"curriculum\.choices\.0 sets 'num_shots'"),
         ([[{'randomness.seed': 1}]], r"curriculum\.choices\.0 sets 'randomness\.seed'"),
         ([[{'curriculum.choices': []}]], r"curriculum\.choices\.0 sets 'curriculum\.choices'"),

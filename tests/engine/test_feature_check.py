@@ -26,27 +26,28 @@ def overwrite(store, modality, value):
 
 
 def test_ordinary_features_are_accepted(tmp_path):
-    assert check_features(store_of(tmp_path, lambda arrays: None), BOTH) == []
+    store = store_of(tmp_path, lambda arrays: None)
+    assert check_features(store, BOTH, np.arange(len(store))) == []
 
 
 def test_one_video_has_nothing_to_differ_from(tmp_path):
     write(tmp_path / 'store', make_videos(2))
     store = FeatureStore(tmp_path / 'store')
     store.video_ids = store.video_ids[:1]
-    assert check_features(store, BOTH) == []
+    assert check_features(store, BOTH, np.arange(len(store))) == []
 
 
 @pytest.mark.parametrize(('value', 'word'), [(0.0, 'zero'), (0.1, 'the same'), (-7.0, 'the same')])
 def test_constant_features_are_named_for_their_modality_alone(tmp_path, value, word):
     store = store_of(tmp_path, lambda arrays: arrays['audio'].fill(value))
-    (warning,) = check_features(store, BOTH)
+    (warning,) = check_features(store, BOTH, np.arange(len(store)))
     assert f'the audio features are {word} in all of 7 videos' in warning and str(store.root) in warning
-    assert check_features(store, ('visual',)) == []
+    assert check_features(store, ('visual',), np.arange(len(store))) == []
 
 
 def test_a_dimension_that_differs_is_enough(tmp_path):
     store = store_of(tmp_path, lambda arrays: arrays['audio'].__setitem__((slice(None), slice(1, None)), 1.0))
-    assert check_features(store, BOTH) == []
+    assert check_features(store, BOTH, np.arange(len(store))) == []
 
 
 @pytest.mark.parametrize(('value', 'words'), [(1e30, r'1e\+15'), (np.nan, 'NaN'), (np.inf, 'infinity')])
@@ -54,4 +55,4 @@ def test_numbers_that_no_network_survives_are_refused_with_the_video(tmp_path, v
     store = store_of(tmp_path, lambda arrays: None)
     overwrite(store, 'visual', value)
     with pytest.raises(DataError, match=rf"{words}.* visual features of video 'video, 0'"):
-        check_features(FeatureStore(store.root), BOTH)
+        check_features(FeatureStore(store.root), BOTH, np.arange(len(store)))

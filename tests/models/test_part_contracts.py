@@ -20,7 +20,7 @@ FUSIONS, EMBEDDINGS, ENCODERS, HEADS, PROJECTORS, CONDITIONERS, GENERATORS = (
     for wanted in ('fusion', 'embedding', 'encoder', 'head', 'projector', 'conditioner', 'generator')
 )
 # What is not a module of a model has tests of its own; docs/mutation_testing.md says how well they hold it.
-NO_MODULES = {'dataset', 'sampler', 'metric', 'hook', 'loop', 'runner', 'optimizer wrapper'}
+NO_MODULES = {'dataset', 'sampler', 'metric', 'hook', 'loop', 'runner', 'optimizer wrapper', 'extractor'}
 # Without weights, trained by itself, or fitted.
 UNTRAINED = {
     ('encoder', 'Identity'),

@@ -87,11 +87,11 @@ def test_a_name_like_none_gets_no_suggestion(train, repo_dir, monkeypatch):
         train.main(['configs/avdiff/qqqq.py'])
 
 
-def test_a_config_in_another_format_lies_anywhere(train, built, repo_dir, monkeypatch, tmp_path):
+def test_a_config_of_your_own_lies_anywhere(train, built, repo_dir, monkeypatch, tmp_path):
     cfg = load_config(repo_dir / CONFIG, ['runner_type=RecordingRunner'])
-    cfg.dump(str(tmp_path / 'mine.json'))
+    cfg.dump(str(tmp_path / 'mine.py'))
     monkeypatch.chdir(tmp_path)
-    train.main(['mine.json'])
+    train.main(['mine.py'])
     assert built[0]['cfg'].work_dir == 'work_dirs/mine'
 
 

@@ -13,12 +13,13 @@ _MOST_VIDEOS = 256  # Of a store: that many are read in a moment.
 _SAME = 1e-6  # Of the largest value: differences that are left when equal numbers are averaged.
 
 
-def check_features(store: FeatureStore, modalities: Sequence[str]) -> list[str]:
-    """Look at some videos of a store, evenly spread over it.
+def check_features(store: FeatureStore, modalities: Sequence[str], videos: np.ndarray) -> list[str]:
+    """Look at some videos of a store, evenly spread over those that are given.
 
     Args:
         store: The store.
         modalities: Those that are used.
+        videos: Positions in the store, (N,): those that are trained on, since no test video is looked at.
 
     Returns:
         A warning for each modality whose features are the same in all videos.
@@ -26,7 +27,7 @@ def check_features(store: FeatureStore, modalities: Sequence[str]) -> list[str]:
     Raises:
         DataError: Features are not finite numbers of an ordinary size; names a video.
     """
-    videos = np.unique(np.linspace(0, len(store) - 1, _MOST_VIDEOS).astype(np.int64))
+    videos = videos[np.unique(np.linspace(0, len(videos) - 1, _MOST_VIDEOS).astype(np.int64))]
     warnings = []
     for name in modalities:
         with np.errstate(over='ignore', invalid='ignore'):

@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
@@ -14,7 +15,7 @@ from avzoo.engine.log import log_line
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.calibration import calibration_warning
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID
-from avzoo.protocol import TABLE_METRICS
+from avzoo.protocol import TABLE_METRICS, train_splits
 
 
 def warn_of_features(cfg: Config) -> None:
@@ -23,7 +24,8 @@ def warn_of_features(cfg: Config) -> None:
     Also say which videos are so long that a part of them is used.
     """
     store, modalities = FeatureStore(cfg.data_root), tuple(cfg.model.encoders)
-    for warning in check_features(store, modalities):
+    trained = np.concatenate([store.split(cfg.num_shots, name) for name in train_splits(1)])
+    for warning in check_features(store, modalities, trained):
         log_line(f'WARNING: {warning}')
     windows = {name: cfg[name].dataset.get('window') or {} for name in LOADERS}
     if cut := describe_windows(store, modalities, {k: Window(**v) for k, v in windows.items() if v.get('long_only')}):
