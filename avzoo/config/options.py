@@ -32,7 +32,7 @@ def apply_option(cfg: Config, option: str) -> None:
 def set_option(cfg: Config, path: str, value: Any) -> None:
     """Change the value at a path of a config in place, as :func:`apply_option` does."""
     head, *rest = path.split('.')
-    if head == 'custom_imports':
+    if head == 'custom_imports' and value is not None:
         raise ConfigError(f'{path}: modules are imported while a config file is read. Set custom_imports in the file.')
     _check_key(cfg, '', head)
     cfg[head] = _changed(cfg.get(head), head, rest, value)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import Counter
 from typing import Any
 
 import torch
@@ -79,7 +80,7 @@ class PhaseRunner(Runner):
                 k: v.cpu() if isinstance(v, torch.Tensor) else v for k, v in self.plain_model.state_dict().items()
             },
             optimizer=self.optim_wrapper.state_dict(),
-            param_schedulers=[s.state_dict() for s in self.param_schedulers or []],
+            param_schedulers=[_plain_state(s.state_dict()) for s in self.param_schedulers or []],
         )
         chosen = {k: v.clone() for k, v in checkpoint['state_dict'].items() if k in ('gamma', 'scale')}
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
@@ -137,3 +138,8 @@ class PhaseRunner(Runner):
 
 def _whole_batch(batch: dict) -> dict:
     return batch
+
+
+def _plain_state(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a scheduler's state of plain values; MultiStepLR counts its milestones in a class of Python's own."""
+    return {key: dict(value) if isinstance(value, Counter) else value for key, value in state.items()}

@@ -72,7 +72,7 @@ def make_class_vectors(
     _check(text, array, list(texts))
     mark = hashlib.sha256(json.dumps([digest, options], sort_keys=True).encode()).hexdigest()[:8]
     provenance = dict(
-        kind=f'{safe_name(stem)}-{mark}',
+        kind=f'{safe_name(stem)}_{mark}',
         source=path.name if path.exists() else text,
         sha256=digest,
         options=options,

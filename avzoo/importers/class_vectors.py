@@ -127,9 +127,9 @@ def _provenance(path: Path, entry: np.ndarray | None) -> tuple[str, str]:
 
 
 def safe_name(text: str) -> str:
-    """Return a text as the name of a file: letters, digits, dots, underscores and hyphens of ASCII."""
-    name = ''.join(c if c.isascii() and (c.isalnum() or c in '._-') else '-' for c in text)
-    return name.strip('.-') or 'text'
+    """Return a text as the name of a file and of class vectors: letters, digits and underscores of ASCII."""
+    name = ''.join(c if c.isascii() and c.isalnum() else '_' for c in text).strip('_')
+    return name if name[:1].isalpha() else f'text_{name}'.rstrip('_')
 
 
 def _as_text(path: Path, name: object) -> str:

@@ -133,6 +133,6 @@ def test_a_vector_of_zeros_is_pointed_out(tmp_path, caplog):
 
 
 def test_the_kind_of_text_embedding_comes_from_the_file(tmp_path):
-    facts = dict(kind='glove-12', source='glove.txt', sha256='00', options={}, words={'a': 'a'})
+    facts = dict(kind='glove_12', source='glove.txt', sha256='00', options={}, words={'a': 'a'})
     found = read_class_vectors(save(tmp_path, named(['a'], [[1.0]], provenance=json.dumps(facts)), 'npz'), ['a'])
-    assert found.kind == 'glove-12' and json.loads(found.source)['sha256'] == '00'
+    assert found.kind == 'glove_12' and json.loads(found.source)['sha256'] == '00'

@@ -60,9 +60,9 @@ def test_an_id_of_a_list_reads_nothing_outside_of_the_folder(folder, video, monk
     write_list(folder, 'stage_1_train', [(video, 'a'), ('stage_1_train_b0', 'b')])
     opened = []
     monkeypatch.setattr('avzoo.importers.array_folder.load_npy', lambda path: opened.append(path))
-    with pytest.raises(DataError, match=r'features: video .* is no name of a file'):
+    with pytest.raises(DataError, match=r'features: video .* cannot be the name of a file'):
         run(folder)
-    with pytest.raises(DataError, match='is no name of a file'):
+    with pytest.raises(DataError, match='cannot be the name of a file'):
         ArrayFeatures(folder / 'features').read(video)
     assert opened == [] and not (folder / 'out').exists()
 

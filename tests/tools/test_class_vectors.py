@@ -63,7 +63,7 @@ def test_lists_and_word_vectors_become_a_store_that_says_what_it_holds(tool, lis
     vectors = dict(zip(store.class_names, store.class_embeddings().tolist(), strict=True))
     assert vectors == {'HammerThrow': [2, 1], 'dog': [0, 5], 'yo-yo': [7, 7], 'playing the violin': [3, 4]}
     (name,) = json.loads((folder / 'out' / 'store.json').read_text())['class_embeddings'].items()
-    assert name[0] == store.embedding_name() and name[0].startswith('w-') and 'w.txt' in name[1]['source']
+    assert name[0] == store.embedding_name() and name[0].startswith('w_') and 'w.txt' in name[1]['source']
 
 
 def test_vectors_with_other_options_are_of_another_kind(tool, lists):

@@ -162,7 +162,7 @@ PART.each(
         'NaN': np.full((2, 6), np.nan),
         'infinity': np.full((2, 6), np.inf),
         'doubles that are infinite as floats': np.full((2, 6), 1e39),
-        'text': np.full((2, 6), 'x'),
+        'an array of text': np.full((2, 6), 'x'),
         'complex numbers': np.zeros((2, 6), complex),
         'dates': np.zeros((2, 6), 'M8[s]'),
         'no steps': np.zeros((0, 6)),
