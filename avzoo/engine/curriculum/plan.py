@@ -96,7 +96,7 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     out = copy.deepcopy(cfg)
     substage = cfg.curriculum[phase.substage]
     out.work_dir = str(Path(work_dir) / phase.name)
-    out.experiment_name = f'{Path(work_dir).resolve().name}_{phase.name}'
+    out.experiment_name = f'{Path(os.path.abspath(work_dir)).name}_{phase.name}'
     out.train_dataloader['dataset'] = _dataset(out, out.train_dataloader, phase.train_splits)
     subsets = ('base',) if phase.substage == 'base' else ('base', 'novel')
     out.train_dataloader.batch_sampler = dict(out.train_dataloader.batch_sampler, subsets=subsets)
@@ -130,7 +130,7 @@ def evaluation_config(cfg: Config, split: EvaluationName, draw: int | None, work
     """Derive the config that evaluates a checkpoint on validation or on the test set of a draw."""
     out = copy.deepcopy(cfg)
     out.work_dir = str(work_dir)
-    out.experiment_name = f'{Path(work_dir).resolve().name}_{split}_{draw}'
+    out.experiment_name = f'{Path(os.path.abspath(work_dir)).name}_{split}_{draw}'
     loader = 'val_dataloader' if split == 'val' else 'test_dataloader'
     out[loader]['dataset'] = _dataset(out, out[loader], evaluation_splits(split, draw))
     out.test_dataloader, out.test_cfg = out[loader], dict()

@@ -87,7 +87,7 @@ class CurriculumRunner:
         check_same_everywhere(self.cfg, self.work_dir, self.state.phases)
         self._check_stage_one()
         forget_lost(self.cfg, self.work_dir, self.state, self.phases)
-        self._check_store()
+        self._check_store(keep=False)
         if todo := self._todo():
             preflight(self.cfg, todo)
         dist.barrier()  # Nobody writes before all have read; and nothing is written for a run that is refused.
@@ -244,9 +244,9 @@ class CurriculumRunner:
             return 'searched on the test set, as the released code does where validation chose 0'
         return 'chosen on validation'
 
-    def _check_store(self) -> None:
+    def _check_store(self, *, keep: bool = True) -> None:
         """Refuse a store that changed since the run was begun."""
-        self.state.store_sha256 = self.store.check(self.state.store_sha256)
+        self.state.store_sha256 = self.store.check(self.state.store_sha256, keep=keep)
         dist.barrier()
 
     def _check_stage_one(self) -> None:

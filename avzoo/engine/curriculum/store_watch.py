@@ -43,13 +43,14 @@ class StoreWatch:
         """What the store says that its features are."""
         return FeatureSet(str(self.root), read_meta(self.root).get('features', {}))
 
-    def check(self, begun_with: str) -> str:
+    def check(self, begun_with: str, *, keep: bool = True) -> str:
         """Return the SHA-256 of ``store.json``.
 
         Each process reads the lists that it trains on. The arrays are compared by the main one.
 
         Args:
             begun_with: What it was when the run was begun; empty at the beginning.
+            keep: Keep how the arrays look in the work directory; not for a run that may still be refused.
 
         Raises:
             DataError: Something changed; the error names the file.
@@ -69,7 +70,7 @@ class StoreWatch:
         else:
             verify_tables(self.root, meta, self.num_shots)
         if is_main_process():
-            self._check_arrays(meta)
+            self._check_arrays(meta, keep)
         return found
 
     def _refuse_other_features(self) -> None:
@@ -79,13 +80,13 @@ class StoreWatch:
                 trained = feature_set_of(load_checkpoint(path)['meta'], path)
                 compare_feature_sets(trained, self.feature_set, trained.texts)
 
-    def _check_arrays(self, meta: dict[str, Any]) -> None:
+    def _check_arrays(self, meta: dict[str, Any], keep: bool) -> None:
         stamps, digests = self._stamps(meta), {e['file']: e['sha256'] for e in meta['modalities'].values()}
         for name, stamp in stamps.items():
             if stamp != self._read.get(name):
                 verify_file(self.root, name, digests[name])
         self._read, path = stamps, self.work_dir / FILE_NAME
-        if self.work_dir.is_dir() and _kept(path) != stamps:  # A run that is refused at its start has no folder.
+        if keep and self.work_dir.is_dir() and _kept(path) != stamps:
             atomic_write_text(path, json.dumps(stamps, indent=2) + '\n')
 
     def _stamps(self, meta: dict[str, Any]) -> dict[str, _Stamp]:
