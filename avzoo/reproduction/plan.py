@@ -15,6 +15,7 @@ from avzoo.config.load import load_config
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.protocol import TABLE_METRICS
 from avzoo.utils.errors import AvzooError, ConfigError
+from avzoo.utils.files import sha256_of
 from avzoo.utils.regular_files import read_json
 from avzoo.zoo.benchmarks import BENCHMARKS
 from avzoo.zoo.index import zoo_root
@@ -88,13 +89,19 @@ class Run:
         """Return how far the run has come.
 
         Raises:
-            ConfigError: If the work directory holds a run with other settings.
+            ConfigError: If the work directory holds a run with other settings, or on another store.
         """
         cfg = self.load_config()
         state = CurriculumState(self.work_dir, deciding_settings(cfg))
         if not state.exists:
             return 'not run'
         state.read()
+        store = Path(cfg.data_root, 'store.json')
+        if store.is_file() and state.store_sha256 and sha256_of(store) != state.store_sha256:
+            raise ConfigError(
+                f'{self.work_dir} holds a run on another store than {store.parent}. Name its store by --cfg-options '
+                'data_root=..., or choose another --work-dir.'
+            )
         tested = {str(draw) for draw in range(cfg.curriculum.num_draws)} <= state.tests.keys()
         return 'finished' if tested and (self.work_dir / 'results.json').is_file() else 'unfinished'
 

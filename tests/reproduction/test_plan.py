@@ -1,5 +1,6 @@
 """Which runs a table has, how they are started, and whether they are finished."""
 
+import json
 import sys
 
 import pytest
@@ -49,5 +50,17 @@ def test_a_run_is_finished_when_all_draws_are_tested(tmp_path):
 
 def test_results_of_other_settings_are_not_taken_for_ones_own(tmp_path):
     finish(plan(tmp_path)[0], 50.0)
-    with pytest.raises(ConfigError, match=r'data_root was .* choose another --work-dir'):
-        plan(tmp_path, options=('data_root=data/x',))[0].status()
+    with pytest.raises(ConfigError, match=r'num_shots was .* choose another --work-dir'):
+        plan(tmp_path, options=('num_shots=3',))[0].status()
+
+
+def test_results_on_another_store_are_not_taken_for_ones_own(tmp_path):
+    run = plan(tmp_path, options=(f'data_root={tmp_path / "store"}',))[0]
+    finish(run, 50.0)
+    assert run.status() == 'finished'
+    (tmp_path / 'store').mkdir()
+    (tmp_path / 'store' / 'store.json').write_text('{}')
+    state = json.loads((run.work_dir / 'curriculum.json').read_text())
+    (run.work_dir / 'curriculum.json').write_text(json.dumps(dict(state, store_sha256='0' * 64)))
+    with pytest.raises(ConfigError, match='holds a run on another store'):
+        run.status()
