@@ -55,7 +55,7 @@ def choose(cfg: Config, work_dir: Path, state: CurriculumState, trial: Trial) ->
             )
         )
         _on_main(state.write)
-        _on_main(_remove, work_dir, [_FOLDER])
+    _on_main(_remove, work_dir, [_FOLDER])  # Also where an earlier process was killed before it had done so.
     return with_alternatives(cfg, _chosen(state))
 
 
