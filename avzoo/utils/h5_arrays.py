@@ -9,6 +9,10 @@ import numpy as np
 
 from avzoo.utils.errors import DataError
 from avzoo.utils.memory import available_memory
+from avzoo.utils.regular_files import open_regular
+from avzoo.utils.zip_checks import MAX_RATIO
+
+_MODEST = 256 << 20  # Bytes; what unpacks to no more does no harm.
 
 
 def read_h5(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -31,6 +35,10 @@ def open_h5(path: str | os.PathLike[str]) -> Any:
         raise DataError(
             f'{path} is a HDF5 file; reading it needs the package h5py: pip install "avzoo[hdf5]"'
         ) from None
+    try:
+        open_regular(path).close()  # The library would wait for a pipe.
+    except FileNotFoundError:
+        raise DataError(f'{path} does not exist.') from None
     with naming_damage(path):
         return h5py.File(path, 'r')
 
@@ -43,6 +51,12 @@ def read_datasets(file: Any, names: Sequence[str], path: str | os.PathLike[str])
         size = sum(dataset.size * dataset.dtype.itemsize for dataset in found.values())
         if room is not None and size > room:
             raise DataError(f'{path}: its arrays need {size:,} bytes; {room:,} are free. Divide the file.')
+        stored = sum(dataset.id.get_storage_size() for dataset in found.values())
+        if size > max(_MODEST, MAX_RATIO * stored):
+            raise DataError(
+                f'{path}: its arrays would unpack from {stored:,} to {size:,} bytes, which is out of proportion. Save '
+                'them without compression.'
+            )
         return {name: dataset[()] for name, dataset in found.items()}
 
 
@@ -63,6 +77,6 @@ def _dataset(file: Any, name: str, path: str | os.PathLike[str]) -> Any:
     if link is None:
         raise DataError(f'{path}: no data set {name!r}; it has {", ".join(map(repr, file))}.')
     dataset: Any = file[name] if type(link).__name__ == 'HardLink' else None
-    if not hasattr(dataset, 'dtype') or dataset.external or dataset.is_virtual:
+    if not hasattr(dataset, 'dtype') or dataset.shape is None or dataset.external or dataset.is_virtual:
         raise DataError(f'{path}: {name!r} is not an array that lies in this file. Save it as a plain data set.')
     return dataset
