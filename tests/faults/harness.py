@@ -104,6 +104,8 @@ def difference_after_kill(
     case.fresh()
     Path(f'{case.box}.log').unlink(missing_ok=True)
     killed = case.run(server, die_at)
+    if killed['code'] == 0:  # Now and then a command needs an event less, such as a lock tried again: it just ended.
+        return '' if content_of(case.box) == wanted else 'another result of a run that was not killed'
     if killed['code'] != -9:
         return f'it was not killed (exit code {killed["code"]})'
     left = re.sub(r'\.[0-9a-f]{8}\.', '.*.', repr(sorted(content_of(case.box).items())))

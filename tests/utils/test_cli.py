@@ -55,6 +55,7 @@ def test_a_bug_keeps_its_traceback(error):
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
 def test_a_process_that_is_asked_to_end_cleans_up_and_says_so(capsys, number):
+    signal.signal(number, signal.SIG_DFL)  # nohup ignores one of them.
     cleaned = []
 
     def main(argv):
