@@ -28,6 +28,7 @@ _TOOLS = {
     'import': ('dataset_converters/features.py', 'turn features into a feature store'),
     'publish': ('model_converters/publish_model.py', 'turn a checkpoint into weights to share'),
     'download': ('download.py', 'fetch weights or features'),
+    'report': ('report.py', 'make a page of what runs found'),
     'reproduce': ('reproduce.py', 'run a table of the paper'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }

@@ -25,6 +25,7 @@ LAYERS = (
     'extraction',
     'avdiff_release',
     'reproduction',
+    'report',
     'apis',
     '__main__',
 )
