@@ -29,6 +29,8 @@ _TOOLS = {
     'publish': ('model_converters/publish_model.py', 'turn a checkpoint into weights to share'),
     'download': ('download.py', 'fetch weights or features'),
     'report': ('report.py', 'make a page of what runs found'),
+    'leaderboard': ('leaderboard.py', 'rank finished runs'),
+    'config': ('print_config.py', 'print a config with its bases merged'),
     'reproduce': ('reproduce.py', 'run a table of the paper'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }

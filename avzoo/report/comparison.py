@@ -17,13 +17,13 @@ def check_comparable(runs: Sequence[Run]) -> None:
     """Refuse runs that were not tested alike.
 
     Raises:
-        DataError: If data set, shots or feature set differ, or two runs have one name.
+        DataError: If data set, shots, feature set or store differ, or two runs have one name.
     """
     first = runs[0]
     for run in runs[1:]:
-        for key in ('dataset', 'num_shots', 'feature_set'):
-            ours, theirs = first.results.get(key), run.results.get(key)
-            if ours != theirs:
+        for key in ('dataset', 'num_shots', 'feature_set', 'store_sha256'):
+            ours, theirs = (one.results.get(key, one.provenance.get(key)) for one in (first, run))
+            if ours != theirs and None not in (ours, theirs):
                 raise DataError(
                     f'{first.folder} and {run.folder} were not tested alike: {key} is {ours!r} and {theirs!r}. '
                     'Report them apart.'
@@ -162,24 +162,15 @@ def _verdict(run: Run, other: Run, videos: Mapping[str, Mapping[str, float]]) ->
 
 def config_differences(runs: Sequence[Run]) -> Table:
     """Return the config keys in which the runs differ, a column for each run."""
-    flat = [_flat(_config(run)) for run in runs]
-    keys = sorted(key for key in set().union(*flat) if len({repr(one.get(key, '')) for one in flat}) > 1)
-    rows = [(key, *(_short(one.get(key, '-')) for one in flat)) for key in keys if not key.startswith('work_dir')]
+    settings = [run.settings for run in runs]
+    rows = [(key, *(_short(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
     return Table(('key', *labels_of(runs)), list(rows))
 
 
-def _config(run: Run) -> Mapping[str, Any]:
-    return next((meta['config'] for meta in reversed(run.checkpoints.values())), {})
-
-
-def _flat(value: Any, prefix: str = '') -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not value:
-        return {prefix: value}
-    return {
-        name: leaf
-        for key, item in value.items()
-        for name, leaf in _flat(item, f'{prefix}.{key}' if prefix else str(key)).items()
-    }
+def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys whose values are not the same in all of the given settings, sorted."""
+    keys = set().union(*settings)
+    return sorted(key for key in keys if len({repr(one.get(key)) for one in settings}) > 1)
 
 
 def _short(value: object, width: int = 80) -> str:

@@ -49,6 +49,12 @@ def _curve_rows(name: str, draw: int, curve: Curve) -> list[tuple[object, ...]]:
     return [(name, draw, *values) for values in zip(*columns, strict=True)]
 
 
+def learning_pictures(run: Run) -> list[Picture]:
+    """Draw the curves of each phase of more than one epoch."""
+    histories = {name: meta.get('history') or [] for name, meta in run.checkpoints.items()}
+    return [learning_picture(name, history) for name, history in histories.items() if len(history) > 1]
+
+
 @styled
 def learning_picture(phase: str, history: Sequence[Mapping[str, Any]]) -> Picture:
     """Draw the losses and the validation metrics of a phase, epoch by epoch."""

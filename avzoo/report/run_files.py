@@ -1,6 +1,7 @@
 """Read what a run left in its work directory."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,16 +27,23 @@ class Run:
         folder: Its work directory.
         results: Content of ``results.json``.
         phases: What the phases decided, by name; from ``curriculum.json``.
+        settings: The settings that decide the numbers, by dotted keys; from ``curriculum.json``.
     """
 
     folder: Path
     results: dict[str, Any]
     phases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Name of its folder."""
         return self.folder.name
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the results come from; empty for a run of an older version."""
+        return self.results.get('provenance') or {}
 
     @property
     def draws(self) -> list[int]:
@@ -85,6 +93,17 @@ class Run:
         return found
 
 
+# Config keys that say where a run is, not what it is.
+_PLACES = ('work_dir', 'data_root', 'load_from', 'resume', 'launcher')
+
+
+def _flat(value: Any, prefix: str = '') -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value} if prefix else {}
+    below = {f'{prefix}.{key}' if prefix else str(key): item for key, item in value.items() if key not in _PLACES}
+    return {name: leaf for key, item in below.items() for name, leaf in _flat(item, key).items()}
+
+
 def read_run(folder: str | os.PathLike[str]) -> Run:
     """Read the work directory of a finished run.
 
@@ -95,12 +114,15 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     folder = folder.parent if folder.name == 'results.json' else folder
     results = _json(folder / 'results.json')
     check_results(results, str(folder / 'results.json'))
-    return Run(folder.resolve(), results, _phases(folder / 'curriculum.json'))
+    state_file = folder / 'curriculum.json'
+    state = _json(state_file) if state_file.is_file() else {}
+    settings = state.get('settings') if isinstance(state, dict) else None
+    flat = _flat(settings) if isinstance(settings, dict) else {}
+    return Run(folder.resolve(), results, _phases(state, state_file), flat)
 
 
-def _phases(path: Path) -> dict[str, dict[str, Any]]:
+def _phases(state: Any, path: Path) -> dict[str, dict[str, Any]]:
     """Return what the phases decided; nothing where there is no state file."""
-    state = _json(path) if path.is_file() else {}
     phases = state.get('phases') if isinstance(state, dict) else None
     if phases is None:
         return {}

@@ -19,7 +19,7 @@ from avzoo.report.comparison import (
 )
 from avzoo.report.figures import Picture, Table
 from avzoo.report.numbers import class_counts, confusion, hardest_videos, worst_pairs
-from avzoo.report.pictures import confusion_picture, learning_picture, reliability_picture, seen_unseen_picture
+from avzoo.report.pictures import confusion_picture, learning_pictures, reliability_picture, seen_unseen_picture
 from avzoo.report.run_files import Run
 from avzoo.utils.printable import printable
 from avzoo.utils.tables import two_decimals
@@ -95,8 +95,8 @@ def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:
 
 
 def _configuration(runs: Sequence[Run]) -> Section:
-    if not all(run.checkpoints for run in runs):
-        return Section('Configuration', ['The configs are in checkpoints, and those of a run are gone.'])
+    if not all(run.settings for run in runs):
+        return Section('Configuration', ['A run has no curriculum.json any more, which holds its settings.'])
     return Section('Configuration', tables={'Keys that differ': config_differences(runs)})
 
 
@@ -104,8 +104,8 @@ def _setting(run: Run) -> str:
     results = run.results
     shots = results['num_shots']
     text = f'{results["dataset"]}, {shots} {"shot" if shots == 1 else "shots"}, seed {results["seed"]}.'
-    if results.get('feature_set'):
-        text += f' Features: {results["feature_set"]}.'
+    if features := run.provenance.get('feature_set'):
+        text += f' Features: {features}.'
     return printable(text)
 
 
@@ -133,9 +133,8 @@ def _learning(run: Run) -> Section:
         loss = history[-1].get('loss')
         numbers = [_number(metrics.get(key)) for key in METRIC_NAMES]
         table.rows.append((name, len(history), decided.get('best_epoch', '-'), _number(loss, 4), *numbers))
-    pictures = [learning_picture(name, history) for name, history in histories.items() if len(history) > 1]
     text = 'B to AUSUC: validation at the chosen epoch. A phase without validation takes its epochs from stage 1.'
-    return Section('Learning', [text], {'Phases': table}, pictures)
+    return Section('Learning', [text], {'Phases': table}, learning_pictures(run))
 
 
 def _recall(run: Run) -> Section:
@@ -198,7 +197,7 @@ def _provenance(run: Run) -> Section:
         'dataset': run.results['dataset'],
         'choices of validation': ', '.join(str(one.get('chosen', one)) for one in run.results.get('choices') or []),
     }
-    for key, value in (run.results.get('provenance') or {}).items():
+    for key, value in run.provenance.items():
         facts[key] = value
     for name, meta in run.checkpoints.items():
         facts[f'{name}: epoch'] = meta['epoch']

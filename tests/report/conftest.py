@@ -75,11 +75,12 @@ def write_run(folder: Path, *, method: str = 'AV-DIFF', skill: float = 2.0, dept
     write_results(folder, results | changes)
     (folder / 'references').mkdir(exist_ok=True)
     phases = dict(stage1_base=dict(epochs=3, best_epoch=2, metrics=rows[0]))
-    (folder / 'curriculum.json').write_text(json.dumps(dict(phases=phases), default=float))
+    settings = dict(model=dict(depth=depth), data_root=str(folder), randomness=dict(seed=changes.get('seed', 0)))
+    (folder / 'curriculum.json').write_text(json.dumps(dict(settings=settings, phases=phases), default=float))
     history = [dict(epoch=e + 1, lr=1e-3, loss=2.0 - e / 2, loss_ce=1.5 - e / 2, HM=10.0 * e) for e in range(3)]
     for name in ('stage1_base', *(f'stage2_full_draw{draw}' for draw in range(3))):
         (folder / name).mkdir()
-        meta = dict(format=TRAINING_FORMAT, epoch=3, history=history, config=dict(model=dict(depth=depth)))
+        meta = dict(format=TRAINING_FORMAT, epoch=3, history=history)
         save_checkpoint(folder / name / 'last.pth', dict(meta=meta, state_dict=dict(weight=torch.zeros(7, depth))))
         (folder / name / 'avdiff_vgg_5shot.py').write_text('')
     for draw in range(3):

@@ -128,11 +128,21 @@ def test_runs_of_one_method_are_called_by_as_much_of_their_folder_as_tells_them_
     assert labels_of(runs) == ['one/seed0', 'two/seed0']
 
 
-@pytest.mark.parametrize('change', [dict(dataset='other'), dict(num_shots=1), dict(feature_set={'audio': 'other'})])
-def test_runs_that_were_tested_otherwise_are_not_compared(run_dir, tmp_path, change):
-    other = write_run(tmp_path / 'other', **change)
-    with pytest.raises(DataError, match=next(iter(change))):
-        write_report([run_dir, other], tmp_path / 'x.html')
+CHANGES = [
+    dict(dataset='other'),
+    dict(num_shots=1),
+    dict(provenance=dict(feature_set={'audio': 'other'})),
+    dict(provenance=dict(store_sha256='other')),
+]
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_runs_that_were_tested_otherwise_are_not_compared(tmp_path, change):
+    named = dict(feature_set={'audio': 'clap'}, store_sha256='same')
+    first = write_run(tmp_path / 'own', provenance=named)
+    other = write_run(tmp_path / 'other', **{'provenance': named} | change)
+    with pytest.raises(DataError, match='not tested alike'):
+        write_report([first, other], tmp_path / 'x.html')
     assert not (tmp_path / 'x.html').exists()
 
 
