@@ -39,6 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='ID',
         help='only these clips (default: all); may be repeated. An id that begins with a dash: --video-id=-A',
     )
+    add('--video-id-file', metavar='FILE', help='clips to classify, one id per line; added to those of --video-id')
     add('--top', type=positive_int, default=5, metavar='N', help='number of classes to print (default: %(default)s)')
     add('--json', action='store_true', help='print JSON instead of a table')
     add(
@@ -64,13 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.apis.inferencer import Inferencer
     from avzoo.zoo.build import config_of
 
+    ids = args.video_id
+    if args.video_id_file:
+        ids = list(dict.fromkeys([*(ids or []), *read_ids(args.video_id_file)]))
     bad: dict[str, DataError] = {}
     classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
     if classify.feature_set.texts and not (Path(args.features) / 'store.json').is_file():
         say(f'This model was trained on {classify.feature_set}.')
     found = classify(
         args.features,
-        video_ids=args.video_id,
+        video_ids=ids,
         top=args.top,
         batch_size=args.batch_size,
         calibrate=not args.no_calibration,
@@ -91,6 +95,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used:'
         print_error(DataError(message, details=told))
     return 3 if bad else 0
+
+
+def read_ids(path: str) -> list[str]:
+    from avzoo.datasets.store_format import read_lines
+
+    ids = read_lines(Path(path))
+    if not ids:
+        raise DataError(f'{path} holds no ids. Write one per line, or leave --video-id-file out.')
+    return ids
 
 
 def show_clips(found: Sequence[dict[str, Any]]) -> None:

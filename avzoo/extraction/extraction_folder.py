@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from avzoo.extraction.extract import STAMP_FILE
 from avzoo.utils.errors import DataError
 
+STAMP_FILE = 'extraction.json'
 _LOGGER = logging.getLogger(__name__)
 _NEARLY = 0.01  # Rates such as 29.97 and 30 frames per second are alike.
 

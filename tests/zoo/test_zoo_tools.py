@@ -191,6 +191,25 @@ def test_ids_may_begin_with_a_dash_and_be_given_several_times(predict, tmp_path,
     assert [entry['video_id'] for entry in json.loads(capsys.readouterr().out)] == wanted
 
 
+def test_ids_are_read_from_a_file_beside_those_of_the_option(predict, tmp_path, capsys):
+    names = ['-a', '-b', 'c', 'd']
+    np.savez(tmp_path / 'many.npz', video_id=names, **{key: np.stack([x] * 4) for key, x in one_clip().items()})
+    (tmp_path / 'ids.txt').write_text('-b\n\n -a \n-b\n', encoding='utf-8')
+    given = ['--features', tmp_path / 'many.npz', '--json', '--video-id-file', tmp_path / 'ids.txt', '--video-id', 'd']
+    assert predict(*given) == 0
+    assert sorted(entry['video_id'] for entry in json.loads(capsys.readouterr().out)) == ['-a', '-b', 'd']
+
+
+@pytest.mark.parametrize('content', [None, b'', b'\n', b'\xff', b'unknown\n'])
+def test_a_file_of_ids_that_names_no_clip_is_refused(predict, tmp_path, capsys, content):
+    np.savez(tmp_path / 'many.npz', video_id=['a'], **{key: x[None] for key, x in one_clip().items()})
+    path = tmp_path / 'ids.txt'
+    if content is not None:
+        path.write_bytes(content)
+    assert predict('--features', tmp_path / 'many.npz', '--video-id-file', path) == 2
+    assert ('unknown' if content == b'unknown\n' else str(path)) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     'tool, given, cure',
     [
