@@ -55,6 +55,11 @@ def read_video(part: VideoPart, extractors: Mapping[str, Extractor], every: floa
     if every is None:
         return [VideoClip(name, part.start, part.end, steps)]
     seconds = {m: extractor.seconds_per_step(media) for m, extractor in extractors.items()}
+    if every < max(seconds.values()):
+        raise DataError(
+            f'{part.path}: a window of {every:g} s is shorter than a step of its features, which has '
+            f'{max(seconds.values()):g} s. Take longer windows.'
+        )
     longest = max(len(array) * seconds[m] for m, array in steps.items())
     windows = []
     for number in range(int(np.ceil(longest / every - 1e-6))):
@@ -65,9 +70,4 @@ def read_video(part: VideoPart, extractors: Mapping[str, Extractor], every: floa
         if all(len(array) for array in cut.values()):
             start = part.start + number * every
             windows.append(VideoClip(name, start, min(start + every, part.start + longest), cut))
-    if not windows:
-        raise DataError(
-            f'{part.path}: no window of {every:g} s holds a step of each modality; the longest step has '
-            f'{max(seconds.values()):g} s. Take longer windows.'
-        )
     return windows
