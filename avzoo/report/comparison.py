@@ -125,7 +125,8 @@ def _parameters(run: Run) -> int | None:
 def differences_table(runs: Sequence[Run]) -> Table:
     """Return the paired difference of each run to the first, over draws and over videos, and whether it is a tie."""
     names = labels_of(runs)
-    table = Table((f'minus {names[0]}', *(x for m in PAIRED_METRICS for x in (m, f'{m}, over videos')), 'in HM'), [])
+    header = [x for m in PAIRED_METRICS for x in (m, f'{m}, over videos') if x != 'AUSUC, over videos']
+    table = Table((f'minus {names[0]}', *header, 'in HM'), [])
     for run, name in zip(runs[1:], names[1:], strict=True):
         cells: list[object] = []
         if sorted(run.draws) != sorted(runs[0].draws):
