@@ -29,6 +29,7 @@ _TOOLS = {
     'publish': ('model_converters/publish_model.py', 'turn a checkpoint into weights to share'),
     'download': ('download.py', 'fetch weights or features'),
     'reproduce': ('reproduce.py', 'run a table of the paper'),
+    'demo': ('demo.py', 'start a page to teach a classifier by a few clips'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }
 _OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a report of a fault'}

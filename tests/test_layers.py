@@ -26,6 +26,7 @@ LAYERS = (
     'avdiff_release',
     'reproduction',
     'apis',
+    'demo',
     '__main__',
 )
 PACKAGE = REPO / 'avzoo'
