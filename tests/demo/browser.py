@@ -20,6 +20,7 @@ _ARGUMENTS = (
     '--headless=new',
     '--no-sandbox',
     '--disable-gpu',
+    '--hide-scrollbars',
     '--disable-dev-shm-usage',
     '--no-first-run',
     '--disable-background-networking',
@@ -78,13 +79,13 @@ class Browser:
         self.devtools('Emulation.setEmulatedMedia', features=[scheme])
 
     def screenshot(self, path: Path, width: int, *, dark: bool = False) -> None:
-        """Write a picture of the whole page, in 128 colours: it is kept in the repository."""
+        """Write a picture of the whole page, in 256 colours: it is kept in the repository."""
         from PIL import Image  # Comes with the extra that reads videos, as the tests that use this do.
 
         self.shown_at(width, dark=dark)
         time.sleep(0.6)  # Bars move to their length.
         png = self.devtools('Page.captureScreenshot', format='png', captureBeyondViewport=True)['data']
-        Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB').quantize(128).save(path, optimize=True)
+        Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB').quantize(256).save(path, optimize=True)
 
     def errors(self) -> list[str]:
         """Return what the console has shown since the last call, but for notes."""

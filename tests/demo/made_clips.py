@@ -1,9 +1,11 @@
 """Small clips of moving shapes with tones, each kind another shape and pitch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from avzoo.extraction.media import MediaFile
 
 _HEIGHT, _WIDTH, _RATE, _SOUND_RATE = 180, 240, 25, 16000
 Picture = Callable[[float, float], np.ndarray]
@@ -38,24 +40,38 @@ def make_clip(path: Path, kind: str, seed: int, *, seconds: float = 2.0, sound: 
         seconds: Length.
         sound: Whether it has sound.
     """
-    import av
-
     draws = np.random.default_rng(seed)
     shape, colour, ground, pitch = KINDS[kind]
     shift, pitch = draws.uniform(0, 3), pitch * draws.uniform(0.95, 1.05)
+    tint = draws.normal(0, 4, 3)
+    pictures = [
+        np.where(shape(i / _RATE, shift)[..., None], colour, ground) + tint for i in range(round(seconds * _RATE))
+    ]
+    t = np.arange(round(seconds * _SOUND_RATE)) / _SOUND_RATE
+    wave = np.sin(2 * np.pi * pitch * t) * (0.6 + 0.4 * np.sin(12 * t)) + draws.normal(0, 0.02, len(t))
+    return _write(path, [picture.clip(0, 255) for picture in pictures], 0.36 * wave if sound else None)
+
+
+def cut(source: Path, path: Path, start: float, end: float) -> Path:
+    """Write a part of a clip (seconds), with its sound."""
+    media = MediaFile(source)
+    pictures = [frame.rgb for frame in media.frames(start, end)]
+    return _write(path, pictures, np.concatenate(list(media.samples(_SOUND_RATE, start, end))))
+
+
+def _write(path: Path, pictures: Sequence[np.ndarray], wave: np.ndarray | None) -> Path:
+    import av  # Tests that make clips are skipped without it.
+
+    height, width = pictures[0].shape[:2]
     with av.open(str(path), 'w') as file:
-        video = file.add_stream('mpeg4', rate=_RATE, width=_WIDTH, height=_HEIGHT, pix_fmt='yuv420p')
-        video.bit_rate = 800_000
-        audio = file.add_stream('pcm_s16le', rate=_SOUND_RATE, layout='mono') if sound else None
-        for i in range(round(seconds * _RATE)):
-            picture = np.where(shape(i / _RATE, shift)[..., None], colour, ground) + draws.normal(0, 4, (1, 1, 3))
-            frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format='rgb24')
-            file.mux(video.encode(frame))
+        video = file.add_stream('mpeg4', rate=_RATE, width=width, height=height, pix_fmt='yuv420p')
+        video.bit_rate = 2_500_000
+        audio = None if wave is None else file.add_stream('pcm_s16le', rate=_SOUND_RATE, layout='mono')
+        for picture in pictures:
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture.astype(np.uint8), format='rgb24')))
         file.mux(video.encode())
         if audio is not None:
-            t = np.arange(round(seconds * _SOUND_RATE)) / _SOUND_RATE
-            wave = np.sin(2 * np.pi * pitch * t) * (0.6 + 0.4 * np.sin(12 * t)) + draws.normal(0, 0.02, len(t))
-            samples = np.ascontiguousarray((12000 * wave).astype(np.int16)[None])
+            samples = np.ascontiguousarray((32767 * wave).astype(np.int16)[None])
             heard = av.AudioFrame.from_ndarray(samples, format='s16', layout='mono')
             heard.sample_rate = _SOUND_RATE
             file.mux(audio.encode(heard))

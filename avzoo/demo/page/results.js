@@ -42,7 +42,7 @@ function reportTable(model, methods) {
 export function showAnswer(element, answer) {
   element.replaceChildren(make('h3', '', answer.name), bars(answer.classes));
   if (answer.frames.length) element.append(make('h3', '', 'The frames that were seen'), frames(answer.frames));
-  if (answer.log_mel) element.append(make('h3', '', 'The sound that was heard, as log-mel'), logMel(answer.log_mel));
+  if (answer.log_mel) element.append(make('h3', '', 'The log-mel that was heard'), logMel(answer.log_mel));
 }
 
 function bars(classes) {
