@@ -59,7 +59,7 @@ class Examples:
         name = self.checked_name(name)
         with self._lock:
             if name in (one.name for one in self._classes.values()):
-                raise Refused(422, f'There is a class {name} already. Choose another name.')
+                raise Refused(422, f'A class is called {name} already. Choose another name.')
             if len(self._classes) >= self._limits.classes:
                 raise Refused(422, f'There are {self._limits.classes} classes already. Remove one first.')
             self._put(ExampleClass(secrets.token_hex(8), name))

@@ -21,7 +21,7 @@ from avzoo.utils.errors import ConfigError
 from avzoo.utils.files import make_folder
 
 _LOOPBACK = '127.0.0.1'
-_WAIT = 5.0  # Seconds for a job to end.
+_WAIT = 2.0  # Seconds for a job to end.
 
 
 class DemoServer(ThreadingHTTPServer):

@@ -4,10 +4,12 @@ import http.client
 import json
 import os
 import socket
+import threading
 
 import pytest
 
 from avzoo.demo.refusal import TOKEN_HEADER
+from avzoo.demo.worker import Job
 from tests.demo.made_clips import make_clip
 
 
@@ -223,3 +225,19 @@ def test_nothing_is_asked_or_taught_before_its_time(server, clip):
     code, _, answer = request(server, 'POST', '/api/teach', dict(modalities=['visual']))
     assert code == 422 and 'Two classes' in answer['error']
     assert status(server, 'POST', '/api/teach', dict(modalities=['smell'])) == 422
+
+
+def test_the_server_answers_while_a_job_runs(server, clip):
+    one, other = add_class(server, 'a'), add_class(server, 'b')
+    assert [status(server, 'POST', f'/api/clips/{name}', clip) for name in (one, other)] == [200, 200]
+    go = threading.Event()
+    job = Job('teach', 2)
+    server.site.trial.worker.start(job, lambda job: go.wait(20) and job.step(1), str)
+    assert request(server, 'GET', '/api/state')[2]['job']['running']
+    assert status(server, 'POST', '/api/teach', dict(modalities=['visual'])) == 409
+    assert status(server, 'DELETE', f'/api/examples/{one}') == 409
+    assert status(server, 'POST', '/api/stop') == 200
+    go.set()
+    server.site.trial.worker.stop(20)
+    assert request(server, 'GET', '/api/state')[2]['job']['error'] == 'Stopped.'
+    assert status(server, 'DELETE', f'/api/examples/{one}') == 200

@@ -16,7 +16,6 @@ let jobShown = null; // The number of the last job whose end was shown.
 function say(text) {
   find('message').hidden = !text;
   find('message').querySelector('p').textContent = text ?? '';
-  if (text) find('message').scrollIntoView({ block: 'nearest' });
 }
 
 // Do something that may fail, then show the new state.
