@@ -32,6 +32,7 @@ _TOOLS = {
     'leaderboard': ('leaderboard.py', 'rank finished runs'),
     'config': ('print_config.py', 'print a config with its bases merged'),
     'reproduce': ('reproduce.py', 'run a table of the paper'),
+    'demo': ('demo.py', 'start a page to teach a classifier by a few clips'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }
 _OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a report of a fault'}

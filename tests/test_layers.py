@@ -27,6 +27,7 @@ LAYERS = (
     'reproduction',
     'report',
     'apis',
+    'demo',
     '__main__',
 )
 PACKAGE = REPO / 'avzoo'
