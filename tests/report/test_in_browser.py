@@ -1,22 +1,23 @@
 """The pages in Chromium: what a person sees and can do."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from avzoo.report.report import write_report
-from tests.browser import open_browser
+from tests.browser import chromium
+from tests.conftest import REPO
 from tests.report.conftest import write_run
 
-# `AVZOO_SCREENSHOTS=docs/images` writes the pictures that the docs show.
+# `AVZOO_SCREENSHOTS=1` renews the pictures in docs/images.
 SCREENSHOTS = os.environ.get('AVZOO_SCREENSHOTS')
+IMAGES = REPO / 'docs/images'
 
 
 @pytest.fixture(scope='module')
 def browser():
-    with open_browser() as browser:
-        yield browser
+    with chromium() as session:
+        yield session
 
 
 @pytest.fixture(scope='module')
@@ -36,51 +37,40 @@ def pages(tmp_path_factory) -> dict[str, str]:
 @pytest.mark.parametrize('width', [1280, 390])
 @pytest.mark.parametrize('name', ['report', 'comparison'])
 def test_a_page_opens_without_an_error_or_a_request_and_fits_the_window(browser, pages, name, width):
-    browser.show(pages[name], width)
-    assert browser.problems() == []
-    assert {url for url in browser.requests() if not url.startswith('data:')} == {pages[name]}
+    browser.shown_at(width)
+    browser.open(pages[name])
+    assert browser.errors() == []
+    assert browser.requests() <= {'file://', 'data:'}
     assert browser.run('return document.documentElement.scrollWidth') <= width
-    sizes = browser.run(
-        'return [...document.querySelectorAll("figure svg")].map(e => e.getBoundingClientRect().height)'
-    )
-    assert sizes
-    assert min(sizes) > 40
+    heights = 'return [...document.querySelectorAll("figure svg")].map(e => e.getBoundingClientRect().height)'
+    assert min(browser.run(heights)) > 40
     if SCREENSHOTS:
-        browser.screenshot(Path(SCREENSHOTS) / f'{name}_{width}.png', height=1400 if width > 500 else 1100)
+        browser.screenshot(IMAGES / f'{name}_{width}.png', width, 1400 if width > 500 else 1100)
 
 
 def test_a_click_on_a_heading_sorts_and_another_turns_the_order(browser, pages):
-    browser.show(pages['comparison'], 1280)
+    browser.open(pages['comparison'])
     column = 'return [...document.querySelector("tbody").rows].map(row => Number(row.cells[3].dataset.value))'
-    click = 'document.querySelector("thead").rows[0].cells[3].querySelector("button").click()'
     before = browser.run(column)
-    browser.run(click)
+    browser.click('th:nth-child(4) button')
     assert browser.run(column) == sorted(before, reverse=True)
-    browser.run(click)
+    browser.click('th:nth-child(4) button')
     assert browser.run(column) == sorted(before)
-    assert browser.problems() == []
+    assert browser.errors() == []
 
 
 def test_the_pointer_over_a_dot_shows_its_numbers(browser, pages):
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.common.by import By
-
-    browser.show(pages['comparison'], 1280)
-    dot = browser.driver.find_elements(By.CSS_SELECTOR, '[id^="base_novel-"] use')[0]
-    browser.run('arguments[0].scrollIntoView({block: "center"})', dot)
-    ActionChains(browser.driver).move_to_element(dot).perform()
-    tip = browser.run('const tip = document.getElementById("tip"); return tip.hidden ? "" : tip.textContent')
-    assert 'B ' in tip
-    assert 'draw' in tip
+    browser.shown_at(1280)
+    browser.open(pages['comparison'])
+    assert browser.text('#tip') == ''
+    browser.point_at('[id^="base_novel-"] use')
+    assert 'B ' in browser.text('#tip')
+    assert 'draw' in browser.text('#tip')
 
 
 def test_a_page_prints_whole(browser, pages):
-    browser.show(pages['report'], 1280)
-    browser.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', dict(media='print'))
-    try:
-        cut = browser.run(
-            'return [...document.querySelectorAll(".table")].filter(e => e.scrollHeight > e.clientHeight + 1).length'
-        )
-    finally:
-        browser.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', dict(media=''))
-    assert cut == 0
+    browser.open(pages['report'])
+    browser.shown_at(1280, media='print')
+    cut = 'return [...document.querySelectorAll(".table")].filter(e => e.scrollHeight > e.clientHeight + 1).length'
+    assert browser.run(cut) == 0
+    browser.shown_at(1280)
