@@ -85,7 +85,9 @@ class Browser:
         self.shown_at(width, dark=dark)
         time.sleep(0.6)  # Bars move to their length.
         png = self.devtools('Page.captureScreenshot', format='png', captureBeyondViewport=True)['data']
-        Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB').quantize(256).save(path, optimize=True)
+        Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB').quantize(256, Image.Quantize.MAXCOVERAGE).save(
+            path, optimize=True
+        )
 
     def errors(self) -> list[str]:
         """Return what the console has shown since the last call, but for notes."""
