@@ -103,7 +103,9 @@ class Browser:
         time.sleep(0.6)  # Bars move to their length.
         png = self._devtools('Page.captureScreenshot', format='png', captureBeyondViewport=height is None)['data']
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB').quantize(256).save(path, optimize=True)
+        Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB').quantize(256, Image.Quantize.MAXCOVERAGE).save(
+            path, optimize=True
+        )
 
     def errors(self) -> list[str]:
         """Return what the console has shown since the last call, but for notes."""
