@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from avzoo.utils import compat
+from tests.forked import ToolServer
 
 compat.prepare_process()
 
@@ -31,6 +32,14 @@ def shared_dir() -> Path:
     if not path.is_dir():
         pytest.skip('no reference data beside the checkout')
     return path
+
+
+@pytest.fixture(scope='session')
+def tool_server():
+    """Runs tools in copies of a process that has imported everything."""
+    server = ToolServer()
+    yield server
+    server.close()
 
 
 def write_store(
