@@ -15,6 +15,7 @@ compat.prepare_process()
 
 REPO = Path(__file__).resolve().parents[1]
 CONFIGS = REPO / 'configs'
+AVDIFF = 'avdiff/avdiff_custom_5shot.py'
 
 # Several test processes share the cores; a second thread in each only makes them wait for one another.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -146,7 +147,7 @@ def tiny_configs(tiny_store):
 def tiny_config(tiny_configs):
     """A function that returns AV-DIFF's config, shrunk to a run of a few seconds on the tiny store."""
 
-    def copied(work_dir, *options, config='avdiff/avdiff_custom_5shot.py'):
+    def copied(work_dir, *options, config=AVDIFF):
         cfg = copy.deepcopy(tiny_configs(config, options))
         cfg.work_dir = str(work_dir)
         return cfg
