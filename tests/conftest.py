@@ -178,6 +178,21 @@ def small_avdiff(tiny_config):
     return lambda work_dir, *options: tiny_config(work_dir, *SMALL_AVDIFF, *options)
 
 
+PROTOGAN = 'protogan/protogan_custom_5shot.py'
+SMALL_GAN = (
+    'model.generator.noise_dim=4',
+    'model.generator.generator_hidden=8',
+    'model.generator.critic_hidden=8',
+    'model.generator.n_critic=2',
+)
+SMALL_PROTOGAN = (
+    *SMALL_GAN,
+    'model.generator.condition_width=8',
+    'model.head.projector.hidden_dim=16',
+    'model.head.projector.out_dim=8',
+)
+
+
 FITTED = 'avgauss/avgauss_custom_5shot.py'
 SMALL_FITTED = (
     'curriculum.base.max_epochs=0',

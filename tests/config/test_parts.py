@@ -1,6 +1,5 @@
 """Each type in a config is looked up in the registry of its place."""
 
-
 import pytest
 import torch
 
