@@ -96,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.apis.few_shot_files import is_classifier
 
     bad: dict[str, DataError] = {}
+    if Path(args.model).is_dir() and not is_classifier(args.model):
+        raise ConfigError(
+            f'{args.model} is a folder without a few-shot classifier, as tools/adapt.py --support writes.'
+        )
     if is_classifier(args.model):
         found = of_classifier(args, bad)
     elif args.video:

@@ -177,6 +177,11 @@ def test_options_that_do_not_go_together_are_refused(given, capsys):
     assert 'argument' in capsys.readouterr().err
 
 
+def test_a_folder_without_a_classifier_is_no_model(tmp_path, capsys):
+    assert predict(tmp_path, '--video', 'x.mp4') == 2
+    assert 'few-shot classifier' in capsys.readouterr().err
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Four videos of each of two classes."""
