@@ -30,8 +30,8 @@ class HistoryHook(Hook):
 
     A line is an object: ``kind`` (``epoch`` or ``step``), ``phase``, ``epoch`` (from 1), ``step`` (of the phase),
     ``lr``, ``loss`` and its parts, ``seconds`` since the epoch before ended, and ``memory_mb``, the peak of the process
-    so far (of the GPU, if it trains there). An epoch's losses are means over its steps and over all processes, and it has the
-    metrics of validation; those of steps are means since the last such line, of the main process.
+    so far (of the GPU, if it trains there). An epoch's losses are means over its steps and over all processes, and it
+    has the metrics of validation; those of steps are means since the last such line, of the main process.
 
     A run is resumed from ``last.pth`` alone. Lines that are not of its epochs are dropped then; an epoch whose line was
     lost gets it again, without time and memory. A file that cannot be read or written stops no training.
