@@ -303,8 +303,8 @@ def test_resume_from_a_checkpoint_of_another_seed_or_without_its_optimizer_is_re
     content = load_checkpoint(finished[0] / 'stage1_base' / 'last.pth')
     save_checkpoint(tmp_path / 'seed.pth', dict(content, meta=dict(content['meta'], seed=7)))
     save_checkpoint(tmp_path / 'bare.pth', {key: value for key, value in content.items() if key != 'optimizer'})
-    for name in ('seed.pth', 'bare.pth'):
-        with pytest.raises(CheckpointError, match='goes on with stage1_base and seed 42'):
+    for name, words in (('seed.pth', 'goes on with stage1_base and seed 42'), ('bare.pth', 'keep_optimizer=True')):
+        with pytest.raises(CheckpointError, match=words):
             CurriculumRunner(small_avdiff(tmp_path / name[:4]), resume=str(tmp_path / name)).train()
 
 

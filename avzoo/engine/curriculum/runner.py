@@ -15,6 +15,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.generator_report import report_generator
+from avzoo.engine.curriculum.optimizers import drop_optimizers
 from avzoo.engine.curriculum.plan import Phase, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress, warn_of_calibration, warn_of_features
@@ -62,6 +63,7 @@ class CurriculumRunner:
         self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
+        self._dropped: set[Path] = set()
         self.resume_from = None if isinstance(resume, bool) else Path(resume)
         self.state = CurriculumState(self.work_dir, deciding_settings(self.cfg), dist.get_world_size())
         self.store = StoreWatch(self.cfg.data_root, self.work_dir, self.cfg.num_shots)
@@ -110,8 +112,7 @@ class CurriculumRunner:
         todo = self._todo()
         if todo:
             warn_of_features(self.cfg)
-        if dist.is_main_process():
-            self.state.write()
+        self._keep()  # A kill may have come between the two.
         self.cfg = choose(self.cfg, self.work_dir, self.state, self._try)
         if dist.is_main_process():
             portable = copy.deepcopy(self.cfg)
@@ -198,8 +199,13 @@ class CurriculumRunner:
         warn_of_calibration(self.cfg, phase, self.state.phases[phase.name])
         if phase.stage == 1:
             self.state.phases[phase.name].update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
+        self._keep()
+
+    def _keep(self) -> None:
+        """Write what is finished, and drop what is of no more use."""
         if dist.is_main_process():
             self.state.write()
+            drop_optimizers(self.cfg, self.work_dir, self.state, self._dropped)
         dist.barrier()
 
     def _checkpoint_to_resume(self, phase: Phase) -> Path | None:
@@ -217,8 +223,7 @@ class CurriculumRunner:
         self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall, **check)
         if dist.is_main_process():
             keep_predictions(self.work_dir, draw, found.predictions)
-            self.state.write()
-        dist.barrier()
+        self._keep()
 
     def _write(self, results: dict) -> None:
         if dist.is_main_process():
