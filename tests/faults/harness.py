@@ -150,7 +150,8 @@ def _fingerprint(path: Path) -> str:
         with np.load(path) as arrays:
             data = repr(_plain(dict(arrays))).encode()
     elif path.name == 'history.jsonl':
-        data = re.sub(rb', "seconds": .*', b'', data)
+        lines = [sorted(json.loads(line).items()) for line in data.splitlines()]
+        data = repr([[item for item in line if item[0] not in ('seconds', 'memory_mb')] for line in lines]).encode()
     elif path.name == 'results.json':
         data = repr(without_provenance(json.loads(data))).encode()
     return hashlib.sha256(data).hexdigest()
