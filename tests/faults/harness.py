@@ -150,11 +150,17 @@ def _fingerprint(path: Path) -> str:
         with np.load(path) as arrays:
             data = repr(_plain(dict(arrays))).encode()
     elif path.name == 'history.jsonl':
-        lines = [sorted(json.loads(line).items()) for line in data.splitlines()]
-        data = repr([[item for item in line if item[0] not in ('seconds', 'memory_mb')] for line in lines]).encode()
+        data = repr([_without_time(line) for line in data.splitlines(keepends=True)]).encode()
     elif path.name == 'results.json':
         data = repr(without_provenance(json.loads(data))).encode()
     return hashlib.sha256(data).hexdigest()
+
+
+def _without_time(line: bytes):
+    """Return a line of a history without what differs from run to run; a torn one as it is."""
+    if not line.endswith(b'}\n'):
+        return line
+    return sorted(item for item in json.loads(line).items() if item[0] not in ('seconds', 'memory_mb'))
 
 
 def _plain(value):
