@@ -54,8 +54,13 @@ class Section:
         return self.title.lower().replace(' ', '-').replace(',', '')
 
 
-def sections_of_run(run: Run) -> list[Section]:
-    """Return the sections of one run's page; what the run did not keep is said to be missing."""
+def sections_of_run(run: Run, model: Sequence[Picture] | None = None) -> list[Section]:
+    """Return the sections of one run's page; what the run did not keep is said to be missing.
+
+    Args:
+        run: The run.
+        model: The pictures that need its model and its features, see :func:`model_pictures`.
+    """
     sections = [_results(run)]
     if run.predictions:
         sections += [
@@ -68,7 +73,13 @@ def sections_of_run(run: Run) -> list[Section]:
             sections.append(Section('Calibration of probabilities', pictures=[reliability_picture(run)]))
     else:
         sections.append(Section('Predictions', ['The run kept no predictions, so what they would show is left out.']))
-    return [*sections, _learning(run), *_generator(run), _provenance(run)]
+    sections += [_learning(run), *_generator(run)]
+    if model is None:
+        text = 'Left out: where real and synthetic features lie, and where attention goes. --with-model draws them.'
+        sections.append(Section('Inside the model', [text]))
+    else:
+        sections.append(Section('Inside the model', pictures=list(model)))
+    return [*sections, _provenance(run)]
 
 
 def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:

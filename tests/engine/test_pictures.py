@@ -1,6 +1,7 @@
 """The data of pictures that need a trained model."""
 
 import copy
+import runpy
 import shutil
 
 import numpy as np
@@ -110,3 +111,17 @@ def test_a_store_may_have_moved_but_not_changed(run, tmp_path, tiny_store):
 def test_what_is_not_there_is_named(run, tmp_path, draw):
     with pytest.raises((CheckpointError, DataError), match=r'holds no run' if draw == 0 else 'draw5'):
         open_draw(tmp_path if draw == 0 else run.work_dir, draw)
+
+
+@pytest.mark.parametrize('tool', ['embedding', 'attention'])
+def test_the_tools_write_a_picture_and_its_data(run, tmp_path, repo_dir, tool):
+    main = runpy.run_path(str(repo_dir / f'tools/analysis_tools/{tool}.py'))['main']
+    assert main([run.work_dir, '-o', str(tmp_path), '--format', 'png']) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f'{tool}.png', f'{tool}.csv'}
+
+
+def test_the_page_of_a_run_shows_what_is_inside_its_model(run, tmp_path, repo_dir):
+    main = runpy.run_path(str(repo_dir / 'tools/report.py'))['main']
+    assert main([run.work_dir, '-o', str(tmp_path / 'page.html'), '--with-model']) == 0
+    text = (tmp_path / 'page.html').read_text()
+    assert 'Real and synthetic features.' in text and 'Where attention goes.' in text
