@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from avzoo.extraction.extractor import Extractor, in_batches
+from avzoo.extraction.extractor import Compute, Extractor, TorchNetwork, in_batches
 from avzoo.extraction.frame_steps import frames_of_steps, repeat_rows
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.network_weights import load_exactly, read_weights
@@ -41,6 +41,8 @@ class TimmFrames(Extractor):
     """
 
     modality = 'visual'
+    needs = ('timm',)
+    compute: Compute
 
     def __init__(
         self,
@@ -53,10 +55,10 @@ class TimmFrames(Extractor):
     ) -> None:
         if not seconds > 0:
             raise ConfigError(f'timm: seconds={seconds} is not above 0.')
-        self.name, self.seconds, self.batch_size, self.device = name, seconds, batch_size, device
+        self.seconds, self.batch_size = seconds, batch_size
         self._path = Path(weights) if weights is not None else _packaged(name)
         network, self._transform = _build(name, self._path)
-        self.network = network.to(device)
+        self.compute = TorchNetwork(network, device)
         self.dim = int(network.num_features)
         source = sha256_of(self._path) if self._path else network.pretrained_cfg.get('hf_hub_id', 'timm')
         self._stamp = dict(extractor=f'timm:{name}', seconds=seconds, weights=source)
@@ -68,7 +70,7 @@ class TimmFrames(Extractor):
         repeats: list[int] = []
         pictures = frames_of_steps(media.frames(start, end), self.seconds, start, repeats)
         inputs: Iterator[np.ndarray] = (self._transform(Image.fromarray(p)).numpy() for p in pictures)
-        found = in_batches(inputs, self.network, dim=self.dim, batch_size=self.batch_size, device=self.device)
+        found = in_batches(inputs, self.compute, dim=self.dim, batch_size=self.batch_size)
         return repeat_rows(found, repeats)
 
     def stamp(self) -> dict[str, Any]:
