@@ -1,5 +1,7 @@
 """The networks and their inputs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -73,7 +75,7 @@ def test_the_inputs_of_c3d(shared_dir, colour, mean, deviation):
 
 
 def test_colours_of_c3d():
-    frame = Frame(0.0, np.full((128, 171, 3), [10, 0, 200], np.uint8))
+    frame = Frame(0.0, lambda: np.full((128, 171, 3), [10, 0, 200], np.uint8))
     mean, deviation = np.array([0.43216, 0.394666, 0.37645]), np.array([0.22803, 0.22145, 0.216989])
     for colour, shown in dict(rgb=[10, 0, 200], bgr=[200, 0, 10], negative_bgr=[56, 0, 246]).items():
         found = next(clips(iter([frame]), colour))
@@ -104,7 +106,9 @@ def test_timm_takes_the_first_frame_of_each_step(clip, tmp_path):
 
 
 def test_a_step_without_a_frame_shows_the_one_before():
-    frames = [Frame(t, np.full((1, 1, 3), i, np.uint8)) for i, t in enumerate([0.0, 0.2, 0.5, 2.1, 2.4999999, 2.9])]
+    frames = [
+        Frame(t, partial(np.full, (1, 1, 3), i, np.uint8)) for i, t in enumerate([0.0, 0.2, 0.5, 2.1, 2.4999999, 2.9])
+    ]
     repeats = []
     shown = [int(p[0, 0, 0]) for p in frames_of_steps(iter(frames), 0.5, 0.0, repeats)]
     assert (shown, repeats) == ([0, 2, 3, 4], [1, 3, 1, 1])
