@@ -12,6 +12,7 @@ from avzoo.extraction.media import MediaFile
 from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from tests.extraction.made_videos import make_video
+from tests.extraction.sending import assert_it_can_be_sent
 
 TONE = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48000) / 16000).astype(np.float32)[None]
 TOWER = dict(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
@@ -88,6 +89,7 @@ def test_image_towers_give_what_transformers_gives(hub, clip, tmp_path, kind):
     with torch.no_grad():
         wanted = pooled(run(**processor(images_of(clip), return_tensors='pt')))
     found = extractor.steps(clip)
+    assert_it_can_be_sent(extractor)
     assert found.shape == (5, extractor.dim) == tuple(wanted.shape) and found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=1e-5)
     assert extractor.seconds_per_step(clip) == extractor.stamp()['seconds'] == 0.64

@@ -58,12 +58,13 @@ class HubModel(Extractor):
         wanted = _wanted(modality)
         folder = Path(name).expanduser() if Path(name).expanduser().is_dir() else from_hub(name, wanted)
         config = _read_config(folder, wanted)
-        self._tower = _tower_of(folder, config, modality)
-        self._count = int(config.get('num_frames', _FRAMES)) if self._tower.form == 'clip' else 1
-        self.seconds = seconds or _SECONDS[self._tower.form]
+        tower = _tower_of(folder, config, modality)
+        self._form = tower.form  # What else is kept can be sent to other processes.
+        self._count = int(config.get('num_frames', _FRAMES)) if self._form == 'clip' else 1
+        self.seconds = seconds or _SECONDS[self._form]
         weights = weight_files(folder, wanted)
-        self._processor, model = _load(folder, config, self._tower)
-        self.compute = TorchNetwork(TowerNetwork(model, self._tower), device)
+        self._processor, model = _load(folder, config, tower)
+        self.compute = TorchNetwork(TowerNetwork(model, tower), device)
         self.dim = self._width(device)
         self._stamp = dict(
             extractor=f'hf:{config["model_type"]}',
@@ -77,26 +78,26 @@ class HubModel(Extractor):
 
     def steps(self, media: MediaFile, start: float = 0.0, end: float | None = None) -> np.ndarray:
         repeats: list[int] = []
-        if self._tower.form == 'sound':
+        if self._form == 'sound':
             rate = int(self._processor.sampling_rate)
             raw = sound_windows(media.samples(rate, start, end), round(self.seconds * rate))
-        elif self._tower.form == 'clip':
+        elif self._form == 'clip':
             raw = frame_windows(media.frames(start, end), self.seconds, self._count, start)
         else:
             raw = frames_of_steps(media.frames(start, end), self.seconds, start, repeats)
         inputs: Iterator[np.ndarray] = map(self._prepare, raw)
         found = in_batches(inputs, self.compute, dim=self.dim, batch_size=self.batch_size)
-        return repeat_rows(found, repeats) if self._tower.form == 'frame' else found
+        return repeat_rows(found, repeats) if self._form == 'frame' else found
 
     def stamp(self) -> dict[str, Any]:
         return dict(self._stamp)
 
     def _prepare(self, raw: np.ndarray) -> np.ndarray:
         """Return a step's input as the model's own processor makes it."""
-        if self._tower.form == 'sound':
+        if self._form == 'sound':
             found = self._processor(raw, sampling_rate=self._processor.sampling_rate, return_tensors='np')
             key = 'input_features' if 'input_features' in found else 'input_values'
-        elif self._tower.form == 'clip':
+        elif self._form == 'clip':
             found = self._processor([raw], do_sample_frames=False, return_tensors='pt')
             key = 'pixel_values' if 'pixel_values' in found else 'pixel_values_videos'
         else:
@@ -106,10 +107,10 @@ class HubModel(Extractor):
 
     def _width(self, device: str) -> int:
         """Return D, by computing silence or black frames once."""
-        if self._tower.form == 'sound':
+        if self._form == 'sound':
             raw = np.zeros(round(self.seconds * self._processor.sampling_rate), np.float32)
         else:
-            raw = np.zeros((*((self._count,) if self._tower.form == 'clip' else ()), 32, 32, 3), np.uint8)
+            raw = np.zeros((*((self._count,) if self._form == 'clip' else ()), 32, 32, 3), np.uint8)
         return self.compute(self._prepare(raw)[None]).shape[-1]
 
 
