@@ -85,7 +85,7 @@ setup(
     # clone seen from its parent, does not hide the package.
     package_dir={'': '.'},
     packages=find_packages(include=['avzoo', 'avzoo.*']),
-    package_data={'avzoo': ['py.typed']},
+    package_data={'avzoo': ['py.typed'], 'avzoo.demo': ['page/*'], 'avzoo.report': ['templates/*']},
     install_requires=read_requirements('runtime')[''],
     extras_require=read_extras(),
     entry_points={'console_scripts': ['avzoo = avzoo.__main__:console']},

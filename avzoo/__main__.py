@@ -28,7 +28,11 @@ _TOOLS = {
     'import': ('dataset_converters/features.py', 'turn features into a feature store'),
     'publish': ('model_converters/publish_model.py', 'turn a checkpoint into weights to share'),
     'download': ('download.py', 'fetch weights or features'),
+    'report': ('report.py', 'make a page of what runs found'),
+    'leaderboard': ('leaderboard.py', 'rank finished runs'),
+    'config': ('print_config.py', 'print a config with its bases merged'),
     'reproduce': ('reproduce.py', 'run a table of the paper'),
+    'demo': ('demo.py', 'start a page to teach a classifier by a few clips'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }
 _OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a report of a fault'}

@@ -25,7 +25,9 @@ LAYERS = (
     'extraction',
     'avdiff_release',
     'reproduction',
+    'report',
     'apis',
+    'demo',
     '__main__',
 )
 PACKAGE = REPO / 'avzoo'

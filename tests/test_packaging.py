@@ -80,7 +80,8 @@ def wheel(repo_dir, tmp_path_factory) -> Path:
 def test_wheel_holds_the_package_and_the_zoo(wheel, repo_dir):
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {path.relative_to(repo_dir).as_posix() for path in (repo_dir / 'avzoo').rglob('*.py')}
-    assert len(modules) > 100 and modules | {'avzoo/py.typed'} <= names
+    page = {path.relative_to(repo_dir).as_posix() for path in (repo_dir / 'avzoo/demo/page').iterdir()}
+    assert len(modules) > 100 and len(page) > 5 and modules | page | {'avzoo/py.typed'} <= names
     zoo = [repo_dir / 'model-index.yml', *(repo_dir / 'configs').rglob('*.*'), *(repo_dir / 'tools').rglob('*.*')]
     expected = {
         f'avzoo/.mim/{path.relative_to(repo_dir).as_posix()}'

@@ -1,16 +1,26 @@
-"""Teach a trained model new classes from K clips each.
+"""Teach new classes from K clips each: to a trained model, or, without a model, to a classifier of these classes only.
 
-The model keeps its base classes; the new classes replace the novel classes that it knew. One full sub-stage is run:
-parts are frozen as the config says, and batches of base videos alternate with batches of the new clips. It needs
+Without MODEL, the clips alone decide (no base data, no training of networks): class means, logistic regression or a
+linear discriminant, whichever is best in cross-validation on the clips. --support is a folder with a folder of videos
+for each class, or the folder of features that tools/extract_features.py made of it. OUT becomes a folder; predict.py
+takes it.
+
+With MODEL, the model keeps its base classes; the new classes replace the novel classes that it knew. One full
+sub-stage is run: parts are frozen as the config says, and batches of base videos alternate with batches of the new
+clips. It needs
   - a base model: zoo weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
   - the training videos of its base classes (--base-store), so that it does not forget them,
   - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder
+      SUPPORT/CLASS NAME/*.mp4 ...  one video each; features are extracted as the base model's were, or
       SUPPORT/CLASS NAME/*.npz      one clip each, arrays audio (T, D) and visual (T, D)
-      SUPPORT/class_embeddings.npz  of tools/class_vectors.py, with the --text of the base classes' vectors; or
+      SUPPORT/class_embeddings.npz  of tools/class_vectors.py, with the --text of the base classes' vectors; made from
+                                    the names of the folders where it is missing and the base store says how; or
                                     class_embeddings.npy (C, d), rows in the order of SUPPORT/classes.csv (column
                                     label) or of the sorted names
 
 examples:
+  python tools/adapt.py --support clips --out work_dirs/classifier
+  python tools/predict.py work_dirs/classifier --video new.mp4
   python tools/adapt.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_base/last.pth \\
       --support my_classes --shots 5 --base-store data/mine --out work_dirs/taught.pth
   python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/taught.pth --features clip.npz
@@ -28,11 +38,24 @@ from avzoo.utils.printable import printable
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
+    add('model', metavar='MODEL', nargs='?', help='a name of the zoo, or a config file; none: see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the weights of the name)')
     add('--support', required=True, metavar='STORE_OR_FOLDER', help='clips of the new classes')
-    add('--shots', type=positive_int, required=True, metavar='K', help='clips of each new class')
-    add('--out', default='work_dirs/adapted.pth', metavar='FILE', help='file.pth to write (default: %(default)s)')
+    add('--shots', type=positive_int, metavar='K', help='clips of each new class; needed with MODEL')
+    add(
+        '--out',
+        metavar='OUT',
+        help='file.pth to write, without MODEL a folder (default: work_dirs/adapted.pth, work_dirs/classifier)',
+    )
+    add(
+        '--method',
+        choices=['auto', 'prototypes', 'logistic_regression', 'discriminant'],
+        default='auto',
+        help='without MODEL: what decides (default: %(default)s, by cross-validation)',
+    )
+    add('--visual', metavar='NAME', help='without MODEL: extractor of videos, as of extract_features.py; or none')
+    add('--audio', metavar='NAME', help='likewise')
+    add('--device', default='cpu', help='where extractors compute (default: %(default)s)')
     add('--base-store', metavar='STORE', help="videos of the base classes (default: the config's data_root)")
     add(
         '--classes',
@@ -45,11 +68,28 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--epochs', type=positive_int, help='default: as chosen by stage 1 of the base model, else as in the config')
     add('--seed', type=natural_int, help="default: the config's")
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.model and args.shots is None:
+        parser.error('argument --shots: a model is taught K clips of each class; give --shots K')
+    given = [f'--{name.replace("_", "-")}' for name in _WITH_MODEL if getattr(args, name)] if not args.model else []
+    given += [f'--{name}' for name in ('visual', 'audio') if args.model and getattr(args, name)]
+    if args.model and args.method != 'auto':
+        given.append('--method')
+    if given:
+        parser.error(f'argument {given[0]}: it is for teaching {"without" if args.model else "to"} a model; see --help')
+    return args
+
+
+# Options that only a model takes.
+_WITH_MODEL = ('shots', 'base_store', 'classes', 'draw', 'epochs', 'cfg_options')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    return teach_model(args) if args.model else teach_classifier(args)
+
+
+def teach_model(args: argparse.Namespace) -> int:
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.apis.adapt import adapt
     from avzoo.zoo.build import config_of
@@ -60,17 +100,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.checkpoint,
         support=args.support,
         shots=args.shots,
-        out=args.out,
+        out=args.out or 'work_dirs/adapted.pth',
         base_store=args.base_store,
         draw=args.draw,
         classes=args.classes,
         epochs=args.epochs,
         seed=args.seed,
+        device=args.device,
     )
     show(
         f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
         f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {printable("; ".join(done["novel_classes"]))}'
     )
+    return 0
+
+
+def teach_classifier(args: argparse.Namespace) -> int:
+    from avzoo.apis.few_shot import FewShotClassifier
+    from avzoo.apis.few_shot_files import comparison_lines
+
+    began = time.monotonic()
+    named = {m: name for m, name in (('visual', args.visual), ('audio', args.audio)) if name is not None}
+    extractor = FewShotClassifier.named_extractors(named) if named else None
+    model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device).fit(args.support)
+    out = model.save_pretrained(args.out or 'work_dirs/classifier')
+    for line in comparison_lines(model.method_, model.report_):
+        show(line)
+    classes = '; '.join(map(str, model.classes_.tolist()))
+    show(f'{out}: {model.method_}, taught in {time.monotonic() - began:.0f} s: {printable(classes)}')
     return 0
 
 

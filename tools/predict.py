@@ -1,37 +1,61 @@
-"""Predict the classes of clips from their features.
+"""Predict the classes of clips from videos or from their features.
 
+MODEL is a name of the zoo or a config file, or the folder of a few-shot classifier (tools/adapt.py).
 FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)), a folder of such files, a file or a folder
 of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, as the model was
 trained on: it scales them itself.
+VIDEO is a video file, a folder of them, or a table (see tools/extract_features.py); needs the extra [video]. Features
+are extracted as those that the model was trained on.
 
 Exit code 3: some clips cannot be used and are reported; the others are answered.
 
 examples:
   python tools/predict.py avdiff_synth_5shot --features clip.npz
   python tools/predict.py avdiff_synth_5shot --features data/synth_fsl --video-id c03_stage_2_test_seen_00
+  python tools/predict.py work_dirs/classifier --video clip.mp4 --every 5
   python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_full_draw0/last.pth \\
       --features clips/ --top 1 --json > answers.json
 """
 
 import argparse
+import csv
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from avzoo.protocol import MODALITIES
 from avzoo.utils.bad_items import list_items
-from avzoo.utils.cli import ParserOfIds, positive_int, print_error, run_tool, show
-from avzoo.utils.errors import DataError
+from avzoo.utils.cli import ParserOfIds, positive_float, positive_int, print_error, run_tool, show
+from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable, printable_json
+
+if TYPE_CHECKING:
+    from avzoo.apis.few_shot import FewShotClassifier
+    from avzoo.apis.inferencer import Inferencer
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add('model', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
+    add('model', metavar='MODEL', help='see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the weights of the name)')
-    add('--features', required=True, help='clip.npz, a folder, or a feature store')
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument('--features', help='clip.npz, a folder, or a feature store')
+    source.add_argument('--video', nargs='+', action='extend', metavar='VIDEO', help='video files, folders, tables')
+    add(
+        '--every', type=positive_float, metavar='SECONDS', help='classify windows of --video (default: each as a whole)'
+    )
+    for modality in MODALITIES:
+        add(
+            f'--{modality}-option',
+            action='append',
+            default=[],
+            metavar='KEY=VALUE',
+            help=f'of the {modality} extractor of --video, e.g. weights=FILE',
+        )
     add(
         '--video-id',
         nargs='+',
@@ -39,8 +63,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='ID',
         help='only these clips (default: all); may be repeated. An id that begins with a dash: --video-id=-A',
     )
+    add('--video-id-file', metavar='FILE', help='clips to classify, one id per line; added to those of --video-id')
     add('--top', type=positive_int, default=5, metavar='N', help='number of classes to print (default: %(default)s)')
-    add('--json', action='store_true', help='print JSON instead of a table')
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    form.add_argument('--csv', action='store_true', help='print CSV instead of a table')
     add(
         '--no-calibration',
         action='store_true',
@@ -55,50 +82,134 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='config values that were changed in training, e.g. model.fusion.depth=2',
     )
     add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.every and not args.video:
+        parser.error('argument --every: it cuts videos; give --video')
+    if args.video and (args.video_id or args.video_id_file):
+        parser.error('argument --video-id: it chooses from --features; name the videos themselves')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.apis.few_shot_files import is_classifier
+
+    bad: dict[str, DataError] = {}
+    if is_classifier(args.model):
+        found = of_classifier(args, bad)
+    elif args.video:
+        found = of_videos(args, inferencer_of(args), bad)
+    else:
+        found = of_features(args, bad)
+    return show_answers(args, found, bad)
+
+
+def inferencer_of(args: argparse.Namespace) -> 'Inferencer':
     from avzoo.apis.inferencer import Inferencer
     from avzoo.zoo.build import config_of
 
-    bad: dict[str, DataError] = {}
-    classify = Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
+    return Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
+
+
+def of_features(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dict[str, Any]]:
+    ids = args.video_id
+    if args.video_id_file:
+        ids = list(dict.fromkeys([*(ids or []), *read_ids(args.video_id_file)]))
+    classify = inferencer_of(args)
     if classify.feature_set.texts and not (Path(args.features) / 'store.json').is_file():
         say(f'This model was trained on {classify.feature_set}.')
-    found = classify(
+    return classify(
         args.features,
-        video_ids=args.video_id,
+        video_ids=ids,
         top=args.top,
         batch_size=args.batch_size,
         calibrate=not args.no_calibration,
         on_bad=bad.__setitem__,
     )
+
+
+def of_videos(
+    args: argparse.Namespace, model: 'Inferencer | FewShotClassifier', bad: dict[str, DataError]
+) -> list[dict[str, Any]]:
+    from avzoo.apis.video_answers import classify_videos
+
+    options = {m: getattr(args, f'{m}_option') for m in MODALITIES}
+    calibrate = not args.no_calibration
+    return list(
+        classify_videos(
+            model,
+            args.video,
+            every=args.every,
+            top=args.top,
+            calibrate=calibrate,
+            options=options,
+            on_bad=bad.__setitem__,
+        )
+    )
+
+
+def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dict[str, Any]]:
+    from avzoo.apis.few_shot import FewShotClassifier
+    from avzoo.apis.video_answers import classify_features
+
+    if args.checkpoint or args.cfg_options or args.video_id or args.video_id_file:
+        raise ConfigError(f'{args.model} is a few-shot classifier: CKPT, --cfg-options and --video-id are not for it.')
+    model = FewShotClassifier.from_pretrained(args.model, device=args.device or 'cpu')
+    if args.video:
+        return of_videos(args, model, bad)
+    return classify_features(model, args.features, top=args.top, on_bad=bad.__setitem__)
+
+
+def show_answers(args: argparse.Namespace, found: list[dict[str, Any]], bad: dict[str, DataError]) -> int:
+    source = args.features or ' '.join(args.video)
     told = list_items({name: str(error).removeprefix(f"Clip '{name}': ") for name, error in bad.items()})
     if bad and not found:
-        raise (
-            next(iter(bad.values()))
-            if len(bad) == 1
-            else DataError(f'{args.features}: no clip can be used:', details=told)
-        )
+        one = next(iter(bad.values()))
+        raise one if len(bad) == 1 else DataError(f'{source}: no clip can be used:', details=told)
     if args.json:
         show(printable_json(found))
+    elif args.csv:
+        show(as_csv(found).rstrip('\n'))
     else:
         show_clips(found)
     if bad:
-        message = f'{args.features}: {len(bad)} of {len(bad) + len(found)} clips cannot be used:'
-        print_error(DataError(message, details=told))
+        count = len({clip['video_id'] for clip in found}) + len(bad)
+        print_error(DataError(f'{source}: {len(bad)} of {count} clips cannot be used:', details=told))
     return 3 if bad else 0
+
+
+def as_csv(found: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator='\n')
+    rows.writerow(['video_id', 'start', 'end', 'rank', 'class', 'probability', 'kind'])
+    for clip in found:
+        for rank, entry in enumerate(clip['predictions'], 1):
+            where = [clip['video_id'], clip.get('start', ''), clip.get('end', '')]
+            rows.writerow([*where, rank, entry['class'], entry['probability'], kind_of(entry)])
+    return text.getvalue()
+
+
+def kind_of(entry: dict[str, Any]) -> str:
+    return {True: 'novel', False: 'base', None: ''}[entry.get('novel')]
+
+
+def read_ids(path: str) -> list[str]:
+    from avzoo.datasets.store_format import read_lines
+
+    ids = read_lines(Path(path))
+    if not ids:
+        raise DataError(f'{path} holds no ids. Write one per line, or leave --video-id-file out.')
+    return ids
 
 
 def show_clips(found: Sequence[dict[str, Any]]) -> None:
     for clip in found:
-        show(printable(clip['video_id']))
+        window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s' if clip.get('end') is not None else ''
+        show(printable(clip['video_id']) + window)
         for rank, entry in enumerate(clip['predictions'], 1):
-            kind = 'novel' if entry['novel'] else 'base'
-            show(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind:<5}  {printable(entry["class"])}')
+            kind = f'{kind_of(entry):<5}  ' if 'novel' in entry else ''
+            show(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind}{printable(entry["class"])}')
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from avzoo.apis.base_checkpoint import BaseCheckpoint
 from avzoo.apis.hub import NameOrConfig
+from avzoo.apis.support_videos import prepare_support
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.config.as_data import as_plain, plain_config
@@ -40,6 +41,7 @@ def adapt(
     classes: Sequence[str] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
+    device: str = 'cpu',
 ) -> dict[str, Any]:
     """Teach a model new classes, and write a checkpoint that has its base classes and the new ones.
 
@@ -52,7 +54,8 @@ def adapt(
     Args:
         name_or_config: A name of the index, a config file, or a config.
         checkpoint: A checkpoint of a base or of a full sub-stage; by default the weights of the name.
-        support: Clips of the new classes: a feature store or a folder, see :func:`open_support_set`.
+        support: Clips of the new classes: a feature store or a folder, see :func:`open_support_set`; or videos or
+            extracted features, see :func:`prepare_support`.
         shots: Clips per new class.
         out: Checkpoint to write, ``.pth``.
         base_store: Feature store with the base classes' training videos; by default the config's ``data_root``.
@@ -60,6 +63,7 @@ def adapt(
         classes: Only these classes of the support.
         epochs: Epochs of training; by default those that stage 1 chose, or else those of the config.
         seed: Random seed; by default the config's.
+        device: Where the features of videos are extracted.
 
     Returns:
         ``checkpoint`` (its path), ``base_classes`` and ``novel_classes``.
@@ -84,20 +88,31 @@ def adapt(
     run_logger()
     with scratch_folder('avzoo-adapt') as scratch:
         info = model.meta['data_info']
+        store = FeatureStore(root)
+        needs_vectors = bool(cfg.model.get('conditioner'))
+        ready = prepare_support(
+            Path(support),
+            model=model.feature_set,
+            modalities=tuple(cfg.model.encoders),
+            store=store,
+            embedding=cfg.train_dataloader.dataset.get('embedding'),
+            needs_vectors=needs_vectors,
+            scratch=scratch,
+            device=device,
+        )
         clips = open_support_set(
-            support,
+            ready.folder,
             shots=shots,
             known=base,
             scratch=scratch,
             draw=draw,
             classes=classes,
             seconds=info['seconds_per_step'],
-            vector_width=None if cfg.model.get('conditioner') else info['embedding_dim'],
+            vector_width=None if needs_vectors else info['embedding_dim'],
             seed=cfg.randomness.seed,
         )
-        store = FeatureStore(root)
         model.check_base_videos(store, shots)
-        support_features = FeatureSet(str(support), clips.store.feature_set.texts)
+        support_features = FeatureSet(str(support), ready.features or clips.store.feature_set.texts)
         _compare_features(model, (store.feature_set, support_features), cfg.model.encoders)
         cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
         config = as_plain(cfg)  # Before the temporary paths of this adaptation enter it.

@@ -2,19 +2,39 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from avzoo.datasets.store_format import read_csv
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips
+from avzoo.extraction.extraction_folder import read_stamps
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
+from avzoo.extraction.rebuild import rebuild_from_stamp
+from avzoo.importers.array_features import ArrayFeatures
 from avzoo.utils.errors import DataError
 
 # For a first trial, without a hub; not for a benchmark.
 DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}
+
+
+@dataclass(frozen=True)
+class ExtractedClips:
+    """A folder of extracted features.
+
+    Attributes:
+        features: {modality: a sequence (T, D) for each clip}.
+        labels: The class of each clip.
+        stamps: What made the features, by modality.
+    """
+
+    features: dict[str, list[np.ndarray]]
+    labels: list[str]
+    stamps: dict[str, dict[str, Any]]
 
 
 class ClipFeatures:
@@ -23,17 +43,22 @@ class ClipFeatures:
     Args:
         extractor: Spec of the extractor of each modality.
         device: Where they compute.
+        stamps: What is known of extractors that features were made by, see :meth:`Extractor.stamp`; with these the
+            same ones are built, and others refused.
     """
 
-    def __init__(self, extractor: Mapping[str, str], device: str = 'cpu') -> None:
+    def __init__(
+        self, extractor: Mapping[str, str], device: str = 'cpu', stamps: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
         self.specs = dict(extractor)
         self.device = device
+        self._known = dict(stamps or {})
         self._extractors: dict[str, Extractor] | None = None
         self._kept: dict[tuple, dict[str, np.ndarray]] = {}
 
     def stamps(self) -> dict[str, Any]:
         """Return what decides the features of each modality."""
-        return {modality: extractor.stamp() for modality, extractor in self._built().items()}
+        return {modality: extractor.stamp() for modality, extractor in self.extractors().items()}
 
     def of_videos(self, paths: Sequence[str | os.PathLike[str]]) -> dict[str, np.ndarray]:
         """Return the means over time of each video's features, (N, D) by modality.
@@ -62,12 +87,18 @@ class ClipFeatures:
         key = (str(path.resolve()), state.st_size, state.st_mtime_ns)
         if key not in self._kept:
             media = MediaFile(path)
-            self._kept[key] = {m: _mean(path, m, e.steps(media)) for m, e in self._built().items()}
+            self._kept[key] = {m: _mean(path, m, e.steps(media)) for m, e in self.extractors().items()}
         return self._kept[key]
 
-    def _built(self) -> dict[str, Extractor]:
+    def extractors(self) -> dict[str, Extractor]:
+        """Return the extractor of each modality; they are built once."""
         if self._extractors is None:
-            self._extractors = {m: build_extractor(spec, m, None, self.device) for m, spec in self.specs.items()}
+            self._extractors = {
+                m: rebuild_from_stamp(m, self._known[m], self.device)
+                if m in self._known
+                else build_extractor(spec, m, None, self.device)
+                for m, spec in self.specs.items()
+            }
         return self._extractors
 
 
@@ -82,6 +113,29 @@ def videos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
     if loose:
         raise DataError(f'{folder}: {loose[0]} lies in no class; make one folder for each class, or give labels.')
     return [clip.path for clip in clips], [clip.label for clip in clips]
+
+
+def extracted_clips(folder: str | os.PathLike[str]) -> ExtractedClips | None:
+    """Read the features that ``tools/extract_features.py`` wrote; ``None`` for another folder.
+
+    Raises:
+        DataError: If the folder is damaged, or its clips have no labels.
+    """
+    folder = Path(folder)
+    stamps = read_stamps(folder)
+    if stamps is None:
+        return None
+    rows = read_csv(folder / 'clips.csv', ['video', 'label'])
+    unlabelled = [video for video, label in rows if not label]
+    if unlabelled:
+        raise DataError(
+            f'{folder}: clip {unlabelled[0]!r} has no label. Extract from one folder for each class, or from a table '
+            'with a column label.'
+        )
+    arrays = ArrayFeatures(folder)
+    clips = [arrays.read(video) for video, _ in rows]
+    features = {m: [clip[m] for clip in clips] for m in stamps}
+    return ExtractedClips(features, [label for _, label in rows], stamps)
 
 
 def are_videos(clips: Any) -> bool:

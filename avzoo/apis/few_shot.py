@@ -1,30 +1,28 @@
 """A few-shot classifier of clips in the manner of scikit-learn."""
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load, save
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from avzoo.apis.clip_features import DEFAULT_EXTRACTORS, ClipFeatures, are_videos, pooled, videos_of
+from avzoo.apis.clip_features import (
+    DEFAULT_EXTRACTORS,
+    ClipFeatures,
+    are_videos,
+    extracted_clips,
+    pooled,
+    videos_of,
+)
+from avzoo.apis.few_shot_files import LEAST_SCALE, read_classifier, write_classifier
 from avzoo.evaluation.linear_fits import METHODS, Linear, compare
 from avzoo.evaluation.reference_features import unit
-from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError, nearest, shortened
-from avzoo.utils.files import atomic_path, atomic_write_text
-from avzoo.utils.regular_files import open_regular, read_json
-from avzoo.version import __version__
-
-_FORMAT = 'avzoo-few-shot-v1'
-_LEAST_SCALE = 1e-6  # Of a dimension that varies.
-_LARGEST = 1 << 30  # Bytes of weights.
-_FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
+from avzoo.extraction.extractor import Extractor
+from avzoo.utils.errors import ConfigError, DataError, nearest
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -71,8 +69,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """Learn the classes of some clips.
 
         Args:
-            clips: A folder with one folder of videos for each class; a list of videos; or features: an array (N, D) or
-                (N, T, D), a list of (T_i, D), or a dict of these by modality.
+            clips: A folder with one folder of videos for each class, or what ``tools/extract_features.py`` made of it;
+                a list of videos; or features: an array (N, D) or (N, T, D), a list of (T_i, D), or a dict of these by
+                modality.
             y: Label of each clip; not with a folder.
 
         Raises:
@@ -87,7 +86,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(clips, str | os.PathLike):
             if y is not None:
                 raise DataError('the folders give the labels; leave y out, or give a list of videos.')
-            clips, y = videos_of(clips)
+            extracted = extracted_clips(clips)
+            if extracted is None:
+                clips, y = videos_of(clips)
+            else:
+                clips, y = extracted.features, extracted.labels
+                self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
         features = self._read(clips)
         labels = np.asarray(y)
         if labels.dtype.kind not in 'USiub':
@@ -100,7 +104,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             raise DataError(f'all clips are of one class ({self.classes_[0]!r}): two are needed at least.')
         self.centre_ = {m: rows.mean(axis=0) for m, rows in features.items()}
         self.scale_ = {
-            m: np.where(rows.std(axis=0) > _LEAST_SCALE, rows.std(axis=0), 1.0) for m, rows in features.items()
+            m: np.where(rows.std(axis=0) > LEAST_SCALE, rows.std(axis=0), 1.0) for m, rows in features.items()
         }
         self._learn(self._standardised(features), columns)
         return self
@@ -125,15 +129,34 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             raise DataError(f'features of shape {found}; the classifier was fitted to {known}.')
         return self.linear_.logits(self._standardised(features))
 
+    @staticmethod
+    def named_extractors(names: Mapping[str, str]) -> dict[str, str]:
+        """Return the default extractors with others in their places; ``none`` leaves a modality out.
+
+        Raises:
+            ConfigError: If nothing is left.
+        """
+        chosen = {m: spec for m, spec in {**DEFAULT_EXTRACTORS, **names}.items() if spec != 'none'}
+        if not chosen:
+            raise ConfigError('--visual none --audio none leaves nothing to extract.')
+        return chosen
+
+    def extractors(self) -> dict[str, Extractor]:
+        """Return the extractors of the features that the classifier was fitted to, by modality.
+
+        Raises:
+            DataError: If these were not made from videos, or the same ones cannot be had here.
+        """
+        check_is_fitted(self, 'linear_')
+        if not self.stamps_:
+            raise DataError('the classifier was fitted to features of your own; give it features, not videos.')
+        return self._source().extractors()
+
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Write the fitted classifier into a folder: weights (safetensors), facts (JSON) and a model card."""
         check_is_fitted(self, 'linear_')
-        folder = Path(folder)
         arrays = {f'centre.{m}': a for m, a in self.centre_.items()} | {f'scale.{m}': a for m, a in self.scale_.items()}
-        arrays |= dict(weight=self.linear_.weight, bias=self.linear_.bias)
-        facts: Any = dict(
-            format=_FORMAT,
-            version=__version__,
+        facts = dict(
             classes=self.classes_.tolist(),
             method=self.method_,
             report=self.report_,
@@ -142,13 +165,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             stamps=self.stamps_,
             parameters=dict(method=self.method, random_state=self.random_state),
         )
-        weights = save({name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()})
-        facts = json.dumps(dict(facts, sha256=hashlib.sha256(weights).hexdigest()), indent=1) + '\n'
-        with atomic_path(folder / _WEIGHTS) as partial:
-            partial.write_bytes(weights)
-        atomic_write_text(folder / 'README.md', self._card())
-        atomic_write_text(folder / _FACTS, facts)
-        return folder
+        return write_classifier(folder, facts, arrays | dict(weight=self.linear_.weight, bias=self.linear_.bias))
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str], device: str = 'cpu') -> 'FewShotClassifier':
@@ -159,54 +176,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             CheckpointError: If it is missing, damaged, or of another program.
         """
-        path = Path(folder)
-        if not path.is_dir():
-            path = _from_hub(str(folder))
-        try:
-            facts = read_json(path / _FACTS)
-            model = cls(facts['extractor'], facts['parameters']['method'], facts['parameters']['random_state'], device)
-            model._restore(facts, _read_arrays(path / _WEIGHTS, facts))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, AvzooError) as error:
-            reason = shortened(f'{type(error).__name__}: {error}' if isinstance(error, KeyError) else error)
-            raise CheckpointError(
-                f'{path} holds no readable classifier of avzoo ({reason}). Save it again, or name another folder.'
-            ) from error
+        facts, arrays = read_classifier(folder)
+        model = cls(facts['extractor'], facts['parameters']['method'], facts['parameters']['random_state'], device)
+        model.classes_, model.method_ = np.array(facts['classes']), facts['method']
+        model.report_, model.stamps_ = facts['report'], facts['stamps']
+        model.centre_, model.scale_ = (
+            {m: arrays[f'{kind}.{m}'] for m in facts['modalities']} for kind in ('centre', 'scale')
+        )
+        model.linear_ = Linear(arrays['weight'], arrays['bias'])
         return model
-
-    def _restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Take what was saved, after checking that it fits together."""
-        classes, names, report = facts['classes'], facts['modalities'], facts['report']
-        kinds = {type(label) for label in classes}
-        if not isinstance(facts['extractor'], dict):
-            raise ValueError(f'its extractor is {facts["extractor"]!r}')
-        if (
-            not isinstance(classes, list)
-            or len(kinds) != 1
-            or not kinds <= {str, int, float}
-            or len(set(classes)) != len(classes)
-            or len(classes) < 2
-        ):
-            raise ValueError('its classes are not at least two different labels of one kind')
-        if facts['method'] not in METHODS or not isinstance(facts['stamps'], dict):
-            raise ValueError(f'its method is {facts["method"]!r}, its stamps are {type(facts["stamps"]).__name__}')
-        if not all(isinstance(one, dict) and {'accuracy', 'deviation'} <= one.keys() for one in report.values()):
-            raise ValueError('its report is not as it should be')
-        widths = {m: arrays[f'centre.{m}'].size for m in names}
-        shapes: dict[str, tuple[int, ...]] = {
-            f'{kind}.{m}': (width,) for m, width in widths.items() for kind in ('centre', 'scale')
-        }
-        shapes |= {'weight': (len(classes), sum(widths.values())), 'bias': (len(classes),)}
-        found = {name: array.shape for name, array in arrays.items()}
-        if found != shapes:
-            raise ValueError(f'its arrays have the shapes {found}, not {shapes}')
-        if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
-            raise ValueError('it has values that are not finite numbers of float32')
-        if any((arrays[f'scale.{m}'] <= _LEAST_SCALE / 2).any() for m in names):
-            raise ValueError('a scale is not above 0')
-        self.classes_, self.method_, self.report_ = np.array(classes), facts['method'], report
-        self.stamps_ = facts['stamps']
-        self.centre_, self.scale_ = ({m: arrays[f'{kind}.{m}'] for m in names} for kind in ('centre', 'scale'))
-        self.linear_ = Linear(arrays['weight'], arrays['bias'])
 
     def _learn(self, rows: np.ndarray, columns: np.ndarray) -> None:
         methods = tuple(METHODS) if self.method == 'auto' else (self.method,)
@@ -243,54 +221,17 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _source(self) -> ClipFeatures:
         """Return what reads videos; it keeps the features of those that were read."""
-        specs = self._extractor_specs()
+        specs, stamps = self._extractor_specs(), getattr(self, 'stamps_', {})
         kept: ClipFeatures | None = getattr(self, '_features', None)
         if kept is None or kept.specs != specs:
-            kept = self._features = ClipFeatures(specs, self.device)
+            kept = self._features = ClipFeatures(specs, self.device, stamps)
         return kept
 
     def _extractor_specs(self) -> dict[str, str]:
+        if stamps := getattr(self, 'stamps_', None):
+            return {m: str(stamp.get('extractor')) for m, stamp in stamps.items()}
         return dict(DEFAULT_EXTRACTORS if self.extractor is None else self.extractor)
 
     def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
         rows = [unit((features[m] - self.centre_[m]) / self.scale_[m]) for m in self.centre_]
         return np.concatenate(rows, axis=1).astype(np.float64)
-
-    def _card(self) -> str:
-        rows = [
-            f'| {name} | {100 * one["accuracy"]:.1f} | {100 * one["deviation"]:.1f} |'
-            for name, one in self.report_.items()
-        ]
-        table = '| method | accuracy, % | deviation over folds |\n|---|--:|--:|\n' + '\n'.join(rows)
-        return (
-            '---\nlibrary_name: avzoo\ntags: [audio-visual, few-shot-learning]\n---\n\n'
-            '# Few-shot classifier of clips\n\n'
-            f'Classes: {len(self.classes_)}. Method: {self.method_}. Features: '
-            f'{", ".join(self._extractor_specs().values()) if self.stamps_ else "given by the user"}.\n\n'
-            + (f'Cross-validation on the examples:\n\n{table}\n' if rows else 'Too few clips for a cross-validation.\n')
-        )
-
-
-def _read_arrays(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Read the weights whose SHA-256 the facts have."""
-    if facts['format'] != _FORMAT:
-        raise ValueError(f'its format is {facts["format"]!r}, not {_FORMAT!r}')
-    with open_regular(path) as file:
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST or hashlib.sha256(data).hexdigest() != facts['sha256']:
-        raise ValueError(f'{path.name} is not the file that was saved: its SHA-256 is another')
-    try:
-        return load(data)
-    except Exception as error:  # safetensors has an error of its own.
-        raise ValueError(f'{path.name} is not readable: {error}') from error
-
-
-def _from_hub(name: str) -> Path:
-    """Return the folder of a classifier on the Hub; only its weights and facts are fetched."""
-    try:
-        from huggingface_hub import snapshot_download  # Only where a name is not a folder.
-
-        return Path(snapshot_download(name, allow_patterns=[_FACTS, _WEIGHTS]))
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f'{name} is neither a folder nor a model on the Hub ({reason}).') from error

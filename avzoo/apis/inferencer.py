@@ -127,6 +127,11 @@ class Inferencer:
                 found[name] = clip
         return found
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities that the model takes."""
+        return tuple(self._dims)
+
     @torch.inference_mode()
     def scores(self, clips: Sequence[Clip], names: Sequence[str]) -> torch.Tensor:
         """Return the scores (B, C) of B clips, without calibration."""

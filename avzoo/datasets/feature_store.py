@@ -175,6 +175,10 @@ class FeatureStore:
             )
         return name
 
+    def embedding_source(self, name: str | None = None) -> str:
+        """Return how class vectors were made, as the store says it; empty if it does not."""
+        return str(self._meta['class_embeddings'][self.embedding_name(name)].get('source', ''))
+
     def embedding_dim(self, name: str | None = None) -> int:
         """Return the width of class vectors; 0 if the store has none at all."""
         kinds = self._meta['class_embeddings']

@@ -34,7 +34,7 @@ def build_extractor(
             f'--{modality} {spec}: no extractor is called {name!r}.{nearest(name, names)} '
             f'There are: {", ".join(names)}.'
         )
-    kind = _kind_of(name)
+    kind = kind_of(name)
     if kind.modality not in (modality, ''):
         raise ConfigError(f'--{modality} {spec}: {name} reads the {kind.modality} modality.')
     takes = inspect.signature(kind).parameters
@@ -60,11 +60,12 @@ def read_options(spec: str, texts: Sequence[str]) -> dict[str, Any]:
     """
     name = spec.partition(':')[0]
     # An unknown name is answered by build_extractor.
-    hints = typing.get_type_hints(vars(_kind_of(name)).get('__init__', object)) if name in EXTRACTORS.names() else {}
+    hints = typing.get_type_hints(vars(kind_of(name)).get('__init__', object)) if name in EXTRACTORS.names() else {}
     return dict(_read_option(text, hints) for text in texts)
 
 
-def _kind_of(name: str) -> type[Extractor]:
+def kind_of(name: str) -> type[Extractor]:
+    """Return the class of a registered extractor."""
     return cast(type[Extractor], EXTRACTORS.get(name))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from avzoo.extraction.clips import Clip
+from avzoo.extraction.extraction_folder import STAMP_FILE
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaError, MediaFile, import_av
 from avzoo.utils.errors import DataError
@@ -24,7 +25,7 @@ from avzoo.utils.lock import locked
 from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 
-STAMP_FILE, CLIPS_FILE, FAILED_FILE = 'extraction.json', 'clips.csv', 'failed.csv'
+CLIPS_FILE, FAILED_FILE = 'clips.csv', 'failed.csv'
 NoAudio = Literal['skip', 'zeros']
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from avzoo.extraction.extract import STAMP_FILE
 from avzoo.utils.errors import DataError
 
+STAMP_FILE = 'extraction.json'
 _LOGGER = logging.getLogger(__name__)
 _NEARLY = 0.01  # Rates such as 29.97 and 30 frames per second are alike.
 
@@ -37,13 +37,27 @@ def read_extraction(folder: str | os.PathLike[str]) -> Extraction | None:
         DataError: A file of facts is damaged.
     """
     folder = Path(folder)
-    if not (folder / STAMP_FILE).is_file():
+    stamps = read_stamps(folder)
+    if stamps is None:
         return None
-    stamps = _read(folder / STAMP_FILE, 'modalities')
     facts = [_read(path, 'seconds_per_step') for path in sorted((folder / 'facts').rglob('*.json'))]
     found = {m: [float(one[m]) for one in facts if m in one] for m in stamps}
     seconds = {m: _usual(folder, m, values) for m, values in found.items() if values}
-    return Extraction(seconds, {m: _in_one_line(stamp) for m, stamp in stamps.items()})
+    return Extraction(seconds, {m: in_one_line(stamp) for m, stamp in stamps.items()})
+
+
+def read_stamps(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """Return what made the features of each modality; ``None`` where ``tools/extract_features.py`` made none.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    if not (folder / STAMP_FILE).is_file():
+        return None
+    stamps = _read(folder / STAMP_FILE, 'modalities')
+    if not all(isinstance(stamp, dict) for stamp in stamps.values()):
+        raise DataError(f'{folder / STAMP_FILE} is damaged. Extract the features again.')
+    return stamps
 
 
 def _read(path: Path, key: str) -> dict[str, Any]:
@@ -66,8 +80,13 @@ def _usual(folder: Path, modality: str, values: Iterable[float]) -> float:
     return usual
 
 
-def _in_one_line(stamp: Mapping[str, Any]) -> str:
-    """Return ``timm:resnet50 seconds=0.64 weights=1f0c9a520d3e``; checksums are cut to 12 digits."""
+def in_one_line(stamp: Mapping[str, Any]) -> str:
+    """Return what an extractor is as a store says it; checksums are cut to 12 digits.
+
+    Example:
+        >>> in_one_line(dict(extractor='timm:resnet50', seconds=0.64, weights='1f0c9a52' * 8))
+        'timm:resnet50 seconds=0.64 weights=1f0c9a521f0c'
+    """
     short = {key: re.sub(r'\b([0-9a-f]{12})[0-9a-f]{52}\b', r'\1', str(value)) for key, value in stamp.items()}
     name = short.pop('extractor', 'unnamed')
     return ' '.join([name, *(f'{key}={value}' for key, value in short.items() if key != 'dim')])

@@ -109,16 +109,18 @@ class ArrayFeatures:
             array = np.asarray(values)
             if array.dtype == object:  # Numbers of Python, as where sequences of equal length were made objects.
                 array = np.array(array.tolist())
-            found = f'{array.dtype} of shape {array.shape}'
         except ValueError:
-            array, found = np.empty(0), 'rows of unequal width'
-        array = array[None] if array.ndim == 1 else array
-        if array.ndim != 2 or array.dtype.kind not in 'biuf' or not array.shape[1]:
-            raise DataError(
-                f'{self.path}: the {key} features of video {video!r} are {found}; numbers '
-                '(steps, width), or (width,) for one step, are needed.'
-            )
-        return array
+            raise self._not_a_sequence(key, video, 'rows of unequal width') from None
+        rows = array[None] if array.ndim == 1 else array
+        if rows.ndim != 2 or rows.dtype.kind not in 'biuf' or not rows.shape[1]:
+            raise self._not_a_sequence(key, video, f'{array.dtype} of shape {array.shape}')
+        return rows
+
+    def _not_a_sequence(self, key: str, video: str, found: str) -> DataError:
+        return DataError(
+            f'{self.path}: the {key} features of video {video!r} are {found}; numbers (steps, width), or (width,) for '
+            'one step, are needed.'
+        )
 
 
 def _open(path: Path) -> Arrays:

@@ -14,7 +14,7 @@ from avzoo.protocol import TABLE_METRICS
 from avzoo.reproduction.plan import Run, Status
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.tables import Layout, Markdown, markdown_table, text_table, two_decimals
-from avzoo.zoo.index import read_index
+from avzoo.zoo.index import paper_results
 
 _PAIRED = ('HM', 'FSL')  # Differences that have a column.
 _UNIMODAL = ('avdiff-audio', 'avdiff-visual')  # Their references see one modality only.
@@ -50,7 +50,7 @@ def _row(status: Mapping[Run, Status], found: Mapping[Run, dict], against: str |
     return dict(
         name=first.name,
         method=first.load_config().method,
-        paper=_paper(first.name),
+        paper=paper_results(first.name),
         status={run.seed: value for run, value in status.items()},
         paired=_paired([found[run] for run in status if run in found and run.row not in _UNIMODAL], against),
         **_over_seeds([found[run]['aggregate'] for run in status if run in found]),
@@ -110,14 +110,6 @@ def _over_seeds(aggregates: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     ci95 = {key: half_width_95([a[key] for a in aggregates]) for key in mean}
     widths = [a['ci95'] for a in aggregates if a.get('ci95') is not None]
     return dict(mean=mean, ci95=ci95, draws_ci95=sum(widths) / len(widths) if widths else None)
-
-
-def _paper(name: str) -> dict[str, float]:
-    entry = read_index().get(name)
-    for result in entry.results if entry else ():
-        if 'Paper' in result:
-            return {key: result['Paper'][key] for key in TABLE_METRICS if key in result['Paper']}
-    return {}
 
 
 def plan_text(runs: Sequence[Run]) -> str:

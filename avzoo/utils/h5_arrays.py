@@ -47,16 +47,17 @@ def read_datasets(file: Any, names: Sequence[str], path: str | os.PathLike[str])
     """Read some data sets of an open file."""
     with naming_damage(path):
         found = {name: _dataset(file, name, path) for name in names}
-        room = available_memory()
-        size = sum(dataset.size * dataset.dtype.itemsize for dataset in found.values())
-        if room is not None and size > room:
-            raise DataError(f'{path}: its arrays need {size:,} bytes; {room:,} are free. Divide the file.')
-        stored = sum(dataset.id.get_storage_size() for dataset in found.values())
-        if size > max(_MODEST, MAX_RATIO * stored):
-            raise DataError(
-                f'{path}: its arrays would unpack from {stored:,} to {size:,} bytes, which is out of proportion. Save '
-                'them without compression.'
-            )
+        size = sum(dataset.nbytes for dataset in found.values())
+        if size > _MODEST:  # To ask for the free memory takes longer than to read the features of a clip.
+            room = available_memory()
+            if room is not None and size > room:
+                raise DataError(f'{path}: its arrays need {size:,} bytes; {room:,} are free. Divide the file.')
+            stored = sum(dataset.id.get_storage_size() for dataset in found.values())
+            if size > MAX_RATIO * stored:
+                raise DataError(
+                    f'{path}: its arrays would unpack from {stored:,} to {size:,} bytes, which is out of proportion. '
+                    'Save them without compression.'
+                )
         return {name: dataset[()] for name, dataset in found.items()}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from avzoo.config.types import check_types
+from avzoo.protocol import TABLE_METRICS
 from avzoo.utils.errors import AvzooError, ConfigError, first_line, nearest, shortened
 from avzoo.utils.paths import stays_inside
 from avzoo.utils.printable import quoted
@@ -114,6 +115,15 @@ def find_model(name: str) -> ModelEntry:
             f'The zoo has no model {quoted(name)}.{nearest(name, index)} avzoo.list_models() shows all names.'
         )
     return index[name]
+
+
+def paper_results(name: str) -> dict[str, float]:
+    """Return what the paper reports for a model of the index, by metric; nothing where it reports nothing."""
+    entry = read_index().get(name)
+    for result in entry.results if entry else ():
+        if 'Paper' in result:
+            return {key: result['Paper'][key] for key in TABLE_METRICS if key in result['Paper']}
+    return {}
 
 
 def check_model_name(name: str) -> None:

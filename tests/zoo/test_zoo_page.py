@@ -54,7 +54,9 @@ def test_variants_and_tools_are_listed_by_name(repo_dir):
         '| Variants of AV-DIFF | `-full`, `-cross`,' in text
         and '| Shots | 1, 5, 10, 20; variants 1, 5, 10, 20 |' in text
     )
-    assert '| `tools/analysis_tools` | `benchmark.py`, `get_flops.py` |' in text
+    assert (
+        '| `tools/analysis_tools` | `benchmark.py`, `compare.py`, `confusion.py`, `curves.py`, `get_flops.py` |' in text
+    )
 
 
 def test_a_part_of_a_user_is_not_listed(make_zoo):

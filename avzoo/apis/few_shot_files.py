@@ -1,0 +1,150 @@
+"""The files of a few-shot classifier: weights (safetensors), facts (JSON) and a model card."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from avzoo.evaluation.linear_fits import METHODS
+from avzoo.utils.errors import AvzooError, CheckpointError, shortened
+from avzoo.utils.files import atomic_path, atomic_write_text
+from avzoo.utils.regular_files import open_regular, read_json
+from avzoo.version import __version__
+
+LEAST_SCALE = 1e-6  # Of a dimension that varies.
+_FORMAT = 'avzoo-few-shot-v1'
+_LARGEST = 1 << 30  # Bytes of weights.
+_FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
+
+
+def is_classifier(path: str | os.PathLike[str]) -> bool:
+    """Return whether a folder holds a few-shot classifier, by the names of its files."""
+    return all((Path(path) / name).is_file() for name in (_FACTS, _WEIGHTS))
+
+
+def write_classifier(
+    folder: str | os.PathLike[str], facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> Path:
+    """Write a classifier; its facts come last and hold the SHA-256 of its weights."""
+    folder = Path(folder)
+    weights = save({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()})
+    facts = dict(format=_FORMAT, version=__version__, **facts, sha256=hashlib.sha256(weights).hexdigest())
+    with atomic_path(folder / _WEIGHTS) as partial:
+        partial.write_bytes(weights)
+    atomic_write_text(folder / 'README.md', _card(facts))
+    atomic_write_text(folder / _FACTS, json.dumps(facts, indent=1) + '\n')
+    return folder
+
+
+def read_classifier(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read the facts and the arrays of a classifier, from a folder or by its name on the Hugging Face Hub.
+
+    Raises:
+        CheckpointError: If it is missing, damaged, or of another program.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        path = _from_hub(str(folder))
+    try:
+        facts = read_json(path / _FACTS)
+        arrays = _read_arrays(path / _WEIGHTS, facts)
+        _check(facts, arrays)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, AvzooError) as error:
+        reason = shortened(f'{type(error).__name__}: {error}' if isinstance(error, KeyError) else error)
+        raise CheckpointError(
+            f'{path} holds no readable classifier of avzoo ({reason}). Save it again, or name another folder.'
+        ) from error
+    return facts, arrays
+
+
+def _read_arrays(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Read the weights whose SHA-256 the facts have."""
+    if facts['format'] != _FORMAT:
+        raise ValueError(f'its format is {facts["format"]!r}, not {_FORMAT!r}')
+    with open_regular(path) as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST or hashlib.sha256(data).hexdigest() != facts['sha256']:
+        raise ValueError(f'{path.name} is not the file that was saved: its SHA-256 is another')
+    try:
+        return load(data)
+    except Exception as error:  # safetensors has an error of its own.
+        raise ValueError(f'{path.name} is not readable: {error}') from error
+
+
+def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse facts of other kinds, and arrays that do not fit them."""
+    classes, names, report, stamps = (facts[key] for key in ('classes', 'modalities', 'report', 'stamps'))
+    if not isinstance(facts['extractor'], dict) or not {'method', 'random_state'} <= facts['parameters'].keys():
+        raise ValueError(f'its extractor is {facts["extractor"]!r}')
+    kinds = {type(label) for label in classes}
+    if (
+        not isinstance(classes, list)
+        or len(kinds) != 1
+        or not kinds <= {str, int, float}
+        or len(set(classes)) != len(classes)
+        or len(classes) < 2
+    ):
+        raise ValueError('its classes are not at least two different labels of one kind')
+    if facts['method'] not in METHODS or not all(isinstance(stamp, dict) for stamp in stamps.values()):
+        raise ValueError(f'its method is {facts["method"]!r}, its stamps are {stamps!r}')
+    if not all(isinstance(one, dict) and {'accuracy', 'deviation'} <= one.keys() for one in report.values()):
+        raise ValueError('its report is not as it should be')
+    widths = {m: arrays[f'centre.{m}'].size for m in names}
+    shapes: dict[str, tuple[int, ...]] = {
+        f'{kind}.{m}': (width,) for m, width in widths.items() for kind in ('centre', 'scale')
+    }
+    shapes |= {'weight': (len(classes), sum(widths.values())), 'bias': (len(classes),)}
+    found = {name: array.shape for name, array in arrays.items()}
+    if found != shapes:
+        raise ValueError(f'its arrays have the shapes {found}, not {shapes}')
+    if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError('it has values that are not finite numbers of float32')
+    if any((arrays[f'scale.{m}'] <= LEAST_SCALE / 2).any() for m in names):
+        raise ValueError('a scale is not above 0')
+
+
+def comparison_lines(method: str, report: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Say how the methods compared in cross-validation, best first, and by how much the chosen one is ahead."""
+    if not report:
+        return [f'{method}: some class has a single clip, so nothing could be compared.']
+    lines = [
+        f'{name:20} {100 * one["accuracy"]:5.1f} % of held-out clips right (± {100 * one["deviation"]:.1f} over '
+        f'{one["folds"]} folds)'
+        for name, one in report.items()
+    ]
+    others = [100 * one['accuracy'] for name, one in report.items() if name != method]
+    if others:
+        ahead = 100 * report[method]['accuracy'] - max(others)
+        lines.append(f'{method} was chosen, {ahead:+.1f} points from the next best accuracy.')
+    return lines
+
+
+def _card(facts: Mapping[str, Any]) -> str:
+    rows = [
+        f'| {name} | {100 * one["accuracy"]:.1f} | {100 * one["deviation"]:.1f} |'
+        for name, one in facts['report'].items()
+    ]
+    table = '| method | accuracy, % | deviation over folds |\n|---|--:|--:|\n' + '\n'.join(rows)
+    features = ', '.join(facts['extractor'].values()) if facts['stamps'] else 'given by the user'
+    return (
+        '---\nlibrary_name: avzoo\ntags: [audio-visual, few-shot-learning]\n---\n\n'
+        '# Few-shot classifier of clips\n\n'
+        f'Classes: {len(facts["classes"])}. Method: {facts["method"]}. Features: {features}.\n\n'
+        + (f'Cross-validation on the examples:\n\n{table}\n' if rows else 'Too few clips for a cross-validation.\n')
+    )
+
+
+def _from_hub(name: str) -> Path:
+    """Return the folder of a classifier on the Hub; only its weights and facts are fetched."""
+    try:
+        from huggingface_hub import snapshot_download  # Only where a name is not a folder.
+
+        return Path(snapshot_download(name, allow_patterns=[_FACTS, _WEIGHTS]))
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f'{name} is neither a folder nor a model on the Hub ({reason}).') from error

@@ -1,0 +1,149 @@
+"""Videos of new classes as a support set: the features that the base model takes, and class vectors of the names."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avzoo.apis.clip_features import ExtractedClips, extracted_clips
+from avzoo.apis.video_clips import read_video
+from avzoo.datasets.feature_set import FeatureSet
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.extraction.clips import SUFFIXES, find_clips
+from avzoo.extraction.extraction_folder import in_one_line
+from avzoo.extraction.rebuild import rebuild_extractor
+from avzoo.importers.class_vector_file import make_class_vectors, write_class_vectors
+from avzoo.utils.bad_items import list_items
+from avzoo.utils.errors import AvzooError, DataError
+
+_VECTORS = ('class_embeddings.npz', 'class_embeddings.npy', 'classes.csv')
+
+
+@dataclass(frozen=True)
+class SupportClips:
+    """A support set that adapting can read.
+
+    Attributes:
+        folder: A feature store, or a folder with a folder of ``.npz`` clips for each class.
+        features: What its features are, by modality; empty where that is not known.
+    """
+
+    folder: Path
+    features: Mapping[str, str]
+
+
+def prepare_support(
+    support: Path,
+    *,
+    model: FeatureSet,
+    modalities: Sequence[str],
+    store: FeatureStore,
+    embedding: str | None,
+    needs_vectors: bool,
+    scratch: Path,
+    device: str,
+) -> SupportClips:
+    """Turn a folder of videos, or of features extracted from them, into clips that fit a base model.
+
+    Args:
+        support: Any support set; one that has neither videos nor extracted features is returned as it is.
+        model: What the features of the base model are.
+        modalities: Those that it takes.
+        store: The base store, which says how its class vectors were made.
+        embedding: Name of the class vectors that the model takes; the store's first by default.
+        needs_vectors: Whether the model needs class vectors.
+        scratch: Where to write.
+        device: Where extractors compute.
+
+    Raises:
+        DataError: If videos cannot be read (all of them are listed), the features are not the model's, or class vectors
+            cannot be made as the store's were.
+    """
+    if not support.is_dir() or (support / 'store.json').is_file():
+        return SupportClips(support, {})
+    extracted = extracted_clips(support)
+    if extracted is None and not _has_videos(support):
+        return SupportClips(support, {})
+    out = scratch / 'support_clips'
+    if extracted is None:
+        texts = _from_videos(support, out, model, modalities, device)
+    else:
+        texts = _from_extraction(extracted, out, modalities)
+    for name in _VECTORS:
+        if (support / name).is_file():
+            shutil.copyfile(support / name, out / name)
+    if needs_vectors and not any((out / name).is_file() for name in _VECTORS[:2]):
+        _make_vectors(sorted(path.name for path in out.iterdir() if path.is_dir()), store, embedding, out)
+    return SupportClips(out, texts)
+
+
+def _has_videos(folder: Path) -> bool:
+    return any(path.suffix.lower() in SUFFIXES for path in folder.glob('*/*'))
+
+
+def _from_videos(
+    support: Path, out: Path, model: FeatureSet, modalities: Sequence[str], device: str
+) -> Mapping[str, str]:
+    silent = [m for m in modalities if m not in model.texts]
+    if silent:
+        raise DataError(
+            f'{model.owner} does not say what its {silent[0]} features are, so videos cannot be made into such. '
+            f'Extract features as its training features were, and put them into {support}/CLASS NAME/*.npz.'
+        )
+    extractors = {m: rebuild_extractor(m, model.texts[m], device=device, owner=model.owner) for m in modalities}
+    bad: dict[str, str] = {}
+    for part in find_clips(support):
+        if not part.label:
+            bad[part.path.name] = 'it lies beside the folders of the classes'
+            continue
+        try:
+            (clip,) = read_video(part, extractors)
+            _write_clip(out, part.label, part.id, clip.features)
+        except DataError as error:
+            bad[part.id] = str(error)
+    if bad:
+        raise DataError(f'{support}: {len(bad)} videos cannot be used. Leave them out:', details=list_items(bad))
+    return {m: model.texts[m] for m in modalities}
+
+
+def _from_extraction(extracted: ExtractedClips, out: Path, modalities: Sequence[str]) -> Mapping[str, str]:
+    lacking = [m for m in modalities if m not in extracted.features]
+    if lacking:
+        raise DataError(f'the extracted features have no {lacking[0]} modality, which the model takes. Extract it too.')
+    for number, label in enumerate(extracted.labels):
+        _write_clip(out, label, f'{number:06}', {m: extracted.features[m][number] for m in modalities})
+    return {m: in_one_line({k: v for k, v in extracted.stamps[m].items() if k != 'dim'}) for m in modalities}
+
+
+def _write_clip(out: Path, label: str, name: str, features: Mapping[str, np.ndarray]) -> None:
+    (out / label).mkdir(parents=True, exist_ok=True)
+    np.savez(out / label / f'{name}.npz', **features)  # type: ignore[arg-type]  # A name might be that of an option.
+
+
+def _make_vectors(names: Sequence[str], store: FeatureStore, embedding: str | None, out: Path) -> None:
+    """Make class vectors from names, as those of the store were made."""
+    kind = store.embedding_name(embedding)
+    cure = 'Make class_embeddings.npz beside the videos with tools/class_vectors.py, as for the base classes.'
+    try:
+        told = json.loads(store.embedding_source(kind))
+        source, options = str(told['source']), dict(told['options'])
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f'{store.root} does not say how its class vectors {kind!r} were made. {cure}') from None
+    try:
+        made = make_class_vectors(
+            {name: name for name in names},
+            source,
+            template=options.get('template'),
+            unit_length=bool(options.get('unit_length')),
+        )
+    except AvzooError as error:
+        raise DataError(f'The class vectors {kind!r} of {store.root} are from {source}: {error} {cure}') from error
+    if made.provenance['kind'] != kind:
+        raise DataError(
+            f'{source} gives class vectors {made.provenance["kind"]!r} here, those of {store.root} are {kind!r}: its '
+            f'weights are others. {cure}'
+        )
+    write_class_vectors(out / 'class_embeddings.npz', made)

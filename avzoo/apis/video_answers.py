@@ -1,0 +1,113 @@
+"""The classes of videos, by a trained model or by a few-shot classifier."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from avzoo.apis.few_shot import FewShotClassifier
+from avzoo.apis.inferencer import Inferencer
+from avzoo.apis.video_clips import VideoClip, find_videos, read_video
+from avzoo.extraction.extractor import Extractor
+from avzoo.extraction.rebuild import rebuild_extractor
+from avzoo.importers.clips import ClipReader
+from avzoo.utils.errors import DataError
+
+
+def classify_videos(
+    model: Inferencer | FewShotClassifier,
+    videos: Sequence[str | os.PathLike[str]],
+    *,
+    every: float | None = None,
+    top: int = 5,
+    calibrate: bool = True,
+    options: Mapping[str, Sequence[str]] | None = None,
+    on_bad: Callable[[str, DataError], None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Classify videos, one after the other.
+
+    Args:
+        model: A model that was trained on features of avzoo's extractors, or a fitted few-shot classifier.
+        videos: Files, folders of them, or tables, see ``tools/extract_features.py``.
+        every: Classify windows of so many seconds; by default each video as a whole.
+        top: Number of classes for each.
+        calibrate: Subtract the calibration gamma of a trained model.
+        options: ``KEY=VALUE`` of the extractors of a trained model by modality, e.g. ``weights=FILE``.
+        on_bad: Called with the name and the error of a video that cannot be used; by default its error is raised.
+
+    Yields:
+        ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video), and
+        ``predictions``: best first, each with ``class`` and ``probability``, and of a trained model ``score`` and
+        ``novel``.
+    """
+    parts = find_videos(videos)
+    extractors = model.extractors() if isinstance(model, FewShotClassifier) else extractors_of(model, options or {})
+    for part in parts:
+        try:
+            clips = read_video(part, extractors, every)
+        except DataError as error:
+            if on_bad is None:
+                raise
+            on_bad(part.path.name, error)
+            continue
+        if isinstance(model, FewShotClassifier):
+            ranked = _few_shot(model, clips, top)
+        else:
+            ranked = _trained(model, clips, top, calibrate)
+        for clip, predictions in zip(clips, ranked, strict=True):
+            yield dict(video_id=clip.video, start=clip.start, end=clip.end, predictions=predictions)
+
+
+def classify_features(
+    model: FewShotClassifier,
+    features: str | os.PathLike[str],
+    *,
+    top: int = 5,
+    on_bad: Callable[[str, DataError], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Classify clips of features by a few-shot classifier; for what is given and returned see :class:`Inferencer`."""
+    reader = ClipReader(features)
+    answers = []
+    for name in reader.ids:
+        try:
+            clip = VideoClip(name, 0.0, None, reader.read(name))
+            answers.append(dict(video_id=name, predictions=_few_shot(model, [clip], top)[0]))
+        except DataError as error:
+            if on_bad is None:
+                raise
+            on_bad(name, error)
+    return answers
+
+
+def extractors_of(model: Inferencer, options: Mapping[str, Sequence[str]]) -> dict[str, Extractor]:
+    """Build the extractors of the features that a model was trained on.
+
+    Raises:
+        DataError: If the model does not say what they are, or they cannot be had here.
+    """
+    texts = model.feature_set.texts
+    silent = [m for m in model.modalities if m not in texts]
+    if silent:
+        raise DataError(
+            f'{model.feature_set.owner} does not say what its {silent[0]} features are, so videos cannot be made into '
+            'such. Extract features as its training features were, and give --features.'
+        )
+    return {
+        m: rebuild_extractor(
+            m, texts[m], options=options.get(m, ()), device=model.device, owner=model.feature_set.owner
+        )
+        for m in model.modalities
+    }
+
+
+def _trained(model: Inferencer, clips: Sequence[VideoClip], top: int, calibrate: bool) -> list[list[dict[str, Any]]]:
+    found = model([clip.features for clip in clips], top=top, calibrate=calibrate)
+    return [entry['predictions'] for entry in found]
+
+
+def _few_shot(model: FewShotClassifier, clips: Sequence[VideoClip], top: int) -> list[list[dict[str, Any]]]:
+    by_modality = {m: [clip.features[m] for clip in clips] for m in clips[0].features}
+    ranked = []
+    for row in model.predict_proba(by_modality):
+        order = row.argsort(kind='stable')[::-1][:top]
+        ranked.append([{'class': model.classes_[i].item(), 'probability': float(row[i])} for i in order])
+    return ranked

@@ -1,0 +1,73 @@
+"""Videos as clips of features, whole or window by window."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from avzoo.extraction.clips import Clip as VideoPart
+from avzoo.extraction.clips import find_clips
+from avzoo.extraction.extractor import Extractor
+from avzoo.extraction.media import MediaFile
+from avzoo.utils.errors import DataError
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """The features of a video, or of a window of it.
+
+    Attributes:
+        video: Name of the video.
+        start: Where it begins, in seconds.
+        end: Where it ends; ``None`` for the end of the video.
+        features: {modality: (T, D)}.
+    """
+
+    video: str
+    start: float
+    end: float | None
+    features: dict[str, np.ndarray]
+
+
+def find_videos(paths: Sequence[str | os.PathLike[str]]) -> list[VideoPart]:
+    """Return the videos of files, folders and tables, see :func:`find_clips`."""
+    return [clip for path in paths for clip in find_clips(path)]
+
+
+def read_video(part: VideoPart, extractors: Mapping[str, Extractor], every: float | None = None) -> list[VideoClip]:
+    """Extract the features of a video; it is decoded once, however many windows it is cut into.
+
+    Args:
+        part: The video, or a part of it.
+        extractors: By modality.
+        every: Seconds of a window; by default one clip is the whole of it. The last window may be shorter.
+
+    Raises:
+        DataError: If it cannot be read, or is shorter than one step of a modality.
+    """
+    media = MediaFile(part.path)
+    steps = {m: extractor.steps(media, part.start, part.end) for m, extractor in extractors.items()}
+    for modality, array in steps.items():
+        if not len(array):
+            raise DataError(f'{part.path}: it is shorter than one step of its {modality} features.')
+    name = part.path.name
+    if every is None:
+        return [VideoClip(name, part.start, part.end, steps)]
+    seconds = {m: extractor.seconds_per_step(media) for m, extractor in extractors.items()}
+    if every < max(seconds.values()):
+        raise DataError(
+            f'{part.path}: a window of {every:g} s is shorter than a step of its features, which has '
+            f'{max(seconds.values()):g} s. Take longer windows.'
+        )
+    longest = max(len(array) * seconds[m] for m, array in steps.items())
+    windows = []
+    for number in range(int(np.ceil(longest / every - 1e-6))):
+        cut = {
+            m: a[round(number * every / seconds[m]) : round((number + 1) * every / seconds[m])]
+            for m, a in steps.items()
+        }
+        if all(len(array) for array in cut.values()):
+            start = part.start + number * every
+            windows.append(VideoClip(name, start, min(start + every, part.start + longest), cut))
+    return windows

@@ -1,0 +1,1 @@
+"""What a run found, as a page, as pictures and as tables."""

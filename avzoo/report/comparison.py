@@ -1,0 +1,187 @@
+"""The pictures and tables of several runs on the same test."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from avzoo.evaluation.functional import half_width_95
+from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
+from avzoo.evaluation.report import interval, signed
+from avzoo.protocol import METRIC_NAMES
+from avzoo.report.figures import COLOURS, Picture, Table, new_figure, styled
+from avzoo.report.run_files import Run
+from avzoo.utils.errors import DataError
+from avzoo.utils.printable import printable
+
+# What must be the same for a comparison, where both runs say it.
+_ALIKE: Mapping[str, Callable[[Run], Any]] = {
+    'dataset': lambda run: run.results['dataset'],
+    'num_shots': lambda run: run.results['num_shots'],
+    'features': lambda run: run.feature_set,
+    'store': lambda run: run.store.get('sha256'),
+}
+
+
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Refuse runs that were not tested alike.
+
+    Raises:
+        DataError: If data set, shots, feature set or store differ, or two runs have one name.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        for key, of in _ALIKE.items():
+            ours, theirs = of(first), of(run)
+            if ours and theirs and ours != theirs:
+                raise DataError(
+                    f'{first.folder} and {run.folder} were not tested alike: {key} is {ours!r} and {theirs!r}. '
+                    'Report them apart.'
+                )
+    if len({run.folder for run in runs}) < len(runs):
+        raise DataError('a run is named twice. Name each run once.')
+
+
+def labels_of(runs: Sequence[Run]) -> list[str]:
+    """Return what to call the runs: the method, or as much of the folder as tells them apart."""
+    depth = max(len(run.folder.parts) for run in runs)
+    candidates = [[str(run.results['method']) for run in runs]]
+    candidates += [['/'.join(run.folder.parts[-count:]) for run in runs] for count in range(1, depth + 1)]
+    return next(labels for labels in candidates if len(set(labels)) == len(runs))
+
+
+@styled
+def draws_picture(runs: Sequence[Run]) -> Picture:
+    """Draw every metric of every draw, with the mean and its interval."""
+    names = labels_of(runs)
+    figure, panels = new_figure(9.6, 0.9 + 0.42 * len(runs), columns=len(METRIC_NAMES))
+    picture = Picture(
+        'draws',
+        'Every draw',
+        'A dot is a draw of the novel shots, the bar the mean with its 95% interval over draws. Draws differ in '
+        'difficulty alike for all methods, so overlapping intervals do not mean a tie: see the differences below.',
+        figure,
+        Table(('run', 'metric', 'draw', 'value'), []),
+    )
+    for panel, metric in zip(panels, METRIC_NAMES, strict=True):
+        for place, (run, name) in enumerate(zip(runs, names, strict=True)):
+            values = [row[metric] for row in run.results['draws']]
+            mean, width = sum(values) / len(values), half_width_95(values)
+            bar = panel.errorbar(
+                [mean], [place], xerr=[width or 0], fmt='|', ms=12, color=COLOURS[place % 8], capsize=3
+            )
+            picture.tip(bar.lines[0], f'{name}: {metric} {mean:.2f}' + (f' ± {width:.2f}' if width else ''))
+            for row in run.results['draws']:
+                (dot,) = panel.plot([row[metric]], [place], 'o', ms=4, color=COLOURS[place % 8], alpha=0.7)
+                picture.tip(dot, f'{name}, draw {row["draw"]}: {metric} {row[metric]:.2f}')
+                picture.data.rows.append((name, metric, row['draw'], row[metric]))
+        panel.set(title=metric, ylim=(len(runs) - 0.5, -0.5), yticks=range(len(runs)))
+        panel.set_yticklabels([printable(name) for name in names] if panel is panels[0] else [])
+    return picture
+
+
+@styled
+def base_novel_picture(runs: Sequence[Run]) -> Picture:
+    """Draw B against N of each run."""
+    figure, (axes,) = new_figure(4.8, 4.2)
+    picture = Picture(
+        'base_novel',
+        'Base against novel accuracy',
+        'Small dots are draws, large ones means.',
+        figure,
+        Table(('run', 'draw', 'B', 'N'), []),
+    )
+    for colour, run, name in zip(COLOURS * len(runs), runs, labels_of(runs), strict=False):
+        for row in run.results['draws']:
+            (dot,) = axes.plot([row['B']], [row['N']], 'o', ms=3.5, color=colour, alpha=0.6)
+            picture.tip(dot, f'{name}, draw {row["draw"]}: B {row["B"]:.2f}, N {row["N"]:.2f}')
+            picture.data.rows.append((name, row['draw'], row['B'], row['N']))
+        mean = run.results['aggregate']
+        (dot,) = axes.plot([mean['B']], [mean['N']], 'o', ms=9, color=colour, label=printable(name))
+        picture.tip(dot, f'{name}: B {mean["B"]:.2f}, N {mean["N"]:.2f}, HM {mean["HM"]:.2f}')
+    axes.set(xlabel='B, per cent', ylabel='N, per cent')
+    axes.legend()
+    return picture
+
+
+@styled
+def cost_picture(runs: Sequence[Run]) -> Picture | None:
+    """Draw HM against the number of parameters; ``None`` where checkpoints are missing."""
+    counts = [count for run in runs if (count := _parameters(run))]
+    if len(counts) < len(runs):
+        return None
+    figure, (axes,) = new_figure(4.8, 4.2)
+    picture = Picture(
+        'parameters',
+        'Accuracy against size',
+        'HM against the number of values in the checkpoint, buffers included.',
+        figure,
+        Table(('run', 'parameters', 'HM'), []),
+    )
+    for colour, run, name, count in zip(COLOURS * len(runs), runs, labels_of(runs), counts, strict=False):
+        hm = run.results['aggregate']['HM']
+        (dot,) = axes.plot([count], [hm], 'o', ms=8, color=colour, label=printable(name))
+        picture.tip(dot, f'{name}: {count:,} parameters, HM {hm:.2f}')
+        picture.data.rows.append((name, count, hm))
+    axes.set(xscale='log', xlabel='parameters', ylabel='HM, per cent')
+    axes.legend()
+    return picture
+
+
+def _parameters(run: Run) -> int | None:
+    return next((int(meta['num_parameters']) for meta in reversed(run.checkpoints.values())), None)
+
+
+def differences_table(runs: Sequence[Run]) -> Table:
+    """Return the paired difference of each run to the first, over draws and over videos, and whether it is a tie."""
+    names = labels_of(runs)
+    header = [x for m in PAIRED_METRICS for x in (m, f'{m}, over videos') if x != 'AUSUC, over videos']
+    table = Table((f'minus {names[0]}', *header, 'in HM'), [])
+    for run, name in zip(runs[1:], names[1:], strict=True):
+        cells: list[object] = []
+        if sorted(run.draws) != sorted(runs[0].draws):
+            table.rows.append((name, *['other draws'] * (len(table.header) - 1)))
+            continue
+        videos = _over_videos(run, runs[0])
+        for metric in PAIRED_METRICS:
+            over_draws = paired_difference(run.results['draws'], runs[0].results['draws'], metric)
+            cells += [
+                signed(over_draws).removesuffix(' (draws)'),
+                interval(videos[metric]) if metric in videos else '-',
+            ]
+        table.rows.append((name, *cells, _verdict(run, runs[0], videos)))
+    return table
+
+
+def _over_videos(run: Run, other: Run) -> dict[str, dict[str, float]]:
+    if not run.predictions or not other.predictions:
+        return {}
+    theirs = dict(zip(other.draws, other.predictions, strict=True))
+    return bootstrap_difference(run.predictions, [theirs[draw] for draw in run.draws])
+
+
+def _verdict(run: Run, other: Run, videos: Mapping[str, Mapping[str, float]]) -> str:
+    """Say better or worse only where no interval of the difference in HM holds 0."""
+    over_draws = paired_difference(run.results['draws'], other.results['draws'], 'HM')
+    mean, width = over_draws['mean'] or 0.0, over_draws['ci95']
+    bounds = [(mean - width, mean + width)] if width is not None else []
+    bounds += [(videos['HM']['low'], videos['HM']['high'])] if 'HM' in videos else []
+    if bounds and all(low > 0 for low, _ in bounds):
+        return 'better'
+    return 'worse' if bounds and all(high < 0 for _, high in bounds) else 'tie'
+
+
+def config_differences(runs: Sequence[Run]) -> Table:
+    """Return the config keys in which the runs differ, a column for each run."""
+    settings = [run.settings for run in runs]
+    rows = [(key, *(_short(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
+    return Table(('key', *labels_of(runs)), list(rows))
+
+
+def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys whose values are not the same in all of the given settings, sorted."""
+    keys = set().union(*settings)
+    return sorted(key for key in keys if len({repr(one.get(key)) for one in settings}) > 1)
+
+
+def _short(value: object, width: int = 80) -> str:
+    text = printable(value)
+    return text if len(text) <= width else f'{text[: width - 3]}...'

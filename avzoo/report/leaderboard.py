@@ -1,0 +1,123 @@
+"""Rank what runs found: one table for each data set, number of shots and set of features."""
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from avzoo.evaluation.functional import half_width_95
+from avzoo.protocol import METRIC_NAMES
+from avzoo.report.comparison import differing_keys
+from avzoo.report.figures import Table
+from avzoo.report.run_files import Run, read_run
+from avzoo.report.sections import Section
+from avzoo.utils.errors import DataError
+from avzoo.utils.printable import printable
+from avzoo.utils.tables import markdown_table
+
+_HEADER = ('method', *METRIC_NAMES, 'HM ±', 'runs', 'draws', 'seeds', 'class vectors', 'gamma')
+
+
+def find_runs(places: Sequence[str | os.PathLike[str]]) -> list[Run]:
+    """Read every finished run at or below the given places.
+
+    Raises:
+        DataError: If a place holds none, or one is damaged.
+    """
+    found: dict[Path, Run] = {}
+    for place in map(Path, places):
+        files = [place] if place.is_file() else sorted(place.rglob('results.json'))
+        if not files:
+            raise DataError(
+                f'{place} holds no results.json, of a finished run. Name work directories, or a folder of them.'
+            )
+        for file in files:
+            run = read_run(file.parent)
+            found[run.folder] = run
+    return list(found.values())
+
+
+def leaderboard(runs: Iterable[Run]) -> list[Section]:
+    """Rank runs by HM, the mean over draws and seeds.
+
+    Runs that differ in nothing but the seed form one row. Runs on other features, of another number of shots, or
+    tested on another store stand in a table of their own.
+    """
+    runs = sorted(runs, key=_table_of)
+    sections: list[Section] = []
+    for key, members in groupby(runs, key=_table_of):
+        dataset, shots, features, store = key
+        groups = [list(group) for _, group in groupby(sorted(members, key=_row_of), key=_row_of)]
+        groups.sort(key=lambda group: -_mean(group, 'HM'))
+        rows = [_row(group, name) for group, name in zip(groups, _names(groups), strict=True)]
+        title = f'{dataset}, {shots} {"shot" if shots == 1 else "shots"}'
+        text = [f'Features: {features}.', *([f'Store: SHA-256 {store[:12]}.'] if store else [])]
+        if any(section.title == title for section in sections):
+            title += f', {features}' if features != _UNNAMED else f', store {store[:12]}'
+        sections.append(Section(title, text, {'Per cent, by HM': Table(_HEADER, rows)}))
+    return sections
+
+
+def leaderboard_markdown(sections: Sequence[Section]) -> str:
+    """Write a leaderboard as a page of Markdown."""
+    parts = ['# Leaderboard', _TEXT]
+    for section in sections:
+        (table,) = section.tables.values()
+        parts += [f'## {section.title}', ' '.join(section.text)]
+        parts.append(markdown_table(table.header, [[_cell(value) for value in row] for row in table.rows]))
+    return '\n\n'.join(parts) + '\n'
+
+
+_SEEDS = ('randomness.seed',)
+_UNNAMED = 'not named by the store'
+_TEXT = (
+    'Made from the `results.json` of finished runs by `tools/leaderboard.py`. HM is that of mean B and mean N, '
+    'averaged over the seeds; beside it the half-width of its 95% interval over the draws of all seeds. Rank by paired '
+    'differences (`tools/report.py` of several runs), not by overlapping intervals: draws differ in difficulty.'
+)
+
+
+def _table_of(run: Run) -> tuple[str, int, str, str]:
+    """Return data set, shots, features and checksum of the store: what runs of one table share."""
+    features, store = run.feature_set or _UNNAMED, str(run.store.get('sha256') or '')
+    return str(run.results['dataset']), int(run.results['num_shots']), features, store
+
+
+def _row_of(run: Run) -> tuple[str, str]:
+    """Return method and settings: what runs of one row share. Without settings, only the run itself."""
+    settings = {key: value for key, value in run.settings.items() if key not in _SEEDS}
+    return str(run.results['method']), repr(sorted(settings.items())) if settings else str(run.folder)
+
+
+def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
+    """Return what to call the rows: the method, and where rows share it, the settings that tell them apart."""
+    names = []
+    for group in groups:
+        method = group[0].results['method']
+        alike = [one[0].settings for one in groups if one[0].results['method'] == method]
+        keys = [key for key in differing_keys(alike) if key not in _SEEDS]
+        said = ', '.join(f'{key}={group[0].settings.get(key)}' for key in keys[:3])
+        names.append(printable(f'{method} ({said})' if said else method))
+    return names
+
+
+def _row(runs: Sequence[Run], name: str) -> tuple[object, ...]:
+    width = half_width_95([row['HM'] for run in runs for row in run.results['draws']])
+    return (
+        name,
+        *(round(_mean(runs, key), 2) for key in METRIC_NAMES),
+        '-' if width is None else round(width, 2),
+        len(runs),
+        sum(len(run.results['draws']) for run in runs),
+        ', '.join(str(seed) for seed in sorted({run.results.get('seed', 0) for run in runs})),
+        printable(', '.join(runs[0].store.get('class_vectors') or ()) or '-'),
+        printable(' / '.join(dict.fromkeys(str(run.results.get('gamma_source') or '-') for run in runs))),
+    )
+
+
+def _mean(runs: Sequence[Run], metric: str) -> float:
+    return sum(run.results['aggregate'][metric] for run in runs) / len(runs)
+
+
+def _cell(value: object) -> str:
+    return f'{value:.2f}' if isinstance(value, float) else str(value)

@@ -1,0 +1,35 @@
+"""Write the page of one run, or of several."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from avzoo.report.comparison import check_comparable
+from avzoo.report.exports import FORMATS
+from avzoo.report.page import render
+from avzoo.report.run_files import read_run
+from avzoo.report.sections import sections_of_comparison, sections_of_run
+from avzoo.utils.files import atomic_write_text
+from avzoo.utils.printable import printable
+
+
+def write_report(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Path:
+    """Write a page of one run, or one that compares several; or the rows of their results.
+
+    Args:
+        folders: Work directories of finished runs.
+        out: The file; by its suffix a page (.html), or a table of results (.md, .csv, .tex).
+
+    Raises:
+        DataError: If there is no finished run, its files are damaged, or the runs were not tested alike.
+    """
+    runs = [read_run(folder) for folder in folders]
+    check_comparable(runs)
+    if to_text := FORMATS.get(Path(out).suffix):
+        return atomic_write_text(out, to_text(runs))
+    first = runs[0].results
+    if len(runs) == 1:
+        title, sections = f'{first["method"]} on {first["dataset"]}', sections_of_run(runs[0])
+    else:
+        title, sections = f'{len(runs)} runs on {first["dataset"]}', sections_of_comparison(runs)
+    return atomic_write_text(out, render(printable(title), sections))

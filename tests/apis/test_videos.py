@@ -1,0 +1,285 @@
+"""Videos in place of features: predicting, and teaching new classes with and without a model."""
+
+import copy
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from avzoo.apis.adapt import adapt
+from avzoo.apis.few_shot import FewShotClassifier
+from avzoo.apis.inferencer import Inferencer
+from avzoo.apis.video_answers import classify_videos
+from avzoo.apis.video_clips import find_videos, read_video
+from avzoo.checkpoints.training import load_checkpoint
+from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
+from avzoo.importers.class_vector_file import make_class_vectors
+from avzoo.registry import EXTRACTORS
+from avzoo.utils.cli import run_tool
+from avzoo.utils.errors import DataError
+from avzoo.zoo.build import config_of
+from tests.tools.test_printing import tool
+
+pytest.importorskip('av')
+from avzoo.extraction.extractor import Extractor
+from tests.extraction.made_videos import make_video
+
+NAME = 'tiny_custom_5shot'
+SET = {'audio': 'tiny_sound gain=2.0', 'visual': 'tiny_pictures'}
+SECONDS = dict(audio=0.2, visual=0.1)
+
+
+class TinySound(Extractor):
+    modality, dim = 'audio', 6
+
+    def __init__(self, gain: float = 2.0) -> None:
+        self.gain = gain
+
+    def seconds_per_step(self, media):
+        return SECONDS['audio']
+
+    def steps(self, media, start=0.0, end=None):
+        samples = np.concatenate([np.zeros(0), *media.samples(16000, start, end)]).astype(np.float32)
+        rows = samples[: len(samples) // 3200 * 3200].reshape(-1, 3200)
+        bands = np.abs(np.fft.rfft(rows))[:, :1500].reshape(len(rows), 6, -1).mean(2)
+        return (self.gain * bands / 100).astype(np.float32)
+
+    def stamp(self):
+        return dict(extractor='tiny_sound', gain=self.gain)
+
+
+class TinyPictures(Extractor):
+    modality, dim = 'visual', 9
+
+    def seconds_per_step(self, media):
+        return SECONDS['visual']
+
+    def steps(self, media, start=0.0, end=None):
+        frames = [frame.rgb.reshape(9, -1).mean(1) / 255 for frame in media.frames(start, end)]
+        return np.array(frames, np.float32).reshape(-1, 9)
+
+    def stamp(self):
+        return dict(extractor='tiny_pictures')
+
+
+@pytest.fixture(autouse=True)
+def extractors():
+    kinds = dict(tiny_sound=TinySound, tiny_pictures=TinyPictures)
+    for name, kind in kinds.items():
+        EXTRACTORS.register_module(name, module=kind)
+    yield dict(audio=TinySound(), visual=TinyPictures())
+    for name in kinds:
+        EXTRACTORS.module_dict.pop(name)
+
+
+def write_video(path, hertz=400.0, seconds=1.0, seed=0):
+    times = np.arange(round(16000 * seconds)) / 16000
+    noise = 0.01 * np.random.default_rng(seed).normal(size=len(times))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sound = (0.5 * np.sin(2 * np.pi * hertz * times) + noise).astype(np.float32)[None]
+    return make_video(path, seconds=seconds, rate=10, sound=sound)
+
+
+@pytest.fixture
+def weights(published, pretrained_zoo, tmp_path):
+    """A function that writes weights of the tiny zoo that were trained on some features."""
+    content = read_zoo_weights(published[0])
+
+    def write(features=SET):
+        meta = content['meta'] | dict(feature_set=features)
+        return write_zoo_weights(tmp_path / 'said.safetensors', content['state_dict'], meta)
+
+    return write
+
+
+def test_a_model_answers_videos_as_it_answers_their_features(weights, extractors, tmp_path):
+    video = write_video(tmp_path / 'clip.mkv')
+    model = Inferencer(NAME, weights(), device='cpu')
+    (answer,) = classify_videos(model, [video], top=3)
+    (part,) = find_videos([video])
+    (clip,) = read_video(part, extractors)
+    assert {m: array.shape for m, array in clip.features.items()} == dict(audio=(5, 6), visual=(10, 9))
+    assert answer['predictions'] == model(clip.features, top=3)[0]['predictions']
+    assert (answer['video_id'], answer['start'], answer['end']) == ('clip.mkv', 0.0, None)
+
+
+def test_windows_cut_each_modality_at_the_same_times(extractors, tmp_path):
+    (part,) = find_videos([write_video(tmp_path / 'long.mkv', seconds=2.5)])
+    (whole,) = read_video(part, extractors)
+    windows = read_video(part, extractors, every=1.0)
+    assert [(clip.start, clip.end) for clip in windows] == [(0, 1), (1, 2), (2, 2.5)]
+    for m, array in whole.features.items():
+        assert np.array_equal(np.concatenate([clip.features[m] for clip in windows]), array)
+        assert len(windows[0].features[m]) == round(1 / SECONDS[m])
+
+
+def test_a_window_that_is_shorter_than_a_step_is_refused(extractors, tmp_path):
+    (part,) = find_videos([write_video(tmp_path / 'clip.mkv', seconds=0.3)])
+    with pytest.raises(DataError, match=r'0\.05 s'):
+        read_video(part, dict(audio=extractors['audio']), every=0.05)
+
+
+@pytest.mark.parametrize(
+    ('features', 'named'),
+    [
+        (SET | dict(audio='tiny_sound gain=2.0 version=9'), 'version=9.*here they would be'),
+        (SET | dict(audio='vggish-pca-u8'), 'no extractor of avzoo'),
+        (dict(audio=SET['audio']), 'visual features'),
+        (SET | dict(audio='tiny_pictures'), 'reads the visual modality'),
+    ],
+)
+def test_features_that_cannot_be_made_again_are_refused(weights, tmp_path, features, named):
+    model = Inferencer(NAME, weights(features), device='cpu')
+    with pytest.raises(Exception, match=named):
+        list(classify_videos(model, [write_video(tmp_path / 'clip.mkv')]))
+
+
+def test_an_option_of_the_features_is_taken_over(weights, tmp_path):
+    video = write_video(tmp_path / 'clip.mkv')
+    scores = [
+        next(
+            classify_videos(
+                Inferencer(NAME, weights(SET | dict(audio=f'tiny_sound gain={gain}')), device='cpu'), [video]
+            )
+        )
+        for gain in ('2.0', '9.0')
+    ]
+    assert scores[0] != scores[1]
+
+
+def predict(*arguments):
+    return run_tool(tool('predict').main, [str(argument) for argument in arguments])
+
+
+def test_the_tool_reports_bad_videos_and_answers_the_others(weights, tmp_path, capsys):
+    write_video(tmp_path / 'clips' / 'good.mkv')
+    (tmp_path / 'clips' / 'bad.mkv').write_bytes(b'no video')
+    given = [NAME, weights(), '--video', tmp_path / 'clips', '--device', 'cpu', '--top', '2', '--every', '0.5']
+    assert predict(*given, '--csv') == 3
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [(row['video_id'], row['start'], row['end'], row['rank']) for row in rows] == [
+        ('good.mkv', start, end, rank) for start, end in (('0.0', '0.5'), ('0.5', '1.0')) for rank in '12'
+    ]
+    assert {row['kind'] for row in rows} <= {'base', 'novel'}
+    assert 'bad.mkv' in err
+
+
+@pytest.mark.parametrize(
+    'given',
+    [['--every', '5', '--features', 'x'], ['--video', 'x', '--video-id', 'y'], ['--video', 'x', '--features', 'y'], []],
+)
+def test_options_that_do_not_go_together_are_refused(given, capsys):
+    with pytest.raises(SystemExit):
+        tool('predict').parse_args(['m', *given])
+    assert 'argument' in capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four videos of each of two classes."""
+    for name, hertz in dict(low=300, high=3500).items():
+        for i in range(4):
+            write_video(tmp_path / 'support' / name / f'{name}{i}.mkv', hertz, seconds=0.6, seed=i)
+    return tmp_path / 'support'
+
+
+def test_without_a_model_the_clips_alone_teach_a_classifier(folder, tmp_path, capsys):
+    given = ['--support', folder, '--out', tmp_path / 'taught', '--audio', 'tiny_sound', '--visual', 'tiny_pictures']
+    assert run_tool(tool('adapt').main, [str(one) for one in given]) == 0
+    out = capsys.readouterr().out
+    assert 'was chosen' in out
+    assert 'high; low' in out
+    video = write_video(tmp_path / 'new.mkv', 320)
+    assert predict(tmp_path / 'taught', '--video', video, '--json') == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer['predictions'][0]['class'] == 'low'
+    assert sum(entry['probability'] for entry in answer['predictions']) == pytest.approx(1)
+
+
+def test_extracted_features_teach_what_their_videos_teach(folder, tmp_path):
+    names = ['--audio', 'tiny_sound', '--visual', 'tiny_pictures', '--audio-option', 'gain=3']
+    assert run_tool(tool('extract_features').main, [str(folder), str(tmp_path / 'features'), *names]) == 0
+    model = FewShotClassifier(method='prototypes').fit(tmp_path / 'features')
+    assert model.stamps_['audio'] == dict(extractor='tiny_sound', gain=3.0)
+    again = FewShotClassifier.from_pretrained(model.save_pretrained(tmp_path / 'taught'))
+    assert again.extractors()['audio'].gain == 3.0
+    videos = sorted(folder.glob('*/*.mkv'))
+    assert again.predict(videos).tolist() == [path.parent.name for path in videos]
+
+
+def test_features_without_labels_teach_nothing(tmp_path):
+    write_video(tmp_path / 'clips' / 'a.mkv')
+    given = [tmp_path / 'clips', tmp_path / 'features', '--audio', 'tiny_sound', '--visual', 'none']
+    assert run_tool(tool('extract_features').main, [str(one) for one in given]) == 0
+    with pytest.raises(DataError, match='no label'):
+        FewShotClassifier().fit(tmp_path / 'features')
+
+
+@pytest.mark.parametrize(
+    ('given', 'named'),
+    [
+        (['--support', 'x', '--base-store', 'y'], '--base-store'),
+        (['--support', 'x', '--shots', '2'], '--shots'),
+        (['m', '--support', 'x'], '--shots'),
+        (['m', '--support', 'x', '--shots', '2', '--method', 'prototypes'], '--method'),
+        (['m', '--support', 'x', '--shots', '2', '--audio', 'vggish'], '--audio'),
+    ],
+)
+def test_options_of_the_other_way_to_teach_are_refused(given, named, capsys):
+    with pytest.raises(SystemExit):
+        tool('adapt').parse_args(given)
+    assert f'argument {named}' in capsys.readouterr().err
+
+
+@pytest.fixture
+def base_store(tiny_store, tmp_path, monkeypatch):
+    """The tiny store, whose class vectors are means of word vectors, and the file of these."""
+    monkeypatch.chdir(tmp_path)
+    words = {f'class{i:02}': [i, 1, 0, 0, 0] for i in range(11)} | dict(low=[0, 0, 1, 0, 2], high=[0, 0, 0, 1, 2])
+    (tmp_path / 'words.txt').write_text(''.join(f'{w} {" ".join(map(str, v))}\n' for w, v in words.items()))
+    made = make_class_vectors({name: name for name in words}, 'words.txt')
+    root = shutil.copytree(tiny_store, tmp_path / 'store')
+    content = json.loads((root / 'store.json').read_text())
+    entry = content['class_embeddings'].pop('text')
+    told = json.dumps({key: made.provenance[key] for key in ('source', 'sha256', 'options')})
+    content['class_embeddings'][made.provenance['kind']] = dict(entry, source=told)
+    (root / 'store.json').write_text(json.dumps(content | dict(features=SET)))
+    return root
+
+
+def teach(weights, support, base_store, tmp_path):
+    cfg = copy.deepcopy(config_of(NAME))
+    cfg.train_dataloader.batch_size, cfg.train_dataloader.batch_sampler.num_batches = 4, 1
+    out = tmp_path / 'taught.pth'
+    return adapt(cfg, weights, support=support, shots=2, out=out, base_store=base_store, epochs=1)
+
+
+def test_videos_teach_a_model_with_vectors_of_the_names_of_their_folders(weights, base_store, folder, tmp_path, capsys):
+    done = teach(weights(), folder, base_store, tmp_path)
+    assert sorted(done['novel_classes']) == ['high', 'low']
+    assert load_checkpoint(done['checkpoint'])['meta']['feature_set'] == SET
+    answers = list(classify_videos(Inferencer(NAME, done['checkpoint'], device='cpu'), [folder], top=20))
+    assert {'high', 'low'} <= {entry['class'] for entry in answers[0]['predictions']}
+
+
+def test_other_word_vectors_than_the_stores_are_refused(weights, base_store, folder, tmp_path):
+    with open(tmp_path / 'words.txt', 'a') as file:
+        file.write('more 1 2 3 4 5\n')
+    with pytest.raises(DataError, match=r'class vectors.*class_embeddings\.npz'):
+        teach(weights(), folder, base_store, tmp_path)
+
+
+def test_a_store_that_does_not_say_how_its_vectors_were_made_asks_for_a_file(weights, tiny_store, folder, tmp_path):
+    with pytest.raises(DataError, match=r'does not say.*tools/class_vectors\.py'):
+        teach(weights(), folder, tiny_store, tmp_path)
+
+
+def test_all_videos_that_cannot_be_used_are_named(weights, base_store, folder, tmp_path):
+    (folder / 'low' / 'broken.mkv').write_bytes(b'x')
+    (folder / 'loose.mkv').write_bytes(b'x')
+    with pytest.raises(DataError, match=r'2 videos') as caught:
+        teach(weights(), folder, base_store, tmp_path)
+    assert 'broken' in str(caught.value) and 'loose' in str(caught.value)

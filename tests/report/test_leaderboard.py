@@ -1,0 +1,83 @@
+import csv
+
+import pytest
+
+from avzoo.evaluation.functional import half_width_95
+from avzoo.report.exports import as_csv, as_latex, as_markdown
+from avzoo.report.leaderboard import find_runs, leaderboard, leaderboard_markdown
+from avzoo.report.run_files import read_run
+from avzoo.utils.errors import DataError
+from tests.report.conftest import write_run
+
+
+def rows_of(section):
+    (table,) = section.tables.values()
+    return [dict(zip(table.header, row, strict=True)) for row in table.rows]
+
+
+def test_seeds_of_one_method_are_one_row_and_the_best_stands_first(tmp_path):
+    for seed in (42, 43):
+        write_run(tmp_path / f'seed{seed}', seed=seed)
+    write_run(tmp_path / 'better', method='AV-Gauss', skill=5.0)
+    (section,) = leaderboard(find_runs([tmp_path]))
+    first, second = rows_of(section)
+    assert (first['method'], second['method']) == ('AV-Gauss', 'AV-DIFF')
+    assert (second['seeds'], second['runs'], second['draws']) == ('42, 43', 2, 6)
+    draws = [row['HM'] for row in read_run(tmp_path / 'seed42').results['draws']]
+    assert second['HM ±'] == round(half_width_95(draws * 2), 2)
+
+
+def test_settings_tell_variants_of_a_method_apart(tmp_path):
+    write_run(tmp_path / 'shallow', depth=1)
+    write_run(tmp_path / 'deep', depth=4)
+    (section,) = leaderboard(find_runs([tmp_path]))
+    assert {row['method'] for row in rows_of(section)} == {'AV-DIFF (model.depth=1)', 'AV-DIFF (model.depth=4)'}
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(num_shots=1),
+        dict(dataset='other'),
+        dict(provenance=dict(store=dict(features=dict(audio='clap', visual='clip')))),
+        dict(provenance=dict(store=dict(sha256='f' * 64))),
+    ],
+)
+def test_runs_on_other_shots_data_or_features_never_share_a_table(tmp_path, change):
+    write_run(tmp_path / 'one')
+    write_run(tmp_path / 'two', **change)
+    sections = leaderboard(find_runs([tmp_path]))
+    assert len(sections) == 2
+    assert len({section.title for section in sections}) == 2
+
+
+def test_a_gamma_that_was_searched_on_the_test_set_is_said(tmp_path):
+    write_run(tmp_path / 'one', gamma_source='searched on the test set')
+    page = leaderboard_markdown(leaderboard(find_runs([tmp_path])))
+    assert 'searched on the test set' in page
+    assert '## tiny, 5 shots' in page
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r'results\.json'):
+        find_runs([tmp_path])
+
+
+def test_rows_for_a_spreadsheet_are_unrounded(run_dir):
+    run = read_run(run_dir)
+    (row,) = csv.DictReader(as_csv([run]).splitlines())
+    assert float(row['HM']) == run.results['aggregate']['HM']
+    assert float(row['HM_ci95']) == pytest.approx(half_width_95([one['HM'] for one in run.results['draws']]))
+    assert (row['run'], row['shots'], row['draws']) == ('AV-DIFF', '5', '3')
+
+
+def test_rows_for_latex_escape_names(tmp_path):
+    run = read_run(write_run(tmp_path / 'odd', method='A_B & 50%'))
+    line = as_latex([run]).splitlines()[1]
+    assert line.startswith(r'A\_B \& 50\% & ')
+    assert line.count(' & ') == 5
+    assert line.endswith(r'\\')
+
+
+def test_rows_for_markdown_have_intervals(run_dir):
+    assert as_markdown([read_run(run_dir)]).count('±') == 6

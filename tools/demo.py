@@ -1,0 +1,48 @@
+"""Start a page to try a few-shot classifier: show clips of each class, teach, ask.
+
+The page is served on this computer only, by an address that holds a random key. Clips are dropped or recorded with the
+camera; the classes of a new clip are shown with their probabilities, the frames and the log-mel that were seen. Needs
+the extras [video] and [demo], and no network. The features are for a first trial, not for a benchmark.
+
+Everything is written below --folder: clips, which are deleted at the end, and the classifiers that you save
+(avzoo.FewShotClassifier.from_pretrained reads them). Ctrl-C ends it.
+
+example:
+  python tools/demo.py --folder my_demo
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from avzoo.utils.cli import natural_int, positive_int, run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('--folder', default='avzoo_demo', metavar='DIR', help='where it writes (default: %(default)s)')
+    add('--classifier', metavar='DIR', help='a saved classifier to begin with')
+    add('--port', type=natural_int, default=0, metavar='N', help='port on this computer (default: a free one)')
+    add('--max-mb', type=positive_int, default=200, metavar='N', help='largest clip (default: %(default)s)')
+    add('--no-browser', action='store_true', help='only print the address')
+    args = parser.parse_args(argv)
+    if args.port > 65535:
+        parser.error(f'--port {args.port}: ports end at 65535')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.demo.server import serve_demo
+    from avzoo.demo.uploads import Limits
+
+    most = args.max_mb * 1_000_000
+    limits = Limits(file_bytes=most, total_bytes=max(10 * most, Limits.total_bytes))
+    serve_demo(args.folder, port=args.port, classifier=args.classifier, limits=limits, browser=not args.no_browser)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

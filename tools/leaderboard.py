@@ -1,0 +1,44 @@
+"""Rank finished runs: one table for each data set, number of shots and set of features.
+
+PLACE is a work directory, its results.json, or a folder of them. Runs that differ in nothing but the seed are one row.
+OUT ends in .md for a page of Markdown, or in .html for one whose columns can be sorted.
+
+example:
+  python tools/leaderboard.py work_dirs -o docs/leaderboard.md
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avzoo.utils.cli import run_tool, show
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('places', metavar='PLACE', nargs='+', help='where the runs are')
+    add('-o', '--out', default='leaderboard.md', help='the page, .md or .html (default: %(default)s)')
+    args = parser.parse_args(argv)
+    if Path(args.out).suffix not in ('.md', '.html'):
+        parser.error(f'argument -o/--out: {args.out!r} must end in .md or .html')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.report.leaderboard import find_runs, leaderboard, leaderboard_markdown
+    from avzoo.report.page import render
+    from avzoo.utils.files import atomic_write_text
+
+    sections = leaderboard(find_runs(args.places))
+    markdown = Path(args.out).suffix == '.md'
+    text = leaderboard_markdown(sections) if markdown else render('Leaderboard', sections)
+    show(f'Written to {atomic_write_text(args.out, text)}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

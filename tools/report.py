@@ -1,0 +1,42 @@
+"""Make a page of what runs found: results, curves, confusions, learning, where it comes from.
+
+One RUN: everything about it. Several, tested on the same data: what tells them apart; differences are to the first. The
+page is one file that opens without a network. For a paper or a spreadsheet, FILE may end in .tex, .csv or .md: then it
+gets the rows of the results.
+
+examples:
+  python tools/report.py work_dirs/first -o report.html
+  python tools/report.py work_dirs/avgauss work_dirs/avdiff work_dirs/tcaf -o comparison.html
+  python tools/report.py work_dirs/avgauss work_dirs/avdiff -o table.tex
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avzoo.utils.cli import run_tool, show
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('runs', metavar='RUN', nargs='+', help='the --work-dir of a finished training')
+    add('-o', '--out', default='report.html', metavar='FILE', help='.html, .md, .csv or .tex (default: %(default)s)')
+    args = parser.parse_args(argv)
+    if Path(args.out).suffix not in ('.html', '.md', '.csv', '.tex'):
+        parser.error(f'argument -o/--out: {args.out!r} must end in .html, .md, .csv or .tex')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.report.report import write_report
+
+    show(f'Written to {write_report(args.runs, args.out)}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
