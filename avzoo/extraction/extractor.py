@@ -1,8 +1,10 @@
 """What every extractor is: a frozen network that turns frames or sound into a sequence of features."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,11 @@ class Extractor(ABC):
     @abstractmethod
     def stamp(self) -> dict[str, Any]:
         """Return what decides the features, as plain values: recipe, options, the SHA-256 of the weights."""
+
+
+def plain_name(path: str) -> str:
+    """Return the name of a file or folder as it stands in a stamp: without its folders, which differ by machine."""
+    return re.sub(r'\s+', '_', Path(path).name)
 
 
 def in_batches(inputs: Iterator[np.ndarray], compute: Compute, *, dim: int, batch_size: int) -> np.ndarray:

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from avzoo.extraction.build import build_extractor
+from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.media import MediaFile
+from avzoo.extraction.rebuild import rebuild_extractor
 from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from tests.extraction.made_videos import make_video
@@ -177,7 +179,8 @@ def saved(hub, tmp_path):
 
 
 def test_the_stamp_tells_models_apart_and_not_folders(saved, tmp_path_factory):
-    other = tmp_path_factory.mktemp('other')
+    other = tmp_path_factory.mktemp('other') / saved.name
+    other.mkdir()
     for file in saved.iterdir():
         (other / file.name).write_bytes(file.read_bytes())
     stamp = build_extractor(f'hf:{saved}', 'visual').stamp()
@@ -185,6 +188,17 @@ def test_the_stamp_tells_models_apart_and_not_folders(saved, tmp_path_factory):
     facts = json.loads((other / 'preprocessor_config.json').read_text())
     (other / 'preprocessor_config.json').write_text(json.dumps(dict(facts, image_mean=[0, 0, 0])))
     assert build_extractor(f'hf:{other}', 'visual').stamp() != stamp
+
+
+def test_a_stamp_is_enough_to_build_it_again(saved, monkeypatch):
+    monkeypatch.setenv('AVZOO_OFFLINE', '1')
+    extractor = build_extractor(f'hf:{saved}', 'visual', dict(seconds=0.5))
+    line = in_one_line(extractor.stamp())
+    again = rebuild_extractor('visual', line, options=[f'weights={saved}'])
+    assert again.stamp() == extractor.stamp() and again.seconds == 0.5
+    assert str(saved.parent) not in line
+    with pytest.raises(DataError, match='weights=FOLDER'):
+        rebuild_extractor('visual', line)
 
 
 def test_what_cannot_be_used_is_refused(saved, tmp_path, monkeypatch):

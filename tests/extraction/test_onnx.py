@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from avzoo.extraction.build import build_extractor
+from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.log_mel import log_mel_examples
 from avzoo.extraction.media import MediaFile
+from avzoo.extraction.rebuild import rebuild_extractor
 from avzoo.utils.errors import CheckpointError, ConfigError
 from tests.extraction.made_videos import make_video
 from tests.extraction.sending import assert_it_can_be_sent
@@ -134,3 +136,20 @@ def test_the_stamp_has_what_decides_the_features(tmp_path):
     path = means(tmp_path / 'net.onnx', ['N', 3, 8, 8])
     stamps = [build_extractor(f'onnx:{path}', 'visual', options).stamp() for options in ({}, dict(mean='0'))]
     assert stamps[0] != stamps[1] and stamps[0]['weights'] == stamps[1]['weights']
+
+
+@pytest.mark.parametrize(
+    ('shape', 'modality', 'options'),
+    [
+        (['N', 3, 'H', 'W'], 'visual', dict(size=24, mean='0.1, 0.2,0.3', seconds=0.5)),
+        (['N', 'T'], 'audio', dict(rate=8000, seconds=0.3333)),
+        (['N', 96, 64], 'audio', {}),
+    ],
+)
+def test_a_stamp_is_enough_to_build_it_again(tmp_path, shape, modality, options):
+    make = means if modality == 'visual' else flat
+    path = make(tmp_path / 'my net.onnx', shape)
+    extractor = build_extractor(f'onnx:{path}', modality, options)
+    again = rebuild_extractor(modality, in_one_line(extractor.stamp()), options=[f'weights={path}'])
+    assert again.stamp() == extractor.stamp()
+    assert str(tmp_path) not in in_one_line(extractor.stamp())

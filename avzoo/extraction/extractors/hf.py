@@ -1,13 +1,14 @@
 """Towers of CLIP, SigLIP, VideoMAE, CLAP and PE-AV, through transformers."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avzoo.extraction.extractor import Compute, Extractor, TorchNetwork, in_batches
+from avzoo.extraction.extractor import Compute, Extractor, TorchNetwork, in_batches, plain_name
 from avzoo.extraction.frame_steps import frame_windows, frames_of_steps, repeat_rows
 from avzoo.extraction.hub_towers import TOWERS, Form, Tower, TowerNetwork
 from avzoo.extraction.media import MediaFile
@@ -40,6 +41,7 @@ class HubModel(Extractor):
     Args:
         name: A name of the hub, or a folder with ``config.json``, ``model.safetensors``, ``preprocessor_config.json``.
         modality: What is read.
+        weights: The folder, where its name alone is said, as in what a model says of its features.
         seconds: Seconds of a step; 0 for 0.64 (a frame), 2.56 (a clip) or 0.96 (sound).
         batch_size: Steps that are computed at once.
         device: Where to compute.
@@ -50,26 +52,35 @@ class HubModel(Extractor):
     compute: Compute
 
     def __init__(
-        self, name: str, modality: str, *, seconds: float = 0.0, batch_size: int = 4, device: str = 'cpu'
+        self,
+        name: str,
+        modality: str,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        seconds: float = 0.0,
+        batch_size: int = 4,
+        device: str = 'cpu',
     ) -> None:
         if not seconds >= 0:
             raise ConfigError(f'hf: seconds={seconds} is not above 0.')
         self.modality, self.batch_size = modality, batch_size
         wanted = _wanted(modality)
-        folder = Path(name).expanduser() if Path(name).expanduser().is_dir() else from_hub(name, wanted)
+        folder = Path(weights or name).expanduser()
+        is_local = weights is not None or folder.is_dir()
+        folder = folder if is_local else from_hub(name, wanted)
         config = _read_config(folder, wanted)
         tower = _tower_of(folder, config, modality)
         self._form = tower.form  # What else is kept can be sent to other processes.
         self._count = int(config.get('num_frames', _FRAMES)) if self._form == 'clip' else 1
         self.seconds = seconds or _SECONDS[self._form]
-        weights = weight_files(folder, wanted)
+        files = weight_files(folder, wanted)
         self._processor, model = _load(folder, config, tower)
         self.compute = TorchNetwork(TowerNetwork(model, tower), device)
         self.dim = self._width(device)
         self._stamp = dict(
-            extractor=f'hf:{config["model_type"]}',
+            extractor=f'hf:{plain_name(name) if is_local else name}',
             seconds=self.seconds,
-            weights=_joint_sha256(weights),
+            weights=_joint_sha256(files),
             configs=_joint_sha256([folder / file for file in _CONFIGS if (folder / file).is_file()]),
         )
 

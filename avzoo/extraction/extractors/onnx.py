@@ -1,5 +1,6 @@
 """Any network that was exported to ONNX."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from avzoo.extraction.extractor import Compute, Extractor, in_batches
+from avzoo.extraction.extractor import Compute, Extractor, in_batches, plain_name
 from avzoo.extraction.frame_steps import frames_of_steps, repeat_rows
 from avzoo.extraction.log_mel import BANDS, EXAMPLE_FRAMES, EXAMPLE_STEP, SAMPLE_RATE, log_mel_examples
 from avzoo.extraction.media import MediaFile
@@ -37,6 +38,7 @@ class OnnxModel(Extractor):
     Args:
         name: The file.
         modality: What is read.
+        weights: The file, where its name alone is said, as in what a model says of its features.
         output: Which output is taken; by default the first.
         size: Side of the picture, where the file leaves it open.
         mean: Of red, green and blue, or of all: ``0.5``. By default ImageNet's.
@@ -55,6 +57,7 @@ class OnnxModel(Extractor):
         self,
         name: str,
         modality: str,
+        weights: str | os.PathLike[str] | None = None,
         *,
         output: str = '',
         size: int = 224,
@@ -67,7 +70,7 @@ class OnnxModel(Extractor):
     ) -> None:
         if not (seconds >= 0 and size > 0 and rate > 0 and batch_size > 0):
             raise ConfigError(f'onnx: seconds={seconds}, size={size}, rate={rate}, batch_size={batch_size}: too small.')
-        path = Path(name).expanduser()
+        path = Path(weights or name).expanduser()
         session = _open(path, modality, device)
         self.modality, self.rate = modality, rate
         self._mean, self._std = _colours('mean', mean), _colours('std', std)
@@ -86,10 +89,19 @@ class OnnxModel(Extractor):
             self._shape, self.seconds = (samples,), samples / rate
         self.compute = _Network(path, session, output)
         self.dim = self.compute(np.zeros((self.batch_size, *self._shape), np.float32)).shape[1]
-        used = dict(frames=dict(mean=mean, std=std, size=list(self._shape[1:])), waveform=dict(rate=rate), log_mel={})
+        used: dict[Kind, dict[str, Any]] = dict(
+            frames=dict(mean=mean.replace(' ', ''), std=std.replace(' ', ''), size=size),
+            waveform=dict(rate=rate),
+            log_mel={},
+        )
         self._stamp = dict(
-            extractor='onnx', input=self._kind, output=output, seconds=self.seconds, weights=sha256_of(path)
-        ) | dict(used[self._kind])
+            extractor=f'onnx:{plain_name(name)}',
+            input=self._kind,
+            output=output,
+            seconds=self.seconds,
+            **used[self._kind],
+            weights=sha256_of(path),
+        )
 
     def seconds_per_step(self, media: MediaFile) -> float:
         return self.seconds
