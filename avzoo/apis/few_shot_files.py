@@ -17,6 +17,7 @@ from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
 
 LEAST_SCALE = 1e-6  # Of a dimension that varies.
+METHOD_NAMES = (*METHODS, 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
 _LARGEST = 1 << 30  # Bytes of weights.
 _FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
@@ -90,7 +91,7 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         or len(classes) < 2
     ):
         raise ValueError('its classes are not at least two different labels of one kind')
-    if facts['method'] not in METHODS or not all(isinstance(stamp, dict) for stamp in stamps.values()):
+    if facts['method'] not in METHOD_NAMES or not all(isinstance(stamp, dict) for stamp in stamps.values()):
         raise ValueError(f'its method is {facts["method"]!r}, its stamps are {stamps!r}')
     if not all(isinstance(one, dict) and {'accuracy', 'deviation'} <= one.keys() for one in report.values()):
         raise ValueError('its report is not as it should be')
@@ -120,7 +121,8 @@ def comparison_lines(method: str, report: Mapping[str, Mapping[str, float]]) -> 
     others = [100 * one['accuracy'] for name, one in report.items() if name != method]
     if others:
         ahead = 100 * report[method]['accuracy'] - max(others)
-        lines.append(f'{method} was chosen, {ahead:+.1f} points from the next best accuracy.')
+        why = ' So small a difference does not count; log loss decided.' if ahead < 1 else ''
+        lines.append(f'{method} was chosen, {ahead:+.1f} points from the best accuracy of the others.{why}')
     return lines
 
 

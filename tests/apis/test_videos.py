@@ -221,8 +221,8 @@ def test_features_without_labels_teach_nothing(tmp_path):
 @pytest.mark.parametrize(
     ('given', 'named'),
     [
-        (['--support', 'x', '--base-store', 'y'], '--base-store'),
         (['--support', 'x', '--shots', '2'], '--shots'),
+        (['--support', 'x', '--draw', '1'], '--draw'),
         (['m', '--support', 'x'], '--shots'),
         (['m', '--support', 'x', '--shots', '2', '--method', 'prototypes'], '--method'),
         (['m', '--support', 'x', '--shots', '2', '--audio', 'vggish'], '--audio'),
