@@ -19,11 +19,12 @@ from avzoo.apis.clip_features import (
     pooled,
     videos_of,
 )
-from avzoo.apis.few_shot_files import LEAST_SCALE, METHOD_NAMES, read_classifier, write_classifier
+from avzoo.apis.few_shot_files import LEAST_SCALE, METHOD_NAMES, read_classifier, upload, write_classifier
 from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant, compare, usual_setting
 from avzoo.evaluation.reference_features import unit
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import ConfigError, DataError, nearest
+from avzoo.utils.in_progress import scratch_folder
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -164,6 +165,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         )
         return write_classifier(folder, facts, arrays | dict(weight=self.linear_.weight, bias=self.linear_.bias))
 
+    def push_to_hub(self, name: str, *, private: bool = False) -> str:
+        """Put what :meth:`save_pretrained` writes on the Hugging Face Hub; returns its address."""
+        with scratch_folder('avzoo-upload') as scratch:
+            return upload(self.save_pretrained(scratch / 'classifier'), name, private)
+
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str], device: str = 'cpu') -> 'FewShotClassifier':
         """Read what :meth:`save_pretrained` wrote, from a folder or by its name on the Hugging Face Hub.
@@ -225,7 +231,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """Return what reads videos; it keeps the features of those that were read."""
         specs, stamps = self._extractor_specs(), getattr(self, 'stamps_', {})
         kept: ClipFeatures | None = getattr(self, '_features', None)
-        if kept is None or kept.specs != specs:
+        if kept is None or kept.specs != specs or (stamps and kept.stamps() != stamps):
             kept = self._features = ClipFeatures(specs, self.device, stamps)
         return kept
 
