@@ -133,7 +133,16 @@ def inferencer_of(args: argparse.Namespace) -> 'Inferencer':
     from avzoo.apis.inferencer import Inferencer
     from avzoo.zoo.build import config_of
 
-    return Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
+    try:
+        cfg = config_of(args.model, args.cfg_options)
+    except ConfigError as error:
+        if not Path(args.model).is_dir():
+            raise
+        message = (
+            f'{error} The folder {args.model} is not a classifier either: it lacks config.json and model.safetensors.'
+        )
+        raise ConfigError(message) from error
+    return Inferencer(cfg, args.checkpoint, device=args.device)
 
 
 def of_features(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dict[str, Any]]:
