@@ -4,12 +4,14 @@
 """
 
 import platform
+import re
 import runpy
 import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from avzoo.utils import cli
 from avzoo.utils.cli import run_tool, show
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.version import __version__
@@ -68,12 +70,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = zoo_root() / 'tools' / _TOOLS[command][0]
     sys.argv = [f'avzoo {command}', *arguments]  # argparse shows it in the usage.
     sys.path.insert(0, str(path.parent))  # As if Python had been started with the file.
-    return run_tool(runpy.run_path(str(path))['main'], arguments)
+    tool = runpy.run_path(str(path))['main']
+    tool.__globals__['__doc__'] = _as_commands(tool.__globals__['__doc__'])  # The text of its --help.
+    cli.spell_tools = _as_commands
+    return run_tool(tool, arguments)
 
 
 def console() -> None:
     """Run the command line and exit; the entry point of the console script."""
     sys.exit(main())
+
+
+def _as_commands(text: str) -> str:
+    """Return a text whose tools, such as ``python tools/train.py``, are named as the command has them."""
+    names = {file: name for name, (file, _) in _TOOLS.items()}
+    names |= {file.rpartition('/')[2]: name for file, name in names.items()}
+
+    def command(found: re.Match) -> str:
+        name = names.get(found[1])
+        return f'avzoo {name}' if name else found[0]
+
+    return re.sub(r'(?<![\w/.])(?:python )?(?:tools/)?([a-z_]+(?:/[a-z_]+)?\.py)\b', command, text)
 
 
 def _help() -> str:

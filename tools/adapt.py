@@ -49,14 +49,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add(
         '--method',
-        choices=['auto', 'prototypes', 'logistic_regression', 'discriminant'],
+        choices=['auto', 'prototypes', 'logistic_regression', 'discriminant', 'base_discriminant'],
         default='auto',
         help='without MODEL: what decides (default: %(default)s, by cross-validation)',
     )
     add('--visual', metavar='NAME', help='without MODEL: extractor of videos, as of extract_features.py; or none')
     add('--audio', metavar='NAME', help='likewise')
     add('--device', default='cpu', help='where extractors compute (default: %(default)s)')
-    add('--base-store', metavar='STORE', help="videos of the base classes (default: the config's data_root)")
+    add(
+        '--base-store',
+        metavar='STORE',
+        help="videos of the base classes (default: the config's data_root); without MODEL: clips of other classes, if "
+        'there are some, a store or extracted features',
+    )
     add(
         '--classes',
         nargs='+',
@@ -81,7 +86,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 # Options that only a model takes.
-_WITH_MODEL = ('shots', 'base_store', 'classes', 'draw', 'epochs', 'cfg_options')
+_WITH_MODEL = ('shots', 'classes', 'draw', 'epochs', 'cfg_options')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,13 +121,16 @@ def teach_model(args: argparse.Namespace) -> int:
 
 
 def teach_classifier(args: argparse.Namespace) -> int:
+    from avzoo.apis.clip_features import named_extractors
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.few_shot_files import comparison_lines
 
     began = time.monotonic()
     named = {m: name for m, name in (('visual', args.visual), ('audio', args.audio)) if name is not None}
-    extractor = FewShotClassifier.named_extractors(named) if named else None
-    model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device).fit(args.support)
+    extractor = named_extractors(named) if named else None
+    model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device, base=args.base_store).fit(
+        args.support
+    )
     out = model.save_pretrained(args.out or 'work_dirs/classifier')
     for line in comparison_lines(model.method_, model.report_):
         show(line)

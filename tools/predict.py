@@ -1,18 +1,20 @@
 """Predict the classes of clips from videos or from their features.
 
-MODEL is a name of the zoo or a config file, or the folder of a few-shot classifier (tools/adapt.py).
+MODEL is a name of the zoo or a config file, or the folder of a few-shot classifier (tools/adapt.py); by default the
+classifier that was taught last without --out, work_dirs/classifier.
 FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)), a folder of such files, a file or a folder
 of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, as the model was
 trained on: it scales them itself.
 VIDEO is a video file, a folder of them, or a table (see tools/extract_features.py); needs the extra [video]. Features
-are extracted as those that the model was trained on.
+are extracted as those that the model was trained on. A video in the place of MODEL or CKPT is one too.
 
 Exit code 3: some clips cannot be used and are reported; the others are answered.
 
 examples:
   python tools/predict.py avdiff_synth_5shot --features clip.npz
   python tools/predict.py avdiff_synth_5shot --features data/synth_fsl --video-id c03_stage_2_test_seen_00
-  python tools/predict.py work_dirs/classifier --video clip.mp4 --every 5
+  python tools/predict.py clip.mp4
+  python tools/predict.py my_classifier --video talk.mp4 more_clips --every 5 --csv
   python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_full_draw0/last.pth \\
       --features clips/ --top 1 --json > answers.json
 """
@@ -32,6 +34,8 @@ from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable, printable_json
 
+DEFAULT_MODEL = 'work_dirs/classifier'  # Where adapt.py writes.
+
 if TYPE_CHECKING:
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.inferencer import Inferencer
@@ -40,9 +44,9 @@ if TYPE_CHECKING:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add('model', metavar='MODEL', help='see above')
+    add('model', metavar='MODEL', nargs='?', help='see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the weights of the name)')
-    source = parser.add_mutually_exclusive_group(required=True)
+    source = parser.add_mutually_exclusive_group()
     source.add_argument('--features', help='clip.npz, a folder, or a feature store')
     source.add_argument('--video', nargs='+', action='extend', metavar='VIDEO', help='video files, folders, tables')
     add(
@@ -83,11 +87,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
     args = parser.parse_args(argv)
+    take_videos(args)
+    if not args.features and not args.video:
+        parser.error('one of the arguments --features --video is required')
+    if args.features and args.video:
+        parser.error('argument --video: not allowed with argument --features')
     if args.every and not args.video:
         parser.error('argument --every: it cuts videos; give --video')
     if args.video and (args.video_id or args.video_id_file):
         parser.error('argument --video-id: it chooses from --features; name the videos themselves')
     return args
+
+
+def take_videos(args: argparse.Namespace) -> None:
+    """Move videos that stand in the place of MODEL or CKPT to those of --video."""
+    from avzoo.extraction.clips import SUFFIXES
+
+    for name in ('checkpoint', 'model'):
+        given = getattr(args, name)
+        if given and Path(given).suffix.lower() in SUFFIXES:
+            args.video = [given, *(args.video or [])]
+            setattr(args, name, None)
+    if args.model is None:
+        args.model = DEFAULT_MODEL
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,10 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.apis.few_shot_files import is_classifier
 
     bad: dict[str, DataError] = {}
-    if Path(args.model).is_dir() and not is_classifier(args.model):
-        raise ConfigError(
-            f'{args.model} is a folder without a few-shot classifier, as tools/adapt.py --support writes.'
-        )
+    if args.model == DEFAULT_MODEL and not is_classifier(DEFAULT_MODEL):
+        raise ConfigError(f'{DEFAULT_MODEL} holds no classifier. Name MODEL, or teach one: adapt.py --support FOLDER.')
     if is_classifier(args.model):
         found = of_classifier(args, bad)
     elif args.video:
@@ -113,7 +133,16 @@ def inferencer_of(args: argparse.Namespace) -> 'Inferencer':
     from avzoo.apis.inferencer import Inferencer
     from avzoo.zoo.build import config_of
 
-    return Inferencer(config_of(args.model, args.cfg_options), args.checkpoint, device=args.device)
+    try:
+        cfg = config_of(args.model, args.cfg_options)
+    except ConfigError as error:
+        if not Path(args.model).is_dir():
+            raise
+        message = (
+            f'{error} The folder {args.model} is not a classifier either: it lacks config.json and model.safetensors.'
+        )
+        raise ConfigError(message) from error
+    return Inferencer(cfg, args.checkpoint, device=args.device)
 
 
 def of_features(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dict[str, Any]]:

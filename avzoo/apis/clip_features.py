@@ -16,7 +16,7 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.rebuild import rebuild_from_stamp
 from avzoo.importers.array_features import ArrayFeatures
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import ConfigError, DataError
 
 # For a first trial, without a hub; not for a benchmark.
 DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}
@@ -100,6 +100,18 @@ class ClipFeatures:
                 for m, spec in self.specs.items()
             }
         return self._extractors
+
+
+def named_extractors(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the default extractors with others in their places; ``none`` leaves a modality out.
+
+    Raises:
+        ConfigError: If nothing is left.
+    """
+    chosen = {m: spec for m, spec in {**DEFAULT_EXTRACTORS, **names}.items() if spec != 'none'}
+    if not chosen:
+        raise ConfigError('--visual none --audio none leaves nothing to extract.')
+    return chosen
 
 
 def videos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from avzoo.apis.base_clips import read_base
 from avzoo.apis.clip_features import (
     DEFAULT_EXTRACTORS,
     ClipFeatures,
@@ -18,11 +19,12 @@ from avzoo.apis.clip_features import (
     pooled,
     videos_of,
 )
-from avzoo.apis.few_shot_files import LEAST_SCALE, read_classifier, write_classifier
-from avzoo.evaluation.linear_fits import METHODS, Linear, compare
+from avzoo.apis.few_shot_files import LEAST_SCALE, METHOD_NAMES, read_classifier, upload, write_classifier
+from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant, compare, usual_setting
 from avzoo.evaluation.reference_features import unit
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import ConfigError, DataError, nearest
+from avzoo.utils.in_progress import scratch_folder
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -34,10 +36,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     Args:
         extractor: Spec of the extractor of each modality (``tools/extract_features.py --help``), used where clips are
             videos. By default networks for a first trial, which need no hub.
-        method: ``prototypes``, ``logistic_regression``, ``discriminant``, or ``auto``: the one with the best
-            cross-validation on the examples.
+        method: ``prototypes``, ``logistic_regression``, ``discriminant``, ``base_discriminant``, or ``auto``: the one
+            with the best cross-validation on the examples.
         random_state: Seed of the cross-validation.
         device: Where the extractors compute.
+        base: Clips of other classes, where there are some: a feature store, what ``tools/extract_features.py`` wrote,
+            or (features, labels). They give a method more, ``base_discriminant``: class means of the examples with the
+            covariance of the base clips within their classes.
 
     Attributes:
         classes_: Labels by column, (C,).
@@ -59,11 +64,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         method: str = 'auto',
         random_state: int = 0,
         device: str = 'cpu',
+        base: Any = None,
     ) -> None:
         self.extractor = extractor
         self.method = method
         self.random_state = random_state
         self.device = device
+        self.base = base
 
     def fit(self, clips: Any, y: Any = None) -> 'FewShotClassifier':
         """Learn the classes of some clips.
@@ -77,10 +84,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             DataError: If clips and labels do not fit, or there are fewer than two classes.
         """
-        if self.method != 'auto' and self.method not in METHODS:
+        if self.method not in ('auto', *METHOD_NAMES):
             raise ConfigError(
-                f'method={self.method!r} is not one of auto, {", ".join(METHODS)}.{nearest(self.method, METHODS)}'
+                f'method={self.method!r} is not one of auto, {", ".join(METHOD_NAMES)}.'
+                f'{nearest(self.method, METHOD_NAMES)}'
             )
+        if self.method == 'base_discriminant' and self.base is None:
+            raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
         if hasattr(self, 'linear_'):
             del self.linear_, self.stamps_
         if isinstance(clips, str | os.PathLike):
@@ -129,18 +139,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             raise DataError(f'features of shape {found}; the classifier was fitted to {known}.')
         return self.linear_.logits(self._standardised(features))
 
-    @staticmethod
-    def named_extractors(names: Mapping[str, str]) -> dict[str, str]:
-        """Return the default extractors with others in their places; ``none`` leaves a modality out.
-
-        Raises:
-            ConfigError: If nothing is left.
-        """
-        chosen = {m: spec for m, spec in {**DEFAULT_EXTRACTORS, **names}.items() if spec != 'none'}
-        if not chosen:
-            raise ConfigError('--visual none --audio none leaves nothing to extract.')
-        return chosen
-
     def extractors(self) -> dict[str, Extractor]:
         """Return the extractors of the features that the classifier was fitted to, by modality.
 
@@ -167,6 +165,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         )
         return write_classifier(folder, facts, arrays | dict(weight=self.linear_.weight, bias=self.linear_.bias))
 
+    def push_to_hub(self, name: str, *, private: bool = False) -> str:
+        """Put what :meth:`save_pretrained` writes on the Hugging Face Hub; returns its address."""
+        with scratch_folder('avzoo-upload') as scratch:
+            return upload(self.save_pretrained(scratch / 'classifier'), name, private)
+
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str], device: str = 'cpu') -> 'FewShotClassifier':
         """Read what :meth:`save_pretrained` wrote, from a folder or by its name on the Hugging Face Hub.
@@ -187,12 +190,17 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return model
 
     def _learn(self, rows: np.ndarray, columns: np.ndarray) -> None:
-        methods = tuple(METHODS) if self.method == 'auto' else (self.method,)
+        methods = dict(METHODS)
+        if self.base is not None:
+            base = read_base(self.base, {m: x.size for m, x in self.centre_.items()}, self.stamps_, self.classes_)
+            methods['base_discriminant'] = base_discriminant(*base.residuals(self._standardised(base.features)))
+        if self.method != 'auto':
+            methods = {self.method: methods[self.method]}
         compared = compare(rows, columns, methods, self.random_state)
         # One clip of a class cannot be held out; class means are the safest then.
-        self.method_ = compared[0].method if compared else ('prototypes' if self.method == 'auto' else self.method)
-        fit, settings = METHODS[self.method_]
-        self.linear_ = fit(rows, columns, compared[0].setting if compared else settings[1])
+        self.method_ = compared[0].method if compared else next(iter(methods))
+        chosen = methods[self.method_]
+        self.linear_ = chosen[0](rows, columns, compared[0].setting if compared else usual_setting(chosen))
         self.report_ = {
             one.method: dict(
                 accuracy=float(np.mean(one.accuracies)),
@@ -223,7 +231,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """Return what reads videos; it keeps the features of those that were read."""
         specs, stamps = self._extractor_specs(), getattr(self, 'stamps_', {})
         kept: ClipFeatures | None = getattr(self, '_features', None)
-        if kept is None or kept.specs != specs:
+        if kept is None or kept.specs != specs or (stamps and kept.stamps() != stamps):
             kept = self._features = ClipFeatures(specs, self.device, stamps)
         return kept
 

@@ -11,12 +11,14 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from avzoo.evaluation.linear_fits import METHODS
+from avzoo.utils.cache import is_offline
 from avzoo.utils.errors import AvzooError, CheckpointError, shortened
 from avzoo.utils.files import atomic_path, atomic_write_text
 from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
 
 LEAST_SCALE = 1e-6  # Of a dimension that varies.
+METHOD_NAMES = (*METHODS, 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
 _LARGEST = 1 << 30  # Bytes of weights.
 _FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
@@ -90,7 +92,7 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         or len(classes) < 2
     ):
         raise ValueError('its classes are not at least two different labels of one kind')
-    if facts['method'] not in METHODS or not all(isinstance(stamp, dict) for stamp in stamps.values()):
+    if facts['method'] not in METHOD_NAMES or not all(isinstance(stamp, dict) for stamp in stamps.values()):
         raise ValueError(f'its method is {facts["method"]!r}, its stamps are {stamps!r}')
     if not all(isinstance(one, dict) and {'accuracy', 'deviation'} <= one.keys() for one in report.values()):
         raise ValueError('its report is not as it should be')
@@ -120,7 +122,8 @@ def comparison_lines(method: str, report: Mapping[str, Mapping[str, float]]) -> 
     others = [100 * one['accuracy'] for name, one in report.items() if name != method]
     if others:
         ahead = 100 * report[method]['accuracy'] - max(others)
-        lines.append(f'{method} was chosen, {ahead:+.1f} points from the next best accuracy.')
+        why = ' So small a difference does not count; log loss decided.' if ahead < 1 else ''
+        lines.append(f'{method} was chosen, {ahead:+.1f} points from the best accuracy of the others.{why}')
     return lines
 
 
@@ -139,12 +142,35 @@ def _card(facts: Mapping[str, Any]) -> str:
     )
 
 
+def upload(folder: Path, name: str, private: bool) -> str:
+    """Put a classifier on the Hugging Face Hub; returns its address.
+
+    Raises:
+        CheckpointError: If the Hub does not take it.
+    """
+    try:
+        from huggingface_hub import HfApi  # Only here: the package takes half a second.
+
+        address = HfApi().create_repo(name, private=private, exist_ok=True)
+        HfApi().upload_folder(repo_id=address.repo_id, folder_path=folder)
+    except Exception as error:  # Of the hub's client, or of the HTTP library below it.
+        raise CheckpointError(
+            f'{name}: the Hub does not take the classifier ({_reason(error)}). It needs a network, a login (hf auth '
+            'login), and a name such as USER/CLASSIFIER.'
+        ) from error
+    return str(address)
+
+
 def _from_hub(name: str) -> Path:
     """Return the folder of a classifier on the Hub; only its weights and facts are fetched."""
     try:
         from huggingface_hub import snapshot_download  # Only where a name is not a folder.
 
-        return Path(snapshot_download(name, allow_patterns=[_FACTS, _WEIGHTS]))
+        offline = is_offline()
+        return Path(snapshot_download(name, allow_patterns=[_FACTS, _WEIGHTS], local_files_only=offline))
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f'{name} is neither a folder nor a model on the Hub ({reason}).') from error
+        raise CheckpointError(f'{name} is neither a folder nor a model on the Hub ({_reason(error)}).') from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,17 +1,20 @@
 """Linear classifiers that need no more than a few clips of each class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
-from sklearn.covariance import ledoit_wolf
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold
 from threadpoolctl import threadpool_limits
 
 # Folds and repeats of the comparison of methods.
 _FOLDS, _REPEATS = 5, 4
+# Nats of log loss that make no difference: the softer probabilities are preferred then. Of clips that are easily told
+# apart, the sharpest setting would always win, and be as sure of clips unlike all of them.
+_ALIKE = 0.02
 
 
 class Linear(NamedTuple):
@@ -27,7 +30,7 @@ class Linear(NamedTuple):
 
 def prototypes(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
     """Return the classifier by the cosine to class means, times ``sharpness``."""
-    means = np.stack([features[labels == c].mean(axis=0) for c in range(labels.max() + 1)])
+    means = _means(features, labels)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     return Linear(sharpness * means / np.maximum(lengths, 1e-12), np.zeros(len(means)))
 
@@ -42,23 +45,63 @@ def logistic_regression(features: np.ndarray, labels: np.ndarray, strength: floa
 
 def discriminant(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
     """Return the linear discriminant of a covariance shrunk by the rule of Ledoit and Wolf, times ``sharpness``."""
-    means = np.stack([features[labels == c].mean(axis=0) for c in range(labels.max() + 1)])
+    means = _means(features, labels)
     residuals = features - means[labels]
-    covariance = np.eye(features.shape[1])
-    if residuals.any():  # Of single clips nothing is known but the means.
-        covariance = ledoit_wolf(residuals, assume_centered=True)[0] * (len(labels) / max(1, len(labels) - len(means)))
-    with threadpool_limits(limits=1):
-        weight = np.linalg.solve(covariance, means.T).T
+    # Of single clips nothing is known but the means.
+    weight = _divided_by_covariance(means, residuals, len(means)) if residuals.any() else means
     return Linear(sharpness * weight, -0.5 * sharpness * (weight * means).sum(axis=1))
 
 
+def base_discriminant(residuals: np.ndarray, num_classes: int) -> 'Method':
+    """Return the linear discriminant whose covariance is that of base clips within their classes, shrunk likewise.
+
+    Args:
+        residuals: Base clips less the means of their classes, (N, D); not all zero.
+        num_classes: Base classes.
+    """
+    precision = _divided_by_covariance(np.eye(residuals.shape[1]), residuals, num_classes)
+
+    def fit(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
+        means = _means(features, labels)
+        weight = means @ precision
+        return Linear(sharpness * weight, -0.5 * sharpness * (weight * means).sum(axis=1))
+
+    return fit, METHODS['discriminant'][1]
+
+
+def _means(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.stack([features[labels == c].mean(axis=0) for c in range(labels.max() + 1)])
+
+
+def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return rows (C, D) times the inverse of the shrunk covariance of residuals (N, D)."""
+    count, width = residuals.shape
+    scale = 1.0 / max(1, count - num_classes)
+    with threadpool_limits(limits=1):
+        shrinkage = ledoit_wolf_shrinkage(residuals, assume_centered=True)
+        ridge = shrinkage * scale * float(np.square(residuals).sum()) / width
+        inner = (1 - shrinkage) * scale
+        if count >= width or not ridge:
+            covariance = inner * residuals.T @ residuals + ridge * np.eye(width)
+            return np.linalg.solve(covariance, rows.T).T
+        # Of few clips with many numbers, a system of N equations says the same as one of D (Woodbury).
+        small = ridge * np.eye(count) + inner * residuals @ residuals.T
+        return (rows - inner * np.linalg.solve(small, residuals @ rows.T).T @ residuals) / ridge
+
+
 Fit = Callable[[np.ndarray, np.ndarray, float], Linear]
-# What each method leaves to validation: one number.
-METHODS: dict[str, tuple[Fit, tuple[float, ...]]] = {
+# What a method leaves to validation is one number; the softest comes first.
+Method = tuple[Fit, tuple[float, ...]]
+METHODS: dict[str, Method] = {
     'prototypes': (prototypes, (10.0, 30.0, 100.0)),
     'logistic_regression': (logistic_regression, (0.01, 0.1, 1.0, 10.0)),
-    'discriminant': (discriminant, (0.1, 0.3, 1.0)),
+    'discriminant': (discriminant, (0.01, 0.03, 0.1, 0.3, 1.0)),
 }
+
+
+def usual_setting(method: Method) -> float:
+    """Return the setting where nothing can be validated."""
+    return method[1][(len(method[1]) - 1) // 2]
 
 
 class Compared(NamedTuple):
@@ -70,7 +113,7 @@ class Compared(NamedTuple):
     log_loss: float
 
 
-def compare(features: np.ndarray, labels: np.ndarray, methods: tuple[str, ...], seed: int) -> list[Compared]:
+def compare(features: np.ndarray, labels: np.ndarray, methods: Mapping[str, Method], seed: int) -> list[Compared]:
     """Return the best setting of each method by cross-validation, best method first.
 
     Methods are ranked by accuracy, those within one hundredth of the best by log loss. With one clip in some class
@@ -79,7 +122,7 @@ def compare(features: np.ndarray, labels: np.ndarray, methods: tuple[str, ...], 
     Args:
         features: (N, D).
         labels: (N,), whole numbers from 0.
-        methods: Names in :data:`METHODS`.
+        methods: By name, such as :data:`METHODS`.
         seed: Of the folds.
     """
     smallest = int(np.bincount(labels).min())
@@ -87,13 +130,13 @@ def compare(features: np.ndarray, labels: np.ndarray, methods: tuple[str, ...], 
         return []
     splitter = RepeatedStratifiedKFold(n_splits=min(_FOLDS, smallest), n_repeats=_REPEATS, random_state=seed)
     folds = list(splitter.split(features, labels))
-    found = [_best_setting(features, labels, method, folds) for method in methods]
+    found = [_best_setting(features, labels, name, method, folds) for name, method in methods.items()]
     best = max(float(np.mean(one.accuracies)) for one in found)
     return sorted(found, key=lambda one: (np.mean(one.accuracies) < best - 0.01, one.log_loss))
 
 
-def _best_setting(features: np.ndarray, labels: np.ndarray, method: str, folds: list) -> Compared:
-    fit, settings = METHODS[method]
+def _best_setting(features: np.ndarray, labels: np.ndarray, name: str, method: Method, folds: list) -> Compared:
+    fit, settings = method
     tried = []
     for setting in settings:
         accuracies, losses = [], []
@@ -101,8 +144,9 @@ def _best_setting(features: np.ndarray, labels: np.ndarray, method: str, folds: 
             logits = fit(features[trained], labels[trained], setting).logits(features[held_out])
             accuracies.append(float(np.mean(logits.argmax(axis=1) == labels[held_out])))
             losses.append(-float(log_softmax(logits, axis=1)[np.arange(len(held_out)), labels[held_out]].mean()))
-        tried.append(Compared(method, setting, tuple(accuracies), float(np.mean(losses))))
-    return min(tried, key=lambda one: one.log_loss)
+        tried.append(Compared(name, setting, tuple(accuracies), float(np.mean(losses))))
+    best = min(one.log_loss for one in tried)
+    return next(one for one in tried if one.log_loss <= best + _ALIKE)
 
 
 def _of_all_classes(weight: np.ndarray, bias: np.ndarray) -> Linear:

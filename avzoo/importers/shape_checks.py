@@ -74,7 +74,9 @@ def warn_of_durations(shapes: Shapes, seconds: Mapping[str, float]) -> None:
         return
     steps = {key: median(steps for steps, _ in shapes[key]) for key in MODALITIES}
     lengths = {key: steps[key] * seconds[key] for key in MODALITIES}
-    if max(steps.values()) > 1 and max(lengths.values()) > _FAR * min(lengths.values()):
+    longest, shortest = max(lengths.values()), min(lengths.values())
+    # Clips end within a step: of short ones, up to a step of difference says nothing.
+    if max(steps.values()) > 1 and longest > _FAR * shortest and longest - shortest > max(seconds.values()):
         _LOGGER.warning(
             'The median clip has %g s of sound (%g steps of %g s) and %g s of picture (%g steps of %g s). A model '
             'compares them by time: give the seconds of a step by --seconds-audio and --seconds-visual.',

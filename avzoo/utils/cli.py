@@ -21,6 +21,8 @@ from avzoo.utils.stop_signals import Stopped, stopping_cleanly
 _PLAIN = {'±': '+-', 'Δ': 'D', 'γ': 'gamma', '…': '...', '–': '-', '’': "'"}
 _LONGEST_LINE = 1600  # Characters of an error.
 _Number = TypeVar('_Number', int, float)
+# How errors name the tools, `tools/train.py`; the command `avzoo`, which runs them by other names, sets it.
+spell_tools: Callable[[str], str] = str
 
 
 class ParserOfIds(argparse.ArgumentParser):
@@ -91,7 +93,7 @@ def print_error(error: AvzooError | str) -> None:
 
 def _one_line(text: str) -> str:
     """Join the lines of a quoted text, and cut it in the middle where it is too long: the cure is at the end."""
-    text = printable(' '.join(map(str.strip, text.split('\n'))))
+    text = spell_tools(printable(' '.join(map(str.strip, text.split('\n')))))
     return text if len(text) <= _LONGEST_LINE else f'{text[: _LONGEST_LINE // 2]} ... {text[-_LONGEST_LINE // 4 :]}'
 
 

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,7 +61,7 @@ def test_the_best_method_of_validation_is_taken(task):
 def test_the_choice_does_not_see_what_is_held_out():
     rng = np.random.default_rng(0)
     noise, labels = rng.normal(size=(40, 200)), np.arange(40) % 4
-    found = compare(noise, labels, tuple(METHODS), 0)
+    found = compare(noise, labels, METHODS, 0)
     assert all(np.mean(one.accuracies) < 0.5 for one in found)  # Chance is 0.25; fitted to themselves all have 1.
 
 
@@ -184,6 +186,53 @@ def test_a_damaged_classifier_is_refused(task, tmp_path, damage, monkeypatch):
     changes[damage]()
     with pytest.raises(CheckpointError):
         FewShotClassifier.from_pretrained(tmp_path / 'other' if damage == 'nothing' else folder)
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A hub that is a folder."""
+    import huggingface_hub
+
+    class Api:
+        def create_repo(self, name, *, private, exist_ok):
+            (tmp_path / 'hub' / name).mkdir(parents=True, exist_ok=exist_ok)
+            return SimpleNamespace(repo_id=name)
+
+        def upload_folder(self, *, repo_id, folder_path):
+            shutil.copytree(folder_path, tmp_path / 'hub' / repo_id, dirs_exist_ok=True)
+
+    def fetch(name, *, allow_patterns, local_files_only):
+        if local_files_only:
+            raise FileNotFoundError('offline')
+        names = [path.name for path in (tmp_path / 'hub' / name).iterdir()]
+        assert set(allow_patterns) < set(names) == {*allow_patterns, 'README.md'}
+        return str(tmp_path / 'hub' / name)
+
+    monkeypatch.setattr(huggingface_hub, 'HfApi', Api)
+    monkeypatch.setattr(huggingface_hub, 'snapshot_download', fetch)
+
+
+def test_a_classifier_goes_to_the_hub_and_comes_from_it(task, hub, monkeypatch):
+    model = FewShotClassifier(method='prototypes').fit(*task[:2])
+    model.push_to_hub('someone/classifier')
+    again = FewShotClassifier.from_pretrained('someone/classifier')
+    assert (again.predict(task[2]) == model.predict(task[2])).all()
+    monkeypatch.setenv('AVZOO_OFFLINE', '1')
+    with pytest.raises(CheckpointError, match='offline'):
+        FewShotClassifier.from_pretrained('someone/classifier')
+
+
+def test_a_hub_that_refuses_is_told(task, monkeypatch):
+    monkeypatch.setattr('huggingface_hub.HfApi.create_repo', lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(CheckpointError, match=r'division by zero.*hf auth login'):
+        FewShotClassifier(method='prototypes').fit(*task[:2]).push_to_hub('someone/classifier')
+
+
+def test_of_settings_that_validate_alike_the_softest_is_taken():
+    rows = 5 * np.eye(4)[np.arange(20) % 4] + 0.01 * np.random.default_rng(0).normal(size=(20, 4))
+    (found,) = compare(rows, np.arange(20) % 4, dict(discriminant=METHODS['discriminant']), 0)
+    assert found.setting < METHODS['discriminant'][1][-1]
+    assert found.log_loss < 0.03
 
 
 @pytest.mark.parametrize(

@@ -177,9 +177,29 @@ def test_options_that_do_not_go_together_are_refused(given, capsys):
     assert 'argument' in capsys.readouterr().err
 
 
-def test_a_folder_without_a_classifier_is_no_model(tmp_path, capsys):
-    assert predict(tmp_path, '--video', 'x.mp4') == 2
-    assert 'few-shot classifier' in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ('given', 'model', 'checkpoint', 'videos'),
+    [
+        (['a.mp4'], 'work_dirs/classifier', None, ['a.mp4']),
+        (['m', 'a.WEBM'], 'm', None, ['a.WEBM']),
+        (['a.mp4', 'b.mkv', '--video', 'c'], 'work_dirs/classifier', None, ['a.mp4', 'b.mkv', 'c']),
+        (['m', 'w.pth', '--video', 'a.mp4'], 'm', 'w.pth', ['a.mp4']),
+    ],
+)
+def test_a_video_among_the_positions_is_asked_about(given, model, checkpoint, videos):
+    args = tool('predict').parse_args(given)
+    assert (args.model, args.checkpoint, args.video) == (model, checkpoint, videos)
+
+
+def test_without_a_taught_classifier_the_tool_says_how_to_teach_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert predict('clip.mp4') == 2
+    assert 'adapt.py' in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_classifier_is_named(tmp_path, capsys):
+    assert predict(tmp_path, '--video', 'clip.mp4') == 2
+    assert 'lacks config.json' in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -226,8 +246,8 @@ def test_features_without_labels_teach_nothing(tmp_path):
 @pytest.mark.parametrize(
     ('given', 'named'),
     [
-        (['--support', 'x', '--base-store', 'y'], '--base-store'),
         (['--support', 'x', '--shots', '2'], '--shots'),
+        (['--support', 'x', '--draw', '1'], '--draw'),
         (['m', '--support', 'x'], '--shots'),
         (['m', '--support', 'x', '--shots', '2', '--method', 'prototypes'], '--method'),
         (['m', '--support', 'x', '--shots', '2', '--audio', 'vggish'], '--audio'),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from avzoo.__main__ import _TOOLS, main
+from avzoo.__main__ import _TOOLS, _as_commands, main
 from avzoo.version import __version__
 from avzoo.zoo.listing import list_models
 from tests.conftest import REPO
@@ -26,6 +26,23 @@ def test_a_command_is_a_tool(name, capsys):
 def test_an_unknown_command_is_answered_with_the_nearest(capsys):
     assert main(['trian']) == 2
     assert "Did you mean 'train'?" in capsys.readouterr().err
+
+
+def test_help_and_errors_name_commands_in_place_of_tools(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr('avzoo.utils.cli.spell_tools', str)
+    with pytest.raises(SystemExit):
+        main(['predict', '--help'])
+    page = capsys.readouterr().out
+    assert '\n  avzoo predict clip.mp4\n' in page and '(see avzoo import)' in page and 'tools/' not in page
+    monkeypatch.chdir(tmp_path)
+    assert main(['predict', 'clip.mp4']) == 2
+    assert 'avzoo adapt --support' in capsys.readouterr().err
+
+
+def test_files_that_are_no_tools_keep_their_names():
+    text = 'configs/avdiff/train.py, ./predict.py and my_test.py'
+    assert _as_commands(text) == text
+    assert _as_commands('Use tools/dataset_converters/splits.py.') == 'Use avzoo splits.'
 
 
 def test_models_are_listed(capsys):

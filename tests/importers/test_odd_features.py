@@ -277,6 +277,7 @@ def test_arrays_in_fortran_order_keep_their_order(folder, values, key, dtype):
         (32, 48, (), False),
         (32, 56, (), False),
         (32, 64, (), True),
+        (2, 4, (), False),
         (1, 1, (), False),
         (1, 50, (), True),
     ],

@@ -1,6 +1,6 @@
 // What the classifier is, and what it answers.
 
-const METHODS = { prototypes: 'Class means', logistic_regression: 'Logistic regression', discriminant: 'Linear discriminant' };
+const METHODS = { prototypes: 'Class means', logistic_regression: 'Logistic regression', discriminant: 'Linear discriminant', base_discriminant: 'Linear discriminant with base clips' };
 const WORDS = { visual: 'pictures', audio: 'sound' };
 const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 

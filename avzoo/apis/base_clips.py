@@ -1,0 +1,79 @@
+"""Labelled clips of other classes: how far clips of one class lie apart is better known from these than from a few."""
+
+import logging
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from avzoo.apis.clip_features import extracted_clips, pooled
+from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.extraction.extraction_folder import in_one_line
+from avzoo.utils.errors import DataError
+
+_LOGGER = logging.getLogger(__name__)
+Stamps = Mapping[str, Mapping[str, Any]]
+
+
+class BaseClips(NamedTuple):
+    """One vector for each clip and modality (N, D), and the classes (N,)."""
+
+    features: dict[str, np.ndarray]
+    labels: np.ndarray
+
+    def residuals(self, rows: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return vectors of the clips (N, D) less the means of their classes, and the number of classes."""
+        names, columns = np.unique(self.labels, return_inverse=True)
+        sums = np.zeros((len(names), rows.shape[1]))
+        np.add.at(sums, columns, rows)
+        return rows - (sums / np.bincount(columns)[:, None])[columns], len(names)
+
+
+def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Collection[Any]) -> BaseClips:
+    """Read base clips.
+
+    Args:
+        base: Path of a feature store, or of a folder that ``tools/extract_features.py`` wrote; or (features, labels) as
+            ``FewShotClassifier.fit`` takes them.
+        widths: Modalities of the examples, and their widths.
+        stamps: What made the features of the examples; empty where that is not known.
+        taught: Classes of the examples; base clips of these are left out.
+
+    Raises:
+        DataError: If they are of other features than the examples, or no class has two clips.
+    """
+    origin = 'the base clips'
+    if isinstance(base, str | os.PathLike):
+        origin = str(base)
+        features, labels, known = _of_path(Path(base), widths)
+        given = FeatureSet('the examples', {m: in_one_line(stamp) for m, stamp in stamps.items()})
+        if doubt := compare_feature_sets(given, known, widths):
+            _LOGGER.warning('%s', doubt)
+    else:
+        features, labels = pooled(base[0]), np.asarray(base[1])
+    found = {m: features[m].shape[1] for m in widths if m in features}
+    if found != dict(widths):
+        raise DataError(f'{origin}: features of widths {found}; the examples have {dict(widths)}.')
+    if labels.shape != (len(features[next(iter(widths))]),):
+        raise DataError(f'{origin}: labels of shape {labels.shape}; one is needed for each clip.')
+    kept = ~np.isin(labels, np.asarray(list(taught)))
+    labels = labels[kept]
+    if not len(labels) or np.unique(labels, return_counts=True)[1].max() < 2:
+        raise DataError(f'{origin}: no class has two clips, besides those that are taught. Leave the base out.')
+    return BaseClips({m: features[m][kept] for m in widths}, labels)
+
+
+def _of_path(path: Path, modalities: Collection[str]) -> tuple[dict[str, np.ndarray], np.ndarray, FeatureSet]:
+    if (path / 'store.json').is_file():
+        store = FeatureStore(path)
+        videos = np.arange(len(store))
+        means = {m: store.temporal_mean(m, videos) for m in modalities if m in store.modalities}
+        return means, np.array(store.class_names)[store.labels], store.feature_set
+    clips = extracted_clips(path) if path.is_dir() else None
+    if clips is None:
+        raise DataError(f'{path} is neither a feature store nor a folder of extracted features.')
+    texts = {m: in_one_line(stamp) for m, stamp in clips.stamps.items()}
+    return pooled(clips.features), np.array(clips.labels), FeatureSet(str(path), texts)
