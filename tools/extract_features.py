@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.extraction.clips import find_clips, shard_of
     from avzoo.extraction.extract import Settings, finish, open_folder
     from avzoo.extraction.jobs import Workers
-    from avzoo.extraction.progress import progress_of_clips
+    from avzoo.importers.progress import progress_of
 
     clips = find_clips(args.videos)
     named = dict(visual=(args.visual, args.visual_option), audio=(args.audio, args.audio_option))
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     part = shard_of(clips, *args.shard)
     with Workers(specs, settings, jobs=args.jobs, device=args.device) as workers:
         out = open_folder(args.out, workers.stamps(), settings)
-        with progress_of_clips() as on_progress:
+        with progress_of('clips') as on_progress:
             failures = workers.extract(part, out, on_progress)
     if args.shard == (0, 1):
         finish(out, clips, failures)

@@ -72,6 +72,7 @@ def main():
     commands = dict(
         train=tool('train.py'),
         convert=tool('dataset_converters/features.py'),
+        extract=tool('extract_features.py'),
         publish=tool('model_converters/publish_model.py'),
         adapt=tool('adapt.py'),
         fetch=fetch,

@@ -13,6 +13,7 @@ import torch
 
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from tests.conftest import SMALL_AVDIFF, SMALL_FITTED, write_store
+from tests.extraction.made_videos import make_video
 from tests.faults.harness import Case, content_of, difference_after_kill, undisturbed
 from tests.zoo_fixtures import FileServer
 
@@ -35,8 +36,9 @@ TINY = (
 )
 # How many events of a command an ordinary run of the tests tries, evenly spaced.
 SAMPLE = dict(
-    train=2, choose=0, adapt=1, convert=4, reconvert=4, publish=3, republish=4, fetch=4, first_fetch=4, dataset=3
-)
+    train=2, choose=0, adapt=1, convert=4, reconvert=4, publish=3, republish=4, fetch=4, first_fetch=4, dataset=3,
+    extract=4,
+)  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -121,6 +123,12 @@ def make_case(request, work, options, files):
         files.files['/UCF.zip'] = path.read_bytes()
         return case(work, 'dataset', [f'{files.url}/UCF.zip', work / 'dataset' / 'store'], 'dataset')
 
+    def extract():
+        pytest.importorskip('av')
+        videos = videos_of_two_classes(work / 'videos')
+        argv = [videos, work / 'extract' / 'out', '--visual', 'none', '--audio', 'log_mel_statistics']
+        return case(work, 'extract', argv, 'extract')
+
     def choose():
         choice = "curriculum.choices=[[{'data_preprocessor.time_bins':1},{'data_preprocessor.time_bins':2}]]"
         own = {option.split('=')[0] for option in (*SMALL_AVDIFF, *SMALL_FITTED)}
@@ -139,6 +147,7 @@ def make_case(request, work, options, files):
         fetch=lambda: fetch('fetch', hashlib.sha256(files.files['/file.bin']).hexdigest()),
         first_fetch=lambda: fetch('first_fetch'),
         dataset=dataset,
+        extract=extract,
     )
     return lambda name: makers[name]()
 
@@ -166,6 +175,16 @@ def source_of_features(work):
         folder / 'clips.npz', video_id=videos, audio=rng.random((len(videos), 2)), visual=rng.random((len(videos), 3))
     )
     np.save(folder / 'words.npy', rng.random((4, 2)))
+    return folder
+
+
+def videos_of_two_classes(folder):
+    if not folder.is_dir():
+        for label in 'ab':
+            (folder / label).mkdir(parents=True)
+            for i in range(2):
+                sound = np.random.default_rng(i).uniform(-0.3, 0.3, (1, 32000)).astype(np.float32)
+                make_video(folder / label / f'{label}{i}.mkv', seconds=0.2, sound=sound)
     return folder
 
 

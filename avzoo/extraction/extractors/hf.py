@@ -127,7 +127,8 @@ class HubModel(Extractor):
 
 def _wanted(modality: str) -> Wanted:
     cure = (
-        f'Name a folder that has config.json, model.safetensors and preprocessor_config.json: --{modality} hf:FOLDER.'
+        f'Name a folder that has config.json, model.safetensors and preprocessor_config.json: --{modality} hf:FOLDER, '
+        f'or --{modality}-option weights=FOLDER.'
     )
     return Wanted(f'--{modality} hf:', cure, ('model.safetensors',))
 
