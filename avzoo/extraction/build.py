@@ -5,9 +5,11 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import torch
+
 from avzoo.extraction.extractor import Extractor
 from avzoo.registry import EXTRACTORS
-from avzoo.utils.errors import ConfigError, nearest
+from avzoo.utils.errors import ConfigError, first_line, nearest
 
 # Arguments of extractors that come from elsewhere.
 _NOT_OPTIONS = {'device', 'modality', 'name'}
@@ -48,8 +50,20 @@ def build_extractor(
         raise ConfigError(f'--{modality} {spec}: write {wanted}.')
     if argument:
         given['name'] = argument
+    if 'device' in takes:
+        check_device(device)
     given |= {key: value for key, value in (('device', device), ('modality', modality)) if key in takes}
     return kind(**given)
+
+
+def check_device(device: str) -> None:
+    """Raise ``ConfigError`` if nothing can be computed on a device here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # The latter where PyTorch was built without it.
+        raise ConfigError(
+            f'--device {device}: {first_line(error)} Name cpu, or a GPU that PyTorch finds here.'
+        ) from None
 
 
 def read_options(spec: str, texts: Sequence[str]) -> dict[str, Any]:

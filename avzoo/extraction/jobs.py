@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from avzoo.extraction.build import build_extractor
+from avzoo.extraction.build import build_extractor, check_device
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extract import Failure, Settings, Stamps, extract_all, extract_clip, stamps_of
 from avzoo.extraction.extractor import Extractor
@@ -50,6 +50,7 @@ class Workers:
         self._stack = ExitStack()
         self._pool: ProcessPoolExecutor | None = None
         self._extractors: dict[str, Extractor] | None = None
+        check_device(device)
         if shared is None:
             shared = torch.device(device).type != 'cpu'
         if jobs == 1 or shared:

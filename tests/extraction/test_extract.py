@@ -16,12 +16,13 @@ import torch
 
 from avzoo import reproduction
 from avzoo.extraction import jobs, shared_networks
+from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips, shard_of
 from avzoo.extraction.extract import Settings, extract_all, extract_clip, finish, open_folder, stamps_of
 from avzoo.extraction.extraction_folder import read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
 from avzoo.extraction.jobs import Workers
-from avzoo.utils.errors import AvzooError, CheckpointError, DataError
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from tests.conftest import REPO
 from tests.extraction.made_videos import make_video
 
@@ -152,6 +153,14 @@ def test_what_cannot_be_built_is_refused_by_every_number_of_processes(tool, vide
     with pytest.raises(CheckpointError, match=r'no\.pth'):
         tool([str(videos), str(tmp_path / 'out'), *options])
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99'])
+def test_a_device_that_is_not_here_is_refused(tool, videos, tmp_path, device):
+    with pytest.raises(ConfigError, match=f'--device {device}'):
+        tool([str(videos), str(tmp_path / 'out'), *AUDIO, '--device', device])
+    with pytest.raises(ConfigError, match=f'--device {device}'):
+        build_extractor('timm:resnet10t', 'visual', device=device)
 
 
 def test_a_process_that_is_killed_is_an_error_with_its_cure():
