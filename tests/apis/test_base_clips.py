@@ -11,7 +11,6 @@ from avzoo.apis.base_clips import read_base
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.evaluation.linear_fits import METHODS, base_discriminant
 from avzoo.utils.errors import ConfigError, DataError
-from tests.tools.test_printing import tool
 
 
 @pytest.fixture(scope='module')
@@ -110,7 +109,3 @@ def test_a_store_is_a_base_and_other_features_are_refused(store):
     found = read_base(store, widths, known, FeatureStore(store).class_names[:2])
     assert set(found.labels) == set(FeatureStore(store).class_names[2:])
     assert FewShotClassifier(base=store).fit(rows, labels).report_.keys() >= {'base_discriminant'}
-
-
-def test_the_tool_takes_a_base_without_a_model():
-    assert tool('adapt').parse_args(['--support', 'x', '--base-store', 'y']).base_store == 'y'

@@ -235,6 +235,17 @@ def test_extracted_features_teach_what_their_videos_teach(folder, tmp_path):
     assert again.predict(videos).tolist() == [path.parent.name for path in videos]
 
 
+def test_the_tool_uses_clips_of_other_classes(folder, tmp_path, capsys):
+    for name, hertz in dict(middle=1200, top=6000).items():
+        for i in range(3):
+            write_video(tmp_path / 'others' / name / f'{name}{i}.mkv', hertz, seconds=0.6, seed=9 + i)
+    names = ['--audio', 'tiny_sound', '--visual', 'tiny_pictures']
+    assert run_tool(tool('extract_features').main, [str(tmp_path / 'others'), str(tmp_path / 'base'), *names]) == 0
+    given = ['--support', folder, '--base-store', tmp_path / 'base', '--out', tmp_path / 'taught', *names]
+    assert run_tool(tool('adapt').main, [str(one) for one in given]) == 0
+    assert 'base_discriminant' in capsys.readouterr().out
+
+
 def test_features_without_labels_teach_nothing(tmp_path):
     write_video(tmp_path / 'clips' / 'a.mkv')
     given = [tmp_path / 'clips', tmp_path / 'features', '--audio', 'tiny_sound', '--visual', 'none']
