@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from avzoo.utils import compat
+from tests.forked import ToolServer
 
 compat.prepare_process()
 
 REPO = Path(__file__).resolve().parents[1]
 CONFIGS = REPO / 'configs'
+AVDIFF = 'avdiff/avdiff_custom_5shot.py'
 
 # Several test processes share the cores; a second thread in each only makes them wait for one another.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -31,6 +33,14 @@ def shared_dir() -> Path:
     if not path.is_dir():
         pytest.skip('no reference data beside the checkout')
     return path
+
+
+@pytest.fixture(scope='session')
+def tool_server():
+    """Runs tools in copies of a process that has imported everything."""
+    server = ToolServer()
+    yield server
+    server.close()
 
 
 def write_store(
@@ -137,12 +147,17 @@ def tiny_configs(tiny_store):
 def tiny_config(tiny_configs):
     """A function that returns AV-DIFF's config, shrunk to a run of a few seconds on the tiny store."""
 
-    def copied(work_dir, *options, config='avdiff/avdiff_custom_5shot.py'):
+    def copied(work_dir, *options, config=AVDIFF):
         cfg = copy.deepcopy(tiny_configs(config, options))
         cfg.work_dir = str(work_dir)
         return cfg
 
     return copied
+
+
+def without_provenance(results: dict) -> dict:
+    """Return the results that must be equal bit for bit, whoever computes them, and when."""
+    return {key: value for key, value in results.items() if key != 'provenance'}
 
 
 SMALL_AVDIFF = (
@@ -166,6 +181,21 @@ SMALL_AVDIFF = (
 def small_avdiff(tiny_config):
     """``tiny_config`` with a narrow model, two layers and five diffusion steps."""
     return lambda work_dir, *options: tiny_config(work_dir, *SMALL_AVDIFF, *options)
+
+
+PROTOGAN = 'protogan/protogan_custom_5shot.py'
+SMALL_GAN = (
+    'model.generator.noise_dim=4',
+    'model.generator.generator_hidden=8',
+    'model.generator.critic_hidden=8',
+    'model.generator.n_critic=2',
+)
+SMALL_PROTOGAN = (
+    *SMALL_GAN,
+    'model.generator.condition_width=8',
+    'model.head.projector.hidden_dim=16',
+    'model.head.projector.out_dim=8',
+)
 
 
 FITTED = 'avgauss/avgauss_custom_5shot.py'

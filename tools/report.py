@@ -5,7 +5,7 @@ page is one file that opens without a network. For a paper or a spreadsheet, FIL
 gets the rows of the results.
 
 examples:
-  python tools/report.py work_dirs/first -o report.html
+  python tools/report.py work_dirs/first -o report.html --with-model
   python tools/report.py work_dirs/avgauss work_dirs/avdiff work_dirs/tcaf -o comparison.html
   python tools/report.py work_dirs/avgauss work_dirs/avdiff -o table.tex
 """
@@ -23,7 +23,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('runs', metavar='RUN', nargs='+', help='the --work-dir of a finished training')
     add('-o', '--out', default='report.html', metavar='FILE', help='.html, .md, .csv or .tex (default: %(default)s)')
+    add(
+        '--with-model',
+        action='store_true',
+        help='of one RUN: draw also features and attention; takes its model, its features and its config.py, which is '
+        'run',
+    )
+    add('--data-root', metavar='STORE', help='the features of --with-model, where they have moved')
     args = parser.parse_args(argv)
+    if args.with_model and len(args.runs) > 1:
+        parser.error('argument --with-model: it is for the page of one RUN')
+    if args.data_root and not args.with_model:
+        parser.error('argument --data-root: give --with-model, too')
     if Path(args.out).suffix not in ('.html', '.md', '.csv', '.tex'):
         parser.error(f'argument -o/--out: {args.out!r} must end in .html, .md, .csv or .tex')
     return args
@@ -34,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.report.report import write_report
 
-    show(f'Written to {write_report(args.runs, args.out)}')
+    show(f'Written to {write_report(args.runs, args.out, with_model=args.with_model, data_root=args.data_root)}')
     return 0
 
 

@@ -6,10 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from avzoo.utils.cli import natural_int, positive_int, run_tool, show
-from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = []
     todo = [] if args.gather else [run for run in runs if run.status() in ('not run', 'unfinished')]
     if todo and args.launcher == 'slurm':
-        jobs = reproduction.submit(todo, Path(args.work_dir) / 'slurm', _slurm_parameters(args.slurm))
+        jobs = reproduction.submit(todo, Path(args.work_dir) / 'slurm', reproduction.slurm_parameters(args.slurm))
         show(f'Submitted {len(jobs)} runs: {", ".join(jobs)}. When they are done, run this again with --gather.')
     else:
         failed = _run_all(todo)
@@ -141,18 +140,6 @@ def _run_all(runs: Sequence[Run]) -> list[Run]:
         if not reproduction.run_here(run):
             failed.append(run)
     return failed
-
-
-def _slurm_parameters(options: Sequence[str]) -> dict[str, Any]:
-    from avzoo.config.options import parse_value
-
-    parameters = {}
-    for option in options:
-        key, sign, text = option.partition('=')
-        if not sign:
-            raise ConfigError(f"--slurm takes key=value, got '{option}'.")
-        parameters[key] = parse_value(text)
-    return parameters
 
 
 if __name__ == '__main__':

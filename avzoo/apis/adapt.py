@@ -124,6 +124,7 @@ def adapt(
         out.parent.mkdir(parents=True, exist_ok=True)
         features = {**model.feature_set.texts, **trained['meta'].get('feature_set', {})}
         kept = dict(config=config, **({'feature_set': features} if features else {}))
+        trained.pop('optimizer')  # Nothing goes on with it.
         save_checkpoint(out, dict(trained, meta=trained['meta'] | kept))
     return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
 

@@ -111,7 +111,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
         self.classes_, columns = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f'all clips are of one class ({self.classes_[0]!r}): two are needed at least.')
+            raise DataError(f'all clips are of one class ({self.classes_[0].item()!r}): two are needed at least.')
         self.centre_ = {m: rows.mean(axis=0) for m, rows in features.items()}
         self.scale_ = {
             m: np.where(rows.std(axis=0) > LEAST_SCALE, rows.std(axis=0), 1.0) for m, rows in features.items()

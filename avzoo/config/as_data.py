@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from avzoo.config.plain import PlainConfig
 from avzoo.utils.errors import ConfigError
 
 # Where and how a run ran; of no use to those who receive its weights.
@@ -26,9 +27,9 @@ def as_plain(cfg: Config | Mapping[str, Any]) -> dict[str, Any]:
     return _plain(cfg.to_dict() if isinstance(cfg, Config) else cfg, '')
 
 
-def plain_config(cfg: Config) -> Config:
+def plain_config(cfg: Config) -> PlainConfig:
     """Return a copy of a config that holds nothing but plain values, see :func:`as_plain`."""
-    return Config(as_plain(cfg), cfg_text=cfg.text, filename=cfg.filename)
+    return PlainConfig(as_plain(cfg), cfg_text=cfg.text, filename=cfg.filename)
 
 
 def portable_config(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Which keys a config may and must have."""
 
-import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from mmengine.config import Config
 
 from avzoo.config.parts import find_classes, registry_at
 from avzoo.config.settings import LOADERS, SETTINGS
-from avzoo.config.types import check_present, check_types
+from avzoo.config.types import check_present, check_types, parameters_of
 from avzoo.datasets.window import Window
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import ConfigError, nearest
@@ -80,7 +79,7 @@ def known_keys(node: Mapping, path: str) -> set[str] | None:
     if path in _SECTIONS:
         return _SECTIONS[path]
     if path in SETTINGS:
-        return set(inspect.signature(SETTINGS[path]).parameters)
+        return set(parameters_of(SETTINGS[path]))
     cls = _class_at(node, path)
     known = None if cls is None else _signature(cls)
     if known is not None and path == 'optim_wrapper':
@@ -166,7 +165,7 @@ def _class_at(node: Mapping, path: str) -> type | None:
 
 
 def _signature(cls: type) -> set[str] | None:
-    parameters = inspect.signature(cls).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+    parameters = parameters_of(cls)
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None
-    return {'type', '_scope_', '_delete_'} | {p.name for p in parameters}
+    return {'type', '_scope_', '_delete_', *parameters}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from avzoo.registry import (
@@ -58,6 +59,7 @@ _REGISTRIES = {
 }
 
 
+@lru_cache(maxsize=4096)
 def registry_at(path: str) -> PartRegistry | None:
     """Return the registry of the part at a path; ``None`` where a part that avzoo does not know builds its own."""
     return next((registry for pattern, registry in _REGISTRIES.items() if re.fullmatch(pattern, path)), None)

@@ -66,6 +66,7 @@ class CurriculumSettings:
     choices: _Choices = ()
     choose_by: Literal['HM', 'FSL', 'AUSUC'] = 'AUSUC'
     average_epochs: _Share = 0.0
+    keep_optimizer: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from avzoo.utils.errors import ConfigError, nearest
@@ -25,6 +26,12 @@ class Limit:
     fits: Callable[[Any], bool] = lambda value: True
 
 
+@lru_cache(maxsize=1024)  # Python reads a signature in a tenth of a millisecond, and a config asks for hundreds.
+def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
+    """Return what the constructor of a class takes, by name."""
+    return inspect.signature(cls).parameters
+
+
 def check_types(node: Mapping, cls: type, path: str) -> None:
     """Compare the values of a section with the annotations of the class that takes them.
 
@@ -41,7 +48,7 @@ def check_types(node: Mapping, cls: type, path: str) -> None:
     """
     if cls.__module__.split('.')[0] in _FOREIGN:
         return
-    for name, parameter in inspect.signature(cls).parameters.items():
+    for name, parameter in parameters_of(cls).items():
         if name in node:
             _check(node[name], parameter.annotation, _least(parameter, cls), f'{path}.{name}' if path else name)
 
@@ -52,8 +59,7 @@ def check_present(node: Mapping, cls: type, path: str) -> None:
     Raises:
         ConfigError: For the first such key.
     """
-    parameters = inspect.signature(cls).parameters.values()
-    needed = {p.name: p.annotation for p in parameters if p.default is inspect.Parameter.empty}
+    needed = {p.name: p.annotation for p in parameters_of(cls).values() if p.default is inspect.Parameter.empty}
     for key, annotation in needed.items():
         if node.get(key) is None:
             owner = f"'{path}'" if path else 'The config'

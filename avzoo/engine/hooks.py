@@ -159,7 +159,7 @@ class PhaseHook(Hook):
         self.meta, self.monitor, self.keep_gamma = meta, monitor, keep_gamma
         self.begin, self.report = begin, report
         self.history: list[dict] = []
-        self._losses: dict[str, tuple[torch.Tensor, int]] = {}
+        self.losses: dict[str, tuple[torch.Tensor, int]] = {}
         self._reported = time.monotonic()
 
     def after_load_checkpoint(self, runner: PhaseRunner, checkpoint: dict) -> None:
@@ -170,15 +170,15 @@ class PhaseHook(Hook):
         self.begin(runner.iter)
 
     def before_train_epoch(self, runner: PhaseRunner) -> None:
-        self._losses = {}
+        self.losses = {}
         self._rate = runner.optim_wrapper.optimizer.param_groups[0]['lr']
 
     def after_train_iter(
         self, runner: PhaseRunner, batch_idx: int, data_batch: dict[str, Any], outputs: dict[str, torch.Tensor]
     ) -> None:
         for name in (n for n in outputs if n.startswith('loss')):  # Some come with novel batches only.
-            total, steps = self._losses.get(name, (torch.zeros(()), 0))
-            self._losses[name] = total + outputs[name].detach(), steps + 1  # No .item(): it would wait for the device.
+            total, steps = self.losses.get(name, (torch.zeros(()), 0))
+            self.losses[name] = total + outputs[name].detach(), steps + 1  # No .item(): it would wait for the device.
         if time.monotonic() - self._reported > 30:
             self._reported = time.monotonic()
             self.report(runner, self.history, dict(step=batch_idx + 1, **self._mean_losses()))
@@ -215,15 +215,15 @@ class PhaseHook(Hook):
         self.report(runner, self.history, None)
 
     def _mean_losses(self) -> dict[str, float]:
-        return {name: float(total) / steps for name, (total, steps) in self._losses.items()}
+        return {name: float(total) / steps for name, (total, steps) in self.losses.items()}
 
     def _epoch_losses(self, runner: PhaseRunner) -> dict[str, float | None]:
         """Return the mean of the loss and of each of its parts, over the steps that had it."""
-        if not self._losses:  # Everything was fitted, and no epoch trained.
+        if not self.losses:  # Everything was fitted, and no epoch trained.
             return dict(loss=None)
-        means = torch.stack([total / steps for total, steps in self._losses.values()])
+        means = torch.stack([total / steps for total, steps in self.losses.values()])
         all_reduce(means, op='mean')  # Every rank sees the same numbers, and all stop together at one that is not.
-        losses = dict(zip(self._losses, means.tolist(), strict=True))
+        losses = dict(zip(self.losses, means.tolist(), strict=True))
         loss = losses['loss']
         if not np.isfinite(loss):
             raise AvzooError(

@@ -19,7 +19,13 @@ from avzoo.config.as_data import as_plain
 from avzoo.engine.log import escape_in_log
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.registry import RUNNERS
+from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__
+
+WITHOUT_OPTIMIZER = (
+    'holds no state of the optimizer, without which no epoch can follow: it was dropped when its phase was finished. '
+    'Train anew in another --work-dir; with curriculum.keep_optimizer=True it stays.'
+)
 
 
 @RUNNERS.register_module()
@@ -102,7 +108,9 @@ class PhaseRunner(Runner):
 
     def load_optimizer(self, filename: str | os.PathLike[str]) -> None:
         """Take over the optimizer's moments, but not its learning rate, from another phase's checkpoint."""
-        state = load_checkpoint(filename)['optimizer']
+        state = load_checkpoint(filename).get('optimizer')
+        if state is None:
+            raise CheckpointError(f'{filename} {WITHOUT_OPTIMIZER}')
         optimizer = self.optim_wrapper.optimizer
         rates = [group['lr'] for group in optimizer.param_groups]
         self.optim_wrapper.load_state_dict(state)
@@ -120,7 +128,10 @@ class PhaseRunner(Runner):
         checkpoint = self.load_checkpoint(filename)
         self.train_loop._epoch = checkpoint['meta']['epoch']
         self.train_loop._iter = checkpoint['meta']['iter']
-        if resume_optimizer:
+        left = self.epoch < self.max_epochs
+        if left and 'optimizer' not in checkpoint:
+            raise CheckpointError(f'{filename} {WITHOUT_OPTIMIZER}')
+        if resume_optimizer and left:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
             self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
         if resume_param_scheduler and self.param_schedulers is not None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 _SAMPLES = 50  # Of each novel class.
+_MOST_REAL = 2000  # Held-out features among which neighbours are looked for.
 _LOSS_MARGIN = 1.1
 _CHANCE_MARGIN = 3.0
 
@@ -40,20 +41,26 @@ def check_generator(
         ``shot_mean_distance``, that of one shot; ``synthetic_accuracy``, the mean recall in per cent among the novel
         classes of the nearest mean of generated features, and ``chance``; and ``learned``: the shuffled loss is at
         least 1.1 times the true one, generated means are closer than shots, and the accuracy is at least three times
-        chance, or midway between chance and 100 where that is less.
+        chance, or midway between chance and 100 where that is less. By these nothing is decided: ``spread`` and
+        ``real_spread``, the standard deviation within a class of generated and of held-out features; and whether shots
+        are copied, see :func:`nearest_neighbours`.
     """
     novel = held_out.labels.unique()
     novel = novel[~base_mask[novel] & torch.isin(novel, shots.labels)]
     real = _class_means(held_out, novel)
     columns = novel.repeat_interleave(_SAMPLES)
-    generated = _class_means(Features(sample(columns), columns), novel)
+    synthetic = Features(sample(columns), columns)
+    generated = _class_means(synthetic, novel)
     one_shot = torch.stack([shots.x[shots.labels == column][0] for column in novel])
-    found = dict(
+    found: dict[str, Any] = dict(
         _losses(error, held_out),
         mean_distance=_squared_distance(generated, real),
         shot_mean_distance=_squared_distance(one_shot, real),
         synthetic_accuracy=_nearest_mean_recall(generated, novel, held_out),
         chance=100 / len(novel),
+        spread=_spread(synthetic, novel),
+        real_spread=_spread(held_out, novel),
+        **nearest_neighbours(synthetic, _of_classes(shots, novel), _of_classes(held_out, novel)),
     )
     return dict(found, learned=_has_learned(found))
 
@@ -70,7 +77,7 @@ def check_line(found: Mapping[str, Any]) -> str:
     )
 
 
-def _has_learned(found: Mapping[str, float]) -> bool:
+def _has_learned(found: Mapping[str, Any]) -> bool:
     chance = found['chance']
     return bool(
         found.get('loss_shuffled', torch.inf) >= _LOSS_MARGIN * found.get('loss_true', 0.0)
@@ -82,9 +89,57 @@ def _has_learned(found: Mapping[str, float]) -> bool:
 def _losses(error: Callable[[Features, Tensor], float] | None, held_out: Features) -> dict[str, float]:
     if error is None:
         return {}
-    present, position = held_out.labels.unique(return_inverse=True)
-    other = present.roll(1)[position]
-    return dict(loss_true=error(held_out, held_out.labels), loss_shuffled=error(held_out, other))
+    return dict(
+        loss_true=error(held_out, held_out.labels), loss_shuffled=error(held_out, other_columns(held_out.labels))
+    )
+
+
+def other_columns(labels: Tensor) -> Tensor:
+    """Return for each label another one of those that are there."""
+    present, position = labels.unique(return_inverse=True)
+    return present.roll(1)[position]
+
+
+def nearest_neighbours(synthetic: Features, shots: Features, held_out: Features) -> dict[str, float | None]:
+    """Say whether generated features are copies of the shots.
+
+    Returns:
+        ``nearest_is_shot``: the share in per cent of generated features that are nearer to a shot than to any held-out
+        feature; ``real_nearest_is_shot``, that of held-out features, which copy nothing; ``shot_distance_ratio`` and
+        ``real_shot_distance_ratio``: the median of the distance to the nearest shot, divided by that to the nearest
+        held-out feature. A ratio near 0 is that of a copy. Those of held-out features are None if there is one only.
+    """
+    real = held_out.x[:: -(-len(held_out.x) // _MOST_REAL)]
+    own = torch.cdist(real, real).fill_diagonal_(torch.inf)
+    ratio = _ratio(torch.cdist(synthetic.x, shots.x), torch.cdist(synthetic.x, real))
+    real_ratio = _ratio(torch.cdist(real, shots.x), own) if len(real) > 1 else None
+    return dict(
+        nearest_is_shot=_share_below_one(ratio),
+        real_nearest_is_shot=None if real_ratio is None else _share_below_one(real_ratio),
+        shot_distance_ratio=float(ratio.median()),
+        real_shot_distance_ratio=None if real_ratio is None else float(real_ratio.median()),
+    )
+
+
+def _ratio(to_shots: Tensor, to_others: Tensor) -> Tensor:
+    least = torch.finfo(to_shots.dtype).tiny  # A feature may be twice in the data.
+    return to_shots.amin(1).clamp(min=least) / to_others.amin(1).clamp(min=least)
+
+
+def _share_below_one(ratio: Tensor) -> float:
+    return 100 * int((ratio < 1).sum()) / len(ratio)
+
+
+def _spread(features: Features, columns: Tensor) -> float | None:
+    """Return the mean over classes of the standard deviation within a class, over dimensions by their variances."""
+    groups = [features.x[features.labels == column] for column in columns]
+    variances = [group.var(0).mean() for group in groups if len(group) > 1]
+    return float(torch.stack(variances).sqrt().mean()) if variances else None
+
+
+def _of_classes(features: Features, columns: Tensor) -> Features:
+    chosen = torch.isin(features.labels, columns)
+    return Features(features.x[chosen], features.labels[chosen])
 
 
 def _class_means(features: Features, columns: Tensor) -> Tensor:

@@ -98,7 +98,7 @@ def write_results(work_dir: str | os.PathLike[str], results: Mapping[str, Any]) 
         results (Mapping): `method`, `dataset`, `num_shots`, `seed`, `gamma`, `gamma_source`, `draws` (one dict each
             with `draw` and the metrics), `aggregate` (of `aggregate_draws`), and if known `references` (of
             `evaluate_references`), `paired` (as `paired_text` takes it) and `per_class_recall` (class name to per
-            cent). Other keys go to the JSON file as they are.
+            cent). Other keys, such as `provenance`, go to the JSON file as they are.
 
     Returns:
         tuple[Path, Path]: The two files.

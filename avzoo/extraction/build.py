@@ -9,6 +9,9 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.errors import ConfigError, nearest
 
+# Arguments of extractors that come from elsewhere.
+_NOT_OPTIONS = {'device', 'modality', 'name'}
+
 
 def build_extractor(
     spec: str, modality: str, options: Mapping[str, Any] | None = None, device: str = 'cpu'
@@ -32,21 +35,20 @@ def build_extractor(
             f'There are: {", ".join(names)}.'
         )
     kind = kind_of(name)
-    if kind.modality != modality:
+    if kind.modality not in (modality, ''):
         raise ConfigError(f'--{modality} {spec}: {name} reads the {kind.modality} modality.')
     takes = inspect.signature(kind).parameters
     given = dict(options or {})
-    unknown = sorted(given.keys() - takes.keys() | ({'device'} & given.keys()))
+    unknown = sorted(given.keys() - takes.keys() | given.keys() & _NOT_OPTIONS)
     if unknown:
-        options_of = [key for key in takes if key not in ('device', 'name')]
+        options_of = [key for key in takes if key not in _NOT_OPTIONS]
         raise ConfigError(f'{name} has no option {unknown[0]}; its options: {", ".join(options_of) or "none"}.')
     if ('name' in takes) != bool(argument):
         wanted = f'{name}:NAME' if 'name' in takes else name
         raise ConfigError(f'--{modality} {spec}: write {wanted}.')
     if argument:
         given['name'] = argument
-    if 'device' in takes:
-        given['device'] = device
+    given |= {key: value for key, value in (('device', device), ('modality', modality)) if key in takes}
     return kind(**given)
 
 

@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaError, MediaFile, import_av
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path, atomic_write_text, sha256_of
+from avzoo.utils.lock import locked
 from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 
@@ -43,6 +45,19 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Stamps:
+    """Where features come from.
+
+    Attributes:
+        modalities: Modality -> what decides its features: recipe, options, the SHA-256 of the weights, width.
+        versions: Package -> version. Features of other versions are accepted.
+    """
+
+    modalities: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a clip has no features."""
 
@@ -52,28 +67,42 @@ class Failure:
     cure: str
 
 
-def open_folder(out: str | os.PathLike[str], extractors: Mapping[str, Extractor], settings: Settings) -> Path:
+def stamps_of(extractors: Mapping[str, Extractor]) -> Stamps:
+    """Return what decides the features of each modality, and the versions of the packages that compute them."""
+    packages = {'avzoo': __version__, 'av': import_av().__version__, 'torch': torch.__version__}
+    packages |= {name: metadata.version(name) for extractor in extractors.values() for name in extractor.needs}
+    return Stamps({m: dict(e.stamp(), dim=e.dim) for m, e in extractors.items()}, packages)
+
+
+def open_folder(out: str | os.PathLike[str], stamps: Stamps, settings: Settings) -> Path:
     """Make the folder of features, or check that it was begun with the same extractors; returns it.
+
+    Several processes may do so at once.
 
     Raises:
         DataError: If it holds something else, or features of other extractors.
     """
     out = Path(out)
-    stamp = _stamp(extractors, settings)
     path = out / STAMP_FILE
-    if path.is_file():
-        found = _facts(path)
-        differing = [key for key in ('modalities', 'settings') if found.get(key) != stamp[key]]
-        if differing:
-            raise DataError(
-                f'{out} was begun with other extractors or settings: '
-                f'{json.dumps({k: found.get(k) for k in differing})}. '
-                'Features of different kinds do not mix. Name another folder.'
-            )
-        return out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not out.is_dir():
+        raise DataError(f'{out} exists and is not a folder. Name another one.')
+    if not path.is_file() and out.is_dir() and any(STAMP_FILE not in entry.name for entry in out.iterdir()):
         raise DataError(f'{out} exists and is not a folder of extracted features. Name another folder.')
-    atomic_write_text(path, json.dumps(stamp, indent=1) + '\n')
+    versions = dict(stamps.versions, python=platform.python_version())
+    whole = dict(
+        format='avzoo-extraction-v1', modalities=stamps.modalities, settings=asdict(settings), versions=versions
+    )
+    with locked(path):
+        if not path.is_file():
+            atomic_write_text(path, json.dumps(whole, indent=1) + '\n')
+    found = _facts(path)
+    differing = [key for key in ('modalities', 'settings') if found.get(key) != whole[key]]
+    if differing:
+        raise DataError(
+            f'{out} was begun with other extractors or settings: '
+            f'{json.dumps({k: found.get(k) for k in differing})}. '
+            'Features of different kinds do not mix. Name another folder.'
+        )
     return out
 
 
@@ -206,14 +235,6 @@ def _cure(stage: str) -> str:
     if stage == 'audio':
         return 'leave the clip out, or name --no-audio zeros where it has no sound'
     return 'get the file again, or leave the clip out'
-
-
-def _stamp(extractors: Mapping[str, Extractor], settings: Settings) -> dict[str, Any]:
-    modalities = {m: dict(e.stamp(), dim=e.dim) for m, e in extractors.items()}
-    versions = dict(
-        avzoo=__version__, av=import_av().__version__, torch=torch.__version__, python=platform.python_version()
-    )
-    return dict(format='avzoo-extraction-v1', modalities=modalities, settings=asdict(settings), versions=versions)
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """One frame for each step of a fixed length."""
 
 from collections.abc import Iterator
+from itertools import repeat
 
 import numpy as np
 
@@ -40,3 +41,38 @@ def frames_of_steps(frames: Iterator[Frame], seconds: float, start: float, repea
 def repeat_rows(rows: np.ndarray, repeats: list[int]) -> np.ndarray:
     """Return rows (N, D) repeated as :func:`frames_of_steps` counted."""
     return np.repeat(rows, repeats, axis=0) if len(rows) else rows
+
+
+def frame_windows(frames: Iterator[Frame], seconds: float, count: int, start: float) -> Iterator[np.ndarray]:
+    """Yield windows (count, H, W, 3) of frames at equal distances, without overlap.
+
+    A rest of at least half a window is filled with its last frame, and so is a whole clip that is shorter; a shorter
+    rest is left out.
+
+    Args:
+        frames: Frames with rising times.
+        seconds: Length of a window.
+        count: Frames of a window.
+        start: Where the first one begins.
+    """
+    window: list[np.ndarray] = []
+    some = False
+    for rgb in _at_every(frames, seconds / count, start):
+        window.append(rgb)
+        if len(window) == count:
+            yield np.stack(window)
+            window, some = [], True
+    if window and (len(window) >= count / 2 or not some):
+        yield np.stack(window + window[-1:] * (count - len(window)))
+
+
+def _at_every(frames: Iterator[Frame], seconds: float, start: float) -> Iterator[np.ndarray]:
+    """Yield a frame for each step, the one before where a step has none."""
+    repeats: list[int] = []
+    before: np.ndarray | None = None
+    for rgb in frames_of_steps(frames, seconds, start, repeats):
+        if before is not None:
+            yield from repeat(before, repeats[-2])
+        before = rgb
+    if before is not None:
+        yield before

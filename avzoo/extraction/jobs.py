@@ -1,71 +1,146 @@
-"""Extract clips in several processes."""
+"""Extract clips in this process or in several."""
 
 import multiprocessing
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
 
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import Clip
-from avzoo.extraction.extract import Failure, Settings, extract_clip
+from avzoo.extraction.extract import Failure, Settings, Stamps, extract_all, extract_clip, stamps_of
 from avzoo.extraction.extractor import Extractor
+from avzoo.extraction.shared_networks import SharedNetworks, serving
+from avzoo.utils.errors import AvzooError
 
-# What a process of the pool works with; set once, at its start.
+Specs = Mapping[str, tuple[str, Mapping[str, Any]]]
+
+# What a process of the pool works with; its networks are built when they are first asked for.
 _worker: dict[str, Any] = {}
 
 
-def extract_in_processes(
-    clips: list[Clip],
-    out: Path,
-    specs: Mapping[str, tuple[str, Mapping[str, Any]]],
-    settings: Settings,
-    *,
-    jobs: int,
-    device: str = 'cpu',
-    on_progress: Callable[[int, int], None] | None = None,
-) -> list[Failure]:
-    """Extract the clips in ``jobs`` processes of one thread each; returns those that failed.
+class Workers:
+    """Extractors, and the processes that work with them.
+
+    One job works in this process. Several work in as many processes of one thread. On a CPU each has its own networks,
+    and this process has none; elsewhere the networks are in this process alone, and the others decode for them.
 
     Args:
-        clips: The clips.
-        out: The folder that :func:`~avzoo.extraction.extract.open_folder` made.
         specs: Of each modality the extractor's spec and options.
         settings: How clips are read.
-        jobs: Processes. Each builds its own extractors.
-        device: Where they compute.
-        on_progress: Called with (clips done, clips in all).
+        jobs: Processes.
+        device: Where the networks compute.
+        shared: Whether the networks are in this process alone; by default, unless the device is a CPU.
+
+    Example:
+        >>> with Workers(specs, Settings(), jobs=2) as workers:
+        ...     out = open_folder('features', workers.stamps(), Settings())
+        ...     failures = workers.extract(find_clips('videos'), out)
     """
-    failures = []
-    # Not forked: threads of torch, and CUDA, do not survive that.
-    context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(
-        max(1, min(jobs, len(clips))), context, initializer=_start, initargs=(specs, out, settings, device)
-    )
-    try:
-        waiting = [pool.submit(_extract, clip) for clip in clips]
+
+    def __init__(
+        self, specs: Specs, settings: Settings, *, jobs: int = 1, device: str = 'cpu', shared: bool | None = None
+    ) -> None:
+        self._settings = settings
+        self._stack = ExitStack()
+        self._pool: ProcessPoolExecutor | None = None
+        self._extractors: dict[str, Extractor] | None = None
+        if shared is None:
+            shared = torch.device(device).type != 'cpu'
+        if jobs == 1 or shared:
+            self._extractors = build_all(specs, device)
+        if jobs > 1:
+            # Not forked: threads of torch, and CUDA, do not survive that.
+            context = multiprocessing.get_context('spawn')
+            source: Specs | SharedNetworks = specs
+            if self._extractors is not None:
+                source = self._stack.enter_context(serving(self._extractors, jobs, context))
+            self._pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(source, settings, device))
+
+    def __enter__(self) -> 'Workers':
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if self._pool is not None:
+                self._pool.shutdown(cancel_futures=True)
+
+    def stamps(self) -> Stamps:
+        """Return what decides the features, and the versions that compute them.
+
+        Raises:
+            AvzooError: If an extractor cannot be built.
+        """
+        if self._extractors is not None:
+            return stamps_of(self._extractors)
+        return self._result_of(self._require_pool().submit(_stamps))
+
+    def extract(
+        self, clips: list[Clip], out: Path, on_progress: Callable[[int, int], None] | None = None
+    ) -> list[Failure]:
+        """Extract the clips; returns those that failed.
+
+        Args:
+            clips: The clips.
+            out: The folder that :func:`~avzoo.extraction.extract.open_folder` made.
+            on_progress: Called with (clips done, clips in all).
+        """
+        if self._pool is None:
+            return extract_all(clips, out, self._extractors or {}, self._settings, on_progress)
+        failures = []
+        waiting = [self._pool.submit(_extract, clip, out) for clip in clips]
         for done, future in enumerate(as_completed(waiting), 1):
-            failure = future.result()
+            failure = self._result_of(future)
             if failure is not None:
                 failures.append(failure)
             if on_progress is not None:
                 on_progress(done, len(clips))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return failures
+        return failures
+
+    def _require_pool(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            raise RuntimeError('there are no processes')
+        return self._pool
+
+    def _result_of(self, future: Any) -> Any:
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            raise AvzooError(
+                'a process of --jobs was killed, perhaps because the memory is full. The clips that are done are kept: '
+                'run the same command again, with fewer --jobs.'
+            ) from None
 
 
-def build_all(specs: Mapping[str, tuple[str, Mapping[str, Any]]], device: str = 'cpu') -> dict[str, Extractor]:
+def build_all(specs: Specs, device: str = 'cpu') -> dict[str, Extractor]:
     """Build the extractor of each modality."""
     return {modality: build_extractor(spec, modality, options, device) for modality, (spec, options) in specs.items()}
 
 
-def _start(specs: Mapping[str, tuple[str, Mapping[str, Any]]], out: Path, settings: Settings, device: str) -> None:
+def _start(source: Specs | SharedNetworks, settings: Settings, device: str) -> None:
     torch.set_num_threads(1)
-    _worker.update(out=out, settings=settings, extractors=build_all(specs, device))
+    _worker.update(source=source, settings=settings, device=device)
 
 
-def _extract(clip: Clip) -> Failure | None:
-    return extract_clip(clip, **_worker)
+def _extractors() -> dict[str, Extractor]:
+    # Not at the start of the process: there an error would only break the pool.
+    if 'extractors' not in _worker:
+        source = _worker['source']
+        is_shared = isinstance(source, SharedNetworks)
+        _worker['extractors'] = source.connected() if is_shared else build_all(source, _worker['device'])
+    return _worker['extractors']
+
+
+def _stamps() -> Stamps:
+    return stamps_of(_extractors())
+
+
+def _extract(clip: Clip, out: Path) -> Failure | None:
+    return extract_clip(clip, out, _extractors(), _worker['settings'])

@@ -6,9 +6,10 @@ Sound and frames are streamed, so memory does not grow with the length of a vide
 import heapq
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,16 @@ class Frame:
 
     Attributes:
         seconds: When it is shown, from the beginning of the stream.
-        rgb: (H, W, 3) of uint8, upright.
+        picture: What makes its colours; most frames of a video are decoded only for the sake of others.
     """
 
     seconds: float
-    rgb: np.ndarray
+    picture: Callable[[], np.ndarray]
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """(H, W, 3) of uint8, upright."""
+        return self.picture()
 
 
 @dataclass
@@ -131,16 +137,20 @@ class MediaFile:
             raise MediaError(f'{self.path} has no video stream.')
         self.facts.frames = 0
         first = None
+        last = 0.0
         for frame, pts in _in_display_order(self._decoded(self._video)):
             self.facts.frames += 1
             seconds = self._seconds(self._video, pts, self.facts.frames - 1)
             first = seconds if first is None else first
+            last = seconds - first
             if end is not None and seconds - first >= end:
                 break
             if seconds - first >= start:
-                yield Frame(seconds - first, _upright(frame))
+                yield Frame(seconds - first, partial(_upright, frame))
         else:
-            self._compare_length(self._video, self.facts.frames / float(self.frame_rate or 25))
+            rate = float(self.frame_rate or 25)
+            # Some files have fewer frames than their rate says, at longer distances.
+            self._compare_length(self._video, max(self.facts.frames / rate, last + 1 / rate))
         if not self.facts.frames:
             raise MediaError(f'{self.path}: no frame of its video stream {self._video.index} can be decoded.')
 

@@ -1,6 +1,6 @@
 """The pictures and tables of several runs on the same test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from avzoo.evaluation.functional import half_width_95
@@ -12,6 +12,14 @@ from avzoo.report.run_files import Run
 from avzoo.utils.errors import DataError
 from avzoo.utils.printable import printable
 
+# What must be the same for a comparison, where both runs say it.
+_ALIKE: Mapping[str, Callable[[Run], Any]] = {
+    'dataset': lambda run: run.results['dataset'],
+    'num_shots': lambda run: run.results['num_shots'],
+    'features': lambda run: run.feature_set,
+    'store': lambda run: run.store.get('sha256'),
+}
+
 
 def check_comparable(runs: Sequence[Run]) -> None:
     """Refuse runs that were not tested alike.
@@ -21,9 +29,9 @@ def check_comparable(runs: Sequence[Run]) -> None:
     """
     first = runs[0]
     for run in runs[1:]:
-        for key in ('dataset', 'num_shots', 'feature_set', 'store_sha256'):
-            ours, theirs = (one.results.get(key, one.provenance.get(key)) for one in (first, run))
-            if ours != theirs and None not in (ours, theirs):
+        for key, of in _ALIKE.items():
+            ours, theirs = of(first), of(run)
+            if ours and theirs and ours != theirs:
                 raise DataError(
                     f'{first.folder} and {run.folder} were not tested alike: {key} is {ours!r} and {theirs!r}. '
                     'Report them apart.'

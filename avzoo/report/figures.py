@@ -22,7 +22,7 @@ from avzoo.utils.printable import printable
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#B8A800', '#7f7f7f')
 BASE, NOVEL, PLAIN = COLOURS[0], COLOURS[1], '#8a8a8a'
-_PIXELS_PER_INCH = 112
+_PIXELS_PER_INCH, _WIDE = 112, 8
 _INK = '#010203'  # Stands for the text colour of the page.
 # Any: matplotlib's own type of the keys lists all 300 of them.
 _STYLE: dict[Any, Any] = {
@@ -83,6 +83,11 @@ class Picture:
     figure: Figure
     data: Table
     tips: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the picture takes the whole width of a page."""
+        return bool(self.figure.get_figwidth() > _WIDE)
 
     def tip(self, artist: Artist, text: str) -> None:
         """Show a text while the pointer is over an artist."""

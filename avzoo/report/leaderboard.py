@@ -79,10 +79,8 @@ _TEXT = (
 
 def _table_of(run: Run) -> tuple[str, int, str, str]:
     """Return data set, shots, features and checksum of the store: what runs of one table share."""
-    features = run.provenance.get('feature_set')
-    named = ', '.join(f'{m} {name}' for m, name in sorted(features.items())) if isinstance(features, dict) else ''
-    store = str(run.provenance.get('store_sha256') or '')
-    return str(run.results['dataset']), int(run.results['num_shots']), named or _UNNAMED, store
+    features, store = run.feature_set or _UNNAMED, str(run.store.get('sha256') or '')
+    return str(run.results['dataset']), int(run.results['num_shots']), features, store
 
 
 def _row_of(run: Run) -> tuple[str, str]:
@@ -112,7 +110,7 @@ def _row(runs: Sequence[Run], name: str) -> tuple[object, ...]:
         len(runs),
         sum(len(run.results['draws']) for run in runs),
         ', '.join(str(seed) for seed in sorted({run.results.get('seed', 0) for run in runs})),
-        printable(runs[0].provenance.get('class_vectors') or '-'),
+        printable(', '.join(runs[0].store.get('class_vectors') or ()) or '-'),
         printable(' / '.join(dict.fromkeys(str(run.results.get('gamma_source') or '-') for run in runs))),
     )
 

@@ -147,3 +147,42 @@ def reliability_picture(run: Run) -> Picture:
         xlabel='probability of the likeliest class, per cent', ylabel='right, per cent', xlim=(0, 100), ylim=(0, 100)
     )
     return picture
+
+
+_QUARTERS = {
+    'loss_quarters': ('right conditions', BASE),
+    'loss_shuffled_quarters': ('conditions of other classes', NOVEL),
+    'loss_zero_quarters': ('predicting zero', PLAIN),
+}
+
+
+@styled
+def generator_picture(checks: Mapping[str, Mapping[str, Any]]) -> Picture | None:
+    """Draw a denoiser's loss along its chain, for each check; ``None`` where no generator has such a loss."""
+    checks = {name: check for name, check in checks.items() if _has_quarters(check)}
+    if not checks:
+        return None
+    figure, (axes,) = new_figure(5.2, 3.4)
+    picture = Picture(
+        'generator',
+        'Loss along the chain',
+        'On held-out features, from little noise (first quarter) to much (last). A generator that uses its condition '
+        'is better with the right ones than with those of other classes; one that has learned anything is better than '
+        'predicting zero. A line for each check.',
+        figure,
+        Table(('check', 'conditions', *(f'quarter {i}' for i in range(1, 5))), []),
+    )
+    for name, check in checks.items():
+        for key, (label, colour) in _QUARTERS.items():
+            first = name == next(iter(checks))
+            (line,) = axes.plot(range(1, 5), check[key], '.-', color=colour, lw=1.2, label=label if first else None)
+            picture.tip(line, f'{name}, {label}: {", ".join(f"{value:.3f}" for value in check[key])}')
+            picture.data.rows.append((name, label, *check[key]))
+    axes.set(xlabel='quarter of the chain', ylabel='squared error', xticks=range(1, 5), ylim=(0, None))
+    axes.legend()
+    return picture
+
+
+def _has_quarters(check: Mapping[str, Any]) -> bool:
+    lists = [check.get(key) for key in _QUARTERS]
+    return all(isinstance(one, list) and len(one) == 4 and all(isinstance(v, float) for v in one) for one in lists)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from avzoo.report.comparison import check_comparable
 from avzoo.report.exports import FORMATS
+from avzoo.report.model_pictures import model_pictures
 from avzoo.report.page import render
 from avzoo.report.run_files import read_run
 from avzoo.report.sections import sections_of_comparison, sections_of_run
@@ -13,12 +14,21 @@ from avzoo.utils.files import atomic_write_text
 from avzoo.utils.printable import printable
 
 
-def write_report(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Path:
+def write_report(
+    folders: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    with_model: bool = False,
+    data_root: str | os.PathLike[str] | None = None,
+) -> Path:
     """Write a page of one run, or one that compares several; or the rows of their results.
 
     Args:
         folders: Work directories of finished runs.
         out: The file; by its suffix a page (.html), or a table of results (.md, .csv, .tex).
+        with_model: Draw also what needs the model of the first draw and the feature store, on the page of one run. The
+            run's ``config.py`` is run for it.
+        data_root: The store, where it is no longer where the run had it.
 
     Raises:
         DataError: If there is no finished run, its files are damaged, or the runs were not tested alike.
@@ -29,7 +39,8 @@ def write_report(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLi
         return atomic_write_text(out, to_text(runs))
     first = runs[0].results
     if len(runs) == 1:
-        title, sections = f'{first["method"]} on {first["dataset"]}', sections_of_run(runs[0])
+        model = model_pictures(runs[0].folder, runs[0].draws[0], data_root) if with_model else None
+        title, sections = f'{first["method"]} on {first["dataset"]}', sections_of_run(runs[0], model)
     else:
         title, sections = f'{len(runs)} runs on {first["dataset"]}', sections_of_comparison(runs)
     return atomic_write_text(out, render(printable(title), sections))

@@ -46,6 +46,18 @@ class Run:
         return self.results.get('provenance') or {}
 
     @property
+    def store(self) -> dict[str, Any]:
+        """What the results say of the feature store: ``sha256``, ``features`` and ``class_vectors``, where known."""
+        store = self.provenance.get('store')
+        return store if isinstance(store, dict) else {}
+
+    @property
+    def feature_set(self) -> str:
+        """What the features are, in one line; empty where the store does not say it."""
+        features = self.store.get('features')
+        return ', '.join(f'{m} {name}' for m, name in sorted(features.items())) if isinstance(features, dict) else ''
+
+    @property
     def draws(self) -> list[int]:
         """The draws of stage 2 that were tested."""
         return [int(row['draw']) for row in self.results['draws']]
@@ -97,11 +109,12 @@ class Run:
 _PLACES = ('work_dir', 'data_root', 'load_from', 'resume', 'launcher')
 
 
-def _flat(value: Any, prefix: str = '') -> dict[str, Any]:
+def flat(value: Any, prefix: str = '') -> dict[str, Any]:
+    """Return nested dicts as one of dotted keys, without the keys that name places."""
     if not isinstance(value, Mapping) or not value:
         return {prefix: value} if prefix else {}
     below = {f'{prefix}.{key}' if prefix else str(key): item for key, item in value.items() if key not in _PLACES}
-    return {name: leaf for key, item in below.items() for name, leaf in _flat(item, key).items()}
+    return {name: leaf for key, item in below.items() for name, leaf in flat(item, key).items()}
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:
@@ -117,8 +130,8 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     state_file = folder / 'curriculum.json'
     state = _json(state_file) if state_file.is_file() else {}
     settings = state.get('settings') if isinstance(state, dict) else None
-    flat = _flat(settings) if isinstance(settings, dict) else {}
-    return Run(folder.resolve(), results, _phases(state, state_file), flat)
+    values = flat(settings) if isinstance(settings, dict) else {}
+    return Run(folder.resolve(), results, _phases(state, state_file), values)
 
 
 def _phases(state: Any, path: Path) -> dict[str, dict[str, Any]]:

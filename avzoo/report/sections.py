@@ -19,8 +19,14 @@ from avzoo.report.comparison import (
 )
 from avzoo.report.figures import Picture, Table
 from avzoo.report.numbers import class_counts, confusion, hardest_videos, worst_pairs
-from avzoo.report.pictures import confusion_picture, learning_pictures, reliability_picture, seen_unseen_picture
-from avzoo.report.run_files import Run
+from avzoo.report.pictures import (
+    confusion_picture,
+    generator_picture,
+    learning_pictures,
+    reliability_picture,
+    seen_unseen_picture,
+)
+from avzoo.report.run_files import Run, flat
 from avzoo.utils.printable import printable
 from avzoo.utils.tables import two_decimals
 from avzoo.zoo.index import paper_results
@@ -48,8 +54,13 @@ class Section:
         return self.title.lower().replace(' ', '-').replace(',', '')
 
 
-def sections_of_run(run: Run) -> list[Section]:
-    """Return the sections of one run's page; what the run did not keep is said to be missing."""
+def sections_of_run(run: Run, model: Sequence[Picture] | None = None) -> list[Section]:
+    """Return the sections of one run's page; what the run did not keep is said to be missing.
+
+    Args:
+        run: The run.
+        model: The pictures that need its model and its features, see :func:`model_pictures`.
+    """
     sections = [_results(run)]
     if run.predictions:
         sections += [
@@ -62,7 +73,13 @@ def sections_of_run(run: Run) -> list[Section]:
             sections.append(Section('Calibration of probabilities', pictures=[reliability_picture(run)]))
     else:
         sections.append(Section('Predictions', ['The run kept no predictions, so what they would show is left out.']))
-    return [*sections, _learning(run), *_generator(run), _provenance(run)]
+    sections += [_learning(run), *_generator(run)]
+    if model is None:
+        text = 'Left out: where real and synthetic features lie, and where attention goes. --with-model draws them.'
+        sections.append(Section('Inside the model', [text]))
+    else:
+        sections.append(Section('Inside the model', pictures=list(model)))
+    return [*sections, _provenance(run)]
 
 
 def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:
@@ -104,8 +121,8 @@ def _setting(run: Run) -> str:
     results = run.results
     shots = results['num_shots']
     text = f'{results["dataset"]}, {shots} {"shot" if shots == 1 else "shots"}, seed {results["seed"]}.'
-    if features := run.provenance.get('feature_set'):
-        text += f' Features: {features}.'
+    if run.feature_set:
+        text += f' Features: {run.feature_set}.'
     return printable(text)
 
 
@@ -180,14 +197,16 @@ def _generator(run: Run) -> list[Section]:
     checks |= {f'draw {r["draw"]}': r['generator_check'] for r in run.results['draws'] if 'generator_check' in r}
     if not checks:
         return []
-    keys = list(dict.fromkeys(key for check in checks.values() for key in check if key != 'learned'))
+    keys = list(dict.fromkeys(k for check in checks.values() for k, v in check.items() if isinstance(v, float)))
     rows: list[tuple[object, ...]] = [
         (name, 'yes' if check['learned'] else 'no', *(_number(check.get(key), 4) for key in keys))
         for name, check in checks.items()
     ]
     table = Table(('phase', 'learned', *(key.replace('_', ' ') for key in keys)), rows)
     lines = [f'{name}: {check_line(check)}' for name, check in checks.items()]
-    return [Section('Has the generator learned', lines, {'Generated against real features': table})]
+    picture = generator_picture(checks)
+    tables = {'Generated against real features': table}
+    return [Section('Has the generator learned', lines, tables, [picture] if picture else [])]
 
 
 def _provenance(run: Run) -> Section:
@@ -197,8 +216,7 @@ def _provenance(run: Run) -> Section:
         'dataset': run.results['dataset'],
         'choices of validation': ', '.join(str(one.get('chosen', one)) for one in run.results.get('choices') or []),
     }
-    for key, value in run.provenance.items():
-        facts[key] = value
+    facts |= flat(run.provenance)
     for name, meta in run.checkpoints.items():
         facts[f'{name}: epoch'] = meta['epoch']
     for meta in list(run.checkpoints.values())[-1:]:

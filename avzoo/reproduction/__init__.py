@@ -2,7 +2,7 @@
 
 from avzoo.reproduction.plan import DATASETS, TABLES, Run, Status, plan_runs
 from avzoo.reproduction.report import gather, plan_text, tables_markdown, tables_text, write_tables
-from avzoo.reproduction.run import run_here, submit
+from avzoo.reproduction.run import run_here, slurm_parameters, submit, submit_commands
 
 __all__ = [
     'DATASETS',
@@ -13,7 +13,9 @@ __all__ = [
     'plan_runs',
     'plan_text',
     'run_here',
+    'slurm_parameters',
     'submit',
+    'submit_commands',
     'tables_markdown',
     'tables_text',
     'write_tables',

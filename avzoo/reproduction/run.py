@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from avzoo.config.options import parse_value
 from avzoo.reproduction.plan import Run
 from avzoo.utils.errors import AvzooError, ConfigError
 
@@ -17,10 +18,21 @@ def run_here(run: Run) -> bool:
 def submit(
     runs: Sequence[Run], folder: str | os.PathLike[str], parameters: Mapping[str, Any], *, cluster: str = 'slurm'
 ) -> list[str]:
-    """Submit runs as one job array.
+    """Submit runs as one job array; see :func:`submit_commands`."""
+    return submit_commands([run.command for run in runs], folder, parameters, cluster=cluster)
+
+
+def submit_commands(
+    commands: Sequence[Sequence[str]],
+    folder: str | os.PathLike[str],
+    parameters: Mapping[str, Any],
+    *,
+    cluster: str = 'slurm',
+) -> list[str]:
+    """Submit commands as one job array.
 
     Args:
-        runs: What to run. A job that is preempted or out of time continues where it stopped.
+        commands: What to run. A job that is preempted or out of time is started again, and continues where it stopped.
         folder: Where submitit keeps scripts and logs.
         parameters: Parameters of submitit, e.g. ``dict(timeout_min=600, gpus_per_node=1, slurm_partition='gpu')``.
         cluster: The kind of cluster, as submitit names it.
@@ -32,7 +44,7 @@ def submit(
         import submitit
     except ImportError as error:
         raise AvzooError(
-            '--launcher slurm needs submitit; pip install "avzoo[slurm]", or run the plan here with --launcher none.'
+            '--launcher slurm needs submitit; pip install "avzoo[slurm]", or work here with --launcher none.'
         ) from error
     try:
         executor = submitit.AutoExecutor(folder=str(folder), cluster=cluster)
@@ -40,8 +52,23 @@ def submit(
     except (RuntimeError, NameError) as error:  # no such cluster here; an unknown parameter
         raise ConfigError(f'{error} Check that Slurm is installed here, and the --slurm options.') from error
     with executor.batch():
-        jobs = [executor.submit(_Job(run.command)) for run in runs]
+        jobs = [executor.submit(_Job(command)) for command in commands]
     return [job.job_id for job in jobs]
+
+
+def slurm_parameters(options: Sequence[str]) -> dict[str, Any]:
+    """Read parameters of submitit as they are written, ``KEY=VALUE``.
+
+    Raises:
+        ConfigError: If one is malformed.
+    """
+    parameters = {}
+    for option in options:
+        key, sign, text = option.partition('=')
+        if not sign:
+            raise ConfigError(f"--slurm takes key=value, got '{option}'.")
+        parameters[key] = parse_value(text)
+    return parameters
 
 
 class _Job:

@@ -67,6 +67,7 @@ def test_a_base_model_taught_the_curriculums_classes_is_the_curriculums_own_stag
     taught = load_checkpoint(tmp_path / 'taught.pth')
     trained = load_checkpoint(f'{cfg.work_dir}/stage2_full_draw0/last.pth')['state_dict']
     assert all(torch.equal(value, taught['state_dict'][key]) for key, value in trained.items())
+    assert 'optimizer' not in taught
     found = evaluate_checkpoint(cfg, tmp_path / 'taught.pth', split='test', draw=None, work_dir=tmp_path / 'test')
     assert all(found.metrics[key] == results['draws'][0][key] for key in ('B', 'N', 'HM', 'FSL'))
     state = json.loads((Path(cfg.work_dir) / 'curriculum.json').read_text())['phases']['stage1_full']

@@ -202,6 +202,13 @@ def test_a_folder_that_is_no_classifier_is_named(tmp_path, capsys):
     assert 'lacks config.json' in capsys.readouterr().err
 
 
+def test_a_model_of_the_zoo_is_meant_though_a_folder_has_its_name(weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / NAME).mkdir()
+    assert predict(NAME, weights(), '--video', write_video(tmp_path / 'clip.mkv'), '--device', 'cpu', '--json') == 0
+    assert json.loads(capsys.readouterr().out)[0]['video_id'] == 'clip.mkv'
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Four videos of each of two classes."""

@@ -294,7 +294,10 @@ def test_weights_that_would_be_averaged_twice_are_refused(path, hook):
         load_config(path, [hooks, 'curriculum.average_epochs=1'])
 
 
-@pytest.mark.parametrize(('kind', 'package'), [('Tensorboard', 'tensorboard'), ('Wandb', 'wandb'), ('Aim', 'aim')])
+@pytest.mark.parametrize(
+    ('kind', 'package'),
+    [('Tensorboard', 'tensorboard'), ('Wandb', 'wandb'), ('MLflow', 'mlflow'), ('Aim', 'aim')],
+)
 def test_a_backend_without_its_package_is_refused_with_the_cure(path, monkeypatch, kind, package):
     monkeypatch.setattr('avzoo.config.values.find_spec', lambda name: None)
     with pytest.raises(ConfigError, match=f'pip install {package}'):

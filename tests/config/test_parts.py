@@ -1,9 +1,5 @@
 """Each type in a config is looked up in the registry of its place."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -83,7 +79,7 @@ class LinearHead(nn.Linear):
 '''
 
 
-def test_parts_that_share_a_name_with_parts_of_another_kind_train(repo_dir, tiny_store, tmp_path):
+def test_parts_that_share_a_name_with_parts_of_another_kind_train(repo_dir, tool_server, tiny_store, tmp_path):
     (tmp_path / 'stranger.py').write_text(STRANGER)
     config = tmp_path / 'mine.py'
     config.write_text(f"""
@@ -95,14 +91,11 @@ model = dict(fusion=dict(_delete_=True, type='Identity', dropout=0.2, inner=dict
     options += [f'data_root={tiny_store}', 'num_shots=2', 'train_dataloader.batch_sampler.num_batches=2']
     options += ['curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1', 'curriculum.num_draws=1']
     options += ['curriculum.references=[]', 'train_dataloader.batch_size=8']
-    done = subprocess.run(
-        [sys.executable, 'tools/train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options],
-        cwd=repo_dir,
-        env=dict(os.environ, PYTHONPATH=f'{tmp_path}{os.pathsep}{repo_dir}'),
-        capture_output=True,
-        text=True,
+    arguments = (config, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
+    code, _, err = tool_server.run(
+        repo_dir / 'tools/train.py', *arguments, cwd=repo_dir, env={'PYTHONPATH': str(tmp_path)}
     )
-    assert done.returncode == 0, done.stderr
+    assert code == 0, err
     state = torch.load(tmp_path / 'run' / 'stage2_full_draw0' / 'last.pth', weights_only=True)['state_dict']
     assert state['fusion.inner.weight'].shape == (6, 12)
 

@@ -1,23 +1,19 @@
 """The converter tools: their help, their exit codes, their one-line errors."""
 
-import subprocess
-import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import DataError
+from tests.forked import run_tool_file
 
 
 def run(repo_dir, tool, *args):
-    return subprocess.run(
-        [sys.executable, repo_dir / 'tools' / 'dataset_converters' / f'{tool}.py', *map(str, args)],
-        capture_output=True,
-        text=True,
-        cwd=repo_dir,
-        timeout=120,
-    )
+    path = repo_dir / 'tools' / 'dataset_converters' / f'{tool}.py'
+    code, out, err = run_tool_file(path, *args, cwd=repo_dir)
+    return SimpleNamespace(returncode=code, stdout=out, stderr=err)
 
 
 @pytest.mark.parametrize('tool', ['official', 'features', 'splits', 'synth'])

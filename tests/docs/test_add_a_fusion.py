@@ -1,10 +1,7 @@
 """docs/add_a_fusion.md does what it says."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -34,23 +31,13 @@ def folder(repo_dir, tmp_path_factory):
 
 
 @pytest.fixture
-def run(folder, repo_dir):
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(folder), str(repo_dir), *sys.path])},
-        )
-
-    return call
+def run(folder, tool_server):
+    return lambda path, *arguments: tool_server.run(path, *arguments, cwd=folder, env={'PYTHONPATH': str(folder)})
 
 
-def test_its_check_passes(run):
-    done = run('check.py')
-    assert done.returncode == 0, done.stderr
+def test_its_check_passes(run, folder):
+    code, _, err = run(folder / 'check.py')
+    assert code == 0, err
 
 
 def test_its_config_trains_the_new_fusion_and_finds_a_typo_in_its_arguments(run, repo_dir, tiny_store, tmp_path):
@@ -63,8 +50,8 @@ def test_its_config_trains_the_new_fusion_and_finds_a_typo_in_its_arguments(run,
         f'data_root={tiny_store}',
         *OPTIONS,
     )
-    done = run(*train, 'model.fusion.dropuot=0.1')
-    assert done.returncode == 2 and "Did you mean 'dropout'" in done.stderr
-    done = run(*train)
-    assert done.returncode == 0, done.stderr
+    code, _, err = run(*train, 'model.fusion.dropuot=0.1')
+    assert code == 2 and "Did you mean 'dropout'" in err
+    code, _, err = run(*train)
+    assert code == 0, err
     assert json.loads((tmp_path / 'w/results.json').read_text())['method'] == 'AV-DIFF with weighted mean'

@@ -1,6 +1,8 @@
 """docs/design.md draws the package as it is."""
 
 import re
+from functools import cache
+from pathlib import Path
 
 from tests.test_layers import LAYERS
 
@@ -17,15 +19,16 @@ def test_links_lead_to_files_and_headings(repo_dir):
     for page in pages:
         for target in re.findall(r'\]\(([^)\s]+)\)', page.read_text(encoding='utf-8')):
             path, _, anchor = target.partition('#')
-            file = page.parent / path if path else page
+            file = (page.parent / path).resolve() if path else page
             if '://' in target:
                 continue
-            if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding='utf-8'))):
+            if not file.exists() or (anchor and anchor not in anchors(file)):
                 broken.append((page.name, target))
     assert broken == []
 
 
-def anchors(text: str) -> set[str]:
+@cache
+def anchors(page: Path) -> set[str]:
     """Return the anchors that a page has for its headings."""
-    headings = re.findall(r'^#+ (.*)$', text, re.MULTILINE)
+    headings = re.findall(r'^#+ (.*)$', page.read_text(encoding='utf-8'), re.MULTILINE)
     return {re.sub(r'[^\w -]', '', heading).strip().lower().replace(' ', '-') for heading in headings}

@@ -1,6 +1,9 @@
 """Weights that are averaged over the last steps: what is chosen, kept, handed on and resumed."""
 
+import copy
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,82 +13,84 @@ from avzoo.engine import CurriculumRunner
 from avzoo.engine.average_hook import AverageHook
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.hooks import PhaseHook
+from tests.conftest import AVDIFF, PROTOGAN, SMALL_AVDIFF, SMALL_PROTOGAN
 
 AVERAGE = ('curriculum.average_epochs=1', 'curriculum.num_draws=1', 'curriculum.references=[]')
 
 
-@pytest.fixture
-def steps(monkeypatch):
-    """The weight of the last layer after each step, by phase."""
-    seen: dict[str, list[torch.Tensor]] = {}
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory, tiny_configs):
+    """A run of both stages: its config, and of the last layer's weight what each phase begins with and its steps."""
+    cfg = copy.deepcopy(tiny_configs(AVDIFF, (*SMALL_AVDIFF, *AVERAGE)))
+    cfg.work_dir = str(tmp_path_factory.mktemp('averaged'))
+    begun: dict[str, torch.Tensor] = {}
+    steps: dict[str, list[torch.Tensor]] = {}
+    before_train, after_train_iter = PhaseHook.before_train, PhaseHook.after_train_iter
 
-    def note(self, runner, batch_idx, data_batch=None, outputs=None):
-        original(self, runner, batch_idx, data_batch, outputs)
-        seen.setdefault(self.meta['phase'], []).append(runner.plain_model.head.fc.weight.detach().cpu().clone())
+    def copied(runner):
+        return runner.plain_model.head.fc.weight.detach().cpu().clone()
 
-    original = PhaseHook.after_train_iter
-    monkeypatch.setattr(PhaseHook, 'after_train_iter', note)
-    return seen
+    def note_start(self, runner):
+        before_train(self, runner)
+        begun[self.meta['phase']] = copied(runner)
+
+    def note_step(self, runner, batch_idx, data_batch=None, outputs=None):
+        after_train_iter(self, runner, batch_idx, data_batch, outputs)
+        steps.setdefault(self.meta['phase'], []).append(copied(runner))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PhaseHook, 'before_train', note_start)
+        patch.setattr(PhaseHook, 'after_train_iter', note_step)
+        CurriculumRunner(cfg).train()
+    return SimpleNamespace(cfg=cfg, folder=Path(cfg.work_dir), begun=begun, steps=steps)
 
 
 def weight(path, key='state_dict', name='head.fc.weight'):
     return load_checkpoint(path)[key][name]
 
 
-def test_a_checkpoint_has_the_average_of_the_steps_and_beside_it_the_weights_that_train(small_avdiff, tmp_path, steps):
-    CurriculumRunner(small_avdiff(tmp_path, *AVERAGE), stage=1).train()
-    expected = torch.zeros_like(steps['stage1_base'][0])
-    for n, value in enumerate(steps['stage1_base']):
+def test_a_checkpoint_has_the_average_of_the_steps_and_beside_it_the_weights_that_train(trained):
+    steps, path = trained.steps['stage1_base'], trained.folder / 'stage1_base/last.pth'
+    expected = torch.zeros_like(steps[0])
+    for n, value in enumerate(steps):
         expected = expected.lerp(value, max(1 / (1 + n), 1 / (1 + 3)))  # Three steps an epoch.
-    assert torch.allclose(weight(tmp_path / 'stage1_base/last.pth'), expected, atol=1e-6)
-    trained = weight(tmp_path / 'stage1_base/last.pth', 'ema_state_dict', 'module.head.fc.weight')
-    assert torch.equal(trained, steps['stage1_base'][-1]) and not torch.allclose(trained, expected)
+    assert torch.allclose(weight(path), expected, atol=1e-6)
+    last = weight(path, 'ema_state_dict', 'module.head.fc.weight')
+    assert torch.equal(last, steps[-1]) and not torch.allclose(last, expected)
 
 
-def test_statistics_of_batch_norm_are_those_of_the_last_step(small_avdiff, tmp_path):
-    CurriculumRunner(small_avdiff(tmp_path, *AVERAGE), stage=1).train()
-    content = load_checkpoint(tmp_path / 'stage1_base/last.pth')
+def test_statistics_of_batch_norm_are_those_of_the_last_step(trained):
+    content = load_checkpoint(trained.folder / 'stage1_base/last.pth')
     variances = [key for key in content['state_dict'] if key.endswith('running_var')]
     assert variances
     for key in variances:
         assert torch.equal(content['state_dict'][key], content['ema_state_dict'][f'module.{key}'])
 
 
-def test_validation_chooses_among_averages_and_its_choice_is_kept(small_avdiff, tmp_path):
-    cfg = small_avdiff(tmp_path, *AVERAGE)
-    CurriculumRunner(cfg, stage=1).train()
-    chosen = json.loads((tmp_path / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
-    found = evaluate_checkpoint(cfg, tmp_path / 'stage1_full/best.pth', split='val', draw=None, work_dir=tmp_path)
+def test_validation_chooses_among_averages_and_its_choice_is_kept(trained, tmp_path):
+    chosen = json.loads((trained.folder / 'curriculum.json').read_text())['phases']['stage1_full']['metrics']
+    best = trained.folder / 'stage1_full/best.pth'
+    found = evaluate_checkpoint(trained.cfg, best, split='val', draw=None, work_dir=tmp_path)
     assert {k: found.metrics[k] for k in chosen} == chosen
 
 
 @pytest.mark.parametrize('stage', [1, 2])
-def test_the_full_substage_begins_with_the_average_of_the_base_substage(small_avdiff, tmp_path, monkeypatch, stage):
-    begun = {}
-    before_train = PhaseHook.before_train
-
-    def note(self, runner):
-        before_train(self, runner)
-        begun[self.meta['phase']] = runner.plain_model.head.fc.weight.detach().cpu().clone()
-
-    monkeypatch.setattr(PhaseHook, 'before_train', note)
-    CurriculumRunner(small_avdiff(tmp_path, *AVERAGE)).train()
+def test_the_full_substage_begins_with_the_average_of_the_base_substage(trained, stage):
     start, phase = {1: ('best', 'stage1_full'), 2: ('last', 'stage2_full_draw0')}[stage]
-    assert torch.equal(begun[phase], weight(tmp_path / f'stage{stage}_base/{start}.pth'))
+    assert torch.equal(trained.begun[phase], weight(trained.folder / f'stage{stage}_base/{start}.pth'))
 
 
 def test_a_generator_with_its_own_optimizers_goes_on_with_their_moments(tiny_config, tmp_path):
-    cfg = tiny_config(tmp_path, *AVERAGE, config='protogan/protogan_custom_5shot.py')
+    cfg = tiny_config(tmp_path, *AVERAGE, *SMALL_PROTOGAN, config=PROTOGAN)
     CurriculumRunner(cfg, stage=1).train()
     state = load_checkpoint(tmp_path / 'stage1_full/last.pth')['state_dict']
     (moments,) = (value for key, value in state.items() if key.endswith('_extra_state'))
     assert all(optimizer['state'] for optimizer in moments.values())
 
 
-@pytest.mark.parametrize('config', ['avdiff/avdiff_custom_5shot.py', 'protogan/protogan_custom_5shot.py'])
-def test_a_resumed_run_goes_on_with_the_weights_and_their_average(tiny_config, tmp_path, monkeypatch, config):
-    options = AVERAGE
-    whole, cut = (tiny_config(tmp_path / name, *options, config=config) for name in ('whole', 'cut'))
+@pytest.mark.parametrize(('config', 'small'), [(AVDIFF, SMALL_AVDIFF), (PROTOGAN, SMALL_PROTOGAN)])
+def test_a_resumed_run_goes_on_with_the_weights_and_their_average(tiny_config, tmp_path, monkeypatch, config, small):
+    whole, cut = (tiny_config(tmp_path / name, *AVERAGE, *small, config=config) for name in ('whole', 'cut'))
     CurriculumRunner(whole, stage=1).train()
     stopped = []
 

@@ -172,6 +172,11 @@ def test_how_a_run_is_started_and_shown_decides_nothing(tmp_path, tiny_config, k
     assert deciding_settings(cfg) == before
 
 
+def test_what_is_kept_of_finished_phases_decides_nothing(tmp_path, tiny_config):
+    kept = deciding_settings(tiny_config(tmp_path, 'curriculum.keep_optimizer=True'))
+    assert kept == deciding_settings(tiny_config(tmp_path))
+
+
 def test_how_batches_are_brought_to_the_device_decides_nothing(tmp_path, tiny_config):
     cfg = tiny_config(tmp_path)
     before = deciding_settings(cfg)

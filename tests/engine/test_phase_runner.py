@@ -92,6 +92,7 @@ def test_a_resumed_phase_cuts_the_learning_rate_after_the_same_epochs(
 def test_a_resumed_phase_keeps_its_own_moments_and_not_those_it_began_with(small_avdiff, tmp_path, interrupt, copied):
     options = (
         'curriculum.full.carry_optimizer=True',
+        'curriculum.keep_optimizer=True',
         'curriculum.base.max_epochs=1',
         'curriculum.full.max_epochs=2',
         'train_dataloader.batch_sampler.num_batches=2',

@@ -15,7 +15,7 @@ def folder(tmp_path):
     history = [dict(epoch=1, HM=2.0, lr=1.0), dict(epoch=2, HM=1.0, lr=1.0)]
     for name, epochs in (('last', 2), ('best', 1)):
         meta = dict(format=TRAINING_FORMAT, epoch=epochs, history=history[:epochs])
-        save_checkpoint(tmp_path / f'{name}.pth', dict(meta=meta, state_dict={'x': torch.ones(2)}))
+        save_checkpoint(tmp_path / f'{name}.pth', dict(meta=meta, state_dict={'x': torch.ones(2)}, optimizer={}))
     return tmp_path
 
 
@@ -41,6 +41,14 @@ def test_an_empty_last_checkpoint_becomes_the_best_one(folder, readable):
     (folder / 'last.pth').write_bytes(b'')
     assert checkpoint_to_resume(folder, 'HM') == folder / 'last.pth'
     assert (folder / 'last.pth').read_bytes() == (folder / 'best.pth').read_bytes()
+
+
+def test_no_epoch_follows_on_a_checkpoint_without_its_optimizer(folder, readable):
+    content = torch.load(folder / 'best.pth', weights_only=True)
+    del content['optimizer']
+    save_checkpoint(folder / 'best.pth', content)
+    (folder / 'last.pth').write_bytes(b'')
+    assert checkpoint_to_resume(folder, 'HM') is None
 
 
 def test_what_is_given_up_is_kept(folder, readable):

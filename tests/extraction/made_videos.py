@@ -15,6 +15,7 @@ def make_video(
     sound: np.ndarray | None = None,
     sound_rate: int = 16000,
     max_b_frames: int = 0,
+    size: tuple[int, int] = (64, 48),
 ) -> Path:
     """Write a video whose i-th frame is a grey of 10 * i (modulo 240), left half; the right half is black.
 
@@ -27,20 +28,21 @@ def make_video(
         sound: (channels, n) of float32, or ``None`` for no sound.
         sound_rate: Samples per second.
         max_b_frames: Frames between two others that are coded by both.
+        size: Width and height.
     """
     import av
 
     with av.open(str(path), 'w') as file:
         video = None
         if codec is not None:
-            video = file.add_stream(codec, rate=rate, width=64, height=48, pix_fmt=pix_fmt)
+            video = file.add_stream(codec, rate=rate, width=size[0], height=size[1], pix_fmt=pix_fmt)
             video.codec_context.max_b_frames = max_b_frames
         audio = None
         if sound is not None:
             audio = file.add_stream('pcm_s16le', rate=sound_rate, layout='stereo' if len(sound) == 2 else 'mono')
         for i in range(round(seconds * rate) if video is not None else 0):
-            picture = np.zeros((48, 64, 3), np.uint8)
-            picture[:, :32] = 10 * i % 240
+            picture = np.zeros((size[1], size[0], 3), np.uint8)
+            picture[:, : size[0] // 2] = 10 * i % 240
             file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
         if video is not None:
             file.mux(video.encode())

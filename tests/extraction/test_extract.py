@@ -2,17 +2,26 @@
 
 import csv
 import json
+import multiprocessing
+import os
 import runpy
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Lock, Thread
 
 import numpy as np
 import pytest
+import torch
 
+from avzoo import reproduction
+from avzoo.extraction import jobs, shared_networks
 from avzoo.extraction.clips import find_clips, shard_of
-from avzoo.extraction.extract import Settings, extract_all, extract_clip, finish, open_folder
+from avzoo.extraction.extract import Settings, extract_all, extract_clip, finish, open_folder, stamps_of
 from avzoo.extraction.extraction_folder import read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
-from avzoo.utils.errors import DataError
+from avzoo.extraction.jobs import Workers
+from avzoo.utils.errors import AvzooError, CheckpointError, DataError
 from tests.conftest import REPO
 from tests.extraction.made_videos import make_video
 
@@ -79,13 +88,13 @@ def test_a_clip_without_sound_may_have_zeros(tool, videos, tmp_path):
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_files(videos, tmp_path, monkeypatch):
     extractors, settings, clips = dict(audio=LogMelStatistics()), Settings(), find_clips(videos)
-    whole = open_folder(tmp_path / 'whole', extractors, settings)
+    whole = open_folder(tmp_path / 'whole', stamps_of(extractors), settings)
     finish(whole, clips, extract_all(clips, whole, extractors, settings))
-    broken = open_folder(tmp_path / 'broken', extractors, settings)
+    broken = open_folder(tmp_path / 'broken', stamps_of(extractors), settings)
     extract_all(clips[:2], broken, extractors, settings)
     (broken / 'facts' / f'{clips[1].id}.json').unlink(missing_ok=True)  # As if killed between array and facts.
     (broken / 'audio' / 'cat_1.npy').unlink()
-    again = open_folder(broken, extractors, settings)
+    again = open_folder(broken, stamps_of(extractors), settings)
     finish(again, clips, extract_all(clips, again, extractors, settings))
     assert content(whole) == content(broken)
 
@@ -93,16 +102,100 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_files(videos, tmp_path, monk
 def test_what_is_done_is_not_done_again(videos, tmp_path, monkeypatch):
     extractors, settings = dict(audio=LogMelStatistics()), Settings()
     clip = find_clips(videos)[0]
-    out = open_folder(tmp_path / 'out', extractors, settings)
+    out = open_folder(tmp_path / 'out', stamps_of(extractors), settings)
     extract_clip(clip, out, extractors, settings)
     monkeypatch.setattr(LogMelStatistics, 'steps', lambda *args: pytest.fail('computed again'))
     extract_clip(clip, out, extractors, settings)
 
 
-def test_several_processes_write_the_same_files(tool, videos, tmp_path):
+def test_several_processes_write_the_same_files(tool, videos, tmp_path, monkeypatch):
     assert tool([str(videos), str(tmp_path / 'one'), *AUDIO]) == 3
+    # This process needs no networks of its own.
+    monkeypatch.setattr(jobs, 'build_all', lambda *args: pytest.fail('built a network'))
     assert tool([str(videos), str(tmp_path / 'two'), *AUDIO, '--jobs', '2']) == 3
     assert content(tmp_path / 'one') == content(tmp_path / 'two')
+
+
+def test_decoding_processes_that_share_a_network_write_the_same_files(videos, tmp_path):
+    import timm  # After avzoo: beside a CPU torch.
+
+    torch.manual_seed(0)
+    torch.save(timm.create_model('resnet10t').state_dict(), tmp_path / 'net.pth')
+    options = dict(weights=str(tmp_path / 'net.pth'), seconds=0.05, batch_size=3)
+    specs = dict(visual=('timm:resnet10t', options), audio=('log_mel_statistics', {}))
+    clips, computed = find_clips(videos), []
+    for name, processes in (('alone', 1), ('shared', 2)):
+        with Workers(specs, Settings(), jobs=processes, shared=True) as workers:
+            compute = workers._extractors['visual'].compute
+            networks = compute.network.register_forward_pre_hook(lambda *args: computed.append(name))  # noqa: B023
+            out = open_folder(tmp_path / name, workers.stamps(), Settings())
+            finish(out, clips, workers.extract(clips, out))
+            networks.remove()
+    assert content(tmp_path / 'alone') == content(tmp_path / 'shared')
+    assert computed.count('alone') == computed.count('shared') > 4  # All of it in this process.
+
+
+def test_an_error_of_a_shared_network_reaches_the_user(videos, tmp_path):
+    with Workers(dict(audio=('log_mel_statistics', {})), Settings(), jobs=2, shared=True) as workers:
+        workers._extractors['audio'].compute = None  # It has no network.
+        assert workers.stamps().modalities['audio']['dim'] == 192
+    remote, local = multiprocessing.Pipe()
+    networks = dict(audio=lambda batch: (_ for _ in ()).throw(ValueError('too large')))
+    Thread(target=shared_networks._serve, args=(local, networks, Lock()), daemon=True).start()
+    with pytest.raises(ValueError, match='too large'):
+        shared_networks._Remote('audio', remote)(np.zeros(3))
+
+
+@pytest.mark.parametrize('number', [1, 2])
+def test_what_cannot_be_built_is_refused_by_every_number_of_processes(tool, videos, tmp_path, number):
+    options = ['--visual', 'none', '--audio', 'vggish', '--audio-option', 'weights=no.pth', '--jobs', str(number)]
+    with pytest.raises(CheckpointError, match=r'no\.pth'):
+        tool([str(videos), str(tmp_path / 'out'), *options])
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_process_that_is_killed_is_an_error_with_its_cure():
+    specs = dict(audio=('log_mel_statistics', {}))
+    with Workers(specs, Settings(), jobs=2) as workers, pytest.raises(AvzooError, match='fewer --jobs'):
+        workers._result_of(workers._pool.submit(os._exit, 1))
+
+
+def test_folders_that_begin_at_once_do_not_disturb_each_other(tmp_path):
+    stamps = stamps_of(dict(audio=LogMelStatistics()))
+    with ThreadPoolExecutor(8) as pool:
+        opened = [pool.submit(open_folder, tmp_path / 'out', stamps, Settings()) for _ in range(40)]
+    assert {future.result() for future in opened} == {tmp_path / 'out'}
+    assert [p.name for p in (tmp_path / 'out').iterdir()] == ['extraction.json']
+
+
+def test_an_array_of_jobs_writes_what_one_run_writes(tool, videos, tmp_path, monkeypatch):
+    submitted = []
+    monkeypatch.setattr(reproduction, 'submit_commands', lambda *args: submitted.append(args) or ['7_0', '7_1'])
+    here = [str(videos), str(tmp_path / 'array'), *AUDIO]
+    assert tool([*here, '--launcher', 'slurm', '--array', '2', '--slurm', 'timeout_min=5']) == 0
+    ((commands, folder, parameters),) = submitted
+    assert parameters == dict(timeout_min=5) and folder == f'{tmp_path / "array"}_slurm'
+    assert not (tmp_path / 'array').exists()
+    for command in commands:
+        assert command[:2] == [sys.executable, str(REPO / 'tools/extract_features.py')]
+        tool(command[2:])
+    assert tool(here) == tool([str(videos), str(tmp_path / 'one'), *AUDIO]) == 3
+    assert content(tmp_path / 'one') == content(tmp_path / 'array')
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['--array', '2'],
+        ['--slurm', 'timeout_min=5'],
+        ['--launcher', 'slurm'],
+        ['--launcher', 'slurm', '--array', '2', '--shard', '1/2'],
+    ],
+)
+def test_options_of_an_array_belong_together(tool, videos, tmp_path, options, capsys):
+    with pytest.raises(SystemExit):
+        tool([str(videos), str(tmp_path / 'out'), *options])
+    assert '--array' in capsys.readouterr().err
 
 
 def test_shards_together_are_the_whole(tool, videos, tmp_path):
@@ -116,11 +209,11 @@ def test_shards_together_are_the_whole(tool, videos, tmp_path):
 
 
 def test_features_of_other_extractors_do_not_mix(videos, tmp_path):
-    out = open_folder(tmp_path / 'out', dict(audio=LogMelStatistics()), Settings())
+    out = open_folder(tmp_path / 'out', stamps_of(dict(audio=LogMelStatistics())), Settings())
     with pytest.raises(DataError, match=r'other extractors or settings.*Name another folder'):
-        open_folder(out, dict(audio=LogMelStatistics()), Settings(audio_stream=1))
+        open_folder(out, stamps_of(dict(audio=LogMelStatistics())), Settings(audio_stream=1))
     with pytest.raises(DataError, match='not a folder of extracted features'):
-        open_folder(videos, dict(audio=LogMelStatistics()), Settings())
+        open_folder(videos, stamps_of(dict(audio=LogMelStatistics())), Settings())
 
 
 def test_a_table_names_parts_of_videos(videos, tmp_path):
@@ -171,7 +264,7 @@ def test_the_folder_tells_how_long_its_steps_are(tool, videos, tmp_path):
 def test_features_that_are_no_longer_of_their_video_are_extracted_anew(videos, tmp_path, change):
     extractors, settings = dict(audio=LogMelStatistics()), Settings()
     clip = find_clips(videos / 'dog' / 'dog_0.mkv')[0]
-    out = open_folder(tmp_path / 'out', extractors, settings)
+    out = open_folder(tmp_path / 'out', stamps_of(extractors), settings)
     extract_clip(clip, out, extractors, settings)
     array, facts = out / 'audio' / 'dog_0.npy', out / 'facts' / 'dog_0.json'
     before = array.read_bytes()
@@ -197,7 +290,7 @@ def test_a_write_that_fails_does_not_count_as_done(videos, tmp_path, limit):
 
     extractors, settings = dict(audio=LogMelStatistics()), Settings()
     clip = find_clips(videos / 'dog' / 'dog_0.mkv')[0]
-    out = open_folder(tmp_path / 'out', extractors, settings)
+    out = open_folder(tmp_path / 'out', stamps_of(extractors), settings)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:

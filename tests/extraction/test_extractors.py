@@ -1,5 +1,8 @@
 """The networks and their inputs."""
 
+import time
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +14,9 @@ from avzoo.extraction.extractors.vggish import VGGishNetwork, quantise
 from avzoo.extraction.frame_steps import frames_of_steps, repeat_rows
 from avzoo.extraction.media import Frame, MediaFile
 from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.files import sha256_of
 from tests.extraction.made_videos import make_video
+from tests.extraction.sending import assert_it_can_be_sent
 
 TONE = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48000) / 16000).astype(np.float32)[None]
 
@@ -73,7 +78,7 @@ def test_the_inputs_of_c3d(shared_dir, colour, mean, deviation):
 
 
 def test_colours_of_c3d():
-    frame = Frame(0.0, np.full((128, 171, 3), [10, 0, 200], np.uint8))
+    frame = Frame(0.0, lambda: np.full((128, 171, 3), [10, 0, 200], np.uint8))
     mean, deviation = np.array([0.43216, 0.394666, 0.37645]), np.array([0.22803, 0.22145, 0.216989])
     for colour, shown in dict(rgb=[10, 0, 200], bgr=[200, 0, 10], negative_bgr=[56, 0, 246]).items():
         found = next(clips(iter([frame]), colour))
@@ -103,8 +108,63 @@ def test_timm_takes_the_first_frame_of_each_step(clip, tmp_path):
     assert extractor.stamp()['seconds'] == extractor.seconds_per_step(clip) == 0.5
 
 
+def test_the_width_is_that_of_the_output(clip, tmp_path):
+    import timm
+
+    network = timm.create_model('mobilenetv3_small_050')  # It has a layer after its pooling.
+    torch.save(network.state_dict(), tmp_path / 'net.pth')
+    extractor = TimmFrames('mobilenetv3_small_050', tmp_path / 'net.pth', batch_size=2)
+    assert extractor.steps(clip, 0.0, 1.0).shape == (2, extractor.dim)
+
+
+def test_published_weights_are_read_from_safetensors_and_stamped_by_their_content(clip, tmp_path, monkeypatch):
+    import huggingface_hub
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    network = timm.create_model('resnet10t')
+    save_file(network.state_dict(), tmp_path / 'model.safetensors')
+    torch.save(network.state_dict(), tmp_path / 'net.pth')
+    asked = []
+
+    def cached(repository, file):
+        asked.append((repository, file))
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, 'try_to_load_from_cache', cached)
+    published, local = TimmFrames('resnet10t'), TimmFrames('resnet10t', tmp_path / 'net.pth')
+    assert asked == [('timm/resnet10t.c3_in1k', 'model.safetensors')]
+    np.testing.assert_array_equal(published.steps(clip), local.steps(clip))
+    assert published.stamp()['weights'] == sha256_of(tmp_path / 'model.safetensors')
+    (tmp_path / 'model.safetensors').write_bytes(b'hello')
+    with pytest.raises(CheckpointError, match=r'model\.safetensors cannot be loaded.*weights=FILE'):
+        TimmFrames('resnet10t')
+
+
+def test_offline_timm_names_the_file_and_the_option_within_a_second(monkeypatch, tmp_path):
+    import huggingface_hub
+    import timm  # noqa: F401 - it takes seconds to import.
+
+    monkeypatch.setenv('AVZOO_OFFLINE', '1')
+    monkeypatch.setattr(huggingface_hub, 'try_to_load_from_cache', lambda *args: None)
+    began = time.monotonic()
+    with pytest.raises(CheckpointError, match=r'timm:resnet50: model\.safetensors of timm/resnet50.*weights=FILE'):
+        TimmFrames('resnet50')
+    assert time.monotonic() - began < 1
+
+
+def test_extractors_without_their_networks_can_be_sent_to_other_processes(vggish_weights, tmp_path):
+    torch.save(C3DNetwork().state_dict(), tmp_path / 'c3d.pth')
+    kinds = [VGGish(vggish_weights[0], pca=vggish_weights[1]), C3D(tmp_path / 'c3d.pth'), LogMelStatistics()]
+    for extractor in kinds:
+        assert_it_can_be_sent(extractor)
+
+
 def test_a_step_without_a_frame_shows_the_one_before():
-    frames = [Frame(t, np.full((1, 1, 3), i, np.uint8)) for i, t in enumerate([0.0, 0.2, 0.5, 2.1, 2.4999999, 2.9])]
+    frames = [
+        Frame(t, partial(np.full, (1, 1, 3), i, np.uint8)) for i, t in enumerate([0.0, 0.2, 0.5, 2.1, 2.4999999, 2.9])
+    ]
     repeats = []
     shown = [int(p[0, 0, 0]) for p in frames_of_steps(iter(frames), 0.5, 0.0, repeats)]
     assert (shown, repeats) == ([0, 2, 3, 4], [1, 3, 1, 1])

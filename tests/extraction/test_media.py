@@ -1,6 +1,7 @@
 """Frames and sound of video files, and the traps of containers and codecs."""
 
 import os
+import struct
 import wave
 from types import SimpleNamespace
 
@@ -98,6 +99,25 @@ def test_pictures_are_turned_upright(angle, bright):
     assert upright.shape == ((6, 4) if angle in (90, -90) else (4, 6))
 
 
+@pytest.mark.parametrize(
+    ('matrix', 'bright'),
+    [((1, 0, 0, 1), 'left'), ((-1, 0, 0, -1), 'right'), ((0, 1, -1, 0), 'top'), ((0, -1, 1, 0), 'bottom')],
+)
+def test_a_file_whose_header_turns_the_picture(tmp_path, matrix, bright):
+    path = make_video(tmp_path / 'clip.mp4', seconds=0.4)
+    content = bytearray(path.read_bytes())
+    at = content.index(b'tkhd') + 44  # Where the display matrix of the track begins.
+    a, b, c, d = (value << 16 for value in matrix)
+    content[at : at + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    last = [frame.rgb for frame in MediaFile(path).frames()][-1].mean(axis=2)
+    height, width = last.shape
+    halves = dict(left=last[:, : width // 2], right=last[:, width // 2 :])
+    halves |= dict(top=last[: height // 2], bottom=last[height // 2 :])
+    assert max(halves, key=lambda name: halves[name].mean()) == bright
+    assert last.shape == ((64, 48) if bright in ('top', 'bottom') else (48, 64))
+
+
 def test_cover_art_is_not_the_video(tmp_path):
     path = tmp_path / 'song.mp4'
     picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 200, np.uint8), format='rgb24')
@@ -136,6 +156,21 @@ def test_bad_packets_are_left_out_and_counted(tmp_path):
     clip = MediaFile(path)
     found = len(list(clip.frames()))
     assert (found, clip.facts.bad_packets) == (97, 3)
+
+
+def test_few_frames_at_long_distances_are_not_a_file_cut_short(tmp_path):
+    path = tmp_path / 'clip.mkv'
+    with av.open(str(path), 'w') as file:
+        video = file.add_stream('mpeg4', rate=25, width=64, height=48, pix_fmt='yuv420p')
+        for i in range(0, 100, 5):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format='rgb24')
+            frame.pts = i
+            file.mux(video.encode(frame))
+        file.mux(video.encode())
+    clip = MediaFile(path)
+    times = [frame.seconds for frame in clip.frames()]
+    np.testing.assert_allclose(times, np.arange(20) / 5, atol=2e-3)
+    assert clip.facts.notes == []
 
 
 def test_a_file_that_is_cut_short_is_noted(tmp_path):

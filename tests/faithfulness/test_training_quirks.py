@@ -266,6 +266,7 @@ def test_moments_of_adam_in_the_full_substage(small_avdiff, tmp_path, carry, ste
         'curriculum.base.max_epochs=1',
         'curriculum.full.max_epochs=1',
         f'curriculum.full.carry_optimizer={carry}',
+        'curriculum.keep_optimizer=True',
     )
     curriculum_runner.CurriculumRunner(cfg, stage=1).train()
     states = load_checkpoint(tmp_path / 'stage1_full' / 'last.pth')['optimizer']['state'].values()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from avzoo.checkpoints.checksums import zip_is_intact
+from tests.conftest import without_provenance
 
 SERVER = Path(__file__).with_name('fork_server.py')
 REPO = SERVER.parents[2]
@@ -148,7 +149,18 @@ def _fingerprint(path: Path) -> str:
     elif path.suffix == '.npz':
         with np.load(path) as arrays:
             data = repr(_plain(dict(arrays))).encode()
+    elif path.name == 'history.jsonl':
+        data = repr([_without_time(line) for line in data.splitlines(keepends=True)]).encode()
+    elif path.name == 'results.json':
+        data = repr(without_provenance(json.loads(data))).encode()
     return hashlib.sha256(data).hexdigest()
+
+
+def _without_time(line: bytes):
+    """Return a line of a history without what differs from run to run; a torn one as it is."""
+    if not line.endswith(b'}\n'):
+        return line
+    return sorted(item for item in json.loads(line).items() if item[0] not in ('seconds', 'memory_mb'))
 
 
 def _plain(value):

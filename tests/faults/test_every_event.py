@@ -30,6 +30,7 @@ TINY = (
     "curriculum.references=['nearest_class_mean']",
     'optim_wrapper.optimizer.lr=1e-3',
     'default_hooks.logger.interval=1000',
+    'default_hooks.runtime_info.interval=1',
     *SMALL_AVDIFF,
 )
 # How many events of a command an ordinary run of the tests tries, evenly spaced.

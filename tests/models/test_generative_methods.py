@@ -10,18 +10,13 @@ from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.hooks import PhaseHook
 from avzoo.registry import DATASETS, MODELS
+from tests.conftest import PROTOGAN, SMALL_AVDIFF, SMALL_GAN, SMALL_PROTOGAN
 
 UCF = dict(
     feature_dims=dict(audio=128, visual=4096),
     seconds_per_step=dict(audio=0.96, visual=0.64),
     num_classes=48,
     embedding_dim=300,
-)
-SMALL_GAN = (
-    'model.generator.noise_dim=4',
-    'model.generator.generator_hidden=8',
-    'model.generator.critic_hidden=8',
-    'model.generator.n_critic=2',
 )
 
 
@@ -106,15 +101,17 @@ def test_tsl_freezes_its_segment_encoder_and_protogan_nothing(repo_dir):
     assert count(model.head) and all(p.requires_grad for p in model.head.parameters())
 
 
+TSL = 'tsl/tsl_custom_5shot.py'
+AVGAN = 'avdiff/avdiff-wgan_synth_5shot.py'
+CONFIGS = {
+    PROTOGAN: SMALL_PROTOGAN,
+    TSL: (*SMALL_GAN, 'model.projector.hidden_dim=16', 'model.projector.out_dim=8'),
+    AVGAN: (*(option for option in SMALL_AVDIFF if 'generator' not in option), *SMALL_GAN),
+}
+
+
 def gan_config(tiny_config, work_dir, config):
-    options = [*SMALL_GAN, 'curriculum.references=()']
-    if config.startswith('avdiff'):
-        options += ['model.fusion.depth=1', 'model.fusion.switch_after=0']
-        return tiny_config(work_dir, *options, config='avdiff/avdiff-wgan_synth_5shot.py')
-    return tiny_config(work_dir, *options, config=config)
-
-
-CONFIGS = ['protogan/protogan_custom_5shot.py', 'tsl/tsl_custom_5shot.py', 'avdiff/avdiff-wgan']
+    return tiny_config(work_dir, *CONFIGS[config], 'curriculum.references=()', config=config)
 
 
 @pytest.mark.parametrize('config', CONFIGS)
@@ -179,7 +176,7 @@ def test_a_frozen_gan_stays_as_it_is(tiny_config, tmp_path, config):
 
 
 def test_prototypes_follow_the_phase(tiny_config, tmp_path):
-    cfg = gan_config(tiny_config, tmp_path, CONFIGS[0])
+    cfg = gan_config(tiny_config, tmp_path, PROTOGAN)
     CurriculumRunner(cfg, stage=1).train()
     base, full = (load_checkpoint(tmp_path / phase / 'last.pth') for phase in ('stage1_base', 'stage1_full'))
     is_base = torch.tensor(base['meta']['base_mask'])

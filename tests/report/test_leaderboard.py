@@ -39,8 +39,8 @@ def test_settings_tell_variants_of_a_method_apart(tmp_path):
     [
         dict(num_shots=1),
         dict(dataset='other'),
-        dict(provenance=dict(feature_set=dict(audio='clap', visual='clip'))),
-        dict(provenance=dict(store_sha256='f' * 64)),
+        dict(provenance=dict(store=dict(features=dict(audio='clap', visual='clip')))),
+        dict(provenance=dict(store=dict(sha256='f' * 64))),
     ],
 )
 def test_runs_on_other_shots_data_or_features_never_share_a_table(tmp_path, change):

@@ -6,7 +6,13 @@ from html.parser import HTMLParser
 import pytest
 
 from avzoo.report.comparison import config_differences, differences_table, labels_of
-from avzoo.report.pictures import confusion_picture, learning_picture, reliability_picture, seen_unseen_picture
+from avzoo.report.pictures import (
+    confusion_picture,
+    generator_picture,
+    learning_picture,
+    reliability_picture,
+    seen_unseen_picture,
+)
 from avzoo.report.report import write_report
 from avzoo.report.run_files import read_run
 from avzoo.report.sections import sections_of_run
@@ -131,14 +137,14 @@ def test_runs_of_one_method_are_called_by_as_much_of_their_folder_as_tells_them_
 CHANGES = [
     dict(dataset='other'),
     dict(num_shots=1),
-    dict(provenance=dict(feature_set={'audio': 'other'})),
-    dict(provenance=dict(store_sha256='other')),
+    dict(provenance=dict(store=dict(features={'audio': 'other'}))),
+    dict(provenance=dict(store=dict(sha256='other'))),
 ]
 
 
 @pytest.mark.parametrize('change', CHANGES)
 def test_runs_that_were_tested_otherwise_are_not_compared(tmp_path, change):
-    named = dict(feature_set={'audio': 'clap'}, store_sha256='same')
+    named = dict(store=dict(features={'audio': 'clap'}, sha256='same'))
     first = write_run(tmp_path / 'own', provenance=named)
     other = write_run(tmp_path / 'other', **{'provenance': named} | change)
     with pytest.raises(DataError, match='not tested alike'):
@@ -183,3 +189,20 @@ def test_a_damaged_file_of_results_is_refused(run_dir, content):
     (run_dir / 'results.json').write_bytes(content)
     with pytest.raises(DataError, match=r'results\.json'):
         read_run(run_dir)
+
+
+def test_the_generator_is_drawn_along_its_chain_where_it_has_a_loss(run_dir):
+    check = read_run(run_dir).results['draws'][0]['generator_check']
+    assert generator_picture(dict(one=check)) is None
+    quarters = dict(
+        loss_quarters=[0.1, 0.2, 0.3, 0.4], loss_shuffled_quarters=[0.2, 0.3, 0.4, 0.5], loss_zero_quarters=[1.0] * 4
+    )
+    data = generator_picture(dict(one=check | quarters, old=check)).data
+    assert [row[0] for row in data.rows] == ['one'] * 3
+    assert data.rows[0][2:] == (0.1, 0.2, 0.3, 0.4)
+
+
+def test_where_results_come_from_is_laid_out_by_dotted_keys(tmp_path):
+    run = read_run(write_run(tmp_path / 'one', provenance=dict(versions=dict(torch='2.13'), store=dict(sha256='ab'))))
+    facts = dict(sections_of_run(run)[-1].tables['Facts'].rows)
+    assert (facts['versions.torch'], facts['store.sha256']) == ('2.13', 'ab')

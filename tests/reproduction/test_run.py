@@ -46,3 +46,9 @@ def test_runs_are_submitted_as_jobs_that_start_themselves_again(tmp_path, monkey
     assert commands[-1] == runs[0].command
     with pytest.raises(ConfigError, match='--slurm'):
         submit(runs, tmp_path / 'jobs', dict(no_such_parameter=1), cluster='debug')
+
+
+def test_parameters_of_submitit_are_read_as_values():
+    assert run.slurm_parameters(['timeout_min=5', 'slurm_partition=gpu']) == dict(timeout_min=5, slurm_partition='gpu')
+    with pytest.raises(ConfigError, match='key=value'):
+        run.slurm_parameters(['timeout_min'])

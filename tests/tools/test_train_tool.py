@@ -41,7 +41,7 @@ def test_two_processes_train_and_evaluate_like_one(trained, run, options, tmp_pa
 
 
 def test_dry_run_prints_the_plan_and_trains_nothing(run, options, tmp_path):
-    code, out, err = run('train', CONFIG, '--dry-run', '--work-dir', tmp_path / 'w', *options, trains=False)
+    code, out, err = run('train', CONFIG, '--dry-run', '--work-dir', tmp_path / 'w', *options)
     assert code == 0 and 'stage2_full_draw1' in out and not (tmp_path / 'w').exists(), err
 
 
@@ -54,7 +54,7 @@ def test_dry_run_prints_the_plan_and_trains_nothing(run, options, tmp_path):
     ],
 )
 def test_bad_input_ends_in_one_error_line(run, arguments, words, tmp_path):
-    code, _, err = run('train', CONFIG, '--work-dir', tmp_path / 'w', *arguments, trains=False)
+    code, _, err = run('train', CONFIG, '--work-dir', tmp_path / 'w', *arguments)
     errors = [line for line in err.splitlines() if line.startswith('error: ')]
     assert code == 2 and len(errors) == 1 and words in errors[0] and 'Traceback' not in err
 
@@ -69,12 +69,11 @@ def test_stated_width_that_contradicts_the_data_is_refused(run, tiny_store, tmp_
         f'data_root={tiny_store}',
         'num_shots=2',
         'model.encoders.visual.in_dim=4096',
-        trains=False,
     )
     assert code == 2 and 'model.encoders.visual.in_dim=4096' in err and '9' in err and 'Traceback' not in err
 
 
 def test_help_teaches(run):
     for tool in ('train', 'test'):
-        code, out, _ = run(tool, '--help', trains=False)
+        code, out, _ = run(tool, '--help')
         assert code == 0 and 'examples:' in out

@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from tests.conftest import SMALL_AVDIFF
-from tests.forked import run_tool_file
 
 CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
 SMALL = (
@@ -24,23 +23,17 @@ SMALL = (
 )
 
 
-@pytest.fixture(scope='module')
-def run(repo_dir):
-    """Run a tool in a process of its own; returns exit code, standard output and standard error.
+@pytest.fixture(scope='session')
+def run(repo_dir, tool_server):
+    """Run a tool in a process of its own; returns exit code, standard output and standard error."""
 
-    ``trains`` says that it gets as far as training.
-    """
-
-    def call(tool, *arguments, processes=0, trains=True):
-        if not processes and not (
-            tool == 'train' and trains
-        ):  # After a backward pass here, a copy of this process could not train.
-            return run_tool_file(repo_dir / f'tools/{tool}.py', *arguments, cwd=repo_dir)
-        start = [sys.executable]
-        if processes:
-            start += ['-m', 'torch.distributed.run', f'--nproc_per_node={processes}', '--master_port=29577']
+    def call(tool, *arguments, processes=0):
+        path = repo_dir / f'tools/{tool}.py'
+        if not processes:
+            return tool_server.run(path, *arguments, cwd=repo_dir)
+        start = ['torch.distributed.run', f'--nproc_per_node={processes}', '--master_port=29577']
         done = subprocess.run(
-            [*start, f'tools/{tool}.py', *map(str, arguments)],
+            [sys.executable, '-m', *start, path, *map(str, arguments)],
             cwd=repo_dir,
             capture_output=True,
             text=True,
@@ -51,12 +44,12 @@ def run(repo_dir):
     return call
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def options(tiny_store):
     return ('--cfg-options', f'data_root={tiny_store}', *SMALL)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def trained(run, options, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('trained')
     code, out, err = run('train', CONFIG, '--work-dir', work_dir, *options)

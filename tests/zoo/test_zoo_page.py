@@ -54,7 +54,8 @@ def test_variants_and_tools_are_listed_by_name(repo_dir):
         '| Variants of AV-DIFF | `-full`, `-cross`,' in text
         and '| Shots | 1, 5, 10, 20; variants 1, 5, 10, 20 |' in text
     )
-    assert '| `tools/analysis_tools` | `benchmark.py`, `compare.py`, `confusion.py`, `curves.py`, `get_flops.py` |' in text
+    tools = 'attention', 'benchmark', 'compare', 'confusion', 'curves', 'embedding', 'get_flops'
+    assert f'| `tools/analysis_tools` | {", ".join(f"`{name}.py`" for name in tools)} |' in text
 
 
 def test_a_part_of_a_user_is_not_listed(make_zoo):

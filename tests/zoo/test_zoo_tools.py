@@ -4,8 +4,6 @@ import importlib.util
 import json
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,14 +29,6 @@ TOOLS = [
 
 
 def run(repo_dir, tool, *args):
-    if tool == 'adapt':  # After a backward pass here, a copy of this process could not train.
-        return subprocess.run(
-            [sys.executable, repo_dir / 'tools/adapt.py', *map(str, args)],
-            capture_output=True,
-            text=True,
-            cwd=repo_dir,
-            timeout=200,
-        )
     code, out, err = run_tool_file(repo_dir / 'tools' / f'{tool}.py', *args, cwd=repo_dir)
     return SimpleNamespace(returncode=code, stdout=out, stderr=err)
 

@@ -13,6 +13,7 @@ from avzoo.checkpoints.training import load_checkpoint, load_weights
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase, phase_config, start_file
 from avzoo.engine.log import log_line
+from avzoo.evaluation.denoising_check import check_denoising
 from avzoo.evaluation.generator_check import Features, check_generator, check_line
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.models.contracts import Denoiser, FittedGenerator
@@ -71,10 +72,12 @@ def check_model(model: AVClassifier, shots: GFSLDataset, held_out: GFSLDataset) 
         noise = torch.randn(features.x.shape, generator=torch.Generator().manual_seed(1)).to(features.x)
         return float(generator.denoising_error(features.x, condition, t, noise))
 
-    return check_generator(
+    unseen = Features(*model.generator_data(held_out))
+    found = check_generator(
         lambda columns: generator.sample(conditioner(columns), generator=rng),
         error if isinstance(generator, Denoiser) else None,
         Features(*model.generator_data(shots)),
-        Features(*model.generator_data(held_out)),
+        unseen,
         torch.as_tensor(held_out.base_mask, device=model.gamma.device),
     )
+    return found | (check_denoising(generator, conditioner, unseen) if isinstance(generator, Denoiser) else {})

@@ -17,6 +17,7 @@ from avzoo.engine.curriculum.plan import Phase, start_file
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.hooks import best_epoch
 from avzoo.engine.log import log_line, warn_once
+from avzoo.engine.phase_runner import WITHOUT_OPTIMIZER
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_path
 
@@ -38,8 +39,8 @@ def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Seq
         children = [one for one in phases if one.parent == phase and one.name not in state.phases]
         to_test = phase.stage == 2 and phase.substage == 'full' and str(phase.draw) not in state.tests
         needed = phase.name in state.phases and (children or to_test)
-        # The optimizer of the last epoch may be taken over, too.
-        files = [work_dir / phase.name / name for name in sorted({start_file(cfg, phase), 'last.pth'})]
+        carried = {'last.pth'} if cfg.curriculum.full.get('carry_optimizer') else set()
+        files = [work_dir / phase.name / name for name in sorted({start_file(cfg, phase)} | carried)]
         if needed and any(_read(path) is None for path in files):
             log_line(f'WARNING: {phase.name} runs again, since its weights are lost.')
             lost.append(phase.name)
@@ -70,7 +71,8 @@ def _mend(folder: Path, monitor: str) -> bool:
     history = content['meta'].get('history') or [] if content else []
     source: Path | None = last
     if content is None:
-        source = best if best.is_file() and _read(best) is not None else None
+        earlier = _read(best) if best.is_file() else None  # Epochs follow on it, so the optimizer is needed.
+        source = best if earlier is not None and 'optimizer' in earlier else None
     elif any(monitor in entry for entry in history) and _read(best) is None:
         source = last if best_epoch(history, monitor) == len(history) else None
     else:
@@ -99,11 +101,13 @@ def named_checkpoint(path: Path, phase: Phase, seed: int, features: FeatureSet) 
     """
     content = load_checkpoint(path)
     of, its_seed = content['meta'].get('phase'), content['meta'].get('seed')
-    if of != phase.name or its_seed != seed or 'optimizer' not in content:
+    if of != phase.name or its_seed != seed:
         raise CheckpointError(
             f'--resume {path}: this is a checkpoint of {of} with seed {its_seed}, but the run goes on with '
             f'{phase.name} and seed {seed}. Leave the path out to go on from the newest one.'
         )
+    if 'optimizer' not in content:
+        raise CheckpointError(f'--resume {path}: it {WITHOUT_OPTIMIZER}')
     trained = feature_set_of(content['meta'], path)
     warn_once(compare_feature_sets(trained, features, {**trained.texts, **features.texts}), about=path)
     return path

@@ -3,6 +3,7 @@
 import copy
 import os
 from contextlib import nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
 
 import mmengine.dist as dist
@@ -14,17 +15,18 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.generator_report import report_generator
-from avzoo.engine.curriculum.plan import Phase, chosen_gamma, phase_config, plan_phases, start_file
+from avzoo.engine.curriculum.optimizers import drop_optimizers
+from avzoo.engine.curriculum.plan import Phase, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
 from avzoo.engine.curriculum.progress import Progress, warn_of_calibration, warn_of_features
 from avzoo.engine.curriculum.recover import checkpoint_to_resume, forget_lost, named_checkpoint
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
+from avzoo.engine.curriculum.results import kept_provenance, provenance_of, results_of
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.store_watch import StoreWatch
 from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.log import log_line, open_work_dir
 from avzoo.engine.same_everywhere import check_same_everywhere
-from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
 from avzoo.protocol import TABLE_METRICS
 from avzoo.registry import RUNNERS
@@ -57,10 +59,11 @@ class CurriculumRunner:
         draws: tuple[int, ...] | None = None,
     ) -> None:
         self.cfg = plain_config(cfg)
-        self.work_dir = Path(cfg.work_dir)
+        self.work_dir, self._started = Path(cfg.work_dir), datetime.now(timezone.utc)
         self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
+        self._dropped: set[Path] = set()
         self.resume_from = None if isinstance(resume, bool) else Path(resume)
         self.state = CurriculumState(self.work_dir, deciding_settings(self.cfg), dist.get_world_size())
         self.store = StoreWatch(self.cfg.data_root, self.work_dir, self.cfg.num_shots)
@@ -109,8 +112,7 @@ class CurriculumRunner:
         todo = self._todo()
         if todo:
             warn_of_features(self.cfg)
-        if dist.is_main_process():
-            self.state.write()
+        self._keep()  # A kill may have come between the two.
         self.cfg = choose(self.cfg, self.work_dir, self.state, self._try)
         if dist.is_main_process():
             portable = copy.deepcopy(self.cfg)
@@ -161,13 +163,17 @@ class CurriculumRunner:
 
     def test(self) -> dict:
         """Test the finished draws, write ``results.json`` and ``results.md``, and show the table."""
-        for draw in self.draws:
-            if str(draw) not in self.state.tests:
-                self._test_draw(draw)
-        results = self._results()
+        untested = [draw for draw in self.draws if str(draw) not in self.state.tests]
+        for draw in untested:
+            self._test_draw(draw)
+        results = results_of(self.cfg, self.state, self.draws)
+        # A command that only shows the numbers of an earlier one did not compute them.
+        kept = None if untested else kept_provenance(self.work_dir)
+        results['provenance'] = kept or provenance_of(self.cfg, self.state, self._started)
         self._write(results)  # Before the references, which may take minutes: they cannot cost a run its results.
         store = FeatureStore(self.cfg.data_root)
         results |= compare_with_references(self.work_dir, store, self.cfg, results['draws'])
+        results['provenance'] = kept or provenance_of(self.cfg, self.state, self._started)
         self._write(results)
         log_line(
             f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
@@ -193,8 +199,13 @@ class CurriculumRunner:
         warn_of_calibration(self.cfg, phase, self.state.phases[phase.name])
         if phase.stage == 1:
             self.state.phases[phase.name].update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
+        self._keep()
+
+    def _keep(self) -> None:
+        """Write what is finished, and drop what is of no more use."""
         if dist.is_main_process():
             self.state.write()
+            drop_optimizers(self.cfg, self.work_dir, self.state, self._dropped)
         dist.barrier()
 
     def _checkpoint_to_resume(self, phase: Phase) -> Path | None:
@@ -212,37 +223,11 @@ class CurriculumRunner:
         self.state.tests[str(draw)] = dict(found.metrics, per_class_recall=found.per_class_recall, **check)
         if dist.is_main_process():
             keep_predictions(self.work_dir, draw, found.predictions)
-            self.state.write()
-        dist.barrier()
-
-    def _results(self) -> dict:
-        cfg, tests = self.cfg, self.state.tests
-        draws = [dict({k: v for k, v in tests[str(d)].items() if k != 'per_class_recall'}, draw=d) for d in self.draws]
-        return dict(
-            method=cfg.method,
-            dataset=FeatureStore(cfg.data_root).name,
-            num_shots=cfg.num_shots,
-            seed=cfg.randomness.seed,
-            gamma=chosen_gamma(cfg, self.state.phases),
-            gamma_source=self._gamma_source(draws),
-            choices=self.state.choices,
-            draws=draws,
-            aggregate=aggregate_draws(draws),
-            references={},
-            paired=None,
-            per_class_recall=_mean_recall([tests[str(d)] for d in self.draws]),
-        )
+        self._keep()
 
     def _write(self, results: dict) -> None:
         if dist.is_main_process():
             write_results(self.work_dir, results)
-
-    def _gamma_source(self, draws: list[dict]) -> str:
-        if not self.cfg.curriculum.validate:
-            return 'not calibrated: there was no validation'
-        if any(d['gamma'] != chosen_gamma(self.cfg, self.state.phases) for d in draws):
-            return 'searched on the test set, as the released code does where validation chose 0'
-        return 'chosen on validation'
 
     def _check_store(self, *, keep: bool = True) -> None:
         """Refuse a store that changed since the run was begun."""
@@ -256,9 +241,3 @@ class CurriculumRunner:
                 f'Stage 2 takes its epochs and its calibration from stage 1, but {self.work_dir} has no '
                 f'finished {missing[0]}. Run without --stage, or with --stage 1 first.'
             )
-
-
-def _mean_recall(tests: list[dict]) -> dict[str, float]:
-    names = dict.fromkeys(name for test in tests for name in test['per_class_recall'])
-    values = {n: [t['per_class_recall'][n] for t in tests if n in t['per_class_recall']] for n in names}
-    return {name: sum(v) / len(v) for name, v in values.items()}

@@ -39,12 +39,14 @@ _CURES = {
     'curriculum.full.max_epochs': 'A run cannot be prolonged, since its later phases follow from these epochs: '
     'resume with the old number',
 }
+_FREE_CURRICULUM_SETTINGS = ('keep_optimizer',)
 _FREE_LOADER_SETTINGS = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
 def deciding_settings(cfg: Config) -> dict[str, Any]:
     """Return the settings of a config that decide the numbers."""
     settings = {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS}
+    settings['curriculum'] = {k: v for k, v in settings['curriculum'].items() if k not in _FREE_CURRICULUM_SETTINGS}
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         settings[loader] = {k: v for k, v in settings[loader].items() if k not in _FREE_LOADER_SETTINGS}
         settings[loader]['dataset'] = {k: v for k, v in settings[loader]['dataset'].items() if k != 'device'}

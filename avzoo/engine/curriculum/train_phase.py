@@ -12,6 +12,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
 from avzoo.engine.curriculum.plan import Phase, outcome
 from avzoo.engine.curriculum.progress import Progress
+from avzoo.engine.history import HistoryHook
 from avzoo.engine.hooks import CarryOptimizerHook, PhaseHook
 from avzoo.engine.phase_runner import PhaseRunner
 
@@ -51,6 +52,7 @@ def train_phase(
         report=progress.report,
     )
     runner.register_hook(hook)
+    runner.register_hook(HistoryHook(hook))
     runner.train()
     return hook.history
 

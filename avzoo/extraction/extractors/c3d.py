@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.functional import relu
 
-from avzoo.extraction.extractor import Extractor, in_batches
+from avzoo.extraction.extractor import Compute, Extractor, TorchNetwork, in_batches
 from avzoo.extraction.media import Frame, MediaFile
 from avzoo.extraction.network_weights import find_weights, load_exactly, read_weights
 from avzoo.registry import EXTRACTORS
@@ -63,6 +63,7 @@ class C3D(Extractor):
     """
 
     modality = 'visual'
+    compute: Compute
     dim = 4096
 
     def __init__(
@@ -77,9 +78,9 @@ class C3D(Extractor):
             raise ConfigError(f'c3d: colour={colour!r} is not one of {", ".join(COLOURS)}.')
         path = find_weights(weights, 'c3d.pickle', [_ADDRESS])
         found = {name: value for name, value in read_weights(path).items() if not name.startswith('fc8')}
-        self.network = load_exactly(C3DNetwork(), found, path).to(device)
+        self.compute = TorchNetwork(load_exactly(C3DNetwork(), found, path), device)
         self.colour: Colour = colour
-        self.batch_size, self.device = batch_size, device
+        self.batch_size = batch_size
         self._stamp = dict(extractor='c3d', colour=colour, weights=sha256_of(path))
 
     def seconds_per_step(self, media: MediaFile) -> float:
@@ -87,7 +88,7 @@ class C3D(Extractor):
 
     def steps(self, media: MediaFile, start: float = 0.0, end: float | None = None) -> np.ndarray:
         inputs = clips(media.frames(start, end), self.colour)
-        return in_batches(inputs, self.network, dim=self.dim, batch_size=self.batch_size, device=self.device)
+        return in_batches(inputs, self.compute, dim=self.dim, batch_size=self.batch_size)
 
     def stamp(self) -> dict[str, Any]:
         return dict(self._stamp)

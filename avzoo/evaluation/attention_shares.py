@@ -1,0 +1,252 @@
+"""How attention divides between kinds of tokens, by layer and over time, recorded while a model computes as ever."""
+
+import inspect
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.fusions.attention_patterns import AUDIO, SUMMARY, VISUAL
+from avzoo.models.fusions.bottleneck_fusion import BottleneckFusion
+from avzoo.models.fusions.latent_cross_attention import LatentCrossAttention
+from avzoo.models.fusions.masked_transformer import MaskedTransformer
+from avzoo.models.fusions.pair_attention import PairAttention
+from avzoo.models.layers.packing import Packing
+from avzoo.models.layers.transformer_layer import Attention
+from avzoo.utils.errors import ConfigError
+
+KINDS = ('summary', 'audio', 'visual')  # Learned tokens (cls, bottlenecks, latents) and the steps of the modalities.
+_KINDS = {'audio': AUDIO, 'visual': VISUAL}
+_VIDEOS_AT_ONCE = 32
+_ARGUMENTS = inspect.signature(Attention.forward)
+
+
+@dataclass
+class AttentionShares:
+    """Shares of the attention, means over heads, over the queries of a kind in a video, and over videos.
+
+    Attributes:
+        shares: (L, 3, 3), of which kind of query (see ``KINDS``) at which kind of key, by layer; a row sums to 1, and
+            is NaN where the layer has no such query. The last layer computes the tokens that are read, and no other.
+        even: (L, 3, 3), what the shares were if attention was even over all tokens that a query may attend to.
+        over_time: (L, 2, bins), the share of the summary tokens' attention in each part of the length of a video, for
+            audio and visual; NaN where a fusion has no summary tokens or no steps.
+        num_videos: How many videos were looked at.
+    """
+
+    shares: np.ndarray
+    even: np.ndarray
+    over_time: np.ndarray
+    num_videos: int
+
+
+def attention_shares(model: AVClassifier, dataset: GFSLDataset, *, bins: int = 10, most: int = 1000) -> AttentionShares:
+    """Record where the attention of a model's fusion goes, for the videos of a data set.
+
+    Args:
+        model: A model with weights.
+        dataset: The videos.
+        bins: Number of parts of a video's length.
+        most: How many videos are looked at, evenly spaced.
+
+    Raises:
+        ConfigError: If its fusion does not attend from token to token.
+    """
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(int))
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), recording(model.fusion, bins) as record:
+            for indices in np.array_split(chosen, -(-len(chosen) // _VIDEOS_AT_ONCE)):
+                batch = model.data_preprocessor(dataset.__getitems__(indices.tolist()))
+                model.extract_feat(batch['inputs'])
+    finally:
+        model.train(training)
+    return record.result(len(chosen))
+
+
+@contextmanager
+def recording(fusion: Any, bins: int = 10) -> Iterator['Record']:
+    """Record what the attention of a fusion does, as long as the context lasts; what it computes stays the same."""
+    if type(fusion) not in _LAYOUTS:
+        names = ', '.join(kind.__name__ for kind in _LAYOUTS)
+        raise ConfigError(
+            f'{type(fusion).__name__} has no attention between kinds of tokens. Fusions with it: {names}.'
+        )
+    record = Record(fusion, bins)
+    handles = [fusion.register_forward_pre_hook(record.begin)]
+    for name, module in fusion.named_modules():
+        if isinstance(module, Attention):
+            handles.append(module.register_forward_pre_hook(record.of(name), with_kwargs=True))
+    try:
+        yield record
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Call(NamedTuple):
+    """An attention: its layer, the kinds of its queries (N,) and keys (M,), which are real, and how long before."""
+
+    layer: int
+    queries: Tensor
+    keys: Tensor
+    valid_queries: Tensor  # (B, N)
+    valid_keys: Tensor  # (B, M)
+
+
+@dataclass
+class Record:
+    """Sums over the videos so far.
+
+    Args:
+        fusion: The fusion.
+        bins: Parts of a video's length.
+    """
+
+    fusion: nn.Module
+    bins: int
+    _sums: dict[int, Tensor] = field(default_factory=dict)  # By layer: (3, 3 + 3 + 2 * bins)
+    _counts: dict[int, Tensor] = field(default_factory=dict)  # By layer: (3,)
+
+    def begin(self, module: nn.Module, arguments: tuple) -> None:
+        """Note the tokens of a batch."""
+        self.tokens, self.masks = arguments
+        self.calls: Counter[str] = Counter()
+
+    def of(self, name: str) -> Any:
+        """Return the hook of the attention of this name."""
+
+        def note(attention: nn.Module, arguments: tuple, keywords: dict) -> None:
+            assert isinstance(attention, Attention)
+            given = _ARGUMENTS.bind(attention, *arguments, **keywords).arguments
+            given.pop('self')
+            weights, even = _weights(attention, **given)
+            call = _LAYOUTS[type(self.fusion)](self, name, weights.shape[-2], weights.shape[-1])
+            self.calls[name.partition('.')[0]] += 1
+            self._add(call, weights, even)
+
+        return note
+
+    def _add(self, call: _Call, weights: Tensor, even: Tensor) -> None:
+        keys = nn.functional.one_hot(call.keys, 3).to(weights)  # (M, 3)
+        times = self._times(call.keys).to(weights)  # (B, M, 2 * bins)
+        found = torch.cat([weights @ keys, even @ keys, weights @ times], dim=-1)  # (B, N, ...)
+        sums = found.new_zeros(3, found.shape[-1], dtype=torch.float64)
+        counts = found.new_zeros(3, dtype=torch.float64)
+        for kind in range(3):
+            asked = call.valid_queries & (call.queries == kind)  # (B, N)
+            number = asked.sum(1, keepdim=True)  # (B, 1)
+            sums[kind] = ((found * asked.unsqueeze(-1)).sum(1) / number.clamp(min=1)).double().sum(0)
+            counts[kind] = (number > 0).sum()
+        self._sums[call.layer] = self._sums.get(call.layer, 0) + sums.cpu()
+        self._counts[call.layer] = self._counts.get(call.layer, 0) + counts.cpu()
+
+    def _times(self, keys: Tensor) -> Tensor:
+        """Return which part of each key's weight belongs to which modality and bin, (B, M, 2 * bins)."""
+        masks = {_KINDS[m]: mask for m, mask in self.masks.items()}
+        first = next(iter(masks.values()))
+        out = first.new_zeros((len(first), len(keys), 2, self.bins), dtype=torch.float32)
+        for kind, mask in masks.items():
+            if (keys == kind).sum() == mask.shape[1] > 0:
+                out[:, keys == kind, kind - 1] = _overlap(mask, self.bins)
+            elif (keys == kind).any():  # One token for all steps.
+                out[:, keys == kind, kind - 1] = torch.nan
+        return out.flatten(2)
+
+    def result(self, num_videos: int) -> AttentionShares:
+        """Return the means."""
+        layers = sorted(self._sums)
+        counts = torch.stack([self._counts[layer] for layer in layers]).unsqueeze(-1)
+        found = (torch.stack([self._sums[layer] for layer in layers]) / counts).numpy()  # 0 / 0 is NaN.
+        over_time = found[:, SUMMARY, 6:].reshape(len(layers), 2, self.bins)
+        return AttentionShares(found[:, :, :3], found[:, :, 3:6], over_time, num_videos)
+
+
+def _weights(
+    attention: Attention,
+    x: Tensor,
+    context: Tensor | None = None,
+    bias: Tensor | None = None,
+    packing: Packing | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the weights (B, N, M) of an attention, mean over heads, and those that were even over allowed pairs."""
+    context = x if context is None else context
+    q, k = (
+        rearrange(
+            packing.spread(t) if packing is not None and t.dim() == 2 else t,
+            'b n (h d) -> b h n d',
+            h=attention.num_heads,
+        )
+        for t in (attention.to_q(x), attention.to_k(context))
+    )
+    logits = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).float()
+    bias = logits.new_zeros(()) if bias is None else bias.float()
+    even = (torch.zeros_like(logits[:, :1]) + bias).softmax(-1)
+    return (logits + bias).softmax(-1).mean(1), even[:, 0]
+
+
+def _overlap(mask: Tensor, bins: int) -> Tensor:
+    """Return the shares (B, T, bins) of each real step that lie in equal parts of a video; its steps come first."""
+    length = mask.sum(1).clamp(min=1)[:, None, None].float()
+    step = torch.arange(mask.shape[1], device=mask.device)[None, :, None]
+    part = torch.arange(bins, device=mask.device)[None, None, :]
+    begin = torch.maximum(step / length, part / bins)
+    end = torch.minimum((step + 1) / length, (part + 1) / bins)
+    return (end - begin).clamp(min=0) * length * mask.unsqueeze(-1)
+
+
+def _of_masked_transformer(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
+    kinds, valid = _joint(record, num_keys)
+    return _Call(int(name.split('.')[1]), kinds[:num_queries], kinds, valid[:, :num_queries], valid)
+
+
+def _of_bottleneck(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
+    _, modality, layer, _ = name.split('.')
+    kinds, valid = _joint(record, num_keys, modality)
+    return _Call(int(layer), kinds[:num_queries], kinds, valid[:, :num_queries], valid)
+
+
+def _of_pair(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
+    assert isinstance(record.fusion, PairAttention)
+    first = next(iter(record.masks.values()))
+    kinds = torch.tensor([_KINDS[m] for m in record.fusion.modalities], device=first.device)
+    valid = first.new_ones(len(first), num_keys)
+    return _Call(0, kinds, kinds, valid, valid)
+
+
+def _of_latents(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
+    """A layer is a cross-attention; the one among latents, which follows it, counts as another."""
+    part = name.partition('.')[0]
+    layer = 2 * record.calls[part] + (part == 'self_layers')
+    first = next(iter(record.masks.values()))
+    latents = torch.full((num_queries,), SUMMARY, device=first.device)
+    own = first.new_ones(len(first), num_queries)
+    kinds, valid = (latents, own) if part == 'self_layers' else _joint(record, num_keys)
+    return _Call(layer, latents, kinds, own, valid)
+
+
+def _joint(record: Record, num_keys: int, modality: str | None = None) -> tuple[Tensor, Tensor]:
+    """Return the kinds of summary tokens and steps, (M,), and which are real, (B, M): those of one modality, or all."""
+    masks = {m: mask for m, mask in record.masks.items() if m in record.tokens and modality in (None, m)}
+    first = next(iter(masks.values()))
+    before = num_keys - sum(mask.shape[1] for mask in masks.values())
+    runs = [(SUMMARY, before), *((_KINDS[m], mask.shape[1]) for m, mask in masks.items())]
+    kinds = torch.cat([torch.full((count,), kind, device=first.device) for kind, count in runs])
+    return kinds, torch.cat([first.new_ones(len(first), before), *masks.values()], dim=1)
+
+
+_LAYOUTS: dict[type, Any] = {
+    MaskedTransformer: _of_masked_transformer,
+    BottleneckFusion: _of_bottleneck,
+    PairAttention: _of_pair,
+    LatentCrossAttention: _of_latents,
+}

@@ -1,0 +1,134 @@
+"""Real and synthetic features side by side: points for a picture, and numbers by class."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.models.classifiers.av_classifier import AVClassifier
+
+REAL, SHOT, SYNTHETIC = 'real', 'shot', 'synthetic'
+
+
+class ClassDistances(NamedTuple):
+    """How the features of a class compare, real ones being those of the held-out videos; NaN where there are too few.
+
+    Attributes:
+        column: The class.
+        num_real: Number of real features.
+        distance: Squared distance of the synthetic mean to the real one.
+        spread: Standard deviation of the synthetic features, over dimensions by their variances.
+        real_spread: That of the real ones.
+    """
+
+    column: int
+    num_real: int
+    distance: float
+    spread: float
+    real_spread: float
+
+
+@dataclass
+class FeatureSamples:
+    """Features of held-out videos, of the shots and of the generator, in two dimensions.
+
+    Attributes:
+        xy: (N, 2) float32, the principal components of the real features, of all rows.
+        labels: (N,) class column of each row.
+        base: (N,) bool, whether that is a base class.
+        kinds: (N,) ``real``, ``shot`` or ``synthetic``; none is synthetic without a generator.
+        explained: (2,) share of the real features' variance along each component.
+        by_class: A row for each class that has synthetic features.
+        classes: Name of each class column.
+    """
+
+    xy: np.ndarray
+    labels: np.ndarray
+    base: np.ndarray
+    kinds: np.ndarray
+    explained: np.ndarray
+    by_class: list[ClassDistances]
+    classes: list[str]
+
+
+@torch.no_grad()
+def feature_samples(
+    model: AVClassifier, held_out: GFSLDataset, shots: GFSLDataset, *, per_class: int = 50, seed: int = 0
+) -> FeatureSamples:
+    """Compute the features c_o that the head classifies and a generator learns, and generate as many.
+
+    Args:
+        model: A model with weights.
+        held_out: Videos that nothing was trained on.
+        shots: The training videos of the novel classes.
+        per_class: At most how many features of a class are shown, of each kind.
+        seed: Seed of the generated features.
+    """
+    model.eval()
+    real_x, real_labels = _rows(model, held_out)
+    shot_x, shot_labels = _rows(model, shots)
+    columns, synthetic = real_labels[:0], real_x[:0]
+    if model.generator is not None:
+        columns = np.unique(real_labels).repeat(per_class)
+        synthetic = _generate(model, columns, seed)
+    shown, few = _some(real_labels, per_class), _some(shot_labels, per_class)
+    x = np.concatenate([real_x[shown], shot_x[few], synthetic])
+    labels = np.concatenate([real_labels[shown], shot_labels[few], columns])
+    xy, explained = _project(x, real_x[shown])
+    return FeatureSamples(
+        xy=xy,
+        labels=labels,
+        base=np.asarray(held_out.base_mask)[labels],
+        kinds=np.repeat([REAL, SHOT, SYNTHETIC], [len(shown), len(few), len(columns)]),
+        explained=explained,
+        by_class=[_compare(int(c), real_x[real_labels == c], synthetic[columns == c]) for c in np.unique(columns)],
+        classes=list(held_out.metainfo['classes']),
+    )
+
+
+def _rows(model: AVClassifier, dataset: GFSLDataset) -> tuple[np.ndarray, np.ndarray]:
+    x, labels = model.generator_data(dataset)
+    return x.float().cpu().numpy(), labels.cpu().numpy()
+
+
+def _generate(model: AVClassifier, columns: np.ndarray, seed: int) -> np.ndarray:
+    assert model.generator is not None and model.conditioner is not None
+    device = model.gamma.device
+    condition = model.conditioner(torch.as_tensor(columns, device=device))
+    sampled: Tensor = model.generator.sample(condition, generator=torch.Generator(device).manual_seed(seed))
+    return sampled.float().cpu().numpy()
+
+
+def _some(labels: np.ndarray, per_class: int) -> np.ndarray:
+    """Return the places of at most so many rows of each class, evenly spaced."""
+    places = [np.flatnonzero(labels == column) for column in np.unique(labels)]
+    chosen = [p[np.unique(np.linspace(0, len(p) - 1, min(per_class, len(p))).astype(int))] for p in places]
+    return np.concatenate(chosen)
+
+
+def _project(x: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return x (N, d) in the two principal components of ``real`` (M, d), and their shares of its variance.
+
+    The sign of a component is that by which its largest weight is positive.
+    """
+    mean = real.mean(0, dtype=np.float64)
+    _, values, components = np.linalg.svd(real - mean, full_matrices=False)
+    axes = np.zeros((2, x.shape[1]))
+    axes[: len(components[:2])] = components[:2]
+    largest = axes[np.arange(2), np.abs(axes).argmax(1)]
+    axes *= np.where(largest < 0, -1.0, 1.0)[:, None]
+    variances = np.zeros(2)
+    variances[: len(values[:2])] = values[:2] ** 2
+    return ((x - mean) @ axes.T).astype(np.float32), variances / max(float((values**2).sum()), 1e-30)
+
+
+def _compare(column: int, real: np.ndarray, synthetic: np.ndarray) -> ClassDistances:
+    distance = float(np.square(real.mean(0) - synthetic.mean(0)).sum())
+    return ClassDistances(column, len(real), distance, _spread(synthetic), _spread(real))
+
+
+def _spread(x: np.ndarray) -> float:
+    return float(np.sqrt(x.var(0, ddof=1).mean())) if len(x) > 1 else float('nan')

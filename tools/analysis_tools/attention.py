@@ -1,0 +1,37 @@
+"""Draw where the attention of a run goes: between kinds of tokens by layer, and over time.
+
+The run's config.py is run, and its features are read. Each picture comes with its data as CSV.
+
+example:
+  python tools/analysis_tools/attention.py work_dirs/first -o pictures --format png
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from avzoo.report.picture_arguments import picture_parser
+from avzoo.utils.cli import natural_int, run_tool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = picture_parser(__doc__)
+    parser.add_argument('--draw', type=natural_int, default=0, help='which draw of the shots (default: %(default)s)')
+    parser.add_argument('--data-root', metavar='STORE', help='the features, where they have moved')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.engine.curriculum.pictures import draw_attention, open_draw
+    from avzoo.report.model_pictures import attention_picture
+    from avzoo.report.save_pictures import save_pictures
+
+    opened = open_draw(args.run, args.draw, data_root=args.data_root)
+    save_pictures([attention_picture(draw_attention(opened))], args.out, args.format)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
