@@ -200,8 +200,6 @@ def test_without_a_taught_classifier_the_tool_says_how_to_teach_one(tmp_path, mo
 def test_a_folder_that_is_no_classifier_is_named(tmp_path, capsys):
     assert predict(tmp_path, '--video', 'clip.mp4') == 2
     assert 'lacks config.json' in capsys.readouterr().err
-<<<<<<< HEAD
-=======
 
 
 def test_a_model_of_the_zoo_is_meant_though_a_folder_has_its_name(weights, tmp_path, monkeypatch, capsys):
@@ -209,7 +207,6 @@ def test_a_model_of_the_zoo_is_meant_though_a_folder_has_its_name(weights, tmp_p
     (tmp_path / NAME).mkdir()
     assert predict(NAME, weights(), '--video', write_video(tmp_path / 'clip.mkv'), '--device', 'cpu', '--json') == 0
     assert json.loads(capsys.readouterr().out)[0]['video_id'] == 'clip.mkv'
->>>>>>> video-wire
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import pytest
 
-from avzoo.reproduction import TABLES, gather, report, tables_markdown, tables_text
+from avzoo.reproduction import TABLES, gather, tables_markdown, tables_text
 from avzoo.utils.errors import AvzooError
+from avzoo.zoo.index import paper_results
 from tests.reproduction.runs import finish, plan
 
 
@@ -105,4 +106,4 @@ def test_every_number_of_the_papers_tables_is_in_the_metafiles(tmp_path):
             for one in plan(tmp_path, table, dataset, (1, 5, 10) if table == 2 else (5,)):
                 if one.row != 'avdiff-nogen':  # not in the paper
                     wanted = {'HM', 'FSL'} if table == 2 else {'B', 'N', 'HM', 'FSL'}
-                    assert wanted <= set(report._paper(one.name)), one.name
+                    assert wanted <= set(paper_results(one.name)), one.name
