@@ -13,44 +13,55 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 REPO = Path(__file__).resolve().parents[1]
 
 
-def run_tool_file(
-    path: Path, *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 300
-) -> tuple[int, str, str]:
+def run_tool_file(path: Path, *arguments: object, cwd: Path, timeout: float = 300) -> tuple[int, str, str]:
     """Run a tool's file as ``python FILE ARGUMENTS``; returns exit code, standard output and standard error.
 
     The process is a copy of this one, so what is imported already costs nothing: a start takes seconds otherwise. Where
     there can be no copy (no fork, or a GPU in use) a new process is started. A tool that trains needs
     :class:`ToolServer`: after a backward pass here, a copy of this process cannot train.
     """
-    argv = [str(path), *map(str, arguments)]
-    if not hasattr(os, 'fork') or _gpu_in_use():
-        return _in_a_new_process(argv, cwd, env, timeout)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
-        if not child:
-            _be_the_tool(argv, cwd, env or {}, out.fileno(), err.fileno(), timeout)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode())
-    return code, texts[0], texts[1]
+    (done,) = _run_together([str(path), *map(str, arguments)], str(cwd), [{}], timeout)
+    return done
 
 
-def _in_a_new_process(
-    argv: list[str], cwd: Path, env: Mapping[str, str] | None, timeout: float
-) -> tuple[int, str, str]:
-    env = {**os.environ, **(env or {})}
-    command = [sys.executable, *argv]
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
-    return done.returncode, done.stdout, done.stderr
+def _run_together(argv: list[str], cwd: str, envs: list[dict[str, str]], timeout: float) -> list[tuple[int, str, str]]:
+    """Run a tool once for each environment, all at the same time."""
+    start = _copy_of_this_process if hasattr(os, 'fork') and not _gpu_in_use() else _new_process
+    with ExitStack() as stack:
+        files = [[stack.enter_context(tempfile.TemporaryFile()) for _ in range(2)] for _ in envs]
+        waits = [start(argv, cwd, env, *pair, timeout) for env, pair in zip(envs, files, strict=True)]
+        codes = [wait() for wait in waits]
+        return [(code, *map(_content, pair)) for code, pair in zip(codes, files, strict=True)]
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def _new_process(
+    argv: list[str], cwd: str, env: dict[str, str], out: IO[bytes], err: IO[bytes], timeout: float
+) -> Callable[[], int]:
+    process = subprocess.Popen([sys.executable, *argv], cwd=cwd, env={**os.environ, **env}, stdout=out, stderr=err)
+    return lambda: process.wait(timeout)
+
+
+def _copy_of_this_process(
+    argv: list[str], cwd: str, env: dict[str, str], out: IO[bytes], err: IO[bytes], timeout: float
+) -> Callable[[], int]:
+    child = os.fork()
+    if not child:
+        _be_the_tool(argv, cwd, env, out.fileno(), err.fileno(), timeout)
+    return lambda: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class ToolServer:
@@ -59,21 +70,25 @@ class ToolServer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def run(
-        self, path: Path, *arguments: object, cwd: Path = REPO, env: Mapping[str, str] | None = None
-    ) -> tuple[int, str, str]:
-        """Run a tool's file, see :func:`run_tool_file`; in ``env``, PYTHONPATH is heeded too."""
+    def run(self, path: Path, *arguments: object, cwd: Path = REPO, **env: str) -> tuple[int, str, str]:
+        """Run a tool's file with more variables in its environment, see :func:`run_tool_file`."""
+        (done,) = self.run_together(path, *arguments, cwd=cwd, envs=[env])
+        return done
+
+    def run_together(
+        self, path: Path, *arguments: object, cwd: Path = REPO, envs: list[dict[str, str]]
+    ) -> list[tuple[int, str, str]]:
+        """Run a tool's file several times at once, each with variables of its own."""
+        argv = [str(path), *map(str, arguments)]
         if not hasattr(os, 'fork'):
-            return _in_a_new_process([str(path), *map(str, arguments)], cwd, env, 300)
+            return _run_together(argv, str(cwd), envs, 300)
         if self._process is None:
             command = [sys.executable, '-m', 'tests.forked']
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPO
             )
-        request = dict(path=str(path), arguments=list(map(str, arguments)), cwd=str(cwd), env=dict(env or {}))
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        code, out, err = json.loads(self._process.stdout.readline())
-        return code, out, err
+        print(json.dumps([argv, str(cwd), envs, 300]), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
         if self._process is not None:
@@ -92,12 +107,10 @@ def _serve() -> None:
         import_module(module.name)
     answers = os.fdopen(os.dup(1), 'w')
     for line in sys.stdin:
-        request = json.loads(line)
-        arguments = request.pop('arguments')
-        print(json.dumps(run_tool_file(request.pop('path'), *arguments, **request)), file=answers, flush=True)
+        print(json.dumps(_run_together(*json.loads(line))), file=answers, flush=True)
 
 
-def _be_the_tool(argv: list[str], cwd: Path, env: Mapping[str, str], out: int, err: int, timeout: float) -> None:
+def _be_the_tool(argv: list[str], cwd: str, env: dict[str, str], out: int, err: int, timeout: float) -> None:
     code = 1
     try:
         signal.alarm(int(timeout))  # Ends the process, and with it the test.
@@ -108,7 +121,7 @@ def _be_the_tool(argv: list[str], cwd: Path, env: Mapping[str, str], out: int, e
         _forget_what_was_set_up()
         os.environ.update(env)
         os.chdir(cwd)
-        more = env.get('PYTHONPATH', '').split(os.pathsep) if env else []
+        more = env.get('PYTHONPATH', '').split(os.pathsep)
         sys.argv, sys.path[0:0] = argv, [str(Path(argv[0]).parent), *filter(None, more)]
         runpy.run_path(argv[0], run_name='__main__')
         code = 0

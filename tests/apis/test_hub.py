@@ -1,7 +1,6 @@
 """Models by name: listing, building, and mmengine's hub."""
 
 import doctest
-import os
 import subprocess
 import sys
 
@@ -88,24 +87,16 @@ def test_mmengine_hub_gives_the_pretrained_model(pretrained_zoo, published, monk
     assert all(torch.equal(value, wanted[key]) for key, value in model.state_dict().items())
 
 
-def test_mmengine_hub_works_after_registration(repo_dir, home):
-    code = (
+def test_mmengine_hub_works_after_registration(tool_server, home, tmp_path):
+    (tmp_path / 'child.py').write_text("_base_ = ['avzoo::_base_/models/avdiff.py']\n")
+    (tmp_path / 'user.py').write_text(
         'import avzoo\navzoo.register_all_modules()\n'
         'from mmengine.hub import get_config, get_model\nfrom mmengine.config import Config\n'
         "cfg = Config.fromfile('child.py')\nprint(cfg.model.fusion.type)\n"
         "print(type(get_model('avzoo::avdiff/avdiff_ucf_5shot.py')).__name__)\n"
     )
-    folder = home.parent
-    (folder / 'child.py').write_text("_base_ = ['avzoo::_base_/models/avdiff.py']\n")
-    done = subprocess.run(
-        [sys.executable, '-c', code],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        timeout=200,
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(repo_dir), *sys.path])},
-    )
-    assert done.stdout.split() == ['MaskedTransformer', 'AVClassifier'], done.stderr
+    code, out, err = tool_server.run(tmp_path / 'user.py', cwd=tmp_path, AVZOO_HOME=str(home))
+    assert code == 0 and out.split() == ['MaskedTransformer', 'AVClassifier'], err
 
 
 def test_the_example_of_the_list_is_what_it_gives():

@@ -92,9 +92,7 @@ model = dict(fusion=dict(_delete_=True, type='Identity', dropout=0.2, inner=dict
     options += ['curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1', 'curriculum.num_draws=1']
     options += ['curriculum.references=[]', 'train_dataloader.batch_size=8']
     arguments = (config, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
-    code, _, err = tool_server.run(
-        repo_dir / 'tools/train.py', *arguments, cwd=repo_dir, env={'PYTHONPATH': str(tmp_path)}
-    )
+    code, _, err = tool_server.run(repo_dir / 'tools/train.py', *arguments, cwd=repo_dir, PYTHONPATH=str(tmp_path))
     assert code == 0, err
     state = torch.load(tmp_path / 'run' / 'stage2_full_draw0' / 'last.pth', weights_only=True)['state_dict']
     assert state['fusion.inner.weight'].shape == (6, 12)

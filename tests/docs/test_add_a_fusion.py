@@ -32,7 +32,7 @@ def folder(repo_dir, tmp_path_factory):
 
 @pytest.fixture
 def run(folder, tool_server):
-    return lambda path, *arguments: tool_server.run(path, *arguments, cwd=folder, env={'PYTHONPATH': str(folder)})
+    return lambda path, *arguments: tool_server.run(path, *arguments, cwd=folder, PYTHONPATH=str(folder))
 
 
 def test_its_check_passes(run, folder):

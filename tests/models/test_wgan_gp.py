@@ -1,7 +1,9 @@
 """The adversarial generator: its penalty, what it trains and what not, and how it goes on after an interruption."""
 
 import copy
-import multiprocessing
+import os
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -241,14 +243,9 @@ def _train_on_a_rank(rank, folder):
     torch.distributed.destroy_process_group()
 
 
-def test_ranks_that_see_different_data_stay_equal(tmp_path):
-    context = multiprocessing.get_context('spawn')  # A forked process cannot use CUDA once its parent has.
-    processes = [context.Process(target=_train_on_a_rank, args=(rank, tmp_path)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
+def test_ranks_that_see_different_data_stay_equal(tool_server, tmp_path):
+    both = tool_server.run_together(Path(__file__), tmp_path, envs=[dict(RANK='0'), dict(RANK='1')])
+    assert [code for code, _, _ in both] == [0, 0], both
     first, second = (torch.load(tmp_path / f'rank{rank}.pth', weights_only=True) for rank in range(2))
     assert not changed(first, second) and changed(first, values(make()))
 
@@ -300,3 +297,7 @@ def test_the_cosine_term_draws_features_to_their_condition():
 def test_a_condition_of_another_width_than_the_features_is_refused_by_the_cosine_term():
     with pytest.raises(ValueError, match=f'their widths are {DIM} and {COND}'):
         make(cosine_weight=0.5)
+
+
+if __name__ == '__main__':
+    _train_on_a_rank(int(os.environ['RANK']), Path(sys.argv[1]))

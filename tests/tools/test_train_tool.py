@@ -1,7 +1,10 @@
 """The command line of tools/train.py, as a user types it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch.distributed.run
 
 from tests.tools.tool_runs import CONFIG
 
@@ -15,27 +18,26 @@ def test_training_reports_its_progress_and_ends_with_the_table(trained):
     assert (work_dir / 'results.json').is_file() and (work_dir / 'config.py').is_file()
 
 
-def test_two_processes_train_and_evaluate_like_one(trained, run, options, tmp_path):
-    code, _, err = run('train', CONFIG, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two', *options, processes=2)
+def test_two_processes_train_and_evaluate_like_one(run, options, tool_server, repo_dir, tmp_path):
+    start = Path(torch.distributed.run.__file__), '--nproc_per_node=2', '--master_port=29577'
+    train = 'tools/train.py', CONFIG, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two', *options
+    code, _, err = tool_server.run(*start, *train, cwd=repo_dir, PYTHONPATH=str(repo_dir))
     assert code == 0, err
-    files = {n: tmp_path / f'{n}.npz' for n in (0, 2)}
-    for n, path in files.items():
-        launcher = ('--launcher', 'pytorch') if n else ()
-        code, _, err = run(
-            'test',
-            CONFIG,
-            tmp_path / 'two',
-            '--work-dir',
-            tmp_path / 't',
-            '--out',
-            path,
-            '--out-item',
-            'pred',
-            *launcher,
-            *options,
-            processes=n,
-        )
-        assert code == 0, err
+    files = {n: tmp_path / f'{n}.npz' for n in (1, 2)}
+
+    def test(file, *more):
+        out = '--work-dir', tmp_path / 't', '--out', file, '--out-item', 'pred'
+        return CONFIG, tmp_path / 'two', *out, *more, *options
+
+    code, _, err = run('test', *test(files[1]))
+    assert code == 0, err
+    # As torchrun starts them.
+    envs = [
+        dict(RANK=n, LOCAL_RANK=n, WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT='29577') for n in ('0', '1')
+    ]
+    tool = repo_dir / 'tools/test.py'
+    both = tool_server.run_together(tool, *test(files[2], '--launcher', 'pytorch'), cwd=repo_dir, envs=envs)
+    assert [code for code, _, _ in both] == [0, 0], both
     one, two = (np.load(path) for path in files.values())
     assert one.files == two.files and all(np.array_equal(one[k], two[k]) for k in one.files)
 

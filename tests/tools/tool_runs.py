@@ -1,8 +1,5 @@
 """Runs of tools/train.py and tools/test.py on a tiny store, as fixtures."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.conftest import SMALL_AVDIFF
@@ -26,22 +23,7 @@ SMALL = (
 @pytest.fixture(scope='session')
 def run(repo_dir, tool_server):
     """Run a tool in a process of its own; returns exit code, standard output and standard error."""
-
-    def call(tool, *arguments, processes=0):
-        path = repo_dir / f'tools/{tool}.py'
-        if not processes:
-            return tool_server.run(path, *arguments, cwd=repo_dir)
-        start = ['torch.distributed.run', f'--nproc_per_node={processes}', '--master_port=29577']
-        done = subprocess.run(
-            [sys.executable, '-m', *start, path, *map(str, arguments)],
-            cwd=repo_dir,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return call
+    return lambda tool, *arguments: tool_server.run(repo_dir / f'tools/{tool}.py', *arguments, cwd=repo_dir)
 
 
 @pytest.fixture(scope='session')

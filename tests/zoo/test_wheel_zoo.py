@@ -57,21 +57,25 @@ def run(site, *command, cwd):
     return done.stdout
 
 
-def test_names_and_weights_are_there_without_network_and_repository(installed, tmp_path):
+@pytest.fixture(scope='module')
+def printed(installed, tmp_path_factory):
+    """What an interpreter in an empty folder prints of the zoo."""
     code = (
         'import avzoo; names = avzoo.list_models(pretrained=True); print(avzoo.__file__); print(*names)\n'
-        'for name in names: avzoo.get_model(name, pretrained=True)'
+        'for name in names: avzoo.get_model(name, pretrained=True)\n'
+        'avzoo.register_all_modules()\nfrom mmengine.hub import get_model\n'
+        "print(type(get_model('avzoo::avdiff/avdiff_synth_5shot.py', pretrained=True)).__name__)"
     )
-    origin, names = run(installed, sys.executable, '-c', code, cwd=tmp_path).strip().split('\n')
+    return run(installed, sys.executable, '-c', code, cwd=tmp_path_factory.mktemp('empty')).strip().split('\n')
+
+
+def test_names_and_weights_are_there_without_network_and_repository(installed, printed):
+    origin, names = printed[:2]
     assert origin.startswith(str(installed)) and 'avdiff_synth_5shot' in names.split()
 
 
-def test_mmengine_hub_finds_them_too(installed, tmp_path):
-    code = (
-        'import avzoo; avzoo.register_all_modules()\nfrom mmengine.hub import get_model\n'
-        "print(type(get_model('avzoo::avdiff/avdiff_synth_5shot.py', pretrained=True)).__name__)"
-    )
-    assert run(installed, sys.executable, '-c', code, cwd=tmp_path).strip().endswith('AVClassifier')
+def test_mmengine_hub_finds_them_too(printed):
+    assert printed[-1] == 'AVClassifier'
 
 
 def test_a_shipped_clip_is_recognised(installed, tmp_path):
