@@ -130,7 +130,7 @@ def test_a_malformed_table_of_classes_is_refused(tmp_path, content, what):
         (['E.npz', '--text', 'absent.txt'], 'no such file'),
         (['E.npz', '--text', 'w.txt', '--template', 'a {}'], '--template is for text encoders'),
         (['E.npz', '--text', 'lists', '--template', 'a video'], 'must hold {} once'),
-        (['E.npz', '--text', 'lists'], 'not a text encoder'),
+        (['E.npz', '--text', 'lists'], 'not a model in the layout'),
     ],
 )
 def test_wrong_options_are_one_line(tool, lists, monkeypatch, capsys, arguments, what):
