@@ -24,9 +24,20 @@ TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Te
 LIST_COLUMNS: Mapping[str, Sequence[str]] = dict(
     filename=(
         *('filename', 'video_id', 'video', 'videoid', 'file', 'file_name', 'clip', 'clip_id', 'youtube_id', 'ytid'),
-        *('id', 'vid', 'name', 'path'),
+        *('id', 'vid', 'name', 'path', 'filepath', 'file_path', 'video_path', 'video_name', 'clip_name'),
     ),
-    label=('label', 'class', 'class_name', 'classname', 'category', 'label_name', 'action', 'target'),
+    label=(
+        'label',
+        'class',
+        'class_name',
+        'classname',
+        'category',
+        'label_name',
+        'class_label',
+        'action',
+        'activity',
+        'target',
+    ),
     group=('group',),
 )
 # List of novel classes -> the lists of classes that are base classes by then

