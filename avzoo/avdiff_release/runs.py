@@ -13,6 +13,7 @@ import torch
 from avzoo.avdiff_release.settings import RELEASED_DATASETS, parse_settings, shots_of
 from avzoo.avdiff_release.tensors import shown
 from avzoo.checkpoints.safe_load import load_tensors
+from avzoo.checkpoints.states import without_wrappers
 from avzoo.utils.errors import CheckpointError, first_line
 from avzoo.utils.zip_checks import ZIP_ERRORS, checked_members
 
@@ -105,7 +106,7 @@ def read_released(file: Path | io.BytesIO, name: str) -> dict[str, Any]:
     epoch = content.get('epoch', 0)
     if type(epoch) is not int or epoch < 0:
         raise CheckpointError(f'{name} is not a checkpoint of the released code: its epoch is not a number of epochs.')
-    return content
+    return content | {'model': without_wrappers(state)}
 
 
 def find_runs(source: Path) -> list[ReleasedRun]:

@@ -29,6 +29,24 @@ def is_extra_state(key: str) -> bool:
     return key.split('.')[-1] == '_extra_state'
 
 
+def without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under the names that they had before the model was compiled, or spread over devices.
+
+    ``torch.compile`` and the data-parallel wrappers of torch put ``_orig_mod.`` and ``module.`` before all names.
+
+    Raises:
+        CheckpointError: Two weights have one name then.
+    """
+    names = {key: str(key) for key in state}
+    for wrapper in ('module.', '_orig_mod.', 'module.'):  # In either order.
+        if all(name.startswith(wrapper) for name in names.values()):
+            names = {key: name.removeprefix(wrapper) for key, name in names.items()}
+    inner = {key: name.replace('_orig_mod.', '') for key, name in names.items()}  # Parts may be compiled one by one.
+    if len(set(inner.values())) < len(inner):
+        raise CheckpointError('Two weights differ only by _orig_mod. in their names. Save the state dict of the model.')
+    return {inner[key]: value for key, value in state.items()}
+
+
 def check_state(state: Any, source: str | os.PathLike[str]) -> None:
     """Refuse weights that no model can have.
 

@@ -43,6 +43,29 @@ def check_apart(
         )
 
 
+def check_learned(
+    folder: Path, videos: Mapping[str, Mapping[str, Collection[str]]], learned_in: Mapping[str, Collection[str]]
+) -> None:
+    """Refuse a base class to evaluate on that no list for training has: no model could know it.
+
+    Args:
+        folder: Where the lists are.
+        videos: List -> class -> its videos.
+        learned_in: List of base classes to evaluate on -> the lists that they are learned from.
+    """
+    for name, sources in learned_in.items():
+        if not videos.keys() >= {name, *sources}:
+            continue
+        known = [label for source in sources for label, ids in videos[source].items() if ids]
+        unknown = sorted(label for label, ids in videos[name].items() if ids and label not in known)
+        if unknown:
+            raise DataError(
+                f'{folder / name}.csv: class {unknown[0]!r} ({len(unknown)} such classes) is evaluated on as a base '
+                f'class, but has no video in {", ".join(f"{source}.csv" for source in sources)}.'
+                f'{nearest(unknown[0], known)} Spell it alike, or leave it out.'
+            )
+
+
 def check_restriction(names_path: Path, named: Iterable[str], labels: Collection[str]) -> None:
     """Check that the rows of a list have each class that the ``.txt`` beside it names.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.datasets.list_classes import check_apart, check_restriction
+from avzoo.datasets.list_classes import check_apart, check_learned, check_restriction
 from avzoo.datasets.shots import draw_grouped_shots, draw_shots
 from avzoo.datasets.store_format import check_names, read_lines
 from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
@@ -24,13 +24,26 @@ TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Te
 LIST_COLUMNS: Mapping[str, Sequence[str]] = dict(
     filename=(
         *('filename', 'video_id', 'video', 'videoid', 'file', 'file_name', 'clip', 'clip_id', 'youtube_id', 'ytid'),
-        *('id', 'vid', 'name', 'path'),
+        *('id', 'vid', 'name', 'path', 'filepath', 'file_path', 'video_path', 'video_name', 'clip_name'),
     ),
-    label=('label', 'class', 'class_name', 'classname', 'category', 'label_name', 'action', 'target'),
+    label=(
+        'label',
+        'class',
+        'class_name',
+        'classname',
+        'category',
+        'label_name',
+        'class_label',
+        'action',
+        'activity',
+        'target',
+    ),
     group=('group',),
 )
 # List of novel classes -> the lists of classes that are base classes by then
 _KNOWN_BEFORE = {'stage_1_val_unseen': LIST_NAMES[:2], 'stage_2_test_unseen': LIST_NAMES[:4]}
+# List of base classes to evaluate on -> the lists that they are learned from
+_LEARNED_IN = {'stage_1_val_seen': LIST_NAMES[:1], 'stage_2_test_seen': LIST_NAMES[:3]}
 _HOW_TO_DIVIDE = (
     ' One table with columns video and label, or a folder with one folder per class, becomes such lists by'
     ' tools/dataset_converters/splits.py TABLE.csv OUT --novel 12 6 --seed 0 (12 and 6 classes of it become novel).'
@@ -97,6 +110,7 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
                 )
             seen[video] = name
     check_apart(folder, videos, _KNOWN_BEFORE)
+    check_learned(folder, videos, _LEARNED_IN)
     lists = ZeroShotLists(folder, videos, groups)
     _warn_of_divided_groups(lists)
     return lists

@@ -43,7 +43,7 @@ def read_extraction(folder: str | os.PathLike[str]) -> Extraction | None:
     facts = [_read(path, 'seconds_per_step') for path in sorted((folder / 'facts').rglob('*.json'))]
     found = {m: [float(one[m]) for one in facts if m in one] for m in stamps}
     seconds = {m: _usual(folder, m, values) for m, values in found.items() if values}
-    return Extraction(seconds, {m: in_one_line(stamp) for m, stamp in stamps.items()})
+    return Extraction(seconds, {m: in_one_line(stamp) for m, stamp in stamps.items() if (folder / m).is_dir()})
 
 
 def read_stamps(folder: Path) -> dict[str, dict[str, Any]] | None:

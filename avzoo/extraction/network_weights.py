@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from avzoo.checkpoints.safe_load import load_tensors
+from avzoo.checkpoints.states import without_wrappers
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import sha256_of
 from avzoo.zoo.fetch import fetch
@@ -44,7 +45,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     if path.suffix == '.safetensors':
         try:
-            return load_file(path)
+            return without_wrappers(load_file(path))
         except Exception as error:
             raise CheckpointError(f'{path} is not a readable file of safetensors: {error}.') from error
     found = load_tensors(path, str(path), 'Save a plain state dict by torch.save(model.state_dict(), FILE).')
@@ -52,7 +53,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         found = found['state_dict']
     if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise CheckpointError(f'{path} does not hold a table of tensors. Save model.state_dict() alone.')
-    return dict(found)
+    return without_wrappers(found)
 
 
 def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> nn.Module:

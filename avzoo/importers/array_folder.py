@@ -61,7 +61,17 @@ def open_folder(path: Path) -> dict[str, FolderFeatures]:
         )
     if len(found) > 1 and os.path.samefile(*(path / key for key in found)):
         raise DataError(f'{path}: {" and ".join(found)} are the same folder. Give each its own.')
+    for key in found:
+        _check_forms(path / key)
     for name in names:
         if name not in found and next(iter(FolderFeatures(path / name)), None) is not None:
             _LOGGER.warning('%s has .npy files, which are not read; features are in audio and visual', path / name)
     return {key: FolderFeatures(path / key) for key in found}
+
+
+def _check_forms(folder: Path) -> None:
+    """Refuse a folder that has files, but none that is read."""
+    if next(iter(FolderFeatures(folder)), None) is None and (others := files_below(folder, '*.*')):
+        raise DataError(
+            f'{folder} has no .npy file, but {others[0].name!r}. Save each video by numpy.save(VIDEO_ID.npy).'
+        )

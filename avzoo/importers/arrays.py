@@ -9,8 +9,9 @@ from typing import Literal
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
-from avzoo.datasets.store_format import check_names, read_csv
+from avzoo.datasets.store_format import check_names
 from avzoo.importers.array_features import ArrayFeatures
+from avzoo.importers.class_list import class_rows
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.clip_checks import (
     compare_labels,
@@ -103,7 +104,7 @@ def import_arrays(
         texts=texts,
         dtype=dtype,
         source=f'{Path(features).name} with lists of {Path(lists).name}',
-        features={key: text for key, text in (feature_set or {}).items() if key in widths},
+        features=feature_set or {},
     ) as writer:
         if vectors is not None:
             writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)
@@ -173,11 +174,8 @@ def _read_classes(
     beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if os.path.lexists(path)]
     if beside:
         origin = str(beside[0])
-        order = [row[0] for row in read_csv(beside[0], ['label'])]
-        try:
-            texts = [row[0] for row in read_csv(beside[0], ['text'])]
-        except DataError:  # the column is optional
-            texts = order
+        rows = class_rows(beside[0])
+        order, texts = [label for label, _ in rows], [text or label for label, text in rows]
     else:
         origin, order = f'the sorted class names of {lists.folder}', sorted(used)
         texts = order
@@ -190,5 +188,5 @@ def _read_classes(
     words = [texts[place[label]] for label in classes]
     if embeddings is None:
         return classes, words, None
-    rows = order if beside else None
-    return classes, words, read_class_vectors(embeddings, classes, texts=words, order=rows, origin=origin)
+    every = order if beside else None
+    return classes, words, read_class_vectors(embeddings, classes, texts=words, order=every, origin=origin)

@@ -4,9 +4,17 @@ import os
 from pathlib import Path
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.splits import read_zero_shot_lists
-from avzoo.datasets.store_format import check_names, read_csv, read_lines
+from avzoo.datasets.splits import LIST_COLUMNS, read_zero_shot_lists
+from avzoo.datasets.store_format import check_names, read_lines
+from avzoo.utils.csv_columns import read_columns
 from avzoo.utils.errors import DataError, nearest
+
+_COLUMNS = {'label': LIST_COLUMNS['label'], 'text': ('text',)}
+
+
+def class_rows(path: Path) -> list[tuple[str, str]]:
+    """Return the label and the text of each row of a table; the text is empty where it has none."""
+    return [(label, text.strip()) for label, text in read_columns(path, _COLUMNS, optional=['text'])]
 
 
 def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -25,7 +33,7 @@ def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
     elif path.suffix == '.txt':
         rows = [(label, '') for label in read_lines(path)]
     else:
-        rows = _of_table(path)
+        rows = class_rows(path)
     texts: dict[str, str] = {}
     for label, text in rows:
         if texts.setdefault(label, text) != text and text:
@@ -38,17 +46,13 @@ def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
     return {label: text or label for label, text in texts.items()}
 
 
-def _of_table(path: Path) -> list[tuple[str, str]]:
-    return [(label, text.strip()) for label, text in read_csv(path, ['label'], optional=['text'])]
-
-
 def _of_lists(folder: Path) -> list[tuple[str, str]]:
     lists = read_zero_shot_lists(folder)
     used = sorted(set(lists.labels.values()))
     beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if os.path.lexists(path)]
     if not beside:
         return [(label, '') for label in used]
-    rows = _of_table(beside[0])
+    rows = class_rows(beside[0])
     known = {label for label, _ in rows}
     unknown = [label for label in used if label not in known]
     if unknown:

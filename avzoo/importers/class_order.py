@@ -1,6 +1,7 @@
 """The order of rows that carry no names: whether programs agree about it."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,10 +14,16 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part]
 
 
+def _plain(name: str) -> str:
+    """Return a name without accents, regardless of case."""
+    return ''.join(char for char in unicodedata.normalize('NFKD', name.casefold()) if not unicodedata.combining(char))
+
+
 # How other programs sort names: what is said of it, and its key
 _ORDERS: dict[str, Callable[[str], object]] = {
     'numbers by their value': natural_key,
     'regardless of case': str.casefold,
+    'regardless of case and accents': _plain,
     'regardless of case, numbers by their value': lambda name: natural_key(name.casefold()),
 }
 

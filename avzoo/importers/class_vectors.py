@@ -16,12 +16,18 @@ from avzoo.datasets.store_format import UNKNOWN_EMBEDDING, number_problem
 from avzoo.importers.class_order import check_order
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
+from avzoo.utils.tensor_files import read_tensors
 
 _LOGGER = logging.getLogger(__name__)
 _FORMS = (
     'a .npz of tools/class_vectors.py or with the arrays names (N,) and vectors (N, width); a dict {name: vector}, '
-    'saved with numpy.save or as a pickle; or an array (classes, width)'
+    'saved with numpy.save, torch.save or as a pickle; or an array (classes, width)'
 )
+_READERS = {
+    '.npy': load_npy,
+    **dict.fromkeys(('.pkl', '.pickle'), load_pickle),
+    **dict.fromkeys(('.pt', '.pth'), read_tensors),
+}
 
 
 @dataclass(frozen=True)
@@ -76,9 +82,15 @@ def read_class_vectors(
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray] | np.ndarray, str, str]:
     """Return vectors by name or rows, the kind of text embedding, and how they were made."""
-    if path.suffix == '.npz':
+    form = path.suffix.lower()
+    if form == '.npz':
         return _read_npz(path)
-    content = load_pickle(path) if path.suffix in ('.pkl', '.pickle') else load_npy(path)
+    if form not in _READERS and path.is_file():
+        raise DataError(
+            f'{path} is not read as class vectors: they are {_FORMS}. A file of word vectors becomes one by '
+            'tools/class_vectors.py CLASSES OUT.npz --text FILE.'
+        )
+    content = _READERS.get(form, load_npy)(path)
     if isinstance(content, np.ndarray) and content.shape == () and content.dtype == object:
         content = content.item()
     if isinstance(content, Mapping):

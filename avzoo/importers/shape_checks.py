@@ -13,7 +13,22 @@ from avzoo.utils.errors import DataError
 
 _LOGGER = logging.getLogger(__name__)
 _SAMPLE = 200
-_WIDTHS = (128, 512, 768, 1024, 2048, 4096)  # Of networks that people take features from.
+_WIDTHS = (
+    128,
+    256,
+    384,
+    512,
+    640,
+    768,
+    1024,
+    1280,
+    1408,
+    1536,
+    1792,
+    2048,
+    2304,
+    4096,
+)  # Of networks that people take features from.
 _FAR = 1.25  # Ratio of durations from which sound and picture do not fit together.
 Shapes = Mapping[str, Sequence[tuple[int, int]]]  # modality -> (steps, width) of clips
 
@@ -53,7 +68,7 @@ def check_axes(path: Path, shapes: Shapes) -> None:
 
     Raises:
         DataError: The first axis is the same in nearly all clips, and the second varies, or the first is the width of
-            a common network and the second is not.
+            a common network and the second is not. More steps than features, in all clips alike, are warned of.
     """
     for key, found in shapes.items():
         (first, same), *_ = Counter(steps for steps, _ in found).most_common(1)
@@ -65,6 +80,12 @@ def check_axes(path: Path, shapes: Shapes) -> None:
                 f'{path}: the {key} features of a clip look like (width, steps): its first axis is {first}, its second '
                 f'{low if low == high else f"{low} to {high}"}; (steps, width) is needed. Swap them by --transpose '
                 f'{key}. If they are (steps, width), say so by --transpose none.'
+            )
+        if same == len(found) > 1 and first > second:
+            _LOGGER.warning(
+                'Each clip has %d steps of %d %s features. If they are (width, steps), swap them by --transpose %s; if '
+                'not, say so by --transpose none.',
+                *(first, second, key, key),
             )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.store_format import read_csv
+from avzoo.importers.class_list import class_rows
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.clips import read_clip
 from avzoo.protocol import train_splits
@@ -141,7 +141,7 @@ def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int 
             f'{folder / empty[0] if empty else folder} has no clips: put those of a class in {folder}/CLASS NAME/*.npz.'
         )
     listed = folder / 'classes.csv'
-    order = [row[0] for row in read_csv(listed, ['label'])] if os.path.lexists(listed) else list(files)
+    order = [label for label, _ in class_rows(listed)] if os.path.lexists(listed) else list(files)
     if set(order) != set(files):
         odd = sorted(set(order) ^ set(files))[0]
         raise DataError(f"{listed} and the folders beside it do not name the same classes: '{odd}' is in one only.")

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 _BLANKS = re.compile(r'(?<![0-9])[\s_]+|[\s_]+(?![0-9])')  # not those between digits: 1 2 is not 12
 
+# Shown as nothing, though they are no format characters: joiners, fillers and selectors of variants.
+_UNSEEN = re.compile('[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]')
+
 
 def spelling_key(name: str) -> str:
     """Return what two spellings of a name share.
@@ -13,7 +16,9 @@ def spelling_key(name: str) -> str:
     They may differ in case, in the Unicode form of a letter with an accent, in characters without width, and in
     blanks or underscores.
     """
-    visible = ''.join(char for char in unicodedata.normalize('NFKC', name) if unicodedata.category(char) != 'Cf')
+    visible = ''.join(
+        char for char in unicodedata.normalize('NFKC', _UNSEEN.sub('', name)) if unicodedata.category(char) != 'Cf'
+    )
     return _BLANKS.sub('', unicodedata.normalize('NFKC', visible.casefold()))
 
 

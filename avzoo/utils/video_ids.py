@@ -1,6 +1,7 @@
 """Find the video that another id means: with a suffix, in a folder, or with the times of the clip written otherwise."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -65,7 +66,7 @@ def _agree(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 def _keys(name: str) -> list[_Key]:
     """Return the ways to read an id: as a whole, and as a name followed by one or two times."""
-    path = PurePosixPath(name)
+    path = PurePosixPath(unicodedata.normalize('NFC', name))  # File systems may write accents apart.
     stem = path.stem if path.suffix.lower() in _SUFFIXES else path.name
     keys: list[_Key] = [(stem, ())]
     if times := _TIMES.search(stem):

@@ -51,6 +51,14 @@ def test_there_and_back_nothing_changes(run_folder, tmp_path, generator_dropout)
     }
 
 
+@pytest.mark.parametrize('wrapper', ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.'])
+def test_weights_of_a_wrapped_model_are_those_of_the_model(run_folder, wrapper):
+    content = released_checkpoint()
+    wrapped = dict(content, model={wrapper + key: value for key, value in content['model'].items()})
+    found = import_checkpoint(run_folder(content=wrapped)).checkpoint['state_dict']
+    assert tensors_equal(found, import_checkpoint(run_folder(content=content)).checkpoint['state_dict'])
+
+
 def test_a_model_that_avzoo_trained_gets_the_unused_network(run_folder, tmp_path):
     checkpoint = import_checkpoint(run_folder()).checkpoint
     del checkpoint['released']

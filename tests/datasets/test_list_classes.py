@@ -24,7 +24,7 @@ def lists(tmp_path):
     return write
 
 
-SPELLED = ['Base', 'base\u200b', 'b ase', 'BASE', '\uff42ase']
+SPELLED = ['Base', 'base\u200b', 'b ase', 'BASE', '\uff42ase', 'base\ufe0f', 'ba\u034fse', 'ba\xadse', 'base\ufeff']
 
 
 @pytest.mark.parametrize('label', SPELLED)
@@ -41,9 +41,23 @@ def test_both_unicode_forms_of_a_class_are_shown_apart(lists):
 
 
 def test_two_spellings_among_base_classes_are_warned_of(lists, caplog):
-    read_zero_shot_lists(lists(stage_1_val_seen=['Base']))
+    read_zero_shot_lists(lists(stage_1_train=['base', 'Base']))
     (record,) = caplog.records
     assert "'base'" in record.getMessage() and "'Base'" in record.getMessage()
+
+
+@pytest.mark.parametrize('label, hint', [('Base', 'base'), ('bases', 'base'), ('second one', '')])
+@pytest.mark.parametrize('name', ['stage_1_val_seen', 'stage_2_test_seen'])
+def test_a_base_class_to_evaluate_on_has_videos_to_learn_from(lists, name, label, hint):
+    with pytest.raises(DataError, match=rf"{name}\.csv: class '{label}' .* no video in stage_1_train\.csv") as error:
+        read_zero_shot_lists(lists(**{name: [*CLASSES[name], label]}))
+    assert f"Did you mean '{hint}'" in str(error.value) or not hint
+
+
+def test_lists_that_are_not_all_there_are_not_compared(lists):
+    folder = lists(stage_2_test_seen=['base', 'other'])
+    (folder / 'stage_1_train.csv').unlink()
+    assert 'other' in read_zero_shot_lists(folder).videos['stage_2_test_seen']
 
 
 @pytest.mark.parametrize('name', LIST_NAMES)

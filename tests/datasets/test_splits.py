@@ -249,7 +249,8 @@ def test_a_list_without_videos_is_refused(tmp_path, txt, words):
 
 def test_a_class_to_train_on_has_videos(tmp_path):
     folder = write_lists(tmp_path / 'lists')
-    (folder / 'stage_1_train.txt').write_text('base, 0\nbase, 7\n')
+    for name in ('stage_1_train', 'stage_1_val_seen', 'stage_2_test_seen'):
+        (folder / f'{name}.txt').write_text('base, 0\nbase, 7\n')
     with pytest.raises(DataError, match="class 'base, 7' has no video to train on"):
         draw_splits(read_zero_shot_lists(folder), 1)
 

@@ -169,6 +169,21 @@ def test_the_tool_says_how_to_name_novel_classes(tmp_path, table_file, capsys, a
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize('base', [['-a', 'b'], ['=-a', '=b']])
+def test_classes_whose_names_begin_with_a_dash_are_named_in_a_file_or_joined(tmp_path, capsys, base):
+    rows = [f'{i}{label},{label}' for label in ('-a', 'b', '-c', '-d', 'e') for i in range(12)]
+    (tmp_path / 't.csv').write_text('\n'.join(['filepath,activity', *rows]))
+    (tmp_path / 'one.txt').write_text('-c\n-d\n')
+    (tmp_path / 'base.txt').write_text('\n'.join(base))
+    given = ['--base', tmp_path / 'base.txt'] if base[0] == '-a' else [f'--base{name}' for name in base]
+    assert splits(tmp_path / 't.csv', tmp_path / 'out', '--novel', tmp_path / 'one.txt', '--novel', 'e', *given) == 0
+    lists = read_zero_shot_lists(tmp_path / 'out')
+    assert set(lists.videos['stage_1_train']) == {'-a', 'b'} and set(lists.videos['stage_1_val_unseen']) == {'-c', '-d'}
+    with pytest.raises(SystemExit):
+        splits(tmp_path / 't.csv', tmp_path / 'out', '--novel', '-c')
+    assert '--novel=-A' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('as_store', [False, True])
 def test_lists_of_a_table_and_features_become_a_store(tmp_path, table_file, as_store):
     videos = list(read_class_table(table_file).labels)

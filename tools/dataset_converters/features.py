@@ -60,6 +60,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='seconds of the clip that one visual step covers (default: that of the extraction, else '
         f'{SECONDS_PER_STEP[VISUAL]}, as C3D)',
     )
+    for modality, example in ((AUDIO, 'vggish-pca-u8'), (VISUAL, 'c3d-fc7')):
+        add(
+            f'--features-{modality}',
+            metavar='TEXT',
+            help=f'what the {modality} features are, e.g. {example}; models of other features will refuse OUT '
+            '(default: that of the extraction, else nothing)',
+        )
     add(
         '--dtype',
         choices=['float32', 'float16'],
@@ -102,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     extraction = read_extraction(args.features)
     seconds = {**SECONDS_PER_STEP, **(extraction.seconds if extraction else {})}
     seconds |= {modality: value for modality, value in given.items() if value is not None}
+    named = {AUDIO: args.features_audio, VISUAL: args.features_visual}
+    feature_set = {**(extraction.features if extraction else {}), **{m: text for m, text in named.items() if text}}
     with progress_of('videos') as on_progress:
         out = import_arrays(
             args.out,
@@ -114,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             name=args.name,
             dtype=args.dtype,
             seconds_per_step=seconds,
-            feature_set=extraction.features if extraction else None,
+            feature_set=feature_set,
             skip_missing=args.skip_missing,
             skip_bad=args.skip_bad,
             match=args.match,

@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool, show
+from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool, show
 from avzoo.utils.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('lists', metavar='LISTS', help='folder of zero-shot lists; with --novel, a table, see above')
     parser.add_argument('out', metavar='OUT', help='folder to write, or a feature store to add the splits to')
     parser.add_argument(
@@ -58,11 +58,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='append',
         metavar='N|CLASS|FILE',
         help='divide a table. Two numbers: how many classes to draw that are new in stage 1 and in stage 2. Or give it '
-        'twice with names of classes, or a file of them, one per line: those new in stage 1, those new in stage 2',
+        'twice with names of classes, or a file of them, one per line: those new in stage 1, those new in stage 2. '
+        'Names that begin with a dash: in a file',
     )
     parser.add_argument(
         '--base',
         nargs='+',
+        action='extend',
         metavar='CLASS|FILE',
         help='base classes of a table (default: all that are not novel). With two numbers: classes that are not drawn',
     )
