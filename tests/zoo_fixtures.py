@@ -11,6 +11,15 @@ import yaml
 from avzoo.utils.files import sha256_of
 from avzoo.zoo import index as model_index
 
+# What the tiny model has of its own; narrow, since its weights are written and read by hundreds of tests.
+_NARROW = dict(hidden_dim=16, out_dim=12)
+TINY_MODEL = dict(
+    encoders=dict(audio=_NARROW, visual=_NARROW),
+    fusion=dict(depth=2, switch_after=1, num_heads=2, head_dim=8, mlp_dim=8),
+    projector=dict(hidden_dim=16, out_dim=8),
+    generator=dict(schedule=dict(num_steps=5)),
+)
+
 
 class FileServer:
     """Serve bytes by path over http on 127.0.0.1, with the troubles that a test asks for.
@@ -108,10 +117,7 @@ def make_zoo(tmp_path, monkeypatch, repo_dir):
         folder = root / 'configs' / 'tiny'
         folder.mkdir(parents=True, exist_ok=True)
         base = repo_dir / 'configs' / 'avdiff' / 'avdiff_custom_5shot.py'
-        (folder / 'tiny_custom_5shot.py').write_text(
-            f"_base_ = ['{base}']\nmodel = dict(fusion=dict(depth=2, switch_after=1), "
-            'generator=dict(schedule=dict(num_steps=5)))\n'
-        )
+        (folder / 'tiny_custom_5shot.py').write_text(f"_base_ = ['{base}']\nmodel = {TINY_MODEL!r}\n")
         model = (
             dict(
                 Name='tiny_custom_5shot',
@@ -162,10 +168,8 @@ def published(tmp_path_factory, tiny_info, repo_dir):
     from avzoo.config.load import load_config
     from avzoo.zoo.build import build_model
 
-    cfg = load_config(
-        repo_dir / 'configs/avdiff/avdiff_custom_5shot.py',
-        ['model.fusion.depth=2', 'model.fusion.switch_after=1', 'model.generator.schedule.num_steps=5'],
-    )
+    cfg = load_config(repo_dir / 'configs/avdiff/avdiff_custom_5shot.py')
+    cfg.merge_from_dict(dict(model=TINY_MODEL))
     model = build_model(cfg, tiny_info).eval()
     model.gamma.fill_(0.25)
     path = tmp_path_factory.mktemp('published') / 'tiny_custom_5shot.safetensors'

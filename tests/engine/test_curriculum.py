@@ -1,5 +1,6 @@
 """The curriculum: its phases, what it hands on, and that it can be stopped anywhere."""
 
+import copy
 import json
 import logging
 import re
@@ -24,7 +25,11 @@ from avzoo.evaluation.functional import gfsl_metrics
 from avzoo.evaluation.paired import bootstrap_difference
 from avzoo.evaluation.predictions import read_predictions
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
+<<<<<<< HEAD
 from tests.conftest import without_provenance
+=======
+from tests.conftest import AVDIFF, SMALL_AVDIFF
+>>>>>>> tests-time
 
 
 class Stopped(Exception):
@@ -48,29 +53,10 @@ def stop_in(monkeypatch, phase: str) -> None:
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory, tiny_store):
+def finished(tmp_path_factory, tiny_configs):
     """The work directory and the results of one undisturbed run."""
-    from avzoo.config.load import load_config
-    from tests.conftest import CONFIGS, SMALL_AVDIFF
-
+    cfg = copy.deepcopy(tiny_configs(AVDIFF, SMALL_AVDIFF))
     work_dir = tmp_path_factory.mktemp('finished')
-    cfg = load_config(
-        CONFIGS / 'avdiff/avdiff_custom_5shot.py',
-        [
-            f'data_root={tiny_store}',
-            'num_shots=2',
-            'train_dataloader.batch_size=8',
-            'val_dataloader.batch_size=8',
-            'test_dataloader.batch_size=8',
-            'train_dataloader.batch_sampler.num_batches=3',
-            'curriculum.base.max_epochs=3',
-            'curriculum.full.max_epochs=3',
-            'curriculum.num_draws=2',
-            'curriculum.choices=[]',
-            'optim_wrapper.optimizer.lr=1e-3',
-            *SMALL_AVDIFF,
-        ],
-    )
     cfg.work_dir = str(work_dir)
     return work_dir, CurriculumRunner(cfg).train()
 
@@ -384,8 +370,9 @@ def test_averaged_weights_are_those_that_are_chosen_kept_and_resumed(small_avdif
 
 
 def test_each_run_of_a_process_has_a_log_of_its_own(small_avdiff, tmp_path):
+    short = ('curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1')
     for name in ('one', 'two'):
-        CurriculumRunner(small_avdiff(tmp_path / name), stage=1).train()
+        CurriculumRunner(small_avdiff(tmp_path / name, *short), stage=1).train()
         assert 'stage1_full' in (tmp_path / name / 'curriculum.log').read_text()
 
 
@@ -399,7 +386,8 @@ def test_ranks_draw_different_noise_and_epochs_repeat(monkeypatch):
 
 
 def test_amp_trains_in_bfloat16(small_avdiff, tmp_path):
-    cfg = small_avdiff(tmp_path, 'optim_wrapper.type=AutocastOptimWrapper', 'curriculum.num_draws=1')
+    short = ('curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1', 'curriculum.references=[]')
+    cfg = small_avdiff(tmp_path, 'optim_wrapper.type=AutocastOptimWrapper', 'curriculum.num_draws=1', *short)
     results = CurriculumRunner(cfg).train()
     assert 0 <= results['aggregate']['HM'] <= 100
 

@@ -179,7 +179,7 @@ def test_missing_extra_and_misshapen_keys_are_one_error_each(published, tmp_path
 
 
 def test_weights_of_another_config_are_refused(published, repo_dir):
-    with pytest.raises(CheckpointError, match=r'trained with another config: model\.encoders\.audio\.out_dim was 512'):
+    with pytest.raises(CheckpointError, match=r'another config: model\.encoders\.audio\.hidden_dim was 16'):
         get_model(repo_dir / 'configs/avdiff/avdiff_synth_5shot.py', pretrained=published[0])
 
 
@@ -259,7 +259,8 @@ def test_the_config_inside_a_checkpoint_is_never_run(tmp_path, published, tiny_i
 def test_half_precision_halves_the_file_and_reads_as_single(published, tmp_path):
     content = read_zoo_weights(published[0])
     path = write_zoo_weights(tmp_path / 'w.safetensors', content['state_dict'], content['meta'], half=True)
-    assert path.stat().st_size < 0.55 * published[0].stat().st_size
+    numbers = sum(value.nbytes for value in content['state_dict'].values())  # Beside them, texts that are as long.
+    assert published[0].stat().st_size - path.stat().st_size > 0.45 * numbers
     state = read_zoo_weights(path)['state_dict']
     for key, value in content['state_dict'].items():
         assert state[key].dtype == value.dtype and torch.allclose(state[key], value, atol=1e-3), key

@@ -16,6 +16,7 @@ from avzoo.utils.errors import ConfigError
 from avzoo.utils.files import sha256_of
 from avzoo.zoo import index as model_index
 from tests.forked import run_tool_file
+from tests.zoo_fixtures import TINY_MODEL
 
 TOOLS = [
     'predict',
@@ -95,11 +96,7 @@ def test_bad_input_is_one_line_and_exit_code_2(repo_dir, monkeypatch, capsys, to
 
 def test_predict_gives_a_table_or_json(repo_dir, published, tmp_path):
     config = tmp_path / 'tiny.py'
-    config.write_text(
-        f"_base_ = ['{repo_dir / CONFIG}']\n"
-        'model = dict(fusion=dict(depth=2, switch_after=1),\n'
-        '             generator=dict(schedule=dict(num_steps=5)))\n'
-    )
+    config.write_text(f"_base_ = ['{repo_dir / CONFIG}']\nmodel = {TINY_MODEL!r}\n")
     rng = np.random.default_rng(0)
     np.savez(tmp_path / 'clip.npz', audio=rng.normal(size=(3, 6)), visual=rng.normal(size=(4, 9)))
     args = [config, published[0], '--features', tmp_path / 'clip.npz', '--top', 2, '--device', 'cpu']
@@ -113,11 +110,7 @@ def test_predict_gives_a_table_or_json(repo_dir, published, tmp_path):
 def predict(repo_dir, published, tmp_path):
     """A function that runs tools/predict.py here on a small model; returns its exit code."""
     config = tmp_path / 'tiny.py'
-    config.write_text(
-        f"_base_ = ['{repo_dir / CONFIG}']\n"
-        'model = dict(fusion=dict(depth=2, switch_after=1),\n'
-        '             generator=dict(schedule=dict(num_steps=5)))\n'
-    )
+    config.write_text(f"_base_ = ['{repo_dir / CONFIG}']\nmodel = {TINY_MODEL!r}\n")
     main = load(repo_dir, 'predict').main
     return lambda *args: run_tool(main, list(map(str, [config, published[0], '--top', 1, '--device', 'cpu', *args])))
 
