@@ -25,11 +25,7 @@ from avzoo.evaluation.functional import gfsl_metrics
 from avzoo.evaluation.paired import bootstrap_difference
 from avzoo.evaluation.predictions import read_predictions
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
-<<<<<<< HEAD
-from tests.conftest import without_provenance
-=======
-from tests.conftest import AVDIFF, SMALL_AVDIFF
->>>>>>> tests-time
+from tests.conftest import AVDIFF, SMALL_AVDIFF, without_provenance
 
 
 class Stopped(Exception):
