@@ -37,7 +37,9 @@ def without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         CheckpointError: Two weights have one name then.
     """
-    names = {key: str(key) for key in state}
+    if not all(isinstance(key, str) for key in state):
+        return dict(state)  # Not the names of weights; what reads them says so.
+    names = {key: key for key in state}
     for wrapper in ('module.', '_orig_mod.', 'module.'):  # In either order.
         if all(name.startswith(wrapper) for name in names.values()):
             names = {key: name.removeprefix(wrapper) for key, name in names.items()}

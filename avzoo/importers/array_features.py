@@ -10,10 +10,10 @@ from avzoo.datasets.store_format import check_paths
 from avzoo.importers.array_files import FORMS, read_file
 from avzoo.importers.array_folder import open_folder
 from avzoo.importers.array_layouts import Arrays, arrange
+from avzoo.importers.video_ids import match_ids
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError
 from avzoo.utils.h5_features import read_h5_layout
-from avzoo.utils.video_ids import match_ids
 
 _HDF5 = ('.h5', '.hdf5', '.hdf')
 OTHER_FORMS = (*_HDF5, *FORMS)  # Suffixes of files that are not .npz

@@ -9,9 +9,9 @@ import numpy as np
 from avzoo.datasets.splits import ZeroShotLists
 from avzoo.datasets.store_format import number_problem
 from avzoo.importers.array_features import ArrayFeatures
+from avzoo.importers.video_ids import match_ids
 from avzoo.utils.bad_items import list_items, write_items
 from avzoo.utils.errors import DataError, most_similar
-from avzoo.utils.video_ids import match_ids
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from scipy import io
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.importers.array_features import ArrayFeatures
+from avzoo.importers.video_ids import match_ids
 from avzoo.utils.errors import DataError
-from avzoo.utils.video_ids import match_ids
 from tests.importers.own_data import clips, run_features, video_ids, write_folder, write_lists
 
 IDS = list(video_ids())
