@@ -16,6 +16,7 @@ from avzoo.utils.errors import AvzooError, CheckpointError, shortened
 from avzoo.utils.files import atomic_path, atomic_write_text
 from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
+from avzoo.zoo.model_card import card
 
 LEAST_SCALE = 1e-6  # Of a dimension that varies.
 METHOD_NAMES = (*METHODS, 'base_discriminant')
@@ -134,12 +135,12 @@ def _card(facts: Mapping[str, Any]) -> str:
     ]
     table = '| method | accuracy, % | deviation over folds |\n|---|--:|--:|\n' + '\n'.join(rows)
     features = ', '.join(facts['extractor'].values()) if facts['stamps'] else 'given by the user'
-    return (
-        '---\nlibrary_name: avzoo\ntags: [audio-visual, few-shot-learning]\n---\n\n'
+    body = (
         '# Few-shot classifier of clips\n\n'
         f'Classes: {len(facts["classes"])}. Method: {facts["method"]}. Features: {features}.\n\n'
         + (f'Cross-validation on the examples:\n\n{table}\n' if rows else 'Too few clips for a cross-validation.\n')
     )
+    return card(dict(pipeline_tag='video-classification'), body)
 
 
 def upload(folder: Path, name: str, private: bool) -> str:
