@@ -1,4 +1,6 @@
-"""Write docs/model_zoo.md and the tables of README.md and configs/*/README.md from metafiles, registries and files.
+"""Write docs/model_zoo.md and what is made of README.md, docs/index.md and configs/*/README.md.
+
+It comes from metafiles, registries, files and the results of the first command (docs/site/first_run.json).
 
 example:
   python tools/misc/make_model_zoo.py            # write what has changed

@@ -9,6 +9,7 @@ from avzoo.utils.errors import ConfigError
 from avzoo.utils.tables import Markdown, markdown_table, two_decimals
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS
 from avzoo.zoo.index import Collection, ModelEntry, read_collections
+from front_page import first_run
 from overview import overview
 
 BEGIN, END = '<!-- made by tools/misc/make_model_zoo.py -->', '<!-- end of what is made -->'
@@ -58,7 +59,8 @@ downloads must match it. A licence of the models is not stated.
 
 
 def zoo_files(root: Path) -> dict[Path, str]:
-    """Return what each generated file should hold: ``docs/model_zoo.md``, the README and that of each method.
+    """Return what each generated file should hold: ``docs/model_zoo.md``, the READMEs, and the first
+    page of the site where there is one.
 
     Args:
         root: Root of the repository.
@@ -66,6 +68,8 @@ def zoo_files(root: Path) -> dict[Path, str]:
     collections = read_collections(root)
     files = {root / 'docs' / 'model_zoo.md': _page(collections, root)}
     files[root / 'README.md'] = _with_block(root / 'README.md', overview(root))
+    if (front := root / 'docs/index.md').is_file():
+        files[front] = _with_block(front, first_run(root))
     for folder in dict.fromkeys(collection.folder for collection in collections):
         models = [m for c in collections if c.folder == folder for m in c.models]
         readme = folder / 'README.md'
