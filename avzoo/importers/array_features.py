@@ -31,6 +31,7 @@ class ArrayFeatures:
     - ``DIR/audio/VIDEO_ID.npy`` and ``DIR/visual/VIDEO_ID.npy``, each (T, D), or (D,) for one step. One video at a
       time is kept in memory: the layout for large data. An id may have slashes; one that leads out of the folder is
       refused.
+    - ``DIR/VIDEO_ID.npz`` with arrays ``audio`` and ``visual``, each (T, D) or (D,); one video at a time, too.
     - ``FILE.h5`` with the arrays of the ``.npz``; or with ``audio/VIDEO_ID`` and ``visual/VIDEO_ID``, or
       ``VIDEO_ID/audio`` and ``VIDEO_ID/visual``, read one video at a time.
     - ``.mat``, ``.pkl``, ``.pt`` or a dict in ``.npy``: the arrays of the ``.npz``, or dicts by modality and video id,

@@ -176,7 +176,12 @@ def test_classes_whose_names_begin_with_a_dash_are_named_in_a_file_or_joined(tmp
     (tmp_path / 'one.txt').write_text('-c\n-d\n')
     (tmp_path / 'base.txt').write_text('\n'.join(base))
     given = ['--base', tmp_path / 'base.txt'] if base[0] == '-a' else [f'--base{name}' for name in base]
-    assert splits(tmp_path / 't.csv', tmp_path / 'out', '--novel', tmp_path / 'one.txt', '--novel', 'e', *given) == 0
+    assert (
+        splits(
+            tmp_path / 't.csv', tmp_path / 'out', '--novel', tmp_path / 'one.txt', '--novel', 'e', '--shots', 1, *given
+        )
+        == 0
+    )
     lists = read_zero_shot_lists(tmp_path / 'out')
     assert set(lists.videos['stage_1_train']) == {'-a', 'b'} and set(lists.videos['stage_1_val_unseen']) == {'-c', '-d'}
     with pytest.raises(SystemExit):
