@@ -9,7 +9,7 @@ import numpy as np
 from avzoo.datasets.store_format import check_paths
 from avzoo.importers.array_files import FORMS, read_file
 from avzoo.importers.array_folder import open_folder
-from avzoo.importers.array_layouts import Arrays, arrange
+from avzoo.importers.array_layouts import Arrays, arrange, as_numbers
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError
 from avzoo.utils.h5_features import read_h5_layout
@@ -107,9 +107,7 @@ class ArrayFeatures:
     def _as_sequence(self, values: object, key: str, video: str) -> np.ndarray:
         """Return the features of one video as (T, D), one step where they are (D,)."""
         try:
-            array = np.asarray(values)
-            if array.dtype == object:  # Numbers of Python, as where sequences of equal length were made objects.
-                array = np.array(array.tolist())
+            array = as_numbers(values)
         except ValueError:
             raise self._not_a_sequence(key, video, 'rows of unequal width') from None
         rows = array[None] if array.ndim == 1 else array
