@@ -1,6 +1,7 @@
 """An import keeps an index of the videos in memory, and the features of one video at a time."""
 
 import csv
+import gc
 import tracemalloc
 
 import numpy as np
@@ -48,6 +49,7 @@ FORMS = {'npy': write_npy, 'clips': write_clips, 'one.h5': write_h5}
 def peak(folder, form, number):
     videos = write_lists(folder, number)
     FORMS[form](folder / form, videos, np.ones((STEPS, WIDTH), np.float32))
+    gc.collect()
     tracemalloc.start()
     try:
         import_arrays(folder / 'out', features=folder / form, lists=folder / 'lists', shots=[1])
@@ -61,4 +63,4 @@ def test_memory_does_not_grow_with_the_features(tmp_path, form):
     peak(tmp_path / 'first', form, 25)  # What is imported and cached the first time.
     few, many = peak(tmp_path / 'few', form, 200), peak(tmp_path / 'many', form, 1200)
     assert many - few < 1000 * MOST < 1000 * STEPS * WIDTH * 4 // 2
-    assert many > few  # It was measured.
+    assert few > 10_000  # It was measured.
