@@ -9,7 +9,7 @@ import numpy as np
 from avzoo.datasets.store_format import check_paths
 from avzoo.importers.array_files import FORMS, read_file
 from avzoo.importers.array_folder import open_folder
-from avzoo.importers.array_layouts import Arrays, arrange
+from avzoo.importers.array_layouts import Arrays, arrange, as_numbers
 from avzoo.importers.video_ids import match_ids
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError
@@ -31,6 +31,7 @@ class ArrayFeatures:
     - ``DIR/audio/VIDEO_ID.npy`` and ``DIR/visual/VIDEO_ID.npy``, each (T, D), or (D,) for one step. One video at a
       time is kept in memory: the layout for large data. An id may have slashes; one that leads out of the folder is
       refused.
+    - ``DIR/VIDEO_ID.npz`` with arrays ``audio`` and ``visual``, each (T, D) or (D,); one video at a time, too.
     - ``FILE.h5`` with the arrays of the ``.npz``; or with ``audio/VIDEO_ID`` and ``visual/VIDEO_ID``, or
       ``VIDEO_ID/audio`` and ``VIDEO_ID/visual``, read one video at a time.
     - ``.mat``, ``.pkl``, ``.pt`` or a dict in ``.npy``: the arrays of the ``.npz``, or dicts by modality and video id,
@@ -106,9 +107,7 @@ class ArrayFeatures:
     def _as_sequence(self, values: object, key: str, video: str) -> np.ndarray:
         """Return the features of one video as (T, D), one step where they are (D,)."""
         try:
-            array = np.asarray(values)
-            if array.dtype == object:  # Numbers of Python, as where sequences of equal length were made objects.
-                array = np.array(array.tolist())
+            array = as_numbers(values)
         except ValueError:
             raise self._not_a_sequence(key, video, 'rows of unequal width') from None
         rows = array[None] if array.ndim == 1 else array

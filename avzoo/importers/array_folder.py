@@ -9,6 +9,7 @@ import numpy as np
 
 from avzoo.datasets.store_format import check_paths, stays_inside
 from avzoo.importers.array_layouts import check_words
+from avzoo.importers.clip_files import open_clip_files
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError
 from avzoo.utils.leftovers import files_below, is_leftover
@@ -45,7 +46,7 @@ class FolderFeatures(Mapping[str, np.ndarray]):
         return self._folder / f'{video}.npy'
 
 
-def open_folder(path: Path) -> dict[str, FolderFeatures]:
+def open_folder(path: Path) -> Mapping[str, Mapping[str, np.ndarray]]:
     """Return the features of each modality that a folder has.
 
     Raises:
@@ -54,10 +55,12 @@ def open_folder(path: Path) -> dict[str, FolderFeatures]:
     names = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not is_leftover(entry.name))
     check_words(path, (name for name in names if name not in MODALITIES), 'folder')
     found = [key for key in MODALITIES if key in names]
+    if not found and (clips := open_clip_files(path)):
+        return clips
     if not found:
         raise DataError(
-            f'{path} has neither a folder audio nor a folder visual. Put the features of a '
-            'video in audio/VIDEO_ID.npy and visual/VIDEO_ID.npy.'
+            f'{path} has neither a folder audio nor a folder visual, nor .npz files of clips. Put the features of a '
+            'video in audio/VIDEO_ID.npy and visual/VIDEO_ID.npy, or as arrays audio and visual in VIDEO_ID.npz.'
         )
     if len(found) > 1 and os.path.samefile(*(path / key for key in found)):
         raise DataError(f'{path}: {" and ".join(found)} are the same folder. Give each its own.')

@@ -46,6 +46,16 @@ class Arrays:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+def as_numbers(values: Any) -> np.ndarray:
+    """Return values as an array, of numbers where sequences of equal length were made objects of Python.
+
+    Raises:
+        ValueError: The sequences are of unequal length.
+    """
+    array = np.asarray(values)
+    return np.array(array.tolist()) if array.dtype == object else array
+
+
 def check_words(path: Path, names: Iterable[str], what: str) -> None:
     """Refuse names that likely mean something else; it would be passed over in silence.
 

@@ -5,7 +5,7 @@ import logging
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _FORMS = (
     'a .npz of tools/class_vectors.py or with the arrays names (N,) and vectors (N, width); a dict {name: vector}, '
     'saved with numpy.save, torch.save or as a pickle; or an array (classes, width)'
 )
-_READERS = {
+_READERS: Mapping[str, Callable[[Path], Any]] = {
     '.npy': load_npy,
     **dict.fromkeys(('.pkl', '.pickle'), load_pickle),
     **dict.fromkeys(('.pt', '.pth'), read_tensors),

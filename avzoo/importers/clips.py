@@ -10,7 +10,7 @@ import numpy as np
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import number_problem
 from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
-from avzoo.importers.array_layouts import check_words
+from avzoo.importers.array_layouts import as_numbers, check_words
 from avzoo.protocol import MODALITIES
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.leftovers import files_below
@@ -130,6 +130,12 @@ def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndar
     if not clip:
         raise DataError(f'{path} has the arrays {", ".join(content) or "none"}; audio and visual are needed, (T, D).')
     for key, array in clip.items():
+        try:
+            clip[key] = array = as_numbers(array)
+        except ValueError:
+            raise DataError(
+                f'{path}: {key} has rows of unequal width; (T, D) is needed, or (D,) for one step.'
+            ) from None
         if array.ndim not in (1, 2):
             raise DataError(f'{path}: {key} has shape {array.shape}; (T, D) is needed, or (D,) for one step.')
     return {key: array[None] if array.ndim == 1 else array for key, array in clip.items()}

@@ -15,6 +15,7 @@ from avzoo.importers.clips import read_clip
 from avzoo.protocol import train_splits
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.leftovers import is_leftover
+from avzoo.utils.spelling import spelling_key
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,18 @@ def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequen
         raise DataError(
             f'{origin} has no class that is not a base class of the model already. Give clips of new classes.'
         )
-    there, base = set(offered), set(known)
+    there, base = set(offered), {spelling_key(name): name for name in known}
     for name in classes:
         if name not in there:
             raise DataError(
                 f"{origin} has no class '{name}'.{nearest(name, offered)} It has {', '.join(offered[:8])}"
                 f'{", ..." if len(offered) > 8 else "."}'
             )
-        if name in base:
+        if spelling_key(name) in base:
+            other = base[spelling_key(name)]
+            spelled = f', spelled {other!r} (as text: {other!a} and {name!a})' if other != name else ''
             raise DataError(
-                f"{origin} has the class '{name}', which is a base class of the model already; leave it "
+                f"{origin} has the class '{name}', which is a base class of the model already{spelled}; leave it "
                 'out with --classes, or rename it.'
             )
 

@@ -108,7 +108,8 @@ def _download(hub: Any, name: str, wanted: Wanted) -> str:
         # One question without retries: without a network it fails at once, where the download itself tries for long.
         facts = hub.HfApi().model_info(name, timeout=_SECONDS)
         files = files_to_download([entry.rfilename for entry in facts.siblings or ()], wanted.forms)
-        return hub.snapshot_download(name, revision=facts.sha, allow_patterns=files)
+        # Of the branch, not of its commit: under the name of the branch it is found again without a network.
+        return hub.snapshot_download(name, allow_patterns=files)
     except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co')

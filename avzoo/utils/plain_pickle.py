@@ -186,8 +186,7 @@ def _names(budget: _Budget) -> dict[tuple[str, str], Any]:
         ('builtins', kind.__name__): copied(kind) for kind in (dict, list, tuple)
     }
     table |= {('builtins', kind.__name__): plain_kind(kind) for kind in (str, int, float)}
-    table['collections', 'OrderedDict'] = table['builtins', 'dict']
-    table['collections', 'defaultdict'] = lambda _: {}  # What it makes of keys that it lacks is not plain data.
+    table |= {('collections', 'OrderedDict'): copied(dict), ('collections', 'defaultdict'): lambda _: {}}
     table |= {
         ('numpy', 'ndarray'): ndarray,
         ('numpy', 'dtype'): lambda code, *_: _Dtype(code),

@@ -8,7 +8,7 @@ import pytest
 
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.importers.arrays import import_arrays
-from avzoo.importers.clips import ClipReader, check_clips
+from avzoo.importers.clips import ClipReader, check_clips, read_clip
 from avzoo.utils.errors import DataError
 
 LISTS = {
@@ -99,6 +99,18 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folder, name):
     os.mkfifo(folder / name)
     with pytest.raises(DataError):
         run(folder)
+
+
+@pytest.mark.parametrize('rows, right', [([[1.0, 2.0], [3.0, 4.0]], True), ([[1.0, 2.0], [3.0]], False)])
+def test_a_clip_of_python_objects_is_one_of_numbers(tmp_path, rows, right):
+    array = np.empty(2, object)
+    array[:] = [np.array(row) for row in rows]
+    np.savez(tmp_path / 'a.npz', audio=array)
+    if right:
+        assert read_clip(tmp_path / 'a.npz')['audio'].tolist() == rows
+    else:
+        with pytest.raises(DataError, match=r'a\.npz: audio has rows of unequal width'):
+            read_clip(tmp_path / 'a.npz')
 
 
 def test_a_pipe_is_not_a_clip(tmp_path):

@@ -86,6 +86,41 @@ def test_a_folder_of_files_of_another_form_names_one(folder, capsys, suffix):
     assert f'has no .npy file, but {IDS[0] + suffix!r}' in capsys.readouterr().err
 
 
+def write_clips(folder, values):
+    for video in IDS:
+        (folder / video).parent.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / f'{video}.npz', **{key: by_id[video] for key, by_id in values.items() if video in by_id})
+
+
+def test_a_folder_of_clips_as_predict_reads_it_becomes_a_store(folder, values):
+    write_clips(folder / 'F', values)
+    (folder / 'F/__MACOSX').mkdir()
+    for name in (f'._{IDS[0]}.npz', f'__MACOSX/{IDS[1]}.npz'):
+        (folder / 'F' / name).write_bytes(b'x')
+    assert run_features(folder) == 0
+    found = arrays_of(FeatureStore(folder / 'out', verify=True))
+    assert all(np.array_equal(found[v], values['audio'][v]) for v in IDS) and len(found) == len(IDS)
+
+
+def test_bad_files_of_clips_are_all_named(folder, values, capsys):
+    del values['visual'][IDS[0]]
+    values['audio'][IDS[4]] = np.full((2, 6), np.nan)
+    write_clips(folder / 'F', values)
+    (folder / f'F/{IDS[8]}.npz').write_bytes(b'PK')
+    (folder / f'F/{IDS[12]}.npz').unlink()
+    assert run_features(folder) == 2
+    told = capsys.readouterr().err
+    assert '4 of the 27' in told and all(repr(IDS[i]) in told for i in (0, 4, 8, 12))
+    assert 'no visual features' in told and 'NaN' in told and 'not a whole .npz' in told
+    assert run_features(folder, '--skip-bad') == 0 and len(FeatureStore(folder / 'out')) == 23
+
+
+def test_clips_whose_picture_is_called_video_are_refused(folder, values, capsys):
+    write_clips(folder / 'F', {'audio': values['audio'], 'video': values['visual']})
+    assert run_features(folder) == 2
+    assert "Did you mean 'visual'?" in capsys.readouterr().err
+
+
 # Names ----------------------------------------------------------------------------------------------------------------
 
 

@@ -94,6 +94,13 @@ def test_a_class_that_the_model_knows_is_refused_and_not_left_out(choose, tiny_s
     assert choose(folder, known=['tap dance'], classes=['blowing glass']).classes == ('blowing glass',)
 
 
+@pytest.mark.parametrize('known', ['Tap dance', 'tap\u200b dance', 'tap_dance', 'TAP DANCE'])
+def test_a_class_that_the_model_knows_in_another_spelling_is_refused(choose, folder, known):
+    with pytest.raises(DataError, match='is a base class of the model already, spelled') as error:
+        choose(folder, known=[known])
+    assert ascii(known) in str(error.value)
+
+
 def test_a_folder_of_a_class_without_clips_is_refused(choose, folder):
     (folder / 'yodelling').mkdir()
     with pytest.raises(DataError, match='yodelling has no clips'):

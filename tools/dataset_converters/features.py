@@ -4,6 +4,7 @@ Features, one of
   FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step a video, (N, T, D), an object array of N
             sequences (T_i, D), or all steps one after the other with audio_len, visual_len (N,)
   DIR       DIR/audio/VIDEO_ID.npy and DIR/visual/VIDEO_ID.npy, each (T, D); best for large data
+  DIR       DIR/VIDEO_ID.npz, each with arrays audio and visual, as tools/predict.py reads them
   FILE.h5   the arrays of the .npz, or one array a video: audio/VIDEO_ID and visual/VIDEO_ID, or VIDEO_ID/audio
   FILE      .mat, .pkl, .pt, or a dict in a .npy: the arrays of the .npz, or {modality: {video_id: (T, D)}}
 One modality is enough. For a folder of tools/extract_features.py the seconds of a step are those of its facts, and the
