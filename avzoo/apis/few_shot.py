@@ -50,7 +50,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         report_: Cross-validated accuracy of each method: ``{method: {accuracy, deviation, folds, log_loss}}``; empty
             where a class has a single clip.
 
-    Example:
+    Examples:
         >>> model = FewShotClassifier().fit('clips')              # a folder for each class
         >>> model.predict(['new.mp4'])
     """

@@ -41,7 +41,7 @@ def get_model(
         ConfigError: If the name or the config is unknown, or the data is.
         CheckpointError: If the weights do not exist, are damaged, or do not fit the config.
 
-    Example:
+    Examples:
         >>> model = get_model('avdiff_synth_5shot', pretrained=True)
     """
     cfg = config_of(name_or_config)

@@ -34,7 +34,7 @@ class Inferencer:
         base_mask (list[bool]): Which of them are base classes.
         feature_set (FeatureSet): What the checkpoint says of the features that it was trained on.
 
-    Example:
+    Examples:
         >>> classify = Inferencer('avdiff_synth_5shot')
         >>> classify('clip.npz', top=1)[0]['predictions'][0]['class']
     """

@@ -48,7 +48,7 @@ class FeatureStoreWriter:
     Attributes:
         source (str): As given; it may be changed until ``finish``.
 
-    Example:
+    Examples:
         >>> modalities = dict(audio=dict(dim=128, seconds_per_step=0.96))
         >>> with FeatureStoreWriter('data/mine', name='mine', modalities=modalities, classes=['cat', 'dog']) as writer:
         ...     writer.add('video_1', 'cat', dict(audio=np.zeros((10, 128))))

@@ -83,7 +83,7 @@ def _usual(folder: Path, modality: str, values: Iterable[float]) -> float:
 def in_one_line(stamp: Mapping[str, Any]) -> str:
     """Return what an extractor is as a store says it; checksums are cut to 12 digits.
 
-    Example:
+    Examples:
         >>> in_one_line(dict(extractor='timm:resnet50', seconds=0.64, weights='1f0c9a52' * 8))
         'timm:resnet50 seconds=0.64 weights=1f0c9a521f0c'
     """

@@ -37,7 +37,7 @@ class Workers:
         device: Where the networks compute.
         shared: Whether the networks are in this process alone; by default, unless the device is a CPU.
 
-    Example:
+    Examples:
         >>> with Workers(specs, Settings(), jobs=2) as workers:
         ...     out = open_folder('features', workers.stamps(), Settings())
         ...     failures = workers.extract(find_clips('videos'), out)

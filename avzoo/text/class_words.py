@@ -29,7 +29,7 @@ class NamedVector:
 def split_name(name: str) -> list[str]:
     """Split a name into words: at everything that is not a letter or a digit, and where capitals begin words.
 
-    Example:
+    Examples:
         >>> split_name('YoYo_throwing (2ndHand) TVShow')
         ['Yo', 'Yo', 'throwing', '2nd', 'Hand', 'TV', 'Show']
     """

@@ -44,7 +44,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
     stderr and exit code 2, as in argparse; Ctrl-C gives 130, SIGTERM 143; a closed pipe (``tool | head``) ends quietly.
     Any other exception is a bug and keeps its traceback.
 
-    Example:
+    Examples:
         >>> if __name__ == '__main__':
         ...     sys.exit(run_tool(main))
     """

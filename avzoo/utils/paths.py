@@ -13,7 +13,7 @@ def stays_inside(name: str) -> bool:
     It is relative, its parts are separated by single slashes, and none of them is ``.`` or ``..``. It has no backslash
     and no colon, which Windows would read as a separator or a drive, and no control character.
 
-    Example:
+    Examples:
         >>> [stays_inside(name) for name in ('a/b.npy', '../a', 'C:a', 'a\\..\\b')]
         [True, False, False, False]
     """

@@ -19,7 +19,7 @@ def printable(text: object, *, lines: bool = False) -> str:
         text: What to show; anything but a text is turned into one.
         lines: Keep line breaks and tabs: the text has several lines of the program's own.
 
-    Example:
+    Examples:
         >>> printable('dog\x1b[2J\nbark')
         'dog\\x1b[2J\\nbark'
     """

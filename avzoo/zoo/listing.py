@@ -24,7 +24,7 @@ def list_models(
         shots: Videos per novel class.
         pretrained: Only those that have weights: zoo weights, or imported ones (or, if false, only the others).
 
-    Example:
+    Examples:
         >>> list_models('avdiff_*shot', dataset='ucf')
         ['avdiff_ucf_10shot', 'avdiff_ucf_1shot', 'avdiff_ucf_20shot', 'avdiff_ucf_5shot']
     """

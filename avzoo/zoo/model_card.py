@@ -77,9 +77,7 @@ def _result(result: Mapping[str, Any]) -> dict[str, Any]:
         task=dict(type=_TASK, name=result.get('Task', _TASK)),
         dataset=dict(type=result['Dataset'].lower(), name=result['Dataset']),
         metrics=[
-            dict(type='accuracy', name=key, value=values[key])
-            for key in TABLE_METRICS
-            if values.get(key) is not None
+            dict(type='accuracy', name=key, value=values[key]) for key in TABLE_METRICS if values.get(key) is not None
         ],
     )
 
@@ -98,7 +96,7 @@ def _body(entry: ModelEntry, collection: Collection) -> str:
         title=f'Paper: {title}.' if title else '',
         table=_table(entry),
         origin=_origin(entry),
-        arguments=f"'{entry.name}'" + (", pretrained=True" if entry.weights or entry.released_url else ""),
+        arguments=f"'{entry.name}'" + (', pretrained=True' if entry.weights or entry.released_url else ''),
     )
 
 

@@ -63,6 +63,7 @@ def draw(text: str) -> str:
 
 
 def parse(text: str) -> tuple[list[Node], list[Edge]]:
+    """Return the boxes and arrows of a flowchart."""
     nodes: dict[str, Node] = {}
     edges = []
     for line in text.strip().splitlines()[1:]:
@@ -171,7 +172,8 @@ def _arrow(edge: Edge) -> Iterator[str]:
 def _box(node: Node) -> Iterator[str]:
     kind, radius = ('store', node.height / 2) if node.is_store else ('box', 6)
     left, top = node.x - node.width / 2, node.y - node.height / 2
-    yield f'<rect class="{kind}" x="{left:.0f}" y="{top:.0f}" width="{node.width:.0f}" height="{node.height:.0f}" rx="{radius:.0f}"/>'
+    size = f'width="{node.width:.0f}" height="{node.height:.0f}" rx="{radius:.0f}"'
+    yield f'<rect class="{kind}" x="{left:.0f}" y="{top:.0f}" {size}/>'
     yield _lines(node.lines, node.x, node.y, 'name')
 
 

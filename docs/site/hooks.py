@@ -18,7 +18,10 @@ PAGES = {
     'README.md': 'overview.md',
     'CONTRIBUTING.md': 'contributing.md',
     'CHANGELOG.md': 'changelog.md',
-    **{f'configs/{path.parent.name}/README.md': f'methods/{path.parent.name}.md' for path in ROOT.glob('configs/*/README.md')},
+    **{
+        f'configs/{path.parent.name}/README.md': f'methods/{path.parent.name}.md'
+        for path in ROOT.glob('configs/*/README.md')
+    },
     **{f'docs/notebooks/{path.name}': f'notebooks/{path.stem}.md' for path in ROOT.glob('docs/notebooks/*.ipynb')},
 }
 SOURCES = {uri: path for path, uri in PAGES.items()}
@@ -46,6 +49,7 @@ _ROLE = re.compile(r':(?:class|func|meth|mod|attr):(?=<code|`)')
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add the API to the navigation."""
     pages = [{'Public names': 'api/index.md'}]
     pages += [{f'avzoo.{name.replace("/", ".")}': f'api/{name.replace("/", ".")}.md'} for name in PACKAGES]
     config.nav.append({'API': pages})
@@ -53,6 +57,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages and files that are not in docs/."""
     for path, uri in PAGES.items():
         files.append(File.generated(config, uri, content=read_page(path)))
     for path in linked_files():
@@ -63,6 +68,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links of the repository into those of the site, flowcharts into pictures."""
     uri = page.file.src_uri
     if uri.startswith('api/'):
         return markdown
@@ -122,11 +128,17 @@ def api_pages() -> Iterator[tuple[str, str]]:
     """Yield the pages of the API: the public names, then each package with its modules."""
     import avzoo
 
-    names = [f'::: {avzoo._LAZY[name]}.{name}' for name in sorted(avzoo._LAZY)]
+    rows = [
+        f'| [`{name}`][{module}.{name}] | `{module}` |'
+        for name, module in sorted(avzoo._LAZY.items(), key=lambda one: one[0].lower())
+    ]
     intro = '# Public names\n\n`import avzoo` offers these names; a module is imported when its name is first used.'
-    yield 'api/index.md', '\n\n'.join([intro, *names]) + '\n'
+    yield 'api/index.md', '\n'.join([intro, '', '| name | module |', '|---|---|', *rows]) + '\n'
     for package in PACKAGES:
         name = f'avzoo.{package.replace("/", ".")}'
         folder = ROOT / 'avzoo' / package
         modules = [f'{name}.{path.stem}' for path in sorted(folder.glob('[a-z]*.py'))] if folder.is_dir() else [name]
-        yield f'api/{package.replace("/", ".")}.md', '\n\n'.join([f'# {name}', *(f'::: {one}' for one in modules)]) + '\n'
+        yield (
+            f'api/{package.replace("/", ".")}.md',
+            '\n\n'.join([f'# {name}', *(f'::: {one}' for one in modules)]) + '\n',
+        )

@@ -56,7 +56,7 @@ def site(tmp_path_factory) -> Path:
     for package in ('mkdocs', 'material', 'mkdocstrings_handlers.python'):
         pytest.importorskip(package, reason="the site: pip install 'avzoo[docs]'", exc_type=ImportError)
     folder = tmp_path_factory.mktemp('site')
-    command = (sys.executable, '-m', 'mkdocs', 'build', '--strict', '-q', '-f', 'docs/site/mkdocs.yml', '-d', folder)
+    command = (sys.executable, '-m', 'mkdocs', 'build', '--strict', '-f', 'docs/site/mkdocs.yml', '-d', folder)
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -92,7 +92,7 @@ def test_every_page_of_the_repository_is_on_the_site(site):
 
 def test_the_api_has_the_docstrings_of_public_names_and_of_parts(site):
     public = (site / 'api/index.html').read_text(encoding='utf-8')
-    assert all(f'id="{avzoo._LAZY[name]}.{name}"' in public for name in avzoo._LAZY)
+    assert all(f'#{avzoo._LAZY[name]}.{name}"' in public for name in avzoo._LAZY)
     fusions = (site / 'api/models.fusions.html').read_text(encoding='utf-8')
     assert 'id="avzoo.models.fusions.masked_transformer.MaskedTransformer"' in fusions and ':class:' not in fusions
 

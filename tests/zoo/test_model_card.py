@@ -68,8 +68,8 @@ def test_the_hub_reads_the_results():
 
 
 def test_the_tool_writes_or_prints_the_card(tmp_path, capsys):
-    path = REPO / "tools/model_converters/model_card.py"
-    spec = importlib.util.spec_from_file_location("model_card_tool", path)
+    path = REPO / 'tools/model_converters/model_card.py'
+    spec = importlib.util.spec_from_file_location('model_card_tool', path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert tool.main(['avdiff_synth_5shot', '-o', str(tmp_path / 'README.md')]) == 0

@@ -27,9 +27,7 @@ def first_run(root: Path) -> str:
 
 def first_command(root: Path) -> str:
     """Return the command that the README marks as its first."""
-    found = re.search(
-        r'<!-- first-command -->\n```bash\n(.*)\n```', (root / 'README.md').read_text(encoding='utf-8')
-    )
+    found = re.search(r'<!-- first-command -->\n```bash\n(.*)\n```', (root / 'README.md').read_text(encoding='utf-8'))
     if not found:
         raise ConfigError(f'{root / "README.md"} marks no command with <!-- first-command -->. Mark one.')
     return found[1]

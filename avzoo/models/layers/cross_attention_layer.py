@@ -14,7 +14,11 @@ class CrossAttentionLayer(nn.Module):
 
     Args:
         dim: Width d of latents and sequence.
-        num_heads, head_dim, mlp_dim, dropout, act_layer: As in :class:`TransformerLayer`.
+        num_heads: Attention heads; this and the rest as in :class:`TransformerLayer`.
+        head_dim: Width of a head.
+        mlp_dim: Hidden width of the feed-forward network.
+        dropout: Dropout probability.
+        act_layer: Activation of the feed-forward network.
     """
 
     def __init__(
