@@ -25,6 +25,7 @@ NOT_RUN = {
     ('mypy',): '.ci/run runs it',
     ('bash', '.ci/run'): 'runs these tests',
     ('mkdocs', 'build'): 'tests/docs/test_site.py builds the site',
+    ('PYTHONPATH=mine',): 'tests/docs/test_add_a_fusion.py runs it',
     ('python', 'mine/check.py'): 'tests/docs/test_add_a_fusion.py runs it',
 }
 # Pages whose blocks of Python other tests run.
@@ -40,7 +41,7 @@ def tool_of(words):
     if words[0] == 'avzoo' and words[1] in _TOOLS:
         return _TOOLS[words[1]][0], words[2:]
     place = next((i for i, word in enumerate(words) if word.startswith('tools/') and word.endswith('.py')), None)
-    if place is None or words[0] not in ('python', 'torchrun'):
+    if place is None or words[0] not in ('python', 'torchrun', 'nice'):
         return None
     return words[place].removeprefix('tools/'), words[place + 1 :]
 
@@ -64,6 +65,8 @@ def test_a_tool_understands_its_command_and_the_config_its_options(words):
     config = str(args.get('config'))
     known = (REPO / config).is_file() or config in read_index()
     assert known or not config.startswith('configs/'), 'no such config'
+    if 'TensorboardVisBackend' in words[-1]:
+        pytest.importorskip('tensorboard', reason="the extra 'tensorboard'")
     if known and args.get('cfg_options'):
         load_config(REPO / config if (REPO / config).is_file() else read_index()[config].config, args['cfg_options'])
 
@@ -84,7 +87,8 @@ FRAGMENTS = [text for page, mark, text in PYTHON if 'import' not in text and not
 @pytest.mark.parametrize(('page', 'text'), PROGRAMS, ids=[page for page, _ in PROGRAMS])
 def test_a_program_of_a_page_runs(page, text, tmp_path, monkeypatch, tiny_store):
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(tiny_store, tmp_path / 'data/ucf_fsl')
+    if 'data/ucf_fsl' in text:
+        shutil.copytree(tiny_store, tmp_path / 'data/ucf_fsl')
     shutil.copy(REPO / 'demo/synth_clip.npz', tmp_path / 'clip.npz')
     exec(compile(text, page, 'exec'), {'__name__': '__main__'})
 
