@@ -58,7 +58,7 @@ def model_card(entry: ModelEntry, collection: Collection) -> str:
         entry: The model.
         collection: Its method.
     """
-    facts = dict(
+    facts: dict[str, Any] = dict(
         license=(entry.licence or 'unknown').lower(),
         pipeline_tag=_TASK,
         tags=[entry.method.lower().replace(' ', '-')],
