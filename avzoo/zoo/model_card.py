@@ -1,6 +1,6 @@
 """Model cards as the Hugging Face Hub reads them: facts as YAML, then Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -77,7 +77,9 @@ def _result(result: Mapping[str, Any]) -> dict[str, Any]:
         task=dict(type=_TASK, name=result.get('Task', _TASK)),
         dataset=dict(type=result['Dataset'].lower(), name=result['Dataset']),
         metrics=[
-            dict(type='accuracy', name=key, value=values[key]) for key in TABLE_METRICS if values.get(key) is not None
+            dict(type='harmonic_mean' if key == 'HM' else 'accuracy', name=key, value=values[key])
+            for key in TABLE_METRICS
+            if values.get(key) is not None
         ],
     )
 
@@ -112,8 +114,18 @@ def _table(entry: ModelEntry) -> str:
 
 
 def _origin(entry: ModelEntry) -> str:
-    """Say where the weights come from, and how to check them."""
-    lines = [f'SHA-256 of the weights: `{entry.sha256}`.'] if entry.sha256 else []
-    if entry.released_url:
-        lines.append(f'Made from weights that the authors released: {entry.released_url}.')
-    return ' '.join(lines) or 'No weights are published.'
+    """Say where the weights come from, how to check them, and which part of the results they are."""
+    if not entry.weights:
+        released = (
+            f'`avzoo download {entry.name} --data-root STORE` imports what the authors released: {entry.released_url}.'
+        )
+        return released if entry.released_url else 'No weights are published.'
+    lines = ['The results are means over draws of the shots; the weights are those of one draw.']
+    lines += [f'Seeds: {", ".join(map(str, seeds))}.' for one in entry.results if (seeds := _seeds(one))]
+    lines += [f'SHA-256 of the weights: `{entry.sha256}`.'] if entry.sha256 else []
+    lines += [f'Made from weights that the authors released: {entry.released_url}.'] if entry.released_url else []
+    return ' '.join(lines)
+
+
+def _seeds(result: Mapping[str, Any]) -> Sequence[int]:
+    return (result.get('Metrics') or {}).get('Seeds') or ()

@@ -48,7 +48,7 @@ def test_its_facts_are_those_of_the_model():
     facts, body = parts(model_card(entry, collection))
     assert facts['license'] == 'apache-2.0' and facts['library_name'] == 'avzoo' and facts['datasets'] == ['synth']
     assert {'audio-visual', 'few-shot-learning', 'av-diff'} <= set(facts['tags'])
-    assert entry.sha256 in body and collection.meta['Paper']['URL'] in body
+    assert entry.sha256 in body and 'Seeds: 42, 43, 44.' in body and collection.meta['Paper']['URL'] in body
     assert "get_model('avdiff_synth_5shot', pretrained=True)" in body
 
 
