@@ -21,11 +21,13 @@ from avzoo.datasets.collate import collate
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.window import Window
-from avzoo.engine.graphs import GraphedStep, why_not
+from avzoo.engine.graph_hook import why_not
+from avzoo.engine.graphs import GraphedPrediction, GraphedStep
 from avzoo.zoo.build import build_model, move_to
 
 Run = Callable[[], object]
 _VIDEOS = 256
+_ONE_CLIP = 'prediction, one clip'
 
 
 def measure(
@@ -122,20 +124,27 @@ class _Work:
             if self.generator.sample(self.condition).requires_grad:
                 cases['chain with backward'] = self._chain_with_backward
         cases['evaluation, 1,000 videos'] = lambda: self._predict(self.batch_size)
-        cases['prediction, one clip'] = lambda: self._predict(1)
+        cases[_ONE_CLIP] = lambda: self._predict(1)
         return cases
 
     def as_graph(self, name: str) -> Run | None:
         """Return a case as a CUDA graph, or ``None``."""
         if name in ('chain', 'chain with backward'):
             return _captured(self.cases()[name])
+        if name.startswith(('evaluation', 'prediction')):
+            predict = GraphedPrediction(self.model)
+            return self._replayed(predict, partial(self._predict, 1 if name == _ONE_CLIP else self.batch_size, predict))
         model, wrapper = (self.full, self.full_wrapper) if name == 'full iteration' else (self.model, self.wrapper)
         if name not in ('base step', 'full iteration') or why_not(model, wrapper) is not None:
             return None
         step = GraphedStep(model)
         run = (lambda: step(self.batch(), wrapper)) if name == 'base step' else lambda: self._iteration(step)
+        return self._replayed(step, run)
+
+    @staticmethod
+    def _replayed(graphs: GraphedStep | GraphedPrediction, run: Run) -> Run | None:
         run(), run()  # The second time it is captured.
-        return None if step.failed else run
+        return None if graphs.failed else run
 
     def _iteration(self, step: Callable[[dict, Any], object]) -> object:
         step(self.batch(), self.full_wrapper)
@@ -150,10 +159,10 @@ class _Work:
         return torch.autograd.grad(total, list(self.generator.parameters()))
 
     @torch.no_grad()
-    def _predict(self, size: int) -> object:
+    def _predict(self, size: int, predict: Callable[[dict], object] | None = None) -> object:
         self.model.eval()
         try:
-            return self.model.test_step(self.batch(size=size))
+            return (predict or self.model.test_step)(self.batch(size=size))
         finally:
             self.model.train()
 

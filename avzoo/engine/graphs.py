@@ -1,86 +1,58 @@
-"""Training steps as CUDA graphs: the forward and the backward pass are launched as one, with the same numbers."""
+"""Training steps and predictions as CUDA graphs: each is launched as one, with the same numbers."""
 
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
+import torch.nn.functional as F
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
-from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.models.contracts import SelfTrainedGenerator
-from avzoo.registry import HOOKS
 
 _MOST_GRAPHS = 48  # Batches padded to their longest video have a few tens of shapes; each keeps its gradients.
 
 
-@HOOKS.register_module()
-class GraphHook(Hook):
-    """Replay training steps on a GPU as CUDA graphs, one for each shape of a batch; the numbers stay the same.
+class _Graphs:
+    """Graphs of a model by what they depend on. A shape of batch that comes again is captured, and replayed then."""
 
-    A step of a small model waits for hundreds of kernel launches. Here the optimizer is launched as before, after
-    preprocessing, losses and gradients in one launch. On a CPU, in distributed training, in mixed precision, with
-    accumulated gradients and with a generator that trains itself, steps run as they do without this hook, and so do
-    those of a model that has to wait for the device; the log says so.
+    def __init__(self, model: AVClassifier) -> None:
+        self.model = model
+        self.failed = False  # Whether the model had to wait for the device, so that everything is computed plainly
+        self._seen: Counter[Hashable] = Counter()
+        self._graphs: dict[Hashable, Any] = {}
+        self._pool: Any = torch.cuda.graph_pool_handle()
 
-    Args:
-        enabled: Whether to use graphs.
-    """
-
-    def __init__(self, enabled: bool = False) -> None:
-        self.enabled = enabled
-
-    def before_train(self, runner: PhaseRunner) -> None:
-        if not self.enabled:
-            return
-        reason = why_not(runner.model, runner.optim_wrapper)
-        if reason is not None:
-            runner.logger.info(f'No CUDA graphs: {reason}')
-            return
-        runner.model.train_step = GraphedStep(runner.model)
-
-    def after_train(self, runner: PhaseRunner) -> None:
-        if isinstance(getattr(runner.model, 'train_step', None), GraphedStep):
-            del runner.model.train_step  # Its graphs hold memory.
+    def _find(self, key: Hashable, capture: Callable[[], Any]) -> Any:
+        """Return the graph of a key, or ``None`` where there is none (yet)."""
+        self._seen[key] += 1
+        if key in self._graphs or self.failed or self._seen[key] < 2 or len(self._graphs) >= _MOST_GRAPHS:
+            return self._graphs.get(key)
+        try:
+            self._graphs[key] = capture()
+        except RuntimeError as error:
+            self.failed = True
+            _release_random_numbers()
+            message = f'No CUDA graphs: the model has to wait for the device. {str(error).splitlines()[0]}'
+            print_log(message, 'current', logging.WARNING)
+        return self._graphs.get(key)
 
 
-def why_not(model: torch.nn.Module, optim_wrapper: OptimWrapper) -> str | None:
-    """Return why the steps of a model cannot be graphs, or ``None``."""
-    if is_model_wrapper(model):
-        return 'training is distributed.'
-    if next(model.parameters()).device.type != 'cuda':
-        return 'the model is not on a GPU.'
-    if type(optim_wrapper) is not OptimWrapper or optim_wrapper._accumulative_counts != 1:
-        return 'mixed precision, or accumulated gradients.'
-    if isinstance(model.generator, SelfTrainedGenerator):
-        return 'the generator trains itself.'
-    return None
-
-
-class GraphedStep:
-    """Stands for a model's ``train_step``: a shape of batch that comes again is captured, and replayed from then on.
+class GraphedStep(_Graphs):
+    """Stands for a model's ``train_step``.
 
     Args:
         model: On a GPU.
-
-    Attributes:
-        failed (bool): Whether the model had to wait for the device, so that all steps are plain.
     """
 
     def __init__(self, model: AVClassifier) -> None:
-        self.model, self._plain = model, model.train_step
-        self._seen: Counter[Hashable] = Counter()
-        self._graphs: dict[Hashable, _Graph] = {}
-        self._pool: Any = torch.cuda.graph_pool_handle()
-        self.failed = False
+        super().__init__(model)
+        self._plain = model.train_step
 
     def __call__(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Take one training step, and return the losses for the log."""
@@ -95,17 +67,32 @@ class GraphedStep:
     def _graph_of(self, data: dict) -> '_Graph | None':
         # Loading weights keeps the place of parameters, moving them does not.
         key = (_shape(data), self.model.training, *(p.data_ptr() for p in self.model.parameters() if p.requires_grad))
-        self._seen[key] += 1
-        if key in self._graphs or self.failed or self._seen[key] < 2 or len(self._graphs) >= _MOST_GRAPHS:
-            return self._graphs.get(key)
-        try:
-            self._graphs[key] = _Graph(self.model, data, self._pool)
-        except RuntimeError as error:
-            self.failed = True
-            _release_random_numbers()
-            message = f'No CUDA graphs: the model has to wait for the device. {str(error).splitlines()[0]}'
-            print_log(message, 'current', logging.WARNING)
-        return self._graphs.get(key)
+        return self._find(key, lambda: _Graph(self.model, data, self._pool))
+
+
+class GraphedPrediction(_Graphs):
+    """Stands for a model's ``val_step`` or ``test_step``, which compute the same.
+
+    Batches are padded a little further, so that fewer shapes come; padding changes no prediction.
+
+    Args:
+        model: On a GPU, in evaluation mode.
+    """
+
+    def __init__(self, model: AVClassifier) -> None:
+        super().__init__(model)
+        self._plain = model.test_step
+
+    def __call__(self, data: dict) -> list[dict]:
+        """Return what the model predicts for a batch."""
+        data = dict(data, features={m: _padded(sequences) for m, sequences in data['features'].items()})
+        graph = self._graph_of(data)
+        return self._plain(data) if graph is None else graph.replay(data)
+
+    def _graph_of(self, data: dict) -> '_PredictionGraph | None':
+        places = (t.data_ptr() for t in (*self.model.parameters(), *self.model.buffers()))
+        key = (_shape(data), self.model.training, torch.is_autocast_enabled('cuda'), *places)
+        return self._find(key, lambda: _PredictionGraph(self.model, self._plain, data, self._pool))
 
 
 class _Graph:
@@ -117,7 +104,7 @@ class _Graph:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.trained = [name for name, p in model.named_parameters() if p.requires_grad]
         with _without_traces(model):
-            self._warm_up()
+            _warm_up(self._compute)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, pool=pool):
             self.names, self.values, self.gradients = self._compute()
@@ -141,19 +128,46 @@ class _Graph:
         dense = tuple(gradient if gradient is None else gradient.contiguous() for gradient in gradients)
         return list(losses), torch.stack([value.detach() for value in losses.values()]), dense
 
-    def _warm_up(self) -> None:
-        """Let libraries allocate what they need, and fail where the model waits for the device."""
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        before = torch.cuda.get_sync_debug_mode()
-        with torch.cuda.stream(side):
-            try:
-                self._compute()
-                torch.cuda.set_sync_debug_mode('error')
-                self._compute()
-            finally:
-                torch.cuda.set_sync_debug_mode(before)
-        torch.cuda.current_stream().wait_stream(side)
+
+class _PredictionGraph:
+    """The captured predictions for batches of one shape."""
+
+    def __init__(self, model: nn.Module, predict: Callable[[dict], list[dict]], data: dict, pool: Any) -> None:
+        self.batch = _copied(data, next(model.parameters()).device)
+        with torch.no_grad():
+            with _without_traces(model):
+                _warm_up(lambda: predict(self.batch))
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, pool=pool):
+                self.predictions = predict(self.batch)
+
+    def replay(self, data: dict) -> list[dict]:
+        """Return the predictions for a batch."""
+        _copy(self.batch, data)
+        self.graph.replay()
+        return [_copied(one) for one in self.predictions]
+
+
+def _padded(sequences: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Pad sequences x (B, T, D) with zeros to one of about eight lengths between T and 2 T."""
+    steps = sequences['x'].shape[1]
+    unit = 1 << max(0, steps.bit_length() - 4)
+    return dict(sequences, x=F.pad(sequences['x'], (0, 0, 0, -steps % unit)))
+
+
+def _warm_up(compute: Callable[[], object]) -> None:
+    """Let libraries allocate what they need, and fail where the model waits for the device."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    before = torch.cuda.get_sync_debug_mode()
+    with torch.cuda.stream(side):
+        try:
+            compute()
+            torch.cuda.set_sync_debug_mode('error')
+            compute()
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    torch.cuda.current_stream().wait_stream(side)
 
 
 def _release_random_numbers() -> None:
@@ -163,7 +177,7 @@ def _release_random_numbers() -> None:
 
 
 @contextlib.contextmanager
-def _without_traces(model: torch.nn.Module) -> Iterator[None]:
+def _without_traces(model: nn.Module) -> Iterator[None]:
     """Undo at the end what computing changes: buffers (statistics of BatchNorm) and the state of the random numbers."""
     kept, state = [buffer.clone() for buffer in model.buffers()], torch.cuda.get_rng_state()
     try:
@@ -181,11 +195,11 @@ def _shape(data: Any) -> Hashable:
     return (tuple(data.shape), data.dtype) if isinstance(data, Tensor) else data
 
 
-def _copied(data: Any, device: torch.device) -> Any:
-    """Return a copy of a batch whose tensors are on a device."""
+def _copied(data: Any, device: torch.device | None = None) -> Any:
+    """Return a copy of a batch, whose tensors are on a device."""
     if isinstance(data, dict):
         return {key: _copied(value, device) for key, value in data.items()}
-    return data.to(device, copy=True) if isinstance(data, Tensor) else data
+    return data.to(device or data.device, copy=True) if isinstance(data, Tensor) else data
 
 
 def _copy(target: dict, data: dict) -> None:

@@ -10,7 +10,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=None,  # The curriculum keeps last.pth and best.pth of each phase itself.
-    graphs=dict(type='GraphHook', enabled=False),  # True: training steps on a GPU as CUDA graphs.
+    graphs=dict(type='GraphHook', enabled=False),  # True: steps and predictions on a GPU as CUDA graphs.
 )
 custom_hooks = [dict(type='FitHook'), dict(type='SyncBuffersHook')]
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork'), dist_cfg=dict(backend='nccl'))

@@ -4,11 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from avzoo.engine.graphs import GraphedStep, GraphHook, _copied, _copy, _shape, why_not
+from avzoo.engine.graph_hook import GraphHook, why_not
+from avzoo.engine.graphs import GraphedPrediction, GraphedStep, _copied, _copy, _padded, _shape
 from avzoo.engine.optim import AutocastOptimWrapper
 from avzoo.registry import MODELS
 from tests.conftest import CONFIGS
@@ -90,6 +92,58 @@ def test_a_model_that_waits_for_the_device_trains_without_graphs(mark):
     step = GraphedStep(part)
     train(part, 6, step)
     assert step.failed and not step._graphs
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+@pytest.mark.parametrize('name', ['avdiff/avdiff_ucf_5shot', 'tcaf/tcaf_ucf_5shot', 'mbt/mbt_ucf_5shot'])
+def test_predictions_as_graphs_follow_the_weights(name, mark):
+    part = model('cuda', name)
+    graphed, wrapper = GraphedPrediction(part), optimizer(part)
+    for i in range(8):
+        part.train().train_step(batch(i), wrapper)
+        part.eval()
+        with torch.no_grad():
+            (found,), (wanted,) = graphed(batch(i)), part.test_step(batch(i))
+        assert found.keys() == wanted.keys()
+        torch.testing.assert_close(found['scores'], wanted['scores'], atol=1e-5, rtol=1e-4)
+        assert torch.equal(found['label'], wanted['label']) and torch.equal(found['index'], wanted['index'])
+    assert graphed._graphs and not graphed.failed
+
+
+@pytest.mark.parametrize(('steps', 'padded'), [(1, 1), (7, 7), (15, 15), (17, 18), (20, 20), (100, 104), (200, 208)])
+def test_batches_are_padded_to_few_lengths(steps, padded):
+    sequences = dict(x=torch.ones(2, steps, 3), lengths=torch.tensor([steps, 1]))
+    found = _padded(sequences)
+    assert found['x'].shape == (2, padded, 3) and found['x'].sum() == sequences['x'].sum()
+    assert torch.equal(found['lengths'], sequences['lengths'])
+
+
+@pytest.mark.parametrize('method', ['avdiff', 'tcaf', 'mbt', 'perceiver', 'avgauss'])
+def test_padding_changes_no_prediction(method):
+    part = model(name=f'{method}/{method}_ucf_5shot').eval()
+    data = batch(0)
+    longer = dict(data, features={m: dict(f, x=F.pad(f['x'], (0, 0, 0, 5))) for m, f in data['features'].items()})
+    with torch.no_grad():
+        found, wanted = part.test_step(longer)[0]['scores'], part.test_step(data)[0]['scores']
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', ['val_step', 'test_step'])
+@pytest.mark.parametrize('enabled', [True, False])
+def test_the_hook_predicts_by_graphs_on_a_gpu_alone(name, enabled, monkeypatch):
+    part = model()
+    runner = SimpleNamespace(model=part)
+    hook, start = GraphHook(enabled), f'before_{name.removesuffix("_step")}'
+    getattr(hook, start)(runner)
+    assert name not in vars(part)  # It is on the CPU.
+    monkeypatch.setattr('avzoo.engine.graph_hook.why_not', lambda model: None)
+    monkeypatch.setattr(torch.cuda, 'graph_pool_handle', lambda: (0, 0))
+    getattr(hook, start)(runner)
+    kept = vars(part).get(name)
+    getattr(hook, start)(runner)
+    assert isinstance(kept, GraphedPrediction) == enabled and vars(part).get(name) is kept
+    hook.after_run(runner)
+    assert name not in vars(part)
 
 
 class OnGPU(nn.Module):
