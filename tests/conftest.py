@@ -2,6 +2,7 @@
 
 import copy
 import os
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,9 @@ AVDIFF = 'avdiff/avdiff_custom_5shot.py'
 
 # Several test processes share the cores; a second thread in each only makes them wait for one another.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+# A shell that starts the tests in the background has them, and every process they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')

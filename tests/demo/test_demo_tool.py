@@ -19,13 +19,16 @@ TOOL = 'demo'
 def test_ctrl_c_ends_it_and_deletes_the_clips(tmp_path):
     start = [sys.executable, '-m', 'avzoo', TOOL, '--no-browser', '--folder', str(tmp_path / 'mine')]
     with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
-        port = int(re.search(r'http://127\.0\.0\.1:(\d+)/#', process.stdout.readline())[1])
-        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=20)
-        connection.request('GET', '/')
-        assert connection.getresponse().status == 200
-        assert [path.name[:6] for path in (tmp_path / 'mine').iterdir()] == ['clips-']
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20)[1] == 'interrupted\n'
+        try:
+            port = int(re.search(r'http://127\.0\.0\.1:(\d+)/#', process.stdout.readline())[1])
+            connection = http.client.HTTPConnection('127.0.0.1', port, timeout=20)
+            connection.request('GET', '/')
+            assert connection.getresponse().status == 200
+            assert [path.name[:6] for path in (tmp_path / 'mine').iterdir()] == ['clips-']
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20)[1] == 'interrupted\n'
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*')] == ['mine']
 
