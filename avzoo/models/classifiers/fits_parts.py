@@ -96,19 +96,31 @@ class FitsParts(BaseModel):
 
     def _part_inputs(self, dataset: GFSLDataset, part: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield what a part gets for the videos of a data set, with labels, in evaluation mode."""
+        for x, context, label in self.fused_batches(dataset, np.arange(len(dataset))):
+            with torch.no_grad():
+                if part != 'projector' and self.projector is not None:
+                    x = self.projector(x)
+                if part == 'generator':
+                    x, label = self.head.generator_targets(x, label, context)
+            yield x, label
+
+    def fused_batches(
+        self, dataset: GFSLDataset, positions: np.ndarray
+    ) -> Iterator[tuple[Tensor, contracts.Context, Tensor]]:
+        """Yield what the fusion gives for some videos, its context and the labels; the model is in evaluation mode.
+
+        Args:
+            dataset: A data set.
+            positions: Of the videos in it, (N,); they come in this order, the same ones at once each time.
+        """
         training = self.training
         self.eval()
         try:
-            for indices in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _VIDEOS_AT_ONCE)):
+            for indices in np.array_split(positions, max(1, -(-len(positions) // _VIDEOS_AT_ONCE))):
                 with torch.no_grad():
                     batch = self.data_preprocessor(dataset.__getitems__(indices.tolist()))
-                    x, context = self._fuse(batch['inputs'])
-                    label = batch['label']
-                    if part != 'projector' and self.projector is not None:
-                        x = self.projector(x)
-                    if part == 'generator':
-                        x, label = self.head.generator_targets(x, label, context)
-                yield x, label
+                    fused, context = self._fuse(batch['inputs'])
+                yield fused, context, batch['label']
         finally:
             self.train(training)
 

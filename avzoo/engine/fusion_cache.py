@@ -1,0 +1,176 @@
+"""What a frozen fusion gives for each video, computed once for a whole phase."""
+
+import hashlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from torch import Tensor, nn
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.data_preprocessors.av_preprocessor import AVPreprocessor
+from avzoo.registry import HOOKS
+
+_FRONT = ('encoders', 'embedding', 'fusion')
+
+
+@dataclass
+class Fused:
+    """What the fusion gives for all videos of a data set.
+
+    Attributes:
+        x: (N, d) or (N, R, d).
+        mask: Which readouts count, (N, R), where that varies.
+        cut: Whether a batch has as many readouts as its longest video.
+    """
+
+    x: Tensor
+    mask: Tensor | None
+    cut: bool
+
+    def __call__(self, index: np.ndarray) -> dict[str, Tensor]:
+        """Return the features of the videos at some positions as a batch holds them."""
+        rows = torch.from_numpy(index).to(self.x.device, non_blocking=True)
+        if self.mask is None:
+            return dict(fused=self.x[rows])
+        x, mask = self.x[rows], self.mask[rows]
+        count = int(mask.sum(1).max()) if self.cut else mask.shape[1]
+        return dict(fused=x[:, :count], readout_mask=mask[:, :count])
+
+
+@HOOKS.register_module()
+class FusionCacheHook(Hook):
+    """Let the data sets of a phase serve what its frozen fusion gives for each video, in place of sequences.
+
+    The parts behind the fusion then train, are fitted and are validated on it, with the same numbers and random draws.
+    Data whose fused features are not constant, or too many to be kept, are served as without the hook, and the log
+    says why. What is computed of base videos serves the next draw of the novel ones, too.
+
+    Args:
+        mib: Most MiB of memory for the features of a phase; 0 keeps none.
+    """
+
+    _base: ClassVar[tuple[str, np.ndarray, Fused] | None] = None  # Of which model and videos, and where they are.
+
+    def __init__(self, mib: float) -> None:
+        self.mib = mib
+
+    def before_train(self, runner: PhaseRunner) -> None:
+        left = int(self.mib * 2**20)
+        if not left:
+            return
+        wrapper = runner.optim_wrapper
+        data = runner.train_dataloader.dataset
+        left -= self._serve(runner, 'training', data, left, wrapper.optim_context(runner.model))
+        if runner.val_loop is not None and not getattr(runner.val_loop, 'fp16', False):
+            self._serve(runner, 'validation', runner.val_loop.dataloader.dataset, left, nullcontext())
+
+    def _serve(
+        self, runner: PhaseRunner, name: str, data: GFSLDataset, most_bytes: int, precision: AbstractContextManager
+    ) -> int:
+        """Let a data set serve fused features; returns their size in bytes, 0 if they are not kept."""
+        reason = why_not(runner.plain_model, data)
+        if reason is None:
+            with precision:
+                data.computed = fused = self._compute(runner, data, most_bytes, share=name == 'training')
+            if fused is not None:
+                runner.logger.info(f'Fused features of the {name} videos are kept: {fused.x.nbytes / 2**20:.1f} MiB.')
+                return fused.x.nbytes
+            reason = f'they take more than the {most_bytes / 2**20:.0f} MiB left of fusion_cache_mib.'
+        runner.logger.info(f'Fused features of the {name} videos are computed for each batch: {reason}')
+        return 0
+
+    def _compute(self, runner: PhaseRunner, data: GFSLDataset, most_bytes: int, *, share: bool) -> Fused | None:
+        """Compute the fused features of a data set, base videos before novel ones; ``None`` if they are too large."""
+        model = runner.plain_model
+        longest_first = np.argsort(-np.sum(list(data.lengths.values()), axis=0), kind='stable')
+        is_base = data.base_mask[data.labels[longest_first]]
+        base, novel = longest_first[is_base], longest_first[~is_base]
+        found = _Rows(len(data), most_bytes, data.device or 'cpu')
+        key = _digest(runner, data, base) if share else ''
+        kept = FusionCacheHook._base if share else None
+        if kept is not None and kept[0] == key:
+            found.put(base, kept[2].x[kept[1]], None if kept[2].mask is None else kept[2].mask[kept[1]])
+            base = base[:0]
+        for positions in (base, novel):
+            begin = 0
+            for x, context, _ in model.fused_batches(data, positions) if len(positions) else ():
+                if not found.put(positions[begin : begin + len(x)], x, context.get('readout_mask')):
+                    return None
+                begin += len(x)
+        assert found.x is not None  # A data set has videos.
+        fused = Fused(found.x, found.mask, cut=data.window is None or data.window.long_only)
+        if share:
+            FusionCacheHook._base = key, longest_first[is_base], fused
+        return fused
+
+
+def why_not(model: AVClassifier, data: GFSLDataset) -> str | None:
+    """Return why what the fusion gives for a video of a data set is not constant or not enough, or ``None``."""
+    live = [name for name in _FRONT if getattr(model, name) is not None and name not in model.frozen]
+    if live:
+        return f'{live[0]} is not frozen.'
+    if model.frozen_mode != 'eval':
+        return "dropout and BatchNorm of frozen parts are live; frozen_mode='eval' fixes them."
+    if type(model.data_preprocessor) is not AVPreprocessor or type(data) is not GFSLDataset:
+        return 'the data set or its preprocessor is not of avzoo.'
+    if getattr(model.head, 'reads_encoded', True):
+        return f'{type(model.head).__name__} reads what the encoders give.'
+    if model.fusion.num_readouts is None and _learns_statistics(model):
+        return 'padded readouts enter the statistics of BatchNorm behind the fusion.'
+    return 'the windows of long videos are random.' if data.varies else None
+
+
+def _learns_statistics(model: AVClassifier) -> bool:
+    parts = [getattr(model, name) for name in ('projector', 'head') if name not in model.frozen]
+    return any(isinstance(layer, nn.BatchNorm1d) for part in parts if part is not None for layer in part.modules())
+
+
+class _Rows:
+    """Fused features of a number of videos, filled in by and by; readouts are as many as the longest video has.
+
+    Args:
+        size: Number of videos N.
+        most_bytes: What the features may take.
+        device: Where they are kept.
+    """
+
+    def __init__(self, size: int, most_bytes: int, device: str) -> None:
+        self.size, self.most_bytes, self.device = size, most_bytes, device
+        self.x: Tensor | None = None
+        self.mask: Tensor | None = None
+
+    def put(self, positions: np.ndarray, x: Tensor, mask: Tensor | None) -> bool:
+        """Fill in the features of the videos at some positions; returns whether those of all fit into the memory."""
+        if self.x is None or self.x.shape[1] < x.shape[1]:
+            if self.size * x[0].nbytes > self.most_bytes:
+                return False
+            self.x = self._grown(self.x, x)
+            self.mask = None if mask is None else self._grown(self.mask, mask)
+        rows = torch.from_numpy(positions).to(self.device)
+        self.x[rows, : x.shape[1]] = x.to(self.device)
+        if self.mask is not None and mask is not None:
+            self.mask[rows, : mask.shape[1]] = mask.to(self.device)
+        return True
+
+    def _grown(self, old: Tensor | None, like: Tensor) -> Tensor:
+        new = torch.zeros(self.size, *like.shape[1:], dtype=like.dtype, device=self.device)
+        if old is not None:
+            new[:, : old.shape[1]] = old
+        return new
+
+
+def _digest(runner: PhaseRunner, data: GFSLDataset, positions: np.ndarray) -> str:
+    """Return what the fused features of some videos depend on, as a text."""
+    facts = (runner.cfg.model, runner.cfg.optim_wrapper.type, data.store.root, data.modalities, data.device)
+    digest = hashlib.sha256(repr((*facts, data.window and vars(data.window))).encode())
+    digest.update(data.videos[positions].tobytes())
+    for name, value in runner.plain_model.state_dict().items():
+        if name.startswith(('data_preprocessor.', *(f'{part}.' for part in _FRONT))):
+            digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()
