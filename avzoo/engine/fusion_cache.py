@@ -3,6 +3,8 @@
 import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.classifiers.fits_parts import batches_of
 from avzoo.models.data_preprocessors.av_preprocessor import AVPreprocessor
 from avzoo.registry import HOOKS
 
@@ -27,11 +30,15 @@ class Fused:
         x: (N, d) or (N, R, d).
         mask: Which readouts count, (N, R), where that varies.
         cut: Whether a batch has as many readouts as its longest video.
+        videos: Positions of the videos in the store, (N,).
+        key: What the features depend on beside them.
     """
 
     x: Tensor
     mask: Tensor | None
     cut: bool
+    videos: np.ndarray
+    key: str
 
     def __call__(self, index: np.ndarray) -> dict[str, Tensor]:
         """Return the features of the videos at some positions as a batch holds them."""
@@ -55,7 +62,7 @@ class FusionCacheHook(Hook):
         mib: Most MiB of memory for the features of a phase; 0 keeps none.
     """
 
-    _base: ClassVar[tuple[str, np.ndarray, Fused] | None] = None  # Of which model and videos, and where they are.
+    _last: ClassVar[Fused | None] = None  # Of the training set of the phase before, in this process.
 
     def __init__(self, mib: float) -> None:
         self.mib = mib
@@ -77,37 +84,15 @@ class FusionCacheHook(Hook):
         reason = why_not(runner.plain_model, data)
         if reason is None:
             with precision:
-                data.computed = fused = self._compute(runner, data, most_bytes, share=name == 'training')
+                data.computed = fused = _compute(runner, data, most_bytes, self._last)
+            if name == 'training':
+                FusionCacheHook._last = fused
             if fused is not None:
                 runner.logger.info(f'Fused features of the {name} videos are kept: {fused.x.nbytes / 2**20:.1f} MiB.')
                 return fused.x.nbytes
             reason = f'they take more than the {most_bytes / 2**20:.0f} MiB left of fusion_cache_mib.'
         runner.logger.info(f'Fused features of the {name} videos are computed for each batch: {reason}')
         return 0
-
-    def _compute(self, runner: PhaseRunner, data: GFSLDataset, most_bytes: int, *, share: bool) -> Fused | None:
-        """Compute the fused features of a data set, base videos before novel ones; ``None`` if they are too large."""
-        model = runner.plain_model
-        longest_first = np.argsort(-np.sum(list(data.lengths.values()), axis=0), kind='stable')
-        is_base = data.base_mask[data.labels[longest_first]]
-        base, novel = longest_first[is_base], longest_first[~is_base]
-        found = _Rows(len(data), most_bytes, data.device or 'cpu')
-        key = _digest(runner, data, base) if share else ''
-        kept = FusionCacheHook._base if share else None
-        if kept is not None and kept[0] == key:
-            found.put(base, kept[2].x[kept[1]], None if kept[2].mask is None else kept[2].mask[kept[1]])
-            base = base[:0]
-        for positions in (base, novel):
-            begin = 0
-            for x, context, _ in model.fused_batches(data, positions) if len(positions) else ():
-                if not found.put(positions[begin : begin + len(x)], x, context.get('readout_mask')):
-                    return None
-                begin += len(x)
-        assert found.x is not None  # A data set has videos.
-        fused = Fused(found.x, found.mask, cut=data.window is None or data.window.long_only)
-        if share:
-            FusionCacheHook._base = key, longest_first[is_base], fused
-        return fused
 
 
 def why_not(model: AVClassifier, data: GFSLDataset) -> str | None:
@@ -129,6 +114,21 @@ def why_not(model: AVClassifier, data: GFSLDataset) -> str | None:
 def _learns_statistics(model: AVClassifier) -> bool:
     parts = [getattr(model, name) for name in ('projector', 'head') if name not in model.frozen]
     return any(isinstance(layer, nn.BatchNorm1d) for part in parts if part is not None for layer in part.modules())
+
+
+def _compute(runner: PhaseRunner, data: GFSLDataset, most_bytes: int, last: Fused | None) -> Fused | None:
+    """Compute the fused features of a data set, batch by batch as a fit does; ``None`` if they are too large."""
+    found, key, batches = _Rows(len(data), most_bytes, data.device or 'cpu'), _digest(runner, data), batches_of(data)
+    if last is not None and last.key == key and len(last.videos) == len(data):  # Batches are the same, but for shots.
+        known = [np.array_equal(last.videos[batch], data.videos[batch]) for batch in batches]
+        for batch in compress(batches, known):
+            found.put(batch, last.x[batch], None if last.mask is None else last.mask[batch])
+        batches = list(compress(batches, map(not_, known)))
+    for batch, (x, context, _) in zip(batches, runner.plain_model.fused_batches(data, batches), strict=True):
+        if not found.put(batch, x, context.get('readout_mask')):
+            return None
+    assert found.x is not None  # A data set has videos.
+    return Fused(found.x, found.mask, data.window is None or data.window.long_only, data.videos, key)
 
 
 class _Rows:
@@ -165,11 +165,10 @@ class _Rows:
         return new
 
 
-def _digest(runner: PhaseRunner, data: GFSLDataset, positions: np.ndarray) -> str:
-    """Return what the fused features of some videos depend on, as a text."""
+def _digest(runner: PhaseRunner, data: GFSLDataset) -> str:
+    """Return what the fused features of a video depend on, as a text."""
     facts = (runner.cfg.model, runner.cfg.optim_wrapper.type, data.store.root, data.modalities, data.device)
     digest = hashlib.sha256(repr((*facts, data.window and vars(data.window))).encode())
-    digest.update(data.videos[positions].tobytes())
     for name, value in runner.plain_model.state_dict().items():
         if name.startswith(('data_preprocessor.', *(f'{part}.' for part in _FRONT))):
             digest.update(value.cpu().numpy().tobytes())
