@@ -97,18 +97,25 @@ class FusionCacheHook(Hook):
 
 def why_not(model: AVClassifier, data: GFSLDataset) -> str | None:
     """Return why what the fusion gives for a video of a data set is not constant or not enough, or ``None``."""
+    if type(model.data_preprocessor) is not AVPreprocessor or type(data) is not GFSLDataset:
+        return 'the data set or its preprocessor is not of avzoo.'
+    if data.varies:
+        return 'the windows of long videos are random.'
+    return why_not_of(model)
+
+
+def why_not_of(model: AVClassifier) -> str | None:
+    """Return why what the fusion gives for the same sequences is not constant or not enough, or ``None``."""
     live = [name for name in _FRONT if getattr(model, name) is not None and name not in model.frozen]
     if live:
         return f'{live[0]} is not frozen.'
     if model.frozen_mode != 'eval':
         return "dropout and BatchNorm of frozen parts are live; frozen_mode='eval' fixes them."
-    if type(model.data_preprocessor) is not AVPreprocessor or type(data) is not GFSLDataset:
-        return 'the data set or its preprocessor is not of avzoo.'
     if getattr(model.head, 'reads_encoded', True):
         return f'{type(model.head).__name__} reads what the encoders give.'
     if model.fusion.num_readouts is None and _learns_statistics(model):
         return 'padded readouts enter the statistics of BatchNorm behind the fusion.'
-    return 'the windows of long videos are random.' if data.varies else None
+    return None
 
 
 def _learns_statistics(model: AVClassifier) -> bool:
