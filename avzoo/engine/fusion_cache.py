@@ -174,7 +174,7 @@ class _Rows:
 
 def _digest(runner: PhaseRunner, data: GFSLDataset) -> str:
     """Return what the fused features of a video depend on, as a text."""
-    facts = (runner.cfg.model, runner.cfg.optim_wrapper.type, data.store.root, data.modalities, data.device)
+    facts = (runner.cfg.model, runner.cfg.optim_wrapper.get('type'), data.store.root, data.modalities, data.device)
     digest = hashlib.sha256(repr((*facts, data.window and vars(data.window))).encode())
     for name, value in runner.plain_model.state_dict().items():
         if name.startswith(('data_preprocessor.', *(f'{part}.' for part in _FRONT))):
