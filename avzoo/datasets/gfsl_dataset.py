@@ -43,6 +43,8 @@ class GFSLDataset(Dataset):
             see :class:`FusionCacheHook`.
     """
 
+    computed: Callable[[np.ndarray], dict[str, Tensor]] | None = None
+
     def __init__(
         self,
         data_root: str | Path,
@@ -62,7 +64,6 @@ class GFSLDataset(Dataset):
         self.window = Window(**window) if window else None
         self.seed = seed
         self.device = device
-        self.computed: Callable[[np.ndarray], dict[str, Tensor]] | None = None
         self._embedding = embedding
         parts = {name: store.split(num_shots, name) for name in self.splits}
         stage = stage_of(self.splits[0])
