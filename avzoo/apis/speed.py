@@ -21,11 +21,13 @@ from avzoo.datasets.collate import collate
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.window import Window
+from avzoo.engine.fusion_cache import Fused, why_not_of
 from avzoo.engine.graph_hook import why_not
 from avzoo.engine.graphs import GraphedPrediction, GraphedStep
 from avzoo.zoo.build import build_model, move_to
 
 Run = Callable[[], object]
+CACHED = 'full iteration, cached fusion'
 _VIDEOS = 256
 _ONE_CLIP = 'prediction, one clip'
 
@@ -56,7 +58,7 @@ def measure(
         floors['data'] = work.batch_bytes() / _copy_rate(device, clock)
         rows = []
         for name, run in work.cases().items():
-            plain = work.plain_data if name == 'data' else _plainly(run)
+            plain = work.plain_data if name == 'data' else _plainly(work.uncached if name == CACHED else run)
             row: dict[str, Any] = dict(name=name, **_paired(plain, run, seconds, clock, device), floor=floors[name])
             if device != 'cpu':
                 row.update(_on_gpu(run, work.as_graph(name), seconds))
@@ -86,8 +88,10 @@ class _Work:
         self.model, self.wrapper = self._trainable()
         full = cfg.curriculum.full
         self.full, self.full_wrapper = self._trainable(full.get('freeze', ()), full.get('frozen_mode', 'train'))
+        self.fixed, self.fixed_wrapper = self._trainable(full.get('freeze', ()), 'eval')
         self.generator: Any = self.model.generator
         self.labels = torch.arange(self.batch_size) % info['num_classes']
+        self.fused = None if why_not_of(self.fixed) else {novel: self._fuse(novel) for novel in (False, True)}
         if self.generator is not None:  # Made once: a graph cannot copy labels.
             self.condition = self.model.conditioner(self.labels.to(device))
 
@@ -119,6 +123,8 @@ class _Work:
             cases['base step'] = lambda: self.model.train_step(self.batch(), self.wrapper)
         if self.cfg.curriculum.full.max_epochs:
             cases['full iteration'] = lambda: self._iteration(self.full.train_step)
+            if self.fused is not None:
+                cases[CACHED] = self._cached
         if self.generator is not None:
             cases['chain'] = self._chain
             if self.generator.sample(self.condition).requires_grad:
@@ -149,6 +155,24 @@ class _Work:
     def _iteration(self, step: Callable[[dict, Any], object]) -> object:
         step(self.batch(), self.full_wrapper)
         return step(self.batch(novel=True), self.full_wrapper)
+
+    def uncached(self) -> object:
+        """Train on a base and a novel batch with frozen parts in evaluation mode."""
+        self.fixed.train_step(self.batch(), self.fixed_wrapper)
+        return self.fixed.train_step(self.batch(novel=True), self.fixed_wrapper)
+
+    @torch.no_grad()
+    def _fuse(self, novel: bool) -> Fused:
+        fused, context = self.fixed.eval()._fuse(self.fixed.data_preprocessor(self.batch(novel))['inputs'])
+        self.fixed.train()
+        return Fused(fused, context['readout_mask'], cut=True, videos=np.arange(len(fused)), key='')
+
+    def _cached(self) -> object:
+        assert self.fused is not None
+        for novel, fused in self.fused.items():
+            batch = dict(label=self.labels, index=torch.arange(self.batch_size), novel=novel)
+            self.fixed.train_step(dict(batch, features=fused(np.arange(self.batch_size))), self.fixed_wrapper)
+        return None
 
     @torch.no_grad()
     def _chain(self) -> object:

@@ -32,6 +32,9 @@ _Epochs = Annotated[
 _Parts = Annotated[tuple[str, ...], Limit("a list of parts, e.g. ('encoders', 'fusion')")]
 
 
+FUSION_CACHE_MIB = 1024.0  # Memory for what a frozen fusion gives for each video; 0 computes it anew each time.
+
+
 @dataclass(frozen=True)
 class SubstageSettings:
     """A sub-stage of the curriculum."""
@@ -41,6 +44,7 @@ class SubstageSettings:
     fit: _Parts = ()
     freeze: _Parts = ()
     frozen_mode: Literal['train', 'eval'] = 'train'
+    fusion_cache_mib: _Share = FUSION_CACHE_MIB
 
 
 @dataclass(frozen=True)

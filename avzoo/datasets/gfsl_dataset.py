@@ -1,14 +1,16 @@
 """The data set of one phase: some splits of a feature store, with the classes of its stage."""
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from avzoo.datasets.collate import collate
+from avzoo.datasets.collate import PaddedSequences, collate
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
 from avzoo.datasets.window import Window
@@ -35,7 +37,13 @@ class GFSLDataset(Dataset):
             number of loader workers see the same ones.
         device: Keep all features in the memory of this device, e.g. ``cuda``, and gather batches there; the data sets
             of a process share them. Requires ``num_workers=0``. ``None`` reads batches from disk.
+
+    Attributes:
+        computed: Gives what a model computed of the videos at some positions, which batches hold in place of features;
+            see :class:`FusionCacheHook`.
     """
+
+    computed: Callable[[np.ndarray], dict[str, Tensor]] | None = None
 
     def __init__(
         self,
@@ -115,15 +123,28 @@ class GFSLDataset(Dataset):
             ``novel``, which is true if every sample belongs to a novel class.
         """
         index = np.asarray(indices, dtype=np.int64)
-        videos, labels = self.videos[index], self.labels[index]
-        seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
-        seed = [self.seed, *index.tolist()]
+        labels = self.labels[index]
         return dict(
-            features=collate(self._source(), videos, seconds, window=self.window, seed=seed),
+            features=self._features(index) if self.computed is None else self.computed(index),
             label=torch.from_numpy(labels),
             index=torch.from_numpy(index),
             novel=bool((~self.base_mask[labels]).all()),
         )
+
+    @property
+    def lengths(self) -> dict[str, np.ndarray]:
+        """Steps of each video before a window cuts them, {modality: (N,)}."""
+        return {m: self.store.lengths[m][self.videos] for m in self.modalities}
+
+    @property
+    def varies(self) -> bool:
+        """Whether the steps of any video are drawn at random each time."""
+        return self.window is not None and self.window.varies(self.lengths)
+
+    def _features(self, index: np.ndarray) -> dict[str, PaddedSequences]:
+        seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
+        seed = [self.seed, *index.tolist()]
+        return collate(self._source(), self.videos[index], seconds, window=self.window, seed=seed)
 
     def _source(self) -> FeatureStore | JoinedStore:
         """Return where batches are gathered from: the store on disk, or the one held on a device."""

@@ -55,7 +55,7 @@ class Window:
         """
         if self.long_only:
             return self._cut_long(lengths, seconds, seed)
-        lead = VISUAL if VISUAL in lengths else next(iter(lengths))
+        lead = _leading(lengths)
         starts = self._starts(lengths[lead], seed)
         cuts: dict[str, tuple[np.ndarray, int | np.ndarray]] = {}
         for name in lengths:
@@ -65,6 +65,14 @@ class Window:
             start = np.rint(starts * ratio).astype(np.int64)
             cuts[name] = (np.minimum(start, np.maximum(lengths[name] - 1, 0)), steps)
         return cuts
+
+    def varies(self, lengths: Mapping[str, np.ndarray]) -> bool:
+        """Return whether the steps taken of any of these videos are drawn at random."""
+        if self.position == 'center':
+            return False
+        if self.long_only:
+            return bool(self.is_long(lengths).any())
+        return bool((lengths[_leading(lengths)] > self.steps).any())
 
     def is_long(self, lengths: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return of which videos a modality has more steps than the window, (B,)."""
@@ -89,3 +97,7 @@ class Window:
         if self.position == 'center':
             return room // 2
         return np.random.default_rng(seed).integers(0, np.maximum(room + self.last_start, 1))
+
+
+def _leading(lengths: Mapping[str, np.ndarray]) -> str:
+    return VISUAL if VISUAL in lengths else next(iter(lengths))

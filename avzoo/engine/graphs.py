@@ -85,7 +85,8 @@ class GraphedPrediction(_Graphs):
 
     def __call__(self, data: dict) -> list[dict]:
         """Return what the model predicts for a batch."""
-        data = dict(data, features={m: _padded(sequences) for m, sequences in data['features'].items()})
+        features = {name: _padded(f) if isinstance(f, dict) else f for name, f in data['features'].items()}
+        data = dict(data, features=features)  # Kept features of the fusion are no sequences.
         graph = self._graph_of(data)
         return self._plain(data) if graph is None else graph.replay(data)
 

@@ -57,7 +57,9 @@ class Context(TypedDict, total=False):
 class Head(Protocol):
     """Turns c_o, (B, d) or (B, R, d), into losses and scores.
 
-    A head whose scores are logits says so by ``rank_by = 'logits'``; the model then divides them by a scale.
+    A head whose scores are logits says so by ``rank_by = 'logits'``; the model then divides them by a scale. One that
+    reads nothing of the context but ``readout_mask`` says so by ``reads_encoded = False``; c_o and the mask, once
+    computed, then do for all steps that train no part before.
     """
 
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:

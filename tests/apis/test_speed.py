@@ -85,6 +85,7 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
         'data',
         'base step',
         'full iteration',
+        'full iteration, cached fusion',
         'chain',
         'chain with backward',
         'evaluation, 1,000 videos',

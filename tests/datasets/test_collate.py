@@ -61,3 +61,12 @@ def test_features_on_a_device_give_the_batch_of_those_on_disk(options):
     )
     for a, b in zip(found, wanted, strict=True):
         assert a.dtype == b.dtype and torch.equal(a, b)
+
+
+@pytest.mark.parametrize('window', [Window(4), Window(4, position='center'), Window(4, long_only=True)])
+@pytest.mark.parametrize('visual', [3, 4, 6])
+def test_a_window_says_whether_its_steps_vary(window, visual):
+    lengths = {'audio': np.array([2, 3]), 'visual': np.array([1, visual])}
+    seconds = {'audio': 0.96, 'visual': 0.64}
+    cuts = [window.cut(lengths, seconds, seed)['visual'][0].tolist() for seed in range(30)]
+    assert window.varies(lengths) == any(cut != cuts[0] for cut in cuts)

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from avzoo.datasets.samplers import NUM_BATCHES, batches_to_draw_once
+from avzoo.engine.curriculum.phase_hooks import phase_hooks
 from avzoo.engine.curriculum.schedulers import replayed_schedulers, schedulers, watching_schedulers
 from avzoo.engine.hooks import best_epoch
 from avzoo.protocol import EvaluationName, base_split, evaluation_splits, train_splits
@@ -104,7 +105,7 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
         out.train_cfg = dict(by_epoch=True, max_epochs=phase_epochs(cfg, phase, outcomes), val_interval=1)
     else:
         out.train_cfg = dict(type='FitLoop')
-    if hooks := _hooks_of_phase(cfg, substage):
+    if hooks := phase_hooks(cfg, substage):
         out.custom_hooks = [*(out.get('custom_hooks') or ()), *hooks]
     if phase.stage == 1 and cfg.curriculum.validate:
         out.val_dataloader['dataset'] = _dataset(out, out.val_dataloader, evaluation_splits('val'))
@@ -221,16 +222,6 @@ def _chosen(cfg: Config, outcomes: dict[str, dict], name: str, default: float) -
 def start_file(cfg: Config, phase: Phase) -> str:
     """Return which checkpoint of a phase its successors take: the best where there is validation, or the last."""
     return 'best.pth' if phase.stage == 1 and cfg.curriculum.validate else 'last.pth'
-
-
-def _hooks_of_phase(cfg: Config, substage: dict) -> list[dict]:
-    """Return the hooks that the settings of the curriculum stand for."""
-    hooks: list[dict] = []
-    if substage.get('fit'):
-        hooks.append(dict(type='FitPartsHook', parts=tuple(substage['fit'])))
-    if cfg.curriculum.get('average_epochs') and substage['max_epochs']:
-        hooks.append(dict(type='AverageHook', epochs=cfg.curriculum.average_epochs))
-    return hooks
 
 
 def _dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:

@@ -154,7 +154,8 @@ class AVClassifier(FitsParts):
         """Run the model on preprocessed inputs {modality: (x, mask, seconds)}.
 
         Args:
-            inputs: What the data preprocessor returns.
+            inputs: What the data preprocessor returns: sequences, or ``fused`` (B, d) or (B, R, d), which the fusion
+                gave for them, and its ``readout_mask`` (B, R), if any.
             label: (B,) classifier columns, for ``loss``.
             index: (B,) positions in the dataset, handed through by ``predict``.
             novel: Whether the batch holds novel classes, for which synthetic features are wanted.
@@ -181,6 +182,8 @@ class AVClassifier(FitsParts):
 
     def _fuse(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
         """Return what the fusion gives and what else a head may look at."""
+        if 'fused' in inputs:  # Computed once for all batches, see FusionCacheHook.
+            return inputs['fused'], dict(readout_mask=inputs.get('readout_mask'))
         encoded: dict[str, Tensor] = {}
         tokens: dict[str, Tensor] = {}
         masks: dict[str, Tensor] = {}

@@ -1,6 +1,6 @@
 """Fitting parts of a model to the whole training set, each on what the parts before it give."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -96,21 +96,38 @@ class FitsParts(BaseModel):
 
     def _part_inputs(self, dataset: GFSLDataset, part: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield what a part gets for the videos of a data set, with labels, in evaluation mode."""
+        for x, context, label in self.fused_batches(dataset, batches_of(dataset)):
+            with torch.no_grad():
+                if part != 'projector' and self.projector is not None:
+                    x = self.projector(x)
+                if part == 'generator':
+                    x, label = self.head.generator_targets(x, label, context)
+            yield x, label
+
+    def fused_batches(
+        self, dataset: GFSLDataset, batches: Iterable[np.ndarray]
+    ) -> Iterator[tuple[Tensor, contracts.Context, Tensor]]:
+        """Yield what the fusion gives for batches, its context and the labels; the model is in evaluation mode.
+
+        Args:
+            dataset: A data set.
+            batches: Positions in it, each (B,).
+        """
         training = self.training
         self.eval()
         try:
-            for indices in np.array_split(np.arange(len(dataset)), -(-len(dataset) // _VIDEOS_AT_ONCE)):
+            for indices in batches:
                 with torch.no_grad():
                     batch = self.data_preprocessor(dataset.__getitems__(indices.tolist()))
-                    x, context = self._fuse(batch['inputs'])
-                    label = batch['label']
-                    if part != 'projector' and self.projector is not None:
-                        x = self.projector(x)
-                    if part == 'generator':
-                        x, label = self.head.generator_targets(x, label, context)
-                yield x, label
+                    fused, context = self._fuse(batch['inputs'])
+                yield fused, context, batch['label']
         finally:
             self.train(training)
+
+
+def batches_of(dataset: GFSLDataset) -> list[np.ndarray]:
+    """Return the positions of all videos of a data set in batches, in order."""
+    return np.array_split(np.arange(len(dataset)), -(-len(dataset) // _VIDEOS_AT_ONCE))
 
 
 def _kept(

@@ -79,9 +79,13 @@ class AVPreprocessor(BaseDataPreprocessor):
             self.register_buffer(f'{m}_std', torch.ones(feature_dims[m]))
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Return ``inputs`` {modality: (x (B, T, D), mask (B, T), seconds (B, T))} beside the batch's other entries."""
+        """Return ``inputs`` {modality: (x (B, T, D), mask (B, T), seconds (B, T))} beside the batch's other entries.
+
+        What the fusion gave already, ``fused``, stays as it is.
+        """
         data = self.cast_data(data)
-        inputs = {m: self._modality(m, **data['features'][m]) for m in data['features']}
+        features = data['features']
+        inputs = features if 'fused' in features else {m: self._modality(m, **features[m]) for m in features}
         return dict({key: value for key, value in data.items() if key != 'features'}, inputs=inputs)
 
     def read_constants(self, dataset: GFSLDataset) -> None:

@@ -12,6 +12,7 @@ from avzoo.models.generators.gaussian_denoiser import GaussianDenoiser
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
+from avzoo.models.layers.fit_once import fit_once
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -105,7 +106,7 @@ class FeatureDiffusion(nn.Module):
         if self.prior is not None:
             self.prior.fit(x)
         with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
-            return self._train(x, training.conditions[labels], training.seed)
+            return fit_once(self, self._train, x, self._scaled(training.conditions[labels]), training.seed)
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one feature vector for each condition (B, d_c); returns (B, D), without gradients."""
@@ -136,7 +137,6 @@ class FeatureDiffusion(nn.Module):
 
     def _train(self, x: Tensor, condition: Tensor, seed: int) -> dict[str, float]:
         rng = torch.Generator(x.device).manual_seed(seed)
-        condition = self._scaled(condition)
         self.noise_predictor.train().requires_grad_(True)
         optimizer = torch.optim.Adam(self.noise_predictor.parameters(), lr=self.lr, fused=True)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)

@@ -50,6 +50,7 @@ class EmbeddingDistanceHead(nn.Module):
         self.d_o = MLP(in_dim, hidden_dim=hidden_dim, out_dim=embedding_dim, dropout=dropout)
         self.classes = ClassEmbedding(num_classes, embedding_dim=embedding_dim)
 
+    reads_encoded = False
     generator_targets = staticmethod(each_readout)
 
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:

@@ -50,6 +50,11 @@ class EnsembleHead(nn.Module):
         self.register_buffer('spread', torch.ones(len(heads)))
         self.register_buffer('log_group_size', torch.zeros(facts['num_classes']))
 
+    @property
+    def reads_encoded(self) -> bool:
+        """Whether any of the heads reads what the encoders give."""
+        return any(getattr(head, 'reads_encoded', True) for head in self.heads)
+
     def fit(self, training: FittingSet) -> dict[str, float]:
         """Fit each head that can be fitted, then take the spreads; returns the values of all heads for the log."""
         log = {}

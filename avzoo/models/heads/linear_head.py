@@ -47,6 +47,7 @@ class LinearHead(nn.Module):
         self.loss_weight = loss_weight
         self.fc = nn.Linear(in_dim, num_classes)
 
+    reads_encoded = False
     generator_targets = staticmethod(each_readout)
 
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:

@@ -36,6 +36,11 @@ class ProjectedHead(nn.Module):
         """What the scores of the head behind are."""
         return getattr(self.head, 'rank_by', 'probabilities')
 
+    @property
+    def reads_encoded(self) -> bool:
+        """Whether the head behind reads what the encoders give."""
+        return getattr(self.head, 'reads_encoded', True)
+
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
         """Return the losses of the head behind for features (B, d_out) or (B, R, d_out) and labels (B,)."""
         with _fixed_statistics(self) if context is None else nullcontext():
