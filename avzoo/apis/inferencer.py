@@ -47,7 +47,7 @@ class Inferencer:
         device: str | None = None,
     ) -> None:
         self.device = device or get_device()
-        self.cfg = config_of(name_or_config)
+        self.cfg = config_of(name_or_config, of_runs=False)
         pretrained = True if checkpoint is None else checkpoint
         self.model = get_model(self.cfg, pretrained=pretrained, device=self.device)
         meta = self.model.meta
