@@ -1,6 +1,6 @@
 """What mmengine's runner, loops and wrappers ask of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -28,16 +28,17 @@ class BaseModel(nn.Module):
         """Initialise once as ``init_cfg`` says, then parts that initialise themselves; weights of a file come last."""
         if self.is_init:
             return
-        given = [self.init_cfg] if isinstance(self.init_cfg, Mapping) else list(self.init_cfg or ())
+        given = [self.init_cfg] if isinstance(self.init_cfg, dict) else (self.init_cfg or [])
         of_files = [one for one in given if one['type'] == 'Pretrained']
         self._initialize([one for one in given if one['type'] != 'Pretrained'])
-        for part in self.children():
+        parts: Iterable[Any] = self.children()
+        for part in parts:
             if hasattr(part, 'init_weights') and not getattr(part, 'is_init', False):
                 part.init_weights()
         self._initialize(of_files)
         self.is_init = True
 
-    def _initialize(self, given: list[Mapping]) -> None:
+    def _initialize(self, given: list[dict]) -> None:
         if given:
             from mmengine.model import initialize  # It takes two seconds, and few configs initialise.
 
