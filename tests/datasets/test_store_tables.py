@@ -69,7 +69,7 @@ def test_a_changed_table_is_noticed_and_a_changed_list(store, reads):
     first[place], second[place] = second[place], first[place]
     write_csv(store / 'videos.csv', header, [first, second, *others])  # The same size.
     path = store / 'splits' / f'{shots}shot' / f'{name}.txt'
-    path.write_text('\n'.join(reversed(path.read_text().split())) + '\n')
+    path.write_text('\n'.join(reversed(path.read_text().splitlines())) + '\n')
     assert FeatureStore(store).labels[:2].tolist() == labels[:2].tolist()[::-1]
     assert FeatureStore(store).split(shots, name).tolist() == videos.tolist()[::-1]
 
