@@ -54,12 +54,14 @@ def measure(
         floors['data'] = work.batch_bytes() / _copy_rate(device, clock)
         rows = []
         for name, run in work.cases().items():
-            plain = work.plain_data if name == 'data' else _plainly(run)
+            plain = work.plain_cases().get(name) or _plainly(run)
             row: dict[str, Any] = dict(name=name, **_paired(plain, run, seconds, clock, device), floor=floors[name])
             if device != 'cpu':
                 row.update(_on_gpu(run, work.as_graph(name), seconds))
             if name.startswith('evaluation'):
                 row.update({key: row[key] * 1000 / work.batch_size for key in _TIMES if key in row})
+            if name.startswith('prediction, 1,000'):
+                row.update({key: row[key] * 1000 / _VIDEOS for key in _TIMES if key in row})
             rows.append(row)
         return rows
 
@@ -123,7 +125,14 @@ class _Work:
                 cases['chain with backward'] = self._chain_with_backward
         cases['evaluation, 1,000 videos'] = lambda: self._predict(self.batch_size)
         cases['prediction, one clip'] = lambda: self._predict(1)
+        lengths = np.max(list(self.store.lengths.values()), axis=0)
+        cases['prediction, 1,000 clips'] = lambda: self._predict_all(np.argsort(lengths))
         return cases
+
+    def plain_cases(self) -> dict[str, Run]:
+        """Return how what is measured is done plainly, where that is more than the plain path of the model."""
+        in_order = partial(self._predict_all, np.arange(_VIDEOS))
+        return {'data': self.plain_data, 'prediction, 1,000 clips': _plainly(in_order)}
 
     def as_graph(self, name: str) -> Run | None:
         """Return a case as a CUDA graph, or ``None``."""
@@ -149,11 +158,20 @@ class _Work:
         total = self.generator.sample(self.condition).square().mean()
         return torch.autograd.grad(total, list(self.generator.parameters()))
 
-    @torch.no_grad()
     def _predict(self, size: int) -> object:
+        return self._answers(self.batch(size=size))
+
+    def _predict_all(self, videos: np.ndarray) -> object:
+        for begin in range(0, _VIDEOS, self.batch_size):
+            features = collate(self.store, videos[begin : begin + self.batch_size], self.seconds, window=self.window)
+            self._answers(dict(features=features))
+        return None
+
+    @torch.no_grad()
+    def _answers(self, batch: dict) -> object:
         self.model.eval()
         try:
-            return self.model.test_step(self.batch(size=size))
+            return self.model.test_step(batch)
         finally:
             self.model.train()
 
