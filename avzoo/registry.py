@@ -4,10 +4,11 @@ Every registry is a child of mmengine's registry of the same kind, so configs ma
 own classes. Each one knows where its parts live and imports them when it is first asked.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from mmengine import registry as mmengine_registry
-from mmengine.registry import DefaultScope, Registry
+from mmengine.registry import DefaultScope, Registry, build_from_cfg
 
 from avzoo.utils import compat
 from avzoo.utils.errors import ConfigError, nearest
@@ -32,9 +33,9 @@ class PartRegistry(Registry):
 
         Names of mmengine's form ``package.Part`` are found after :meth:`get` was asked for them, as for a config file.
         """
-        self.import_from_location()
         registry: Registry | None = self
         while registry is not None:
+            registry.import_from_location()
             if name in registry.module_dict:
                 return registry.module_dict[name]
             registry = registry.parent
@@ -82,8 +83,10 @@ class PartRegistry(Registry):
         return super().build(cfg, *args, **kwargs)
 
 
-def _registry(name: str, location: str, parent: Registry | None = None) -> PartRegistry:
-    return PartRegistry(name, parent=parent, scope='avzoo', locations=[location])
+def _registry(
+    name: str, location: str, parent: Registry | None = None, build_func: Callable | None = None
+) -> PartRegistry:
+    return PartRegistry(name, build_func=build_func, parent=parent, scope='avzoo', locations=[location])
 
 
 ENCODERS = _registry('encoder', 'avzoo.models.encoders')
@@ -96,7 +99,8 @@ GENERATORS = _registry('generator', 'avzoo.models.generators')
 NOISE_PREDICTORS = _registry('noise predictor', 'avzoo.models.generators')
 NOISE_SCHEDULES = _registry('noise schedule', 'avzoo.models.generators')
 
-MODELS = _registry('model', 'avzoo.models', mmengine_registry.MODELS)
+# mmengine's own function, which also takes a list, imports its runner.
+MODELS = _registry('model', 'avzoo.models', mmengine_registry.MODELS, build_from_cfg)
 DATASETS = _registry('dataset', 'avzoo.datasets', mmengine_registry.DATASETS)
 DATA_SAMPLERS = _registry('sampler', 'avzoo.datasets', mmengine_registry.DATA_SAMPLERS)
 METRICS = _registry('metric', 'avzoo.evaluation', mmengine_registry.METRICS)

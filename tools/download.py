@@ -110,7 +110,7 @@ def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
 
     target = Path(out or f'data/{benchmark.store_name}')
     if not benchmark.urls:
-        from avzoo.datasets.synthetic import make_synth
+        from avzoo.importers.synthetic import make_synth
 
         make_synth(target)
     else:

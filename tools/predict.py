@@ -134,7 +134,7 @@ def inferencer_of(args: argparse.Namespace) -> 'Inferencer':
     from avzoo.zoo.build import config_of
 
     try:
-        cfg = config_of(args.model, args.cfg_options)
+        cfg = config_of(args.model, args.cfg_options, of_runs=False)
     except ConfigError as error:
         if not Path(args.model).is_dir():
             raise

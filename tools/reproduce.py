@@ -22,6 +22,8 @@ _EPILOG = """examples:
   the same on a cluster; run it again later, with --gather, for the table
     python tools/reproduce.py --table 2 --dataset ucf vgg --shots 1 5 --seeds 0 1 2 --launcher slurm \\
         --slurm slurm_partition=gpu gpus_per_node=1 timeout_min=600
+  side by side on the eight GPUs of this machine; the output of each run is in WORK_DIR/logs
+    python tools/reproduce.py --table 2 --dataset vgg --seeds 0 1 2 --gpus 0-7
   your own features
     python tools/reproduce.py --table 2 --dataset custom --work-dir work_dirs/mine --cfg-options data_root=data/mine
 
@@ -72,7 +74,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--launcher',
         choices=['none', 'slurm'],
         default='none',
-        help='none: one run after another, here; slurm: submit them through submitit',
+        help='none: here, one run after another or --jobs at once; slurm: submit them through submitit',
     )
     parser.add_argument(
         '--slurm',
@@ -81,7 +83,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='parameters of submitit, e.g. timeout_min=600 gpus_per_node=1 slurm_partition=gpu',
     )
+    parser.add_argument(
+        '--jobs',
+        type=positive_int,
+        metavar='N',
+        help='runs side by side, here (default: one, or one for each of --gpus)',
+    )
+    parser.add_argument('--gpus', metavar='IDS', help='GPUs for the runs, one each, e.g. 0-7 or 0,2')
     args = parser.parse_args(argv)
+    if (args.jobs or args.gpus) and args.launcher != 'none':
+        parser.error('--jobs and --gpus are for runs on this machine; leave --launcher out')
     if args.slurm and args.launcher != 'slurm':
         parser.error('--slurm belongs to --launcher slurm')
     for option in args.cfg_options:
@@ -116,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs = reproduction.submit(todo, Path(args.work_dir) / 'slurm', reproduction.slurm_parameters(args.slurm))
         show(f'Submitted {len(jobs)} runs: {", ".join(jobs)}. When they are done, run this again with --gather.')
     else:
-        failed = _run_all(todo)
+        failed = _run_all(todo, args)
     tables = reproduction.gather(runs)
     show(f'\n{reproduction.tables_text(args.table, tables)}')
     show('Written to {} and {}'.format(*reproduction.write_tables(args.work_dir, args.table, tables)))
@@ -130,10 +141,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _run_all(runs: Sequence[Run]) -> list[Run]:
-    """Carry out runs one after another; returns those that failed."""
+def _run_all(runs: Sequence[Run], args: argparse.Namespace) -> list[Run]:
+    """Carry out runs one after another or side by side; returns those that failed."""
     from avzoo import reproduction
 
+    gpus = reproduction.gpu_ids(args.gpus) if args.gpus else []
+    jobs = args.jobs or len(gpus)
+    if jobs > 1 or gpus:
+        return reproduction.run_together(runs, Path(args.work_dir) / 'logs', jobs=jobs, gpus=gpus, tell=show)
     failed = []
     for number, run in enumerate(runs, 1):
         show(f'\n=== run {number} of {len(runs)}: {run.name}, seed {run.seed} ===')

@@ -79,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmengine.dist import is_main_process
 
     from avzoo.apis.register import register_all_modules
-    from avzoo.datasets.synthetic import ensure_synth
     from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
     from avzoo.engine.launch import config_from_arguments
     from avzoo.evaluation.functional import aggregate_draws
+    from avzoo.importers.synthetic import ensure_synth
     from avzoo.zoo.build import config_path
 
     register_all_modules()  # The config may have a base `avzoo::...`.

@@ -73,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     say('Loading PyTorch and reading the config ...')
     # Imported here, so that --help and a mistyped option answer at once.
-    from avzoo.datasets.synthetic import ensure_synth
     from avzoo.engine.curriculum.preflight import describe_plan
+    from avzoo.importers.synthetic import ensure_synth
 
     cfg = config_of_run(args)
     draws = chosen_draws(args.draws, args.stage, cfg.curriculum.num_draws)

@@ -15,13 +15,13 @@ from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_ch
 from avzoo.config.as_data import as_plain, plain_config
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.synthetic import ensure_synth
 from avzoo.engine.curriculum.plan import Phase, phase_config
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.train_phase import train_phase
 from avzoo.engine.log import log_line, run_logger
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.importers.support_set import SupportSet, open_support_set
+from avzoo.importers.synthetic import ensure_synth
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
 from avzoo.utils.in_progress import scratch_folder

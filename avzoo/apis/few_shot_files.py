@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from avzoo.evaluation.linear_fits import METHODS
 from avzoo.utils.cache import is_offline
 from avzoo.utils.errors import AvzooError, CheckpointError, shortened
 from avzoo.utils.files import atomic_path, atomic_write_text
@@ -19,7 +18,8 @@ from avzoo.version import __version__
 from avzoo.zoo.model_card import card
 
 LEAST_SCALE = 1e-6  # Of a dimension that varies.
-METHOD_NAMES = (*METHODS, 'base_discriminant')
+# Those of avzoo.evaluation.linear_fits, which imports scikit-learn; `is_classifier` is asked of every model.
+METHOD_NAMES = ('prototypes', 'logistic_regression', 'discriminant', 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
 _LARGEST = 1 << 30  # Bytes of weights.
 _FACTS, _WEIGHTS = 'config.json', 'model.safetensors'

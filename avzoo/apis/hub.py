@@ -44,7 +44,7 @@ def get_model(
     Examples:
         >>> model = get_model('avdiff_synth_5shot', pretrained=True)
     """
-    cfg = config_of(name_or_config)
+    cfg = config_of(name_or_config, of_runs=False)
     if pretrained is None or pretrained is False:
         model = build_model(cfg, data_info or data_info_of(cfg, data_root=data_root))
     else:

@@ -47,7 +47,7 @@ class Inferencer:
         device: str | None = None,
     ) -> None:
         self.device = device or get_device()
-        self.cfg = config_of(name_or_config)
+        self.cfg = config_of(name_or_config, of_runs=False)
         pretrained = True if checkpoint is None else checkpoint
         self.model = get_model(self.cfg, pretrained=pretrained, device=self.device)
         meta = self.model.meta
@@ -96,8 +96,9 @@ class Inferencer:
         clips = ClipReader(features)
         if clips.store is not None:
             self._check_features(clips.store)
-        results = []
-        for wanted in batches(clips.choose(video_ids), batch_size):
+        chosen = list(dict.fromkeys(clips.choose(video_ids)))
+        results: dict[str, dict[str, Any]] = {}
+        for wanted in batches(clips.by_length(chosen), batch_size):
             usable = self._usable(clips, wanted, on_bad)
             if not usable:
                 continue
@@ -105,17 +106,25 @@ class Inferencer:
             scores = self.scores(list(usable.values()), names)  # (B, C)
             ranking = scores - self.model.gamma.to(scores) * scores.new_tensor(self.base_mask) if calibrate else scores
             probabilities = self.model.probabilities(scores)  # (B, C)
-            results += [
-                dict(video_id=name, predictions=self._best(probability, score, top))
-                for name, probability, score in zip(names, probabilities.cpu(), ranking.cpu(), strict=True)
-            ]
-        return results
+            for name, probability, score in zip(names, probabilities.cpu(), ranking.cpu(), strict=True):
+                results[name] = dict(video_id=name, predictions=self._best(probability, score, top))
+        return [results[name] for name in chosen if name in results]
 
     def _usable(
         self, clips: ClipReader, names: Sequence[str], on_bad: Callable[[str, DataError], None] | None
-    ) -> dict[str, Clip]:
+    ) -> Mapping[str, Clip]:
         if on_bad is None:
-            return {name: clips.read(name) for name in names}
+            return clips.read_many(names)
+        try:
+            together = clips.read_many(names)
+            check_clips(list(together.values()), self._dims, names)
+            return together
+        except DataError:  # Which of them?
+            return self._usable_ones(clips, names, on_bad)
+
+    def _usable_ones(
+        self, clips: ClipReader, names: Sequence[str], on_bad: Callable[[str, DataError], None]
+    ) -> dict[str, Clip]:
         found: dict[str, Clip] = {}
         for name in names:
             try:

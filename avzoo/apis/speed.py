@@ -2,34 +2,21 @@
 
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from avzoo.apis.plain_path import collate_one_by_one, plain_path
-from avzoo.datasets.collate import collate
-from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.feature_store_writer import FeatureStoreWriter
-from avzoo.datasets.window import Window
-from avzoo.engine.fusion_cache import Fused, why_not_of
-from avzoo.engine.graph_hook import why_not
-from avzoo.engine.graphs import GraphedPrediction, GraphedStep
-from avzoo.zoo.build import build_model, move_to
+from avzoo.apis.plain_path import plain_path
+from avzoo.apis.speed_cases import EVALUATION, THOUSAND_CLIPS, VIDEOS, Run, SpeedCases
 
-Run = Callable[[], object]
-CACHED = 'full iteration, cached fusion'
-_VIDEOS = 256
-_ONE_CLIP = 'prediction, one clip'
+_TIMES = ('plain', 'now', 'floor', 'graphs')
 
 
 def measure(
@@ -50,162 +37,22 @@ def measure(
         ``graphs``, number of ``kernels`` and of ``waits`` for it, and the share of time that it is ``busy``.
     """
     with tempfile.TemporaryDirectory() as folder:
-        work = _Work(cfg, info, Path(folder), clip, device)
-        counted = work if device == 'cpu' else _Work(cfg, info, Path(folder), clip, 'cpu')
+        work = SpeedCases(cfg, info, Path(folder), clip, device)
+        counted = work if device == 'cpu' else SpeedCases(cfg, info, Path(folder), clip, 'cpu')
         clock = time.process_time if device == 'cpu' else time.perf_counter
         rate = _product_rate(device, clock)
         floors = {name: _flops(run) / rate for name, run in counted.cases().items()}
         floors['data'] = work.batch_bytes() / _copy_rate(device, clock)
         rows = []
         for name, run in work.cases().items():
-            plain = work.plain_data if name == 'data' else _plainly(work.uncached if name == CACHED else run)
+            plain = _plainly(work.plain_cases().get(name, run))
             row: dict[str, Any] = dict(name=name, **_paired(plain, run, seconds, clock, device), floor=floors[name])
             if device != 'cpu':
                 row.update(_on_gpu(run, work.as_graph(name), seconds))
-            if name.startswith('evaluation'):
-                row.update({key: row[key] * 1000 / work.batch_size for key in _TIMES if key in row})
+            videos = {EVALUATION: work.batch_size, THOUSAND_CLIPS: VIDEOS}.get(name, 1000)
+            row.update({key: row[key] * 1000 / videos for key in _TIMES if key in row})
             rows.append(row)
         return rows
-
-
-_TIMES = ('plain', 'now', 'floor', 'graphs')
-
-
-class _Work:
-    """A model with its data: what is measured."""
-
-    def __init__(
-        self, cfg: Config, info: Mapping[str, Any], folder: Path, clip: tuple[float, float], device: str
-    ) -> None:
-        self.cfg, self.info, self.device = cfg, info, device
-        self.seconds = {m: info['seconds_per_step'][m] for m in cfg.model.encoders}
-        self.batch_size = min(cfg.train_dataloader.batch_size, _VIDEOS // 2)
-        window = cfg.train_dataloader.dataset.get('window')
-        self.window = Window(**window) if window else None
-        self.store = FeatureStore(_write_store(folder / 'store', info, clip))
-        if device != 'cpu':
-            self.store.load(device)
-        self.model, self.wrapper = self._trainable()
-        full = cfg.curriculum.full
-        self.full, self.full_wrapper = self._trainable(full.get('freeze', ()), full.get('frozen_mode', 'train'))
-        self.fixed, self.fixed_wrapper = self._trainable(full.get('freeze', ()), 'eval')
-        self.generator: Any = self.model.generator
-        self.labels = torch.arange(self.batch_size) % info['num_classes']
-        self.fused = None if why_not_of(self.fixed) else {novel: self._fuse(novel) for novel in (False, True)}
-        if self.generator is not None:  # Made once: a graph cannot copy labels.
-            self.condition = self.model.conditioner(self.labels.to(device))
-
-    def _trainable(self, frozen: tuple[str, ...] = (), mode: str = 'train') -> tuple[Any, Any]:
-        torch.manual_seed(0)
-        model = build_model(Config(dict(model=self.cfg.model, data_preprocessor=self.cfg.data_preprocessor)), self.info)
-        model._freeze(frozen, mode)
-        move_to(self.device, model).train()
-        return model, build_optim_wrapper(model, self.cfg.optim_wrapper)
-
-    def batch(self, novel: bool = False, size: int | None = None) -> dict:
-        """Return a batch as the data set gives it, always the same."""
-        size = size or self.batch_size
-        videos = np.arange(size) + (self.batch_size if novel else 0)
-        features = collate(self.store, videos, self.seconds, window=self.window, seed=0)
-        return dict(features=features, label=self.labels[:size], index=torch.arange(size), novel=novel)
-
-    def batch_bytes(self) -> int:
-        """Return the size of a batch's features."""
-        return sum(part['x'].nbytes for part in self.batch()['features'].values())
-
-    def plain_data(self) -> object:
-        return collate_one_by_one(self.store, np.arange(self.batch_size), tuple(self.seconds))
-
-    def cases(self) -> dict[str, Run]:
-        """Return what is measured, by name."""
-        cases: dict[str, Run] = dict(data=self.batch)
-        if self.cfg.curriculum.base.max_epochs:
-            cases['base step'] = lambda: self.model.train_step(self.batch(), self.wrapper)
-        if self.cfg.curriculum.full.max_epochs:
-            cases['full iteration'] = lambda: self._iteration(self.full.train_step)
-            if self.fused is not None:
-                cases[CACHED] = self._cached
-        if self.generator is not None:
-            cases['chain'] = self._chain
-            if self.generator.sample(self.condition).requires_grad:
-                cases['chain with backward'] = self._chain_with_backward
-        cases['evaluation, 1,000 videos'] = lambda: self._predict(self.batch_size)
-        cases[_ONE_CLIP] = lambda: self._predict(1)
-        return cases
-
-    def as_graph(self, name: str) -> Run | None:
-        """Return a case as a CUDA graph, or ``None``."""
-        if name in ('chain', 'chain with backward'):
-            return _captured(self.cases()[name])
-        if name.startswith(('evaluation', 'prediction')):
-            predict = GraphedPrediction(self.model)
-            return self._replayed(predict, partial(self._predict, 1 if name == _ONE_CLIP else self.batch_size, predict))
-        model, wrapper = (self.full, self.full_wrapper) if name == 'full iteration' else (self.model, self.wrapper)
-        if name not in ('base step', 'full iteration') or why_not(model, wrapper) is not None:
-            return None
-        step = GraphedStep(model)
-        run = (lambda: step(self.batch(), wrapper)) if name == 'base step' else lambda: self._iteration(step)
-        return self._replayed(step, run)
-
-    @staticmethod
-    def _replayed(graphs: GraphedStep | GraphedPrediction, run: Run) -> Run | None:
-        run(), run()  # The second time it is captured.
-        return None if graphs.failed else run
-
-    def _iteration(self, step: Callable[[dict, Any], object]) -> object:
-        step(self.batch(), self.full_wrapper)
-        return step(self.batch(novel=True), self.full_wrapper)
-
-    def uncached(self) -> object:
-        """Train on a base and a novel batch with frozen parts in evaluation mode."""
-        self.fixed.train_step(self.batch(), self.fixed_wrapper)
-        return self.fixed.train_step(self.batch(novel=True), self.fixed_wrapper)
-
-    @torch.no_grad()
-    def _fuse(self, novel: bool) -> Fused:
-        fused, context = self.fixed.eval()._fuse(self.fixed.data_preprocessor(self.batch(novel))['inputs'])
-        self.fixed.train()
-        return Fused(fused, context['readout_mask'], cut=True, videos=np.arange(len(fused)), key='')
-
-    def _cached(self) -> object:
-        assert self.fused is not None
-        for novel, fused in self.fused.items():
-            batch = dict(label=self.labels, index=torch.arange(self.batch_size), novel=novel)
-            self.fixed.train_step(dict(batch, features=fused(np.arange(self.batch_size))), self.fixed_wrapper)
-        return None
-
-    @torch.no_grad()
-    def _chain(self) -> object:
-        return self.generator.sample(self.condition)
-
-    def _chain_with_backward(self) -> object:
-        total = self.generator.sample(self.condition).square().mean()
-        return torch.autograd.grad(total, list(self.generator.parameters()))
-
-    @torch.no_grad()
-    def _predict(self, size: int, predict: Callable[[dict], object] | None = None) -> object:
-        self.model.eval()
-        try:
-            return (predict or self.model.test_step)(self.batch(size=size))
-        finally:
-            self.model.train()
-
-
-def _write_store(out: Path, info: Mapping[str, Any], clip: tuple[float, float]) -> Path:
-    """Write random features of clips between two lengths."""
-    rng = np.random.default_rng(0)
-    modalities = {
-        m: dict(dim=dim, seconds_per_step=info['seconds_per_step'][m]) for m, dim in info['feature_dims'].items()
-    }
-    if not out.exists():
-        with FeatureStoreWriter(out, name='random', modalities=modalities, classes=['any']) as writer:
-            for video in range(_VIDEOS):
-                length = rng.uniform(*clip)
-                steps = {m: max(1, round(length / entry['seconds_per_step'])) for m, entry in modalities.items()}
-                x = {m: rng.random((steps[m], entry['dim']), np.float32) for m, entry in modalities.items()}
-                writer.add(f'video{video}', 'any', x)
-            writer.finish()
-    return out
 
 
 def _plainly(run: Run) -> Run:
@@ -255,28 +102,6 @@ def _copy_rate(device: str, clock: Callable[[], float]) -> float:
     x = torch.ones(16 << 20, device=device)
     y = torch.empty_like(x)
     return x.nbytes / min(_time(lambda: y.copy_(x), clock, device) for _ in range(5))
-
-
-def _captured(run: Run) -> Run | None:
-    """Return a computation without inputs as a CUDA graph, or ``None`` if it has to wait for the device."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
-            kept = run()
-    except RuntimeError as error:
-        warnings.warn(f'no graph: {str(error).splitlines()[0]}', stacklevel=2)
-        return None
-
-    def replay() -> object:
-        graph.replay()
-        return kept
-
-    return replay
 
 
 def _on_gpu(run: Run, graph: Run | None, seconds: float) -> dict[str, float]:

@@ -14,8 +14,13 @@ from avzoo.config.values import check_values
 from avzoo.utils.errors import ConfigError, most_similar
 
 
-def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Config:
+def load_config(path: str | os.PathLike[str], options: Sequence[str] = (), *, of_runs: bool = True) -> Config:
     """Read a config file, apply ``key=value`` options and check every key.
+
+    Args:
+        path: The file.
+        options: The options.
+        of_runs: Also check the parts that only training and testing build.
 
     Raises:
         ConfigError: If the file is missing or broken, or a key is unknown, missing or of an impossible value.
@@ -33,7 +38,7 @@ def load_config(path: str | os.PathLike[str], options: Sequence[str] = ()) -> Co
     _drop_notes(cfg._cfg_dict)
     for option in options:
         apply_option(cfg, option)
-    check_config(cfg)
+    check_config(cfg, of_runs=of_runs)
     return cfg
 
 
@@ -76,11 +81,15 @@ def _nearest_file(path: Path) -> str:
     return '' if stem is None else f" Did you mean '{files[stem]}'?"
 
 
-def check_config(cfg: Config) -> None:
+def check_config(cfg: Config, *, of_runs: bool = True) -> None:
     """Check every key, every registered part and every value.
+
+    Args:
+        cfg: The config.
+        of_runs: Also check the parts that only training and testing build.
 
     Raises:
         ConfigError: For the first mistake; names the config path, its value and the fix.
     """
-    check_keys(cfg)
-    check_values(cfg)
+    check_keys(cfg, of_runs=of_runs)
+    check_values(cfg, of_runs=of_runs)

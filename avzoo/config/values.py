@@ -14,14 +14,18 @@ _MAX_WINDOW = 100_000  # 17 hours of the benchmarks' features; a clip then takes
 _MOST_LAYERS = 1000  # They are built one by one, so a number of more digits by mistake fills the memory.
 
 
-def check_values(cfg: Config) -> None:
+def check_values(cfg: Config, *, of_runs: bool = True) -> None:
     """Check what depends on several values or on the machine.
+
+    Args:
+        cfg: The config.
+        of_runs: As for :func:`check_keys`, here of the alternatives of ``curriculum.choices``.
 
     Raises:
         ConfigError: For the first impossible value; names its config path and the fix.
     """
     _check_layers(cfg.model, 'model')
-    _check_curriculum(cfg)
+    _check_curriculum(cfg, of_runs)
     for name in LOADERS:
         if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
             raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')
@@ -47,7 +51,7 @@ def _check_layers(section: Mapping, path: str) -> None:
             _check_layers(value, f'{path}.{key}')
 
 
-def _check_curriculum(cfg: Config) -> None:
+def _check_curriculum(cfg: Config, of_runs: bool) -> None:
     for name in ('base', 'full'):
         if not cfg.curriculum[name]['max_epochs'] and not cfg.curriculum[name].get('fit'):
             raise ConfigError(
@@ -62,7 +66,7 @@ def _check_curriculum(cfg: Config) -> None:
     for i, alternatives in enumerate(choices_of(cfg)):
         for j, alternative in enumerate(alternatives):
             with reported(i, j):
-                check_keys(with_alternatives(cfg, [alternative]))
+                check_keys(with_alternatives(cfg, [alternative]), of_runs=of_runs)
     if cfg.curriculum.get('average_epochs'):
         _refuse_second_average(cfg.get('custom_hooks') or ())
 

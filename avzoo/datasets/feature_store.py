@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,9 @@ from torch import Tensor
 
 from avzoo.datasets.collate import gather_rows
 from avzoo.datasets.feature_set import FeatureSet
-from avzoo.datasets.store_files import open_array, read_meta, read_videos, verify_checksums
-from avzoo.datasets.store_format import (
-    Modality,
-    check_names,
-    number_problem,
-    read_csv,
-    read_lines,
-    shots_folder,
-)
+from avzoo.datasets.store_files import open_array, read_meta, verify_checksums
+from avzoo.datasets.store_format import Modality, number_problem, read_lines, shots_folder
+from avzoo.datasets.store_tables import tables_of
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.paths import stays_inside
 
@@ -32,7 +25,8 @@ class FeatureStore:
 
     Features stay on disk, memory-mapped. Opening a store checks that every file has the size, shape and dtype that
     ``store.json`` gives. Values are checked when a store is written (NaN is refused) and not again when it is read;
-    ``verify=True`` checks by checksum that nothing has changed since.
+    ``verify=True`` checks by checksum that nothing has changed since. Tables and lists are read once in a process, and
+    again if their files change.
 
     Args:
         root: Folder that holds ``store.json``.
@@ -60,14 +54,10 @@ class FeatureStore:
             key: Modality(key, entry['dim'], entry['dtype'], entry['seconds_per_step'])
             for key, entry in self._meta['modalities'].items()
         }
-        classes = read_csv(self.root / 'classes.csv', ['label', 'text'])
-        self.class_names = [label for label, _ in classes]
-        check_names(self.class_names, f'{self.root / "classes.csv"}: class')
-        self.class_texts = [text for _, text in classes]
-        check_names(list(set(filter(None, self.class_texts))), f'{self.root / "classes.csv"}: class text')
-        videos = read_videos(self.root, self._meta, self.class_names)
-        self.video_ids, self.labels, self.offsets, self.lengths = videos
-        self._positions: dict[str, int] | None = None
+        self._tables = tables = tables_of(self.root, self._meta)
+        self.class_names, self.class_texts = list(tables.class_names), list(tables.class_texts)
+        self.video_ids, self.labels = tables.video_ids, tables.labels
+        self.offsets, self.lengths = dict(tables.offsets), dict(tables.lengths)
 
     def __len__(self) -> int:
         return len(self.video_ids)
@@ -206,20 +196,7 @@ class FeatureStore:
         if not stays_inside(name) or not path.is_file():
             names = sorted(file.stem for file in folder.glob('*.txt'))
             raise DataError(f'{folder}: no split {name!r}; it has {", ".join(names)}.' + nearest(name, names))
-        if self._positions is None:
-            self._positions = {video: i for i, video in enumerate(self.video_ids.tolist())}
-        ids = read_lines(path)
-        unknown = [video for video in ids if video not in self._positions]
-        if unknown:
-            raise DataError(
-                f'{path}: {len(unknown)} of {len(ids)} videos are not in the store, the first is '
-                f'{unknown[0][:200]!r}. Add their features or draw the splits again.'
-                + nearest(unknown[0], self._positions if len(self) < 5000 else ())
-            )
-        if len(set(ids)) != len(ids):
-            twice = next(video for video, count in Counter(ids).items() if count > 1)
-            raise DataError(f'{path}: video {twice!r} is listed twice. Remove one line.')
-        return np.fromiter((self._positions[video] for video in ids), np.int64, len(ids))
+        return self._tables.split(path)
 
     def _map_features(self) -> dict[str, np.ndarray | Tensor]:
         """Map each modality's array into memory without reading it, (total steps, D)."""

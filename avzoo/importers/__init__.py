@@ -1,1 +1,1 @@
-"""Read users' features: arrays to import, clips to classify, clips of new classes to learn."""
+"""Read users' features: arrays to import, clips to classify or to learn from; and make the synthetic data set."""

@@ -54,6 +54,24 @@ class ClipReader:
         """Return the clip {modality: (T, D)} of an id."""
         return dict(self._read(name))
 
+    def read_many(self, names: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+        """Return clips by their ids; those of a feature store are gathered at once."""
+        store = self.store
+        if store is None:
+            return {name: self.read(name) for name in names}
+        videos = np.array([self._places[name] for name in names], np.int64)
+        found = {m: store.gather(m, videos)[0].numpy() for m in store.modalities}  # (B, T, D) each
+        steps = {m: store.lengths[m][videos] for m in found}
+        return {name: {m: x[i, : steps[m][i]] for m, x in found.items()} for i, name in enumerate(names)}
+
+    def by_length(self, names: Sequence[str]) -> list[str]:
+        """Return ids sorted by the length of their clips, so that batches have little padding, where it is known."""
+        store = self.store
+        if store is None:
+            return list(names)
+        longest = np.max(list(store.lengths.values()), axis=0)
+        return sorted(names, key=lambda name: longest[self._places[name]])
+
     def choose(self, wanted: Iterable[str] | None) -> list[str]:
         """Return the wanted ids after checking that they exist; ``None`` returns all."""
         if isinstance(wanted, str):
@@ -93,8 +111,8 @@ class ClipReader:
     def _open_store(self, store: FeatureStore) -> None:
         self._origin, self.store = str(store.root), store
         self.ids = [str(name) for name in store.video_ids]
-        places = {name: i for i, name in enumerate(self.ids)}
-        self._read = lambda name: {m: store.gather(m, np.array([places[name]]))[0][0].numpy() for m in store.modalities}
+        self._places = {name: i for i, name in enumerate(self.ids)}
+        self._read = lambda name: self.read_many([name])[name]
 
     def _open_file(self, path: Path) -> None:
         if path.suffix.lower() in OTHER_FORMS or _holds_many(path):

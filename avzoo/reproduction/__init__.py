@@ -2,7 +2,8 @@
 
 from avzoo.reproduction.plan import DATASETS, TABLES, Run, Status, plan_runs
 from avzoo.reproduction.report import gather, plan_text, tables_markdown, tables_text, write_tables
-from avzoo.reproduction.run import run_here, slurm_parameters, submit, submit_commands
+from avzoo.reproduction.run import run_here, run_together, slurm_parameters, submit, submit_commands
+from avzoo.reproduction.side_by_side import gpu_ids
 
 __all__ = [
     'DATASETS',
@@ -10,9 +11,11 @@ __all__ = [
     'Run',
     'Status',
     'gather',
+    'gpu_ids',
     'plan_runs',
     'plan_text',
     'run_here',
+    'run_together',
     'slurm_parameters',
     'submit',
     'submit_commands',

@@ -2,17 +2,50 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from avzoo.config.options import parse_value
+from avzoo.importers.synthetic import ensure_synth
 from avzoo.reproduction.plan import Run
+from avzoo.reproduction.side_by_side import Job, run_side_by_side
 from avzoo.utils.errors import AvzooError, ConfigError
 
 
 def run_here(run: Run) -> bool:
     """Start or continue a run in its own process; returns whether it succeeded."""
     return subprocess.run(run.command, check=False).returncode == 0
+
+
+def run_together(
+    runs: Sequence[Run],
+    folder: str | os.PathLike[str],
+    *,
+    jobs: int,
+    gpus: Sequence[str] = (),
+    tell: Callable[[str], object] = print,
+) -> list[Run]:
+    """Start or continue runs side by side, each in its own process; returns those that failed.
+
+    Args:
+        runs: The runs.
+        folder: Where the output of each goes, ``NAME_seedS.log``.
+        jobs: How many at once.
+        gpus: Which GPUs they share, see :func:`run_side_by_side`.
+        tell: Called with a line when a run begins and when it ends.
+    """
+    for run in runs:  # Not by several at once.
+        ensure_synth(run.load_config())
+    by_name = {f'{run.name}_seed{run.seed}': run for run in runs}
+    ended = run_side_by_side(
+        [Job(name, run.command, Path(folder) / f'{name}.log') for name, run in by_name.items()],
+        at_once=jobs,
+        gpus=gpus,
+        on_start=lambda job, gpu: tell(f'{job.name}: started' + (f' on GPU {gpu}' if gpu else '')),
+        on_end=lambda end: tell(str(end)),
+    )
+    return [by_name[end.job.name] for end in ended if end.code]
 
 
 def submit(

@@ -21,20 +21,25 @@ from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.index import find_model
 
+# Of any width. Below, a model takes some megabytes; an outline of it imports torch._dynamo, which takes a second.
+_LARGE = 1 << 13
 # Set by phases of the curriculum; they concern the training, not the model.
 _TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma', 'scale')
 
 
-def config_of(name_or_config: str | os.PathLike[str] | Config, options: Sequence[str] = ()) -> Config:
+def config_of(
+    name_or_config: str | os.PathLike[str] | Config, options: Sequence[str] = (), *, of_runs: bool = True
+) -> Config:
     """Return the config of a model's name, of a config file, or the config itself.
 
     Args:
         name_or_config: Any of them.
         options: ``key=value`` changes to a config that is read from its file.
+        of_runs: Also check the parts of such a config that only training and testing build.
     """
     if isinstance(name_or_config, Config):
         return name_or_config
-    return load_config(config_path(name_or_config), options)
+    return load_config(config_path(name_or_config), options, of_runs=of_runs)
 
 
 def config_path(name_or_path: str | os.PathLike[str]) -> Path:
@@ -101,7 +106,7 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
 
 
 def build_trained(cfg: Config, data_info: Mapping[str, Any], state: Mapping[str, Any], source: str) -> AVClassifier:
-    """Build a model and load its weights. It takes memory only once these are known to fit.
+    """Build a model and load its weights. It takes much memory only once these are known to fit.
 
     The widths in a checkpoint are only claims, and its weights show whether they are true.
 
@@ -114,11 +119,16 @@ def build_trained(cfg: Config, data_info: Mapping[str, Any], state: Mapping[str,
     Raises:
         CheckpointError: If the weights do not fit.
     """
-    if (outline := _outline(cfg, data_info)) is not None:
+    if _may_be_large(data_info) and (outline := _outline(cfg, data_info)) is not None:
         check_fit(outline, state, source)
     model = build_model(cfg, data_info)
     load_weights(model, dict(state), source)
     return model
+
+
+def _may_be_large(data_info: Mapping[str, Any]) -> bool:
+    widths = (data_info['num_classes'], data_info['embedding_dim'], *data_info['feature_dims'].values())
+    return max(widths) > _LARGE
 
 
 def _outline(cfg: Config, data_info: Mapping[str, Any]) -> AVClassifier | None:

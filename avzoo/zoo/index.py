@@ -211,9 +211,16 @@ def _location(root: Path, where: str, path: Path) -> str:
     return where if where.startswith(('http://', 'https://')) else str(root / _inside(where, path))
 
 
+def _parse(text: str) -> Any:
+    """Read YAML by libyaml, ten times as fast, where the text cannot nest so deeply that this overflows its stack."""
+    is_shallow = max(map(len, text.split('\n'))) + text.count('[') + text.count('{') < 2000
+    fast = getattr(yaml, 'CSafeLoader', None)  # Not in every build of PyYAML.
+    return yaml.load(text, Loader=fast if fast is not None and is_shallow else yaml.SafeLoader)
+
+
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(read_text(path, at_most=MAX_FACTS))
+        content = _parse(read_text(path, at_most=MAX_FACTS))
     except yaml.YAMLError as error:
         mark = getattr(error, 'problem_mark', None)
         line = f'line {mark.line + 1}: ' if mark else ''

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, config, utils
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from avzoo.checkpoints.trained_config import check_trained_config
 from avzoo.utils import compat
@@ -129,6 +128,8 @@ def _complete_config(entry: ModelEntry) -> Config:
 
 def _register_scheme() -> None:
     """Register ``avzoo://NAME`` with mmengine's checkpoint loader."""
+    from mmengine.runner.checkpoint import CheckpointLoader  # Seconds, for the hub alone.
+
     CheckpointLoader.register_scheme(SCHEME, load_from_avzoo, force=True)
 
 

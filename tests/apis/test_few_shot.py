@@ -16,6 +16,7 @@ from sklearn.model_selection import cross_val_score
 
 from avzoo import FewShotClassifier
 from avzoo.apis.clip_features import DEFAULT_EXTRACTORS
+from avzoo.apis.few_shot_files import METHOD_NAMES
 from avzoo.evaluation.linear_fits import METHODS, compare
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
@@ -49,6 +50,10 @@ def test_each_method_learns_the_classes(task, method):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-9)
     assert (model.classes_[probabilities.argmax(axis=1)] == model.predict(asked)).all()
     assert model.report_.keys() == (METHODS.keys() if method == 'auto' else {method})
+
+
+def test_every_method_has_a_name_that_a_file_may_have():
+    assert (*METHODS, 'base_discriminant') == METHOD_NAMES
 
 
 def test_the_best_method_of_validation_is_taken(task):

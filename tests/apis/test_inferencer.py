@@ -7,6 +7,7 @@ import torch
 import avzoo
 from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.importers import clips as clips_module
 from avzoo.importers.clips import ClipReader
@@ -189,3 +190,27 @@ def test_prediction_sees_the_windows_that_the_test_sees(classify, pretrained_zoo
     found = windowed.scores([clips.read(name) for name in names], names)
     assert torch.equal(found, wanted)
     assert not torch.equal(found, classify.scores([clips.read(name) for name in names], names))
+
+
+def test_clips_of_a_store_are_gathered_in_batches_of_like_lengths_and_answered_in_their_order(
+    classify, tiny_store, monkeypatch
+):
+    store = FeatureStore(tiny_store)
+    ids = [str(name) for name in store.video_ids[::-1]]
+    one_by_one = [classify(store, video_ids=name)[0] for name in ids[:12]]
+    asked = []
+    gather = FeatureStore.gather
+    monkeypatch.setattr(
+        FeatureStore,
+        'gather',
+        lambda self, m, videos, **how: asked.append(self.lengths[m][videos]) or gather(self, m, videos, **how),
+    )
+    found = classify(store, video_ids=[*ids[:12], ids[0]], batch_size=5)
+    assert [len(steps) for steps in asked] == [5, 5, 5, 5, 2, 2]
+    assert [clip['video_id'] for clip in found] == ids[:12]
+    for clip, alone in zip(found, one_by_one, strict=True):
+        assert [p['class'] for p in clip['predictions']] == [p['class'] for p in alone['predictions']]
+        for one, other in zip(clip['predictions'], alone['predictions'], strict=True):
+            assert one['score'] == pytest.approx(other['score'], rel=1e-4, abs=1e-6)
+    longest = [max(steps[i] for steps in asked[k : k + 2]) for k in (0, 2, 4) for i in range(len(asked[k]))]
+    assert longest == sorted(longest)

@@ -59,6 +59,24 @@ def test_only_missing_runs_are_run_and_a_failure_does_not_stop_the_others(tool, 
     assert tool.main([*arguments, '--gather']) == 0 and len(ran) == 2
 
 
+def test_runs_side_by_side_are_those_that_are_missing(tool, tmp_path, capsys, monkeypatch):
+    finish(plan(tmp_path, seeds=(0,))[0], 50.0)
+    asked = {}
+    monkeypatch.setattr(
+        reproduction,
+        'run_together',
+        lambda runs, folder, **how: asked.update(how, runs=runs, folder=folder) or runs[:1],
+    )
+    arguments = ['--table', '4', '--dataset', 'ucf', '--seeds', '0', '--work-dir', str(tmp_path)]
+    assert tool.main([*arguments, '--gpus', '0-2']) == 1
+    assert [one.row for one in asked['runs']] == ['avdiff-nogen', 'avdiff'] and asked['folder'] == tmp_path / 'logs'
+    assert (asked['jobs'], asked['gpus']) == (3, ['0', '1', '2'])
+    assert '1 of 2 runs failed: avdiff-nogen_ucf_5shot (seed 0)' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main([*arguments, '--jobs', '2', '--launcher', 'slurm'])
+    assert 'leave --launcher out' in capsys.readouterr().err
+
+
 def test_bad_input_is_one_line(tool, tmp_path, capsys):
     for arguments, message in [
         (['--table', '4', '--dataset', 'ucf', '--shots', '1'], 'drop --shots'),

@@ -24,7 +24,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
-    from avzoo.datasets.synthetic import make_synth
+    from avzoo.importers.synthetic import make_synth
 
     make_synth(args.out, seed=args.seed)
     show(

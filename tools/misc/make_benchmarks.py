@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_all(runs: Sequence[BenchmarkRun], synth_root: str) -> list[BenchmarkRun]:
     """Carry out runs one after another; returns those that failed."""
-    from avzoo.datasets.synthetic import make_synth
+    from avzoo.importers.synthetic import make_synth
 
     if not Path(synth_root).exists():
         make_synth(synth_root, draws=Section.DRAWS)

@@ -1,6 +1,7 @@
 """The one model class of the zoo: it wires parts, and each method is a choice of parts."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,7 @@ class AVClassifier(FitsParts):
 
     gamma: Tensor
     scale: Tensor | None
+    meta: dict[str, Any]  # What the checkpoint says that its weights come from.
 
     def __init__(
         self,
@@ -139,7 +141,8 @@ class AVClassifier(FitsParts):
 
     def read_constants(self, dataset: GFSLDataset) -> None:
         """Let every part that reads constants (class vectors, prototypes) from the training set do so."""
-        for part in self.modules():
+        parts: Iterable[Any] = self.modules()
+        for part in parts:
             if part is not self and hasattr(part, 'read_constants'):
                 part.read_constants(dataset)
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
+from avzoo.models.classifiers.base_model import BaseModel
 from avzoo.utils.errors import ConfigError
 
 _FITTED_PARTS = ('projector', 'generator', 'head')  # In the order of their data flow.

@@ -1,11 +1,11 @@
 """From a batch as the dataset gathers it to normalised features, masks and times on the device."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseDataPreprocessor
-from torch import Tensor
+from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.layers.masking import masked_mean
@@ -17,7 +17,7 @@ _VIDEOS_AT_ONCE = 256
 
 
 @MODELS.register_module()
-class AVPreprocessor(BaseDataPreprocessor):
+class AVPreprocessor(nn.Module):
     """Move a batch to the device, scale and normalise each modality, and build masks and times.
 
     Args:
@@ -37,6 +37,7 @@ class AVPreprocessor(BaseDataPreprocessor):
         feature_dims: {modality: width of its features}; needed for ``z_score``.
 
     Attributes:
+        device: Where the model is.
         num_bins: Steps of every sequence after pooling; ``None`` where sequences keep their own.
     """
 
@@ -51,7 +52,8 @@ class AVPreprocessor(BaseDataPreprocessor):
         time_bins: int | None = None,
         feature_dims: dict[str, int] | None = None,
     ) -> None:
-        super().__init__(non_blocking=True)
+        super().__init__()
+        self.device = torch.empty(0).device
         if pool_time and time_bins is not None:
             raise ValueError(f'pool_time=True is time_bins=1, but time_bins={time_bins} is set too; leave one out.')
         if time_bins is not None and time_bins < 1:
@@ -83,10 +85,16 @@ class AVPreprocessor(BaseDataPreprocessor):
 
         What the fusion gave already, ``fused``, stays as it is.
         """
-        data = self.cast_data(data)
+        data = _moved(data, self.device)
         features = data['features']
         inputs = features if 'fused' in features else {m: self._modality(m, **features[m]) for m in features}
         return dict({key: value for key, value in data.items() if key != 'features'}, inputs=inputs)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'AVPreprocessor':
+        """Follow the model to its device; torch calls this for ``to``, ``cuda`` and ``cpu`` of it or of the model."""
+        super()._apply(fn, recurse)
+        self.device = fn(torch.empty(0, device=self.device)).device
+        return self
 
     def read_constants(self, dataset: GFSLDataset) -> None:
         """Take the means and deviations of ``z_score`` from the training set, a part of the videos at a time."""
@@ -139,6 +147,13 @@ class AVPreprocessor(BaseDataPreprocessor):
             # Padding is zero, so it does not enter the norm over time.
             x = _unit_over_time(x) if norm == 'l2_time' and over_time else F.normalize(x, dim=-1)
         return x * self.gain.get(name, 1.0)
+
+
+def _moved(data: Any, device: torch.device) -> Any:
+    """Return a batch with its tensors on the device."""
+    if isinstance(data, Mapping):
+        return {key: _moved(value, device) for key, value in data.items()}
+    return data.to(device, non_blocking=True) if isinstance(data, Tensor) else data
 
 
 def _unit_over_time(x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The layer by which latents read a sequence, as in Perceiver and HiP."""
 
-from timm.layers import Mlp
 from torch import Tensor, nn
 
+from avzoo.models.layers.feed_forward import FeedForward
 from avzoo.models.layers.masking import key_bias
 from avzoo.models.layers.transformer_layer import Attention
 
@@ -36,7 +36,7 @@ class CrossAttentionLayer(nn.Module):
         self.context_norm = nn.LayerNorm(dim)
         self.mlp_norm = nn.LayerNorm(dim)
         self.attn = Attention(dim, num_heads=num_heads, head_dim=head_dim, dropout=dropout)
-        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=act_layer, drop=dropout)
+        self.mlp = FeedForward(dim, mlp_dim, act_layer=act_layer, dropout=dropout)
 
     def forward(self, latents: Tensor, context: Tensor, valid: Tensor | None = None) -> Tensor:
         """Update latents (B, N, d) from ``context`` (B, M, d), of which only ``valid`` (B, M) steps are read.

@@ -4,9 +4,9 @@ from typing import TypedDict
 
 import torch.nn.functional as F
 from einops import rearrange
-from timm.layers import Mlp
 from torch import Tensor, nn
 
+from avzoo.models.layers.feed_forward import FeedForward
 from avzoo.models.layers.packing import Packing
 
 
@@ -93,7 +93,7 @@ class TransformerLayer(nn.Module):
         self.attn = Attention(dim, num_heads=num_heads, head_dim=head_dim, dropout=dropout)
         self.norm = nn.LayerNorm(dim)
         self.mlp_norm = None if shared_norm else nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, mlp_dim, dim, act_layer=act_layer, drop=dropout)
+        self.mlp = FeedForward(dim, mlp_dim, act_layer=act_layer, dropout=dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None = None, packing: Packing | None = None) -> Tensor:
         """Update tokens x (B, N, d); ``bias`` (B, 1, N, N) is added to the attention logits.

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from avzoo.datasets import synthetic
+from avzoo.importers import synthetic
 
 
 @pytest.mark.parametrize(('synthesize', 'there', 'made'), [(True, False, 1), (True, True, 0), (False, False, 0)])

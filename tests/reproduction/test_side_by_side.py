@@ -1,0 +1,125 @@
+"""Runs side by side: one process each, with its own log and GPU; none outlives the tool."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from avzoo.reproduction import gpu_ids, run_here, run_together
+from avzoo.reproduction.side_by_side import Job, run_side_by_side
+from avzoo.utils.errors import ConfigError
+from tests.conftest import REPO, SMALL_AVDIFF, without_provenance
+from tests.reproduction.runs import plan as planned
+
+
+def python(code, name, folder):
+    return Job(name, [sys.executable, '-c', code], folder / 'logs' / f'{name}.log')
+
+
+def test_a_job_that_fails_does_not_stop_the_others_and_each_has_its_log(tmp_path):
+    jobs = [python('print("one")', 'a', tmp_path), python('print("two"); raise SystemExit(5)', 'b', tmp_path)]
+    ended = run_side_by_side([*jobs, python('print("three")', 'c', tmp_path)], at_once=1)
+    assert [(one.job.name, one.code) for one in ended] == [('a', 0), ('b', 5), ('c', 0)]
+    assert [(tmp_path / 'logs' / f'{name}.log').read_text() for name in 'abc'] == ['one\n', 'two\n', 'three\n']
+    assert 'b: failed with exit code 5' in str(ended[1]) and 'b.log' in str(ended[1])
+
+
+def test_jobs_run_at_once_and_no_more_than_asked(tmp_path):
+    code = f"""
+import os, pathlib, time
+folder = pathlib.Path({str(tmp_path)!r}); mine = folder / f'{{os.getpid()}}.running'
+mine.touch(); most, end = 0, time.monotonic() + 30
+while time.monotonic() < end and not (folder / 'met').exists():
+    most = max(most, len(list(folder.glob('*.running'))))
+    if most == 2:
+        time.sleep(0.5); (folder / 'met').touch()
+print(most); mine.unlink()
+"""
+    ended = run_side_by_side([python(code, name, tmp_path) for name in 'abc'], at_once=2)
+    assert [one.code for one in ended] == [0, 0, 0] and (tmp_path / 'met').exists()
+    assert {(tmp_path / 'logs' / f'{name}.log').read_text() for name in 'ab'} <= {'2\n', '0\n', '1\n'}
+
+
+def test_each_process_sees_one_gpu_and_its_share_of_the_cores(tmp_path, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: range(12), raising=False)
+    code = 'import os; print(os.environ["CUDA_VISIBLE_DEVICES"], os.environ["OMP_NUM_THREADS"])'
+    ended = run_side_by_side([python(code, name, tmp_path) for name in 'abc'], at_once=3, gpus=['4', '6'])
+    found = {one.job.name: one.job.log.read_text().split() for one in ended}
+    assert found == dict(a=['4', '4'], b=['6', '4'], c=['4', '4'])
+
+
+def test_what_the_user_set_for_threads_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '7')
+    code = 'import os; print(os.environ["OMP_NUM_THREADS"], os.environ.get("CUDA_VISIBLE_DEVICES"))'
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    (ended,) = run_side_by_side([python(code, 'a', tmp_path)], at_once=2)
+    assert ended.job.log.read_text().split() == ['7', 'None']
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from avzoo.reproduction.side_by_side import Job, run_side_by_side
+from avzoo.utils.cli import run_tool
+code = 'import os, time; print(os.getpid(), flush=True); time.sleep(600)'
+jobs = [Job(name, [sys.executable, '-c', code], Path(sys.argv[1]) / name) for name in ('a', 'b')]
+sys.exit(run_tool(lambda argv: len(run_side_by_side(jobs, at_once=2))))
+"""
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals of POSIX')
+@pytest.mark.parametrize('number, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_processes_end_with_the_tool(tmp_path, number, code):
+    parent = subprocess.Popen([sys.executable, '-c', PARENT, str(tmp_path)], cwd=REPO)
+    logs = [tmp_path / name for name in 'ab']
+    deadline = time.monotonic() + 120
+    while not all(log.exists() and log.read_text().endswith('\n') for log in logs):
+        assert parent.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    parent.send_signal(number)
+    assert parent.wait(60) == code
+    for log in logs:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(log.read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    'text, ids',
+    [('0-3', ['0', '1', '2', '3']), ('0, 2', ['0', '2']), ('1,4-5', ['1', '4', '5']), ('GPU-8f', ['GPU-8f'])],
+)
+def test_gpus_are_read(text, ids):
+    assert gpu_ids(text) == ids
+
+
+@pytest.mark.parametrize('text', ['', '3-1', '0-', '0-x', '1,1', '0-2,1'])
+def test_what_names_no_gpus_is_refused(text):
+    with pytest.raises(ConfigError, match='--gpus'):
+        gpu_ids(text)
+
+
+def test_runs_side_by_side_find_what_they_find_one_after_another(tmp_path, tiny_store):
+    options = (
+        f'data_root={tiny_store}',
+        'num_shots=2',
+        'train_dataloader.batch_size=8',
+        'curriculum.num_draws=1',
+        'train_dataloader.batch_sampler.num_batches=1',
+        'curriculum.base.max_epochs=1',
+        'curriculum.full.max_epochs=1',
+        *SMALL_AVDIFF,
+    )
+
+    def runs(folder):
+        found = planned(tmp_path / folder, 2, 'custom', seeds=(0, 1), options=options)
+        return [one for one in found if one.row == 'avdiff']
+
+    said = []
+    assert not run_together(runs('two'), tmp_path / 'logs', jobs=2, tell=said.append)
+    assert sum('started' in line for line in said) == sum('done after' in line for line in said) == 2
+    alone = runs('one')[1]
+    assert run_here(alone) and [one.status() for one in runs('two')] == ['finished', 'finished']
+    assert without_provenance(runs('two')[1].results()) == without_provenance(alone.results())
