@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from avzoo.report.sections import Section
+from avzoo.report.section import Section
 from avzoo.version import __version__
 
 

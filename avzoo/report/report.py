@@ -4,12 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.report.comparison import check_comparable
+from avzoo.report.comparable import check_comparable
+from avzoo.report.comparison_sections import sections_of_comparison
 from avzoo.report.exports import FORMATS
 from avzoo.report.model_pictures import model_pictures
 from avzoo.report.page import render
 from avzoo.report.run_files import read_run
-from avzoo.report.sections import sections_of_comparison, sections_of_run
+from avzoo.report.run_sections import sections_of_run
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.printable import printable
 

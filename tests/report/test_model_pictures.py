@@ -7,7 +7,7 @@ from avzoo.evaluation.attention_shares import AttentionShares
 from avzoo.evaluation.feature_samples import ClassDistances, FeatureSamples
 from avzoo.report.model_pictures import attention_picture, embedding_picture
 from avzoo.report.run_files import read_run
-from avzoo.report.sections import sections_of_run
+from avzoo.report.run_sections import sections_of_run
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from avzoo.report.pictures import (
 )
 from avzoo.report.report import write_report
 from avzoo.report.run_files import read_run
-from avzoo.report.sections import sections_of_run
+from avzoo.report.run_sections import sections_of_run
 from avzoo.utils.errors import DataError
 from tests.report.conftest import CLASSES, write_run
 
