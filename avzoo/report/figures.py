@@ -5,6 +5,7 @@ import functools
 import io
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -109,7 +110,8 @@ class Picture:
     def svg(self) -> str:
         """Return the picture as an SVG element of a page."""
         text = io.StringIO()
-        with matplotlib.rc_context({**_STYLE, 'svg.hashsalt': self.name}):
+        with matplotlib.rc_context({**_STYLE, 'svg.hashsalt': self.name}), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Glyph')  # Letters that matplotlib cannot draw, the browser can.
             self.figure.savefig(text, format='svg', transparent=True, metadata={'Date': None, 'Creator': None})
         svg = text.getvalue()
         svg = svg[svg.index('<svg') :].replace(_INK, 'currentColor')

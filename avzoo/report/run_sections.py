@@ -7,7 +7,7 @@ from typing import Any
 from avzoo.evaluation.generator_check import check_line
 from avzoo.evaluation.report import interval_line, paired_text, results_rows
 from avzoo.protocol import METRIC_NAMES
-from avzoo.report.figures import Picture, Table
+from avzoo.report.figures import Table
 from avzoo.report.numbers import class_counts, confusion, hardest_videos, worst_pairs
 from avzoo.report.pictures import (
     confusion_picture,
@@ -22,20 +22,16 @@ from avzoo.utils.printable import printable
 from avzoo.zoo.index import paper_results
 
 
-def sections_of_run(run: Run, model: Sequence[Picture] | None = None) -> list[Section]:
+def sections_of_run(run: Run, model: Sequence[Section] = ()) -> list[Section]:
     """Return the sections of one run's page; what the run did not keep is said to be missing.
 
     Args:
         run: The run.
-        model: The pictures that need its model and its features, see :func:`model_pictures`.
+        model: What needs its model and its features, see :func:`model_section`.
     """
-    sections = [_results(run), *_tests(run), _learning(run), *_generator(run)]
-    if model is None:
-        text = 'Left out: where real and synthetic features lie, and where attention goes. --with-model draws them.'
-        sections.append(Section('Inside the model', [text]))
-    else:
-        sections.append(Section('Inside the model', pictures=list(model)))
-    return [*sections, _provenance(run)]
+    text = 'Left out: where real and synthetic features lie, and where attention goes. --with-model draws them.'
+    inside = model or [Section('Inside the model', [text])]
+    return [_results(run), *_tests(run), _learning(run), *_generator(run), *inside, _provenance(run)]
 
 
 def _tests(run: Run) -> list[Section]:
