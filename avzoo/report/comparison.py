@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from avzoo.evaluation.functional import half_width_95
 from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
@@ -12,6 +12,8 @@ from avzoo.protocol import METRIC_NAMES
 from avzoo.report.figures import COLOURS, Picture, Table, legend_label, new_figure, styled
 from avzoo.report.run_files import Run
 from avzoo.utils.printable import printable
+
+_OVER_VIDEOS = ('HM', 'FSL')  # Of which the bootstrap gives an interval.
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:
@@ -99,8 +101,9 @@ def cost_picture(runs: Sequence[Run]) -> Picture | None:
                 picture.tip(dot, f'{name}: {cost:,.0f} {unit}, HM {hm:.2f}')
     for panel, label in zip(panels, ('parameters', 'seconds of training'), strict=True):
         panel.set(xscale='log', xlabel=label, ylabel='HM, per cent')
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.xaxis.set_major_formatter(EngFormatter(sep=''))
-        panel.xaxis.set_minor_formatter(EngFormatter(sep=''))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.margins(0.15)
     for panel in [panel for panel in panels if panel.lines][:1]:
         panel.legend()
@@ -110,21 +113,20 @@ def cost_picture(runs: Sequence[Run]) -> Picture | None:
 def differences_table(runs: Sequence[Run]) -> Table:
     """Return the paired difference of each run to the first, over draws and over videos, and whether it is a tie."""
     names = labels_of(runs)
-    header = [x for m in PAIRED_METRICS for x in (m, f'{m}, over videos') if x != 'AUSUC, over videos']
-    table = Table((f'minus {names[0]}', *header, 'by HM'), [])
+    header = [x for m in PAIRED_METRICS for x in (m, *([f'{m}, over videos'] if m in _OVER_VIDEOS else []))]
+    table = Table(('run', *header, 'by HM'), [])
     for run, name in zip(runs[1:], names[1:], strict=True):
         cells: list[object] = []
         if sorted(run.draws) != sorted(runs[0].draws):
-            table.rows.append((name, *['other draws'] * (len(table.header) - 1)))
+            table.rows.append((printable(name), *['other draws'] * (len(table.header) - 1)))
             continue
         videos = _over_videos(run, runs[0])
         for metric in PAIRED_METRICS:
             over_draws = paired_difference(run.results['draws'], runs[0].results['draws'], metric)
-            cells += [
-                signed(over_draws).removesuffix(' (draws)'),
-                interval(videos[metric]) if metric in videos else '-',
-            ]
-        table.rows.append((name, *cells, _verdict(run, runs[0], videos)))
+            cells.append(signed(over_draws).removesuffix(' (draws)'))
+            if metric in _OVER_VIDEOS:
+                cells.append(interval(videos[metric]) if videos else '-')
+        table.rows.append((printable(name), *cells, _verdict(run, runs[0], videos)))
     return table
 
 

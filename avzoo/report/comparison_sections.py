@@ -23,7 +23,7 @@ def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:
     results = Table(('run', *METRIC_NAMES, 'draws', 'seed', 'generator'), [])
     for run, name in zip(runs, names, strict=True):
         mean = run.results['aggregate']
-        facts = len(run.draws), run.results.get('seed', '-'), _learned(run)
+        facts = len(run.draws), str(run.results.get('seed', '-')), _learned(run)
         results.rows.append((printable(name), *(rounded(mean[key]) for key in METRIC_NAMES), *facts))
     cost = cost_picture(runs)
     unsaid = [] if cost else ['No run says how many parameters its model has or how long it trained.']
@@ -32,10 +32,10 @@ def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:
         Section(
             'Differences',
             [
-                'Differences within a draw, mean ± 95% interval over draws; in brackets the 95% interval of a '
+                'Paired differences within a draw, mean ± 95% interval over draws; in brackets the 95% interval of a '
                 'bootstrap over test videos. A run is better or worse only where no interval in HM holds 0.'
             ],
-            {'Paired differences, points': differences_table(runs)},
+            {f'Points, minus {printable(names[0])}': differences_table(runs)},
         ),
         Section('Base and novel', pictures=[base_novel_picture(runs)]),
         Section('Cost', unsaid, pictures=[cost] if cost else []),
@@ -48,7 +48,7 @@ def _origins(runs: Sequence[Run]) -> Table:
     table = Table(('run', 'folder', 'parameters', 'training seconds', 'device', 'commit'), [])
     for run, name in zip(runs, labels_of(runs), strict=True):
         says = [run.provenance.get(key) or '-' for key in ('device', 'commit')]
-        costs = run.parameters or '-', rounded(run.training_seconds, 1)
+        costs = run.parameters or '-', rounded(run.training_seconds, 0)
         table.rows.append((printable(name), printable(run.name), *costs, *(printable(value) for value in says)))
     return table
 

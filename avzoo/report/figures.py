@@ -59,6 +59,11 @@ class Table:
     header: tuple[str, ...]
     rows: list[tuple[object, ...]]
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether a column holds numbers, for each column."""
+        return [any(isinstance(row[place], int | float) for row in self.rows) for place in range(len(self.header))]
+
     def csv(self) -> str:
         """Write the table as CSV."""
         text = io.StringIO()

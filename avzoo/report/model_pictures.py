@@ -106,7 +106,7 @@ def embedding_picture(projection: Projection, method: str, draw: int) -> Picture
         panel.set(xlabel=projection.axes[0], ylabel=projection.axes[1])
         if not any(projection.axes):
             panel.set(xticks=[], yticks=[])
-        panel.legend(fontsize=6.5, loc='best')
+        panel.legend(fontsize=6.5, loc='best', markerscale=1.5)
     left.set_title('base and novel')
     right.set_title(f'novel classes{f", the first {_FIRST_NOVEL}" if len(novel) > _FIRST_NOVEL else ""}')
     return picture
@@ -116,12 +116,12 @@ def embedding_picture(projection: Projection, method: str, draw: int) -> Picture
 def attention_picture(found: AttentionShares, draw: int) -> Picture:
     """Draw which kind of token attends to which, by layer, and to which part of a video the summary attends."""
     layers = len(found.shares)
-    figure, panels = new_figure(9.6, 3.4, columns=3)
+    figure, panels = new_figure(9.6, 3.0, columns=4)
     picture = Picture(
         f'attention_draw{draw}',
         'Where attention goes',
-        f'Means over heads and {found.num_videos} test videos. Left and middle: shares of the attention of a kind of '
-        'token by layer; dashed is what even attention over all allowed tokens would give. Right: which part of a '
+        f'Means over heads and {found.num_videos} test videos. The first three: shares of the attention of a kind of '
+        'token by layer; dashed is what even attention over all allowed tokens would give. Last: which part of a '
         'video the summary token attends to, over all layers. A layer without such tokens has no value.',
         figure,
         Table(('layer', 'from', 'to', 'share', 'even'), []),
@@ -132,27 +132,26 @@ def attention_picture(found: AttentionShares, draw: int) -> Picture:
                 pair = found.shares[layer, query, key], found.even[layer, query, key]
                 picture.data.rows.append((layer, asks, gives, *(float(value) for value in pair)))
     axis = np.arange(1, layers + 1)
-    for panel, query in zip(panels, (0, 1), strict=False):
+    for query, panel in enumerate(panels[: len(KINDS)]):
         for key, gives in enumerate(KINDS):
             colour = (PLAIN, BASE, NOVEL)[key]
             (line,) = panel.plot(axis, 100 * found.shares[:, query, key], 'o-', ms=3, color=colour, label=f'to {gives}')
             picture.tip(line, f'{KINDS[query]} to {gives}: {_numbers(100 * found.shares[:, query, key])} per cent')
             panel.plot(axis, 100 * found.even[:, query, key], '--', lw=0.8, color=colour)
-        panel.set(title=f'from {KINDS[query]} tokens', xlabel='layer', ylabel='share, per cent', ylim=(-2, 102))
+        panel.set(title=f'from {KINDS[query]} tokens', xlabel='layer', ylim=(-2, 102), xlim=(0.8, layers + 0.2))
         panel.set_xticks(axis)
-        panel.legend(fontsize=7)
+    panels[0].set_ylabel('share, per cent')
+    panels[0].legend(fontsize=7)
     bins = found.over_time.shape[-1]
     for index, modality in enumerate(KINDS[1:]):
         known = found.over_time[:, index][~np.isnan(found.over_time[:, index]).any(1)]
         if len(known):
             mean, colour = 100 * known.mean(0), (BASE, NOVEL)[index]
-            (line,) = panels[2].plot((np.arange(bins) + 0.5) / bins, mean, '.-', color=colour, label=modality)
+            (line,) = panels[-1].plot((np.arange(bins) + 0.5) / bins, mean, '.-', color=colour, label=modality)
             picture.tip(line, f'summary to {modality}, from beginning to end: {_numbers(mean)} per cent')
-    panels[2].set(
-        title='from the summary, over time', xlabel='part of the video', ylabel='share, per cent', ylim=(0, None)
-    )
-    if panels[2].lines:
-        panels[2].legend(fontsize=7)
+    panels[-1].set(title='from summary, over time', xlabel='part of the video', ylim=(0, None))
+    if panels[-1].lines:
+        panels[-1].legend(fontsize=7)
     return picture
 
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from avzoo.evaluation.report import reference_title
 from avzoo.protocol import METRIC_NAMES
 from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, legend_label, new_figure, styled
-from avzoo.report.numbers import Curve, chosen_point, confusion, reliability, seen_unseen_curve
+from avzoo.report.numbers import Curve, chosen_point, confusion, reliability, seen_unseen_curve, tested_columns
 from avzoo.report.run_files import Run
 from avzoo.utils.printable import printable
 
@@ -97,8 +97,7 @@ def learning_picture(phase: str, history: Sequence[Mapping[str, Any]]) -> Pictur
 def confusion_picture(run: Run) -> Picture:
     """Draw the confusion matrix, base classes first."""
     first = run.predictions[0]
-    order = np.argsort(~first['base_mask'], kind='stable')
-    order = order[np.isin(order, np.unique(np.concatenate([one['label'] for one in run.predictions])))]
+    order = tested_columns(run.predictions)
     counts = confusion(run.predictions)
     names = [printable(name) for name in first['classes'][order]]
     rows = counts[order]
@@ -135,7 +134,7 @@ def reliability_picture(run: Run) -> Picture:
     figure, (axes,) = new_figure(4.6, 3.6)
     picture = Picture(
         'reliability',
-        'Are the probabilities right?',
+        'Reliability of probabilities',
         f'Videos by the probability of their likeliest class: expected calibration error {found.error:.1f} points. '
         'On the diagonal a probability is as often right as it says; below it is too sure. Gamma plays no part here.',
         figure,

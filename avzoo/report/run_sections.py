@@ -8,7 +8,7 @@ from avzoo.evaluation.generator_check import check_line
 from avzoo.evaluation.report import interval_line, paired_text, results_rows
 from avzoo.protocol import METRIC_NAMES
 from avzoo.report.figures import Table
-from avzoo.report.numbers import class_counts, confusion, hardest_videos, worst_pairs
+from avzoo.report.numbers import class_counts, confusion, hardest_videos, tested_columns, worst_pairs
 from avzoo.report.pictures import (
     confusion_picture,
     generator_picture,
@@ -20,6 +20,12 @@ from avzoo.report.run_files import Run, flat
 from avzoo.report.section import Section, rounded
 from avzoo.utils.printable import printable
 from avzoo.zoo.index import paper_results
+
+_COPIES = (
+    'Does it copy the shots? Nearest is shot: per cent of the generated features that are nearer to a shot than to any '
+    'held-out feature. Shot distance ratio: the median distance to the nearest shot over that to the nearest held-out '
+    'feature, near 0 for copies. Beside each stands that of real features, which copy nothing.'
+)
 
 
 def sections_of_run(run: Run, model: Sequence[Section] = ()) -> list[Section]:
@@ -72,6 +78,11 @@ def _results(run: Run) -> Section:
     return Section('Results', [line for line in text if line], {'Accuracies, per cent': table})
 
 
+def _paired(run: Run) -> str:
+    text = paired_text(run.results.get('paired'))
+    return f'{printable(run.results["method"])} {text}' if text else ''
+
+
 def _learning(run: Run) -> Section:
     if not run.histories:
         text = 'The run has neither checkpoints nor history.jsonl, which have what training logged.'
@@ -83,7 +94,7 @@ def _learning(run: Run) -> Section:
         numbers = [rounded(metrics.get(key)) for key in METRIC_NAMES]
         seconds = [entry['seconds'] for entry in history if 'seconds' in entry]
         memory = max((entry['memory_mb'] for entry in history if 'memory_mb' in entry), default=None)
-        spent = rounded(sum(seconds) if len(seconds) == len(history) else None, 1), rounded(memory, 0)
+        spent = rounded(sum(seconds) if len(seconds) == len(history) else None, 0), rounded(memory, 0)
         best, loss = decided.get('best_epoch', '-'), rounded(history[-1].get('loss'), 4)
         table.rows.append((name, len(history), best, loss, *numbers, *spent))
     text = 'B to AUSUC: validation at the chosen epoch. A phase without validation takes its epochs from stage 1.'
@@ -93,13 +104,12 @@ def _learning(run: Run) -> Section:
 def _recall(run: Run) -> Section:
     first, counts = run.predictions[0], class_counts(run.predictions)
     recalls: Mapping[str, float] = run.results.get('per_class_recall') or {}
-    table = Table(('class', 'kind', 'test videos', 'recall'), [])
-    for name, base, count in zip(first['classes'], first['base_mask'], counts, strict=True):
-        if count:
-            table.rows.append(
-                (printable(name), 'base' if base else 'novel', round(float(count), 1), rounded(recalls.get(str(name))))
-            )
-    text = ['Mean over the draws, after calibration.']
+    table = Table(('class', 'row', 'kind', 'test videos', 'recall'), [])
+    for row, column in enumerate(tested_columns(run.predictions)):
+        name, kind = first['classes'][column], 'base' if first['base_mask'][column] else 'novel'
+        count = rounded(counts[column], 0 if counts[column].is_integer() else 1)
+        table.rows.append((printable(name), row, kind, count, rounded(recalls.get(str(name)))))
+    text = ['Mean over the draws, after calibration. The row is that in the confusion matrix.']
     if untested := int((counts == 0).sum()):
         text.append(f'Classes without a test video, which count in no number of this page: {untested}.')
     return Section('Recall by class', text, {'Recall, per cent': table})
@@ -109,7 +119,7 @@ def _confusions(run: Run) -> Section:
     classes = [printable(name) for name in run.predictions[0]['classes']]
     pairs = worst_pairs(confusion(run.predictions))
     rows: list[tuple[object, ...]] = [
-        (classes[true], classes[predicted], count, round(share, 1)) for true, predicted, count, share in pairs
+        (classes[true], classes[predicted], count, round(share, 2)) for true, predicted, count, share in pairs
     ]
     table = Table(('true class', 'taken for', 'videos, all draws', 'per cent of the class'), rows)
     return Section('Confusions', [], {'Most frequent confusions': table}, [confusion_picture(run)])
@@ -144,6 +154,8 @@ def _generator(run: Run) -> list[Section]:
     ]
     table = Table(('phase', 'learned', *(key.replace('_', ' ') for key in keys)), rows)
     lines = [f'{name}: {check_line(check)}' for name, check in checks.items()]
+    if 'nearest_is_shot' in keys:
+        lines.append(_COPIES)
     picture = generator_picture(checks)
     tables = {'Generated against real features': table}
     return [Section('Has the generator learned', lines, tables, [picture] if picture else [])]

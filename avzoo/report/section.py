@@ -31,7 +31,7 @@ class Section:
 
 
 def rounded(value: Any, digits: int = 2) -> object:
-    """Round a number for a table; what is unknown becomes a dash."""
+    """Round a number for a table, without digits to a whole one; what is unknown becomes a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return two_decimals(None)
-    return round(float(value), digits)
+    return round(float(value), digits or None)

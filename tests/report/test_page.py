@@ -3,11 +3,13 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.report.comparison import config_differences, differences_table, labels_of
 from avzoo.report.comparison_sections import sections_of_comparison
+from avzoo.report.page import render
 from avzoo.report.pictures import (
     confusion_picture,
     generator_picture,
@@ -77,8 +79,8 @@ def test_recall_names_each_class_with_its_kind_and_count(run_dir):
     table = next(s for s in sections_of_run(read_run(run_dir)) if s.title == 'Recall by class').tables[
         'Recall, per cent'
     ]
-    assert [row[:3] for row in table.rows] == [
-        (name, 'base' if place < 2 else 'novel', 10.0) for place, name in enumerate(CLASSES)
+    assert [row[:4] for row in table.rows] == [
+        (name, place, 'base' if place < 2 else 'novel', 10) for place, name in enumerate(CLASSES)
     ]
 
 
@@ -126,6 +128,42 @@ def test_reference_predictions_that_are_gone_are_said_to_be(run_dir):
     assert {row[0] for row in picture.data.rows} == {'AV-DIFF'}
 
 
+def test_each_row_of_a_table_has_a_cell_for_each_heading(run_dir, tmp_path):
+    runs = [read_run(run_dir), read_run(write_run(tmp_path / 'second', method='other', depth=3))]
+    tables = [t for s in (*sections_of_run(runs[0]), *sections_of_comparison(runs)) for t in s.tables.values()]
+    assert len(tables) > 8
+    assert all(len(row) == len(table.header) for table in tables for row in table.rows)
+
+
+def test_classes_without_test_videos_are_counted_and_not_drawn(run_dir):
+    run = read_run(run_dir)
+    for one in run.predictions:
+        kept = one['label'] != 2
+        one |= {key: one[key][kept] for key in ('video_id', 'label', 'scores')}
+    section = next(s for s in sections_of_run(run) if s.title == 'Recall by class')
+    assert [row[:2] for row in section.tables['Recall, per cent'].rows] == [
+        (CLASSES[0], 0),
+        (CLASSES[1], 1),
+        (CLASSES[3], 2),
+    ]
+    assert section.text[-1].endswith(': 1.')
+
+
+def test_the_page_of_many_videos_and_classes_stays_small(tmp_path):
+    """271 classes; pictures and tables do not grow with the videos."""
+    names, labels = np.array([f'class number {i}' for i in range(271)]), np.arange(4_000) % 271
+    scores = np.random.default_rng(0).normal(size=(len(labels), 271)).astype(np.float32)
+    videos = np.array([f'video{i}' for i in range(len(labels))])
+    one = dict(scores=scores, label=labels, video_id=videos, classes=names, base_mask=np.arange(271) < 200)
+    one['gamma'] = np.float64(0.0)
+    run = read_run(write_run(tmp_path / 'run'))
+    run.__dict__['predictions'] = [one] * 3
+    run.results['paired'] = None
+    text = render('many', sections_of_run(run))
+    assert len(text) < 1_000_000
+    assert text.count('class number') > 271
+
+
 def test_parts_of_pictures_have_names_of_their_own(run_dir, tmp_path):
     ids = Page(write_report([run_dir], tmp_path / 'report.html').read_text()).ids
     assert len(ids) == len(set(ids))
@@ -156,12 +194,15 @@ def test_pictures_of_one_run_are_drawn_alike_each_time(run_dir):
 def test_several_runs_are_compared_draw_by_draw(run_dir, tmp_path):
     better = write_run(tmp_path / 'second', method='AVGauss', skill=8.0, depth=3)
     runs = [read_run(run_dir), read_run(better)]
-    (row,) = differences_table(runs).rows
+    table = differences_table(runs)
+    assert table.header[1:] == ('HM', 'HM, over videos', 'FSL', 'FSL, over videos', 'AUSUC', 'by HM')
+    (row,) = table.rows
     assert (row[0], row[-1]) == ('AVGauss', 'better')
+    assert [cell[0] for cell in row[1:-1]] == ['+', '[', '+', '[', '+']
     assert differences_table(runs[::-1]).rows[0][-1] == 'worse'
     assert config_differences(runs).rows == [('model.depth', '2', '3')]
     text = write_report([run_dir, better], tmp_path / 'both.html').read_text()
-    assert 'Paired differences' in text
+    assert 'Points, minus AV-DIFF' in text
 
 
 def test_the_page_of_several_runs_names_size_time_seed_and_device(run_dir, tmp_path):
@@ -170,8 +211,8 @@ def test_the_page_of_several_runs_names_size_time_seed_and_device(run_dir, tmp_p
     runs = [read_run(run_dir), read_run(other)]
     sections = {section.title: section for section in sections_of_comparison(runs)}
     table = sections['Runs'].tables['Where they come from']
-    assert table.rows[1] == ('AVGauss', 'other', 1_500_000, 90.5, 'a chip', 'abc')
-    assert [row[-2] for row in sections['Results'].tables['Means over the draws, per cent'].rows] == [0, 7]
+    assert table.rows[1] == ('AVGauss', 'other', 1_500_000, 90, 'a chip', 'abc')
+    assert [row[-2] for row in sections['Results'].tables['Means over the draws, per cent'].rows] == ['0', '7']
     hm = [run.results['aggregate']['HM'] for run in runs]
     picture = sections['Cost'].pictures[0]
     assert picture.data.rows == [('AV-DIFF', None, None, hm[0]), ('AVGauss', 1_500_000, 90.5, hm[1])]
