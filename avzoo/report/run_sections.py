@@ -68,13 +68,8 @@ def _results(run: Run) -> Section:
         table.rows.append(('the paper', *(rounded(paper.get(key)) for key in METRIC_NAMES)))
     gamma = run.results.get('gamma')
     said = f'Calibration gamma {gamma:.4g}: {run.results.get("gamma_source", "")}.' if gamma is not None else ''
-    text = [
-        run.setting,
-        f'Seed {run.results.get("seed", "unknown")}.',
-        said,
-        interval_line(run.results['aggregate']),
-        paired_text(run.results.get('paired')),
-    ]
+    setting = f'{run.setting} Seed {run.results.get("seed", "unknown")}.'
+    text = [setting, said, interval_line(run.results['aggregate']), _paired(run)]
     return Section('Results', [line for line in text if line], {'Accuracies, per cent': table})
 
 

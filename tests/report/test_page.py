@@ -75,6 +75,12 @@ def test_the_results_stand_beside_the_reference_and_the_paper(run_dir):
     assert results.rows[-1][3] == 31.19  # avdiff_vgg_5shot, table 3.
 
 
+def test_the_difference_to_the_reference_says_of_what_it_is(run_dir):
+    setting, *_, difference = sections_of_run(read_run(run_dir))[0].text
+    assert setting == 'tiny, 5 shots. Seed 0.'
+    assert difference.startswith('AV-DIFF minus logistic regression')
+
+
 def test_recall_names_each_class_with_its_kind_and_count(run_dir):
     table = next(s for s in sections_of_run(read_run(run_dir)) if s.title == 'Recall by class').tables[
         'Recall, per cent'
