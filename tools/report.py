@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import natural_int, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -29,12 +29,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='of one RUN: draw also features and attention; takes its model, its features and its config.py, which is '
         'run',
     )
+    add('--draw', type=natural_int, nargs='+', metavar='N', help='the draws of --with-model (default: the first)')
     add('--data-root', metavar='STORE', help='the features of --with-model, where they have moved')
     args = parser.parse_args(argv)
     if args.with_model and len(args.runs) > 1:
         parser.error('argument --with-model: it is for the page of one RUN')
-    if args.data_root and not args.with_model:
-        parser.error('argument --data-root: give --with-model, too')
+    for option in ('draw', 'data_root'):
+        if getattr(args, option) and not args.with_model:
+            parser.error(f'argument --{option.replace("_", "-")}: give --with-model, too')
     if Path(args.out).suffix not in ('.html', '.md', '.csv', '.tex'):
         parser.error(f'argument -o/--out: {args.out!r} must end in .html, .md, .csv or .tex')
     return args
@@ -45,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.report.report import write_report
 
-    show(f'Written to {write_report(args.runs, args.out, with_model=args.with_model, data_root=args.data_root)}')
+    options = dict(with_model=args.with_model, model_draws=args.draw, data_root=args.data_root)
+    show(f'Written to {write_report(args.runs, args.out, **options)}')
     return 0
 
 

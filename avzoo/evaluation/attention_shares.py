@@ -73,10 +73,15 @@ def attention_shares(model: AVClassifier, dataset: GFSLDataset, *, bins: int = 1
     return record.result(len(chosen))
 
 
+def attends(fusion: Any) -> bool:
+    """Tell whether the attention of a fusion can be recorded."""
+    return type(fusion) in _LAYOUTS
+
+
 @contextmanager
 def recording(fusion: Any, bins: int = 10) -> Iterator['Record']:
     """Record what the attention of a fusion does, as long as the context lasts; what it computes stays the same."""
-    if type(fusion) not in _LAYOUTS:
+    if not attends(fusion):
         names = ', '.join(kind.__name__ for kind in _LAYOUTS)
         raise ConfigError(
             f'{type(fusion).__name__} has no attention between kinds of tokens. Fusions with it: {names}.'

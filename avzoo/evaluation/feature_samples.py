@@ -1,6 +1,6 @@
-"""Real and synthetic features side by side: points for a picture, and numbers by class."""
+"""Real and synthetic features side by side: for a picture, and numbers by class."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -33,25 +33,32 @@ class ClassDistances(NamedTuple):
 
 @dataclass
 class FeatureSamples:
-    """Features of held-out videos, of the shots and of the generator, in two dimensions.
+    """Features of held-out videos, of the shots and of the generator.
 
     Attributes:
-        xy: (N, 2) float32, the principal components of the real features, of all rows.
+        x: (N, d) float32, the features.
         labels: (N,) class column of each row.
         base: (N,) bool, whether that is a base class.
         kinds: (N,) ``real``, ``shot`` or ``synthetic``; none is synthetic without a generator.
-        explained: (2,) share of the real features' variance along each component.
         by_class: A row for each class that has synthetic features.
         classes: Name of each class column.
     """
 
-    xy: np.ndarray
+    x: np.ndarray
     labels: np.ndarray
     base: np.ndarray
     kinds: np.ndarray
-    explained: np.ndarray
     by_class: list[ClassDistances]
     classes: list[str]
+
+    def some(self, most: int) -> 'FeatureSamples':
+        """Return about so many of the features at most, evenly spaced within each kind; every shot is kept."""
+        step = max(1, -(-int((self.kinds != SHOT).sum()) // most))
+        kept = np.zeros(len(self.x), bool)
+        for kind, every in ((REAL, step), (SHOT, 1), (SYNTHETIC, step)):
+            kept[np.flatnonzero(self.kinds == kind)[::every]] = True
+        arrays = {name: getattr(self, name)[kept] for name in ('x', 'labels', 'base', 'kinds')}
+        return replace(self, **arrays)
 
 
 @torch.no_grad()
@@ -75,15 +82,12 @@ def feature_samples(
         columns = np.unique(real_labels).repeat(per_class)
         synthetic = _generate(model, columns, seed)
     shown, few = _some(real_labels, per_class), _some(shot_labels, per_class)
-    x = np.concatenate([real_x[shown], shot_x[few], synthetic])
     labels = np.concatenate([real_labels[shown], shot_labels[few], columns])
-    xy, explained = _project(x, real_x[shown])
     return FeatureSamples(
-        xy=xy,
+        x=np.concatenate([real_x[shown], shot_x[few], synthetic]),
         labels=labels,
         base=np.asarray(held_out.base_mask)[labels],
         kinds=np.repeat([REAL, SHOT, SYNTHETIC], [len(shown), len(few), len(columns)]),
-        explained=explained,
         by_class=[_compare(int(c), real_x[real_labels == c], synthetic[columns == c]) for c in np.unique(columns)],
         classes=list(held_out.metainfo['classes']),
     )
@@ -107,22 +111,6 @@ def _some(labels: np.ndarray, per_class: int) -> np.ndarray:
     places = [np.flatnonzero(labels == column) for column in np.unique(labels)]
     chosen = [p[np.unique(np.linspace(0, len(p) - 1, min(per_class, len(p))).astype(int))] for p in places]
     return np.concatenate(chosen)
-
-
-def _project(x: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return x (N, d) in the two principal components of ``real`` (M, d), and their shares of its variance.
-
-    The sign of a component is that by which its largest weight is positive.
-    """
-    mean = real.mean(0, dtype=np.float64)
-    _, values, components = np.linalg.svd(real - mean, full_matrices=False)
-    axes = np.zeros((2, x.shape[1]))
-    axes[: len(components[:2])] = components[:2]
-    largest = axes[np.arange(2), np.abs(axes).argmax(1)]
-    axes *= np.where(largest < 0, -1.0, 1.0)[:, None]
-    variances = np.zeros(2)
-    variances[: len(values[:2])] = values[:2] ** 2
-    return ((x - mean) @ axes.T).astype(np.float32), variances / max(float((values**2).sum()), 1e-30)
 
 
 def _compare(column: int, real: np.ndarray, synthetic: np.ndarray) -> ClassDistances:

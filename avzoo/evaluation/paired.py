@@ -69,7 +69,7 @@ def bootstrap_difference(
     pairs = list(zip(method_draws, reference_draws, strict=True))
     base_mask = pairs[0][0]['base_mask']
     for predictions in (*method_draws, *reference_draws):
-        _check_columns(predictions, pairs[0][0])
+        check_same_classes(predictions, pairs[0][0])
     recalls = _resampled_recalls(*_joined(pairs), len(base_mask), num_resamples, seed)
     among_all, among_novel = recalls[..., 0], recalls[..., 1]
     b, n = (_mean_recall(among_all[:, group]) for group in (base_mask, ~base_mask))  # (R, 2)
@@ -77,7 +77,8 @@ def bootstrap_difference(
     return dict(HM=_interval(hm), FSL=_interval(_mean_recall(among_novel[:, ~base_mask])))
 
 
-def _check_columns(one: _Predictions, other: _Predictions) -> None:
+def check_same_classes(one: _Predictions, other: _Predictions) -> None:
+    """Refuse predictions of tests with other classes, or other base classes, with a DataError."""
     if not all(np.array_equal(one[key], other[key]) for key in ('classes', 'base_mask')):
         raise DataError('the predictions to compare have other classes, or other base classes; test both on one store.')
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avzoo.evaluation.checks import check_arrays
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path
 from avzoo.utils.safe_pickle import load_npz
@@ -28,12 +29,30 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read the predictions of a test.
 
     Raises:
-        DataError: If the file is missing, damaged, or lacks an array.
+        DataError: If the file is missing, damaged, or lacks an array, or its arrays do not fit together.
     """
     try:
         arrays = load_npz(path, any_ratio=True)
-        return {name: arrays[name] for name in _FIELDS}
-    except (DataError, KeyError) as error:
+        found = {name: arrays[name] for name in _FIELDS}
+        _check(found)
+        return found
+    except (DataError, KeyError, ValueError) as error:
         raise DataError(
             f'{path} holds no predictions of a test ({type(error).__name__}: {error}). Delete it and test again.'
         ) from error
+
+
+def _check(found: Mapping[str, np.ndarray]) -> None:
+    """Refuse arrays with a ValueError that are not the predictions of one test."""
+    check_arrays(found['scores'], found['label'], found['base_mask'])
+    videos, columns = found['scores'].shape
+    if not videos:
+        raise ValueError('it has no videos.')
+    if not np.isfinite(found['scores']).all():
+        raise ValueError('scores must be finite numbers.')
+    if found['gamma'].shape or found['gamma'].dtype.kind not in 'iuf' or not np.isfinite(found['gamma']):
+        raise ValueError('gamma must be one finite number.')
+    for name, count in (('video_id', videos), ('classes', columns)):
+        names = found[name]
+        if names.dtype.kind != 'U' or names.shape != (count,) or len(np.unique(names)) < count:
+            raise ValueError(f'{name} must be {count} different names; got {names.dtype} of shape {names.shape}.')

@@ -1,43 +1,19 @@
 """The pictures and tables of several runs on the same test."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from avzoo.evaluation.functional import half_width_95
 from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
 from avzoo.evaluation.report import interval, signed
 from avzoo.protocol import METRIC_NAMES
-from avzoo.report.figures import COLOURS, Picture, Table, new_figure, styled
+from avzoo.report.figures import COLOURS, Picture, Table, legend_label, new_figure, styled
 from avzoo.report.run_files import Run
-from avzoo.utils.errors import DataError
 from avzoo.utils.printable import printable
 
-# What must be the same for a comparison, where both runs say it.
-_ALIKE: Mapping[str, Callable[[Run], Any]] = {
-    'dataset': lambda run: run.results['dataset'],
-    'num_shots': lambda run: run.results['num_shots'],
-    'features': lambda run: run.feature_set,
-    'store': lambda run: run.store.get('sha256'),
-}
-
-
-def check_comparable(runs: Sequence[Run]) -> None:
-    """Refuse runs that were not tested alike.
-
-    Raises:
-        DataError: If data set, shots, feature set or store differ, or two runs have one name.
-    """
-    first = runs[0]
-    for run in runs[1:]:
-        for key, of in _ALIKE.items():
-            ours, theirs = of(first), of(run)
-            if ours and theirs and ours != theirs:
-                raise DataError(
-                    f'{first.folder} and {run.folder} were not tested alike: {key} is {ours!r} and {theirs!r}. '
-                    'Report them apart.'
-                )
-    if len({run.folder for run in runs}) < len(runs):
-        raise DataError('a run is named twice. Name each run once.')
+_OVER_VIDEOS = ('HM', 'FSL')  # Of which the bootstrap gives an interval.
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:
@@ -95,7 +71,7 @@ def base_novel_picture(runs: Sequence[Run]) -> Picture:
             picture.tip(dot, f'{name}, draw {row["draw"]}: B {row["B"]:.2f}, N {row["N"]:.2f}')
             picture.data.rows.append((name, row['draw'], row['B'], row['N']))
         mean = run.results['aggregate']
-        (dot,) = axes.plot([mean['B']], [mean['N']], 'o', ms=9, color=colour, label=printable(name))
+        (dot,) = axes.plot([mean['B']], [mean['N']], 'o', ms=9, color=colour, label=legend_label(name))
         picture.tip(dot, f'{name}: B {mean["B"]:.2f}, N {mean["N"]:.2f}, HM {mean["HM"]:.2f}')
     axes.set(xlabel='B, per cent', ylabel='N, per cent')
     axes.legend()
@@ -104,50 +80,53 @@ def base_novel_picture(runs: Sequence[Run]) -> Picture:
 
 @styled
 def cost_picture(runs: Sequence[Run]) -> Picture | None:
-    """Draw HM against the number of parameters; ``None`` where checkpoints are missing."""
-    counts = [count for run in runs if (count := _parameters(run))]
-    if len(counts) < len(runs):
+    """Draw HM against the number of parameters and the time of training; ``None`` where no run says either."""
+    if not any(run.parameters or run.training_seconds for run in runs):
         return None
-    figure, (axes,) = new_figure(4.8, 4.2)
+    figure, panels = new_figure(9.6, 3.8, columns=2)
     picture = Picture(
-        'parameters',
-        'Accuracy against size',
-        'HM against the number of values in the checkpoint, buffers included.',
+        'cost',
+        'Accuracy against size and time',
+        "HM against the number of the model's parameters, and against the seconds that all phases of a run trained, "
+        'on the device that the table of runs names. A run of an older version, which does not say it, is left out.',
         figure,
-        Table(('run', 'parameters', 'HM'), []),
+        Table(('run', 'parameters', 'seconds', 'HM'), []),
     )
-    for colour, run, name, count in zip(COLOURS * len(runs), runs, labels_of(runs), counts, strict=False):
-        hm = run.results['aggregate']['HM']
-        (dot,) = axes.plot([count], [hm], 'o', ms=8, color=colour, label=printable(name))
-        picture.tip(dot, f'{name}: {count:,} parameters, HM {hm:.2f}')
-        picture.data.rows.append((name, count, hm))
-    axes.set(xscale='log', xlabel='parameters', ylabel='HM, per cent')
-    axes.legend()
+    for colour, run, name in zip(COLOURS * len(runs), runs, labels_of(runs), strict=False):
+        hm, costs = run.results['aggregate']['HM'], (run.parameters, run.training_seconds)
+        picture.data.rows.append((name, *costs, hm))
+        for panel, cost, unit in zip(panels, costs, ('parameters', 'seconds'), strict=True):
+            if cost:
+                (dot,) = panel.plot([cost], [hm], 'o', ms=8, color=colour, label=legend_label(name))
+                picture.tip(dot, f'{name}: {cost:,.0f} {unit}, HM {hm:.2f}')
+    for panel, label in zip(panels, ('parameters', 'seconds of training'), strict=True):
+        panel.set(xscale='log', xlabel=label, ylabel='HM, per cent')
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(EngFormatter(sep=''))
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.margins(0.15)
+    for panel in [panel for panel in panels if panel.lines][:1]:
+        panel.legend()
     return picture
-
-
-def _parameters(run: Run) -> int | None:
-    return next((int(meta['num_parameters']) for meta in reversed(run.checkpoints.values())), None)
 
 
 def differences_table(runs: Sequence[Run]) -> Table:
     """Return the paired difference of each run to the first, over draws and over videos, and whether it is a tie."""
     names = labels_of(runs)
-    header = [x for m in PAIRED_METRICS for x in (m, f'{m}, over videos') if x != 'AUSUC, over videos']
-    table = Table((f'minus {names[0]}', *header, 'in HM'), [])
+    header = [x for m in PAIRED_METRICS for x in (m, *([f'{m}, over videos'] if m in _OVER_VIDEOS else []))]
+    table = Table(('run', *header, 'by HM'), [])
     for run, name in zip(runs[1:], names[1:], strict=True):
         cells: list[object] = []
         if sorted(run.draws) != sorted(runs[0].draws):
-            table.rows.append((name, *['other draws'] * (len(table.header) - 1)))
+            table.rows.append((printable(name), *['other draws'] * (len(table.header) - 1)))
             continue
         videos = _over_videos(run, runs[0])
         for metric in PAIRED_METRICS:
             over_draws = paired_difference(run.results['draws'], runs[0].results['draws'], metric)
-            cells += [
-                signed(over_draws).removesuffix(' (draws)'),
-                interval(videos[metric]) if metric in videos else '-',
-            ]
-        table.rows.append((name, *cells, _verdict(run, runs[0], videos)))
+            cells.append(signed(over_draws).removesuffix(' (draws)'))
+            if metric in _OVER_VIDEOS:
+                cells.append(interval(videos[metric]) if videos else '-')
+        table.rows.append((printable(name), *cells, _verdict(run, runs[0], videos)))
     return table
 
 
@@ -159,14 +138,16 @@ def _over_videos(run: Run, other: Run) -> dict[str, dict[str, float]]:
 
 
 def _verdict(run: Run, other: Run, videos: Mapping[str, Mapping[str, float]]) -> str:
-    """Say better or worse only where no interval of the difference in HM holds 0."""
+    """Say better or worse only where no interval of the difference in HM holds 0; nothing where there is none."""
     over_draws = paired_difference(run.results['draws'], other.results['draws'], 'HM')
     mean, width = over_draws['mean'] or 0.0, over_draws['ci95']
     bounds = [(mean - width, mean + width)] if width is not None else []
     bounds += [(videos['HM']['low'], videos['HM']['high'])] if 'HM' in videos else []
-    if bounds and all(low > 0 for low, _ in bounds):
+    if not bounds:
+        return 'unknown: one draw'
+    if all(low > 0 for low, _ in bounds):
         return 'better'
-    return 'worse' if bounds and all(high < 0 for _, high in bounds) else 'tie'
+    return 'worse' if all(high < 0 for _, high in bounds) else 'tie'
 
 
 def config_differences(runs: Sequence[Run]) -> Table:

@@ -5,6 +5,7 @@ import functools
 import io
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -23,10 +24,13 @@ from avzoo.utils.printable import printable
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#B8A800', '#7f7f7f')
 BASE, NOVEL, PLAIN = COLOURS[0], COLOURS[1], '#8a8a8a'
 _PIXELS_PER_INCH, _WIDE = 112, 8
+_LONGEST_LABEL = 48  # Characters.
+_FORMULA = ('=', '+', '-', '@')
 _INK = '#010203'  # Stands for the text colour of the page.
 # Any: matplotlib's own type of the keys lists all 300 of them.
 _STYLE: dict[Any, Any] = {
     'svg.fonttype': 'none',  # Text stays text: small, and found by a search.
+    'text.parse_math': False,  # Names may have dollars.
     'font.family': ['sans-serif'],
     'font.size': 9,
     'axes.spines.top': False,
@@ -55,13 +59,26 @@ class Table:
     header: tuple[str, ...]
     rows: list[tuple[object, ...]]
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether a column holds numbers, for each column."""
+        return [any(isinstance(row[place], int | float) for row in self.rows) for place in range(len(self.header))]
+
     def csv(self) -> str:
         """Write the table as CSV."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator='\n')
         writer.writerow(self.header)
-        writer.writerows(self.rows)
+        writer.writerows([_csv_cell(value) for value in row] for row in self.rows)
         return text.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """Return a value as it is, and text on one line that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text[:1] in _FORMULA and len(text) > 1 else text
 
 
 @dataclass
@@ -98,11 +115,13 @@ class Picture:
     def svg(self) -> str:
         """Return the picture as an SVG element of a page."""
         text = io.StringIO()
-        with matplotlib.rc_context({**_STYLE, 'svg.hashsalt': self.name}):
+        with matplotlib.rc_context({**_STYLE, 'svg.hashsalt': self.name}), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Glyph')  # Letters that matplotlib cannot draw, the browser can.
             self.figure.savefig(text, format='svg', transparent=True, metadata={'Date': None, 'Creator': None})
         svg = text.getvalue()
         svg = svg[svg.index('<svg') :].replace(_INK, 'currentColor')
         svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
+        svg = re.sub(r' id="[\w.]+_\d+"', '', svg)  # Of matplotlib's parts; every picture has the same ones.
         width = round(self.figure.get_figwidth() * _PIXELS_PER_INCH)  # At most; on a phone it shrinks.
         opening = rf'<svg viewBox="\1" role="img" aria-label="{escape(self.title)}" style="max-width: {width}px">'
         return re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', opening, svg, count=1)
@@ -113,6 +132,13 @@ class Picture:
         with matplotlib.rc_context({'svg.hashsalt': self.name}), atomic_path(picture) as partial:
             self.figure.savefig(partial, format=kind, dpi=160, facecolor='white', bbox_inches='tight')
         return picture, atomic_write_text(picture.with_suffix('.csv'), self.data.csv())
+
+
+def legend_label(name: str) -> str:
+    """Return what a legend shows of a name; matplotlib leaves out labels that begin with an underscore."""
+    text = printable(name)
+    text = text if len(text) <= _LONGEST_LABEL else f'...{text[3 - _LONGEST_LABEL :]}'  # The end tells folders apart.
+    return f' {text}' if text.startswith('_') else text
 
 
 def styled(draw: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:

@@ -10,7 +10,7 @@ from avzoo.protocol import METRIC_NAMES
 from avzoo.report.comparison import differing_keys
 from avzoo.report.figures import Table
 from avzoo.report.run_files import Run, read_run
-from avzoo.report.sections import Section
+from avzoo.report.section import Section
 from avzoo.utils.errors import DataError
 from avzoo.utils.printable import printable
 from avzoo.utils.tables import markdown_table

@@ -52,6 +52,12 @@ def confusion(draws: Sequence[Predictions]) -> np.ndarray:
     return counts.reshape(classes, classes)
 
 
+def tested_columns(draws: Sequence[Predictions]) -> np.ndarray:
+    """Return the columns of the classes that have test videos, base classes first: the order of the pictures."""
+    order = np.argsort(~draws[0]['base_mask'], kind='stable')
+    return order[class_counts(draws)[order] > 0]
+
+
 def worst_pairs(counts: np.ndarray, limit: int = 20) -> list[tuple[int, int, int, float]]:
     """Return true class, predicted class, count and share in per cent of the true class; largest share first."""
     share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from avzoo.report.sections import Section
+from avzoo.report.section import Section
 from avzoo.version import __version__
 
 
@@ -33,4 +33,6 @@ def render(title: str, sections: Sequence[Section]) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f'{value:,}'
     return f'{value:.2f}' if isinstance(value, float) and abs(value) >= 0.1 else str(value)

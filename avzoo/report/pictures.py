@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from avzoo.evaluation.report import reference_title
-from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, new_figure, styled
-from avzoo.report.numbers import Curve, chosen_point, confusion, reliability, seen_unseen_curve
+from avzoo.protocol import METRIC_NAMES
+from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, legend_label, new_figure, styled
+from avzoo.report.numbers import Curve, chosen_point, confusion, reliability, seen_unseen_curve, tested_columns
 from avzoo.report.run_files import Run
 from avzoo.utils.printable import printable
 
@@ -30,11 +31,15 @@ def seen_unseen_picture(run: Run) -> Picture:
     against = (run.results.get('paired') or {}).get('against')
     sets = [(run.results['method'], run.predictions, BASE)]
     if against:
-        sets.insert(0, (reference_title(against), run.reference_predictions(against), PLAIN))
+        predictions = run.reference_predictions(against)
+        sets.insert(0, (reference_title(against), predictions, PLAIN))
+        picture.text += '' if predictions else f' The predictions of {reference_title(against)} are gone.'
     for name, predictions, colour in sets:
-        for draw, one in zip(run.draws, predictions, strict=False):
+        for place, (draw, one) in enumerate(zip(run.draws, predictions, strict=False)):
             curve, (b, n) = seen_unseen_curve(one), chosen_point(one)
-            (line,) = axes.plot(curve.base, curve.novel, color=colour, lw=1.2, label=None if draw else printable(name))
+            (line,) = axes.plot(
+                curve.base, curve.novel, color=colour, lw=1.2, label=None if place else legend_label(name)
+            )
             picture.tip(line, f'{name}, draw {draw}')
             (dot,) = axes.plot([b], [n], 'o', color=colour, ms=6)
             picture.tip(dot, f'{name}, draw {draw}: gamma {float(one["gamma"]):.3g}, B {b:.2f}, N {n:.2f}')
@@ -51,16 +56,15 @@ def _curve_rows(name: str, draw: int, curve: Curve) -> list[tuple[object, ...]]:
 
 def learning_pictures(run: Run) -> list[Picture]:
     """Draw the curves of each phase of more than one epoch."""
-    histories = {name: meta.get('history') or [] for name, meta in run.checkpoints.items()}
-    return [learning_picture(name, history) for name, history in histories.items() if len(history) > 1]
+    return [learning_picture(name, history) for name, history in run.histories.items() if len(history) > 1]
 
 
 @styled
 def learning_picture(phase: str, history: Sequence[Mapping[str, Any]]) -> Picture:
     """Draw the losses and the validation metrics of a phase, epoch by epoch."""
     epochs = [entry['epoch'] for entry in history]
-    losses = sorted({key for entry in history for key in entry if key.startswith('loss') and entry[key] is not None})
-    metrics = [key for key in ('B', 'N', 'HM', 'FSL', 'AUSUC', 'B0') if any(key in entry for entry in history)]
+    losses = sorted({key for entry in history for key in entry if key.startswith('loss')})
+    metrics = [key for key in (*METRIC_NAMES, 'B0') if any(key in entry for entry in history)]
     figure, axes = new_figure(7.4, 2.7, columns=2)
     picture = Picture(
         f'learning_{phase}',
@@ -75,7 +79,7 @@ def learning_picture(phase: str, history: Sequence[Mapping[str, Any]]) -> Pictur
         picture.data.rows.append((entry['epoch'], entry.get('lr'), *(entry.get(key) for key in (*losses, *metrics))))
     for panel, keys in zip(axes, (losses, metrics), strict=True):
         for colour, key in zip(COLOURS, keys, strict=False):
-            values = [np.nan if entry.get(key) is None else entry[key] for entry in history]
+            values = [entry.get(key, np.nan) for entry in history]
             (line,) = panel.plot(epochs, values, '.-', color=colour, lw=1.2, ms=4, label=_LOSS_NAMES.get(key, key))
             picture.tip(line, f'{key}: first {values[0]:.4g}, last {values[-1]:.4g}')
         panel.set_xlabel('epoch')
@@ -93,8 +97,7 @@ def learning_picture(phase: str, history: Sequence[Mapping[str, Any]]) -> Pictur
 def confusion_picture(run: Run) -> Picture:
     """Draw the confusion matrix, base classes first."""
     first = run.predictions[0]
-    order = np.argsort(~first['base_mask'], kind='stable')
-    order = order[np.isin(order, np.unique(np.concatenate([one['label'] for one in run.predictions])))]
+    order = tested_columns(run.predictions)
     counts = confusion(run.predictions)
     names = [printable(name) for name in first['classes'][order]]
     rows = counts[order]
@@ -131,7 +134,7 @@ def reliability_picture(run: Run) -> Picture:
     figure, (axes,) = new_figure(4.6, 3.6)
     picture = Picture(
         'reliability',
-        'Are the probabilities right?',
+        'Reliability of probabilities',
         f'Videos by the probability of their likeliest class: expected calibration error {found.error:.1f} points. '
         'On the diagonal a probability is as often right as it says; below it is too sure. Gamma plays no part here.',
         figure,

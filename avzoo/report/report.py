@@ -4,12 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.report.comparison import check_comparable
+from avzoo.report.comparable import check_comparable
+from avzoo.report.comparison_sections import sections_of_comparison
 from avzoo.report.exports import FORMATS
-from avzoo.report.model_pictures import model_pictures
+from avzoo.report.model_pictures import model_section
 from avzoo.report.page import render
 from avzoo.report.run_files import read_run
-from avzoo.report.sections import sections_of_comparison, sections_of_run
+from avzoo.report.run_sections import sections_of_run
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.printable import printable
 
@@ -19,6 +20,7 @@ def write_report(
     out: str | os.PathLike[str],
     *,
     with_model: bool = False,
+    model_draws: Sequence[int] | None = None,
     data_root: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write a page of one run, or one that compares several; or the rows of their results.
@@ -26,8 +28,9 @@ def write_report(
     Args:
         folders: Work directories of finished runs.
         out: The file; by its suffix a page (.html), or a table of results (.md, .csv, .tex).
-        with_model: Draw also what needs the model of the first draw and the feature store, on the page of one run. The
+        with_model: Draw also what needs the model of a draw and the feature store, on the page of one run. The
             run's ``config.py`` is run for it.
+        model_draws: Of which draws that is; by default of the first one.
         data_root: The store, where it is no longer where the run had it.
 
     Raises:
@@ -39,7 +42,8 @@ def write_report(
         return atomic_write_text(out, to_text(runs))
     first = runs[0].results
     if len(runs) == 1:
-        model = model_pictures(runs[0].folder, runs[0].draws[0], data_root) if with_model else None
+        draws = (model_draws or runs[0].draws[:1]) if with_model else ()
+        model = [model_section(runs[0].folder, draw, data_root) for draw in dict.fromkeys(draws)]
         title, sections = f'{first["method"]} on {first["dataset"]}', sections_of_run(runs[0], model)
     else:
         title, sections = f'{len(runs)} runs on {first["dataset"]}', sections_of_comparison(runs)

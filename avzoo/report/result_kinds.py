@@ -2,68 +2,108 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from avzoo.config.types import check_present, check_types
+from avzoo.config.types import Limit, check_present, check_types
+from avzoo.evaluation.functional import aggregate_draws
+from avzoo.protocol import METRIC_NAMES
 from avzoo.utils.errors import ConfigError, DataError
+
+# But for rounding.
+_Percent = Annotated[float, Limit('a number from 0 to 100', lambda value: 0 <= value <= 100 + 1e-6)]
+_Number = Annotated[float, Limit('a finite number', lambda value: abs(value) < 1e30)]
+_Positive = Annotated[float, Limit('a finite number of at least 0', lambda value: 0 <= value < 1e30)]
+TOLERANCE = 0.01  # Points by which numbers may differ that are the same.
+_Count = Annotated[int, Limit('a whole number from 0 to 1000000', lambda value: 0 <= value <= 1_000_000)]
+_Name = Annotated[str, Limit('a name', bool)]
 
 
 @dataclass(frozen=True)
 class _Results:
-    method: str
-    dataset: str
+    method: _Name
+    dataset: _Name
     num_shots: int
     draws: list[dict]
     aggregate: dict
     seed: int = 0
-    gamma: float | None = None
+    gamma: _Number | None = None
     gamma_source: str = ''
     choices: list[dict] | None = None
     references: dict[str, dict] | None = None
     paired: dict | None = None
-    per_class_recall: dict[str, float] | None = None
+    per_class_recall: dict[str, _Percent] | None = None
     provenance: dict | None = None
 
 
 @dataclass(frozen=True)
 class _Row:
-    B: float
-    N: float
-    HM: float
-    FSL: float
-    AUSUC: float
-    generator_check: dict | None = None
+    B: _Percent
+    N: _Percent
+    HM: _Percent
+    FSL: _Percent
+    AUSUC: _Percent
+
+
+@dataclass(frozen=True)
+class _Mean(_Row):
+    HM_mean: _Percent
+    num_draws: int
+    ci95: _Positive | None = None
 
 
 @dataclass(frozen=True)
 class _Draw(_Row):
-    draw: int = 0
+    draw: _Count
+    generator_check: dict | None = None
+
+
+@dataclass(frozen=True)
+class _Validation:
+    """What is shown of a phase's validation, which may lack each."""
+
+    B: _Percent | None = None
+    N: _Percent | None = None
+    HM: _Percent | None = None
+    FSL: _Percent | None = None
+    AUSUC: _Percent | None = None
 
 
 @dataclass(frozen=True)
 class _Check:
+    """A generator that diverged has no distances and no losses: what is NaN is null in the file."""
+
     learned: bool
-    mean_distance: float
-    shot_mean_distance: float
-    synthetic_accuracy: float
-    chance: float
-    loss_true: float | None = None
-    loss_shuffled: float | None = None
+    synthetic_accuracy: _Percent
+    chance: _Percent
+    mean_distance: _Number | None = None
+    shot_mean_distance: _Number | None = None
+    loss_true: _Number | None = None
+    loss_shuffled: _Number | None = None
+
+
+@dataclass(frozen=True)
+class _Reference:
+    draws: list[dict]
+    aggregate: dict
 
 
 @dataclass(frozen=True)
 class _Paired:
-    against: str
+    against: _Name
     draws: dict[str, dict]
     bootstrap: dict[str, dict] | None = None
 
 
 @dataclass(frozen=True)
-class _Difference:
-    mean: float
-    ci95: float | None = None
-    low: float | None = None
-    high: float | None = None
+class _OverDraws:
+    mean: _Number
+    ci95: _Positive | None = None
+
+
+@dataclass(frozen=True)
+class _OverVideos:
+    low: _Number
+    high: _Number
 
 
 def check_results(results: Any, path: str) -> None:
@@ -74,38 +114,67 @@ def check_results(results: Any, path: str) -> None:
         path: The file, for the error.
 
     Raises:
-        DataError: For the first entry that is missing or of another kind.
+        DataError: For the first entry that is missing or of another kind, or does not follow from the others.
     """
     try:
         _section(results, _Results, 'results')
-        for number, row in enumerate(results['draws']):
-            _section(row, _Draw, f'draws[{number}]')
-        if not results['draws']:
-            raise ConfigError('draws is empty.')
-        _section(results['aggregate'], _Row, 'aggregate')
-        for name, reference in (results.get('references') or {}).items():
-            _section(reference.get('aggregate'), _Row, f'references.{name}.aggregate')
-        for row in results['draws']:
-            check_generator_kinds(row.get('generator_check'))
-        _check_paired(results.get('paired'))
+        numbers = _check_draws(results, '')
+        references = results.get('references') or {}
+        for name, reference in references.items():
+            _section(reference, _Reference, f'references.{name}')
+            if _check_draws(reference, f'references.{name}.') != numbers:
+                raise ConfigError(f'references.{name}.draws are not those of the run, {numbers}.')
+        _check_paired(results.get('paired'), references)
     except ConfigError as error:
         cure = 'The same training command with --resume writes it anew.'
         raise DataError(f'{path} is not what a run writes: {error} {cure}') from error
 
 
-def check_generator_kinds(check: Any) -> None:
+def check_phase_kinds(phase: Mapping[str, Any], path: str) -> None:
+    """Check what is shown of the decisions of a phase.
+
+    Raises:
+        ConfigError: For the first entry of another kind.
+    """
+    check_types(phase.get('metrics') or {}, _Validation, f'{path}.metrics')
+    check_generator_kinds(phase.get('generator_check'), path)
+
+
+def check_generator_kinds(check: Any, path: str) -> None:
     """Check what the report of a generator holds, if there is one."""
     if check is not None:
-        _section(check, _Check, 'generator_check')
+        _section(check, _Check, f'{path}.generator_check')
 
 
-def _check_paired(paired: Mapping[str, Any] | None) -> None:
-    if paired is None:
+def _check_draws(results: Mapping[str, Any], path: str) -> list[int]:
+    """Check the metrics of each draw and their means; returns the numbers of the draws."""
+    draws, mean = results['draws'], results['aggregate']
+    for place, row in enumerate(draws):
+        _section(row, _Draw, f'{path}draws[{place}]')
+        check_generator_kinds(row.get('generator_check'), f'{path}draws[{place}]')
+    numbers = [row['draw'] for row in draws]
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ConfigError(f'{path}draws are {numbers}. There must be at least one, each with a number of its own.')
+    _section(mean, _Mean, f'{path}aggregate')
+    for key, value in aggregate_draws(draws).items():
+        if key in METRIC_NAMES and abs(mean[key] - (value or 0)) > TOLERANCE:
+            raise ConfigError(
+                f'{path}aggregate.{key}={mean[key]!r} does not follow from the draws, which give {value}.'
+            )
+    return numbers
+
+
+def _check_paired(paired: Mapping[str, Any] | None, references: Mapping[str, Any]) -> None:
+    if not paired:
         return
     _section(paired, _Paired, 'paired')
-    for section in ('draws', 'bootstrap'):
+    if paired['against'] not in references:
+        raise ConfigError(f'paired.against={paired["against"]!r} is none of the references: {sorted(references)}.')
+    for section, kinds in (('draws', _OverDraws), ('bootstrap', _OverVideos)):
         for metric, difference in (paired.get(section) or {}).items():
-            _section(difference, _Difference, f'paired.{section}.{metric}')
+            _section(difference, kinds, f'paired.{section}.{metric}')
+            if 'ci95' not in difference and kinds is _OverDraws:  # Of one draw it is None.
+                raise ConfigError(f"'paired.{section}.{metric}' has no 'ci95'.")
 
 
 def _section(node: Any, kinds: type, path: str) -> None:

@@ -1,7 +1,7 @@
 """Read what a run left in its work directory."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,14 @@ import numpy as np
 from avzoo.checkpoints.meta import check_outcomes
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.engine.curriculum.plan import Phase, plan_phases
+from avzoo.engine.history import FILE_NAME, read_history
+from avzoo.evaluation.functional import gfsl_accuracies
 from avzoo.evaluation.linear_references import predictions_file
+from avzoo.evaluation.paired import check_same_classes
 from avzoo.evaluation.predictions import read_predictions
-from avzoo.report.result_kinds import check_generator_kinds, check_results
+from avzoo.report.result_kinds import TOLERANCE, check_phase_kinds, check_results
 from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.printable import printable
 from avzoo.utils.regular_files import read_json
 
 
@@ -58,26 +62,65 @@ class Run:
         return ', '.join(f'{m} {name}' for m, name in sorted(features.items())) if isinstance(features, dict) else ''
 
     @property
+    def setting(self) -> str:
+        """What it was tested on, as a sentence or two."""
+        shots = self.results['num_shots']
+        text = f'{self.results["dataset"]}, {shots} {"shot" if shots == 1 else "shots"}.'
+        return printable(f'{text} Features: {self.feature_set}.' if self.feature_set else text)
+
+    @property
     def draws(self) -> list[int]:
         """The draws of stage 2 that were tested."""
         return [int(row['draw']) for row in self.results['draws']]
 
     @cached_property
     def predictions(self) -> list[dict[str, np.ndarray]]:
-        """Predictions of each draw's test; empty where a draw has none."""
+        """Predictions of each draw's test; empty where a draw has none.
+
+        Raises:
+            DataError: If they are damaged, or of another test than the results.
+        """
         paths = [self.folder / Phase(2, 'full', draw).name / 'predictions.npz' for draw in self.draws]
-        return [read_predictions(path) for path in paths] if all(path.is_file() for path in paths) else []
+        return _read_tests(paths, self.results['draws'])
 
     def reference_predictions(self, name: str) -> list[dict[str, np.ndarray]]:
         """Predictions of a plain reference on each draw's test; empty where a draw has none."""
         paths = [predictions_file(self.folder / 'references', name, draw) for draw in self.draws]
-        return [read_predictions(path) for path in paths] if all(path.is_file() for path in paths) else []
+        return _read_tests(paths, self.results['references'][name].get('draws') or [])
 
     @property
     def config_name(self) -> str:
         """Name of the config, by the copy that each phase keeps; empty where there is none."""
         copies = sorted(self.folder.glob('stage*/*.py'))
         return copies[0].stem if copies else ''
+
+    @property
+    def training_seconds(self) -> float | None:
+        """How long all phases trained; ``None`` where a run of an older version does not say it."""
+        return _positive(self.provenance.get('training_seconds'))
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of the model's parameters; ``None`` where a run of an older version does not say it."""
+        count = _positive(self.provenance.get('parameters'))
+        return None if count is None else int(count)
+
+    @cached_property
+    def histories(self) -> dict[str, list[dict[str, Any]]]:
+        """The numbers of each epoch, by the phase's name; phases of which none are left are missing.
+
+        Losses and metrics are in the checkpoints; seconds, memory, and all of it where a checkpoint is gone, in
+        ``history.jsonl``.
+        """
+        found = {}
+        for phase in plan_phases(tuple(self.draws)):
+            lines = read_history(self.folder / phase.name / FILE_NAME, phase.name)
+            logged = {line['epoch']: line for line in lines if line['kind'] == 'epoch'}
+            history = self.checkpoints.get(phase.name, {}).get('history') or list(logged.values())
+            entries = [entry for entry in history if type(entry.get('epoch')) is int]
+            if entries:
+                found[phase.name] = [_numbers(logged.get(entry['epoch'], {})) | _numbers(entry) for entry in entries]
+        return found
 
     @property
     def scales(self) -> list[float]:
@@ -89,7 +132,7 @@ class Run:
     def checkpoints(self) -> dict[str, dict[str, Any]]:
         """The facts in the last checkpoint of each phase, by the phase's name; phases without one are left out.
 
-        Beside what training wrote: ``num_parameters``, and ``scale``, by which scores become logits.
+        Beside what training wrote there is ``scale``, by which scores become logits.
         """
         found = {}
         for phase in plan_phases(tuple(self.draws)):
@@ -97,14 +140,11 @@ class Run:
             if path.is_file():
                 checkpoint = load_checkpoint(path)
                 state = checkpoint['state_dict']
-                found[phase.name] = dict(
-                    checkpoint['meta'],
-                    num_parameters=sum(value.numel() for value in state.values()),
-                    scale=float(state.get('scale', 1.0)),
-                )
+                found[phase.name] = dict(checkpoint['meta'], scale=float(state.get('scale', 1.0)))
         return found
 
 
+_HUGE = 1e30  # Above it lies nothing that was measured, and nothing that can be drawn.
 # Config keys that say where a run is, not what it is.
 _PLACES = ('work_dir', 'data_root', 'load_from', 'resume', 'launcher')
 
@@ -134,6 +174,35 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     return Run(folder.resolve(), results, _phases(state, state_file), values)
 
 
+def _read_tests(paths: Sequence[Path], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:
+    """Read the predictions of each draw, of which ``rows`` has the metrics; nothing where a file is missing."""
+    if not all(path.is_file() for path in paths):
+        return []
+    tests = [read_predictions(path) for path in paths]
+    for path, one, row in zip(paths, tests, rows, strict=True):
+        try:
+            check_same_classes(one, tests[0])
+        except DataError as error:
+            raise DataError(f'{path} and {paths[0]}: {error}') from error
+        found = gfsl_accuracies(one['scores'], one['label'], one['base_mask'], float(one['gamma']))
+        wrong = next((key for key, value in found.items() if abs(value - row[key]) > TOLERANCE), None)
+        if wrong:
+            raise DataError(
+                f'{path} is of another test than results.json: it gives {wrong} {found[wrong]:.2f}, and the results '
+                f'say {row[wrong]:.2f} of this draw. Copy the whole run again, or delete the file and test again.'
+            )
+    return tests
+
+
+def _numbers(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the finite numbers of an entry of a history."""
+    return {key: value for key, value in entry.items() if isinstance(value, int | float) and abs(value) < _HUGE}
+
+
+def _positive(value: object) -> float | None:
+    return value if isinstance(value, int | float) and 0 < value < _HUGE else None
+
+
 def _phases(state: Any, path: Path) -> dict[str, dict[str, Any]]:
     """Return what the phases decided; nothing where there is no state file."""
     phases = state.get('phases') if isinstance(state, dict) else None
@@ -141,8 +210,8 @@ def _phases(state: Any, path: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         check_outcomes(phases, f'{path}: phases')
-        for phase in phases.values():
-            check_generator_kinds(phase.get('generator_check'))
+        for name, phase in phases.items():
+            check_phase_kinds(phase, f'{path}: phases.{name}')
     except ConfigError as error:
         raise DataError(f'{error} Restore the file.') from error
     return phases
@@ -151,11 +220,10 @@ def _phases(state: Any, path: Path) -> dict[str, dict[str, Any]]:
 def _json(path: Path) -> Any:
     try:
         return read_json(path)
-    except FileNotFoundError:
-        raise DataError(
-            f'{path.parent} has no {path.name}, so no finished run is there. Train first, or name the --work-dir of '
-            'a run.'
-        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        begun = (path.parent / 'curriculum.json').is_file()
+        cure = 'The same training command with --resume finishes it.' if begun else 'Name the --work-dir of a run.'
+        raise DataError(f'{path.parent} has no {path.name}, so no finished run is there. {cure}') from None
     except (OSError, ValueError) as error:
         raise DataError(
             f'{path} cannot be read ({error}). The same training command with --resume writes it.'

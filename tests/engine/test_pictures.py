@@ -10,8 +10,8 @@ import torch
 
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.pictures import draw_attention, draw_features, open_draw
-from avzoo.evaluation.feature_samples import _project
 from avzoo.evaluation.predictions import read_predictions
+from avzoo.report import model_pictures
 from avzoo.utils.errors import CheckpointError, DataError
 from tests.conftest import SMALL_AVDIFF, write_store
 
@@ -56,12 +56,12 @@ def test_rows_are_real_features_shots_and_as_many_synthetic_ones_of_each_class(o
     assert counts['shot'].tolist() == np.bincount(opened.shots.labels, minlength=11).tolist()
     assert not found.base[found.kinds == 'shot'].any()
     assert np.array_equal(found.base, opened.test.base_mask[found.labels])
-    assert found.xy.shape == (len(found.labels), 2) and len(found.classes) == 11
+    assert len(found.x) == len(found.labels) and len(found.classes) == 11
 
 
 def test_rows_are_the_same_each_time_and_numbers_by_class_are_of_all_held_out_videos(opened):
     one, other = (draw_features(opened, per_class=4) for _ in range(2))
-    assert np.array_equal(one.xy, other.xy) and one.by_class == other.by_class
+    assert np.array_equal(one.x, other.x) and one.by_class == other.by_class
     numbers = {row.column: row for row in one.by_class}
     assert {c: row.num_real for c, row in numbers.items()} == {
         c: n for c, n in enumerate(np.bincount(opened.test.labels, minlength=11)) if n
@@ -77,17 +77,6 @@ def test_a_model_without_a_generator_has_real_rows_only(opened):
     opened.model.generator = opened.model.conditioner = None
     found = draw_features(opened)
     assert set(found.kinds) == {'real', 'shot'} and found.by_class == []
-
-
-def test_components_are_those_of_the_real_rows():
-    rng = np.random.default_rng(0)
-    real = rng.normal(size=(200, 3)) * [1, 5, 3] + 7
-    xy, explained = _project(real, real)
-    np.testing.assert_allclose(xy.var(0), real.var(0)[[1, 2]], rtol=0.1)
-    assert abs(np.corrcoef(xy[:, 0], real[:, 1])[0, 1]) > 0.95 and explained.sum() == pytest.approx(34 / 35, abs=0.02)
-    moved, _ = _project(np.concatenate([real, real + 100]), real)  # Others do not turn the picture.
-    np.testing.assert_allclose(moved[:200], xy, rtol=1e-5, atol=1e-5)
-    assert _project(real[:1], real[:1])[0].shape == (1, 2) and _project(real[:, :1], real[:, :1])[0].shape == (200, 2)
 
 
 def test_attention_is_that_of_the_test_videos(opened):
@@ -113,15 +102,36 @@ def test_what_is_not_there_is_named(run, tmp_path, draw):
         open_draw(tmp_path if draw == 0 else run.work_dir, draw)
 
 
-@pytest.mark.parametrize('tool', ['embedding', 'attention'])
-def test_the_tools_write_a_picture_and_its_data(run, tmp_path, repo_dir, tool):
+@pytest.mark.parametrize(
+    ('tool', 'options', 'name'),
+    [
+        ('embedding', [], 'embedding_pca_draw0'),
+        ('embedding', ['--method', 'tsne'], 'embedding_tsne_draw0'),
+        ('attention', [], 'attention_draw0'),
+    ],
+)
+def test_the_tools_write_a_picture_and_its_data(run, tmp_path, repo_dir, tool, options, name):
     main = runpy.run_path(str(repo_dir / f'tools/analysis_tools/{tool}.py'))['main']
-    assert main([run.work_dir, '-o', str(tmp_path), '--format', 'png']) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {f'{tool}.png', f'{tool}.csv'}
+    assert main([run.work_dir, '-o', str(tmp_path), '--format', 'png', *options]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f'{name}.png', f'{name}.csv'}
 
 
 def test_the_page_of_a_run_shows_what_is_inside_its_model(run, tmp_path, repo_dir):
     main = runpy.run_path(str(repo_dir / 'tools/report.py'))['main']
-    assert main([run.work_dir, '-o', str(tmp_path / 'page.html'), '--with-model']) == 0
+    assert main([run.work_dir, '-o', str(tmp_path / 'page.html'), '--with-model', '--draw', '0']) == 0
     text = (tmp_path / 'page.html').read_text()
-    assert 'Real and synthetic features.' in text and 'Where attention goes.' in text
+    for title in ('principal components', 't-SNE'):
+        assert f'<strong>Real and synthetic features, {title}.</strong>' in text
+    assert '<strong>Where attention goes.</strong>' in text
+    assert '<h2>Inside the model of draw 0</h2>' in text
+    assert 'squared distance of means' in text
+
+
+def test_of_a_model_without_generator_or_attention_the_page_says_so(run, monkeypatch):
+    opened = open_draw(run.work_dir)
+    opened.model.generator = opened.model.conditioner = None
+    monkeypatch.setattr(model_pictures, 'open_draw', lambda *_, **__: opened)
+    monkeypatch.setattr(model_pictures, 'attends', lambda fusion: False)
+    section = model_pictures.model_section(run.work_dir, 0)
+    assert len(section.text) == 2 and not section.tables
+    assert [picture.name for picture in section.pictures] == ['embedding_pca_draw0', 'embedding_tsne_draw0']

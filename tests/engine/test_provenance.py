@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import avzoo
+from avzoo.checkpoints.training import load_checkpoint
 from avzoo.engine import CurriculumRunner, provenance
 from avzoo.engine.history import read_history
 from avzoo.utils.files import sha256_of
@@ -48,6 +49,8 @@ def test_results_name_versions_command_store_and_settings(small_avdiff, tmp_path
     lines = [line for path in (tmp_path / 'run').glob('stage*/history.jsonl') for line in read_history(path)]
     trained = sum(line['seconds'] for line in lines if line['kind'] == 'epoch')
     assert len(lines) == 4 and found['training_seconds'] == pytest.approx(trained, abs=0.1) and trained > 0
+    state = load_checkpoint(tmp_path / 'run/stage2_full_draw0/last.pth')['state_dict']
+    assert 0 < found['parameters'] < sum(value.numel() for value in state.values())  # The rest are buffers.
 
 
 def test_a_command_that_computes_nothing_leaves_the_provenance_alone(small_avdiff, tmp_path, read):

@@ -79,5 +79,12 @@ def test_rows_for_latex_escape_names(tmp_path):
     assert line.endswith(r'\\')
 
 
+def test_names_do_not_act_in_a_spreadsheet_or_after_a_row_of_latex(tmp_path):
+    runs = [read_run(write_run(tmp_path / f'r{i}', method=m)) for i, m in enumerate(['=1+1', '[9]*', '-2\n-'])]
+    assert [row['run'] for row in csv.DictReader(as_csv(runs).splitlines())] == ["'=1+1", '[9]*', r"'-2\n-"]
+    assert as_latex(runs).splitlines()[2].startswith('{[}9{]}{*} & ')
+    assert as_latex(runs).count('\n') == 4
+
+
 def test_rows_for_markdown_have_intervals(run_dir):
     assert as_markdown([read_run(run_dir)]).count('±') == 6

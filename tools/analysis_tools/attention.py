@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.report.save_pictures import save_pictures
 
     opened = open_draw(args.run, args.draw, data_root=args.data_root)
-    save_pictures([attention_picture(draw_attention(opened))], args.out, args.format)
+    save_pictures([attention_picture(draw_attention(opened), args.draw)], args.out, args.format)
     return 0
 
 

@@ -21,7 +21,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
-    from avzoo.report.comparison import base_novel_picture, check_comparable, cost_picture, draws_picture
+    from avzoo.report.comparable import check_comparable
+    from avzoo.report.comparison import base_novel_picture, cost_picture, draws_picture
     from avzoo.report.run_files import read_run
     from avzoo.report.save_pictures import save_pictures
 

@@ -1,9 +1,11 @@
 """Draw where real and synthetic features of a run lie, base and novel.
 
-The run's config.py is run, and its features are read. Each picture comes with its data as CSV.
+The run's config.py is run, and its features are read. By principal components, t-SNE or UMAP (which needs the
+package umap-learn). Each picture comes with its data as CSV.
 
-example:
+examples:
   python tools/analysis_tools/embedding.py work_dirs/first -o pictures --format png
+  python tools/analysis_tools/embedding.py work_dirs/first --method tsne
 """
 
 import argparse
@@ -17,6 +19,8 @@ from avzoo.utils.cli import natural_int, run_tool
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = picture_parser(__doc__)
     parser.add_argument('--draw', type=natural_int, default=0, help='which draw of the shots (default: %(default)s)')
+    methods = ('pca', 'tsne', 'umap')
+    parser.add_argument('--method', choices=methods, default='pca', help='projection (default: %(default)s)')
     parser.add_argument('--data-root', metavar='STORE', help='the features, where they have moved')
     return parser.parse_args(argv)
 
@@ -25,11 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.engine.curriculum.pictures import draw_features, open_draw
+    from avzoo.evaluation.projections import project
     from avzoo.report.model_pictures import embedding_picture
     from avzoo.report.save_pictures import save_pictures
 
     opened = open_draw(args.run, args.draw, data_root=args.data_root)
-    save_pictures([embedding_picture(draw_features(opened))], args.out, args.format)
+    projection = project(draw_features(opened), args.method)
+    save_pictures([embedding_picture(projection, args.method, args.draw)], args.out, args.format)
     return 0
 
 

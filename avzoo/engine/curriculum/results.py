@@ -5,15 +5,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_files import read_meta
-from avzoo.engine.curriculum.plan import chosen_gamma
+from avzoo.engine.curriculum.plan import Phase, chosen_gamma, phase_config
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.history import FILE_NAME, read_history
 from avzoo.engine.provenance import provenance
 from avzoo.evaluation.functional import aggregate_draws
+from avzoo.registry import MODELS
 from avzoo.utils.regular_files import read_json
 
 
@@ -46,11 +48,20 @@ def results_of(cfg: Config, state: CurriculumState, draws: Sequence[int]) -> dic
 def provenance_of(cfg: Config, state: CurriculumState, started: datetime) -> dict[str, Any]:
     """Return the provenance of results that this process has computed, see :func:`provenance`.
 
-    ``training_seconds`` are those of all phases, which earlier commands may have trained.
+    ``training_seconds`` are those of all phases, which earlier commands may have trained, and ``parameters`` is the
+    number of the model's parameters, buffers not counted.
     """
     store = read_meta(Path(cfg.data_root))
     found = provenance(started=started, settings=state.settings, store=store, sha256=state.store_sha256)
-    return dict(found, training_seconds=round(sum(_seconds(state.path.parent / name) for name in state.phases), 1))
+    seconds = sum(_seconds(state.path.parent / name) for name in state.phases)
+    return dict(found, training_seconds=round(seconds, 1), parameters=_count_parameters(cfg, state))
+
+
+def _count_parameters(cfg: Config, state: CurriculumState) -> int:
+    run = phase_config(cfg, Phase(2, 'full', 0), state.phases, state.path.parent)
+    with torch.random.fork_rng():
+        model = MODELS.build(run.model)
+    return sum(weight.numel() for weight in model.parameters())
 
 
 def kept_provenance(work_dir: Path) -> dict[str, Any] | None:

@@ -1,0 +1,37 @@
+"""A part of a page."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from avzoo.report.figures import Picture, Table
+from avzoo.utils.tables import two_decimals
+
+
+@dataclass
+class Section:
+    """A part of a page.
+
+    Attributes:
+        title: Its heading, unique on the page.
+        text: Paragraphs.
+        tables: Tables by their caption.
+        pictures: Figures.
+    """
+
+    title: str
+    text: list[str] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=dict)
+    pictures: list[Picture] = field(default_factory=list)
+
+    @property
+    def anchor(self) -> str:
+        """The part of the address that leads here."""
+        return self.title.lower().replace(' ', '-').replace(',', '')
+
+
+def rounded(value: Any, digits: int = 2) -> object:
+    """Round a number for a table, without digits to a whole one; what is unknown becomes a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return two_decimals(None)
+    return round(float(value), digits or None)

@@ -1,0 +1,217 @@
+"""Runs that are damaged, unfinished or do not belong together."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from avzoo.evaluation.predictions import write_arrays
+from avzoo.report.pictures import learning_pictures, seen_unseen_picture
+from avzoo.report.report import write_report
+from avzoo.report.run_files import read_run
+from avzoo.report.run_sections import sections_of_run
+from avzoo.utils.errors import DataError
+from tests.report.conftest import BASE, write_run
+
+CHANGES = [
+    dict(dataset='other'),
+    dict(num_shots=1),
+    dict(provenance=dict(store=dict(features={'audio': 'other'}))),
+    dict(provenance=dict(store=dict(sha256='other'))),
+]
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_runs_that_were_tested_otherwise_are_not_compared(tmp_path, change):
+    named = dict(store=dict(features={'audio': 'clap'}, sha256='same'))
+    first = write_run(tmp_path / 'own', provenance=named)
+    other = write_run(tmp_path / 'other', **{'provenance': named} | change)
+    with pytest.raises(DataError, match='not tested alike'):
+        write_report([first, other], tmp_path / 'x.html')
+    assert not (tmp_path / 'x.html').exists()
+
+
+def test_a_run_named_twice_is_refused(run_dir, tmp_path):
+    with pytest.raises(DataError, match='twice'):
+        write_report([run_dir, run_dir / 'results.json'], tmp_path / 'x.html')
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r'results\.json'):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'named'),
+    [
+        (dict(draws=[]), 'draws'),
+        (dict(draws=[5]), r'draws'),
+        (dict(draws=[dict(draw=0, B='x')]), r'draws\[0\]'),
+        (dict(aggregate=None), 'aggregate'),
+        (dict(method=3), 'method'),
+        (dict(paired=dict(against='x', draws=dict(HM=3))), 'paired'),
+        (dict(references=dict(x=dict(aggregate={}))), 'references'),
+        (dict(per_class_recall=['a']), 'per_class_recall'),
+        (dict(gamma='low'), 'gamma'),
+        (dict(gamma=math.inf), 'gamma'),
+        (dict(method=''), 'method'),
+        (dict(per_class_recall=dict(rain=1e9)), 'per_class_recall'),
+        (dict(paired=dict(against='x', draws={})), r'paired\.against'),
+        (dict(paired=dict(against='logistic_regression', draws=dict(HM=dict(mean=1)))), 'ci95'),
+        (
+            dict(paired=dict(against='logistic_regression', draws={}, bootstrap=dict(HM=dict(mean=1)))),
+            r'bootstrap\.HM',
+        ),
+    ],
+)
+def test_results_of_another_kind_are_refused_by_the_name_of_the_entry(tmp_path, change, named):
+    folder = write_run(tmp_path / 'odd')
+    path = folder / 'results.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError, match=named):
+        read_run(folder)
+
+
+@pytest.mark.parametrize('content', [b'', b'[]', b'{', b'\xff', b'null', b'"text"'])
+def test_a_damaged_file_of_results_is_refused(run_dir, content):
+    (run_dir / 'results.json').write_bytes(content)
+    with pytest.raises(DataError, match=r'results\.json'):
+        read_run(run_dir)
+
+
+@pytest.mark.parametrize('value', [math.inf, 1e308, -5, 10**30, True, '9', None])
+@pytest.mark.parametrize('place', ['aggregate', 'draws', 'references'])
+def test_accuracies_lie_between_0_and_100(run_dir, place, value):
+    def change(results):
+        row = results[place]
+        row = row[1] if place == 'draws' else row['logistic_regression']['aggregate'] if place == 'references' else row
+        row['HM'] = value
+
+    edit(run_dir, change)
+    with pytest.raises(DataError, match='HM'):
+        read_run(run_dir)
+
+
+def test_means_follow_from_the_draws(run_dir):
+    edit(run_dir, lambda results: results['draws'].pop())
+    with pytest.raises(DataError, match=r'aggregate\.B=.* does not follow'):
+        read_run(run_dir)
+
+
+def test_no_draw_comes_twice(run_dir):
+    edit(run_dir, lambda results: results['draws'][1].update(draw=0))
+    with pytest.raises(DataError, match=r'draws are \[0, 0, 2\]'):
+        read_run(run_dir)
+
+
+def test_a_generator_that_diverged_is_shown_without_its_distances(run_dir):
+    nothing = dict(mean_distance=None, loss_true=None, learned=False)
+    edit(run_dir, lambda results: results['draws'][0]['generator_check'].update(nothing))
+    section = next(s for s in sections_of_run(read_run(run_dir)) if s.title == 'Has the generator learned')
+    (table,) = section.tables.values()
+    row = dict(zip(table.header, table.rows[0], strict=True))
+    assert (row['learned'], row['mean distance'], row['shot mean distance']) == ('no', '-', 2.0)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda one: dict(scores=np.full((40, 4), np.inf)),
+        lambda one: dict(scores=one['scores'][:, 0]),
+        lambda one: dict(label=one['label'] + 9),
+        lambda one: dict(video_id=one['video_id'][:5]),
+        lambda one: dict(video_id=np.repeat(one['video_id'][:1], 40)),
+        lambda one: dict(classes=one['classes'][:2]),
+        lambda one: dict(gamma=np.array(np.nan)),
+        lambda one: dict(gamma=np.zeros(3)),
+        lambda one: dict(scores=one['scores'][:0], label=one['label'][:0], video_id=one['video_id'][:0]),
+    ],
+)
+def test_predictions_that_are_damaged_are_refused_by_their_file(run_dir, change):
+    rewrite(run_dir, 1, change)
+    with pytest.raises(DataError, match=r'draw1/predictions\.npz holds no predictions'):
+        sections_of_run(read_run(run_dir))
+
+
+@pytest.mark.parametrize(
+    'change', [lambda one: dict(gamma=np.float64(9.0)), lambda one: dict(label=(one['label'] + 1) % 4)]
+)
+def test_predictions_of_another_test_than_the_results_are_refused(run_dir, change):
+    rewrite(run_dir, 1, change)
+    with pytest.raises(DataError, match=r'draw1/predictions\.npz is of another test'):
+        sections_of_run(read_run(run_dir))
+
+
+def test_draws_of_other_classes_are_refused(run_dir):
+    rewrite(run_dir, 1, lambda one: dict(base_mask=~BASE))
+    with pytest.raises(DataError, match=r'draw1/predictions\.npz and .* other base classes'):
+        sections_of_run(read_run(run_dir))
+
+
+@pytest.mark.parametrize('suffix', ['.html', '.csv', '.tex', '.md'])
+@pytest.mark.parametrize(
+    ('change', 'named'),
+    [
+        (lambda one: dict(video_id=np.char.add(one['video_id'], 'x')), 'videos of draw 0'),
+        (lambda one: dict(classes=np.char.add(one['classes'], 'x')), 'classes'),
+    ],
+)
+def test_runs_on_other_test_videos_are_not_compared(run_dir, tmp_path, suffix, change, named):
+    other = write_run(tmp_path / 'other')
+    for draw in range(3):
+        rewrite(other, draw, change)
+    with pytest.raises(DataError, match=f'not tested alike.*{named}'):
+        write_report([run_dir, other], tmp_path / f'x{suffix}')
+
+
+def test_an_unfinished_run_is_told_how_to_finish(run_dir, tmp_path):
+    (run_dir / 'results.json').unlink()
+    with pytest.raises(DataError, match='--resume finishes it'):
+        read_run(run_dir)
+    with pytest.raises(DataError, match='--work-dir'):
+        read_run(tmp_path / 'nothing')
+
+
+@pytest.mark.parametrize(('key', 'value'), [('metrics', dict(HM='x')), ('generator_check', 3), ('best_epoch', 'x')])
+def test_a_damaged_decision_of_a_phase_is_refused_by_file_and_phase(run_dir, key, value):
+    path = run_dir / 'curriculum.json'
+    state = json.loads(path.read_text())
+    state['phases']['stage1_base'][key] = value
+    path.write_text(json.dumps(state))
+    with pytest.raises(DataError, match=rf'curriculum\.json: phases\.stage1_base\.{key}'):
+        read_run(run_dir)
+
+
+def test_numbers_that_cannot_be_drawn_are_left_out_of_the_curves(run_dir):
+    (run_dir / 'stage1_base/last.pth').unlink()
+    losses = (1.0, 'high', 1e308, None, 2.0)
+    lines = [dict(kind='epoch', phase='stage1_base', epoch=e, step=e, loss=loss) for e, loss in enumerate(losses, 1)]
+    (run_dir / 'stage1_base/history.jsonl').write_text('\n'.join(map(json.dumps, lines)))
+    picture = learning_pictures(read_run(run_dir))[0]
+    assert [row[2] for row in picture.data.rows] == [1.0, None, None, None, 2.0]
+    assert picture.svg()
+
+
+@pytest.mark.parametrize('method', [r'cost $\x$ of $5', '_hidden', '{{7*7}}', '<b>&"\'', 'a\nb\x1b[31m', '日本語'])
+def test_any_name_of_a_method_is_shown(tmp_path, method):
+    run = write_run(tmp_path / 'odd', method=method)
+    text = write_report([run], tmp_path / 'x.html').read_text()
+    assert '<b>' not in text and '49' not in text.split('<main>')[0]
+    assert '\x1b' not in text
+    legend = seen_unseen_picture(read_run(run)).figure.axes[0].get_legend().get_texts()
+    assert len(legend) == 2
+
+
+def edit(folder, change):
+    path = folder / 'results.json'
+    results = json.loads(path.read_text())
+    change(results)
+    path.write_text(json.dumps(results))
+
+
+def rewrite(folder, draw, change):
+    path = folder / f'stage2_full_draw{draw}/predictions.npz'
+    with np.load(path) as file:
+        arrays = dict(file)
+    write_arrays(path, arrays | change(arrays))
