@@ -17,6 +17,9 @@ _FITTED_PARTS = ('projector', 'generator', 'head')  # In the order of their data
 _VIDEOS_AT_ONCE = 256
 _KEPT_BYTES = 256 << 20  # Features up to this size are computed once for all passes of a part.
 
+Inputs = dict[str, tuple[Tensor, Tensor]]  # Of each part: features, and labels.
+Passes = Callable[[], Iterator[Inputs]]
+
 
 class FitsParts(BaseModel):
     """What :class:`AVClassifier` does to fit its projector, generator and head."""
@@ -48,9 +51,13 @@ class FitsParts(BaseModel):
         """
         self.check_fit(parts)
         log = {}
-        for name in (n for n in _FITTED_PARTS if n in parts):
-            values = getattr(self, name).fit(self._fitting_set(dataset, name, seed))
-            log.update({f'{name}.{key}': value for key, value in values.items()})
+        # What comes after the projector changes when it is fitted; the other two get the same passes.
+        after = tuple(name for name in _FITTED_PARTS[1:] if name in parts)
+        for group in (('projector',) if 'projector' in parts else (), after):
+            passes = _kept(partial(self._part_inputs, dataset, group))
+            for name in group:
+                values = getattr(self, name).fit(self._fitting_set(dataset, name, seed, passes))
+                log.update({f'{name}.{key}': value for key, value in values.items()})
         return log
 
     def check_fit(self, parts: Sequence[str], where: str = 'fit') -> None:
@@ -73,14 +80,14 @@ class FitsParts(BaseModel):
                 f'{type(self.fusion).__name__} gives {readouts or "a varying number"}. Choose another fusion.'
             )
 
-    def _fitting_set(self, dataset: GFSLDataset, part: str, seed: int) -> contracts.FittingSet:
+    def _fitting_set(self, dataset: GFSLDataset, part: str, seed: int, passes: Passes) -> contracts.FittingSet:
         device = self.gamma.device
         base_mask = torch.as_tensor(dataset.base_mask, device=device)
         classes = torch.arange(len(base_mask), device=device)
         with torch.no_grad():
             conditions = None if self.conditioner is None else self.conditioner(classes)
         return contracts.FittingSet(
-            batches=_kept(partial(self._part_inputs, dataset, part)),
+            batches=lambda: (inputs[part] for inputs in passes()),
             num_videos=len(dataset),
             base_mask=base_mask,
             conditions=conditions,
@@ -91,11 +98,11 @@ class FitsParts(BaseModel):
 
     def generator_data(self, dataset: GFSLDataset) -> tuple[Tensor, Tensor]:
         """Return the features (N, d) of a data set's videos that a generator learns, and their labels (N,)."""
-        x, labels = zip(*self._part_inputs(dataset, 'generator'), strict=True)
+        x, labels = zip(*(inputs['generator'] for inputs in self._part_inputs(dataset, ('generator',))), strict=True)
         return torch.cat(x), torch.cat(labels)
 
-    def _part_inputs(self, dataset: GFSLDataset, part: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield what a part gets for the videos of a data set, with labels, in evaluation mode."""
+    def _part_inputs(self, dataset: GFSLDataset, parts: Sequence[str]) -> Iterator[Inputs]:
+        """Yield what parts get for the videos of a data set, with labels, in evaluation mode."""
         training = self.training
         self.eval()
         try:
@@ -104,34 +111,34 @@ class FitsParts(BaseModel):
                     batch = self.data_preprocessor(dataset.__getitems__(indices.tolist()))
                     x, context = self._fuse(batch['inputs'])
                     label = batch['label']
-                    if part != 'projector' and self.projector is not None:
+                    inputs = dict(projector=(x, label))
+                    if self.projector is not None and tuple(parts) != ('projector',):
                         x = self.projector(x)
-                    if part == 'generator':
-                        x, label = self.head.generator_targets(x, label, context)
-                yield x, label
+                    inputs['head'] = x, label
+                    if 'generator' in parts:
+                        inputs['generator'] = self.head.generator_targets(x, label, context)
+                yield {name: inputs[name] for name in parts}
         finally:
             self.train(training)
 
 
-def _kept(
-    start: Callable[[], Iterator[tuple[Tensor, Tensor]]],
-) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
+def _kept(start: Passes) -> Passes:
     """Return the same passes, of which the first keeps what it gave if that is small."""
-    kept: list[tuple[Tensor, Tensor]] = []
+    kept: list[Inputs] = []
     complete = False
 
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+    def batches() -> Iterator[Inputs]:
         nonlocal complete
         if complete:
             yield from kept
             return
         kept.clear()
         size = 0
-        for x, labels in start():
-            size += x.numel() * x.element_size()
+        for inputs in start():
+            size += sum(x.nbytes for x in {id(x): x for x, _ in inputs.values()}.values())
             if size <= _KEPT_BYTES:
-                kept.append((x, labels))
-            yield x, labels
+                kept.append(inputs)
+            yield inputs
         complete = size <= _KEPT_BYTES
         if not complete:
             kept.clear()

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from avzoo.models.contracts import FittingSet
 from avzoo.models.generators.chain import predict_along
-from avzoo.models.generators.gaussian_denoiser import GaussianDenoiser
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
+from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
+from avzoo.models.layers.train_once import train_once
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -84,6 +85,7 @@ class FeatureDiffusion(nn.Module):
         self.guidance_weight, self.condition_dropout = guidance_weight, condition_dropout
         self.base_only = classes == 'base'
         self.steps, self.batch_size, self.lr = steps, batch_size, lr
+        self._settings = repr((schedule, noise_predictor, prediction, condition_dropout, steps, batch_size, lr))
         self.path = levels(self.schedule.signal, self.schedule.noise, sample_steps)
         places = torch.tensor([level.step for level in self.path[:-1]])
         self.register_buffer('path_steps', places, persistent=False)
@@ -104,8 +106,11 @@ class FeatureDiffusion(nn.Module):
         x = (x - self.feature_mean) / self.feature_std
         if self.prior is not None:
             self.prior.fit(x)
+        conditions, seed = self._scaled(training.conditions[labels]), training.seed
         with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
-            return self._train(x, training.conditions[labels], training.seed)
+            return train_once(
+                self, f'{self._settings} {seed}', (x, conditions), lambda: self._train(x, conditions, seed)
+            )
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Generate one feature vector for each condition (B, d_c); returns (B, D), without gradients."""
@@ -136,7 +141,6 @@ class FeatureDiffusion(nn.Module):
 
     def _train(self, x: Tensor, condition: Tensor, seed: int) -> dict[str, float]:
         rng = torch.Generator(x.device).manual_seed(seed)
-        condition = self._scaled(condition)
         self.noise_predictor.train().requires_grad_(True)
         optimizer = torch.optim.Adam(self.noise_predictor.parameters(), lr=self.lr, fused=True)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
