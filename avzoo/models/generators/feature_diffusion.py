@@ -12,6 +12,7 @@ from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
 from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
+from avzoo.models.layers.one_thread import one_thread
 from avzoo.models.layers.train_once import train_once
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
@@ -107,7 +108,8 @@ class FeatureDiffusion(nn.Module):
         if self.prior is not None:
             self.prior.fit(x)
         conditions, seed = self._scaled(training.conditions[labels]), training.seed
-        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        size = sum(p.numel() for p in self.noise_predictor.parameters())
+        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False), one_thread(self.batch_size, size):
             return train_once(
                 self, f'{self._settings} {seed}', (x, conditions), lambda: self._train(x, conditions, seed)
             )
