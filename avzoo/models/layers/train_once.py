@@ -40,7 +40,7 @@ def _digest(settings: str, tensors: Sequence[Tensor]) -> str:
     digest = hashlib.sha256(settings.encode())
     for tensor in tensors:
         digest.update(f'{tuple(tensor.shape)} {tensor.dtype} {tensor.device}'.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
