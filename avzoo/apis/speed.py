@@ -22,6 +22,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.window import Window
 from avzoo.engine.graphs import GraphedStep, why_not
+from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 from avzoo.zoo.build import build_model, move_to
 
 Run = Callable[[], object]
@@ -203,8 +204,12 @@ def _time(run: Run, clock: Callable[[], float], device: str) -> float:
 
 
 def _flops(run: Run) -> float:
-    with FlopCounterMode(display=False) as counter:
-        run()
+    before = choose_cpu_kernels('torch')  # The counter knows PyTorch's operators only.
+    try:
+        with FlopCounterMode(display=False) as counter:
+            run()
+    finally:
+        choose_cpu_kernels(before)
     return counter.get_total_flops()
 
 
