@@ -17,13 +17,17 @@ from avzoo.models.generators import feature_diffusion
 from avzoo.models.generators.chain import Predict
 from avzoo.models.generators.ddpm import DDPM
 from avzoo.models.layers import mlp
+from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 from avzoo.models.layers.packing import Packing
 from avzoo.models.layers.transformer_layer import TransformerLayer
 
 
 @contextmanager
 def plain_path() -> Iterator[None]:
-    """Let models compute padding like any step, the last layer for all tokens, and each chain step by step."""
+    """Let models compute padding like any step, the last layer for all tokens, and each chain step by step.
+
+    Linear layers are those of PyTorch.
+    """
     plain = (
         (masked_transformer, 'packing_of', lambda valid: None),
         (mlp, 'packing_of', lambda valid: None),
@@ -33,6 +37,7 @@ def plain_path() -> Iterator[None]:
         (feature_diffusion, 'predict_along', _predict_anew),
     )
     with ExitStack() as stack:
+        stack.callback(choose_cpu_kernels, choose_cpu_kernels('torch'))
         for owner, name, replacement in plain:
             stack.enter_context(mock.patch.object(owner, name, replacement))
         yield

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avzoo.apis.plain_path import plain_path
 from avzoo.apis.speed_cases import EVALUATION, THOUSAND_CLIPS, VIDEOS, Run, SpeedCases
+from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 
 _TIMES = ('plain', 'now', 'floor', 'graphs')
 
@@ -83,8 +84,12 @@ def _time(run: Run, clock: Callable[[], float], device: str) -> float:
 
 
 def _flops(run: Run) -> float:
-    with FlopCounterMode(display=False) as counter:
-        run()
+    before = choose_cpu_kernels('torch')  # The counter knows PyTorch's operators only.
+    try:
+        with FlopCounterMode(display=False) as counter:
+            run()
+    finally:
+        choose_cpu_kernels(before)
     return counter.get_total_flops()
 
 

@@ -18,6 +18,7 @@ from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_we
 from avzoo.config.as_data import as_plain
 from avzoo.engine.log import escape_in_log
 from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__
@@ -52,6 +53,11 @@ class PhaseRunner(Runner):
                 handler.setLevel(logging.ERROR)
         escape_in_log(logger)
         return logger
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up the process as mmengine does, and choose the kernels of a CPU."""
+        super().setup_env(env_cfg)
+        choose_cpu_kernels(env_cfg.get('cpu_kernels', 'auto'))
 
     @staticmethod
     def build_dataloader(

@@ -18,6 +18,7 @@ import torch
 from mmengine.dist import get_world_size
 
 import avzoo
+from avzoo.models.layers.cpu_kernels import cpu_name
 from avzoo.version import __version__
 
 _GIT = ('git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*')
@@ -94,12 +95,7 @@ def _stamp(when: datetime) -> str:
 def _device() -> str:
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
-    try:
-        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8', errors='replace').splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor() or platform.machine()
+    return cpu_name()
 
 
 def _class_vectors(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from avzoo.models.contracts import FittingSet
 from avzoo.models.generators.chain import predict_along
-from avzoo.models.generators.gaussian_denoiser import GaussianDenoiser
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
 from avzoo.models.layers.fit_once import fit_once
+from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
+from avzoo.models.layers.one_thread import one_thread
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -105,7 +106,8 @@ class FeatureDiffusion(nn.Module):
         x = (x - self.feature_mean) / self.feature_std
         if self.prior is not None:
             self.prior.fit(x)
-        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        size = sum(weight.numel() for weight in self.noise_predictor.parameters())
+        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False), one_thread(self.batch_size, size):
             return fit_once(self, self._train, x, self._scaled(training.conditions[labels]), training.seed)
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:

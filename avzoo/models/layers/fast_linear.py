@@ -1,0 +1,59 @@
+"""A linear layer that a CPU computes by oneDNN where that is faster."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from avzoo.models.layers.cpu_kernels import may_replace, onednn_linear, onednn_pays
+
+_LEAST_ROWS = 256  # Below, handing over to oneDNN costs what it gains.
+
+
+def use_fast_linears(model: nn.Module) -> None:
+    """Let linear layers anywhere in a model compute as ``env_cfg.cpu_kernels`` says.
+
+    Parts come from here, from other libraries and from users, so their layers change their class, and nothing else.
+    """
+    for module in model.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = FastLinear
+
+
+class FastLinear(nn.Linear):
+    """PyTorch's linear layer; some processors compute large ones faster by oneDNN than by MKL, which PyTorch takes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (..., in_features) to (..., out_features)."""
+        if x.numel() < _LEAST_ROWS * self.in_features or not may_replace(x) or not onednn_pays():
+            return super().forward(x)
+        return _Linear.apply(x, self.weight, self.bias)
+
+
+class _Linear(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return onednn_linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        rows, grads = x.flatten(0, -2), grad.flatten(0, -2)
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            _gradient_of_input(grad, weight) if of_x else None,
+            _gradient_of_weight(rows, grads) if of_weight else None,
+            grads.sum(0) if of_bias else None,
+        )
+
+
+def _gradient_of_input(grad: Tensor, weight: Tensor) -> Tensor:
+    # Gradients of gradients are asked for where this one is recorded; oneDNN's kernel has none.
+    return grad @ weight if torch.is_grad_enabled() else onednn_linear(grad, weight.t())
+
+
+def _gradient_of_weight(x: Tensor, grad: Tensor) -> Tensor:
+    # Of (n, k) and its transpose, MKL is faster at the one with longer rows.
+    return (x.t() @ grad).t() if grad.shape[1] > x.shape[1] else grad.t() @ x

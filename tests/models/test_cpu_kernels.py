@@ -1,0 +1,160 @@
+"""Linear layers on a CPU: the numbers of PyTorch's, and a choice that stays."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from avzoo.engine.phase_runner import PhaseRunner
+from avzoo.models.layers import cpu_kernels, fast_linear
+from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
+from avzoo.models.layers.fast_linear import FastLinear, use_fast_linears
+from avzoo.utils.errors import ConfigError
+from tests.engine.test_graphs import batch, model
+
+needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='PyTorch without oneDNN')
+METHODS = {'avdiff/avdiff': 50, 'tcaf/tcaf': 50, 'mbt/mbt': 50, 'tsl/tsl': 50, 'perceiver/perceiver': 10}
+
+
+@pytest.fixture
+def kernels():
+    """Choose kernels for one test."""
+    before = choose_cpu_kernels('onednn')
+    yield choose_cpu_kernels
+    choose_cpu_kernels(before)
+
+
+@pytest.fixture
+def measured(monkeypatch, tmp_path, kernels):
+    """Measurements that find what a list says; returns the list and the folder of what is kept."""
+    monkeypatch.setenv('AVZOO_HOME', str(tmp_path))
+    found = []
+    monkeypatch.setattr(cpu_kernels, '_measure', lambda: found.pop(0))
+    kernels('auto')
+    cpu_kernels._onednn_is_faster.cache_clear()
+    yield found, tmp_path
+    cpu_kernels._onednn_is_faster.cache_clear()
+
+
+def layer(kind: type = FastLinear, bias: bool = True) -> nn.Linear:
+    torch.manual_seed(0)
+    return kind(24, 40, bias=bias)
+
+
+def rows(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, 24, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+
+def used_onednn(monkeypatch) -> list:
+    calls, real = [], cpu_kernels.onednn_linear
+    monkeypatch.setattr(fast_linear, 'onednn_linear', lambda *args: calls.append(1) or real(*args))
+    return calls
+
+
+@needs_onednn
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('shape', [(300,), (4, 75)])
+def test_a_large_linear_layer_has_the_numbers_and_gradients_of_pytorchs(shape, bias, kernels, monkeypatch):
+    calls, found = used_onednn(monkeypatch), []
+    for kind in (nn.Linear, FastLinear):
+        part, x = layer(kind, bias), rows(*shape)
+        y = part(x)
+        found.append([y, *torch.autograd.grad(y.square().sum(), [x, *part.parameters()])])
+    torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-5)
+    assert len(calls) == 2  # Forward, and the gradient of the input.
+
+
+@needs_onednn
+def test_a_gradient_of_a_gradient_is_that_of_pytorchs_layer(kernels):
+    found = []
+    for kind in (nn.Linear, FastLinear):
+        part, x = layer(kind), rows(300)
+        (slope,) = torch.autograd.grad(part(x).square().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(slope.norm(dim=1).sub(1).square().sum(), [x, part.weight]))
+    torch.testing.assert_close(found[1], found[0], atol=1e-4, rtol=1e-5)
+
+
+@needs_onednn
+@pytest.mark.parametrize('case', ['few rows', 'double', 'autocast', 'functorch', 'traced', 'switched off'])
+def test_where_a_kernel_cannot_serve_pytorch_computes(case, kernels, monkeypatch):
+    calls, part, x = used_onednn(monkeypatch), layer(), rows(300).detach()
+    kernels('torch' if case == 'switched off' else 'onednn')
+    with torch.autocast('cpu', enabled=case == 'autocast'):
+        if case == 'functorch':
+            torch.func.vmap(part)(x.view(2, 150, 24))
+        elif case == 'traced':
+            torch.jit.trace(part, x, check_trace=False)
+        else:
+            part.double()(x.double()) if case == 'double' else part(x[:9] if case == 'few rows' else x)
+    assert not calls
+
+
+def test_layers_of_any_origin_become_fast_and_keep_their_parameters():
+    part = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.Dropout(0.1), nn.Linear(2, 2)))
+    before = part.state_dict()
+    use_fast_linears(part)
+    assert [type(m) for m in part.modules() if not list(m.children())] == [FastLinear, nn.Dropout, FastLinear]
+    assert part.state_dict().keys() == before.keys()
+    assert all(type(m) is not nn.Linear for m in model().modules())
+
+
+@needs_onednn
+@pytest.mark.parametrize(('name', 'equal'), METHODS.items())
+def test_fifty_steps_have_the_losses_of_pytorchs_layers(name, equal, kernels, monkeypatch):
+    found, calls = [], used_onednn(monkeypatch)
+    for least in (1, 1 << 30):
+        monkeypatch.setattr(fast_linear, '_LEAST_ROWS', least)
+        part = model(name=f'{name}_ucf_5shot')
+        # Adam's first steps are the signs of gradients, and some of these are rounding alone.
+        wrapper = OptimWrapper(torch.optim.SGD([p for p in part.parameters() if p.requires_grad], lr=1e-4))
+        torch.manual_seed(3)
+        found.append([float(part.train_step(batch(i), wrapper)['loss'].detach()) for i in range(50)])
+        assert calls
+    assert found[0][:equal] == pytest.approx(found[1][:equal], rel=1e-5)
+    assert found[0] == pytest.approx(found[1], rel=2e-3)  # On so few videos rounding grows, fastest in Perceiver.
+
+
+@needs_onednn
+def test_a_measurement_is_made_once_for_a_machine(measured):
+    found, home = measured
+    found += [True]
+    assert cpu_kernels.onednn_pays()
+    cpu_kernels._onednn_is_faster.cache_clear()  # As in another process.
+    assert cpu_kernels.onednn_pays()
+    (kept,) = (home / 'cpu_kernels').iterdir()
+    kept.write_text('torch\n')
+    cpu_kernels._onednn_is_faster.cache_clear()
+    assert not cpu_kernels.onednn_pays()
+    kept.write_bytes(b'\xff?')
+    found += [True]
+    cpu_kernels._onednn_is_faster.cache_clear()
+    assert cpu_kernels.onednn_pays() and kept.read_text() == 'onednn\n'
+
+
+@needs_onednn
+def test_a_machine_without_a_place_to_keep_it_measures_anew(measured, monkeypatch):
+    found, home = measured
+    (home / 'file').touch()
+    monkeypatch.setenv('AVZOO_HOME', str(home / 'file' / 'below'))
+    found += [False]
+    assert not cpu_kernels.onednn_pays() and not found
+
+
+@needs_onednn
+@pytest.mark.parametrize(('speed', 'pays'), [(0.95, False), (0.5, True)])
+def test_onednn_is_taken_only_where_it_is_clearly_faster(speed, pays, monkeypatch):
+    monkeypatch.setattr(cpu_kernels, '_seconds', lambda run: 1.0 if run.func is F.linear else speed)
+    assert cpu_kernels._measure() is pays
+
+
+def test_the_key_of_a_config_chooses_the_kernels_of_a_run(kernels, monkeypatch):
+    monkeypatch.setattr(Runner, 'setup_env', lambda self, env_cfg: None)
+    PhaseRunner.setup_env(PhaseRunner.__new__(PhaseRunner), dict(cpu_kernels='torch'))
+    assert kernels('onednn') == 'torch'
+
+
+def test_an_unknown_choice_is_refused():
+    with pytest.raises(ConfigError, match=r'env_cfg\.cpu_kernels='):
+        choose_cpu_kernels('mkl')
