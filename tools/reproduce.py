@@ -91,7 +91,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--gpus', metavar='IDS', help='GPUs for the runs, one each, e.g. 0-7 or 0,2')
     args = parser.parse_args(argv)
-    if (args.jobs or args.gpus) and args.launcher != 'none':
+    if (args.jobs, args.gpus) != (None, None) and args.launcher != 'none':
         parser.error('--jobs and --gpus are for runs on this machine; leave --launcher out')
     if args.slurm and args.launcher != 'slurm':
         parser.error('--slurm belongs to --launcher slurm')
@@ -134,8 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
         show(
-            f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages are above; run this again '
-            'to continue them.',
+            f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages are above, or in the logs named '
+            'there; run this again to continue them.',
             stderr=True,
         )
     return 1 if failed else 0
@@ -145,7 +145,7 @@ def _run_all(runs: Sequence[Run], args: argparse.Namespace) -> list[Run]:
     """Carry out runs one after another or side by side; returns those that failed."""
     from avzoo import reproduction
 
-    gpus = reproduction.gpu_ids(args.gpus) if args.gpus else []
+    gpus = [] if args.gpus is None else reproduction.gpu_ids(args.gpus)
     jobs = args.jobs or len(gpus)
     if jobs > 1 or gpus:
         return reproduction.run_together(runs, Path(args.work_dir) / 'logs', jobs=jobs, gpus=gpus, tell=show)

@@ -75,6 +75,11 @@ class FeatureStore:
         self._rows = self._map_features()
 
     @property
+    def description(self) -> str:
+        """Where the store lies and what ``store.json`` says, the SHA-256 of each file among it."""
+        return f'{self.root} {self._meta}'
+
+    @property
     def feature_set(self) -> FeatureSet:
         """What the store says that its features are."""
         return FeatureSet(str(self.root), self._meta.get('features', {}))

@@ -1,6 +1,7 @@
 """The tables and lists of a feature store, read once for everything in a process that opens it."""
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -73,9 +74,10 @@ def tables_of(root: Path, meta: Mapping[str, Any]) -> StoreTables:
     stamps = _stamps_of(*(root / name for name in ('store.json', 'classes.csv', 'videos.csv')))
     if stamps is None:
         return StoreTables(root, meta)
-    found = _kept.get(stamps)
-    if found is None:
-        found = _kept[stamps] = StoreTables(root, meta)
+    key = os.path.abspath(root), stamps  # Some file systems give every file the same number.
+    with _lock:
+        found = _kept.pop(key, None) or StoreTables(root, meta)
+        _kept[key] = found  # As the newest.
         if len(_kept) > _MOST_KEPT:
             del _kept[next(iter(_kept))]
     return found
@@ -87,9 +89,11 @@ def _stamps_of(*paths: Path) -> _Stamps | None:
         stats = [os.stat(path) for path in paths]
     except OSError:
         return None
-    if time.time_ns() - max(stat.st_mtime_ns for stat in stats) < _SETTLED:
+    # A copy may keep the time of modification, but not that of the last change of any kind.
+    if time.time_ns() - max(max(stat.st_mtime_ns, stat.st_ctime_ns) for stat in stats) < _SETTLED:
         return None
     return tuple((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for stat in stats)
 
 
-_kept: dict[_Stamps, StoreTables] = {}
+_kept: dict[tuple[str, _Stamps], StoreTables] = {}
+_lock = threading.Lock()

@@ -1,7 +1,5 @@
 """What a frozen fusion gives for each video, computed once for a whole phase."""
 
-import hashlib
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import compress
 from operator import not_
@@ -10,14 +8,21 @@ from typing import ClassVar
 import numpy as np
 import torch
 from mmengine.hooks import Hook
-from torch import Tensor, nn
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.engine.hooks import FitPartsHook
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.models.classifiers.fits_parts import batches_of
+from avzoo.models.contracts import reads_encoded
 from avzoo.models.data_preprocessors.av_preprocessor import AVPreprocessor
+from avzoo.models.layers.fit_once import digest_of
 from avzoo.registry import HOOKS
+from avzoo.utils.errors import ConfigError
 
 _FRONT = ('encoders', 'embedding', 'fusion')
 
@@ -46,7 +51,7 @@ class Fused:
         if self.mask is None:
             return dict(fused=self.x[rows])
         x, mask = self.x[rows], self.mask[rows]
-        count = int(mask.sum(1).max()) if self.cut else mask.shape[1]
+        count = int(mask.any(0).nonzero()[-1]) + 1 if self.cut else mask.shape[1]
         return dict(fused=x[:, :count], readout_mask=mask[:, :count])
 
 
@@ -56,7 +61,8 @@ class FusionCacheHook(Hook):
 
     The parts behind the fusion then train, are fitted and are validated on it, with the same numbers and random draws.
     Data whose fused features are not constant, or too many to be kept, are served as without the hook, and the log
-    says why. What is computed of base videos serves the next draw of the novel ones, too.
+    says why. What is computed of base videos serves the next draw of the novel ones, too: it is kept until another
+    phase begins.
 
     Args:
         mib: Most MiB of memory for the features of a phase; 0 keeps none.
@@ -66,39 +72,51 @@ class FusionCacheHook(Hook):
 
     def __init__(self, mib: float) -> None:
         self.mib = mib
+        self._weights = ''  # A digest, if anything is kept.
+
+    @classmethod
+    def forget(cls) -> None:
+        """Free what is kept for another draw."""
+        cls._last = None
 
     def before_train(self, runner: PhaseRunner) -> None:
-        left = int(self.mib * 2**20)
+        left, model, data = int(self.mib * 2**20), runner.plain_model, runner.train_dataloader.dataset
         if not left:
-            return
-        wrapper = runner.optim_wrapper
-        data = runner.train_dataloader.dataset
-        left -= self._serve(runner, 'training', data, left, wrapper.optim_context(runner.model))
-        if runner.val_loop is not None and not getattr(runner.val_loop, 'fp16', False):
-            self._serve(runner, 'validation', runner.val_loop.dataloader.dataset, left, nullcontext())
+            return self.forget()
+        reason, last = why_not(model, data) or _why_not_in(runner), self._last
+        if reason or last is None or last.key != _key(runner, data):
+            last = None
+            self.forget()  # Before anything is computed, so that both are not held.
+        with runner.optim_wrapper.optim_context(runner.model):
+            found = reason or _compute(runner, data, left, last)
+        FusionCacheHook._last = fused = self._serve(runner, 'training', data, found)
+        if runner.val_loop is not None:
+            left, data = left - (fused.x.nbytes if fused is not None else 0), runner.val_loop.dataloader.dataset
+            self._serve(runner, 'validation', data, why_not(model, data) or _compute(runner, data, left))
 
-    def _serve(
-        self, runner: PhaseRunner, name: str, data: GFSLDataset, most_bytes: int, precision: AbstractContextManager
-    ) -> int:
-        """Let a data set serve fused features; returns their size in bytes, 0 if they are not kept."""
-        reason = why_not(runner.plain_model, data)
-        if reason is None:
-            with precision:
-                data.computed = fused = _compute(runner, data, most_bytes, self._last)
-            if name == 'training':
-                FusionCacheHook._last = fused
-            if fused is not None:
-                runner.logger.info(f'Fused features of the {name} videos are kept: {fused.x.nbytes / 2**20:.1f} MiB.')
-                return fused.x.nbytes
-            reason = f'they take more than the {most_bytes / 2**20:.0f} MiB left of fusion_cache_mib.'
-        runner.logger.info(f'Fused features of the {name} videos are computed for each batch: {reason}')
-        return 0
+    def after_train_epoch(self, runner: PhaseRunner) -> None:
+        # A hook of the user may thaw parts or change weights. This hook comes before PhaseHook, which keeps the epoch.
+        model = runner.plain_model
+        if self._weights and (why_not_of(model) or digest_of(*_weights(model)) != self._weights):
+            raise ConfigError(
+                'curriculum.full.freeze: a frozen part was thawed or changed while its kept features were trained on. '
+                'Set curriculum.full.fusion_cache_mib=0.'
+            )
+
+    def _serve(self, runner: PhaseRunner, name: str, data: GFSLDataset, found: Fused | str) -> Fused | None:
+        """Let a data set serve fused features, or tell the log why not; returns them."""
+        if isinstance(found, str):
+            runner.logger.info(f'Fused features of the {name} videos are computed for each batch: {found}')
+            return None
+        data.computed, self._weights = found, digest_of(*_weights(runner.plain_model))
+        runner.logger.info(f'Fused features of the {name} videos are kept: {found.x.nbytes / 2**20:.1f} MiB.')
+        return found
 
 
 def why_not(model: AVClassifier, data: GFSLDataset) -> str | None:
     """Return why what the fusion gives for a video of a data set is not constant or not enough, or ``None``."""
-    if type(model.data_preprocessor) is not AVPreprocessor or type(data) is not GFSLDataset:
-        return 'the data set or its preprocessor is not of avzoo.'
+    if (type(model), type(model.data_preprocessor), type(data)) != (AVClassifier, AVPreprocessor, GFSLDataset):
+        return 'the model, its preprocessor or the data set is not of avzoo.'
     if data.varies:
         return 'the windows of long videos are random.'
     return why_not_of(model)
@@ -106,13 +124,14 @@ def why_not(model: AVClassifier, data: GFSLDataset) -> str | None:
 
 def why_not_of(model: AVClassifier) -> str | None:
     """Return why what the fusion gives for the same sequences is not constant or not enough, or ``None``."""
-    live = [name for name in _FRONT if getattr(model, name) is not None and name not in model.frozen]
-    if live:
-        return f'{live[0]} is not frozen.'
+    for name in _FRONT:
+        part = getattr(model, name)
+        if part is not None and (name not in model.frozen or any(p.requires_grad for p in part.parameters())):
+            return f'{name} is not frozen.'
     if model.frozen_mode != 'eval':
         return "dropout and BatchNorm of frozen parts are live; frozen_mode='eval' fixes them."
-    if getattr(model.head, 'reads_encoded', True):
-        return f'{type(model.head).__name__} reads what the encoders give.'
+    if reads_encoded(model.head):
+        return f'{type(model.head).__name__} reads what the encoders give, or does not say reads_encoded = False.'
     if model.fusion.num_readouts is None and _learns_statistics(model):
         return 'padded readouts enter the statistics of BatchNorm behind the fusion.'
     return None
@@ -120,22 +139,41 @@ def why_not_of(model: AVClassifier) -> str | None:
 
 def _learns_statistics(model: AVClassifier) -> bool:
     parts = [getattr(model, name) for name in ('projector', 'head') if name not in model.frozen]
-    return any(isinstance(layer, nn.BatchNorm1d) for part in parts if part is not None for layer in part.modules())
+    return any(isinstance(layer, _BatchNorm) for part in parts if part is not None for layer in part.modules())
 
 
-def _compute(runner: PhaseRunner, data: GFSLDataset, most_bytes: int, last: Fused | None) -> Fused | None:
-    """Compute the fused features of a data set, batch by batch as a fit does; ``None`` if they are too large."""
-    found, key, batches = _Rows(len(data), most_bytes, data.device or 'cpu'), _digest(runner, data), batches_of(data)
-    if last is not None and last.key == key and len(last.videos) == len(data):  # Batches are the same, but for shots.
+def _why_not_in(runner: PhaseRunner) -> str | None:
+    """Return why features in the precision of the training steps would not do, or ``None``."""
+    fits = any(isinstance(hook, FitPartsHook) for hook in runner.hooks)
+    if fits and type(runner.optim_wrapper) is not OptimWrapper:
+        return 'parts are fitted in full precision, and trained in mixed.'
+    return None
+
+
+def _compute(runner: PhaseRunner, data: GFSLDataset, most_bytes: int, last: Fused | None = None) -> Fused | str:
+    """Compute the fused features of a data set, batch by batch as a fit does, or return why they are not kept."""
+    found, batches, model = _Rows(len(data), most_bytes, data.device or 'cpu'), batches_of(data), runner.plain_model
+    if last is not None and len(last.videos) == len(data):  # Batches are the same, but for shots.
         known = [np.array_equal(last.videos[batch], data.videos[batch]) for batch in batches]
         for batch in compress(batches, known):
             found.put(batch, last.x[batch], None if last.mask is None else last.mask[batch])
         batches = list(compress(batches, map(not_, known)))
-    for batch, (x, context, _) in zip(batches, runner.plain_model.fused_batches(data, batches), strict=True):
-        if not found.put(batch, x, context.get('readout_mask')):
-            return None
+    device = model.gamma.device
+    with torch.random.fork_rng([device] if device.type == 'cuda' else []):
+        before = _random_state(device)
+        for batch, (x, context, _) in zip(batches, model.fused_batches(data, batches), strict=True):
+            if not found.put(batch, x, context.get('readout_mask')):
+                return f'they take more than the {most_bytes / 2**20:.0f} MiB left of fusion_cache_mib.'
+        if not torch.equal(before, _random_state(device)):
+            return 'a frozen part draws random numbers in evaluation mode.'
     assert found.x is not None  # A data set has videos.
-    return Fused(found.x, found.mask, data.window is None or data.window.long_only, data.videos, key)
+    cut = data.window is None or data.window.long_only
+    return Fused(found.x, found.mask, cut, data.videos, _key(runner, data))
+
+
+def _random_state(device: torch.device) -> Tensor:
+    states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == 'cuda' else [])]
+    return torch.cat(states)
 
 
 class _Rows:
@@ -172,11 +210,15 @@ class _Rows:
         return new
 
 
-def _digest(runner: PhaseRunner, data: GFSLDataset) -> str:
-    """Return what the fused features of a video depend on, as a text."""
-    facts = (runner.cfg.model, runner.cfg.optim_wrapper.get('type'), data.store.root, data.modalities, data.device)
-    digest = hashlib.sha256(repr((*facts, data.window and vars(data.window))).encode())
-    for name, value in runner.plain_model.state_dict().items():
-        if name.startswith(('data_preprocessor.', *(f'{part}.' for part in _FRONT))):
-            digest.update(value.cpu().numpy().tobytes())
-    return digest.hexdigest()
+def _key(runner: PhaseRunner, data: GFSLDataset) -> str:
+    """Return a text that is another one wherever the fused features of a video are."""
+    assert isinstance(data.store, FeatureStore)  # See why_not.
+    cfg, window = runner.cfg, data.window and vars(data.window)
+    facts = (cfg.model, cfg.optim_wrapper, data.store.description, data.modalities, data.device, window)
+    return digest_of(*facts, *_weights(runner.plain_model))
+
+
+def _weights(model: AVClassifier) -> list[object]:
+    """Return the weights, buffers and other state of what fuses."""
+    front = ('data_preprocessor.', *(f'{part}.' for part in _FRONT))
+    return [value for name, value in model.state_dict().items() if name.startswith(front)]

@@ -91,8 +91,10 @@ class GraphedPrediction(_Graphs):
         return self._plain(data) if graph is None else graph.replay(data)
 
     def _graph_of(self, data: dict) -> '_PredictionGraph | None':
+        if torch.is_autocast_enabled('cuda'):  # It keeps copies of the weights, which a graph would go on reading.
+            return None
         places = (t.data_ptr() for t in (*self.model.parameters(), *self.model.buffers()))
-        key = (_shape(data), self.model.training, torch.is_autocast_enabled('cuda'), *places)
+        key = (_shape(data), self.model.training, *places)
         return self._find(key, lambda: _PredictionGraph(self.model, self._plain, data, self._pool))
 
 

@@ -59,7 +59,7 @@ class Head(Protocol):
 
     A head whose scores are logits says so by ``rank_by = 'logits'``; the model then divides them by a scale. One that
     reads nothing of the context but ``readout_mask`` says so by ``reads_encoded = False``; c_o and the mask, once
-    computed, then do for all steps that train no part before.
+    computed, then do for all steps that train no part before. A subclass has to say it again.
     """
 
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
@@ -73,6 +73,11 @@ class Head(Protocol):
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Turn scores (B, C) into rows that sum to 1 and rank alike."""
+
+
+def reads_encoded(head: object) -> bool:
+    """Return whether a head may read what the encoders give: only its own class can rule that out."""
+    return 'reads_encoded' not in vars(type(head)) or getattr(head, 'reads_encoded', True)
 
 
 class Conditioner(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 from avzoo.config.options import parse_value
 from avzoo.importers.synthetic import ensure_synth
 from avzoo.reproduction.plan import Run
-from avzoo.reproduction.side_by_side import Job, run_side_by_side
+from avzoo.reproduction.side_by_side import Job, check_gpus, run_side_by_side
 from avzoo.utils.errors import AvzooError, ConfigError
 
 
@@ -35,6 +35,7 @@ def run_together(
         gpus: Which GPUs they share, see :func:`run_side_by_side`.
         tell: Called with a line when a run begins and when it ends.
     """
+    check_gpus(gpus)
     for run in runs:  # Not by several at once.
         ensure_synth(run.load_config())
     by_name = {f'{run.name}_seed{run.seed}': run for run in runs}

@@ -1,17 +1,18 @@
 """Running commands side by side on this machine, each in its own process."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from avzoo.utils.errors import ConfigError
 
 _POLL = 0.2  # Seconds.
-_PATIENCE = 20.0  # Seconds that a process has to end before it is killed.
+_PATIENCE = 20.0  # Seconds that processes have to end before they are killed.
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def run_side_by_side(
     Returns:
         How each ended, in the order of their ends.
     """
+    at_once = min(at_once, len(jobs))  # What runs has the cores to itself.
     places: list[str | None] = [gpus[i % len(gpus)] if gpus else None for i in range(at_once)]
     waiting, ended = list(jobs), list[Ended]()
     with _processes() as running:
@@ -85,17 +87,36 @@ def gpu_ids(text: str) -> list[str]:
         ConfigError: If a range is not one, or an id comes twice.
     """
     ids: list[str] = []
-    for part in text.split(','):
-        first, sign, last = part.strip().partition('-')
-        if sign and first.isdecimal() and last.isdecimal() and int(first) <= int(last):
-            ids += map(str, range(int(first), int(last) + 1))
-        elif part.strip() and not (sign and first.isdecimal()):
-            ids.append(part.strip())
-        else:
+    for part in map(str.strip, text.split(',')):
+        numbers = re.fullmatch('([0-9]{1,3})(?:-([0-9]{1,3}))?', part)
+        found = [part] if part.startswith(('GPU-', 'MIG-')) else []
+        if numbers:
+            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+            found = [str(number) for number in range(first, last + 1)]
+        if not found:
             raise ConfigError(f"--gpus takes ids such as 0-7 or 0,2, got '{text}'.")
+        ids += found
     if len(set(ids)) < len(ids):
         raise ConfigError(f'--gpus {text}: an id comes twice. With more --jobs than GPUs, several share one.')
     return ids
+
+
+def check_gpus(ids: Sequence[str]) -> None:
+    """Refuse numbers of GPUs that this process may not use: a run without its GPU would train on the CPU.
+
+    Raises:
+        ConfigError: Names the first.
+    """
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    known = [one.strip() for one in visible.split(',') if one.strip()] if visible else []
+    if visible is None:
+        import torch  # The tool starts quickly without it.
+
+        known = [str(number) for number in range(torch.cuda.device_count())]
+    for one in ids:
+        if one.isdecimal() and one not in known and all(map(str.isdecimal, known)):
+            here = ', '.join(known) or 'none'
+            raise ConfigError(f'--gpus: there is no GPU {one} here; there are: {here}. Leave --gpus out for a CPU.')
 
 
 _Running = dict[subprocess.Popen, tuple[Job, str | None, float]]
@@ -108,14 +129,22 @@ def _processes() -> Iterator[_Running]:
     try:
         yield running
     finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            try:
-                process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        _end(list(running))
+
+
+def _end(processes: Sequence[subprocess.Popen]) -> None:
+    """Ask processes to end; a second interruption kills them, as time does."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + _PATIENCE
+    try:
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def _start(job: Job, gpu: str | None, at_once: int) -> subprocess.Popen:

@@ -145,6 +145,10 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
         ('train_dataloader.dataset.window.position=foo', r"window\.position='foo'.*random, center"),
         ('train_dataloader.num_workers=-1', r'num_workers=-1 .*at least 0'),
         ('train_dataloader.persistent_workers=True', 'persistent_workers=True needs num_workers'),
+        (
+            "val_dataloader={'num_workers':1,'dataset':{'device':'cpu'}}",
+            r'val_dataloader\.num_workers=1 is not possible with val_dataloader\.dataset\.device',
+        ),
         ('train_dataloader.batch_sampler=none', "'train_dataloader' has no 'batch_sampler'"),
         ('train_dataloader.drop_last=True', r"Unknown config key 'train_dataloader\.drop_last'"),
         ('optim_wrapper.optimizer=none', "'optim_wrapper' has no 'optimizer'"),

@@ -4,7 +4,9 @@ import copy
 import csv
 import gc
 import os
+import shutil
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from avzoo.datasets import store_tables
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import write_csv
 from avzoo.utils.errors import DataError
-from tests.datasets.small_store import write
+from tests.datasets.small_store import make_videos, write
 
 
 @pytest.fixture
@@ -30,8 +32,14 @@ def reads(monkeypatch):
 
 
 @pytest.fixture
-def store(tmp_path):
-    """A store whose files are old enough for a change to show in their times."""
+def settled(monkeypatch):
+    """Takes every file for old enough for a change to show in its times; the tests see to it that it does."""
+    monkeypatch.setattr(store_tables, '_SETTLED', 0)
+
+
+@pytest.fixture
+def store(tmp_path, settled):
+    """A store whose tables are kept."""
     write(tmp_path / 'store')
     for path in (tmp_path / 'store').rglob('*'):
         age(path)
@@ -74,10 +82,33 @@ def test_a_changed_table_is_noticed_and_a_changed_list(store, reads):
     assert FeatureStore(store).split(shots, name).tolist() == videos.tolist()[::-1]
 
 
-def test_what_was_just_written_is_read_each_time(tmp_path, reads):
+@pytest.mark.parametrize('aged', [False, True])
+def test_what_was_just_written_is_read_each_time_whatever_time_it_keeps(aged, tmp_path, reads):
     write(tmp_path / 'store')
+    for path in (tmp_path / 'store').rglob('*') if aged else ():
+        age(path)  # As a copy with the times of the original.
     FeatureStore(tmp_path / 'store'), FeatureStore(tmp_path / 'store')
     assert reads == ['store', 'store']
+
+
+def test_a_store_in_the_place_of_another_is_read(store, reads):
+    before = FeatureStore(store).lengths['audio']
+    shutil.rmtree(store)
+    write(store, make_videos(seed=1))
+    assert not np.array_equal(FeatureStore(store).lengths['audio'], before) and reads == ['store', 'store']
+
+
+def test_files_of_equal_numbers_in_two_folders_are_read_twice(store, reads, monkeypatch):
+    shutil.copytree(store, store.parent / 'other')
+    monkeypatch.setattr(store_tables, '_stamps_of', lambda *paths: ((0, 0, 1, 2, 3),))
+    FeatureStore(store), FeatureStore(store.parent / 'other'), FeatureStore(store)
+    assert reads == ['store', 'other']
+
+
+def test_threads_share_the_tables(store, reads):
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: FeatureStore(store)._tables, range(32)))
+    assert reads == ['store'] and len(set(map(id, found))) == 1
 
 
 def test_a_table_that_has_gone_is_missed(store):
@@ -97,7 +128,7 @@ def test_shared_tables_cannot_be_changed_and_are_not_copied(store):
     assert 'another' not in other.class_names
 
 
-def test_memory_does_not_grow_with_the_number_of_stores(tmp_path, reads):
+def test_memory_does_not_grow_with_the_number_of_stores(tmp_path, reads, settled):
     found = []
     for i in range(7):
         write(tmp_path / str(i))

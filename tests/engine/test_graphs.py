@@ -194,3 +194,13 @@ def test_a_batch_is_copied_into_the_place_of_another():
     kept = place['features']['audio']['x']
     _copy(place, batch(2))
     assert torch.equal(kept, batch(2)['features']['audio']['x']) and torch.equal(place['label'], batch(2)['label'])
+
+
+def test_predictions_in_an_outer_autocast_stay_plain(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'graph_pool_handle', lambda: (0, 0))
+    monkeypatch.setattr(torch, 'is_autocast_enabled', lambda device=None: device == 'cuda')
+    graphed = GraphedPrediction(model().eval())
+    with torch.no_grad():
+        for _ in range(3):
+            graphed(batch(0))
+    assert not graphed._graphs and not graphed.failed and not graphed._seen

@@ -94,3 +94,10 @@ def test_a_preprocessor_follows_its_model_to_a_device():
     assert model.to_empty(device='cpu')[0].device == torch.device('cpu')
     model.double()
     assert model[0].device == torch.device('cpu')
+
+
+def test_a_preprocessor_that_derives_from_that_of_mmengine_follows_its_model_too():
+    model = model_of(BaseModel)
+    model.data_preprocessor = mmengine.model.BaseDataPreprocessor()
+    assert model.to('meta').data_preprocessor.device == torch.device('meta')
+    assert model.to_empty(device='cpu').data_preprocessor.device == torch.device('cpu')

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from avzoo.reproduction import gpu_ids, run_here, run_together
-from avzoo.reproduction.side_by_side import Job, run_side_by_side
+from avzoo.reproduction.side_by_side import Job, check_gpus, run_side_by_side
 from avzoo.utils.errors import ConfigError
 from tests.conftest import REPO, SMALL_AVDIFF, without_provenance
 from tests.reproduction.runs import plan as planned
@@ -71,6 +71,40 @@ sys.exit(run_tool(lambda argv: len(run_side_by_side(jobs, at_once=2))))
 """
 
 
+def test_more_processes_than_jobs_leave_no_core_idle(tmp_path, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: range(12), raising=False)
+    code = 'import os; print(os.environ["OMP_NUM_THREADS"])'
+    ended = run_side_by_side([python(code, name, tmp_path) for name in 'ab'], at_once=10**12)
+    assert [one.job.log.read_text().split() for one in ended] == [['6'], ['6']]
+    assert run_side_by_side([], at_once=3) == []
+
+
+def test_a_killed_job_is_told_by_its_signal(tmp_path):
+    code = 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)'
+    (ended,) = run_side_by_side([python(code, 'a', tmp_path)], at_once=1)
+    assert 'a: failed with exit code -15' in str(ended)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals of POSIX')
+def test_a_second_interruption_kills_processes_that_will_not_end(tmp_path):
+    stubborn = PARENT.replace("code = 'import", "code = 'import signal; signal.signal(15, signal.SIG_IGN); import")
+    parent = subprocess.Popen([sys.executable, '-c', stubborn, str(tmp_path)], cwd=REPO)
+    logs, deadline = [tmp_path / name for name in 'ab'], time.monotonic() + 120
+    while not all(log.exists() and log.read_text().endswith('\n') for log in logs):
+        assert parent.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    parent.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    begin = time.monotonic()
+    parent.send_signal(signal.SIGINT)
+    parent.wait(60)
+    assert time.monotonic() - begin < 15  # Not the 20 seconds that a single one leaves them.
+    for log in logs:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(log.read_text()), 0)
+
+
 @pytest.mark.skipif(os.name == 'nt', reason='signals of POSIX')
 @pytest.mark.parametrize('number, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_processes_end_with_the_tool(tmp_path, number, code):
@@ -95,10 +129,27 @@ def test_gpus_are_read(text, ids):
     assert gpu_ids(text) == ids
 
 
-@pytest.mark.parametrize('text', ['', '3-1', '0-', '0-x', '1,1', '0-2,1'])
+@pytest.mark.parametrize('text', ['', '3-1', '0-', '0-x', '1,1', '0-2,1', '1,01', 'a', '-1', '0,', '0-99999999999'])
 def test_what_names_no_gpus_is_refused(text):
     with pytest.raises(ConfigError, match='--gpus'):
         gpu_ids(text)
+
+
+@pytest.mark.parametrize(
+    'visible, ids, there',
+    [(None, ['2'], '0, 1'), ('4,6', ['4', '5'], '4, 6'), ('', ['0'], 'none'), ('4,6', ['4', '6'], None)],
+)
+def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visible, ids, there, monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if visible is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+    if there is None:
+        check_gpus(ids)
+        assert not run_together([], 'logs', jobs=2, gpus=ids)
+    else:
+        with pytest.raises(ConfigError, match=f'there is no GPU {ids[-1]} here; there are: {there}'):
+            run_together([], 'logs', jobs=2, gpus=ids)
 
 
 def test_runs_side_by_side_find_what_they_find_one_after_another(tmp_path, tiny_store):

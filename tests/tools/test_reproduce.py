@@ -8,6 +8,7 @@ import pytest
 from avzoo import reproduction
 from avzoo.reproduction import DATASETS, TABLES
 from avzoo.utils.cli import run_tool
+from avzoo.utils.errors import ConfigError
 from tests.reproduction.runs import finish, plan
 
 
@@ -72,6 +73,8 @@ def test_runs_side_by_side_are_those_that_are_missing(tool, tmp_path, capsys, mo
     assert [one.row for one in asked['runs']] == ['avdiff-nogen', 'avdiff'] and asked['folder'] == tmp_path / 'logs'
     assert (asked['jobs'], asked['gpus']) == (3, ['0', '1', '2'])
     assert '1 of 2 runs failed: avdiff-nogen_ucf_5shot (seed 0)' in capsys.readouterr().err
+    with pytest.raises(ConfigError, match='--gpus'):
+        tool.main([*arguments, '--gpus', ''])  # As of a variable that is not set.
     with pytest.raises(SystemExit):
         tool.main([*arguments, '--jobs', '2', '--launcher', 'slurm'])
     assert 'leave --launcher out' in capsys.readouterr().err

@@ -25,6 +25,7 @@ from avzoo.engine.curriculum.results import kept_provenance, provenance_of, resu
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.store_watch import StoreWatch
 from avzoo.engine.curriculum.train_phase import run_phase
+from avzoo.engine.fusion_cache import FusionCacheHook
 from avzoo.engine.log import log_line, open_work_dir
 from avzoo.engine.same_everywhere import check_same_everywhere
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
@@ -125,6 +126,7 @@ class CurriculumRunner:
                 self._run_phase(phase, progress)
             else:  # A choice has trained it.
                 self._check_generator(phase)
+        FusionCacheHook.forget()
         results = None
         if self.stage == 1:
             self._report_stage_one()

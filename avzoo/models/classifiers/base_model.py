@@ -1,8 +1,9 @@
 """What mmengine's runner, loops and wrappers ask of a model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -23,6 +24,14 @@ class BaseModel(nn.Module):
         self.data_preprocessor = data_preprocessor
         self.init_cfg = init_cfg
         self.is_init = False
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'BaseModel':
+        """Tell a preprocessor that derives from mmengine's where the model is; torch calls this for ``to`` and such."""
+        super()._apply(fn, recurse)
+        prepare: Any = self.data_preprocessor
+        if hasattr(prepare, '_device'):
+            prepare._device = fn(torch.empty(0, device=prepare._device)).device
+        return self
 
     def init_weights(self) -> None:
         """Initialise once as ``init_cfg`` says, then parts that initialise themselves; weights of a file come last."""

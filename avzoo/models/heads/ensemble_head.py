@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.config.build import build_part
-from avzoo.models.contracts import Context, Fitted, FittingSet, Head
+from avzoo.models.contracts import Context, Fitted, FittingSet, Head, reads_encoded
 from avzoo.registry import HEADS
 from avzoo.utils.errors import ConfigError
 
@@ -53,7 +53,7 @@ class EnsembleHead(nn.Module):
     @property
     def reads_encoded(self) -> bool:
         """Whether any of the heads reads what the encoders give."""
-        return any(getattr(head, 'reads_encoded', True) for head in self.heads)
+        return any(map(reads_encoded, self.heads))
 
     def fit(self, training: FittingSet) -> dict[str, float]:
         """Fit each head that can be fitted, then take the spreads; returns the values of all heads for the log."""

@@ -20,6 +20,8 @@ class GaussianHead(LinearHead):
         num_classes: Number of classes C.
     """
 
+    reads_encoded = False
+
     def __init__(self, in_dim: int, num_classes: int) -> None:
         super().__init__(in_dim, num_classes, rank_by='logits')
 

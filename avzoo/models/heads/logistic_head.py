@@ -32,6 +32,8 @@ class LogisticHead(LinearHead):
         synthetic_share: Their share in the weight of their class.
     """
 
+    reads_encoded = False
+
     def __init__(
         self,
         in_dim: int,

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from torch import Tensor, nn
 
 from avzoo.config.build import build_part
-from avzoo.models.contracts import Context, Head, Projector
+from avzoo.models.contracts import Context, Head, Projector, reads_encoded
 from avzoo.registry import HEADS, PROJECTORS
 
 
@@ -39,7 +39,7 @@ class ProjectedHead(nn.Module):
     @property
     def reads_encoded(self) -> bool:
         """Whether the head behind reads what the encoders give."""
-        return getattr(self.head, 'reads_encoded', True)
+        return reads_encoded(self.head)
 
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
         """Return the losses of the head behind for features (B, d_out) or (B, R, d_out) and labels (B,)."""

@@ -36,14 +36,20 @@ def fit_once(
 
 def _key(part: nn.Module, *inputs: Tensor | float | str | None) -> str:
     """Return a text that is another one wherever the fit is."""
-    digest = hashlib.sha256(repr(torch.get_num_threads()).encode())
-    for name, layer in part.named_modules():
-        settings = {key: value for key, value in vars(layer).items() if not key.startswith('_')}
-        digest.update(repr((name, type(layer), settings)).encode())
-    for value in (*inputs, *part.parameters(), *part.buffers()):
+    layers = [
+        (name, type(layer), {key: value for key, value in vars(layer).items() if not key.startswith('_')})
+        for name, layer in part.named_modules()
+    ]
+    return digest_of(torch.get_num_threads(), layers, *inputs, *part.parameters(), *part.buffers())
+
+
+def digest_of(*values: object) -> str:
+    """Return a text that is another one wherever a value is: the content of a tensor, or the ``repr`` of others."""
+    digest = hashlib.sha256()
+    for value in values:
         if isinstance(value, Tensor):
             digest.update(repr((value.shape, value.dtype, value.device)).encode())
-            digest.update(value.detach().cpu().numpy().tobytes())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         else:
             digest.update(repr(value).encode())
     return digest.hexdigest()
