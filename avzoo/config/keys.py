@@ -32,7 +32,7 @@ _SECTIONS = {
     'default_hooks': {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'},
     'auto_scale_lr': {'base_batch_size', 'enable'},
     'custom_imports': {'imports', 'allow_failed_imports'},
-    'env_cfg': {'cpu_kernels', 'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+    'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout', 'init_method'},
 }

@@ -32,6 +32,7 @@ _Epochs = Annotated[
 _Parts = Annotated[tuple[str, ...], Limit("a list of parts, e.g. ('encoders', 'fusion')")]
 
 
+CPUKernels = Literal['auto', 'onednn', 'torch']
 FUSION_CACHE_MIB = 1024.0  # Memory for what a frozen fusion gives for each video; 0 computes it anew each time.
 
 
@@ -127,6 +128,7 @@ class ExperimentSettings:
     default_hooks: dict
     randomness: RandomnessSettings
     synthesize: bool | None = None
+    cpu_kernels: CPUKernels = 'auto'
     param_scheduler: dict | list[dict] | None = None
     auto_scale_lr: dict | None = None
     custom_hooks: list[dict] | None = None

@@ -57,7 +57,7 @@ class PhaseRunner(Runner):
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the process as mmengine does, and choose the kernels of a CPU."""
         super().setup_env(env_cfg)
-        choose_cpu_kernels(env_cfg.get('cpu_kernels', 'auto'))
+        choose_cpu_kernels(self.cfg.get('cpu_kernels', 'auto'))
 
     @staticmethod
     def build_dataloader(

@@ -13,11 +13,6 @@ default_hooks = dict(
     graphs=dict(type='GraphHook', enabled=False),  # True: steps and predictions on a GPU as CUDA graphs.
 )
 custom_hooks = [dict(type='FitHook'), dict(type='SyncBuffersHook')]
-env_cfg = dict(
-    cudnn_benchmark=False,
-    cpu_kernels='auto',  # 'torch': those of PyTorch; 'onednn': oneDNN without measuring whether it is faster.
-    mp_cfg=dict(mp_start_method='fork'),
-    dist_cfg=dict(backend='nccl'),
-)
+env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork'), dist_cfg=dict(backend='nccl'))
 visualizer = dict(type='Visualizer', vis_backends=[])  # [dict(type='TensorboardVisBackend')] for TensorBoard.
 log_level = 'INFO'

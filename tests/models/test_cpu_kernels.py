@@ -3,15 +3,17 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from avzoo.config.load import load_config
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.layers import cpu_kernels, fast_linear
 from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 from avzoo.models.layers.fast_linear import FastLinear, use_fast_linears
-from avzoo.utils.errors import ConfigError
+from tests.conftest import CONFIGS
 from tests.engine.test_graphs import batch, model
 
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='PyTorch without oneDNN')
@@ -150,10 +152,13 @@ def test_onednn_is_taken_only_where_it_is_clearly_faster(speed, pays, monkeypatc
 
 def test_the_key_of_a_config_chooses_the_kernels_of_a_run(kernels, monkeypatch):
     monkeypatch.setattr(Runner, 'setup_env', lambda self, env_cfg: None)
-    PhaseRunner.setup_env(PhaseRunner.__new__(PhaseRunner), dict(cpu_kernels='torch'))
-    assert kernels('onednn') == 'torch'
+    runner = PhaseRunner.__new__(PhaseRunner)
+    for cfg, chosen in ((dict(cpu_kernels='torch'), 'torch'), ({}, 'auto')):
+        runner.cfg = Config(cfg)
+        runner.setup_env({})
+        assert kernels('onednn') == chosen
 
 
-def test_an_unknown_choice_is_refused():
-    with pytest.raises(ConfigError, match=r'env_cfg\.cpu_kernels='):
-        choose_cpu_kernels('mkl')
+def test_published_results_are_of_pytorchs_kernels():
+    assert load_config(CONFIGS / 'avdiff/avdiff_synth_5shot_gen.py').cpu_kernels == 'torch'
+    assert load_config(CONFIGS / 'avdiff/avdiff_ucf_5shot.py').get('cpu_kernels', 'auto') == 'auto'

@@ -14,7 +14,6 @@ from mmengine.runner import LogProcessor, get_priority
 from avzoo.engine.hooks import FitPartsHook
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 from avzoo.registry import MODELS, VISUALIZERS
 from avzoo.utils.errors import ConfigError
 
@@ -127,7 +126,6 @@ def _try_visualizer(cfg: Mapping | None) -> None:
 
 
 def _try_env(cfg: Mapping) -> None:
-    choose_cpu_kernels(cfg.get('cpu_kernels', 'auto'))
     method = (cfg.get('mp_cfg') or {}).get('mp_start_method', 'fork')
     methods = multiprocessing.get_all_start_methods()
     if method not in methods:

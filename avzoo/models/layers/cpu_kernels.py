@@ -7,18 +7,17 @@ import time
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avzoo.config.settings import CPUKernels
 from avzoo.utils.cache import cache_home, has_home
-from avzoo.utils.errors import AvzooError, ConfigError
+from avzoo.utils.errors import AvzooError
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.lock import locked
 
-CPUKernels = Literal['auto', 'onednn', 'torch']
 _ROWS, _ROUNDS = 1024, 5
 _WIDTHS = ((300, 512), (512, 300))  # Those of AV-DIFF's attention.
 _FASTER = 0.9  # Of the time of PyTorch's own kernel; where both are about as fast, the choice must not change.
@@ -32,13 +31,8 @@ def choose_cpu_kernels(choice: CPUKernels) -> CPUKernels:
         choice: ``torch`` are those of PyTorch. ``onednn`` computes large linear layers by oneDNN, and ``auto`` does so
             where a measurement has shown that it is faster. It is measured once for a machine and kept, so that a run
             can be repeated bit for bit.
-
-    Raises:
-        ConfigError: If there is no such choice.
     """
     global _chosen
-    if choice not in get_args(CPUKernels):
-        raise ConfigError(f'env_cfg.cpu_kernels={choice!r}; choose from {", ".join(get_args(CPUKernels))}.')
     before, _chosen = _chosen, choice
     return before
 

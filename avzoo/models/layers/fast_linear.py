@@ -12,7 +12,7 @@ _LEAST_ROWS = 256  # Below, handing over to oneDNN costs what it gains.
 
 
 def use_fast_linears(model: nn.Module) -> None:
-    """Let linear layers anywhere in a model compute as ``env_cfg.cpu_kernels`` says.
+    """Let linear layers anywhere in a model compute as ``cpu_kernels`` says.
 
     Parts come from here, from other libraries and from users, so their layers change their class, and nothing else.
     """
@@ -26,7 +26,7 @@ class FastLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (..., in_features) to (..., out_features)."""
-        if x.numel() < _LEAST_ROWS * self.in_features or not may_replace(x) or not onednn_pays():
+        if not may_replace(x) or x.numel() < _LEAST_ROWS * self.in_features or not onednn_pays():
             return super().forward(x)
         return _Linear.apply(x, self.weight, self.bias)
 

@@ -21,9 +21,6 @@ curriculum = dict(
         'tuned_logistic_regression',
     ),
 )
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=7e-5, betas=(0.9, 0.999), weight_decay=1e-5, fused=True),  # In one pass over memory.
-)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=7e-5, betas=(0.9, 0.999), weight_decay=1e-5))
 # It watches the metric that chooses the sub-stage's epoch; stage 2 cuts after the same epochs as stage 1.
 param_scheduler = dict(type='ReduceOnPlateauLR', rule='greater', factor=0.1, patience=3)
