@@ -11,6 +11,12 @@ import pytest
 
 from avzoo.utils import compat
 from tests.forked import ToolServer
+from tests.pace import (  # noqa: F401
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    remember_what_mmengine_asks_again,
+)
 
 compat.prepare_process()
 
@@ -123,6 +129,8 @@ def hard_store(tmp_path_factory) -> Path:
 def tiny_configs(tiny_store):
     """A function that reads a config for ``tiny_config``, each once."""
     from avzoo.config.load import load_config
+
+    remember_what_mmengine_asks_again()
 
     @cache
     def read(config, options):

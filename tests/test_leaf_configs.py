@@ -64,8 +64,6 @@ CHANGED_WITH_SHOTS = {
     'avdiff_activitynet_20shot': ENCODERS,
 }
 
-every_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda path: path.stem)
-
 
 def five_shot_leaf(leaf: Path) -> Path:
     """The leaf of 5 shots that a leaf varies: of the same variant where the shots differ, else of the method itself."""
@@ -129,47 +127,60 @@ def test_every_method_can_be_run_on_each_data_set_and_number_of_shots(method):
     assert names <= {path.stem for path in LEAVES} and names <= INDEX.keys()
 
 
-@every_leaf
-def test_the_name_says_method_data_set_and_shots(leaf):
-    name = NAME.fullmatch(leaf.stem)
-    assert name and name['method'] == leaf.parent.name
-    cfg = read_config(leaf)
-    assert cfg.num_shots == int(name['shots'])
-    assert Path(cfg.data_root).name == (f'{name["dataset"]}_fsl' if name['dataset'] in BENCHMARKS else 'custom')
-    assert f'python tools/train.py configs/{leaf.parent.name}/{leaf.name}' in leaf.read_text(encoding='utf-8')
+@pytest.mark.parametrize('method', METHODS)
+def test_the_name_says_method_data_set_and_shots(method):
+    for leaf in (leaf for leaf in LEAVES if leaf.parent.name == method):
+        name = NAME.fullmatch(leaf.stem)
+        assert name and name['method'] == method, leaf
+        cfg = read_config(leaf)
+        assert cfg.num_shots == int(name['shots']), leaf
+        data = f'{name["dataset"]}_fsl' if name['dataset'] in BENCHMARKS else 'custom'
+        assert Path(cfg.data_root).name == data, leaf
+        assert f'python tools/train.py configs/{method}/{leaf.name}' in leaf.read_text(encoding='utf-8'), leaf
 
 
-@every_leaf
-def test_the_papers_numbers_stand_in_the_metafile_alone(leaf):
-    assert not re.search(r'\b(HM|FSL) \d', leaf.read_text(encoding='utf-8'))
+def test_every_leaf_is_of_a_method():
+    assert {leaf.parent.name for leaf in LEAVES} == set(METHODS)
 
 
-@every_leaf
-def test_its_entry_of_the_index_says_what_its_name_says(leaf):
-    entry, name = INDEX[leaf.stem], NAME.fullmatch(leaf.stem)
-    assert entry.config == leaf and entry.shots == int(name['shots'])
-    assert entry.dataset == (BENCHMARKS[name['dataset']].title if name['dataset'] in BENCHMARKS else 'custom')
+# What is read quickly is read of all leaves in one test: 300 tests of a millisecond would cost more than they do.
 
 
-@pytest.mark.parametrize('leaf', [leaf for leaf in LEAVES if '_5shot' not in leaf.stem], ids=lambda path: path.stem)
-def test_only_the_shots_and_what_the_release_changes_with_them_differ_from_the_5_shot_leaf(leaf):
-    ours, five = (flat(read_config(path).to_dict()) for path in (leaf, five_shot_leaf(leaf)))
-    differing = {key for key in ours.keys() | five.keys() if ours.get(key, ...) != five.get(key, ...)}
-    assert differing == {'num_shots'} | CHANGED_WITH_SHOTS.get(leaf.stem, set())
+def test_the_papers_numbers_stand_in_the_metafile_alone():
+    assert not [leaf.stem for leaf in LEAVES if re.search(r'\b(HM|FSL) \d', leaf.read_text(encoding='utf-8'))]
 
 
-@every_leaf
-def test_a_leaf_states_what_differs_from_the_5_shot_leaf_or_from_shared_files(leaf):
-    if leaf == five_shot_leaf(leaf):
-        assert {path.relative_to(CONFIGS).parts[0] for path in bases(leaf)} == {'_base_'}
-    else:
-        assert bases(leaf) == [five_shot_leaf(leaf)]
+def test_entries_of_the_index_say_what_the_names_say():
+    for leaf in LEAVES:
+        entry, name = INDEX[leaf.stem], NAME.fullmatch(leaf.stem)
+        dataset = BENCHMARKS[name['dataset']].title if name['dataset'] in BENCHMARKS else 'custom'
+        assert (entry.config, entry.shots, entry.dataset) == (leaf, int(name['shots']), dataset)
 
 
-@every_leaf
-def test_its_shots_reach_the_data(leaf, full_phase):
-    name, data = NAME.fullmatch(leaf.stem), DATASETS.build(full_phase(leaf).train_dataloader.dataset)
-    assert (np.bincount(data.labels)[~data.base_mask] == int(name['shots'])).all() and not data.base_mask.all()
+@pytest.mark.parametrize('method', METHODS)
+def test_only_the_shots_and_what_the_release_changes_with_them_differ_from_the_5_shot_leaf(method):
+    found, expected = {}, {}
+    for leaf in (leaf for leaf in LEAVES if leaf.parent.name == method and '_5shot' not in leaf.stem):
+        ours, five = (flat(read_config(path).to_dict()) for path in (leaf, five_shot_leaf(leaf)))
+        found[leaf.stem] = {key for key in ours.keys() | five.keys() if ours.get(key, ...) != five.get(key, ...)}
+        expected[leaf.stem] = {'num_shots'} | CHANGED_WITH_SHOTS.get(leaf.stem, set())
+    assert found and found == expected
+
+
+def test_a_leaf_states_what_differs_from_the_5_shot_leaf_or_from_shared_files():
+    for leaf in LEAVES:
+        if leaf == five_shot_leaf(leaf):
+            assert {path.relative_to(CONFIGS).parts[0] for path in bases(leaf)} == {'_base_'}, leaf
+        else:
+            assert bases(leaf) == [five_shot_leaf(leaf)]
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_shots_reach_the_data(method, full_phase):
+    for leaf in (leaf for leaf in LEAVES if leaf.parent.name == method):
+        name, data = NAME.fullmatch(leaf.stem), DATASETS.build(full_phase(leaf).train_dataloader.dataset)
+        novel = np.bincount(data.labels)[~data.base_mask]
+        assert novel.size and (novel == int(name['shots'])).all(), leaf
 
 
 @pytest.mark.parametrize('name', SAME_BUT_SHOTS)

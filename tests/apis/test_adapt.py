@@ -27,6 +27,12 @@ SMALL = (
     'model.encoders.audio.out_dim=64',
     'model.encoders.visual.out_dim=64',
     'model.projector.out_dim=64',
+    'model.encoders.audio.hidden_dim=64',
+    'model.encoders.visual.hidden_dim=64',
+    'model.projector.hidden_dim=64',
+    'model.fusion.depth=2',
+    'model.fusion.switch_after=1',
+    'model.fusion.mlp_dim=64',
     'model.generator.schedule.num_steps=5',
     "curriculum.full.freeze=('encoders','embedding','fusion')",
 )

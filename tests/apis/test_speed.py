@@ -57,9 +57,9 @@ def losses(name: str, steps: int) -> list[dict[str, torch.Tensor]]:
 
 @pytest.mark.parametrize('name', TWO_WAYS)
 def test_training_has_the_losses_and_scores_of_the_plain_path(name):
-    found = losses(name, 6)
+    found = losses(name, 3)
     with plain_path():
-        wanted = losses(name, 6)
+        wanted = losses(name, 3)
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 

@@ -157,7 +157,7 @@ def test_all_of_them_together_take_little_memory(tmp_path):
         (tmp_path / f'{i}.pkl').write_bytes(content)
     for i, content in enumerate(ARRAYS.values()):
         (tmp_path / f'{i}.npy').write_bytes(content)
-    padded(tmp_path / 'x.npz', GIGABYTE)
+    padded(tmp_path / 'x.npz', GIGABYTE // 2)
     for name in ('x.txt', 'x.csv'):
         with (tmp_path / name).open('wb') as file:
             file.truncate(GIGABYTE)

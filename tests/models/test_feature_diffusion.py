@@ -57,7 +57,7 @@ def unfitted(**options) -> FeatureDiffusion:
         noise_predictor=dict(type='EmbeddedPredictor', hidden_dim=64),
         sampler='ddpm',
         sample_steps=100,
-        steps=1500,
+        steps=1000,
         batch_size=256,
         lr=5e-3,
     )

@@ -45,7 +45,7 @@ def test_the_same_fit_is_computed_once(fits):
         dict(schedule=dict(type='CosineSchedule', num_steps=9)),
         dict(gaussian_prior=True),
     ],
-    ids=lambda change: '-'.join(change),
+    ids=['init', 'data', 'lr', 'batch_size', 'path', 'schedule', 'prior'],
 )
 def test_another_fit_is_computed(change, fits):
     fitted()

@@ -4,27 +4,57 @@ import sys
 
 import pytest
 
-from avzoo.reproduction import gather, run, submit
+from avzoo.reproduction import gather, run, run_together, submit
 from avzoo.utils.errors import AvzooError, ConfigError
-from tests.conftest import SMALL_AVDIFF
+from tests.conftest import SMALL_AVDIFF, without_provenance
 from tests.reproduction.runs import plan
 
 
-def test_a_run_that_was_carried_out_counts_as_finished(tmp_path, tiny_store):
+@pytest.fixture(scope='module')
+def planned(tmp_path_factory, tiny_store):
+    """A function that plans two runs of AV-DIFF, of a few seconds each, in a folder of this name."""
+    parent = tmp_path_factory.mktemp('runs')
     options = (
         f'data_root={tiny_store}',
         'num_shots=2',
         'train_dataloader.batch_size=8',
         'curriculum.num_draws=1',
+        'curriculum.choices=[]',
+        "curriculum.references=['nearest_class_mean']",
         'train_dataloader.batch_sampler.num_batches=1',
         'curriculum.base.max_epochs=1',
         'curriculum.full.max_epochs=1',
         *SMALL_AVDIFF,
     )
-    (one,) = [one for one in plan(tmp_path, 2, 'custom', seeds=(0,), options=options) if one.row == 'avdiff']
-    assert run.run_here(one) and one.status() == 'finished'
-    (row,) = [row for row in gather([one])[0]['rows'] if row['name'] == one.name]
-    assert row['mean']['HM'] == one.results()['aggregate']['HM']
+
+    def in_folder(name):
+        runs = plan(parent / name, 2, 'custom', seeds=(0, 1), options=options)
+        return [one for one in runs if one.row == 'avdiff']
+
+    return in_folder
+
+
+@pytest.fixture(scope='module')
+def alone(planned):
+    """A run that was carried out."""
+    one = planned('one')[1]
+    assert run.run_here(one)
+    return one
+
+
+def test_a_run_that_was_carried_out_counts_as_finished(alone):
+    assert alone.status() == 'finished'
+    (row,) = [row for row in gather([alone])[0]['rows'] if row['name'] == alone.name]
+    assert row['mean']['HM'] == alone.results()['aggregate']['HM']
+
+
+def test_runs_side_by_side_find_what_they_find_one_after_another(planned, alone, tmp_path):
+    said = []
+    assert not run_together(planned('two'), tmp_path / 'logs', jobs=2, tell=said.append)
+    assert sum('started' in line for line in said) == sum('done after' in line for line in said) == 2
+    together = planned('two')
+    assert [one.status() for one in together] == ['finished', 'finished']
+    assert without_provenance(together[1].results()) == without_provenance(alone.results())
 
 
 def test_without_submitit_the_cure_is_named(tmp_path, monkeypatch):

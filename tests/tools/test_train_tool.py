@@ -1,10 +1,7 @@
 """The command line of tools/train.py, as a user types it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch.distributed.run
 
 from tests.tools.tool_runs import CONFIG
 
@@ -19,10 +16,17 @@ def test_training_reports_its_progress_and_ends_with_the_table(trained):
 
 
 def test_two_processes_train_and_evaluate_like_one(run, options, tool_server, repo_dir, tmp_path):
-    start = Path(torch.distributed.run.__file__), '--nproc_per_node=2', '--master_port=29577'
-    train = 'tools/train.py', CONFIG, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two', *options
-    code, _, err = tool_server.run(*start, *train, cwd=repo_dir, PYTHONPATH=str(repo_dir))
-    assert code == 0, err
+    options = *options, 'curriculum.num_draws=1', 'curriculum.references=[]'
+    # As torchrun starts them.
+    envs = [
+        dict(RANK=n, LOCAL_RANK=n, WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT='29577') for n in ('0', '1')
+    ]
+
+    def together(tool, *arguments):
+        both = tool_server.run_together(repo_dir / tool, *arguments, cwd=repo_dir, envs=envs)
+        assert [code for code, _, _ in both] == [0, 0], both
+
+    together('tools/train.py', CONFIG, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two', *options)
     files = {n: tmp_path / f'{n}.npz' for n in (1, 2)}
 
     def test(file, *more):
@@ -31,13 +35,7 @@ def test_two_processes_train_and_evaluate_like_one(run, options, tool_server, re
 
     code, _, err = run('test', *test(files[1]))
     assert code == 0, err
-    # As torchrun starts them.
-    envs = [
-        dict(RANK=n, LOCAL_RANK=n, WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT='29577') for n in ('0', '1')
-    ]
-    tool = repo_dir / 'tools/test.py'
-    both = tool_server.run_together(tool, *test(files[2], '--launcher', 'pytorch'), cwd=repo_dir, envs=envs)
-    assert [code for code, _, _ in both] == [0, 0], both
+    together('tools/test.py', *test(files[2], '--launcher', 'pytorch'))
     one, two = (np.load(path) for path in files.values())
     assert one.files == two.files and all(np.array_equal(one[k], two[k]) for k in one.files)
 

@@ -1,0 +1,72 @@
+"""Saves time of the tests as a whole: what no test looks at is done once, and what takes long starts first."""
+
+import gc
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# The files that take longest: started last, one of them would keep one process busy while the others wait.
+LONGEST = (
+    'docs/test_notebooks.py',
+    'hostile/test_hostile_inputs.py',
+    'engine/test_curriculum.py',
+    'tools/test_train_tool.py',
+    'tools/test_test_tool.py',
+    'reproduction/test_run.py',
+    'test_leaf_configs.py',
+    'extraction/test_extract.py',
+    'engine/test_fusion_cache.py',
+    'utils/test_compat.py',
+    'demo/test_page.py',
+    'models/test_recomposition.py',
+    'engine/test_choose.py',
+    'engine/test_optimizers.py',
+    'apis/test_adapt.py',
+    'zoo/test_wheel_zoo.py',
+    'apis/test_speed.py',
+    'engine/test_history.py',
+    'engine/test_pictures.py',
+    'engine/test_phase_runner.py',
+    'models/test_generative_methods.py',
+    'models/test_feature_diffusion.py',
+    'engine/test_average_hook.py',
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # Of xdist: to begin with the file of most tests.
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, 'workerinput'):  # One of several processes.
+        ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave the thousands of tests and all modules out of every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def remember_what_mmengine_asks_again() -> None:
+    """Each run asks the compiler for its version, and formats whole configs: both are done once for the same answer."""
+    from mmengine.config import config
+    from mmengine.runner import runner
+
+    formatted: dict[tuple[str, str], Any] = {}
+    format_code = config.FormatCode
+
+    def remembered(text: str, **options: Any) -> Any:
+        key = text, json.dumps(options, sort_keys=True)
+        if key not in formatted:
+            formatted[key] = format_code(text, **options)
+        return formatted[key]
+
+    config.FormatCode = remembered
+    runner.collect_env = cache(runner.collect_env)
