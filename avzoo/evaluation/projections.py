@@ -33,11 +33,11 @@ def project(samples: FeatureSamples, method: str = 'pca', *, seed: int = 0) -> P
 
     Args:
         samples: The features.
-        method: ``pca``, ``tsne`` (van der Maaten and Hinton, 2008) or ``umap`` (McInnes et al., 2018).
-        seed: Seed of t-SNE and UMAP.
+        method: ``pca`` or ``tsne`` (van der Maaten and Hinton, 2008).
+        seed: Seed of t-SNE.
 
     Raises:
-        ConfigError: If there is no such method, or the package of UMAP is missing.
+        ConfigError: If there is no such method.
     """
     if method not in PROJECTIONS:
         raise ConfigError(f'There is no projection {method!r}. Choose from: {", ".join(PROJECTIONS)}.')
@@ -62,18 +62,7 @@ def _tsne(samples: FeatureSamples, seed: int) -> Projection:
     return Projection(few, xy, ('', ''), f'{text}sizes of groups mean nothing.')
 
 
-def _umap(samples: FeatureSamples, seed: int) -> Projection:
-    try:
-        from umap import UMAP  # May be missing.
-    except ImportError as error:
-        raise ConfigError(f'UMAP needs a package ({error}): pip install umap-learn. t-SNE needs nothing.') from error
-    few = samples.some(_MOST)
-    xy = UMAP(random_state=seed).fit_transform(few.x)
-    text = 'UMAP of all features together. Neighbours are near; far distances mean little.'
-    return Projection(few, xy, ('', ''), text)
-
-
-PROJECTIONS: Mapping[str, Callable[[FeatureSamples, int], Projection]] = dict(pca=_pca, tsne=_tsne, umap=_umap)
+PROJECTIONS: Mapping[str, Callable[[FeatureSamples, int], Projection]] = dict(pca=_pca, tsne=_tsne)
 
 
 def _start(samples: FeatureSamples) -> np.ndarray:

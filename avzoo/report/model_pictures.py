@@ -13,7 +13,7 @@ from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, le
 from avzoo.report.section import Section, rounded
 from avzoo.utils.printable import printable
 
-_TITLES = dict(pca='principal components', tsne='t-SNE', umap='UMAP')
+_TITLES = dict(pca='principal components', tsne='t-SNE')
 _FIRST_NOVEL = 8  # Novel classes that get a colour of their own.
 
 
