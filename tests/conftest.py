@@ -147,6 +147,7 @@ def tiny_configs(tiny_store):
                 'curriculum.full.max_epochs=3',
                 'curriculum.num_draws=2',
                 'curriculum.choices=[]',
+                "curriculum.references=['nearest_class_mean']",
                 'optim_wrapper.optimizer.lr=1e-3',
                 *options,
             ],

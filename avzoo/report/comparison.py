@@ -154,7 +154,7 @@ def config_differences(runs: Sequence[Run]) -> Table:
     """Return the config keys in which the runs differ, a column for each run."""
     settings = [run.settings for run in runs]
     rows = [(key, *(_short(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
-    return Table(('key', *labels_of(runs)), list(rows))
+    return Table(('key', *map(printable, labels_of(runs))), list(rows))
 
 
 def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:

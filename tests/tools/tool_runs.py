@@ -15,6 +15,7 @@ SMALL = (
     'curriculum.full.max_epochs=2',
     'curriculum.num_draws=2',
     'curriculum.choices=[]',
+    "curriculum.references=['nearest_class_mean']",
     'optim_wrapper.optimizer.lr=1e-3',
     *SMALL_AVDIFF,
 )
