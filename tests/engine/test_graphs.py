@@ -142,6 +142,9 @@ def test_the_hook_predicts_by_graphs_on_a_gpu_alone(name, enabled, monkeypatch):
     kept = vars(part).get(name)
     getattr(hook, start)(runner)
     assert isinstance(kept, GraphedPrediction) == enabled and vars(part).get(name) is kept
+    part.eval()
+    (found,), (wanted,) = getattr(part, name)(batch(0)), part(**part.data_preprocessor(batch(0)), mode='predict')
+    torch.testing.assert_close(found['scores'], wanted['scores'])  # A first batch is predicted as without a graph.
     hook.after_run(runner)
     assert name not in vars(part)
 

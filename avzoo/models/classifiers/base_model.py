@@ -65,9 +65,7 @@ class BaseModel(nn.Module):
         """Return the answers to a batch."""
         return self(**self.data_preprocessor(data, False), mode='predict')
 
-    def test_step(self, data: dict) -> list:
-        """Return the answers to a batch."""
-        return self.val_step(data)
+    test_step = val_step  # Not a call of it: either may be replaced on a model, by its graph.
 
     def parse_losses(self, losses: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the sum of the losses, and each by name; what has no ``loss`` in its name is only shown."""
