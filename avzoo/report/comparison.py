@@ -17,11 +17,11 @@ _OVER_VIDEOS = ('HM', 'FSL')  # Of which the bootstrap gives an interval.
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:
-    """Return what to call the runs: the method, or as much of the folder as tells them apart."""
+    """Return what to call the runs, printable: the method, or as much of the folder as tells them apart."""
     depth = max(len(run.folder.parts) for run in runs)
     candidates = [[str(run.results['method']) for run in runs]]
     candidates += [['/'.join(run.folder.parts[-count:]) for run in runs] for count in range(1, depth + 1)]
-    return next(labels for labels in candidates if len(set(labels)) == len(runs))
+    return [printable(label) for label in next(labels for labels in candidates if len(set(labels)) == len(runs))]
 
 
 @styled
@@ -50,7 +50,7 @@ def draws_picture(runs: Sequence[Run]) -> Picture:
                 picture.tip(dot, f'{name}, draw {row["draw"]}: {metric} {row[metric]:.2f}')
                 picture.data.rows.append((name, metric, row['draw'], row[metric]))
         panel.set(title=metric, ylim=(len(runs) - 0.5, -0.5), yticks=range(len(runs)))
-        panel.set_yticklabels([printable(name) for name in names] if panel is panels[0] else [])
+        panel.set_yticklabels(names if panel is panels[0] else [])
     return picture
 
 
@@ -118,7 +118,7 @@ def differences_table(runs: Sequence[Run]) -> Table:
     for run, name in zip(runs[1:], names[1:], strict=True):
         cells: list[object] = []
         if sorted(run.draws) != sorted(runs[0].draws):
-            table.rows.append((printable(name), *['other draws'] * (len(table.header) - 1)))
+            table.rows.append((name, *['other draws'] * (len(table.header) - 1)))
             continue
         videos = _over_videos(run, runs[0])
         for metric in PAIRED_METRICS:
@@ -126,7 +126,7 @@ def differences_table(runs: Sequence[Run]) -> Table:
             cells.append(signed(over_draws).removesuffix(' (draws)'))
             if metric in _OVER_VIDEOS:
                 cells.append(interval(videos[metric]) if videos else '-')
-        table.rows.append((printable(name), *cells, _verdict(run, runs[0], videos)))
+        table.rows.append((name, *cells, _verdict(run, runs[0], videos)))
     return table
 
 
@@ -154,7 +154,7 @@ def config_differences(runs: Sequence[Run]) -> Table:
     """Return the config keys in which the runs differ, a column for each run."""
     settings = [run.settings for run in runs]
     rows = [(key, *(_short(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
-    return Table(('key', *map(printable, labels_of(runs))), list(rows))
+    return Table(('key', *labels_of(runs)), list(rows))
 
 
 def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:

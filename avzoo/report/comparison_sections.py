@@ -24,7 +24,7 @@ def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:
     for run, name in zip(runs, names, strict=True):
         mean = run.results['aggregate']
         facts = len(run.draws), str(run.results.get('seed', '-')), _learned(run)
-        results.rows.append((printable(name), *(rounded(mean[key]) for key in METRIC_NAMES), *facts))
+        results.rows.append((name, *(rounded(mean[key]) for key in METRIC_NAMES), *facts))
     cost = cost_picture(runs)
     unsaid = [] if cost else ['No run says how many parameters its model has or how long it trained.']
     return [
@@ -35,7 +35,7 @@ def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:
                 'Paired differences within a draw, mean ± 95% interval over draws; in brackets the 95% interval of a '
                 'bootstrap over test videos. A run is better or worse only where no interval in HM holds 0.'
             ],
-            {f'Points, minus {printable(names[0])}': differences_table(runs)},
+            {f'Points, minus {names[0]}': differences_table(runs)},
         ),
         Section('Base and novel', pictures=[base_novel_picture(runs)]),
         Section('Cost', unsaid, pictures=[cost] if cost else []),
@@ -49,7 +49,7 @@ def _origins(runs: Sequence[Run]) -> Table:
     for run, name in zip(runs, labels_of(runs), strict=True):
         says = [run.provenance.get(key) or '-' for key in ('device', 'commit')]
         costs = run.parameters or '-', rounded(run.training_seconds, 0)
-        table.rows.append((printable(name), printable(run.name), *costs, *(printable(value) for value in says)))
+        table.rows.append((name, printable(run.name), *costs, *(printable(value) for value in says)))
     return table
 
 

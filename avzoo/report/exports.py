@@ -7,7 +7,6 @@ from avzoo.protocol import METRIC_NAMES
 from avzoo.report.comparison import labels_of
 from avzoo.report.figures import Table
 from avzoo.report.run_files import Run
-from avzoo.utils.printable import printable
 from avzoo.utils.tables import markdown_table, two_decimals
 
 # What acts in LaTeX.
@@ -46,9 +45,7 @@ def as_latex(runs: Sequence[Run]) -> str:
     """Write the results as rows of a LaTeX table: the method, then B, N, HM, FSL and AUSUC; intervals as subscripts."""
     lines = [f'% method & {" & ".join(METRIC_NAMES)}; 95% intervals over draws']
     for run, name in zip(runs, labels_of(runs), strict=True):
-        lines.append(
-            f'{printable(name).translate(_LATEX)} & {" & ".join(_latex_cell(*pair) for pair in results_of(run))} \\\\'
-        )
+        lines.append(f'{name.translate(_LATEX)} & {" & ".join(_latex_cell(*pair) for pair in results_of(run))} \\\\')
     return '\n'.join(lines) + '\n'
 
 
