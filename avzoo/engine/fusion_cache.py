@@ -72,7 +72,8 @@ class FusionCacheHook(Hook):
 
     def __init__(self, mib: float) -> None:
         self.mib = mib
-        self._weights = ''  # A digest, if anything is kept.
+        self._serves = False
+        self._weights = ''  # Digest of the frozen weights, while features of them are served.
 
     @classmethod
     def forget(cls) -> None:
@@ -93,11 +94,13 @@ class FusionCacheHook(Hook):
         if runner.val_loop is not None:
             left, data = left - (fused.x.nbytes if fused is not None else 0), runner.val_loop.dataloader.dataset
             self._serve(runner, 'validation', data, why_not(model, data) or _compute(runner, data, left))
+        if self._serves:
+            self._weights = digest_of(*_weights(model))
 
     def after_train_epoch(self, runner: PhaseRunner) -> None:
         # A hook of the user may thaw parts or change weights. This hook comes before PhaseHook, which keeps the epoch.
         model = runner.plain_model
-        if self._weights and (why_not_of(model) or digest_of(*_weights(model)) != self._weights):
+        if self._serves and (why_not_of(model) or digest_of(*_weights(model)) != self._weights):
             raise ConfigError(
                 'curriculum.full.freeze: a frozen part was thawed or changed while its kept features were trained on. '
                 'Set curriculum.full.fusion_cache_mib=0.'
@@ -108,7 +111,7 @@ class FusionCacheHook(Hook):
         if isinstance(found, str):
             runner.logger.info(f'Fused features of the {name} videos are computed for each batch: {found}')
             return None
-        data.computed, self._weights = found, digest_of(*_weights(runner.plain_model))
+        data.computed, self._serves = found, True
         runner.logger.info(f'Fused features of the {name} videos are kept: {found.x.nbytes / 2**20:.1f} MiB.')
         return found
 
