@@ -104,12 +104,20 @@ class SpeedCases:
         if name in (EVALUATION, ONE_CLIP):
             predict = GraphedPrediction(self.model)
             return self._replayed(predict, partial(self._predict, 1 if name == ONE_CLIP else self.batch_size, predict))
-        model, wrapper = (self.full, self.full_wrapper) if name == 'full iteration' else (self.model, self.wrapper)
-        if name not in ('base step', 'full iteration') or why_not(model, wrapper) is not None:
+        model, wrapper = {
+            'base step': (self.model, self.wrapper),
+            'full iteration': (self.full, self.full_wrapper),
+            CACHED: (self.fixed, self.fixed_wrapper),
+        }.get(name, (None, None))
+        if model is None or why_not(model, wrapper) is not None:
             return None
         step = GraphedStep(model)
-        run = (lambda: step(self.batch(), wrapper)) if name == 'base step' else lambda: self._iteration(step)
-        return self._replayed(step, run)
+        runs = {
+            'base step': lambda: step(self.batch(), wrapper),
+            'full iteration': lambda: self._iteration(step),
+            CACHED: lambda: self._cached(step),
+        }
+        return self._replayed(step, runs[name])
 
     @staticmethod
     def _replayed(graphs: GraphedStep | GraphedPrediction, run: Run) -> Run | None:
@@ -131,11 +139,12 @@ class SpeedCases:
         self.fixed.train()
         return Fused(fused, context['readout_mask'], cut=True, videos=np.arange(len(fused)), key='')
 
-    def _cached(self) -> object:
+    def _cached(self, step: Callable[[dict, Any], object] | None = None) -> object:
         assert self.fused is not None
         for novel, fused in self.fused.items():
             batch = dict(label=self.labels, index=torch.arange(self.batch_size), novel=novel)
-            self.fixed.train_step(dict(batch, features=fused(np.arange(self.batch_size))), self.fixed_wrapper)
+            data = dict(batch, features=fused(np.arange(self.batch_size)))
+            (step or self.fixed.train_step)(data, self.fixed_wrapper)
         return None
 
     @torch.no_grad()

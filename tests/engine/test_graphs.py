@@ -63,8 +63,10 @@ def train(part: nn.Module, steps: int, step=None) -> list[list[torch.Tensor]]:
 
 @pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
 @pytest.mark.parametrize('frozen', [(), ('encoders', 'embedding', 'fusion')], ids=['base', 'full'])
-def test_fifty_steps_as_graphs_have_the_losses_of_plain_steps(frozen, mark):
-    plain, graphed = (model('cuda', frozen=frozen) for _ in range(2))
+@pytest.mark.parametrize('name', ['avdiff', 'tcaf', 'mbt', 'perceiver', 'attention_fusion'])
+def test_fifty_steps_as_graphs_have_the_losses_of_plain_steps(name, frozen, mark):
+    name = f'{name}/{name}_ucf_5shot'
+    plain, graphed = (model('cuda', name, frozen=frozen) for _ in range(2))
     step = GraphedStep(graphed)
     found, wanted = train(graphed, 50, step), train(plain, 50)
     assert len(step._graphs) == 4 and not step.failed  # Two shapes, base and novel.
