@@ -73,7 +73,7 @@ class DDPM(nn.Module):
         x = _normal_like(condition.new_empty(len(condition), self.dim), generator)
         chain = range(self.schedule.num_steps - 1, -1, -1)
         steps = torch.arange(chain.start, -1, -1, device=x.device)
-        weights = self.noise_predictor.as_mlp(steps, condition) if _differentiable(self.noise_predictor) else None
+        weights = self.noise_predictor.as_mlp(steps, condition) if _as_one(self.noise_predictor) else None
         if weights is not None:
             return mlp_chain(x, weights, [self._step(t) for t in chain], lambda: _normal_like(x, generator))
         predict = predict_along(self.noise_predictor, steps, condition)
@@ -106,10 +106,11 @@ def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
 
 
-def _differentiable(predictor: nn.Module) -> TypeGuard[MLPNoisePredictor]:
-    """Return whether gradients through a predictor's chain are wanted, in full precision, and known in closed form."""
-    if not isinstance(predictor, MLPNoisePredictor) or not torch.is_grad_enabled():
+def _as_one(predictor: nn.Module) -> TypeGuard[MLPNoisePredictor]:
+    """Return whether a chain in full precision is one operation: for its gradients, or on a GPU for its kernel."""
+    if not isinstance(predictor, MLPNoisePredictor):
         return False
     weight = next(predictor.parameters())
+    wanted = (torch.is_grad_enabled() and weight.requires_grad) or weight.is_cuda
     # torch knows no autocast for the device `meta`.
-    return weight.requires_grad and (weight.is_meta or not torch.is_autocast_enabled(weight.device.type))
+    return wanted and (weight.is_meta or not torch.is_autocast_enabled(weight.device.type))

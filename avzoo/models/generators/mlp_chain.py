@@ -4,12 +4,15 @@ Backward takes the gradients of the weights from all steps at once; step by step
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
+
+from avzoo.models.layers.fused_chain import chain_kernels
 
 Draw = Callable[[], Tensor]
 
@@ -44,7 +47,7 @@ class MLPWeights(NamedTuple):
 
 def mlp_chain(x: Tensor, weights: MLPWeights, steps: Sequence[ReverseStep], draw: Draw) -> Tensor:
     """Return the end (B, D) of the chain that begins at noise x (B, D); ``draw`` gives the noise of a step."""
-    return _MLPChain.apply(x, *weights, steps, draw)
+    return _MLPChain.apply(x, *weights, tuple(steps), draw, torch.is_grad_enabled())
 
 
 class _MLPChain(Function):
@@ -58,31 +61,70 @@ class _MLPChain(Function):
         out: Tensor,
         out_bias: Tensor,
         slope: float,
-        steps: Sequence[ReverseStep],
+        steps: tuple[ReverseStep, ...],
         draw: Draw,
+        keep: bool,
     ) -> Tensor:
-        ctx.inputs, ctx.hidden = [], []
         ctx.steps, ctx.slope = steps, slope
-        ctx.save_for_backward(of_x, out)
-        for step, of_step in zip(steps, table.unbind(), strict=True):
-            a = F.leaky_relu(x, slope)
-            h = F.leaky_relu(torch.addmm(fixed + of_step, a, of_x.t()), slope)
-            eps = torch.addmm(out_bias, h, out.t())
-            x = torch.add(step.kept * x, eps, alpha=step.predicted).add_(draw(), alpha=step.fresh)
-            ctx.inputs.append(a)
-            ctx.hidden.append(h)
-        return x
+        ctx.kernels = kernels = chain_kernels(x, of_x, len(steps))
+        if kernels is not None:
+            noise = torch.stack([draw() for _ in steps])
+            parts = of_x, fixed, table, out, out_bias, slope
+            end, inputs, hidden = kernels.forward(x, *parts, _factors(steps, x.device), noise, keep)
+        else:
+            end, inputs, hidden = _forward(x, MLPWeights(of_x, fixed, table, out, out_bias, slope), steps, draw, keep)
+        ctx.save_for_backward(of_x, out, inputs, hidden)
+        return end
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        of_x, out = ctx.saved_tensors
-        slope, backward = ctx.slope, torch.ops.aten.leaky_relu_backward
-        of_eps, of_hidden = [], []
-        for step, a, h in zip(reversed(ctx.steps), reversed(ctx.inputs), reversed(ctx.hidden), strict=True):
-            of_eps.append(step.predicted * grad)
-            of_hidden.append(backward(of_eps[-1] @ out, h, slope, True))
-            grad = torch.add(backward(of_hidden[-1] @ of_x, a, slope, True), grad, alpha=step.kept)
-        eps, hidden = torch.cat(of_eps[::-1]), torch.stack(of_hidden[::-1])  # (T*B, D), (T, B, h)
-        of_weights = hidden.flatten(0, 1).t() @ torch.cat(ctx.inputs)
-        of_out = eps.t() @ torch.cat(ctx.hidden)
-        return grad, of_weights, hidden.sum(0), hidden.sum(1), of_out, eps.sum(0), None, None, None
+        of_x, out, inputs, hidden = ctx.saved_tensors
+        if ctx.kernels is not None:
+            factors = _factors(ctx.steps, grad.device)
+            grad, eps, of_hidden = ctx.kernels.backward(grad, of_x, out, inputs, hidden, ctx.slope, factors)
+        else:
+            grad, eps, of_hidden = _backward(grad, of_x, out, inputs, hidden, ctx.slope, ctx.steps)
+        of_weights = of_hidden.flatten(0, 1).t() @ inputs.flatten(0, 1)
+        of_out = eps.flatten(0, 1).t() @ hidden.flatten(0, 1)
+        return grad, of_weights, of_hidden.sum(0), of_hidden.sum(1), of_out, eps.sum((0, 1)), None, None, None, None
+
+
+@cache
+def _factors(steps: tuple[ReverseStep, ...], device: torch.device) -> Tensor:
+    """Return the factors of the steps on a device, (T, 3). Copied once: a CUDA graph cannot wait for a copy."""
+    return torch.tensor(steps, dtype=torch.float32, device=device)
+
+
+def _forward(
+    x: Tensor, weights: MLPWeights, steps: Sequence[ReverseStep], draw: Draw, keep: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Walk the chain step by step; returns what the kernels return."""
+    of_x, fixed, table, out, out_bias, slope = weights
+    inputs, hidden = [], []
+    for step, of_step in zip(steps, table.unbind(), strict=True):
+        a = F.leaky_relu(x, slope)
+        h = F.leaky_relu(torch.addmm(fixed + of_step, a, of_x.t()), slope)
+        eps = torch.addmm(out_bias, h, out.t())
+        x = torch.add(step.kept * x, eps, alpha=step.predicted).add_(draw(), alpha=step.fresh)
+        if keep:
+            inputs.append(a)
+            hidden.append(h)
+    return (x, torch.stack(inputs), torch.stack(hidden)) if keep else (x, x.new_empty(0), x.new_empty(0))
+
+
+def _backward(
+    grad: Tensor,
+    of_x: Tensor,
+    out: Tensor,
+    inputs: Tensor,
+    hidden: Tensor,
+    slope: float,
+    steps: Sequence[ReverseStep],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Walk the chain back step by step; returns what the kernels return."""
+    of_eps, of_hidden, leaky = [], [], torch.ops.aten.leaky_relu_backward
+    for step, a, h in zip(steps[::-1], inputs.unbind()[::-1], hidden.unbind()[::-1], strict=True):
+        of_eps.append(step.predicted * grad)
+        of_hidden.append(leaky(of_eps[-1] @ out, h, slope, True))
+        grad = torch.add(leaky(of_hidden[-1] @ of_x, a, slope, True), grad, alpha=step.kept)
+    return grad, torch.stack(of_eps[::-1]), torch.stack(of_hidden[::-1])

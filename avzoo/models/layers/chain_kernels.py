@@ -1,0 +1,188 @@
+"""The reverse chain of a small noise predictor in one GPU kernel, and its backward pass in another.
+
+Step by step a chain of hundreds of steps is thousands of kernels, each of which is over sooner than it is launched.
+Here each row of the batch has a block of threads, which holds both weight matrices in its registers for all steps.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+try:  # It comes with PyTorch for CUDA; this module can be imported without.
+    import triton
+    import triton.language as tl
+except ImportError:
+    triton = None
+
+_MOST_WEIGHTS = 128 * 128  # Of a matrix, padded to powers of two: more would not fit into the registers.
+
+
+def fits(x: Tensor, of_x: Tensor) -> bool:
+    """Return whether the kernels take a chain of x (B, D) with weights (h, D)."""
+    height, width = map(triton.next_power_of_2, of_x.shape)
+    return x.dtype == of_x.dtype == torch.float32 and len(x) > 0 and height * width <= _MOST_WEIGHTS
+
+
+def forward(
+    x: Tensor,
+    of_x: Tensor,
+    fixed: Tensor,
+    table: Tensor,
+    out: Tensor,
+    out_bias: Tensor,
+    slope: float,
+    steps: Tensor,
+    noise: Tensor,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Walk the chain.
+
+    Args:
+        x: Where it begins, (B, D).
+        of_x: Weights and parts of the predictor, see :class:`MLPWeights`; so are those up to ``slope``.
+        fixed: As there.
+        table: As there.
+        out: As there.
+        out_bias: As there.
+        slope: As there.
+        steps: Factors of x_t, the prediction and the noise at each step, (T, 3).
+        noise: Noise of each step, (T, B, D).
+        keep: Whether to keep what the backward pass needs.
+
+    Returns:
+        The end (B, D), and the activations of the input (T, B, D) and of the hidden layer (T, B, h), or empty tensors.
+    """
+    (batch, width), (count, height) = x.shape, table.shape
+    end = torch.empty_like(x)
+    inputs = x.new_empty((count, batch, width) if keep else (0,))
+    hidden = x.new_empty((count, batch, height) if keep else (0,))
+    tensors = [t.contiguous() for t in (x, of_x, fixed, table, out, out_bias, steps, noise)]
+    _walk[(batch,)](
+        *tensors, end, inputs, hidden, slope, batch, width, height, keep=keep, **_blocks(count, width, height)
+    )
+    return end, inputs, hidden
+
+
+def backward(
+    grad: Tensor, of_x: Tensor, out: Tensor, inputs: Tensor, hidden: Tensor, slope: float, steps: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Walk the chain back.
+
+    Args:
+        grad: Gradient of its end, (B, D).
+        of_x: As for :func:`forward`.
+        out: As there.
+        inputs: What it returned.
+        hidden: What it returned.
+        slope: As for it.
+        steps: As for it.
+
+    Returns:
+        Gradients of the beginning (B, D), of each prediction (T, B, D), and of the hidden layer before its activation
+        (T, B, h).
+    """
+    count, batch, width = inputs.shape
+    height = hidden.shape[2]
+    begin, of_eps, of_hidden = torch.empty_like(inputs[0]), torch.empty_like(inputs), torch.empty_like(hidden)
+    tensors = [t.contiguous() for t in (grad, of_x, out, steps, inputs, hidden)]
+    _walk_back[(batch,)](
+        *tensors, begin, of_eps, of_hidden, slope, batch, width, height, **_blocks(count, width, height)
+    )
+    return begin, of_eps, of_hidden
+
+
+def _blocks(count: int, width: int, height: int) -> dict[str, Any]:
+    blocks = dict(
+        num_steps=count, width_block=triton.next_power_of_2(width), height_block=triton.next_power_of_2(height)
+    )
+    return dict(blocks, num_warps=max(1, min(16, blocks['width_block'] * blocks['height_block'] // 1024)))
+
+
+if triton is not None:
+
+    @triton.jit
+    def _weights(of_x, out, width, height, width_block: tl.constexpr, height_block: tl.constexpr):  # type: ignore[no-untyped-def]
+        """Load both matrices as (h, D), with zeros beyond their sizes."""
+        row, column = tl.arange(0, height_block)[:, None], tl.arange(0, width_block)[None, :]
+        real = (row < height) & (column < width)
+        first = tl.load(of_x + row * width + column, mask=real, other=0.0)
+        return first, tl.load(out + column * height + row, mask=real, other=0.0)
+
+    @triton.jit
+    def _walk(  # type: ignore[no-untyped-def]
+        x,
+        of_x,
+        fixed,
+        table,
+        out,
+        out_bias,
+        steps,
+        noise,
+        end,
+        inputs,
+        hidden,
+        slope,
+        batch,
+        width,
+        height,
+        keep: tl.constexpr,
+        num_steps: tl.constexpr,
+        width_block: tl.constexpr,
+        height_block: tl.constexpr,
+    ):
+        b = tl.program_id(0).to(tl.int64)
+        column, row = tl.arange(0, width_block), tl.arange(0, height_block)
+        wide, high = column < width, row < height
+        first, second = _weights(of_x, out, width, height, width_block, height_block)
+        x_t = tl.load(x + b * width + column, mask=wide, other=0.0)
+        of_video = tl.load(fixed + b * height + row, mask=high, other=0.0)
+        bias = tl.load(out_bias + column, mask=wide, other=0.0)
+        for t in range(num_steps):
+            a = tl.where(x_t > 0, x_t, slope * x_t)
+            h = tl.sum(first * a[None, :], axis=1) + of_video + tl.load(table + t * height + row, mask=high, other=0.0)
+            h = tl.where(h > 0, h, slope * h)
+            eps = tl.sum(second * h[:, None], axis=0) + bias
+            fresh = tl.load(noise + (t * batch + b) * width + column, mask=wide, other=0.0)
+            if keep:
+                tl.store(inputs + (t * batch + b) * width + column, a, mask=wide)
+                tl.store(hidden + (t * batch + b) * height + row, h, mask=high)
+            x_t = tl.load(steps + 3 * t) * x_t + tl.load(steps + 3 * t + 1) * eps + tl.load(steps + 3 * t + 2) * fresh
+        tl.store(end + b * width + column, x_t, mask=wide)
+
+    @triton.jit
+    def _walk_back(  # type: ignore[no-untyped-def]
+        grad,
+        of_x,
+        out,
+        steps,
+        inputs,
+        hidden,
+        begin,
+        of_eps,
+        of_hidden,
+        slope,
+        batch,
+        width,
+        height,
+        num_steps: tl.constexpr,
+        width_block: tl.constexpr,
+        height_block: tl.constexpr,
+    ):
+        b = tl.program_id(0).to(tl.int64)
+        column, row = tl.arange(0, width_block), tl.arange(0, height_block)
+        wide, high = column < width, row < height
+        first, second = _weights(of_x, out, width, height, width_block, height_block)
+        g = tl.load(grad + b * width + column, mask=wide, other=0.0)
+        for back in range(num_steps):
+            t = num_steps - 1 - back
+            a = tl.load(inputs + (t * batch + b) * width + column, mask=wide, other=0.0)
+            h = tl.load(hidden + (t * batch + b) * height + row, mask=high, other=0.0)
+            g_eps = tl.load(steps + 3 * t + 1) * g
+            g_h = tl.sum(second * g_eps[None, :], axis=1)
+            g_h = tl.where(h > 0, g_h, slope * g_h)
+            g_a = tl.sum(first * g_h[:, None], axis=0)
+            g = tl.load(steps + 3 * t) * g + tl.where(a > 0, g_a, slope * g_a)
+            tl.store(of_eps + (t * batch + b) * width + column, g_eps, mask=wide)
+            tl.store(of_hidden + (t * batch + b) * height + row, g_h, mask=high)
+        tl.store(begin + b * width + column, g, mask=wide)

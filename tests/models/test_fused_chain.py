@@ -1,0 +1,74 @@
+"""A whole chain in one GPU kernel gives the samples and gradients of the chain step by step."""
+
+import logging
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from avzoo.models.generators import DDPM, mlp_chain
+from avzoo.models.layers import fused_chain
+
+on_gpu = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')]
+SIZES = [(64, 128, 64, 200), (64, 128, 1, 100), (7, 30, 130, 20), (128, 128, 3, 10)]  # D, h, B, T
+
+
+def sampled(part: DDPM, condition: torch.Tensor, train: bool = True) -> list[torch.Tensor]:
+    torch.manual_seed(3)
+    with torch.set_grad_enabled(train):
+        x = part.sample(condition)
+    gradients = torch.autograd.grad(x.square().mean(), list(part.parameters())) if train else []
+    return [x.detach(), *gradients, torch.rand(3, device=condition.device)]
+
+
+def chain(width: int, height: int, batch: int, steps: int) -> tuple[DDPM, torch.Tensor]:
+    torch.manual_seed(0)
+    predictor = dict(type='MLPNoisePredictor', hidden_dim=height)
+    part = DDPM(width, 9, schedule=dict(type='LinearSchedule', num_steps=steps), noise_predictor=predictor)
+    return part.to('cuda'), torch.randn(batch, 9, device='cuda')
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+@pytest.mark.parametrize('train', [True, False])
+@pytest.mark.parametrize('sizes', SIZES)
+def test_one_kernel_gives_the_samples_and_gradients_of_the_chain_step_by_step(sizes, train, mark, monkeypatch):
+    part, condition = chain(*sizes)
+    used = []
+    find = mlp_chain.chain_kernels
+    monkeypatch.setattr(mlp_chain, 'chain_kernels', lambda *args: used.append(find(*args)) or used[-1])
+    found = sampled(part, condition, train)
+    assert used and used[0] is not None
+    monkeypatch.setattr(mlp_chain, 'chain_kernels', lambda *args: None)
+    wanted = sampled(part, condition, train)
+    torch.testing.assert_close(found[0], wanted[0], atol=1e-5, rtol=1e-4)
+    assert torch.equal(found[-1], wanted[-1])  # As many random numbers were drawn.
+    for one, other in zip(found[1:-1], wanted[1:-1], strict=True):
+        assert (one - other).norm() <= 1e-4 * other.norm()
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+def test_what_does_not_fit_goes_step_by_step(mark, monkeypatch):
+    part, condition = chain(512, 1024, 4, 5)
+    weight = part.noise_predictor.net[1].weight
+    assert fused_chain.chain_kernels(part.sample(condition), weight[:, :512], 5) is None
+    x = torch.zeros(4, 64, device='cuda')
+    assert fused_chain.chain_kernels(x, x, 100) is not None
+    monkeypatch.setattr(fused_chain, '_MOST_NOISE', 4 * 64 * 100 - 1)
+    assert fused_chain.chain_kernels(x, x, 100) is None
+    assert fused_chain.chain_kernels(x.double(), x.double(), 3) is None
+
+
+def test_on_a_cpu_a_chain_goes_step_by_step():
+    assert fused_chain.chain_kernels(torch.zeros(4, 3), torch.zeros(5, 3), 10) is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU can run the kernel')
+@pytest.mark.parametrize('installed', [True, False])
+def test_a_kernel_that_cannot_be_compiled_is_replaced_and_the_log_says_so(installed, monkeypatch, caplog):
+    monkeypatch.setattr(fused_chain, 'find_spec', lambda name: installed or None)
+    logger = MMLogger.get_instance('chain')
+    monkeypatch.setattr(MMLogger, 'get_current_instance', lambda: logger)
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.WARNING):
+        assert fused_chain._kernels_of.__wrapped__(torch.device('cpu')) is None
+    assert ('step by step' in caplog.text) == installed
