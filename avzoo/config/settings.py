@@ -33,6 +33,7 @@ _Parts = Annotated[tuple[str, ...], Limit("a list of parts, e.g. ('encoders', 'f
 
 
 CPUKernels = Literal['auto', 'onednn', 'torch']
+MatmulPrecision = Literal['highest', 'high']
 FUSION_CACHE_MIB = 1024.0  # Memory for what a frozen fusion gives for each video; 0 computes it anew each time.
 
 
@@ -129,6 +130,7 @@ class ExperimentSettings:
     randomness: RandomnessSettings
     synthesize: bool | None = None
     cpu_kernels: CPUKernels = 'auto'
+    float32_matmul_precision: MatmulPrecision = 'highest'
     param_scheduler: dict | list[dict] | None = None
     auto_scale_lr: dict | None = None
     custom_hooks: list[dict] | None = None

@@ -55,8 +55,9 @@ class PhaseRunner(Runner):
         return logger
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up the process as mmengine does, and choose the kernels of a CPU."""
+        """Set up the process as mmengine does, and choose the kernels of a CPU and how a GPU multiplies matrices."""
         super().setup_env(env_cfg)
+        torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
         choose_cpu_kernels(self.cfg.get('cpu_kernels', 'auto'))
 
     @staticmethod

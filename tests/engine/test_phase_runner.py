@@ -28,6 +28,24 @@ def test_a_key_that_may_be_none_counts_as_absent(small_avdiff, tmp_path, key):
     PhaseRunner.from_cfg(run).train()
 
 
+@pytest.mark.parametrize('precision', ['high', 'highest'])
+def test_a_phase_multiplies_matrices_as_its_config_says(precision, small_avdiff, tmp_path):
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('high' if precision == 'highest' else 'highest')  # Of a run before.
+    option = [f'float32_matmul_precision={precision}'] if precision == 'high' else []
+    ((_, run, _),) = preflight(small_avdiff(tmp_path / 'run', *option), [Phase(1, 'base')])
+    PhaseRunner.from_cfg(run)
+    try:
+        assert torch.get_float32_matmul_precision() == precision
+        if torch.cuda.is_available():
+            torch.manual_seed(0)
+            a, b = torch.randn(2, 256, 256, device='cuda')
+            error = (a @ b - (a.double() @ b.double())).abs().max()
+            assert (error > 1e-3) == (precision == 'high') and error < 0.2
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 class Stopped(Exception):
     """Stands for the power cut."""
 

@@ -106,6 +106,7 @@ def test_a_later_draw_that_lacks_a_class_is_refused(small_avdiff, tmp_path, own_
         ('env_cfg.mp_cfg.mp_start_method=foo', r"env_cfg\.mp_cfg\.mp_start_method='foo'"),
         ('env_cfg.mp_cfg.opencv_num_threads=-1', r'env_cfg\.mp_cfg\.opencv_num_threads=-1'),
         ('cpu_kernels=mkl', r"cpu_kernels='mkl'"),
+        ('float32_matmul_precision=low', r"float32_matmul_precision='low'"),
         ('env_cfg.resource_limit=a', r"env_cfg\.resource_limit='a'"),
         ("auto_scale_lr={'base_batch_size':0,'enable':True}", r'auto_scale_lr\.base_batch_size=0'),
         (
