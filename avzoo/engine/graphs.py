@@ -53,6 +53,7 @@ class GraphedStep(_Graphs):
     def __init__(self, model: AVClassifier) -> None:
         super().__init__(model)
         self._plain = model.train_step
+        self._parameters = list(model.parameters())  # Once: to walk through the modules takes longer than a launch.
 
     def __call__(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Take one training step, and return the losses for the log."""
@@ -66,7 +67,7 @@ class GraphedStep(_Graphs):
 
     def _graph_of(self, data: dict) -> '_Graph | None':
         # Loading weights keeps the place of parameters, moving them does not.
-        key = (_shape(data), self.model.training, *(p.data_ptr() for p in self.model.parameters() if p.requires_grad))
+        key = (_shape(data), self.model.training, *(p.data_ptr() for p in self._parameters if p.requires_grad))
         return self._find(key, lambda: _Graph(self.model, data, self._pool))
 
 
