@@ -1,6 +1,7 @@
 """What a frozen fusion gives for each video, computed once for a whole phase."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 from operator import not_
 from typing import ClassVar
@@ -45,13 +46,20 @@ class Fused:
     videos: np.ndarray
     key: str
 
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """Readouts of each video up to its last one that counts, (N,); on the host, so that no batch waits for them."""
+        assert self.mask is not None
+        places = torch.arange(1, self.mask.shape[1] + 1, device=self.mask.device)
+        return (self.mask * places).amax(1).cpu().numpy()
+
     def __call__(self, index: np.ndarray) -> dict[str, Tensor]:
         """Return the features of the videos at some positions as a batch holds them."""
         rows = torch.from_numpy(index).to(self.x.device, non_blocking=True)
         if self.mask is None:
             return dict(fused=self.x[rows])
         x, mask = self.x[rows], self.mask[rows]
-        count = int(mask.any(0).nonzero()[-1]) + 1 if self.cut else mask.shape[1]
+        count = int(self._counts[index].max()) if self.cut else mask.shape[1]
         return dict(fused=x[:, :count], readout_mask=mask[:, :count])
 
 
