@@ -67,6 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_tool({'list': _list, 'info': _info}[command], arguments)
     if command not in _TOOLS:
         return run_tool(_unknown, [command])
+    before = sys.argv, list(sys.path), cli.spell_tools
+    try:
+        return _run_tool_file(command, arguments)
+    finally:  # A program may call this function, and go on.
+        sys.argv, sys.path[:], cli.spell_tools = before
+
+
+def _run_tool_file(command: str, arguments: list[str]) -> int:
     path = zoo_root() / 'tools' / _TOOLS[command][0]
     sys.argv = [f'avzoo {command}', *arguments]  # argparse shows it in the usage.
     sys.path.insert(0, str(path.parent))  # As if Python had been started with the file.

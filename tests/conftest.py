@@ -19,6 +19,8 @@ from tests.pace import (  # noqa: F401
 )
 
 compat.prepare_process()
+# The question whether there is a GPU must not start CUDA: copies of this process could not use the GPU then.
+os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
 
 REPO = Path(__file__).resolve().parents[1]
 CONFIGS = REPO / 'configs'

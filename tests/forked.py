@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -26,7 +26,7 @@ def run_tool_file(path: Path, *arguments: object, cwd: Path, timeout: float = 30
     """Run a tool's file as ``python FILE ARGUMENTS``; returns exit code, standard output and standard error.
 
     The process is a copy of this one, so what is imported already costs nothing: a start takes seconds otherwise. Where
-    there can be no copy (no fork, or a GPU in use) a new process is started. A tool that trains needs
+    a copy does not do (no fork, or see :func:`_cannot_use_gpu`) a new process is started. A tool that trains needs
     :class:`ToolServer`: after a backward pass here, a copy of this process cannot train.
     """
     (done,) = _run_together([str(path), *map(str, arguments)], str(cwd), [{}], timeout)
@@ -35,7 +35,7 @@ def run_tool_file(path: Path, *arguments: object, cwd: Path, timeout: float = 30
 
 def _run_together(argv: list[str], cwd: str, envs: list[dict[str, str]], timeout: float) -> list[tuple[int, str, str]]:
     """Run a tool once for each environment, all at the same time."""
-    start = _copy_of_this_process if hasattr(os, 'fork') and not _gpu_in_use() else _new_process
+    start = _copy_of_this_process if hasattr(os, 'fork') else _new_process
     with ExitStack() as stack:
         files = [[stack.enter_context(tempfile.TemporaryFile()) for _ in range(2)] for _ in envs]
         waits = [start(argv, cwd, env, *pair, timeout) for env, pair in zip(envs, files, strict=True)]
@@ -118,11 +118,14 @@ def _be_the_tool(argv: list[str], cwd: str, env: dict[str, str], out: int, err: 
         os.dup2(err, 2)
         sys.stdout, sys.stderr = os.fdopen(1, 'w', closefd=False), os.fdopen(2, 'w', closefd=False)
         sys.stdin = open(os.devnull)  # noqa: SIM115
-        _forget_what_was_set_up()
+        start_anew = _cannot_use_gpu(env)
         os.environ.update(env)
         os.chdir(cwd)
         more = env.get('PYTHONPATH', '').split(os.pathsep)
         sys.argv, sys.path[0:0] = argv, [str(Path(argv[0]).parent), *filter(None, more)]
+        if start_anew:
+            _become_a_new_process(argv)
+        _forget_what_was_set_up()
         runpy.run_path(argv[0], run_name='__main__')
         code = 0
     except SystemExit as stop:
@@ -146,9 +149,24 @@ def _forget_what_was_set_up() -> None:
         logger.handlers = []
 
 
-def _gpu_in_use() -> bool:
+def _cannot_use_gpu(env: dict[str, str]) -> bool:
+    """Whether this copy of a process cannot use the GPU of the machine, or would not notice that it is hidden.
+
+    CUDA does not survive a fork. Asking whether there is a GPU is enough to start it, and mmengine asks when it is
+    imported, and keeps the answer. By ``PYTORCH_NVML_BASED_CUDA_CHECK``, which ``conftest.py`` sets, torch asks the
+    management library instead.
+    """
     torch = sys.modules.get('torch')
-    return torch is not None and torch.cuda.is_initialized()
+    if torch is None or not torch.cuda.is_available():
+        return False
+    return torch.cuda._is_in_bad_fork() or 'CUDA_VISIBLE_DEVICES' in env
+
+
+def _become_a_new_process(argv: list[str]) -> NoReturn:
+    """Start Python anew in this process, with the module path of this one."""
+    os.dup2(sys.stdin.fileno(), 0)
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, sys.path))
+    os.execv(sys.executable, [sys.executable, *argv])
 
 
 if __name__ == '__main__':

@@ -1,8 +1,8 @@
 """Make mmengine 0.10.7, timm and torchvision work together; their own code cannot be changed.
 
 Each workaround is one function, does nothing where it is not needed, and may run more than once. What is changed in
-mmengine: an entry in its table of packages (:func:`patch_mmengine`) and, without ``pkg_resources``, three public
-helpers (:func:`_replace_package_utils`). Two private ones are replaced by :mod:`avzoo.zoo.mmengine_hub`.
+mmengine: an entry in its table of packages (:func:`patch_mmengine`) and three public helpers that need
+``pkg_resources`` (:func:`_replace_package_utils`). Two private ones are replaced by :mod:`avzoo.zoo.mmengine_hub`.
 torch and mmengine are imported inside the functions: the tools call :func:`prepare_process` before either is loaded.
 """
 
@@ -67,7 +67,7 @@ def import_yapf() -> None:
 
 
 def patch_mmengine() -> None:
-    """Register avzoo with mmengine and, where ``pkg_resources`` is missing, replace the helpers that need it.
+    """Register avzoo with mmengine, and replace the helpers that need ``pkg_resources``.
 
     ``mmengine.config.utils.MODULE2PACKAGE`` maps a module to the package that brings it. Without an entry, configs
     named ``avzoo::...`` and ``mmengine.hub`` refuse avzoo.
@@ -75,15 +75,14 @@ def patch_mmengine() -> None:
     from mmengine.config.utils import MODULE2PACKAGE  # Heavy, and `avzoo.utils` is imported by every quick command.
 
     MODULE2PACKAGE.setdefault('avzoo', 'avzoo')
-    if find_spec('pkg_resources') is None:  # setuptools >= 82
-        _replace_package_utils()
+    _replace_package_utils()
 
 
 def _replace_package_utils() -> None:
     """Replace ``is_installed``, ``get_installed_path`` and ``package2module`` of ``mmengine.utils.package_utils``.
 
-    They import ``pkg_resources``, which setuptools no longer ships since version 82. ``mmengine.utils`` and
-    ``mmengine.config.config`` hold references of their own to some of them, which are replaced too.
+    They import ``pkg_resources``, which warns of itself since setuptools 80 and is missing since 82. ``mmengine.utils``
+    and ``mmengine.config.config`` hold references of their own to some of them, which are replaced too.
     """
     # As in `patch_mmengine`.
     from mmengine import utils

@@ -1,8 +1,11 @@
 """The command ``avzoo``."""
 
+import sys
+
 import pytest
 
 from avzoo.__main__ import _TOOLS, _as_commands, main
+from avzoo.utils import cli
 from avzoo.version import __version__
 from avzoo.zoo.listing import list_models
 from tests.conftest import REPO
@@ -29,7 +32,6 @@ def test_an_unknown_command_is_answered_with_the_nearest(capsys):
 
 
 def test_help_and_errors_name_commands_in_place_of_tools(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr('avzoo.utils.cli.spell_tools', str)
     with pytest.raises(SystemExit):
         main(['predict', '--help'])
     page = capsys.readouterr().out
@@ -37,6 +39,12 @@ def test_help_and_errors_name_commands_in_place_of_tools(capsys, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     assert main(['predict', 'clip.mp4']) == 2
     assert 'avzoo adapt --support' in capsys.readouterr().err
+
+
+def test_a_command_leaves_the_process_as_it_was(capsys):
+    before = cli.spell_tools, list(sys.argv), list(sys.path)
+    assert main(['config', 'no_such_config']) == 2
+    assert (cli.spell_tools, sys.argv, sys.path) == before
 
 
 def test_files_that_are_no_tools_keep_their_names():

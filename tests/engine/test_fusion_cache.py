@@ -17,6 +17,7 @@ from avzoo.models.classifiers.av_classifier import AVClassifier
 from tests.conftest import SMALL_GAN
 from tests.engine.test_curriculum import Stopped, stop_in
 
+ON_GPU = torch.cuda.is_available()
 FROZEN = ("curriculum.full.freeze=('encoders','embedding','fusion')", 'curriculum.full.frozen_mode=eval')
 SHORT = (
     *FROZEN,
@@ -75,6 +76,16 @@ METHODS = {
 }
 
 
+def assert_equal_but_for_rounding(cached: list[dict[str, float]], plain: list[dict[str, float]]) -> None:
+    """Kept features come of larger batches, which a GPU rounds otherwise, by about 1e-6.
+
+    Steps multiply that: to 3e-4 for TCAF on an H100, as noise of this size does on a CPU. Metrics are left out: they
+    jump by a whole video.
+    """
+    for step, (a, b) in enumerate(zip(cached, plain, strict=True)):
+        assert a == pytest.approx(b, rel=1e-4 if step < 5 else 5e-3), step
+
+
 @pytest.mark.parametrize('method', METHODS)
 def test_losses_of_fifty_steps_and_metrics_are_those_of_computing_anew(method, tiny_config, tmp_path):
     options, config = (*SHORT, *METHODS[method]), f'{method}/{method}_custom_5shot.py'
@@ -82,8 +93,11 @@ def test_losses_of_fifty_steps_and_metrics_are_those_of_computing_anew(method, t
     plain, _ = train(tiny_config(tmp_path / 'plain', *options, 'curriculum.full.fusion_cache_mib=0', config=config))
     assert len(cached.losses) == len(plain.losses) == 52
     assert {kinds[0] for kinds in cached.kinds} == {'fused'} and {kinds[0] for kinds in plain.kinds} == {'audio'}
-    for a, b in zip(cached.losses + cached.metrics, plain.losses + plain.metrics, strict=True):
-        assert a == pytest.approx(b, rel=1e-5, abs=1e-6)
+    if ON_GPU:
+        assert_equal_but_for_rounding(cached.losses, plain.losses)
+    else:
+        for a, b in zip(cached.losses + cached.metrics, plain.losses + plain.metrics, strict=True):
+            assert a == pytest.approx(b, rel=1e-5, abs=1e-6)
     assert torch.equal(cached.random, plain.random)  # The same random numbers were drawn.
 
 
@@ -136,9 +150,12 @@ def test_what_is_fitted_is_fitted_to_kept_features_alike(tiny_config, tmp_path, 
         tiny_config(tmp_path / 'plain', *FROZEN, *options, 'curriculum.full.fusion_cache_mib=0', config=config)
     )
     assert once == len(one.train_dataloader.dataset) + len(one.val_dataloader.dataset) < sum(read) - once
-    assert cached.metrics == plain.metrics
-    state = other.plain_model.state_dict()
-    assert all(torch.equal(value, state[name]) for name, value in one.plain_model.state_dict().items())
+    # Rounding of a GPU: Adam makes steps of it, of which 30 came to 3e-4 with noise of 1e-6 on a CPU.
+    tolerance = 1e-3 if ON_GPU else 0
+    for found, wanted in zip(cached.metrics, plain.metrics, strict=True):
+        assert found == pytest.approx(wanted, rel=tolerance, abs=0)
+    states = one.plain_model.state_dict(), other.plain_model.state_dict()
+    torch.testing.assert_close(*states, rtol=0, atol=tolerance)
 
 
 WINDOW = "train_dataloader.dataset.window={'_delete_':True,'steps':%d,'position':'random','long_only':%s}"

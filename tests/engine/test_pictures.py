@@ -66,7 +66,7 @@ def test_rows_are_the_same_each_time_and_numbers_by_class_are_of_all_held_out_vi
     assert {c: row.num_real for c, row in numbers.items()} == {
         c: n for c, n in enumerate(np.bincount(opened.test.labels, minlength=11)) if n
     }
-    real, labels = (part.numpy() for part in opened.model.generator_data(opened.test))
+    real, labels = (part.cpu().numpy() for part in opened.model.generator_data(opened.test))
     for column, row in numbers.items():
         x = real[labels == column]
         assert row.real_spread == pytest.approx(np.sqrt(x.var(0, ddof=1).mean()), rel=1e-4)

@@ -64,7 +64,9 @@ def main():
     for module in pkgutil.walk_packages(avzoo.__path__, 'avzoo.'):
         import_module(module.name)
     avzoo.register_all_modules()
-    for late in ('sklearn.linear_model', 'matplotlib.font_manager', 'torch.utils.tensorboard', 'rich.progress'):
+    # The first optimizer imports torch._dynamo, which makes a folder for temporary files.
+    late_ones = 'sklearn.linear_model', 'matplotlib.font_manager', 'torch.utils.tensorboard', 'rich.progress'
+    for late in (*late_ones, 'torch._dynamo'):
         try:
             import_module(late)
         except ImportError:

@@ -28,7 +28,10 @@ class ForkServer:
     """The process that runs the commands, see ``fork_server.py``."""
 
     def __init__(self) -> None:
-        env = dict(os.environ, PYTHONPATH=str(REPO), OMP_NUM_THREADS='1', PYTHONDONTWRITEBYTECODE='1')
+        # On the CPU, since the files are the same: its copies could not use a GPU that it has asked for, and where a
+        # copy is killed must not depend on rounding.
+        env = dict(os.environ, OMP_NUM_THREADS='1', PYTHONDONTWRITEBYTECODE='1', CUDA_VISIBLE_DEVICES='')
+        env['PYTHONPATH'] = os.pathsep.join(filter(None, (str(REPO), os.environ.get('PYTHONPATH'))))
         self.process = subprocess.Popen(
             [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPO, env=env
         )

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mmengine.device.utils
+import torch
+
 from avzoo.utils.cli import run_tool
 
 SECONDS = 10  # Of computing. A child that waits gets as long again, since other processes slow it down.
@@ -50,6 +53,7 @@ def be_the_child(jobs: Sequence[Job], pipe: int) -> None:
         warnings.showwarning = _show_warning  # pytest keeps warnings to itself.
         for kind in (RuntimeWarning, UserWarning):
             warnings.simplefilter('always', kind)
+        _hide_gpus()
         ear = _Ear()
         sys.addaudithook(ear.hear)
         for job in jobs:
@@ -59,6 +63,15 @@ def be_the_child(jobs: Sequence[Job], pipe: int) -> None:
             os.write(pipe, json.dumps(dict(code=code, faults=faults)).encode() + b'\n')
     finally:
         os._exit(0)
+
+
+def _hide_gpus() -> None:
+    """Let the tools use the CPU: how inputs are read is the same, and CUDA neither survives a fork nor fits the limits.
+
+    An environment variable comes too late: the parent has perhaps used a GPU, and mmengine asked when it was imported.
+    """
+    torch.cuda.is_available, torch.cuda.device_count = lambda: False, lambda: 0
+    mmengine.device.utils.DEVICE = 'cpu'
 
 
 def _run(job: Job, faults: list[str]) -> int:

@@ -244,7 +244,9 @@ def _train_on_a_rank(rank, folder):
 
 
 def test_ranks_that_see_different_data_stay_equal(tool_server, tmp_path):
-    both = tool_server.run_together(Path(__file__), tmp_path, envs=[dict(RANK='0'), dict(RANK='1')])
+    # On the CPU: there may be one GPU.
+    envs = [dict(RANK=rank, CUDA_VISIBLE_DEVICES='') for rank in ('0', '1')]
+    both = tool_server.run_together(Path(__file__), tmp_path, envs=envs)
     assert [code for code, _, _ in both] == [0, 0], both
     first, second = (torch.load(tmp_path / f'rank{rank}.pth', weights_only=True) for rank in range(2))
     assert not changed(first, second) and changed(first, values(make()))

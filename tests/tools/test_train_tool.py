@@ -15,12 +15,11 @@ def test_training_reports_its_progress_and_ends_with_the_table(trained):
     assert (work_dir / 'results.json').is_file() and (work_dir / 'config.py').is_file()
 
 
-def test_two_processes_train_and_evaluate_like_one(run, options, tool_server, repo_dir, tmp_path):
+def test_two_processes_train_and_evaluate_like_one(options, tool_server, repo_dir, tmp_path):
     options = *options, 'curriculum.num_draws=1', 'curriculum.references=[]'
-    # As torchrun starts them.
-    envs = [
-        dict(RANK=n, LOCAL_RANK=n, WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT='29577') for n in ('0', '1')
-    ]
+    on_cpu = dict(CUDA_VISIBLE_DEVICES='')  # Two processes need two GPUs, or none.
+    group = dict(on_cpu, WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT='29577')
+    envs = [dict(group, RANK=n, LOCAL_RANK=n) for n in ('0', '1')]  # As torchrun starts them.
 
     def together(tool, *arguments):
         both = tool_server.run_together(repo_dir / tool, *arguments, cwd=repo_dir, envs=envs)
@@ -33,7 +32,7 @@ def test_two_processes_train_and_evaluate_like_one(run, options, tool_server, re
         out = '--work-dir', tmp_path / 't', '--out', file, '--out-item', 'pred'
         return CONFIG, tmp_path / 'two', *out, *more, *options
 
-    code, _, err = run('test', *test(files[1]))
+    code, _, err = tool_server.run(repo_dir / 'tools/test.py', *test(files[1]), cwd=repo_dir, **on_cpu)
     assert code == 0, err
     together('tools/test.py', *test(files[2], '--launcher', 'pytorch'))
     one, two = (np.load(path) for path in files.values())

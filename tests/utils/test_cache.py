@@ -11,6 +11,7 @@ import pytest
 
 from avzoo.utils import cache
 
+REPO = Path(cache.__file__).parents[2]
 # As `docker run --user 12345`: no HOME, and the table of users has no entry.
 NOBODY = """
 import os, pwd
@@ -24,7 +25,7 @@ pwd.getpwuid = unknown
 def run_as_nobody(code, tmp_path, **env):
     env = {
         'PATH': os.environ['PATH'],
-        'PYTHONPATH': str(Path(cache.__file__).parents[2]),
+        'PYTHONPATH': os.pathsep.join(filter(None, (str(REPO), os.environ.get('PYTHONPATH')))),
         'TMPDIR': str(tmp_path),
     } | env
     return subprocess.run([sys.executable, '-c', NOBODY + code], capture_output=True, text=True, cwd=tmp_path, env=env)

@@ -35,6 +35,8 @@ def test_the_shim_leaves_existing_operators_alone():
     code = (
         'import torch\n'
         'from avzoo.utils import compat\n'
+        # A second definition of the namespace, as by the compiled library where it fits, ends the process.
+        'compat._load_torchvision_extension = lambda folder: False\n'
         'lib = torch.library.Library("torchvision", "DEF")\n'
         'for name in ("nms", "qnms"):\n'
         '    lib.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")\n'
@@ -57,11 +59,13 @@ def test_registry_import_applies_everything_and_registration_keeps_it():
     assert run_python(code) == 'avzoo :4096:8\navzoo'
 
 
-def test_mmengine_finds_packages_without_pkg_resources():
+def test_mmengine_finds_packages_without_pkg_resources(tmp_path):
+    # Where it is installed it is not imported either, since it warns of itself.
+    (tmp_path / 'pkg_resources.py').write_text('raise ImportError')
     code = (
-        'import sys; sys.modules["pkg_resources"] = None\n'  # None makes its import fail, as if it were not there
+        f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
         'from avzoo.utils import compat\n'
-        'compat._replace_package_utils()\n'
+        'compat.patch_mmengine()\n'
         'from mmengine.utils import get_installed_path, is_installed\n'
         'from mmengine.hub import hub\n'
         'print(is_installed("mmengine"), is_installed("no_such_package"))\n'

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -248,17 +247,8 @@ def test_several_processes_share_one_download(server, repo_dir, home):
     server.files['/file.bin'] = CONTENT
     code = "import sys; from avzoo.zoo.fetch import fetch\nprint(fetch('file.bin', [sys.argv[1]], progress=False))"
     command = [sys.executable, '-c', code, f'{server.url}/file.bin']
-    runs = [
-        subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=repo_dir,
-            env={**os.environ, 'PYTHONPATH': str(repo_dir)},
-        )
-        for _ in range(4)
-    ]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    runs = [subprocess.Popen(command, cwd=repo_dir, **pipes) for _ in range(4)]
     answers = [run.communicate(timeout=120) for run in runs]
     assert [out.strip() for out, _ in answers] == [str(home / 'file.bin')] * 4, answers
     assert len(server.requests) == 1 and leftovers(home) == ['file.bin', 'recorded_checksums.json']

@@ -51,7 +51,9 @@ def installed(repo_dir, tmp_path_factory):
 
 
 def run(site, *command, cwd):
-    env = {**os.environ, 'PYTHONPATH': str(site), 'AVZOO_OFFLINE': '1', 'AVZOO_HOME': str(cwd / 'cache')}
+    # Before what was there, which may hold the packages that avzoo needs.
+    path = os.pathsep.join(filter(None, (str(site), os.environ.get('PYTHONPATH'))))
+    env = {**os.environ, 'PYTHONPATH': path, 'AVZOO_OFFLINE': '1', 'AVZOO_HOME': str(cwd / 'cache')}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, cwd=cwd, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
