@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -56,7 +56,7 @@ class _Copies:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.stream = torch.cuda.Stream(device) if device.type == 'cuda' else None
+        self.stream = _stream_of(device) if device.type == 'cuda' else None
 
     def begin_thread(self) -> None:
         """Let a thread use this stream alone: for its memory, too, so that it touches nothing of the model's stream."""
@@ -90,6 +90,16 @@ class _Copies:
                 if tensor.is_cuda:
                     tensor.record_stream(current)
         return batch
+
+
+@cache
+def _stream_of(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of copies to a GPU: one for all epochs, as torch keeps freed memory for each stream apart.
+
+    It has another priority than the streams that graphs are captured on. Torch hands out 32 of each priority in turn, so
+    that it could be one of those otherwise, and copies become part of a graph.
+    """
+    return torch.cuda.Stream(device, priority=-1)
 
 
 def _tensors(batch: dict) -> Iterator[Tensor]:
