@@ -96,8 +96,8 @@ class _Copies:
 def _stream_of(device: torch.device) -> torch.cuda.Stream:
     """Return the stream of copies to a GPU: one for all epochs, as torch keeps freed memory for each stream apart.
 
-    It has another priority than the streams that graphs are captured on. Torch hands out 32 of each priority in turn, so
-    that it could be one of those otherwise, and copies become part of a graph.
+    It has another priority than the streams that graphs are captured on: torch hands out 32 of each priority in turn,
+    so that it could otherwise be one of those, and copies would become part of a graph.
     """
     return torch.cuda.Stream(device, priority=-1)
 
