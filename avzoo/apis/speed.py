@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from avzoo.apis.plain_path import plain_path
-from avzoo.apis.speed_cases import EVALUATION, THOUSAND_CLIPS, VIDEOS, Run, SpeedCases
+from avzoo.apis.speed_cases import BASE_STEP, EVALUATION, STREAMED, THOUSAND_CLIPS, VIDEOS, Run, SpeedCases
 from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 
 _TIMES = ('plain', 'now', 'floor', 'graphs')
@@ -35,7 +35,8 @@ def measure(
     Returns:
         For each case its ``name``, seconds of the ``plain`` path and ``now``, their ``ratio``, and the ``floor``:
         unavoidable products at the rate of this machine, or for data bytes at its copy rate. On a GPU also seconds as
-        ``graphs``, number of ``kernels`` and of ``waits`` for it, and the share of time that it is ``busy``.
+        ``graphs``, number of ``kernels`` and of ``waits`` for it by any thread, and the share of time that it is
+        ``busy``; there base steps are 30 in a row.
     """
     with tempfile.TemporaryDirectory() as folder:
         work = SpeedCases(cfg, info, Path(folder), clip, device)
@@ -43,6 +44,8 @@ def measure(
         clock = time.process_time if device == 'cpu' else time.perf_counter
         rate = _product_rate(device, clock)
         floors = {name: _flops(run) / rate for name, run in counted.cases().items()}
+        if STREAMED in work.cases():
+            floors[STREAMED] = floors[BASE_STEP]
         floors['data'] = work.batch_bytes() / _copy_rate(device, clock)
         rows = []
         for name, run in work.cases().items():
@@ -52,6 +55,9 @@ def measure(
                 row.update(_on_gpu(run, work.as_graph(name), seconds))
             videos = {EVALUATION: work.batch_size, THOUSAND_CLIPS: VIDEOS}.get(name, 1000)
             row.update({key: row[key] * 1000 / videos for key in _TIMES if key in row})
+            rounds = work.rounds(name)
+            row.update({key: row[key] / rounds for key in ('plain', 'now', 'graphs') if key in row})
+            row.update({key: row[key] // rounds for key in ('kernels', 'waits') if key in row})
             rows.append(row)
         return rows
 

@@ -12,7 +12,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.apis.plain_path import collate_one_by_one
-from avzoo.datasets.collate import collate
+from avzoo.apis.random_batches import random_batches
+from avzoo.datasets.collate import PaddedSequences, collate
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.window import Window
@@ -23,6 +24,7 @@ from avzoo.zoo.build import build_model, move_to
 
 Run = Callable[[], object]
 VIDEOS = 256
+BASE_STEP, STREAMED = 'base step', 'base step, streamed'
 EVALUATION = 'evaluation, 1,000 videos'
 CACHED = 'full iteration, cached fusion'
 ONE_CLIP, THOUSAND_CLIPS = 'prediction, one clip', 'prediction, 1,000 clips'
@@ -36,10 +38,12 @@ class SpeedCases:
     ) -> None:
         self.cfg, self.info, self.device = cfg, info, device
         self.seconds = {m: info['seconds_per_step'][m] for m in cfg.model.encoders}
+        self.steps = 1 if device == 'cpu' else 30  # Base steps in a row, before the GPU is waited for.
         self.batch_size = min(cfg.train_dataloader.batch_size, VIDEOS // 2)
         window = cfg.train_dataloader.dataset.get('window')
         self.window = Window(**window) if window else None
         self.store = FeatureStore(_write_store(folder / 'store', info, clip))
+        self.on_disk = FeatureStore(self.store.root)
         if device != 'cpu':
             self.store.load(device)
         self.model, self.wrapper = self._trainable()
@@ -77,7 +81,9 @@ class SpeedCases:
         """Return what is measured, by name."""
         cases: dict[str, Run] = dict(data=self.batch)
         if self.cfg.curriculum.base.max_epochs:
-            cases['base step'] = lambda: self.model.train_step(self.batch(), self.wrapper)
+            cases[BASE_STEP] = lambda: self._base_steps(self.model.train_step)
+            if self.device != 'cpu':
+                cases[STREAMED] = lambda: self.read_and_train(self.device)
         if self.cfg.curriculum.full.max_epochs:
             cases['full iteration'] = lambda: self._iteration(self.full.train_step)
             if self.fused is not None:
@@ -95,7 +101,16 @@ class SpeedCases:
     def plain_cases(self) -> dict[str, Run]:
         """Return how what is measured is done plainly, where that is more than the plain path of the model."""
         in_order = partial(self._predict_all, np.arange(VIDEOS))
-        return {'data': self.plain_data, CACHED: self.uncached, THOUSAND_CLIPS: in_order}
+        return {
+            'data': self.plain_data,
+            STREAMED: lambda: self.read_and_train(None),
+            CACHED: self.uncached,
+            THOUSAND_CLIPS: in_order,
+        }
+
+    def rounds(self, name: str) -> int:
+        """Return how often a case does what its name says."""
+        return self.steps if name in (BASE_STEP, STREAMED) else 1
 
     def as_graph(self, name: str) -> Run | None:
         """Return a case as a CUDA graph, or ``None``."""
@@ -105,7 +120,8 @@ class SpeedCases:
             predict = GraphedPrediction(self.model)
             return self._replayed(predict, partial(self._predict, 1 if name == ONE_CLIP else self.batch_size, predict))
         model, wrapper = {
-            'base step': (self.model, self.wrapper),
+            BASE_STEP: (self.model, self.wrapper),
+            STREAMED: (self.model, self.wrapper),
             'full iteration': (self.full, self.full_wrapper),
             CACHED: (self.fixed, self.fixed_wrapper),
         }.get(name, (None, None))
@@ -113,7 +129,8 @@ class SpeedCases:
             return None
         step = GraphedStep(model)
         runs = {
-            'base step': lambda: step(self.batch(), wrapper),
+            BASE_STEP: lambda: self._base_steps(step),
+            STREAMED: lambda: self.read_and_train(self.device, step),
             'full iteration': lambda: self._iteration(step),
             CACHED: lambda: self._cached(step),
         }
@@ -123,6 +140,21 @@ class SpeedCases:
     def _replayed(graphs: GraphedStep | GraphedPrediction, run: Run) -> Run | None:
         run(), run()  # The second time it is captured.
         return None if graphs.failed else run
+
+    def _base_steps(self, step: Callable[[dict, Any], object]) -> object:
+        for _ in range(self.steps):
+            step(self.batch(), self.wrapper)
+        return None
+
+    def read_and_train(self, device: str | None, step: Callable[[dict, Any], object] | None = None) -> object:
+        """Train base steps on random batches of the store on disk, copied to a device ahead of them or by them."""
+
+        def gather(videos: np.ndarray, target: torch.device | None) -> dict[str, PaddedSequences]:
+            return collate(self.on_disk, videos, self.seconds, window=self.window, device=target)
+
+        for batch in random_batches(gather, self.labels, videos=VIDEOS, steps=self.steps, device=device):
+            (step or self.model.train_step)(batch, self.wrapper)
+        return None
 
     def _iteration(self, step: Callable[[dict, Any], object]) -> object:
         step(self.batch(), self.full_wrapper)

@@ -31,9 +31,11 @@ def check_values(cfg: Config, *, of_runs: bool = True) -> None:
             raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')
         if cfg[name].dataset.get('device') is not None and cfg[name].get('num_workers'):
             raise ConfigError(
-                f'{name}.num_workers={cfg[name].num_workers} is not possible with {name}.dataset.device, which keeps '
-                'the features in the main process. Set num_workers=0, or leave device out.'
+                f'{name}.num_workers={cfg[name].num_workers} is not possible with {name}.dataset.device, whose batches '
+                'are made in the main process. Set num_workers=0, or leave device out.'
             )
+        if cfg[name].dataset.get('device') is None and not cfg[name].dataset.get('resident', True):
+            raise ConfigError(f'{name}.dataset.resident=False needs {name}.dataset.device, e.g. cuda; set that too.')
         window = cfg[name].dataset.get('window') or {}
         if window.get('steps', 0) > _MAX_WINDOW:
             raise ConfigError(

@@ -32,6 +32,7 @@ class AdaptationDataset(GFSLDataset):
         embedding: As there.
         seed: As there.
         device: As there; it holds both stores.
+        resident: As there.
     """
 
     store: JoinedStore
@@ -52,13 +53,14 @@ class AdaptationDataset(GFSLDataset):
         embedding: str | None = None,
         seed: int = 0,
         device: str | None = None,
+        resident: bool = True,
     ) -> None:
         base, extra = FeatureStore(data_root), FeatureStore(support)
         self.store = JoinedStore(base, extra, classes)
         self.splits = tuple(splits)
         self.modalities = tuple(modalities or self.store.modalities)
         self.window = Window(**window) if window else None
-        self.seed, self._embedding, self.device = seed, embedding, device
+        self.seed, self._embedding, self.device, self.resident = seed, embedding, device, resident
         self._on_device: JoinedStore | None = None
         self.class_ids = np.arange(len(classes))
         self.base_mask = np.isin(np.asarray(classes), np.asarray(base_classes))
@@ -67,7 +69,7 @@ class AdaptationDataset(GFSLDataset):
         self.labels = self.store.labels[self.videos]
 
     def _source(self) -> JoinedStore:
-        if self.device is None:
+        if self.device is None or not self.resident:
             return self.store
         if self._on_device is None:
             base, extra = held_store(self.store.root, self.device), self.store.parts[1]

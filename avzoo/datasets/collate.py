@@ -31,6 +31,7 @@ class SequenceSource(Protocol):
         starts: np.ndarray | None = None,
         max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
+        device: torch.device | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
         ...
@@ -43,6 +44,7 @@ def collate(
     *,
     window: Window | None = None,
     seed: int | Sequence[int] = 0,
+    device: torch.device | None = None,
 ) -> dict[str, PaddedSequences]:
     """Gather a batch, cut to a window and padded to it; without a window, padded to the longest sequence.
 
@@ -52,11 +54,12 @@ def collate(
         seconds: {modality: seconds per step} of the modalities to gather.
         window: Which steps to take; None takes all.
         seed: Decides the positions of a random window.
+        device: Where to complete the batch, see :func:`gather_rows`.
     """
     if window is None:
-        return {m: _padded(source, m, videos, None, None) for m in seconds}
+        return {m: _padded(source, m, videos, None, None, device) for m in seconds}
     cuts = window.cut({m: source.lengths[m][videos] for m in seconds}, seconds, seed)
-    return {m: _padded(source, m, videos, *cuts[m]) for m in seconds}
+    return {m: _padded(source, m, videos, *cuts[m], device) for m in seconds}
 
 
 def collate_arrays(
@@ -75,6 +78,7 @@ def gather_rows(
     starts: np.ndarray | None = None,
     max_steps: int | np.ndarray | None = None,
     pad_to: int | None = None,
+    device: torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Fetch a zero-padded batch of sequences in one indexed copy.
 
@@ -85,6 +89,8 @@ def gather_rows(
         starts: As for :func:`taken_steps`.
         max_steps: As there.
         pad_to: Steps T of the result; None takes the longest sequence of the batch.
+        device: Copy the rows there as they are stored, through pinned memory to a GPU, and convert and pad them there,
+            all without waiting for it. None completes the batch where the rows are.
 
     Returns:
         Features, (B, T, D) float32, zero beyond each length; and lengths, (B,) int64.
@@ -104,7 +110,11 @@ def gather_rows(
     # A padded step repeats the last real row, which is warm in cache, and is zeroed afterwards: one pass
     # over the output instead of a gather, a zero fill and a scatter.
     places = first[:, None] + np.minimum(time, steps[:, None] - 1)  # (B, T)
-    features = _take(rows, places.reshape(-1))  # (B*T, D)
+    if device is not None:
+        taken = _take(rows, places.reshape(-1), pinned=device.type == 'cuda')
+        sent = torch.from_numpy(steps).to(device, non_blocking=True)  # First: it may wait for what is under way.
+        return _completed(taken.to(device, non_blocking=True), sent, total), sent
+    features = _take(rows, places.reshape(-1)).float()  # (B*T, D); the same tensor where it is float32 already
     features.numpy()[np.flatnonzero(time >= steps[:, None])] = 0  # not index_fill_: see _take
     return features.view(len(first), total, features.shape[1]), torch.from_numpy(steps)
 
@@ -114,8 +124,13 @@ def _gather_on_device(rows: Tensor, first: np.ndarray, steps: np.ndarray, total:
     begin, lengths = torch.from_numpy(np.stack([first, steps])).to(rows.device, non_blocking=True)
     time = torch.arange(total, device=rows.device)
     places = begin.unsqueeze(1) + torch.minimum(time, lengths.unsqueeze(1) - 1)  # (B, T)
-    features = rows.index_select(0, places.flatten()).float().unflatten(0, places.shape)
-    return features.masked_fill_((time >= lengths.unsqueeze(1)).unsqueeze(-1), 0.0), lengths
+    return _completed(rows.index_select(0, places.flatten()), lengths, total), lengths
+
+
+def _completed(taken: Tensor, lengths: Tensor, total: int) -> Tensor:
+    """Return rows (B*T, D), which nothing else refers to, as sequences (B, T, D) float32, zero beyond each length."""
+    padding = torch.arange(total, device=taken.device) >= lengths.unsqueeze(1)  # (B, T)
+    return taken.float().unflatten(0, padding.shape).masked_fill_(padding.unsqueeze(-1), 0.0)
 
 
 def taken_steps(lengths: np.ndarray, starts: np.ndarray | None, max_steps: int | np.ndarray | None) -> np.ndarray:
@@ -158,12 +173,11 @@ class _Arrays:
         starts: np.ndarray | None = None,
         max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
+        device: torch.device | None = None,
     ) -> tuple[Tensor, Tensor]:
         lengths = self.lengths[modality]
-        first = np.cumsum(lengths) - lengths
-        return gather_rows(
-            self._rows[modality], first[videos], lengths[videos], starts=starts, max_steps=max_steps, pad_to=pad_to
-        )
+        first, lengths, rows = (np.cumsum(lengths) - lengths)[videos], lengths[videos], self._rows[modality]
+        return gather_rows(rows, first, lengths, starts=starts, max_steps=max_steps, pad_to=pad_to, device=device)
 
 
 def _padded(
@@ -172,20 +186,25 @@ def _padded(
     videos: np.ndarray,
     starts: np.ndarray | None,
     steps: int | np.ndarray | None,
+    device: torch.device | None,
 ) -> PaddedSequences:
     pad_to = steps if isinstance(steps, int) else None
-    x, lengths = source.gather(modality, videos, starts=starts, max_steps=steps, pad_to=pad_to)
+    x, lengths = source.gather(modality, videos, starts=starts, max_steps=steps, pad_to=pad_to, device=device)
     starts = np.zeros(len(videos), np.int64) if starts is None else starts
     return PaddedSequences(x=x, lengths=lengths, starts=torch.from_numpy(starts))
 
 
-def _take(stored: np.ndarray | Tensor, rows: np.ndarray) -> Tensor:
-    """Copy rows of an array, (n, D) float32; a fresh tensor that the caller may change."""
+def _take(stored: np.ndarray | Tensor, rows: np.ndarray, *, pinned: bool = False) -> Tensor:
+    """Copy rows of an array, (n, D) as stored; a fresh tensor that the caller may change."""
     if isinstance(stored, Tensor):
-        return stored.index_select(0, torch.from_numpy(rows)).float()
+        return stored.index_select(0, torch.from_numpy(rows))
     # numpy, not torch's threaded operators: one thread fills the memory bus, and where the cores are busy the
     # others are waited for (1 ms against 8 to 12). The rows are in range: mode='clip' only spares numpy a
     # buffered second copy.
     shape = (len(rows), stored.shape[1])
-    taken = np.take(stored, rows, axis=0, out=np.empty(shape, stored.dtype), mode='clip')
-    return torch.from_numpy(taken).float()  # the same tensor where it is float32 already
+    if not pinned:
+        return torch.from_numpy(np.take(stored, rows, axis=0, out=np.empty(shape, stored.dtype), mode='clip'))
+    # torch keeps pinned memory, and does not hand it out again before the copies from it are done.
+    taken = torch.empty(shape, dtype=getattr(torch, stored.dtype.name), pin_memory=True)
+    np.take(stored, rows, axis=0, out=taken.numpy(), mode='clip')
+    return taken

@@ -92,6 +92,7 @@ class FeatureStore:
         starts: np.ndarray | None = None,
         max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
+        device: torch.device | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch of sequences in one indexed copy.
 
@@ -101,6 +102,7 @@ class FeatureStore:
             starts: First step to take of each video, (B,) int64; None takes 0.
             max_steps: Cut longer sequences to this many steps, one number for all or one for each.
             pad_to: Steps T of the result; None takes the longest sequence of the batch.
+            device: Where to complete the batch, see :func:`gather_rows`.
 
         Returns:
             Features, (B, T, D) float32, zero beyond each length; and lengths, (B,) int64.
@@ -112,7 +114,15 @@ class FeatureStore:
             )
         videos = np.asarray(videos, dtype=np.int64)
         first, lengths = self.offsets[modality][videos], self.lengths[modality][videos]
-        return gather_rows(self._rows[modality], first, lengths, starts=starts, max_steps=max_steps, pad_to=pad_to)
+        return gather_rows(
+            self._rows[modality],
+            first,
+            lengths,
+            starts=starts,
+            max_steps=max_steps,
+            pad_to=pad_to,
+            device=device,
+        )
 
     def temporal_mean(self, modality: str, videos: np.ndarray) -> np.ndarray:
         """Average each video over time; memory does not grow with the number of videos.

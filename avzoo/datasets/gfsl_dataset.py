@@ -37,6 +37,9 @@ class GFSLDataset(Dataset):
             number of loader workers see the same ones.
         device: Keep all features in the memory of this device, e.g. ``cuda``, and gather batches there; the data sets
             of a process share them. Requires ``num_workers=0``. ``None`` reads batches from disk.
+        resident: ``False`` leaves the features on disk, for a store that is larger than the memory of ``device``: each
+            batch is gathered as it is stored, and copied there through pinned memory. Training loaders make batches
+            ahead, see :class:`StreamingLoader`.
 
     Attributes:
         computed: Gives what a model computed of the videos at some positions, which batches hold in place of features;
@@ -56,6 +59,7 @@ class GFSLDataset(Dataset):
         embedding: str | None = None,
         seed: int = 0,
         device: str | None = None,
+        resident: bool = True,
     ) -> None:
         self.store: FeatureStore | JoinedStore
         self.store = store = FeatureStore(data_root)
@@ -63,7 +67,7 @@ class GFSLDataset(Dataset):
         self.modalities = tuple(modalities or self.store.modalities)
         self.window = Window(**window) if window else None
         self.seed = seed
-        self.device = device
+        self.device, self.resident = device, resident
         self._embedding = embedding
         parts = {name: store.split(num_shots, name) for name in self.splits}
         stage = stage_of(self.splits[0])
@@ -141,24 +145,46 @@ class GFSLDataset(Dataset):
         """Whether the steps of any video are drawn at random each time."""
         return self.window is not None and self.window.varies(self.lengths)
 
+    @property
+    def streams_to(self) -> str | None:
+        """The device that batches are copied to as they are gathered; ``None`` without one, or if it has the store."""
+        return None if self.resident else self.device
+
     def _features(self, index: np.ndarray) -> dict[str, PaddedSequences]:
         seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
-        seed = [self.seed, *index.tolist()]
-        return collate(self._source(), self.videos[index], seconds, window=self.window, seed=seed)
+        seed, device = [self.seed, *index.tolist()], self.streams_to
+        target = None if device is None else device_of(device)
+        return collate(self._source(), self.videos[index], seconds, window=self.window, seed=seed, device=target)
 
     def _source(self) -> FeatureStore | JoinedStore:
         """Return where batches are gathered from: the store on disk, or the one held on a device."""
-        return self.store if self.device is None else held_store(self.store.root, self.device)
+        return held_store(self.store.root, self.device) if self.device and self.resident else self.store
 
 
 def held_store(root: Path, device: str) -> FeatureStore:
     """Return the store with its features in the memory of a device; the data sets of a process share it."""
+    _refuse_workers(device)
+    return _load_store(root, device)
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device to which batches are copied."""
+    _refuse_workers(name)
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # No such device; a torch without CUDA asserts.
+        raise ConfigError(
+            f"dataset.device='{name}' cannot be used: {str(error).splitlines()[0]} Leave device and resident out to "
+            'make batches on the CPU.'
+        ) from error
+
+
+def _refuse_workers(device: str) -> None:
     if torch.utils.data.get_worker_info() is not None:
         raise ConfigError(
-            f"dataset.device='{device}' keeps the features in this process; set num_workers=0 "
-            'of its loader, or leave device out.'
+            f"dataset.device='{device}' makes batches in this process; set num_workers=0 of its loader, or leave "
+            'device out.'
         )
-    return _load_store(root, device)
 
 
 @lru_cache(maxsize=1)
@@ -171,8 +197,8 @@ def _load_store(root: Path, device: str) -> FeatureStore:
         AssertionError,
     ) as error:  # No such device, or too little memory; a torch without CUDA asserts.
         raise ConfigError(
-            f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Leave device "
-            'out to read batches from disk.'
+            f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Set "
+            'dataset.resident=False to copy batches there, or leave device out to read them from disk.'
         ) from error
 
 

@@ -82,6 +82,7 @@ class JoinedStore:
         starts: np.ndarray | None = None,
         max_steps: int | np.ndarray | None = None,
         pad_to: int | None = None,
+        device: torch.device | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
         videos = np.asarray(videos, dtype=np.int64)
@@ -91,11 +92,13 @@ class JoinedStore:
         def read(part: FeatureStore, mine: np.ndarray, local: np.ndarray) -> tuple[Tensor, Tensor]:
             begin = None if starts is None else np.asarray(starts)[mine]
             most = max_steps[mine] if isinstance(max_steps, np.ndarray) else max_steps
-            return part.gather(modality, local, starts=begin, max_steps=most, pad_to=pad_to)
+            return part.gather(modality, local, starts=begin, max_steps=most, pad_to=pad_to, device=device)
 
         found = self._split(videos, read)
-        back = torch.from_numpy(np.argsort(np.concatenate([mine for mine, _ in found]), kind='stable'))
-        return torch.cat([x for _, (x, _) in found])[back], torch.cat([n for _, (_, n) in found])[back]
+        x, lengths = torch.cat([x for _, (x, _) in found]), torch.cat([n for _, (_, n) in found])
+        order = torch.from_numpy(np.argsort(np.concatenate([mine for mine, _ in found]), kind='stable'))
+        back = order.to(x.device, non_blocking=True)  # An index on the host would be waited for.
+        return x[back], lengths[back]
 
     def temporal_mean(self, modality: str, videos: np.ndarray) -> np.ndarray:
         """Average each video over time: (B, D)."""

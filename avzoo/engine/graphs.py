@@ -110,7 +110,7 @@ class _Graph:
         with _without_traces(model):
             _warm_up(self._compute)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, pool=pool):
+        with _captured(self.graph, pool):
             self.names, self.values, self.gradients = self._compute()
 
     def replay(self, data: dict) -> dict[str, Tensor]:
@@ -142,7 +142,7 @@ class _PredictionGraph:
             with _without_traces(model):
                 _warm_up(lambda: predict(self.batch))
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph, pool=pool):
+            with _captured(self.graph, pool):
                 self.predictions = predict(self.batch)
 
     def replay(self, data: dict) -> list[dict]:
@@ -157,6 +157,16 @@ def _padded(sequences: dict[str, Tensor]) -> dict[str, Tensor]:
     steps = sequences['x'].shape[1]
     unit = 1 << max(0, steps.bit_length() - 4)
     return dict(sequences, x=F.pad(sequences['x'], (0, 0, 0, -steps % unit)))
+
+
+def _captured(graph: torch.cuda.CUDAGraph, pool: Any) -> torch.cuda.graph:
+    """Capture what is launched inside, while threads of a :class:`StreamingLoader` may go on.
+
+    By default a capture fails as soon as any thread allocates memory of CUDA or asks for an event. Those threads launch
+    nothing on the captured stream and share no memory with it, so that only calls of this thread are looked at. What
+    backward passes launch from their own thread is captured by its stream.
+    """
+    return torch.cuda.graph(graph, pool=pool, capture_error_mode='thread_local')
 
 
 def _warm_up(compute: Callable[[], object]) -> None:

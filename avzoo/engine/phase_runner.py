@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.config.as_data import as_plain
 from avzoo.engine.log import escape_in_log
+from avzoo.engine.streaming_loader import StreamingLoader
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 from avzoo.registry import RUNNERS
@@ -67,7 +68,11 @@ class PhaseRunner(Runner):
         """Build a loader of whole batches: the data set gathers them, so there is nothing to collate."""
         if isinstance(dataloader, dict):
             dataloader = dict(dataloader, collate_fn=_whole_batch)
-        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        data = loader.dataset
+        if getattr(data, 'streams_to', None) is None:  # A data set of your own need not know it.
+            return loader
+        return StreamingLoader(data, batch_sampler=loader.batch_sampler, collate_fn=loader.collate_fn)
 
     def write_checkpoint(self, path: str | os.PathLike[str], *, epoch: int, meta: dict) -> None:
         """Write weights, optimizer and schedulers on the main process; the others wait.

@@ -8,6 +8,10 @@ from mmengine.config import Config
 from torch import nn
 
 from avzoo.apis.plain_path import plain_path
+from avzoo.apis.random_batches import random_batches
+from avzoo.apis.speed_cases import STREAMED, SpeedCases
+from avzoo.config.load import load_config
+from avzoo.datasets.collate import collate
 from avzoo.registry import MODELS
 from tests.conftest import CONFIGS, REPO
 
@@ -116,3 +120,28 @@ def test_numbers_of_no_run_are_refused(run, tmp_path):
     (tmp_path / 'speed.json').write_text('{}')
     with pytest.raises(ConfigError, match='--against'):
         run('--against', str(tmp_path / 'speed.json'))
+
+
+@pytest.mark.parametrize('device', ['cpu', None])
+def test_random_batches_are_other_videos_each_time_and_the_same_in_each_run(device):
+    def gather(videos, target):
+        assert target == (None if device is None else torch.device(device))
+        return dict(audio=dict(x=torch.from_numpy(videos)))
+
+    runs = [list(random_batches(gather, torch.arange(8), videos=99, steps=6, device=device)) for _ in range(2)]
+    drawn = [tuple(batch['features']['audio']['x'].tolist()) for run in runs for batch in run]
+    assert drawn[:6] == drawn[6:] and len({*drawn}) == 6 and max(map(max, drawn)) < 99
+    assert [list(b['index']) for b in runs[0]] == [list(d) for d in drawn[:6]] and len(runs[0][0]['label']) == 8
+
+
+@pytest.mark.parametrize('device', ['cpu', None])
+def test_a_base_step_that_reads_random_batches_trains_on_each(device, tmp_path):
+    cfg = load_config(CONFIGS / 'avdiff/avdiff_synth_5shot.py', ['model.fusion.depth=1', 'model.fusion.switch_after=0'])
+    work, seen = SpeedCases(cfg, INFO, tmp_path, (1, 2), 'cpu'), []
+    work.steps = 3
+    work.read_and_train(device, lambda batch, wrapper: seen.append((batch, wrapper)))
+    assert len(seen) == 3 == work.rounds(STREAMED) and work.rounds('chain') == 1
+    for batch, wrapper in seen:
+        wanted = collate(work.on_disk, batch['index'].numpy(), work.seconds, window=work.window)
+        assert wrapper is work.wrapper
+        assert all(torch.equal(batch['features'][m][key], wanted[m][key]) for m in wanted for key in wanted[m])

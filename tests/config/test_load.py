@@ -149,6 +149,7 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
             "val_dataloader={'num_workers':1,'dataset':{'device':'cpu'}}",
             r'val_dataloader\.num_workers=1 is not possible with val_dataloader\.dataset\.device',
         ),
+        ('test_dataloader.dataset.resident=False', r'resident=False needs test_dataloader\.dataset\.device'),
         ('train_dataloader.batch_sampler=none', "'train_dataloader' has no 'batch_sampler'"),
         ('train_dataloader.drop_last=True', r"Unknown config key 'train_dataloader\.drop_last'"),
         ('optim_wrapper.optimizer=none', "'optim_wrapper' has no 'optimizer'"),

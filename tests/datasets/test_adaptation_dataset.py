@@ -102,3 +102,12 @@ def test_stores_without_class_vectors_serve_methods_that_need_none(tiny_store, t
 def test_batches_are_the_same_on_a_device(tiny_store):
     read, held = (adaptation(tiny_store, device=device)[-1]['features'] for device in (None, 'cpu'))
     assert all(torch.equal(read[m]['x'], held[m]['x']) for m in read)
+
+
+def test_both_stores_can_be_copied_to_a_device_batch_by_batch(tiny_store):
+    read, streamed = adaptation(tiny_store), adaptation(tiny_store, device='cpu', resident=False)
+    index = [len(read) - 1, 0, 5, len(read) - 2]
+    for modality, part in read.__getitems__(index)['features'].items():
+        found = streamed.__getitems__(index)['features'][modality]
+        assert all(torch.equal(found[key], part[key]) for key in part)
+    assert streamed._source() is streamed.store

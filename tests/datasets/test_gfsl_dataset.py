@@ -217,3 +217,32 @@ def test_a_device_that_is_not_there_or_is_in_another_process_is_refused(tiny_sto
     loader = torch.utils.data.DataLoader(data, batch_size=2, num_workers=1, collate_fn=lambda b: b)
     with pytest.raises(ConfigError, match='num_workers=0'):
         next(iter(loader))
+
+
+WINDOWS = [None, dict(steps=2), dict(steps=3, long_only=True)]
+
+
+def features(data, index):
+    """Return the tensors of a batch's features in their order."""
+    return [part[key] for part in data.__getitems__(index)['features'].values() for key in ('x', 'lengths', 'starts')]
+
+
+@pytest.mark.parametrize('window', WINDOWS)
+def test_features_that_are_copied_to_a_device_batch_by_batch_are_those_held_there(tiny_store, window):
+    read, held, streamed = (
+        dataset(tiny_store, 'stage1_base', window=window, **on)
+        for on in ({}, dict(device='cpu'), dict(device='cpu', resident=False))
+    )
+    assert streamed._source() is streamed.store and streamed.streams_to == 'cpu' and held.streams_to is None
+    index = [3, 0, 9, 3]
+    assert all(map(torch.equal, features(streamed, index), features(held, index)))
+    assert all(map(torch.equal, features(streamed, index), features(read, index)))
+
+
+def test_a_device_that_batches_cannot_be_copied_to_is_refused(tiny_store):
+    with pytest.raises(ConfigError, match='cannot be used'):
+        dataset(tiny_store, 'stage1_base', device='cuda:77', resident=False)[0]
+    data = dataset(tiny_store, 'stage1_base', device='cpu', resident=False)
+    loader = torch.utils.data.DataLoader(data, batch_size=2, num_workers=1, collate_fn=lambda b: b)
+    with pytest.raises(ConfigError, match='num_workers=0'):
+        next(iter(loader))

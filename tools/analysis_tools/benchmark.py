@@ -3,7 +3,8 @@
 Each case runs in turn in a plain way (padding computed like any step, the sampling chain step by step, videos fetched
 one by one) and as avzoo does it. The floor is what cannot be avoided: products of real steps at the rate of this
 machine, or for data the copy of a batch. Features are random, of the widths of the config. On a CPU times are those of
-one thread. On a GPU the table also has times as CUDA graphs, kernels, waits and the share of time that it is busy.
+one thread. On a GPU the table also has times as CUDA graphs, kernels, waits and the share of time that it is busy, and
+a base step on random batches that are read from disk and copied ahead of it; plainly, they are copied by it.
 
 examples:
   python tools/analysis_tools/benchmark.py configs/avdiff/avdiff_ucf_5shot.py

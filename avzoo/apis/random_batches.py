@@ -1,0 +1,48 @@
+"""Random batches of a feature store, to measure how fast they reach the model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from avzoo.datasets.collate import PaddedSequences
+from avzoo.engine.streaming_loader import StreamingLoader
+
+Gather = Callable[[np.ndarray, torch.device | None], dict[str, PaddedSequences]]
+
+
+def random_batches(gather: Gather, labels: Tensor, *, videos: int, steps: int, device: str | None) -> DataLoader:
+    """Return a loader of random batches, each other videos than the last one, for base steps.
+
+    Args:
+        gather: Returns the features of some videos; on a device, if one is given.
+        labels: Of each batch, which is as large.
+        videos: Number of videos of the store.
+        steps: Number of batches.
+        device: Where they are copied, ahead of the steps; ``None`` leaves them on the host, where the step finds them.
+    """
+    draws = np.random.default_rng(0).integers(videos, size=(steps, len(labels))).tolist()
+    kind = DataLoader if device is None else StreamingLoader
+    return kind(_Batches(gather, labels, device), batch_sampler=draws, collate_fn=_whole_batch)
+
+
+class _Batches(Dataset):
+    """What :class:`StreamingLoader` asks of a data set."""
+
+    computed = None
+
+    def __init__(self, gather: Gather, labels: Tensor, device: str | None) -> None:
+        self._gather, self.labels, self.streams_to = gather, labels, device
+        self._device = None if device is None else torch.empty(0, device=device).device
+
+    def __getitems__(self, indices: list[int]) -> dict:
+        index = np.array(indices)
+        features = self._gather(index, self._device)
+        return dict(features=features, label=self.labels, index=torch.from_numpy(index), novel=False)
+
+
+def _whole_batch(batch: Any) -> Any:
+    return batch

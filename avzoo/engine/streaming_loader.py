@@ -1,0 +1,110 @@
+"""A loader that copies the next batches to the device while the model computes."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from avzoo.datasets.gfsl_dataset import GFSLDataset, device_of
+
+_BATCHES = 4  # That exist at once: one in use, three on their way, each read by a thread so that a disk has a queue.
+
+
+class StreamingLoader(DataLoader):
+    """Give the batches of a data set with ``resident=False`` as the plain loader does, but make them ahead.
+
+    Threads gather batches, during which NumPy lets the main thread run, and launch their copies on a stream of CUDA
+    beside the one that computes. Indices and random numbers are drawn in the main thread alone, and an exception is
+    raised there. The threads end with the epoch, or when its iterator is dropped.
+    """
+
+    dataset: GFSLDataset
+    batch_sampler: Iterable[list[int]]
+
+    def __iter__(self) -> Iterator[dict]:  # type: ignore[override]  # A generator; there are no workers to manage.
+        plain = super().__iter__()  # Draws a random number, which the batches after it must find drawn.
+        device = self.dataset.streams_to
+        if device is None or self.dataset.computed is not None:  # FusionCacheHook keeps features on the device.
+            return plain
+        return self._batches(_Copies(device_of(device)))
+
+    def _batches(self, copies: '_Copies') -> Iterator[dict]:
+        coming: deque[Future] = deque()
+        pool = ThreadPoolExecutor(_BATCHES, thread_name_prefix='batch', initializer=copies.begin_thread)
+        try:
+            for indices in self.batch_sampler:
+                gather = partial(self.dataset.__getitems__, indices)
+                coming.append(pool.submit(copies.make, gather, copies.end_of_use()))
+                if len(coming) == _BATCHES:
+                    yield copies.hand_over(*coming.popleft().result())
+            while coming:
+                yield copies.hand_over(*coming.popleft().result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Copies:
+    """The copies of batches to a device: on a GPU a stream, on a CPU nothing that has to be waited for.
+
+    Args:
+        device: Where batches go.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.stream = _stream_of(device) if device.type == 'cuda' else None
+
+    def begin_thread(self) -> None:
+        """Let a thread use this stream alone: for its memory, too, so that it touches nothing of the model's stream."""
+        if self.stream is not None:
+            torch.cuda.set_stream(self.stream)  # And its device: another process of the run may have the first.
+
+    def end_of_use(self) -> Any:
+        """Return an event after all that was launched so far, the step of the last batch among it."""
+        if self.stream is None:
+            return None
+        event = torch.cuda.Event(blocking=True)  # Threads that wait for it sleep.
+        event.record(torch.cuda.current_stream(self.stream.device))
+        return event
+
+    def make(self, gather: Callable[[], dict], used: Any) -> tuple[dict, Any]:
+        """Make a batch in a thread once an earlier one was used; returns it with the event after its copies.
+
+        Without that wait steps are launched far ahead of the GPU, and each would hold a batch there.
+        """
+        if self.stream is None:
+            return gather(), None
+        used.synchronize()
+        return gather(), self.stream.record_event()
+
+    def hand_over(self, batch: dict, ready: Any) -> dict:
+        """Let the stream that computes wait for a batch, and keep the batch's memory until it is done with it."""
+        if self.stream is not None:
+            current = torch.cuda.current_stream(self.stream.device)
+            current.wait_event(ready)
+            for tensor in _tensors(batch):
+                if tensor.is_cuda:
+                    tensor.record_stream(current)
+        return batch
+
+
+@cache
+def _stream_of(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of copies to a GPU: one for all epochs, as torch keeps freed memory for each stream apart.
+
+    It has another priority than the streams that graphs are captured on: torch hands out 32 of each priority in turn,
+    so that it could otherwise be one of those, and copies would become part of a graph.
+    """
+    return torch.cuda.Stream(device, priority=-1)
+
+
+def _tensors(batch: dict) -> Iterator[Tensor]:
+    for value in batch.values():
+        if isinstance(value, dict):
+            yield from _tensors(value)
+        elif isinstance(value, Tensor):
+            yield value
