@@ -64,6 +64,7 @@ def test_who_only_looks_learns_the_number_of_processes(tmp_path, begun):
         'test_dataloader.pin_memory=True',
         'train_dataloader.dataset.device=cpu',
         'val_dataloader.dataset.device=cpu',
+        "test_dataloader.dataset={'device':'cpu','resident':False}",
         'log_level=ERROR',
         'default_hooks.runtime_info.interval=3',
     ],

@@ -41,6 +41,7 @@ _CURES = {
 }
 _FREE_CURRICULUM_SETTINGS = ('keep_optimizer',)
 _FREE_LOADER_SETTINGS = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+_FREE_DATASET_SETTINGS = ('device', 'resident')
 
 
 def deciding_settings(cfg: Config) -> dict[str, Any]:
@@ -49,7 +50,8 @@ def deciding_settings(cfg: Config) -> dict[str, Any]:
     settings['curriculum'] = {k: v for k, v in settings['curriculum'].items() if k not in _FREE_CURRICULUM_SETTINGS}
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         settings[loader] = {k: v for k, v in settings[loader].items() if k not in _FREE_LOADER_SETTINGS}
-        settings[loader]['dataset'] = {k: v for k, v in settings[loader]['dataset'].items() if k != 'device'}
+        dataset = settings[loader]['dataset']
+        settings[loader]['dataset'] = {k: v for k, v in dataset.items() if k not in _FREE_DATASET_SETTINGS}
     return settings
 
 
