@@ -35,8 +35,8 @@ def measure(
     Returns:
         For each case its ``name``, seconds of the ``plain`` path and ``now``, their ``ratio``, and the ``floor``:
         unavoidable products at the rate of this machine, or for data bytes at its copy rate. On a GPU also seconds as
-        ``graphs``, number of ``kernels`` and of ``waits`` for it by any thread, and the share of time that it is
-        ``busy``; there base steps are 30 in a row.
+        ``graphs``, and of these (where there are none, of ``now``) the number of ``kernels`` and of ``waits`` for it
+        by any thread, and the share of time that it is ``busy``. There steps and evaluations are some in a row.
     """
     with tempfile.TemporaryDirectory() as folder:
         work = SpeedCases(cfg, info, Path(folder), clip, device)
@@ -49,17 +49,28 @@ def measure(
         floors['data'] = work.batch_bytes() / _copy_rate(device, clock)
         rows = []
         for name, run in work.cases().items():
-            plain = _plainly(work.plain_cases().get(name, run))
-            row: dict[str, Any] = dict(name=name, **_paired(plain, run, seconds, clock, device), floor=floors[name])
+            rounds = work.rounds(name)
+            in_a_row = partial(_in_a_row, times=1 if name == STREAMED else rounds)  # That one reads its batches so.
+            plain = in_a_row(_plainly(work.plain_cases().get(name, run)))
+            row: dict[str, Any] = dict(name=name, **_paired(plain, in_a_row(run), seconds, clock, device))
             if device != 'cpu':
-                row.update(_on_gpu(run, work.as_graph(name), seconds))
+                graph = work.as_graph(name)
+                row.update(_on_gpu(in_a_row(run), None if graph is None else in_a_row(graph), seconds))
+            row.update({key: row[key] / rounds for key in ('plain', 'now', 'graphs') if key in row}, floor=floors[name])
+            row.update({key: row[key] // rounds for key in ('kernels', 'waits') if key in row})
             videos = {EVALUATION: work.batch_size, THOUSAND_CLIPS: VIDEOS}.get(name, 1000)
             row.update({key: row[key] * 1000 / videos for key in _TIMES if key in row})
-            rounds = work.rounds(name)
-            row.update({key: row[key] / rounds for key in ('plain', 'now', 'graphs') if key in row})
-            row.update({key: row[key] // rounds for key in ('kernels', 'waits') if key in row})
             rows.append(row)
         return rows
+
+
+def _in_a_row(run: Run, times: int) -> Run:
+    def repeated() -> object:
+        for _ in range(times):
+            run()
+        return None
+
+    return repeated
 
 
 def _plainly(run: Run) -> Run:
@@ -116,10 +127,11 @@ def _copy_rate(device: str, clock: Callable[[], float]) -> float:
 
 
 def _on_gpu(run: Run, graph: Run | None, seconds: float) -> dict[str, float]:
-    """Return the time as a graph, and what the GPU does without."""
+    """Return the time as a graph, and what the GPU does: with the graph, or without where there is none."""
     found: dict[str, float] = {}
     if graph is not None:
-        found['graphs'] = _paired(graph, graph, seconds / 2, time.perf_counter, 'cuda')['now']
+        run = graph
+        found['graphs'] = _paired(run, run, seconds / 2, time.perf_counter, 'cuda')['now']
     took = _time(run, time.perf_counter, 'cuda')
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
         run()

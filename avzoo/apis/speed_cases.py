@@ -26,6 +26,7 @@ Run = Callable[[], object]
 VIDEOS = 256
 BASE_STEP, STREAMED = 'base step', 'base step, streamed'
 EVALUATION = 'evaluation, 1,000 videos'
+FULL_ITERATION = 'full iteration'
 CACHED = 'full iteration, cached fusion'
 ONE_CLIP, THOUSAND_CLIPS = 'prediction, one clip', 'prediction, 1,000 clips'
 
@@ -38,7 +39,7 @@ class SpeedCases:
     ) -> None:
         self.cfg, self.info, self.device = cfg, info, device
         self.seconds = {m: info['seconds_per_step'][m] for m in cfg.model.encoders}
-        self.steps = 1 if device == 'cpu' else 30  # Base steps in a row, before the GPU is waited for.
+        self.steps = 1 if device == 'cpu' else 20  # In a row, before the GPU is waited for.
         self.batch_size = min(cfg.train_dataloader.batch_size, VIDEOS // 2)
         window = cfg.train_dataloader.dataset.get('window')
         self.window = Window(**window) if window else None
@@ -47,6 +48,7 @@ class SpeedCases:
         if device != 'cpu':
             self.store.load(device)
         self.model, self.wrapper = self._trainable()
+        self.evaluated = self._trainable()[0].eval()
         full = cfg.curriculum.full
         self.full, self.full_wrapper = self._trainable(full.get('freeze', ()), full.get('frozen_mode', 'train'))
         self.fixed, self.fixed_wrapper = self._trainable(full.get('freeze', ()), 'eval')
@@ -81,11 +83,11 @@ class SpeedCases:
         """Return what is measured, by name."""
         cases: dict[str, Run] = dict(data=self.batch)
         if self.cfg.curriculum.base.max_epochs:
-            cases[BASE_STEP] = lambda: self._base_steps(self.model.train_step)
+            cases[BASE_STEP] = lambda: self.model.train_step(self.batch(), self.wrapper)
             if self.device != 'cpu':
                 cases[STREAMED] = lambda: self.read_and_train(self.device)
         if self.cfg.curriculum.full.max_epochs:
-            cases['full iteration'] = lambda: self._iteration(self.full.train_step)
+            cases[FULL_ITERATION] = lambda: self._iteration(self.full.train_step)
             if self.fused is not None:
                 cases[CACHED] = self._cached
         if self.generator is not None:
@@ -109,29 +111,31 @@ class SpeedCases:
         }
 
     def rounds(self, name: str) -> int:
-        """Return how often a case does what its name says."""
-        return self.steps if name in (BASE_STEP, STREAMED) else 1
+        """Return how often a case is run in a row, before the GPU is waited for."""
+        if name in (FULL_ITERATION, CACHED):
+            return max(1, self.steps // 4)
+        return self.steps if name in (BASE_STEP, STREAMED, EVALUATION) else 1
 
     def as_graph(self, name: str) -> Run | None:
         """Return a case as a CUDA graph, or ``None``."""
         if name in ('chain', 'chain with backward'):
             return _captured(self.cases()[name])
         if name in (EVALUATION, ONE_CLIP):
-            predict = GraphedPrediction(self.model)
+            predict = GraphedPrediction(self.evaluated)
             return self._replayed(predict, partial(self._predict, 1 if name == ONE_CLIP else self.batch_size, predict))
         model, wrapper = {
             BASE_STEP: (self.model, self.wrapper),
             STREAMED: (self.model, self.wrapper),
-            'full iteration': (self.full, self.full_wrapper),
+            FULL_ITERATION: (self.full, self.full_wrapper),
             CACHED: (self.fixed, self.fixed_wrapper),
         }.get(name, (None, None))
         if model is None or why_not(model, wrapper) is not None:
             return None
         step = GraphedStep(model)
         runs = {
-            BASE_STEP: lambda: self._base_steps(step),
+            BASE_STEP: lambda: step(self.batch(), wrapper),
             STREAMED: lambda: self.read_and_train(self.device, step),
-            'full iteration': lambda: self._iteration(step),
+            FULL_ITERATION: lambda: self._iteration(step),
             CACHED: lambda: self._cached(step),
         }
         return self._replayed(step, runs[name])
@@ -140,11 +144,6 @@ class SpeedCases:
     def _replayed(graphs: GraphedStep | GraphedPrediction, run: Run) -> Run | None:
         run(), run()  # The second time it is captured.
         return None if graphs.failed else run
-
-    def _base_steps(self, step: Callable[[dict, Any], object]) -> object:
-        for _ in range(self.steps):
-            step(self.batch(), self.wrapper)
-        return None
 
     def read_and_train(self, device: str | None, step: Callable[[dict, Any], object] | None = None) -> object:
         """Train base steps on random batches of the store on disk, copied to a device ahead of them or by them."""
@@ -198,11 +197,7 @@ class SpeedCases:
 
     @torch.no_grad()
     def _answers(self, batch: dict, predict: Callable[[dict], object] | None = None) -> object:
-        self.model.eval()
-        try:
-            return (predict or self.model.test_step)(batch)
-        finally:
-            self.model.train()
+        return (predict or self.evaluated.test_step)(batch)
 
 
 def _write_store(out: Path, info: Mapping[str, Any], clip: tuple[float, float]) -> Path:

@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     register_all_modules()
     torch.set_num_threads(1)
     cfg = config_of(args.config, args.cfg_options)
+    torch.set_float32_matmul_precision(cfg.get('float32_matmul_precision', 'highest'))
     info = data_info_of(cfg, data_root=args.data_root)
     rows = measure(cfg, info, device=args.device, seconds=args.seconds, clip=tuple(args.clip))
     show(text_table(('milliseconds', *_columns(rows)), [_cells(row, _columns(rows)) for row in rows]))
