@@ -2,7 +2,6 @@
 
 import gc
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,8 @@ def pytest_collection_finish() -> None:
 
 
 def remember_what_mmengine_asks_again() -> None:
-    """Each run asks the compiler for its version, and formats whole configs: both are done once for the same answer."""
+    """Each run formats whole configs: the same text is formatted once."""
     from mmengine.config import config
-    from mmengine.runner import runner
 
     formatted: dict[tuple[str, str], Any] = {}
     format_code = config.FormatCode
@@ -69,4 +67,3 @@ def remember_what_mmengine_asks_again() -> None:
         return formatted[key]
 
     config.FormatCode = remembered
-    runner.collect_env = cache(runner.collect_env)

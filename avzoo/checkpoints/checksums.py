@@ -19,8 +19,15 @@ EMPTY_FIELD = {'sha256': _BLANK.decode()}
 
 def seal_zip(data: bytes) -> bytes:
     """Return a file of torch.save with its checksum at the end."""
-    content = data[:-2] + _COMMENT_LENGTH.to_bytes(2, 'little') + _LABEL  # The length is the last entry of a zip.
-    return content + hashlib.sha256(content).hexdigest().encode()
+    return data[:-2] + zip_ending(data)
+
+
+def zip_ending(data: bytes | memoryview) -> bytes:
+    """Return what takes the place of the last two bytes of a file of torch.save, the length of its empty comment."""
+    ending = _COMMENT_LENGTH.to_bytes(2, 'little') + _LABEL
+    digest = hashlib.sha256(memoryview(data)[:-2])  # Not of a copy: a checkpoint is written after each epoch.
+    digest.update(ending)
+    return ending + digest.hexdigest().encode()
 
 
 def zip_comment_length(tail: bytes) -> int:

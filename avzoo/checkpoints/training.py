@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from avzoo.checkpoints.checksums import seal_zip, zip_is_intact
+from avzoo.checkpoints.checksums import zip_ending, zip_is_intact
 from avzoo.checkpoints.meta import check_meta
 from avzoo.checkpoints.pickle_scan import check_pickle
 from avzoo.checkpoints.plain_values import check_nesting
@@ -26,8 +26,10 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) ->
     """Write a checkpoint with its checksum, so that ``path`` is either the old file or the complete new one."""
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
-    with atomic_path(path) as partial:
-        partial.write_bytes(seal_zip(buffer.getvalue()))
+    data = buffer.getbuffer()
+    with atomic_path(path) as partial, partial.open('wb') as file:
+        file.write(data[:-2])
+        file.write(zip_ending(data))
 
 
 def load_checkpoint(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.config.as_data import as_plain
 from avzoo.engine.log import escape_in_log
+from avzoo.engine.provenance import environment
 from avzoo.engine.streaming_loader import StreamingLoader
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
@@ -54,6 +55,13 @@ class PhaseRunner(Runner):
                 handler.setLevel(logging.ERROR)
         escape_in_log(logger)
         return logger
+
+    def _log_env(self, env_cfg: dict) -> None:
+        """Log the environment and the config, without importing torchvision for its version as mmengine does."""
+        facts = {**environment(), **env_cfg, **self._randomness_cfg, 'seed': self._seed, 'processes': self._world_size}
+        self.logger.info('Environment:' + ''.join(f'\n    {name}: {value}' for name, value in facts.items()))
+        if self.cfg._cfg_dict:
+            self.logger.info(f'Config:\n{self.cfg.pretty_text}')
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the process as mmengine does, and choose the kernels of a CPU and how a GPU multiplies matrices."""

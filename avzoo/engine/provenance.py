@@ -62,6 +62,11 @@ def settings_sha256(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def environment() -> dict[str, str]:
+    """Return versions, platform and device, for logs."""
+    return dict(_versions(), cuda=str(torch.version.cuda), platform=platform.platform(), device=_device())
+
+
 def _versions() -> dict[str, str]:
     python = platform.python_version()
     return dict(

@@ -37,6 +37,10 @@ class _Contest(NamedTuple):
         tie = (lowered == self.novel_score) & (self.base_column < self.novel_column)
         return (lowered > self.novel_score) | tie
 
+    def margins(self) -> np.ndarray:
+        """Return the best base minus the best novel score, (N,): the gamma above which the novel class wins."""
+        return self.base_score.astype(np.float64) - self.novel_score
+
 
 def _best_among(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the best of some columns (C_group,): column indices (N,) and scores (N,).
@@ -45,7 +49,7 @@ def _best_among(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np
     """
     if not columns.size:
         return np.full(len(scores), -1), np.full(len(scores), -np.inf, dtype=scores.dtype)
-    group = scores[:, columns]  # (N, C_group)
+    group = scores.take(columns, axis=1)  # (N, C_group); indexing gives the transposed layout, slow to search by rows.
     best = group.argmax(axis=1)
     return columns[best], np.take_along_axis(group, best[:, None], axis=1)[:, 0]
 
@@ -104,22 +108,45 @@ def harmonic_mean(b: float, n: float) -> float:
     return 2.0 * b * n / (b + n) if b + n > 0 else 0.0
 
 
-def _accuracies(
-    scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, gammas: Sequence[float]
-) -> list[dict[str, float]]:
-    """Return B, N, HM and FSL for each gamma from one pass over the scores."""
-    scores, labels, base_mask = check_arrays(scores, labels, base_mask)
-    contest = _contest(scores, base_mask)
-    base_weights, novel_weights = _sample_weights(labels, base_mask)
-    base_hits = base_weights * (contest.base_column == labels)
-    novel_hits = novel_weights * (contest.novel_column == labels)
-    fsl = float(novel_hits.sum())
-    rows = []
-    for gamma in gammas:
-        wins = contest.base_wins(gamma)
-        b, n = float(base_hits[wins].sum()), float(novel_hits[~wins].sum())
-        rows.append(dict(B=b, N=n, HM=harmonic_mean(b, n), FSL=fsl))
-    return rows
+class _Tally:
+    """One pass over the scores: the contests, and what each sample adds to B or N where its group wins, (N,) each."""
+
+    def __init__(self, scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> None:
+        scores, labels, base_mask = check_arrays(scores, labels, base_mask)
+        self.contest = _contest(scores, base_mask)
+        base_weights, novel_weights = _sample_weights(labels, base_mask)
+        self.base_hits = base_weights * (self.contest.base_column == labels)
+        self.novel_hits = novel_weights * (self.contest.novel_column == labels)
+        self._one_group = bool(base_mask.all() or not base_mask.any())
+
+    def accuracies(self, gamma: float) -> dict[str, float]:
+        """Return B, N, HM and FSL."""
+        wins = self.contest.base_wins(gamma)
+        b, n = float(self.base_hits[wins].sum()), float(self.novel_hits[~wins].sum())
+        return dict(B=b, N=n, HM=harmonic_mean(b, n), FSL=float(self.novel_hits.sum()))
+
+    def best(self, grid: Sequence[float]) -> tuple[float, dict[str, float]]:
+        """Return the gamma with the best HM, the first of equal ones, and its accuracies."""
+        if not len(grid):
+            raise ValueError('the grid of gammas is empty; give at least one value.')
+        rows = [self.accuracies(gamma) for gamma in grid]
+        # Rounded, so that accuracies that are equal but for the order of summation stay equal.
+        best = int(np.argmax([round(row['HM'], 9) for row in rows]))
+        return float(grid[best]), rows[best]
+
+    def curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the margins, what B loses and what N gains at each; see `accuracy_curve`."""
+        margins, step = np.unique(self.contest.margins(), return_inverse=True)
+        lost, won = (np.bincount(step, hits, minlength=len(margins)) for hits in (self.base_hits, self.novel_hits))
+        return margins, lost, won
+
+    def ausuc(self) -> float:
+        """Return the area under the curve, see `ausuc`."""
+        if self._one_group:
+            return 0.0
+        _, lost, won = self.curve()
+        novel = np.concatenate([[0.0], won.cumsum()])  # N before and after each breakpoint
+        return min(float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0), 100.0)  # But for rounding.
 
 
 def gfsl_accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, gamma: float) -> dict[str, float]:
@@ -128,26 +155,20 @@ def gfsl_accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarra
     B and N are mean per-class recalls over the base / novel classes that have samples, among all columns. FSL is
     that of novel samples among novel columns only. A group without samples scores 0.
     """
-    return _accuracies(scores, labels, base_mask, [gamma])[0]
+    return _Tally(scores, labels, base_mask).accuracies(gamma)
 
 
 def sweep_gamma(
     scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, grid: Sequence[float] = DEFAULT_GAMMA_GRID
 ) -> tuple[float, dict[str, float]]:
     """Return the gamma of the grid with the best HM, the first of equal ones, and its B, N, HM and FSL."""
-    if not len(grid):
-        raise ValueError('the grid of gammas is empty; give at least one value.')
-    rows = _accuracies(scores, labels, base_mask, grid)
-    # Rounded, so that accuracies that are equal but for the order of summation stay equal.
-    best = int(np.argmax([round(row['HM'], 9) for row in rows]))
-    return float(grid[best]), rows[best]
+    return _Tally(scores, labels, base_mask).best(grid)
 
 
 def score_margins(scores: np.ndarray, base_mask: np.ndarray) -> np.ndarray:
     """Return the margin of each sample (N,): its best base minus its best novel score."""
     scores, _, base_mask = check_arrays(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
-    contest = _contest(scores, base_mask)
-    return contest.base_score.astype(np.float64) - contest.novel_score
+    return _contest(scores, base_mask).margins()
 
 
 def accuracy_curve(
@@ -158,13 +179,7 @@ def accuracy_curve(
     The margin of a sample is its best base minus its best novel score: the gamma above which the novel class wins.
     Samples of the same margin change together.
     """
-    scores, labels, base_mask = check_arrays(scores, labels, base_mask)
-    contest = _contest(scores, base_mask)
-    base_weights, novel_weights = _sample_weights(labels, base_mask)
-    margins, step = np.unique(score_margins(scores, base_mask), return_inverse=True)
-    lost = np.bincount(step, weights=base_weights * (contest.base_column == labels), minlength=len(margins))
-    won = np.bincount(step, weights=novel_weights * (contest.novel_column == labels), minlength=len(margins))
-    return margins, lost, won
+    return _Tally(scores, labels, base_mask).curve()
 
 
 def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
@@ -173,12 +188,7 @@ def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> floa
     It is exact: the curve changes only where gamma passes the margin of a sample (Chao et al. 2016). Samples of the
     same margin are one straight segment.
     """
-    _, _, base_mask = check_arrays(scores, labels, base_mask)
-    if base_mask.all() or not base_mask.any():
-        return 0.0
-    _, lost, won = accuracy_curve(scores, labels, base_mask)
-    novel = np.concatenate([[0.0], won.cumsum()])  # N before and after each breakpoint
-    return min(float((lost * (novel[:-1] + novel[1:])).sum() / 2.0 / 100.0), 100.0)  # But for rounding.
+    return _Tally(scores, labels, base_mask).ausuc()
 
 
 def gfsl_metrics(
@@ -193,16 +203,9 @@ def gfsl_metrics(
 
     B0 is B without calibration, by which the base sub-stage picks its epoch.
     """
-    if gamma == 'search':
-        gamma, row = sweep_gamma(scores, labels, base_mask, gamma_grid)
-    else:
-        row = gfsl_accuracies(scores, labels, base_mask, gamma)
-    return dict(
-        row,
-        AUSUC=ausuc(scores, labels, base_mask),
-        gamma=float(gamma),
-        B0=gfsl_accuracies(scores, labels, base_mask, 0.0)['B'],
-    )
+    tally = _Tally(scores, labels, base_mask)
+    gamma, row = tally.best(gamma_grid) if gamma == 'search' else (gamma, tally.accuracies(gamma))
+    return dict(row, AUSUC=tally.ausuc(), gamma=float(gamma), B0=tally.accuracies(0.0)['B'])
 
 
 def half_width_95(values: Sequence[float]) -> float | None:

@@ -187,7 +187,7 @@ def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
     filled = [shard for shard in shards if shard['index'] is not None]
     if not filled:
         raise DataError(f'GFSLMetric: no scores arrived for a data set of {size} samples; is its loader empty?')
-    joined = {field: np.concatenate([shard[field] for shard in filled]) for field in _FIELDS}
+    joined = {field: _joined([shard[field] for shard in filled]) for field in _FIELDS}
     index, first = np.unique(joined['index'], return_index=True)
     if not np.array_equal(index, np.arange(size)):
         missing, extra = np.setdiff1d(np.arange(size), index), np.setdiff1d(index, np.arange(size))
@@ -196,7 +196,12 @@ def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
             f'{missing[:5].tolist()}), {len(extra)} are beyond (first {extra[:5].tolist()}). The sampler '
             'must cover the whole data set (round_up=True, drop_last=False).'
         )
+    in_order = np.array_equal(joined['index'], index)
     return {
-        **{field: joined[field][first] for field in _FIELDS},
+        **{field: joined[field] if in_order else joined[field][first] for field in _FIELDS},
         **{key: set().union(*(shard[key] for shard in filled)) for key in ('gammas', 'scales')},
     }
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

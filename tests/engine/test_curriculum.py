@@ -14,7 +14,9 @@ from mmengine.logging import print_log
 
 from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
 from avzoo.config.settings import REFERENCES
+from avzoo.datasets import gfsl_dataset
 from avzoo.engine import CurriculumRunner
+from avzoo.engine.curriculum import generator_report
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.plan import Phase, outcome, phase_config, phase_epochs, plan_phases
 from avzoo.engine.curriculum.preflight import describe_plan
@@ -248,6 +250,16 @@ def test_the_generator_is_checked_in_each_sub_stage_of_stage_1_and_at_each_test(
     log, table = (work_dir / 'curriculum.log').read_text(), (work_dir / 'results.md').read_text()
     assert len(re.findall('generator: not learned \\(loss', log)) == 2 + len(results['draws'])
     assert table.count('(generator: not learned)') == 1 + len(results['draws'])
+
+
+def test_the_generator_is_checked_on_features_where_training_holds_them(finished, small_avdiff, monkeypatch):
+    asked, held = [], gfsl_dataset.held_store
+    monkeypatch.setattr(gfsl_dataset, 'held_store', lambda root, device: asked.append(device) or held(root, device))
+    monkeypatch.setattr(generator_report, 'log_line', lambda text: None)
+    phases = json.loads((finished[0] / 'curriculum.json').read_text())['phases']
+    cfg = small_avdiff(finished[0], 'train_dataloader.dataset.device=cpu')
+    found = generator_report.report_generator(cfg, Phase(1, 'full'), phases, finished[0])
+    assert set(asked) == {'cpu'} and found['generator_check'] == phases['stage1_full']['generator_check']
 
 
 def test_parts_of_the_loss_are_kept_by_epoch_and_decide_nothing(finished):

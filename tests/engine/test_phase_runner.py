@@ -46,6 +46,19 @@ def test_a_phase_multiplies_matrices_as_its_config_says(precision, small_avdiff,
         torch.set_float32_matmul_precision(before)
 
 
+def test_the_log_names_versions_and_config_without_asking_compilers_or_importing_networks(
+    small_avdiff, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmengine.runner.runner.collect_env', lambda: pytest.fail('torchvision is imported'))
+    cfg = small_avdiff(tmp_path / 'run')
+    ((_, run, _),) = preflight(cfg, [Phase(1, 'base')])
+    runner = PhaseRunner.from_cfg(run)
+    (log,) = Path(run.work_dir).rglob('*.log')
+    text = log.read_text(encoding='utf-8')
+    assert f'torch: {torch.__version__}\n' in text and f'seed: {runner.seed}\n' in text
+    assert 'processes: 1\n' in text and runner.cfg.pretty_text in text
+
+
 class Stopped(Exception):
     """Stands for the power cut."""
 

@@ -1,4 +1,5 @@
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -130,6 +131,12 @@ def test_predictions_are_read_as_they_were_written(pair, tmp_path):
     one = pair[0][0]
     found = read_predictions(write_arrays(tmp_path / 'new' / 'p.npz', one))
     assert all(np.array_equal(found[key], value) for key, value in one.items()) and found.keys() == one.keys()
+
+
+def test_scores_are_not_packed_since_that_takes_long_and_saves_nothing(pair, tmp_path):
+    with zipfile.ZipFile(write_arrays(tmp_path / 'p.npz', pair[0][0])) as archive:
+        packed = {info.filename: info.compress_type for info in archive.infolist()}
+    assert packed['scores.npy'] == zipfile.ZIP_STORED and packed['video_id.npy'] == zipfile.ZIP_DEFLATED
 
 
 @pytest.mark.parametrize('content', [None, b'', b'PK\x03\x04 half', 'lacks scores'])

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from avzoo.checkpoints.meta import feature_set_of
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import load_checkpoint
+from avzoo.config.as_data import plain_config
 from avzoo.datasets.feature_set import compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import split_digest
@@ -75,6 +76,7 @@ def evaluate_checkpoint(
     _check_origin(cfg, meta, split, str(checkpoint))
     if check_config:
         cfg = as_trained(cfg, meta, str(checkpoint))
+    cfg = plain_config(cfg)  # Its text, which is logged and written, is formatted once for all draws.
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
     # The released code takes a validated calibration of 0 for none, and searches on the test set.

@@ -48,7 +48,7 @@ def report_generator(
         return {}
     path = Path(run.work_dir) / start_file(cfg, phase)
     load_weights(model, load_checkpoint(path)['state_dict'], str(path))
-    dataset = dict(run.train_dataloader.dataset, device=None)
+    dataset = run.train_dataloader.dataset  # Its features may lie on the GPU by now: from disk, the check takes longer.
     shots = DATASETS.build(dict(dataset, splits=train_splits(phase.stage, phase.draw or 0)[1:]))
     split: EvaluationName = 'val' if phase.stage == 1 else 'test'
     held_out = DATASETS.build(dict(dataset, splits=evaluation_splits(split, phase.draw)))
