@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from avzoo.engine.side_by_side import Job, check_gpus, run_side_by_side
 from avzoo.reproduction import gpu_ids, run_together
-from avzoo.reproduction.side_by_side import Job, check_gpus, run_side_by_side
 from avzoo.utils.errors import ConfigError
 from tests.conftest import REPO
 
@@ -63,9 +63,9 @@ def test_what_the_user_set_for_threads_stays(tmp_path, monkeypatch):
 PARENT = """
 import sys, types
 from pathlib import Path
-package = sys.modules['avzoo.reproduction'] = types.ModuleType('avzoo.reproduction')
-package.__path__ = ['avzoo/reproduction']
-from avzoo.reproduction.side_by_side import Job, run_side_by_side
+package = sys.modules['avzoo.engine'] = types.ModuleType('avzoo.engine')
+package.__path__ = ['avzoo/engine']
+from avzoo.engine.side_by_side import Job, run_side_by_side
 from avzoo.utils.cli import run_tool
 code = 'import os, time; print(os.getpid(), flush=True); time.sleep(600)'
 jobs = [Job(name, [sys.executable, '-c', code], Path(sys.argv[1]) / name) for name in ('a', 'b')]
