@@ -91,7 +91,7 @@ def test_draws_side_by_side_give_the_bits_of_one_after_the_other_and_go_on_where
         assert ours['meta']['history'] == theirs['meta']['history'] and len(theirs['meta']['history']) == 2
         assert ours['state_dict'].keys() == theirs['state_dict'].keys() and 'optimizer' not in ours
         assert all(torch.equal(ours['state_dict'][key], value) for key, value in theirs['state_dict'].items())
-        assert Path(cfg.work_dir, name, 'output.log').read_text() == ''
+        assert Path(cfg.work_dir, name, 'output.log').is_file()
     lines = re.findall(r'INFO - \[[45]/5\] (\S+) +epoch  (\d)/2 .* left 0:00:\d\d\n', log_of(cfg).split('started')[-1])
     assert sorted(lines) == [(FIRST, '1'), (FIRST, '2'), (SECOND, '2')]
     logs = [path.read_text() for path in Path(cfg.work_dir, FIRST).glob('*/*.log')]
@@ -144,14 +144,19 @@ tell('log', str(os.getpid())); time.sleep(600)
     assert FIRST in finished(cfg) and SECOND not in finished(cfg)
 
 
-def test_a_draw_checks_the_store_as_its_run_does(cfg, program, tmp_path, monkeypatch):
+def test_a_draw_imports_your_parts_and_checks_the_store_as_its_run_does(cfg, tmp_path, monkeypatch):
+    (tmp_path / 'parts_of_draws.py').write_text('')
+    monkeypatch.syspath_prepend(str(tmp_path))
     jobs = []
     monkeypatch.setattr(draws, 'run_side_by_side', lambda given, **others: jobs.extend(given) or [])
     with pytest.raises(AvzooError):
         CurriculumRunner(cfg, resume=True, jobs=2).train()
     assert [job.name for job in jobs] == [FIRST, SECOND]
+    task = from_json(jobs[0].task)
+    task['cfg']['custom_imports'] = dict(imports=['parts_of_draws'])
     with pytest.raises(DataError, match=r'store\.json'):
-        train_draw(dict(from_json(jobs[0].task), store_sha256='0' * 64))
+        train_draw(dict(task, store_sha256='0' * 64))
+    assert 'parts_of_draws' in sys.modules
 
 
 def test_one_draw_is_trained_here_unless_it_has_a_gpu(monkeypatch):
