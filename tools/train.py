@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from avzoo.utils.cli import natural_int, run_tool, show
+from avzoo.utils.cli import natural_int, positive_int, run_tool, show
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.launch_arguments import add_common_arguments, say
 
@@ -26,7 +26,9 @@ _EPILOG = """examples:
   your own features, with fewer epochs
     python tools/train.py configs/avdiff/avdiff_custom_5shot.py --cfg-options data_root=data/mine \\
         curriculum.base.max_epochs=10
-  two GPUs
+  the draws of stage 2 side by side, on three GPUs
+    python tools/train.py configs/avdiff/avdiff_vgg_5shot.py --gpus 0-2
+  each step on two GPUs
     torchrun --nproc_per_node=2 tools/train.py configs/avdiff/avdiff_vgg_5shot.py --launcher pytorch
 """
 
@@ -62,11 +64,27 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--stage', type=int, choices=[1, 2], help='run only this stage')
     parser.add_argument('--draws', type=natural_int, nargs='+', help='run only these draws of stage 2 (from 0)')
     parser.add_argument(
+        '--jobs',
+        type=positive_int,
+        metavar='N',
+        help='draws of stage 2 side by side, here (default: one, or one for each of --gpus); each process computes the '
+        'features of the frozen fusion for itself, which are otherwise kept for the next draw',
+    )
+    parser.add_argument(
+        '--gpus',
+        metavar='IDS',
+        help='GPUs for the draws, one each, e.g. 0-7 or 0,2; with fewer than --jobs, several share one; all else uses '
+        'the first GPU that is visible',
+    )
+    parser.add_argument(
         '--dry-run',
         action='store_true',
         help='check config and data, print the plan, train nothing; missing synthetic data are generated',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if ((args.jobs or 1) > 1 or args.gpus is not None) and args.launcher != 'none':
+        parser.error('--jobs and --gpus are for a run of one process; leave --launcher out')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     cfg = config_of_run(args)
     draws = chosen_draws(args.draws, args.stage, cfg.curriculum.num_draws)
-    runner = runner_class(cfg)
+    together = side_by_side(args)
+    runner = runner_class(cfg, together)
     if cfg.get('synthesize') and not Path(cfg.data_root).exists():
         say(f'Generating the synthetic data set {cfg.data_root} ...')
     ensure_synth(cfg)
@@ -86,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.dry_run:
         show(describe_plan(cfg, draws, args.stage))
     else:
-        train(runner(cfg, resume=args.resume, stage=args.stage, draws=draws), cfg.work_dir)
+        train(runner(cfg, resume=args.resume, stage=args.stage, draws=draws, **together), cfg.work_dir)
     return 0
 
 
@@ -145,18 +164,31 @@ def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int)
     return tuple(sorted(set(draws)))
 
 
-def runner_class(cfg: Config) -> type[CurriculumRunner]:
-    """Return the runner that ``runner_type`` names; it is built like ``CurriculumRunner``."""
+def side_by_side(args: argparse.Namespace) -> dict[str, Any]:
+    """Return how a runner trains the draws side by side, if it is asked to."""
+    from avzoo.engine.side_by_side import gpu_ids
+
+    gpus = [] if args.gpus is None else gpu_ids(args.gpus)
+    jobs = args.jobs or len(gpus)
+    return dict(jobs=jobs, gpus=gpus) if jobs > 1 or gpus else {}
+
+
+def runner_class(cfg: Config, more: Collection[str] = ()) -> type[CurriculumRunner]:
+    """Return the runner that ``runner_type`` names; it is built like ``CurriculumRunner``.
+
+    Args:
+        cfg: The config.
+        more: What else it is built with.
+    """
     from avzoo.registry import RUNNERS
 
     name = cfg.get('runner_type') or 'CurriculumRunner'
     cls = RUNNERS.get(name)
+    wanted = ['cfg', 'resume', 'stage', 'draws', *more]
     taken = inspect.signature(cls).parameters if cls is not None else {}
-    if not {'cfg', 'resume', 'stage', 'draws'} <= set(taken):
+    if not set(wanted) <= set(taken):
         why = (
-            'is not registered'
-            if cls is None
-            else 'does not run a curriculum (it does not take cfg, resume, stage, draws)'
+            'is not registered' if cls is None else f'does not run a curriculum (it does not take {", ".join(wanted)})'
         )
         raise ConfigError(
             f"runner_type='{name}' {why}.{nearest(name, RUNNERS.names())} The built-in one is 'CurriculumRunner'."

@@ -169,6 +169,46 @@ def test_impossible_draws_are_refused(train, repo_dir, arguments, words):
         train.main([str(repo_dir / CONFIG), *arguments])
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'built_with'),
+    [
+        ((), {}),
+        (('--jobs', '1'), {}),
+        (('--jobs', '3'), dict(jobs=3, gpus=[])),
+        (('--gpus', '0-1'), dict(jobs=2, gpus=['0', '1'])),
+        (('--gpus', '0', '--jobs', '2'), dict(jobs=2, gpus=['0'])),
+        (('--gpus', '1', '--jobs', '1'), dict(jobs=1, gpus=['1'])),
+    ],
+)
+def test_draws_are_dealt_to_jobs_and_gpus(train, monkeypatch, repo_dir, arguments, built_with):
+    calls = []
+
+    class DealingRunner:
+        def __init__(self, cfg, *, resume, stage, draws, jobs=None, gpus=None):
+            calls.append({key: value for key, value in dict(jobs=jobs, gpus=gpus).items() if value is not None})
+
+        def train(self):
+            pass
+
+    monkeypatch.setitem(RUNNERS.module_dict, 'DealingRunner', DealingRunner)
+    train.main([str(repo_dir / CONFIG), *arguments, '--cfg-options', 'runner_type=DealingRunner'])
+    assert calls == [built_with]
+
+
+def test_a_runner_that_takes_no_jobs_is_refused_only_with_them(train, built, repo_dir):
+    with pytest.raises(ConfigError, match=r"'RecordingRunner'.* does not take .*jobs, gpus"):
+        run(train, repo_dir, '--jobs', '2')
+    run(train, repo_dir, '--jobs', '1')
+    assert built[0]['trained']
+
+
+@pytest.mark.parametrize('arguments', [('--jobs', '2'), ('--gpus', '0'), ('--jobs', '0'), ('--jobs', 'x')])
+def test_draws_side_by_side_and_a_launcher_are_refused(train, repo_dir, arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        train.main([str(repo_dir / CONFIG), *arguments, '--launcher', 'pytorch'])
+    assert ended.value.code == 2 and '--jobs' in capsys.readouterr().err
+
+
 def test_launcher_without_its_processes_is_refused(train, repo_dir, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
     with pytest.raises(ConfigError, match=r'has no RANK.*torchrun'):

@@ -47,17 +47,21 @@ class Progress:
     Of validation, the metric that chooses the sub-stage's epoch comes first.
 
     The time left is counted in training steps: those still to come, at the pace of the same sub-stage so far. Stage 2
-    takes as many epochs as stage 1 will choose, so before that it is an upper bound.
+    takes as many epochs as stage 1 will choose, so before that it is an upper bound. Of draws side by side, those count
+    that wait for the one under way.
 
     Args:
         cfg: The config of the whole curriculum.
         phases: All phases of this run.
         outcomes: What finished phases decided; read anew for each line.
         silent: Report nothing.
+        jobs: How many draws are trained side by side.
     """
 
-    def __init__(self, cfg: Config, phases: list[Phase], outcomes: dict[str, dict], *, silent: bool = False) -> None:
-        self.silent = silent
+    def __init__(
+        self, cfg: Config, phases: list[Phase], outcomes: dict[str, dict], *, silent: bool = False, jobs: int = 1
+    ) -> None:
+        self.silent, self.jobs = silent, jobs
         self.cfg, self.phases, self.outcomes = cfg, phases, outcomes
         self._steps = {p: epoch_steps(cfg, p) for p in phases[1:]}  # Of epochs to come.
         self._pace: dict[str, float] = {}
@@ -92,7 +96,7 @@ class Progress:
     def _clock(self, runner: PhaseRunner) -> str:
         pace_now = self._pace.get(self.phase.substage, 0.0)
         left = (runner.max_iters - runner.iter) * pace_now
-        for phase in self.phases[self.phases.index(self.phase) + 1 :]:
+        for phase in self._to_come():
             left += (
                 phase_epochs(self.cfg, phase, self.outcomes)
                 * self._steps[phase]
@@ -100,6 +104,29 @@ class Progress:
             )
         seconds = int(left + 0.5)
         return f'{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}'
+
+    def _to_come(self) -> list[Phase]:
+        """Return the phases whose time is still to come."""
+        later = self.phases[self.phases.index(self.phase) + 1 :]
+        draws = [phase for phase in later if phase.draw is not None]
+        beside = 0 if self.phase.draw is None else self.jobs - 1
+        return [phase for phase in later if phase.draw is None] + draws[beside :: self.jobs]
+
+
+def report_stage_one(decided: dict) -> None:
+    """Say that stage 1 is finished, what validation chose, and how to go on.
+
+    Args:
+        decided: What its full sub-stage decided.
+    """
+    chose = ''
+    if decided.get('metrics'):
+        shown = '  '.join(f'{key} {decided["metrics"][key]:.2f}' for key in TABLE_METRICS)
+        chose = f' Validation chose epoch {decided["best_epoch"]} of {decided["epochs"]}: {shown}.'
+    log_line(
+        f'Stage 1 is finished.{chose} The same command with --resume in place of --stage 1 goes on to the '
+        'table of the test set.'
+    )
 
 
 def _parts_of_loss(entry: dict) -> str:

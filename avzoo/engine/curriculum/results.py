@@ -15,6 +15,7 @@ from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.history import FILE_NAME, read_history
 from avzoo.engine.provenance import provenance
 from avzoo.evaluation.functional import aggregate_draws
+from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table
 from avzoo.registry import MODELS
 from avzoo.utils.regular_files import read_json
 
@@ -42,6 +43,16 @@ def results_of(cfg: Config, state: CurriculumState, draws: Sequence[int]) -> dic
         references={},
         paired=None,
         per_class_recall=_mean_recall(list(tests.values())),
+    )
+
+
+def results_text(results: dict[str, Any], work_dir: Path) -> str:
+    """Return what the screen shows of results, and where they were written."""
+    return (
+        f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
+        f'{results_table(results_rows(results))}\n{interval_line(results["aggregate"])}\n'
+        f'{paired_text(results["paired"])}'
+        f'Written to {work_dir / "results.json"} and results.md'
     )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,23 +14,23 @@ from avzoo.config.as_data import plain_config
 from avzoo.config.choices import Alternative
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.choose import choose
+from avzoo.engine.curriculum.draws import Together, train_draws
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.optimizers import drop_optimizers
 from avzoo.engine.curriculum.plan import Phase, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
-from avzoo.engine.curriculum.progress import Progress, warn_of_calibration, warn_of_features
+from avzoo.engine.curriculum.progress import Progress, report_stage_one, warn_of_calibration, warn_of_features
 from avzoo.engine.curriculum.recover import checkpoint_to_resume, forget_lost, named_checkpoint
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
-from avzoo.engine.curriculum.results import kept_provenance, provenance_of, results_of
+from avzoo.engine.curriculum.results import kept_provenance, provenance_of, results_of, results_text
 from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.store_watch import StoreWatch
 from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.fusion_cache import FusionCacheHook
 from avzoo.engine.log import log_line, open_work_dir
 from avzoo.engine.same_everywhere import check_same_everywhere
-from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table, write_results
-from avzoo.protocol import TABLE_METRICS
+from avzoo.evaluation.report import write_results
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError
 from avzoo.utils.lock import held_alone
@@ -49,6 +50,8 @@ class CurriculumRunner:
             the checkpoint that the phase under way goes back to.
         stage: Run only this stage; by default both.
         draws: Run only these draws of stage 2; by default all.
+        jobs: How many draws are trained side by side, each in a process of its own; needs a run of one process.
+        gpus: GPUs for these processes, see :func:`run_side_by_side`; by default what this process sees.
     """
 
     def __init__(
@@ -58,7 +61,10 @@ class CurriculumRunner:
         resume: bool | str | os.PathLike[str] = False,
         stage: int | None = None,
         draws: tuple[int, ...] | None = None,
+        jobs: int = 1,
+        gpus: Sequence[str] = (),
     ) -> None:
+        self.together = Together(jobs, gpus)
         self.cfg = plain_config(cfg)
         self.work_dir, self._started = Path(cfg.work_dir), datetime.now(timezone.utc)
         self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
@@ -89,7 +95,8 @@ class CurriculumRunner:
     def train(self) -> dict | None:
         """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
         check_same_everywhere(self.cfg, self.work_dir, self.state.phases)
-        self._check_stage_one()
+        if self.stage == 2:
+            self.state.check_stage_one()
         forget_lost(self.cfg, self.work_dir, self.state, self.phases)
         self._check_store(keep=False)
         if todo := self._todo():
@@ -120,16 +127,10 @@ class CurriculumRunner:
             portable.pop('launcher', None)  # It belongs to the command line, and a config with it is refused.
             portable.dump(str(self.work_dir / 'config.py'))
         dist.barrier()
-        progress = Progress(self.cfg, self.phases, self.state.phases)
-        for phase in todo:
-            if phase.name not in self.state.phases:
-                self._run_phase(phase, progress)
-            else:  # A choice has trained it.
-                self._check_generator(phase)
-        FusionCacheHook.forget()
+        self._run_phases(todo)
         results = None
         if self.stage == 1:
-            self._report_stage_one()
+            report_stage_one(self.state.phases['stage1_full'])
         else:
             results = self.test()
         if not todo:
@@ -152,17 +153,6 @@ class CurriculumRunner:
             outcomes[phase.name] = run_phase(run, cfg, phase, progress, chosen)
         return outcomes
 
-    def _report_stage_one(self) -> None:
-        done = self.state.phases['stage1_full']
-        chose = ''
-        if done.get('metrics'):
-            shown = '  '.join(f'{key} {done["metrics"][key]:.2f}' for key in TABLE_METRICS)
-            chose = f' Validation chose epoch {done["best_epoch"]} of {done["epochs"]}: {shown}.'
-        log_line(
-            f'Stage 1 is finished.{chose} The same command with --resume in place of --stage 1 goes on to the '
-            'table of the test set.'
-        )
-
     def test(self) -> dict:
         """Test the finished draws, write ``results.json`` and ``results.md``, and show the table."""
         untested = [draw for draw in self.draws if str(draw) not in self.state.tests]
@@ -177,22 +167,38 @@ class CurriculumRunner:
         results |= compare_with_references(self.work_dir, store, self.cfg, results['draws'])
         results['provenance'] = kept or provenance_of(self.cfg, self.state, self._started)
         self._write(results)
-        log_line(
-            f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
-            f'{results_table(results_rows(results))}\n{interval_line(results["aggregate"])}\n'
-            f'{paired_text(results["paired"])}'
-            f'Written to {self.work_dir / "results.json"} and results.md'
-        )
+        log_line(results_text(results, self.work_dir))
         return results
 
+    def _run_phases(self, todo: list[Phase]) -> None:
+        """Run phases one after the other, or the draws among them side by side."""
+        draws = self.together.among(todo)
+        progress = Progress(self.cfg, self.phases, self.state.phases, jobs=self.together.jobs)
+        for phase in todo:
+            if phase.name in self.state.phases:  # A choice has trained it.
+                self._check_generator(phase)
+            elif phase not in draws:
+                self._run_phase(phase, progress)
+        FusionCacheHook.forget()
+        if draws:
+            runs = {phase: self._run_config(phase) for phase in draws}
+            train_draws(runs, self.cfg, self.phases, self.state, self._finish, self.together)
+
     def _run_phase(self, phase: Phase, progress: Progress) -> None:
-        cfg = phase_config(self.cfg, phase, self.state.phases, self.work_dir)
+        run = self._run_config(phase)
+        self._check_store()
+        chosen = [one['chosen'] for one in self.state.choices]
+        self._finish(phase, run_phase(run, self.cfg, phase, progress, chosen))
+
+    def _run_config(self, phase: Phase) -> Config:
+        """Return the config of a phase, which goes on from its newest checkpoint."""
+        run = phase_config(self.cfg, phase, self.state.phases, self.work_dir)
         checkpoint = self._checkpoint_to_resume(phase)
         if checkpoint is not None:
-            cfg.load_from, cfg.resume = str(checkpoint), True
-        chosen = [one['chosen'] for one in self.state.choices]
-        self._check_store()
-        decided = run_phase(cfg, self.cfg, phase, progress, chosen)
+            run.load_from, run.resume = str(checkpoint), True
+        return run
+
+    def _finish(self, phase: Phase, decided: dict) -> None:
         self.state.phases[phase.name] = decided
         self._check_generator(phase)
 
@@ -235,11 +241,3 @@ class CurriculumRunner:
         """Refuse a store that changed since the run was begun."""
         self.state.store_sha256 = self.store.check(self.state.store_sha256, keep=keep)
         dist.barrier()
-
-    def _check_stage_one(self) -> None:
-        missing = [p.name for p in plan_phases((), 1) if p.name not in self.state.phases]
-        if self.stage == 2 and missing:
-            raise AvzooError(
-                f'Stage 2 takes its epochs and its calibration from stage 1, but {self.work_dir} has no '
-                f'finished {missing[0]}. Run without --stage, or with --stage 1 first.'
-            )

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from avzoo.checkpoints.meta import check_outcomes
 from avzoo.config.types import check_present, check_types
-from avzoo.engine.curriculum.plan import Phase
+from avzoo.engine.curriculum.plan import Phase, plan_phases
 from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, shortened
 from avzoo.utils.files import atomic_write_text
@@ -115,6 +115,15 @@ class CurriculumState:
             cure = _CURES.get(changed.path, 'Resume with the old ones')
             raise ConfigError(
                 f'{self.path.parent} was begun with other settings: {changed}. {cure}, or choose another --work-dir.'
+            )
+
+    def check_stage_one(self) -> None:
+        """Refuse stage 2 before stage 1 is finished."""
+        missing = [phase.name for phase in plan_phases((), 1) if phase.name not in self.phases]
+        if missing:
+            raise AvzooError(
+                f'Stage 2 takes its epochs and its calibration from stage 1, but {self.path.parent} has no '
+                f'finished {missing[0]}. Run without --stage, or with --stage 1 first.'
             )
 
     def write(self) -> None:

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from avzoo.engine.side_by_side import Job, check_gpus, run_side_by_side
 from avzoo.reproduction import gpu_ids, run_together
-from avzoo.reproduction.side_by_side import Job, check_gpus, run_side_by_side
 from avzoo.utils.errors import ConfigError
 from tests.conftest import REPO
 
@@ -63,14 +63,22 @@ def test_what_the_user_set_for_threads_stays(tmp_path, monkeypatch):
 PARENT = """
 import sys, types
 from pathlib import Path
-package = sys.modules['avzoo.reproduction'] = types.ModuleType('avzoo.reproduction')
-package.__path__ = ['avzoo/reproduction']
-from avzoo.reproduction.side_by_side import Job, run_side_by_side
+package = sys.modules['avzoo.engine'] = types.ModuleType('avzoo.engine')
+package.__path__ = ['avzoo/engine']
+from avzoo.engine.side_by_side import Job, run_side_by_side
 from avzoo.utils.cli import run_tool
 code = 'import os, time; print(os.getpid(), flush=True); time.sleep(600)'
 jobs = [Job(name, [sys.executable, '-c', code], Path(sys.argv[1]) / name) for name in ('a', 'b')]
 sys.exit(run_tool(lambda argv: len(run_side_by_side(jobs, at_once=2))))
 """
+
+
+def wait_for(parent, logs, ending=''):
+    """Wait until each job of a parent has written a line with this ending."""
+    deadline = time.monotonic() + 120
+    while not all(log.exists() and log.read_text().endswith(f'{ending}\n') for log in logs):
+        assert parent.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_more_processes_than_jobs_leave_no_core_idle(tmp_path, monkeypatch):
@@ -92,10 +100,8 @@ def test_a_killed_job_is_told_by_its_signal(tmp_path):
 def test_a_second_interruption_kills_processes_that_will_not_end(tmp_path):
     stubborn = PARENT.replace("code = 'import", "code = 'import signal; signal.signal(15, signal.SIG_IGN); import")
     parent = subprocess.Popen([sys.executable, '-c', stubborn, str(tmp_path)], cwd=REPO)
-    logs, deadline = [tmp_path / name for name in 'ab'], time.monotonic() + 120
-    while not all(log.exists() and log.read_text().endswith('\n') for log in logs):
-        assert parent.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
+    logs = [tmp_path / name for name in 'ab']
+    wait_for(parent, logs)
     parent.send_signal(signal.SIGTERM)
     time.sleep(1)
     begin = time.monotonic()
@@ -112,10 +118,7 @@ def test_a_second_interruption_kills_processes_that_will_not_end(tmp_path):
 def test_processes_end_with_the_tool(tmp_path, number, code):
     parent = subprocess.Popen([sys.executable, '-c', PARENT, str(tmp_path)], cwd=REPO)
     logs = [tmp_path / name for name in 'ab']
-    deadline = time.monotonic() + 120
-    while not all(log.exists() and log.read_text().endswith('\n') for log in logs):
-        assert parent.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(parent, logs)
     parent.send_signal(number)
     assert parent.wait(60) == code
     for log in logs:
@@ -152,3 +155,37 @@ def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visib
     else:
         with pytest.raises(ConfigError, match=f'there is no GPU {ids[-1]} here; there are: {there}'):
             run_together([], 'logs', jobs=2, gpus=ids)
+
+
+def test_a_job_reads_its_task_and_its_lines_are_heard_before_its_end(tmp_path):
+    code = 'import sys; task = input(); print(task, "1"); print("noise", file=sys.stderr); print(task, 2, end="")'
+    jobs = [Job(name, [sys.executable, '-c', code], tmp_path / name, f'task {name}') for name in 'ab']
+    heard = []
+    run_side_by_side(
+        jobs,
+        at_once=1,
+        on_line=lambda job, line: heard.append((job.name, line)),
+        on_end=lambda end: heard.append((end.job.name, end.code)),
+    )
+    assert heard == [(name, what) for name in 'ab' for what in (f'task {name} 1', f'task {name} 2', 0)]
+    assert [(tmp_path / name).read_text() for name in 'ab'] == ['noise\n', 'noise\n']
+
+
+def test_a_job_that_ends_without_reading_its_task_is_told_by_its_code(tmp_path):
+    job = Job('a', [sys.executable, '-c', 'raise SystemExit(3)'], tmp_path / 'a', 'x' * 10**6)
+    (ended,) = run_side_by_side([job], at_once=1)
+    assert ended.code == 3
+
+
+def test_the_input_of_a_job_ends_when_its_parent_is_killed(tmp_path):
+    code = 'import sys; input(); print("begun", flush=True); sys.stdin.read(); print("alone", flush=True)'
+    parent = PARENT.replace(PARENT[PARENT.index("code = '") :].partition('\n')[0], f'code = {code!r}')
+    parent = parent.replace('/ name)', '/ name, "task")')
+    process = subprocess.Popen([sys.executable, '-c', parent, str(tmp_path)], cwd=REPO)
+    wait_for(process, [tmp_path / name for name in 'ab'], 'begun')
+    process.kill()
+    process.wait(60)
+    deadline = time.monotonic() + 60
+    while not all((tmp_path / name).read_text().endswith('alone\n') for name in 'ab'):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

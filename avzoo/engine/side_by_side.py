@@ -3,11 +3,13 @@
 import os
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from avzoo.utils.errors import ConfigError
 
@@ -17,11 +19,15 @@ _PATIENCE = 20.0  # Seconds that processes have to end before they are killed.
 
 @dataclass(frozen=True)
 class Job:
-    """A command, and where its output goes."""
+    """A command, where its output goes, and the line that it reads on its standard input.
+
+    That stays open until this process ends, however that ends; without a line there is none.
+    """
 
     name: str
     command: Sequence[str]
     log: Path
+    task: str = ''
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ def run_side_by_side(
     gpus: Sequence[str] = (),
     on_start: Callable[[Job, str | None], object] = lambda job, gpu: None,
     on_end: Callable[[Ended], object] = lambda ended: None,
+    on_line: Callable[[Job, str], object] | None = None,
 ) -> list[Ended]:
     """Run commands, at most so many at once; one that fails does not stop the others.
 
@@ -58,24 +65,28 @@ def run_side_by_side(
             the processes what this one sees.
         on_start: Called with each job and its GPU.
         on_end: Called with each job's end.
+        on_line: Called with each line of a job's standard output, which then does not go to its log.
 
     Returns:
         How each ended, in the order of their ends.
     """
     at_once = min(at_once, len(jobs))  # What runs has the cores to itself.
     places: list[str | None] = [gpus[i % len(gpus)] if gpus else None for i in range(at_once)]
-    waiting, ended = list(jobs), list[Ended]()
+    waiting, ended, said = list(jobs), list[Ended](), SimpleQueue[tuple[Job, str]]()
     with _processes() as running:
         while waiting or running:
             while waiting and places:
-                job, gpu = waiting.pop(0), places.pop(0)
-                running[_start(job, gpu, at_once)] = job, gpu, time.monotonic()
-                on_start(job, gpu)
+                running.append(_Process(waiting.pop(0), places.pop(0), at_once, said if on_line else None))
+                on_start(running[-1].job, running[-1].gpu)
+                running[-1].begin()
             time.sleep(_POLL)
-            for process in [one for one in running if one.poll() is not None]:
-                job, gpu, begin = running.pop(process)
-                places.append(gpu)
-                ended.append(Ended(job, process.returncode, time.monotonic() - begin, gpu))
+            over = [one for one in running if one.is_over()]
+            while on_line and not said.empty():
+                on_line(*said.get())
+            for one in over:
+                running.remove(one)
+                places.append(one.gpu)
+                ended.append(one.ended())
                 on_end(ended[-1])
     return ended
 
@@ -119,41 +130,91 @@ def check_gpus(ids: Sequence[str]) -> None:
             raise ConfigError(f'--gpus: there is no GPU {one} here; there are: {here}. Leave --gpus out for a CPU.')
 
 
-_Running = dict[subprocess.Popen, tuple[Job, str | None, float]]
+class _Process:
+    """A job that runs.
+
+    Args:
+        job: The job.
+        gpu: The only GPU that it sees; ``None`` leaves what this process sees.
+        at_once: How many processes share the cores.
+        said: Gets the lines of its standard output, which otherwise go to its log.
+    """
+
+    def __init__(self, job: Job, gpu: str | None, at_once: int, said: SimpleQueue[tuple[Job, str]] | None) -> None:
+        self.job, self.gpu, self._since = job, gpu, time.monotonic()
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(job.log, 'ab') as log:
+            self.process = subprocess.Popen(
+                job.command,
+                stdin=subprocess.PIPE if job.task else subprocess.DEVNULL,
+                stdout=log if said is None else subprocess.PIPE,
+                stderr=log,
+                env=_environment(gpu, at_once),
+            )
+        self._reader = threading.Thread(target=self._read, args=(said,), daemon=True)
+
+    def begin(self) -> None:
+        """Hand it its task, and read what it says."""
+        self._reader.start()
+        if self.process.stdin is not None:
+            with suppress(OSError):  # It has ended already, and its exit code will be seen.
+                self.process.stdin.write(f'{self.job.task}\n'.encode())
+                self.process.stdin.flush()
+
+    def is_over(self) -> bool:
+        """Return whether it has ended, and all that it said has been read."""
+        if self.process.poll() is None:
+            return False
+        self._reader.join(_PATIENCE)  # Loader workers of a killed process hold its output for a moment longer.
+        self.close()
+        return True
+
+    def ended(self) -> Ended:
+        """Return how it ended."""
+        return Ended(self.job, self.process.returncode, time.monotonic() - self._since, self.gpu)
+
+    def close(self) -> None:
+        """Close its standard input."""
+        if self.process.stdin is not None:
+            with suppress(OSError):  # As in `begin`.
+                self.process.stdin.close()
+
+    def _read(self, said: SimpleQueue[tuple[Job, str]] | None) -> None:
+        if self.process.stdout is not None and said is not None:
+            with self.process.stdout as output:
+                for line in output:
+                    said.put((self.job, line.decode(errors='replace').rstrip('\r\n')))
 
 
-@contextmanager
-def _processes() -> Iterator[_Running]:
-    """Hold processes, and end those that are left."""
-    running: _Running = {}
-    try:
-        yield running
-    finally:
-        _end(list(running))
-
-
-def _end(processes: Sequence[subprocess.Popen]) -> None:
-    """Ask processes to end; a second interruption kills them, as time does."""
-    for process in processes:
-        process.terminate()
-    deadline = time.monotonic() + _PATIENCE
-    try:
-        for process in processes:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, deadline - time.monotonic()))
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-def _start(job: Job, gpu: str | None, at_once: int) -> subprocess.Popen:
+def _environment(gpu: str | None, at_once: int) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     environment = {'OMP_NUM_THREADS': str(max(1, cores // at_once)), **os.environ}
     if gpu is not None:
         environment['CUDA_VISIBLE_DEVICES'] = gpu
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with open(job.log, 'ab') as log:
-        return subprocess.Popen(
-            job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
-        )
+    return environment
+
+
+@contextmanager
+def _processes() -> Iterator[list[_Process]]:
+    """Hold processes, and end those that are left."""
+    running: list[_Process] = []
+    try:
+        yield running
+    finally:
+        _end(running)
+
+
+def _end(running: Sequence[_Process]) -> None:
+    """Ask processes to end; a second interruption kills them, as time does."""
+    for one in running:
+        one.process.terminate()
+    deadline = time.monotonic() + _PATIENCE
+    try:
+        for one in running:
+            with suppress(subprocess.TimeoutExpired):
+                one.process.wait(max(0.0, deadline - time.monotonic()))
+    finally:
+        for one in running:
+            one.process.kill()
+            one.process.wait()
+            one.close()

@@ -1,0 +1,123 @@
+"""Train the draws of stage 2 side by side, each in a process of its own."""
+
+import gc
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+
+from avzoo.config.as_data import as_plain
+from avzoo.config.as_json import to_json
+from avzoo.engine.curriculum.plan import Phase
+from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.log import log_line
+from avzoo.engine.side_by_side import Ended, Job, check_gpus, run_side_by_side
+from avzoo.engine.task_process import command
+from avzoo.utils.errors import AvzooError, ConfigError
+
+LOG_NAME = 'output.log'
+_MODULE = 'avzoo.engine.curriculum.draw_process'
+
+
+@dataclass(frozen=True)
+class Together:
+    """How many draws are trained at the same time, and on which GPUs.
+
+    Raises:
+        ConfigError: If the run has several processes, or a GPU is not there.
+    """
+
+    jobs: int = 1
+    gpus: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if (self.jobs > 1 or self.gpus) and get_world_size() > 1:
+            raise ConfigError(
+                'Draws are trained side by side by a run of one process. Leave out --launcher, or --jobs and --gpus.'
+            )
+        check_gpus(self.gpus)
+
+    def among(self, phases: Sequence[Phase]) -> list[Phase]:
+        """Return which of some phases are trained in processes of their own."""
+        draws = [phase for phase in phases if phase.draw is not None]
+        return draws if self.gpus or min(self.jobs, len(draws)) > 1 else []
+
+
+def train_draws(
+    runs: Mapping[Phase, Config],
+    cfg: Config,
+    phases: Sequence[Phase],
+    state: CurriculumState,
+    finish: Callable[[Phase, dict], object],
+    together: Together,
+) -> None:
+    """Train draws side by side; one that fails does not stop the others.
+
+    Args:
+        runs: The phases to train, and the config of each.
+        cfg: The config of the curriculum.
+        phases: All phases of its run.
+        state: What it has decided so far.
+        finish: Called with each phase that is finished, and with what it decided.
+        together: How many at once, and where.
+
+    Raises:
+        AvzooError: If draws failed; names them and what they said.
+    """
+    left, errors = {phase.name: phase for phase in runs}, dict[str, str]()
+
+    def hear(job: Job, line: str) -> None:
+        kind, what = json.loads(line)
+        if kind == 'done':
+            finish(left.pop(job.name), what)
+        elif kind == 'error':
+            errors[job.name] = what
+        else:
+            log_line(what)
+
+    _free_memory()
+    ended = run_side_by_side(
+        [_job(phase, run, cfg, phases, state, together.jobs) for phase, run in runs.items()],
+        at_once=together.jobs,
+        gpus=together.gpus,
+        on_start=lambda job, gpu: log_line(f'{job.name}: started' + (f' on GPU {gpu}' if gpu else '')),
+        on_line=hear,
+    )
+    if left:
+        raise AvzooError(
+            f'{", ".join(left)} failed. What is finished is kept. The same command with --resume, without a path, '
+            'goes on from there.',
+            details=[_failure(end, errors) for end in ended if end.job.name in left],
+        )
+
+
+def _job(phase: Phase, run: Config, cfg: Config, phases: Sequence[Phase], state: CurriculumState, jobs: int) -> Job:
+    task = dict(
+        phase=phase.name,
+        run=as_plain(run),
+        cfg=as_plain(cfg),
+        text=cfg.text,
+        filename=cfg.filename,
+        phases=[one.name for one in phases],
+        outcomes=state.phases,
+        chosen=[one['chosen'] for one in state.choices],
+        store_sha256=state.store_sha256,
+        jobs=jobs,
+    )
+    return Job(phase.name, command(_MODULE), Path(run.work_dir) / LOG_NAME, to_json(task))
+
+
+def _failure(end: Ended, errors: Mapping[str, str]) -> str:
+    said = errors.get(end.job.name, f'it ended with exit code {end.code} before it could say why.')
+    return f'{end.job.name}: {said} Its output is in {end.job.log}.'
+
+
+def _free_memory() -> None:
+    """Give the GPU back what earlier phases used: this process only waits now."""
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
