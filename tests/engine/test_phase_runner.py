@@ -50,7 +50,7 @@ def test_the_log_names_versions_and_config_without_asking_compilers_or_importing
     small_avdiff, tmp_path, monkeypatch
 ):
     monkeypatch.setattr('mmengine.runner.runner.collect_env', lambda: pytest.fail('torchvision is imported'))
-    cfg = small_avdiff(tmp_path / 'run')
+    cfg = small_avdiff(tmp_path / 'logged')
     ((_, run, _),) = preflight(cfg, [Phase(1, 'base')])
     runner = PhaseRunner.from_cfg(run)
     (log,) = Path(run.work_dir).rglob('*.log')

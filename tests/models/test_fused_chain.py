@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
-from avzoo.models.generators import DDPM, mlp_chain
-from avzoo.models.layers import fused_chain
+from avzoo.models.generators import DDPM
+from avzoo.models.layers import fused_chain, mlp_chain
 
 on_gpu = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')]
 SIZES = [(64, 128, 64, 200), (64, 128, 1, 100), (7, 30, 130, 20), (128, 128, 3, 10)]  # D, h, B, T
