@@ -75,9 +75,11 @@ class Events:
         if event == 'open' and isinstance(arguments[2], int) and arguments[2] & _WRITING:
             self.happen('open', arguments[0])
         elif event in _NAMED:
-            folder = arguments[_AT[event]] if event in _AT else -1
+            folder, name = arguments[_AT[event]] if event in _AT else -1, arguments[0]
             below = '' if folder in (-1, None) else self._path(folder)
-            self.happen(event.removeprefix('os.'), os.path.join(below, os.fsdecode(arguments[0])))
+            # An open file has no folder; `os.ftruncate` is heard as `os.truncate`.
+            place = name if isinstance(name, int) else os.path.join(below, os.fsdecode(name))
+            self.happen(event.removeprefix('os.'), place)
 
     @staticmethod
     def _path(name) -> str:
