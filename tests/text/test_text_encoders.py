@@ -185,6 +185,7 @@ def test_a_packaged_encoder_that_is_not_installed_says_what_to_install(monkeypat
 def test_without_a_network_a_model_of_the_hub_fails_at_once_and_names_file_and_option(monkeypatch, tmp_path):
     constants = pytest.importorskip('huggingface_hub.constants')
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path))
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)  # It may have been imported while a test was offline.
     monkeypatch.setenv('AVZOO_OFFLINE', '1')
     with pytest.raises(DataError, match=r'--text owner/model: config\.json .*offline.*--text FOLDER'):
         find_encoder('owner/model')
