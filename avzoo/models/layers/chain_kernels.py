@@ -54,13 +54,14 @@ def forward(
         The end (B, D), and the activations of the input (T, B, D) and of the hidden layer (T, B, h), or empty tensors.
     """
     (batch, width), (count, height) = x.shape, table.shape
-    end = torch.empty_like(x)
+    end = x.new_empty(x.shape)  # Of rows one after the other, whatever the strides of x are.
     inputs = x.new_empty((count, batch, width) if keep else (0,))
     hidden = x.new_empty((count, batch, height) if keep else (0,))
     tensors = [t.contiguous() for t in (x, of_x, fixed, table, out, out_bias, steps, noise)]
-    _walk[(batch,)](
-        *tensors, end, inputs, hidden, slope, batch, width, height, keep=keep, **_blocks(count, width, height)
-    )
+    with torch.cuda.device_of(x):  # Triton launches on the current device.
+        _walk[(batch,)](
+            *tensors, end, inputs, hidden, slope, batch, width, height, keep=keep, **_blocks(count, width, height)
+        )
     return end, inputs, hidden
 
 
@@ -86,9 +87,10 @@ def backward(
     height = hidden.shape[2]
     begin, of_eps, of_hidden = torch.empty_like(inputs[0]), torch.empty_like(inputs), torch.empty_like(hidden)
     tensors = [t.contiguous() for t in (grad, of_x, out, steps, inputs, hidden)]
-    _walk_back[(batch,)](
-        *tensors, begin, of_eps, of_hidden, slope, batch, width, height, **_blocks(count, width, height)
-    )
+    with torch.cuda.device_of(grad):
+        _walk_back[(batch,)](
+            *tensors, begin, of_eps, of_hidden, slope, batch, width, height, **_blocks(count, width, height)
+        )
     return begin, of_eps, of_hidden
 
 
