@@ -167,6 +167,11 @@ def held_store(root: Path, device: str) -> FeatureStore:
     return _load_store(root, device)
 
 
+def release_held_store() -> None:
+    """Free the memory of the store that is held on a device; the next batch loads it again."""
+    _load_store.cache_clear()
+
+
 def device_of(name: str) -> torch.device:
     """Return the device to which batches are copied."""
     _refuse_workers(name)

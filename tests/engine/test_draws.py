@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.config.as_json import from_json
+from avzoo.datasets import gfsl_dataset
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum import draws
 from avzoo.engine.curriculum.draw_process import train_draw
@@ -168,6 +170,20 @@ def test_one_draw_is_trained_here_unless_it_has_a_gpu(monkeypatch):
     assert Together(1, ['1']).among([base, second]) == [second]
     with pytest.raises(ConfigError, match='no GPU 2'):
         Together(1, ['2'])
+
+
+@pytest.mark.parametrize('jobs', [0, -1])
+def test_less_than_one_job_is_refused(jobs):
+    with pytest.raises(ConfigError, match=f'jobs={jobs}:'):
+        Together(jobs, [])
+
+
+def test_a_process_that_waits_for_draws_does_not_hold_the_store_on_a_device(cfg, monkeypatch):
+    held = weakref.ref(gfsl_dataset.held_store(Path(cfg.data_root), 'cpu'))
+    assert held() is not None
+    monkeypatch.setattr(draws, 'run_side_by_side', lambda given, **others: pytest.fail('held') if held() else [])
+    with pytest.raises(AvzooError, match='--resume'):
+        CurriculumRunner(cfg, resume=True, jobs=2).train()
 
 
 def test_processes_of_one_run_train_no_draws_side_by_side(monkeypatch):
