@@ -105,6 +105,7 @@ def _serve() -> None:
     avzoo.register_all_modules()
     for module in pkgutil.walk_packages(avzoo.__path__, 'avzoo.'):
         import_module(module.name)
+    import_module('torch._dynamo')  # The first optimizer of a process does.
     answers = os.fdopen(os.dup(1), 'w')
     for line in sys.stdin:
         print(json.dumps(_run_together(*json.loads(line))), file=answers, flush=True)

@@ -1,6 +1,7 @@
 """Look at a config and its bases before they are run."""
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 
 from avzoo.utils.errors import ConfigError
@@ -28,7 +29,11 @@ def refuse_other_languages(path: Path, seen: set[Path] | None = None) -> None:
     seen.add(path.resolve())
     if path.stat().st_size > _MOST_BYTES:
         raise ConfigError(f'{path} has {path.stat().st_size:,} bytes, and a config at most {_MOST_BYTES:,}. Check it.')
-    for base in _bases(path):
+    try:
+        text = path.read_text(encoding='utf-8')
+    except ValueError:  # mmengine says where.
+        return
+    for base in _bases(path, text):
         if '::' in base:
             _check_name(base)
         else:
@@ -40,9 +45,10 @@ def _check_name(path: str | Path) -> None:
         raise ConfigError(f'{path} is not a config: configs are Python files, NAME.py, and are run.')
 
 
-def _bases(path: Path) -> list[str]:
+@lru_cache(maxsize=128)  # Configs share their bases.
+def _bases(path: Path, text: str) -> list[str]:
     try:
-        tree = ast.parse(path.read_text(encoding='utf-8'))
+        tree = ast.parse(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):  # mmengine says where.
         return []
     values = [node.value for node in tree.body if isinstance(node, ast.Assign) and _is_base(*node.targets)]

@@ -1,7 +1,8 @@
 """Which keys a config may and must have."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mmengine.config import Config
@@ -64,19 +65,20 @@ _FREE_FORM = {'log_processor', 'model_wrapper_cfg'}
 _OF_RUNS = {'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'visualizer', 'val_evaluator'}
 
 
-def check_keys(cfg: Config, *, of_runs: bool = True) -> None:
+def check_keys(cfg: Config, *, of_runs: bool = True, only: Container[str] | None = None) -> None:
     """Compare every key with what its section or its registered part takes.
 
     Args:
         cfg: The config.
         of_runs: Also compare those of sections that only training and testing read.
+        only: Look into these keys of the config alone; the others were checked before.
 
     Raises:
         ConfigError: For the first unknown or missing key or part; names the config path and the nearest valid name.
     """
     _check_section(dict(cfg.items()), '')
     for key, value in cfg.items():
-        if key not in _FREE_FORM and (of_runs or key not in _OF_RUNS):
+        if key not in _FREE_FORM and (of_runs or key not in _OF_RUNS) and (only is None or key in only):
             _check_tree(value, key)
 
 
@@ -170,6 +172,7 @@ def _class_at(node: Mapping, path: str) -> type | None:
     return next((cls for cls in classes if set(node) <= (_signature(cls) or set(node))), classes[0])
 
 
+@lru_cache(maxsize=1024)
 def _signature(cls: type) -> set[str] | None:
     parameters = parameters_of(cls)
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

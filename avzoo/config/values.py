@@ -73,7 +73,8 @@ def _check_curriculum(cfg: Config, of_runs: bool) -> None:
     for i, alternatives in enumerate(choices_of(cfg)):
         for j, alternative in enumerate(alternatives):
             with reported(i, j):
-                check_keys(with_alternatives(cfg, [alternative]), of_runs=of_runs)
+                changed = {path.partition('.')[0] for path in alternative}
+                check_keys(with_alternatives(cfg, [alternative]), of_runs=of_runs, only=changed)
     if cfg.curriculum.get('average_epochs'):
         _refuse_second_average(cfg.get('custom_hooks') or ())
 

@@ -93,7 +93,7 @@ class GFSLDataset(Dataset):
         return dict(
             classes=[self.store.class_names[c] for c in self.class_ids],
             base_mask=self.base_mask.tolist(),
-            video_ids=[str(v) for v in self.store.video_ids[self.videos]],
+            video_ids=self.store.video_ids[self.videos].tolist(),
         )
 
     @property

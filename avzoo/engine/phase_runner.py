@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import torch
+from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
@@ -164,6 +165,9 @@ class PhaseRunner(Runner):
         """Wrap the model for distributed training; on a CPU without device ids, which gloo does not take."""
         if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
             model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+        synced = any('SyncBatchNorm' in type(module).__name__ for module in model.modules())
+        if not (self.distributed or synced or is_model_wrapper(model)):
+            return model.to(get_device())  # mmengine would look for the package mmcv once for each module.
         return super().wrap_model(model_wrapper_cfg, model)
 
 

@@ -63,8 +63,9 @@ def settings_sha256(settings: Mapping[str, Any]) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return versions, platform and device, for logs."""
-    return dict(_versions(), cuda=str(torch.version.cuda), platform=platform.platform(), device=_device())
+    """Return versions, system and device, for logs."""
+    system = f'{platform.system()} {platform.release()} {platform.machine()}'  # platform.platform() starts a process.
+    return dict(_versions(), cuda=str(torch.version.cuda), system=system, device=_device())
 
 
 def _versions() -> dict[str, str]:

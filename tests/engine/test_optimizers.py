@@ -1,7 +1,9 @@
 """The optimizer's state stays in a checkpoint for as long as anything can need it, and no longer."""
 
+import copy
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from avzoo.checkpoints.training import load_checkpoint
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum import optimizers
 from avzoo.utils.errors import CheckpointError
-from tests.conftest import without_provenance
+from tests.conftest import AVDIFF, SMALL_AVDIFF, without_provenance
 from tests.engine.test_curriculum import Stopped, states_equal, stop_in
 
 QUICK = (
@@ -20,6 +22,22 @@ QUICK = (
     'curriculum.references=[]',
 )
 CARRY = 'curriculum.full.carry_optimizer=True'
+
+
+@pytest.fixture(scope='module')
+def stage_one(tmp_path_factory, tiny_configs):
+    """The folder of a finished stage 1."""
+    cfg = copy.deepcopy(tiny_configs(AVDIFF, (*SMALL_AVDIFF, *QUICK)))
+    cfg.work_dir = str(tmp_path_factory.mktemp('finished') / 'run')
+    CurriculumRunner(cfg, stage=1).train()
+    return Path(cfg.work_dir)
+
+
+@pytest.fixture
+def finished(stage_one, small_avdiff, tmp_path):
+    """The config of a finished stage 1 in a folder of the test."""
+    shutil.copytree(stage_one, tmp_path / 'run')
+    return small_avdiff(tmp_path / 'run', *QUICK)
 
 
 def with_optimizer(work_dir):
@@ -33,7 +51,7 @@ def damage(path):
 
 
 def test_a_finished_run_holds_none_unless_told_to_keep_it(small_avdiff, tmp_path):
-    CurriculumRunner(small_avdiff(tmp_path, *QUICK)).train()
+    CurriculumRunner(small_avdiff(tmp_path, *QUICK, 'curriculum.num_draws=1')).train()
     assert with_optimizer(tmp_path) == set()
     kept = tmp_path / 'kept'
     CurriculumRunner(small_avdiff(kept, *QUICK, 'curriculum.keep_optimizer=True'), stage=1).train()
@@ -69,17 +87,16 @@ def test_draws_of_another_command_find_what_they_begin_with(small_avdiff, tmp_pa
 
 
 @pytest.mark.parametrize('name', ['best', 'last'])
-def test_a_finished_phase_whose_weights_are_lost_gives_the_same_again(small_avdiff, tmp_path, name):
-    cfg = small_avdiff(tmp_path, *QUICK)
-    CurriculumRunner(cfg, stage=1).train()
-    before = load_checkpoint(tmp_path / 'stage1_base' / 'best.pth')['state_dict']
-    shutil.rmtree(tmp_path / 'stage1_full')
-    state = json.loads((tmp_path / 'curriculum.json').read_text())
+def test_a_finished_phase_whose_weights_are_lost_gives_the_same_again(finished, name):
+    folder = Path(finished.work_dir)
+    before = load_checkpoint(folder / 'stage1_base' / 'best.pth')['state_dict']
+    shutil.rmtree(folder / 'stage1_full')
+    state = json.loads((folder / 'curriculum.json').read_text())
     del state['phases']['stage1_full']  # As if it were under way: it begins with the weights of stage1_base.
-    (tmp_path / 'curriculum.json').write_text(json.dumps(state))
-    damage(tmp_path / 'stage1_base' / f'{name}.pth')
-    CurriculumRunner(cfg, stage=1, resume=True).train()
-    assert states_equal(before, load_checkpoint(tmp_path / 'stage1_base' / 'best.pth')['state_dict'])
+    (folder / 'curriculum.json').write_text(json.dumps(state))
+    damage(folder / 'stage1_base' / f'{name}.pth')
+    CurriculumRunner(finished, stage=1, resume=True).train()
+    assert states_equal(before, load_checkpoint(folder / 'stage1_base' / 'best.pth')['state_dict'])
 
 
 @pytest.mark.parametrize('after', [0, 1])
@@ -113,8 +130,7 @@ def test_a_full_disk_costs_no_finished_phase(small_avdiff, tmp_path, monkeypatch
     assert 'keeps the state of the optimizer' in (tmp_path / 'curriculum.log').read_text()
 
 
-def test_what_needs_a_dropped_state_says_so(small_avdiff, tmp_path):
-    CurriculumRunner(small_avdiff(tmp_path, *QUICK), stage=1).train()
-    runner = CurriculumRunner(small_avdiff(tmp_path / 'more', *QUICK), resume=tmp_path / 'stage1_base' / 'last.pth')
+def test_what_needs_a_dropped_state_says_so(stage_one, small_avdiff, tmp_path):
+    runner = CurriculumRunner(small_avdiff(tmp_path, *QUICK), resume=stage_one / 'stage1_base' / 'last.pth')
     with pytest.raises(CheckpointError, match=r'last\.pth.*keep_optimizer=True'):
         runner.train()

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
+from torch import nn
 
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.config.settings import ExperimentSettings
@@ -57,6 +58,14 @@ def test_the_log_names_versions_and_config_without_asking_compilers_or_importing
     text = log.read_text(encoding='utf-8')
     assert f'torch: {torch.__version__}\n' in text and f'seed: {runner.seed}\n' in text
     assert 'processes: 1\n' in text and runner.cfg.pretty_text in text
+
+
+def test_layers_that_synchronise_statistics_become_plain_ones_in_one_process():
+    runner = PhaseRunner.__new__(PhaseRunner)
+    runner._distributed, runner.logger = False, SimpleNamespace(info=lambda text: None)
+    plain, synced = nn.Sequential(nn.BatchNorm1d(2)), nn.Sequential(nn.SyncBatchNorm(2))
+    assert runner.wrap_model(None, plain)[0].__class__ is nn.BatchNorm1d
+    assert not isinstance(runner.wrap_model(None, synced)[0], nn.SyncBatchNorm)
 
 
 class Stopped(Exception):

@@ -34,6 +34,7 @@ _MODULES = (
     'avzoo.reproduction',
     'avzoo.zoo.publish',
     'avzoo.zoo.unzip',
+    'torch._dynamo',  # The first optimizer of a process imports it, in half a second.
 )
 
 

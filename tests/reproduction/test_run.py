@@ -1,6 +1,8 @@
 """Runs are carried out here or as jobs of a cluster."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,10 +37,19 @@ def planned(tmp_path_factory, tiny_store):
 
 
 @pytest.fixture(scope='module')
-def alone(planned):
-    """A run that was carried out."""
+def alone(planned, tool_server):
+    """A run that was carried out, its command by a process that need not import everything."""
+
+    def carried_out(command, check):
+        program, path, *arguments = command
+        assert program == sys.executable and not check
+        code, out, err = tool_server.run(Path(path), *arguments)
+        return subprocess.CompletedProcess(command, code, out, err)
+
     one = planned('one')[1]
-    assert run.run_here(one)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.subprocess, 'run', carried_out)
+        assert run.run_here(one)
     return one
 
 

@@ -116,8 +116,8 @@ def _try_log_processor(cfg: Any) -> None:
 
 
 def _try_visualizer(cfg: Mapping | None) -> None:
-    if cfg is None:
-        return
+    if cfg is None or (cfg['type'] == 'Visualizer' and not any(cfg[key] for key in cfg if key != 'type')):
+        return  # Nothing can fail, and its figures take a twentieth of a second in each sub-stage.
     arguments = dict(save_dir='', **{key: value for key, value in cfg.items() if key != 'type'})
     # Not by the registry, which would keep the instance: a run in this process would get it, with its folder.
     kind = VISUALIZERS.get(cfg['type'])
