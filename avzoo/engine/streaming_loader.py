@@ -47,10 +47,11 @@ class StreamingLoader(DataLoader):
             pool.shutdown(cancel_futures=True)
 
     def _batch(self, indices: list[int]) -> dict:
-        return self.collate_fn(self.dataset.__getitems__(indices))
+        gathered: Any = self.dataset.__getitems__(indices)  # A list of samples for other data sets.
+        return self.collate_fn(gathered)
 
 
-def whole_batch(batch: dict) -> dict:
+def whole_batch(batch: Any) -> Any:
     """Return a batch that the data set has gathered: there is nothing to collate."""
     return batch
 
