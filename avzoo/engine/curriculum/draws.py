@@ -18,9 +18,6 @@ from avzoo.engine.side_by_side import Ended, Job, check_gpus, run_side_by_side
 from avzoo.engine.task_process import command
 from avzoo.utils.errors import AvzooError, ConfigError
 
-LOG_NAME = 'output.log'
-_MODULE = 'avzoo.engine.curriculum.draw_process'
-
 
 @dataclass(frozen=True)
 class Together:
@@ -82,7 +79,7 @@ def train_draws(
 
     free_memory()  # This process only waits now.
     ended = run_side_by_side(
-        [_job(phase, run, cfg, phases, state, together.jobs) for phase, run in runs.items()],
+        [_job(phase, run, cfg, phases, state, together) for phase, run in runs.items()],
         at_once=together.jobs,
         gpus=together.gpus,
         on_start=lambda job, gpu: log_line(f'{job.name}: started' + (f' on GPU {gpu}' if gpu else '')),
@@ -96,7 +93,9 @@ def train_draws(
         )
 
 
-def _job(phase: Phase, run: Config, cfg: Config, phases: Sequence[Phase], state: CurriculumState, jobs: int) -> Job:
+def _job(
+    phase: Phase, run: Config, cfg: Config, phases: Sequence[Phase], state: CurriculumState, together: Together
+) -> Job:
     task = dict(
         phase=phase.name,
         run=as_plain(run),
@@ -107,9 +106,10 @@ def _job(phase: Phase, run: Config, cfg: Config, phases: Sequence[Phase], state:
         outcomes=state.phases,
         chosen=[one['chosen'] for one in state.choices],
         store_sha256=state.store_sha256,
-        jobs=jobs,
+        **vars(together),
     )
-    return Job(phase.name, command(_MODULE), Path(run.work_dir) / LOG_NAME, to_json(task))
+    program = command('avzoo.engine.curriculum.draw_process')
+    return Job(phase.name, program, Path(run.work_dir) / 'output.log', to_json(task))
 
 
 def _failure(end: Ended, errors: Mapping[str, str]) -> str:
