@@ -14,6 +14,7 @@ import torch
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.config.as_json import from_json
 from avzoo.datasets import gfsl_dataset
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum import draws
 from avzoo.engine.curriculum.draw_process import train_draw
@@ -195,7 +196,7 @@ def test_less_than_one_job_is_refused(jobs):
 
 
 def test_a_process_that_waits_for_draws_does_not_hold_the_store_on_a_device(cfg, monkeypatch):
-    held = weakref.ref(gfsl_dataset.held_store(Path(cfg.data_root), 'cpu'))
+    held = weakref.ref(gfsl_dataset.held_store(FeatureStore(cfg.data_root), 'cpu'))
     assert held() is not None
     monkeypatch.setattr(draws, 'run_side_by_side', lambda given, **others: pytest.fail('held') if held() else [])
     with pytest.raises(AvzooError, match='--resume'):
