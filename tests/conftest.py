@@ -55,6 +55,18 @@ def tool_server():
     server.close()
 
 
+@pytest.fixture
+def deterministic():
+    """Lets a run ask for deterministic algorithms, which those after it in this process must not have."""
+    import torch
+
+    cudnn = torch.backends.cudnn
+    before = torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark
+    yield
+    torch.use_deterministic_algorithms(before[0])
+    cudnn.deterministic, cudnn.benchmark = before[1:]
+
+
 def write_store(
     out: Path,
     *,

@@ -1,7 +1,6 @@
 """Random batches of a feature store, to measure how fast they reach the model."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +8,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from avzoo.datasets.collate import PaddedSequences
-from avzoo.engine.streaming_loader import StreamingLoader
+from avzoo.datasets.gfsl_dataset import device_of
+from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
 
 Gather = Callable[[np.ndarray, torch.device | None], dict[str, PaddedSequences]]
 
@@ -26,7 +26,7 @@ def random_batches(gather: Gather, labels: Tensor, *, videos: int, steps: int, d
     """
     draws = np.random.default_rng(0).integers(videos, size=(steps, len(labels))).tolist()
     kind = DataLoader if device is None else StreamingLoader
-    return kind(_Batches(gather, labels, device), batch_sampler=draws, collate_fn=_whole_batch)
+    return kind(_Batches(gather, labels, device), batch_sampler=draws, collate_fn=whole_batch)
 
 
 class _Batches(Dataset):
@@ -36,13 +36,9 @@ class _Batches(Dataset):
 
     def __init__(self, gather: Gather, labels: Tensor, device: str | None) -> None:
         self._gather, self.labels, self.streams_to = gather, labels, device
-        self._device = None if device is None else torch.empty(0, device=device).device
+        self._device = None if device is None else device_of(device)
 
     def __getitems__(self, indices: list[int]) -> dict:
         index = np.array(indices)
         features = self._gather(index, self._device)
         return dict(features=features, label=self.labels, index=torch.from_numpy(index), novel=False)
-
-
-def _whole_batch(batch: Any) -> Any:
-    return batch

@@ -27,21 +27,7 @@ def check_values(cfg: Config, *, of_runs: bool = True) -> None:
     _check_layers(cfg.model, 'model')
     _check_curriculum(cfg, of_runs)
     for name in LOADERS:
-        if cfg[name].get('persistent_workers') and not cfg[name].get('num_workers'):
-            raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')
-        if cfg[name].dataset.get('device') is not None and cfg[name].get('num_workers'):
-            raise ConfigError(
-                f'{name}.num_workers={cfg[name].num_workers} is not possible with {name}.dataset.device, whose batches '
-                'are made in the main process. Set num_workers=0, or leave device out.'
-            )
-        if cfg[name].dataset.get('device') is None and not cfg[name].dataset.get('resident', True):
-            raise ConfigError(f'{name}.dataset.resident=False needs {name}.dataset.device, e.g. cuda; set that too.')
-        window = cfg[name].dataset.get('window') or {}
-        if window.get('steps', 0) > _MAX_WINDOW:
-            raise ConfigError(
-                f'{name}.dataset.window.steps={window["steps"]} is not possible. It must be at most '
-                f'{_MAX_WINDOW:,}: shorter videos are padded to it.'
-            )
+        _check_loader(cfg[name], name)
     if cfg.optim_wrapper.get('optimizer') is None:
         raise ConfigError("'optim_wrapper' has no 'optimizer'. It needs: type, optimizer.")
     interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 10)
@@ -56,6 +42,29 @@ def _check_layers(section: Mapping, path: str) -> None:
             raise ConfigError(f'{path}.{key}={value} is not possible. It must be at most {_MOST_LAYERS:,}.')
         if isinstance(value, Mapping):
             _check_layers(value, f'{path}.{key}')
+
+
+def _check_loader(loader: Mapping, name: str) -> None:
+    if loader.get('persistent_workers') and not loader.get('num_workers'):
+        raise ConfigError(f'{name}.persistent_workers=True needs num_workers of at least 1; set that too.')
+    device = loader['dataset'].get('device')
+    for key, off, why in (
+        ('num_workers', 0, 'are made in the main process'),
+        ('pin_memory', False, 'lie there already'),
+    ):
+        if device is not None and loader.get(key):
+            raise ConfigError(
+                f'{name}.{key}={loader[key]} is not possible with {name}.dataset.device, whose batches {why}. Set '
+                f'{key}={off}, or leave device out.'
+            )
+    if device is None and not loader['dataset'].get('resident', True):
+        raise ConfigError(f'{name}.dataset.resident=False needs {name}.dataset.device, e.g. cuda; set that too.')
+    window = loader['dataset'].get('window') or {}
+    if window.get('steps', 0) > _MAX_WINDOW:
+        raise ConfigError(
+            f'{name}.dataset.window.steps={window["steps"]} is not possible. It must be at most {_MAX_WINDOW:,}: '
+            'shorter videos are padded to it.'
+        )
 
 
 def _check_curriculum(cfg: Config, of_runs: bool) -> None:

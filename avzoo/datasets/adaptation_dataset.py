@@ -72,7 +72,8 @@ class AdaptationDataset(GFSLDataset):
         if self.device is None or not self.resident:
             return self.store
         if self._on_device is None:
-            base, extra = held_store(self.store.root, self.device), self.store.parts[1]
+            base, extra = self.store.parts
+            base = held_store(base, self.device)
             extra = base if extra.root == base.root else extra.load(self.device)
             self._on_device = JoinedStore(base, extra, self.store.class_names)
         return self._on_device

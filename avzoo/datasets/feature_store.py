@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ class FeatureStore:
         self.__dict__.update(state)
         self._rows = self._map_features()
 
-    @property
+    @cached_property
     def description(self) -> str:
         """Where the store lies and what ``store.json`` says, the SHA-256 of each file among it."""
         return f'{self.root} {self._meta}'

@@ -158,13 +158,21 @@ class GFSLDataset(Dataset):
 
     def _source(self) -> FeatureStore | JoinedStore:
         """Return where batches are gathered from: the store on disk, or the one held on a device."""
-        return held_store(self.store.root, self.device) if self.device and self.resident else self.store
+        if self.device is None or not self.resident:
+            return self.store
+        assert isinstance(self.store, FeatureStore)  # AdaptationDataset joins two.
+        return held_store(self.store, self.device)
 
 
-def held_store(root: Path, device: str) -> FeatureStore:
-    """Return the store with its features in the memory of a device; the data sets of a process share it."""
+def held_store(store: FeatureStore, device: str) -> FeatureStore:
+    """Return a store with its features in the memory of a device; the data sets of a process share it."""
     _refuse_workers(device)
-    return _load_store(root, device)
+    return _load_store(store.root, device, store.description)
+
+
+def release_held_store() -> None:
+    """Free the memory of the store that is held on a device; the next batch loads it again."""
+    _load_store.cache_clear()
 
 
 def device_of(name: str) -> torch.device:
@@ -188,8 +196,8 @@ def _refuse_workers(device: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _load_store(root: Path, device: str) -> FeatureStore:
-    """Load a store when its first batch is needed, once for training, validation and test."""
+def _load_store(root: Path, device: str, description: str) -> FeatureStore:
+    """Load a store when its first batch is needed, once for training, validation and test, and again if it changed."""
     try:
         return FeatureStore(root).load(device)
     except (

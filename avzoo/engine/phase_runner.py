@@ -19,7 +19,7 @@ from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_we
 from avzoo.config.as_data import as_plain
 from avzoo.engine.log import escape_in_log
 from avzoo.engine.provenance import environment
-from avzoo.engine.streaming_loader import StreamingLoader
+from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 from avzoo.registry import RUNNERS
@@ -76,7 +76,7 @@ class PhaseRunner(Runner):
     ) -> DataLoader:
         """Build a loader of whole batches: the data set gathers them, so there is nothing to collate."""
         if isinstance(dataloader, dict):
-            dataloader = dict(dataloader, collate_fn=_whole_batch)
+            dataloader = dict(dataloader, collate_fn=whole_batch)
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         data = loader.dataset
         if getattr(data, 'streams_to', None) is None:  # A data set of your own need not know it.
@@ -169,10 +169,6 @@ class PhaseRunner(Runner):
         if not (self.distributed or synced or is_model_wrapper(model)):
             return model.to(get_device())  # mmengine would look for the package mmcv once for each module.
         return super().wrap_model(model_wrapper_cfg, model)
-
-
-def _whole_batch(batch: dict) -> dict:
-    return batch
 
 
 def _plain_state(state: dict[str, Any]) -> dict[str, Any]:

@@ -38,14 +38,22 @@ class StreamingLoader(DataLoader):
         pool = ThreadPoolExecutor(_BATCHES, thread_name_prefix='batch', initializer=copies.begin_thread)
         try:
             for indices in self.batch_sampler:
-                gather = partial(self.dataset.__getitems__, indices)
-                coming.append(pool.submit(copies.make, gather, copies.end_of_use()))
+                coming.append(pool.submit(copies.make, partial(self._batch, indices), copies.end_of_use()))
                 if len(coming) == _BATCHES:
                     yield copies.hand_over(*coming.popleft().result())
             while coming:
                 yield copies.hand_over(*coming.popleft().result())
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _batch(self, indices: list[int]) -> dict:
+        gathered: Any = self.dataset.__getitems__(indices)  # A list of samples for other data sets.
+        return self.collate_fn(gathered)
+
+
+def whole_batch(batch: Any) -> Any:
+    """Return a batch that the data set has gathered: there is nothing to collate."""
+    return batch
 
 
 class _Copies:

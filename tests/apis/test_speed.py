@@ -74,11 +74,24 @@ def run(repo_dir, monkeypatch):
 
     main = runpy.run_path(str(repo_dir / 'tools/analysis_tools/benchmark.py'))['main']
     small = ['model.fusion.depth=1', 'model.fusion.switch_after=0', 'model.generator.schedule.num_steps=3']
-    threads = torch.get_num_threads()
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     yield lambda *options: main(
         ['avdiff_synth_5shot', '--seconds', '0.01', '--clip', '1', '2', '--cfg-options', *small, *options]
     )
     torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+
+
+@pytest.mark.parametrize('precision', ['high', 'highest'])
+def test_what_is_measured_multiplies_matrices_as_the_config_says(run, precision, monkeypatch):
+    seen = []
+
+    def measure(*args, **options):
+        seen.append(torch.get_float32_matmul_precision())
+        return [dict(name=name, plain=1.0, now=1.0, ratio=1.0, floor=1.0) for name in ('data', 'base step')]
+
+    monkeypatch.setattr('avzoo.apis.speed.measure', measure)
+    assert run(f'float32_matmul_precision={precision}') == 0 and seen == [precision]
 
 
 def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(run, tmp_path, capsys):

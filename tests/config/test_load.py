@@ -149,6 +149,10 @@ def test_key_that_would_do_nothing_is_refused(path, key, cure):
             "val_dataloader={'num_workers':1,'dataset':{'device':'cpu'}}",
             r'val_dataloader\.num_workers=1 is not possible with val_dataloader\.dataset\.device',
         ),
+        (
+            "test_dataloader={'pin_memory':True,'dataset':{'device':'cpu','resident':False}}",
+            r'test_dataloader\.pin_memory=True is not possible .*Set pin_memory=False',
+        ),
         ('test_dataloader.dataset.resident=False', r'resident=False needs test_dataloader\.dataset\.device'),
         ('train_dataloader.batch_sampler=none', "'train_dataloader' has no 'batch_sampler'"),
         ('train_dataloader.drop_last=True', r"Unknown config key 'train_dataloader\.drop_last'"),

@@ -1,5 +1,6 @@
 """The data set of a phase, its windows and its samplers."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.datasets.samplers import ClassBalancedBatchSampler, EvaluationBatchSampler
 from avzoo.datasets.window import Window
 from avzoo.utils.errors import ConfigError, DataError
+from tests.conftest import write_store
 
 
 def dataset(store, *splits, **kwargs):
@@ -208,6 +210,14 @@ def test_features_held_on_a_device_give_the_same_batches_and_one_copy_serves_all
         assert torch.equal(part['x'], held.__getitems__([3, 0, 9])['features'][modality]['x'])
     assert held._source() is dataset(tiny_store, 'val_base', device='cpu')._source()
     assert held._source() is not held.store
+
+
+def test_a_store_that_was_written_anew_is_held_anew(tmp_path):
+    for noise in (1.0, 2.0):
+        shutil.rmtree(tmp_path / 'store', ignore_errors=True)
+        write_store(tmp_path / 'store', noise=noise)
+        read, held = (dataset(tmp_path / 'store', 'stage1_base', device=device) for device in (None, 'cpu'))
+        assert all(map(torch.equal, features(held, [3, 0]), features(read, [3, 0])))
 
 
 def test_a_device_that_is_not_there_or_is_in_another_process_is_refused(tiny_store):

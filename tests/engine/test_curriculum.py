@@ -254,7 +254,7 @@ def test_the_generator_is_checked_in_each_sub_stage_of_stage_1_and_at_each_test(
 
 def test_the_generator_is_checked_on_features_where_training_holds_them(finished, small_avdiff, monkeypatch):
     asked, held = [], gfsl_dataset.held_store
-    monkeypatch.setattr(gfsl_dataset, 'held_store', lambda root, device: asked.append(device) or held(root, device))
+    monkeypatch.setattr(gfsl_dataset, 'held_store', lambda store, device: asked.append(device) or held(store, device))
     monkeypatch.setattr(generator_report, 'log_line', lambda text: None)
     phases = json.loads((finished[0] / 'curriculum.json').read_text())['phases']
     cfg = small_avdiff(finished[0], 'train_dataloader.dataset.device=cpu')

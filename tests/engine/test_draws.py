@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import torch
 
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.config.as_json import from_json
+from avzoo.datasets import gfsl_dataset
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum import draws
 from avzoo.engine.curriculum.draw_process import train_draw
@@ -144,19 +147,35 @@ tell('log', str(os.getpid())); time.sleep(600)
     assert FIRST in finished(cfg) and SECOND not in finished(cfg)
 
 
-def test_a_draw_imports_your_parts_and_checks_the_store_as_its_run_does(cfg, tmp_path, monkeypatch):
+@pytest.fixture
+def task_of(cfg, monkeypatch):
+    """A function that returns what the process of the first draw is told."""
+
+    def task(**options):
+        jobs = []
+        monkeypatch.setattr(draws, 'run_side_by_side', lambda given, **others: jobs.extend(given) or [])
+        with pytest.raises(AvzooError, match='--resume'):
+            CurriculumRunner(cfg, resume=True, **options).train()
+        assert [job.name for job in jobs] == [FIRST, SECOND]
+        return from_json(jobs[0].task)
+
+    return task
+
+
+def test_a_draw_imports_your_parts_and_checks_the_store_as_its_run_does(task_of, tmp_path, monkeypatch):
     (tmp_path / 'parts_of_draws.py').write_text('')
     monkeypatch.syspath_prepend(str(tmp_path))
-    jobs = []
-    monkeypatch.setattr(draws, 'run_side_by_side', lambda given, **others: jobs.extend(given) or [])
-    with pytest.raises(AvzooError):
-        CurriculumRunner(cfg, resume=True, jobs=2).train()
-    assert [job.name for job in jobs] == [FIRST, SECOND]
-    task = from_json(jobs[0].task)
+    task = task_of(jobs=2)
     task['cfg']['custom_imports'] = dict(imports=['parts_of_draws'])
     with pytest.raises(DataError, match=r'store\.json'):
         train_draw(dict(task, store_sha256='0' * 64))
     assert 'parts_of_draws' in sys.modules
+
+
+def test_a_draw_whose_gpu_is_not_there_does_not_train_on_the_cpu(task_of, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ConfigError, match='--gpus'):
+        train_draw(task_of(gpus=['GPU-unknown']))
 
 
 def test_one_draw_is_trained_here_unless_it_has_a_gpu(monkeypatch):
@@ -168,6 +187,20 @@ def test_one_draw_is_trained_here_unless_it_has_a_gpu(monkeypatch):
     assert Together(1, ['1']).among([base, second]) == [second]
     with pytest.raises(ConfigError, match='no GPU 2'):
         Together(1, ['2'])
+
+
+@pytest.mark.parametrize('jobs', [0, -1])
+def test_less_than_one_job_is_refused(jobs):
+    with pytest.raises(ConfigError, match=f'jobs={jobs}:'):
+        Together(jobs, [])
+
+
+def test_a_process_that_waits_for_draws_does_not_hold_the_store_on_a_device(cfg, monkeypatch):
+    held = weakref.ref(gfsl_dataset.held_store(FeatureStore(cfg.data_root), 'cpu'))
+    assert held() is not None
+    monkeypatch.setattr(draws, 'run_side_by_side', lambda given, **others: pytest.fail('held') if held() else [])
+    with pytest.raises(AvzooError, match='--resume'):
+        CurriculumRunner(cfg, resume=True, jobs=2).train()
 
 
 def test_processes_of_one_run_train_no_draws_side_by_side(monkeypatch):

@@ -34,9 +34,9 @@ def test_a_phase_multiplies_matrices_as_its_config_says(precision, small_avdiff,
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision('high' if precision == 'highest' else 'highest')  # Of a run before.
     option = [f'float32_matmul_precision={precision}'] if precision == 'high' else []
-    ((_, run, _),) = preflight(small_avdiff(tmp_path / 'run', *option), [Phase(1, 'base')])
-    PhaseRunner.from_cfg(run)
     try:
+        ((_, run, _),) = preflight(small_avdiff(tmp_path / 'run', *option), [Phase(1, 'base')])
+        PhaseRunner.from_cfg(run)
         assert torch.get_float32_matmul_precision() == precision
         if torch.cuda.is_available():
             torch.manual_seed(0)

@@ -15,13 +15,6 @@ class Stopped(Exception):
     """Stands for the power cut."""
 
 
-@pytest.fixture
-def deterministic():
-    before = torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
 def stop_in(monkeypatch, phase: str) -> None:
     """Stop in the second epoch of a phase."""
 

@@ -79,6 +79,13 @@ def test_it_stands_for_the_loader_that_the_runner_would_build(tiny_store):
     assert type(loader(tiny_store, device='cpu')) is DataLoader
 
 
+def test_a_loader_of_your_own_keeps_how_it_collates(tiny_store):
+    plain = streaming(tiny_store)
+    own = DataLoader(plain.dataset, batch_sampler=plain.batch_sampler, collate_fn=lambda batch: dict(batch, own=True))
+    found = PhaseRunner.build_dataloader(own)
+    assert isinstance(found, StreamingLoader) and all(batch['own'] for batch in found)
+
+
 def test_no_more_than_a_few_batches_are_made_ahead(tiny_store):
     made, used, one = [], 0, streaming(tiny_store, 20)
     gather = one.dataset.__getitems__
@@ -163,7 +170,7 @@ def options(device: str, resident: bool) -> list[str]:
 
 @pytest.mark.parametrize('device', DEVICES)
 def test_a_run_on_batches_made_ahead_is_that_on_a_store_in_the_devices_memory(
-    tmp_path, small_avdiff, device, monkeypatch
+    tmp_path, small_avdiff, device, monkeypatch, deterministic
 ):
     less = (
         'curriculum.num_draws=1',
@@ -171,12 +178,10 @@ def test_a_run_on_batches_made_ahead_is_that_on_a_store_in_the_devices_memory(
         f'default_hooks.graphs.enabled={device != "cpu"}',
     )
     less += ('train_dataloader.batch_sampler.num_batches=6',)
-    before = torch.are_deterministic_algorithms_enabled()
     held = run(small_avdiff(tmp_path / 'held', *less, *options(device, True)))
     made, batches = [], StreamingLoader._batches
     monkeypatch.setattr(StreamingLoader, '_batches', lambda *args: (made.append(args), batches(*args))[1])
     found = run(small_avdiff(tmp_path / 'streamed', *less, *options(device, False)))
-    torch.use_deterministic_algorithms(before)
     assert found == held and len(made) > 6 and threads() == 0
 
 

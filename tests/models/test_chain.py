@@ -6,6 +6,7 @@ from torch import nn
 
 from avzoo.models.generators import DDPM, FeatureDiffusion
 from avzoo.models.generators.chain import PredictsAlong
+from avzoo.models.layers import mlp_chain
 from avzoo.registry import NOISE_PREDICTORS
 
 DIM, WORDS, STEPS, BATCH = 8, 5, 30, 6
@@ -83,3 +84,22 @@ def test_a_chain_computes_the_part_of_the_condition_once():
     with torch.no_grad():
         part.sample(condition())
     assert seen.count(WORDS) == 1 and seen.count(DIM) == STEPS
+
+
+def test_a_second_derivative_of_a_chain_is_refused():
+    part = generator('plain', 'ddpm')
+    weight = next(part.parameters())
+    (slope,) = torch.autograd.grad(part.sample(condition()).square().sum(), weight, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        slope.sum().backward()
+
+
+@pytest.mark.parametrize('trained', [True, False])
+def test_a_chain_keeps_its_activations_only_for_weights_that_are_trained(trained, monkeypatch):
+    part, kept, walk = generator('plain', 'ddpm'), [], mlp_chain._forward
+    monkeypatch.setattr(mlp_chain, '_forward', lambda *args: kept.append(args[-1]) or walk(*args))
+    steps = torch.arange(STEPS - 1, -1, -1)
+    weights = part.requires_grad_(trained).noise_predictor.as_mlp(steps, condition())
+    factors = [part._step(int(t)) for t in steps]
+    found = mlp_chain.mlp_chain(torch.zeros(BATCH, DIM), weights, factors, lambda: torch.zeros(BATCH, DIM))
+    assert kept == [trained] and found.requires_grad == trained

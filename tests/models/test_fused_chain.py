@@ -1,13 +1,18 @@
 """A whole chain in one GPU kernel gives the samples and gradients of the chain step by step."""
 
 import logging
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
 
 from avzoo.models.generators import DDPM
-from avzoo.models.layers import fused_chain, mlp_chain
+from avzoo.models.layers import chain_kernels, fused_chain, mlp_chain
+from tests.conftest import REPO
 
 on_gpu = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')]
 SIZES = [(64, 128, 64, 200), (64, 128, 1, 100), (7, 30, 130, 20), (128, 128, 3, 10)]  # D, h, B, T
@@ -62,6 +67,32 @@ def test_on_a_cpu_a_chain_goes_step_by_step():
     assert fused_chain.chain_kernels(torch.zeros(4, 3), torch.zeros(5, 3), 10) is None
 
 
+def compare_in_python(width: int, height: int, batch: int, count: int, slope: float) -> None:
+    """Compare the kernels, as Python code on the CPU, with the steps; tensors have any layout in memory."""
+    torch.manual_seed(0)
+    x, of_x = torch.randn(width, batch).t(), torch.randn(height, width) / 8
+    fixed, table = torch.randn(batch, height), torch.randn(count, height)
+    weights = mlp_chain.MLPWeights(of_x, fixed, table, torch.randn(height, width).t() / 8, torch.randn(width), slope)
+    steps = [mlp_chain.ReverseStep(0.9, -0.1 * t, 0.05) for t in range(count)]
+    noise, grad = torch.randn(count, batch, width), torch.randn(width, batch).t()
+    factors, draws = torch.tensor(steps), iter(noise)
+    found = chain_kernels.forward(x, *weights, factors, noise, True)
+    wanted = mlp_chain._forward(x, weights, steps, lambda: next(draws), True)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    kept = weights.of_x, weights.out, *wanted[1:], slope
+    back = chain_kernels.backward(grad, *kept, factors), mlp_chain._backward(grad, *kept, steps)
+    torch.testing.assert_close(*back, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.skipif(find_spec('triton') is None, reason='no Triton')
+def test_the_kernels_compute_what_the_steps_do_for_any_layout_of_memory():
+    code = 'from tests.models.test_fused_chain import compare_in_python as compare\n'
+    code += 'compare(8, 16, 3, 4, 0.01); compare(7, 30, 5, 3, 0.0); compare(1, 1, 1, 2, 0.01)'
+    env = dict(os.environ, TRITON_INTERPRET='1')  # Triton must find it when it is imported.
+    done = subprocess.run([sys.executable, '-c', code], cwd=REPO, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU can run the kernel')
 @pytest.mark.parametrize('installed', [True, False])
 def test_a_kernel_that_cannot_be_compiled_is_replaced_and_the_log_says_so(installed, monkeypatch, caplog):
@@ -72,3 +103,11 @@ def test_a_kernel_that_cannot_be_compiled_is_replaced_and_the_log_says_so(instal
     with caplog.at_level(logging.WARNING):
         assert fused_chain._kernels_of.__wrapped__(torch.device('cpu')) is None
     assert ('step by step' in caplog.text) == installed
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason='one GPU')
+def test_a_chain_on_a_gpu_that_is_not_the_current_one_is_computed_there(mark):
+    part, condition = chain(7, 30, 5, 4)
+    here, there = sampled(part, condition), sampled(part.to('cuda:1'), condition.to('cuda:1'))
+    torch.testing.assert_close([x.cpu() for x in there], [x.cpu() for x in here], atol=1e-4, rtol=1e-3)

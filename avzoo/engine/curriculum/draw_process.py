@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.utils import import_modules_from_strings
 
 from avzoo.config.plain import PlainConfig
@@ -12,6 +13,7 @@ from avzoo.engine.curriculum.store_watch import StoreWatch
 from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.task_process import serve
 from avzoo.registry import import_parts
+from avzoo.utils.errors import ConfigError
 
 
 def main(messages: int) -> None:
@@ -21,6 +23,8 @@ def main(messages: int) -> None:
 
 def train_draw(task: dict[str, Any]) -> dict:
     """Train the phase of a task, see :func:`train_draws`; returns what it decided."""
+    if task['gpus'] and not torch.cuda.is_available():
+        raise ConfigError('--gpus: the GPU of this draw cannot be used; nvidia-smi -L lists those that can.')
     run, cfg = (PlainConfig(task[name], cfg_text=task['text'], filename=task['filename']) for name in ('run', 'cfg'))
     if cfg.get('custom_imports'):
         import_modules_from_strings(**cfg.custom_imports)

@@ -1,12 +1,10 @@
 """Train the draws of stage 2 side by side, each in a process of its own."""
 
-import gc
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
@@ -15,12 +13,10 @@ from avzoo.config.as_json import to_json
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.log import log_line
+from avzoo.engine.memory import free_memory
 from avzoo.engine.side_by_side import Ended, Job, check_gpus, run_side_by_side
 from avzoo.engine.task_process import command
 from avzoo.utils.errors import AvzooError, ConfigError
-
-LOG_NAME = 'output.log'
-_MODULE = 'avzoo.engine.curriculum.draw_process'
 
 
 @dataclass(frozen=True)
@@ -28,13 +24,15 @@ class Together:
     """How many draws are trained at the same time, and on which GPUs.
 
     Raises:
-        ConfigError: If the run has several processes, or a GPU is not there.
+        ConfigError: If there are no jobs, the run has several processes, or a GPU is not there.
     """
 
     jobs: int = 1
     gpus: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise ConfigError(f'jobs={self.jobs}: at least one draw is trained at a time. Set jobs to 1 or more.')
         if (self.jobs > 1 or self.gpus) and get_world_size() > 1:
             raise ConfigError(
                 'Draws are trained side by side by a run of one process. Leave out --launcher, or --jobs and --gpus.'
@@ -79,9 +77,9 @@ def train_draws(
         else:
             log_line(what)
 
-    _free_memory()
+    free_memory()  # This process only waits now.
     ended = run_side_by_side(
-        [_job(phase, run, cfg, phases, state, together.jobs) for phase, run in runs.items()],
+        [_job(phase, run, cfg, phases, state, together) for phase, run in runs.items()],
         at_once=together.jobs,
         gpus=together.gpus,
         on_start=lambda job, gpu: log_line(f'{job.name}: started' + (f' on GPU {gpu}' if gpu else '')),
@@ -95,7 +93,9 @@ def train_draws(
         )
 
 
-def _job(phase: Phase, run: Config, cfg: Config, phases: Sequence[Phase], state: CurriculumState, jobs: int) -> Job:
+def _job(
+    phase: Phase, run: Config, cfg: Config, phases: Sequence[Phase], state: CurriculumState, together: Together
+) -> Job:
     task = dict(
         phase=phase.name,
         run=as_plain(run),
@@ -106,18 +106,12 @@ def _job(phase: Phase, run: Config, cfg: Config, phases: Sequence[Phase], state:
         outcomes=state.phases,
         chosen=[one['chosen'] for one in state.choices],
         store_sha256=state.store_sha256,
-        jobs=jobs,
+        **vars(together),
     )
-    return Job(phase.name, command(_MODULE), Path(run.work_dir) / LOG_NAME, to_json(task))
+    program = command('avzoo.engine.curriculum.draw_process')
+    return Job(phase.name, program, Path(run.work_dir) / 'output.log', to_json(task))
 
 
 def _failure(end: Ended, errors: Mapping[str, str]) -> str:
     said = errors.get(end.job.name, f'it ended with exit code {end.code} before it could say why.')
     return f'{end.job.name}: {said} Its output is in {end.job.log}.'
-
-
-def _free_memory() -> None:
-    """Give the GPU back what earlier phases used: this process only waits now."""
-    if torch.cuda.is_initialized():
-        gc.collect()
-        torch.cuda.empty_cache()

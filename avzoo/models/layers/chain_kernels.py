@@ -54,7 +54,7 @@ def forward(
         The end (B, D), and the activations of the input (T, B, D) and of the hidden layer (T, B, h), or empty tensors.
     """
     (batch, width), (count, height) = x.shape, table.shape
-    end = torch.empty_like(x)
+    end = x.new_empty(x.shape)  # Of rows one after the other, whatever the strides of x are.
     inputs = x.new_empty((count, batch, width) if keep else (0,))
     hidden = x.new_empty((count, batch, height) if keep else (0,))
     tensors = [t.contiguous() for t in (x, of_x, fixed, table, out, out_bias, steps, noise)]

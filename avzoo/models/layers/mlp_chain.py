@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from avzoo.models.layers.fused_chain import chain_kernels
 
@@ -47,7 +48,8 @@ class MLPWeights(NamedTuple):
 
 def mlp_chain(x: Tensor, weights: MLPWeights, steps: Sequence[ReverseStep], draw: Draw) -> Tensor:
     """Return the end (B, D) of the chain that begins at noise x (B, D); ``draw`` gives the noise of a step."""
-    return _MLPChain.apply(x, *weights, tuple(steps), draw, torch.is_grad_enabled())
+    keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *weights[:-1]))
+    return _MLPChain.apply(x, *weights, tuple(steps), draw, keep)
 
 
 class _MLPChain(Function):
@@ -77,6 +79,7 @@ class _MLPChain(Function):
         return end
 
     @staticmethod
+    @once_differentiable  # A second derivative would miss how the activations that are kept follow from the weights.
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         of_x, out, inputs, hidden = ctx.saved_tensors
         if ctx.kernels is not None:
