@@ -166,9 +166,10 @@ def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int)
 
 def side_by_side(args: argparse.Namespace) -> dict[str, Any]:
     """Return how a runner trains the draws side by side, if it is asked to."""
-    from avzoo.engine.side_by_side import gpu_ids
+    from avzoo.engine.side_by_side import check_gpus, gpu_ids
 
     gpus = [] if args.gpus is None else gpu_ids(args.gpus)
+    check_gpus(gpus)  # Here, too: a dry run builds no runner.
     jobs = args.jobs or len(gpus)
     return dict(jobs=jobs, gpus=gpus) if jobs > 1 or gpus else {}
 
