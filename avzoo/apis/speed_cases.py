@@ -45,9 +45,9 @@ class SpeedCases:
         self.window = Window(**window) if window else None
         self.store = FeatureStore(_write_store(folder / 'store', info, clip))
         self.on_disk = FeatureStore(self.store.root)
+        self.model, self.wrapper = self._trainable()  # First: it says what is wrong with a device.
         if device != 'cpu':
             self.store.load(device)
-        self.model, self.wrapper = self._trainable()
         self.evaluated = self._trainable()[0].eval()
         full = cfg.curriculum.full
         self.full, self.full_wrapper = self._trainable(full.get('freeze', ()), full.get('frozen_mode', 'train'))

@@ -13,6 +13,7 @@ from avzoo.apis.speed_cases import STREAMED, SpeedCases
 from avzoo.config.load import load_config
 from avzoo.datasets.collate import collate
 from avzoo.registry import MODELS
+from avzoo.utils.errors import ConfigError
 from tests.conftest import CONFIGS, REPO
 
 INFO = dict(
@@ -114,12 +115,30 @@ def test_no_part_has_lost_a_third_of_its_gain_over_the_plain_path(run):
     assert any(run(*options) == 0 for _ in range(3))
 
 
-def test_numbers_of_no_run_are_refused(run, tmp_path):
-    from avzoo.utils.errors import ConfigError
-
-    (tmp_path / 'speed.json').write_text('{}')
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{}',
+        '{"cases": []}',
+        '{"cases": [{"name": "data", "ratio": "fast"}]}',
+        '{"cases": [{"name": "data", "ratio": NaN}]}',
+    ],
+)
+def test_numbers_of_no_run_are_refused(run, tmp_path, text):
+    (tmp_path / 'speed.json').write_text(text)
     with pytest.raises(ConfigError, match='--against'):
         run('--against', str(tmp_path / 'speed.json'))
+
+
+def test_a_device_that_is_not_here_is_refused(run, monkeypatch):
+    def to(self, device):
+        raise AssertionError('Torch not compiled with CUDA enabled')
+
+    monkeypatch.setattr('torch.nn.Module.to', to)
+    with pytest.raises(ConfigError, match="device='cuda'"):
+        run('--device', 'cuda')
+    with pytest.raises(SystemExit):  # What waits for the GPU waits for the first.
+        run('--device', 'cuda:1')
 
 
 @pytest.mark.parametrize('device', ['cpu', None])
