@@ -165,7 +165,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visib
 
 
 def test_a_job_reads_its_task_and_its_whole_lines_are_heard_before_its_end(tmp_path):
-    code = 'import sys; task = input(); print(task, "1"); print("noise", file=sys.stderr); print(f"{task} 2\\ncut", end="")'
+    code = 'import sys; task = input(); print(task, 1); print("noise", file=sys.stderr); print(task, "2\\ncut", end="")'
     jobs = [Job(name, [sys.executable, '-c', code], tmp_path / name, f'task {name}') for name in 'ab']
     heard = []
     run_side_by_side(
