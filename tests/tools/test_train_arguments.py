@@ -196,6 +196,19 @@ def test_draws_are_dealt_to_jobs_and_gpus(train, monkeypatch, repo_dir, argument
     assert calls == [built_with]
 
 
+@pytest.mark.parametrize(('options', 'lacking'), [((), 'cfg'), (('--jobs', '2'), 'cfg, jobs, gpus')])
+def test_a_runner_is_told_what_it_does_not_take(train, monkeypatch, repo_dir, options, lacking):
+    class NarrowRunner:
+        def __init__(self, resume, stage, draws):
+            pass
+
+    monkeypatch.setitem(RUNNERS.module_dict, 'NarrowRunner', NarrowRunner)
+    with pytest.raises(ConfigError, match=rf"'NarrowRunner'.* \(it does not take {lacking}\)\. The built-in"):
+        train.main([str(repo_dir / CONFIG), *options, '--cfg-options', 'runner_type=NarrowRunner'])
+    NarrowRunner.__init__ = lambda self, *given, **named: None
+    assert train.runner_class(dict(runner_type='NarrowRunner'), ['jobs', 'gpus']) is NarrowRunner
+
+
 def test_a_dry_run_refuses_gpus_that_are_not_here(train, monkeypatch, repo_dir):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     with pytest.raises(ConfigError, match='no GPU 0'):
