@@ -16,6 +16,8 @@ from avzoo.utils.errors import ConfigError
 
 _POLL = 0.2  # Seconds.
 _PATIENCE = 20.0  # Seconds that processes have to end before they are killed.
+# What a signal mostly means.
+_PERHAPS = {'SIGKILL': ', perhaps for want of memory', 'SIGBUS': ', perhaps as a file that it read was cut off'}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Ended:
             return f'exit code {self.code}'
         with suppress(ValueError):
             name = signal.Signals(-self.code).name
-            return f'{name}, perhaps for want of memory' if name == 'SIGKILL' else name
+            return name + _PERHAPS.get(name, '')
         return f'signal {-self.code}'
 
     def __str__(self) -> str:
