@@ -9,7 +9,8 @@ from torch import nn
 
 from avzoo.apis.plain_path import plain_path
 from avzoo.apis.random_batches import random_batches
-from avzoo.apis.speed_cases import STREAMED, SpeedCases
+from avzoo.apis.speed import _flops
+from avzoo.apis.speed_cases import ONE_CLIP, STREAMED, SpeedCases
 from avzoo.config.load import load_config
 from avzoo.datasets.collate import collate
 from avzoo.registry import MODELS
@@ -106,6 +107,14 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
     assert run('--against', str(out)) == 1
     said = capsys.readouterr().out
     assert 'base step: ' in said and 'full iteration: ' not in said
+
+
+def test_learned_latents_can_be_counted(tmp_path):
+    small = ['model.fusion.depth=1', 'model.fusion.num_latents=2']
+    work = SpeedCases(
+        load_config(CONFIGS / 'perceiver/perceiver_custom_5shot.py', small), INFO, tmp_path, (1, 2), 'cpu'
+    )
+    assert _flops(work.cases()[ONE_CLIP]) > 0
 
 
 def test_no_part_has_lost_a_third_of_its_gain_over_the_plain_path(run):
