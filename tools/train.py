@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from avzoo.engine import CurriculumRunner
 
+_BUILT_IN = "The built-in one is 'CurriculumRunner'."
 _EPILOG = """examples:
   the whole curriculum on the synthetic data set; the name avdiff_synth_5shot means the same file
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py
@@ -166,9 +167,10 @@ def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int)
 
 def side_by_side(args: argparse.Namespace) -> dict[str, Any]:
     """Return how a runner trains the draws side by side, if it is asked to."""
-    from avzoo.engine.side_by_side import gpu_ids
+    from avzoo.engine.side_by_side import check_gpus, gpu_ids
 
     gpus = [] if args.gpus is None else gpu_ids(args.gpus)
+    check_gpus(gpus)  # Here, too: a dry run builds no runner.
     jobs = args.jobs or len(gpus)
     return dict(jobs=jobs, gpus=gpus) if jobs > 1 or gpus else {}
 
@@ -184,14 +186,14 @@ def runner_class(cfg: Config, more: Collection[str] = ()) -> type[CurriculumRunn
 
     name = cfg.get('runner_type') or 'CurriculumRunner'
     cls = RUNNERS.get(name)
-    wanted = ['cfg', 'resume', 'stage', 'draws', *more]
-    taken = inspect.signature(cls).parameters if cls is not None else {}
-    if not set(wanted) <= set(taken):
-        why = (
-            'is not registered' if cls is None else f'does not run a curriculum (it does not take {", ".join(wanted)})'
-        )
+    if cls is None:
+        raise ConfigError(f"runner_type='{name}' is not registered.{nearest(name, RUNNERS.names())} {_BUILT_IN}")
+    taken = inspect.signature(cls).parameters
+    lacking = [one for one in ('cfg', 'resume', 'stage', 'draws', *more) if one not in taken]
+    if lacking and not any(one.kind is one.VAR_KEYWORD for one in taken.values()):
+        work = 'draws side by side' if set(lacking) <= set(more) else 'a curriculum'
         raise ConfigError(
-            f"runner_type='{name}' {why}.{nearest(name, RUNNERS.names())} The built-in one is 'CurriculumRunner'."
+            f"runner_type='{name}' does not run {work} (it does not take {', '.join(lacking)}). {_BUILT_IN}"
         )
     return cls
 

@@ -45,10 +45,11 @@ class SpeedCases:
         self.window = Window(**window) if window else None
         self.store = FeatureStore(_write_store(folder / 'store', info, clip))
         self.on_disk = FeatureStore(self.store.root)
+        self.model, self.wrapper = self._trainable()  # First: it says what is wrong with a device.
         if device != 'cpu':
             self.store.load(device)
-        self.model, self.wrapper = self._trainable()
-        self.evaluated = self._trainable()[0].eval()
+        # Without gradients of its weights, as torch's counter fails where a layer is called with one under no_grad.
+        self.evaluated = self._trainable()[0].eval().requires_grad_(False)
         full = cfg.curriculum.full
         self.full, self.full_wrapper = self._trainable(full.get('freeze', ()), full.get('frozen_mode', 'train'))
         self.fixed, self.fixed_wrapper = self._trainable(full.get('freeze', ()), 'eval')

@@ -182,7 +182,7 @@ def device_of(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # No such device; a torch without CUDA asserts.
         raise ConfigError(
-            f"dataset.device='{name}' cannot be used: {str(error).splitlines()[0]} Leave device and resident out to "
+            f"dataset.device='{name}' cannot be used: {_sentence(error)} Leave device and resident out to "
             'make batches on the CPU.'
         ) from error
 
@@ -208,6 +208,10 @@ def _load_store(root: Path, device: str, description: str) -> FeatureStore:
             f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Set "
             'dataset.resident=False to copy batches there, or leave device out to read them from disk.'
         ) from error
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).partition('\n')[0].rstrip('.') + '.'
 
 
 def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:

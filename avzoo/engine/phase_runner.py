@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_weights, save_checkpoint
 from avzoo.config.as_data import as_plain
+from avzoo.datasets.gfsl_dataset import GFSLDataset, device_of
 from avzoo.engine.log import escape_in_log
 from avzoo.engine.provenance import environment
 from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
@@ -79,6 +80,8 @@ class PhaseRunner(Runner):
             dataloader = dict(dataloader, collate_fn=whole_batch)
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         data = loader.dataset
+        if isinstance(data, GFSLDataset) and data.device is not None:
+            device_of(data.device)  # Where it is not there, that is said before anything is trained.
         if getattr(data, 'streams_to', None) is None:  # A data set of your own need not know it.
             return loader
         return StreamingLoader(data, batch_sampler=loader.batch_sampler, collate_fn=loader.collate_fn)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -15,6 +16,8 @@ from avzoo.utils.errors import ConfigError
 
 _POLL = 0.2  # Seconds.
 _PATIENCE = 20.0  # Seconds that processes have to end before they are killed.
+# What a signal mostly means.
+_PERHAPS = {'SIGKILL': ', perhaps for want of memory', 'SIGBUS': ', perhaps as a file that it read was cut off'}
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,18 @@ class Ended:
     seconds: float
     gpu: str | None
 
+    @property
+    def how(self) -> str:
+        """The exit code, or the name of the signal that ended it."""
+        if self.code >= 0:
+            return f'exit code {self.code}'
+        with suppress(ValueError):
+            name = signal.Signals(-self.code).name
+            return name + _PERHAPS.get(name, '')
+        return f'signal {-self.code}'
+
     def __str__(self) -> str:
-        how = 'done' if self.code == 0 else f'failed with exit code {self.code}'
+        how = 'done' if self.code == 0 else f'failed with {self.how}'
         return f'{self.job.name}: {how} after {self.seconds:,.0f} s, log {self.job.log}'
 
 
@@ -125,7 +138,7 @@ def check_gpus(ids: Sequence[str]) -> None:
 
         known = [str(number) for number in range(torch.cuda.device_count())]
     for one in ids:
-        if one.isdecimal() and one not in known and all(map(str.isdecimal, known)):
+        if not known or (one.isdecimal() and one not in known and all(map(str.isdecimal, known))):
             here = ', '.join(known) or 'none'
             raise ConfigError(f'--gpus: there is no GPU {one} here; there are: {here}. Leave --gpus out for a CPU.')
 
@@ -183,7 +196,8 @@ class _Process:
         if self.process.stdout is not None and said is not None:
             with self.process.stdout as output:
                 for line in output:
-                    said.put((self.job, line.decode(errors='replace').rstrip('\r\n')))
+                    if line.endswith(b'\n'):  # The last one of a process that is killed may be cut off.
+                        said.put((self.job, line.decode(errors='replace').rstrip('\r\n')))
 
 
 def _environment(gpu: str | None, at_once: int) -> dict[str, str]:

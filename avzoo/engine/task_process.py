@@ -20,8 +20,8 @@ Tell = Callable[[str, Any], object]
 # The process finds the modules that this one finds. Its messages have its standard output for themselves. PyTorch is
 # imported inside of run_tool, which prepares the process for it.
 _PROGRAM = """
-import os, sys
-sys.path, name = sys.argv[1].split(os.pathsep), sys.argv[2]
+import json, os, sys
+sys.path, name = json.loads(sys.argv[1]), sys.argv[2]
 messages = os.dup(1)
 os.dup2(2, 1)
 from avzoo.utils.cli import run_tool
@@ -34,7 +34,7 @@ sys.exit(run_tool(main))
 
 def command(module: str) -> Sequence[str]:
     """Return the command of a process that calls ``main`` of a module of avzoo, which calls :func:`serve`."""
-    return [sys.executable, '-c', _PROGRAM, os.pathsep.join(sys.path), module]
+    return [sys.executable, '-c', _PROGRAM, json.dumps(sys.path), module]
 
 
 def serve(messages: int, work: Callable[[Any], Any]) -> None:

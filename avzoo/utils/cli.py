@@ -49,6 +49,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         ...     sys.exit(run_tool(main))
     """
     logging.raiseExceptions = False  # A log that cannot be written does not stop the work, and is not its result.
+    _open_closed_streams()
     try:
         with stopping_cleanly():
             print_anything()
@@ -95,6 +96,13 @@ def _one_line(text: str) -> str:
     """Join the lines of a quoted text, and cut it in the middle where it is too long: the cure is at the end."""
     text = spell_tools(printable(' '.join(map(str.strip, text.split('\n')))))
     return text if len(text) <= _LONGEST_LINE else f'{text[: _LONGEST_LINE // 2]} ... {text[-_LONGEST_LINE // 4 :]}'
+
+
+def _open_closed_streams() -> None:
+    """Open streams that were closed (``tool >&-``) to nothing: a file would get their numbers, and what is printed."""
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):  # In this order each gets its own number.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding='utf-8'))  # noqa: SIM115
 
 
 def print_anything() -> None:

@@ -9,10 +9,12 @@ from torch import nn
 
 from avzoo.apis.plain_path import plain_path
 from avzoo.apis.random_batches import random_batches
-from avzoo.apis.speed_cases import STREAMED, SpeedCases
+from avzoo.apis.speed import _flops
+from avzoo.apis.speed_cases import ONE_CLIP, STREAMED, SpeedCases
 from avzoo.config.load import load_config
 from avzoo.datasets.collate import collate
 from avzoo.registry import MODELS
+from avzoo.utils.errors import ConfigError
 from tests.conftest import CONFIGS, REPO
 
 INFO = dict(
@@ -120,6 +122,14 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
     assert 'base step: ' in said and 'full iteration: ' not in said
 
 
+def test_learned_latents_can_be_counted(tmp_path):
+    small = ['model.fusion.depth=1', 'model.fusion.num_latents=2']
+    work = SpeedCases(
+        load_config(CONFIGS / 'perceiver/perceiver_custom_5shot.py', small), INFO, tmp_path, (1, 2), 'cpu'
+    )
+    assert _flops(work.cases()[ONE_CLIP]) > 0
+
+
 def test_no_part_has_lost_a_third_of_its_gain_over_the_plain_path(run):
     """Ratios of CPU time, never times; what else the machine does changes them little, and not three times."""
     recorded = REPO / 'tests/apis/speed_ratios.json'
@@ -127,12 +137,30 @@ def test_no_part_has_lost_a_third_of_its_gain_over_the_plain_path(run):
     assert any(run(*options) == 0 for _ in range(3))
 
 
-def test_numbers_of_no_run_are_refused(run, tmp_path):
-    from avzoo.utils.errors import ConfigError
-
-    (tmp_path / 'speed.json').write_text('{}')
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{}',
+        '{"cases": []}',
+        '{"cases": [{"name": "data", "ratio": "fast"}]}',
+        '{"cases": [{"name": "data", "ratio": NaN}]}',
+    ],
+)
+def test_numbers_of_no_run_are_refused(run, tmp_path, text):
+    (tmp_path / 'speed.json').write_text(text)
     with pytest.raises(ConfigError, match='--against'):
         run('--against', str(tmp_path / 'speed.json'))
+
+
+def test_a_device_that_is_not_here_is_refused(run, monkeypatch):
+    def to(self, device):
+        raise AssertionError('Torch not compiled with CUDA enabled')
+
+    monkeypatch.setattr('torch.nn.Module.to', to)
+    with pytest.raises(ConfigError, match="device='cuda'"):
+        run('--device', 'cuda')
+    with pytest.raises(SystemExit):  # What waits for the GPU waits for the first.
+        run('--device', 'cuda:1')
 
 
 @pytest.mark.parametrize('device', ['cpu', None])

@@ -250,7 +250,7 @@ def test_features_that_are_copied_to_a_device_batch_by_batch_are_those_held_ther
 
 
 def test_a_device_that_batches_cannot_be_copied_to_is_refused(tiny_store):
-    with pytest.raises(ConfigError, match='cannot be used'):
+    with pytest.raises(ConfigError, match=r"'cuda:77' cannot be used: [^.]*\. Leave device"):
         dataset(tiny_store, 'stage1_base', device='cuda:77', resident=False)[0]
     data = dataset(tiny_store, 'stage1_base', device='cpu', resident=False)
     loader = torch.utils.data.DataLoader(data, batch_size=2, num_workers=1, collate_fn=lambda b: b)

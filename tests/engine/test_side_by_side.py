@@ -90,10 +90,11 @@ def test_more_processes_than_jobs_leave_no_core_idle(tmp_path, monkeypatch):
     assert run_side_by_side([], at_once=3) == []
 
 
-def test_a_killed_job_is_told_by_its_signal(tmp_path):
-    code = 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)'
+@pytest.mark.parametrize(('number', 'told'), [(15, 'SIGTERM after'), (9, 'SIGKILL, perhaps'), (40, 'signal 40 after')])
+def test_a_killed_job_is_told_by_its_signal(tmp_path, number, told):
+    code = f'import os; os.kill(os.getpid(), {number})'
     (ended,) = run_side_by_side([python(code, 'a', tmp_path)], at_once=1)
-    assert 'a: failed with exit code -15' in str(ended)
+    assert f'a: failed with {told}' in str(ended)
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='signals of POSIX')
@@ -142,7 +143,13 @@ def test_what_names_no_gpus_is_refused(text):
 
 @pytest.mark.parametrize(
     'visible, ids, there',
-    [(None, ['2'], '0, 1'), ('4,6', ['4', '5'], '4, 6'), ('', ['0'], 'none'), ('4,6', ['4', '6'], None)],
+    [
+        (None, ['2'], '0, 1'),
+        ('4,6', ['4', '5'], '4, 6'),
+        ('', ['0'], 'none'),
+        ('', ['GPU-8f'], 'none'),
+        ('4,6', ['4', '6'], None),
+    ],
 )
 def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visible, ids, there, monkeypatch):
     monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
@@ -157,8 +164,8 @@ def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visib
             run_together([], 'logs', jobs=2, gpus=ids)
 
 
-def test_a_job_reads_its_task_and_its_lines_are_heard_before_its_end(tmp_path):
-    code = 'import sys; task = input(); print(task, "1"); print("noise", file=sys.stderr); print(task, 2, end="")'
+def test_a_job_reads_its_task_and_its_whole_lines_are_heard_before_its_end(tmp_path):
+    code = 'import sys; task = input(); print(task, 1); print("noise", file=sys.stderr); print(task, "2\\ncut", end="")'
     jobs = [Job(name, [sys.executable, '-c', code], tmp_path / name, f'task {name}') for name in 'ab']
     heard = []
     run_side_by_side(

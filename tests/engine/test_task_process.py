@@ -63,17 +63,18 @@ def test_a_process_ends_when_the_pipe_from_its_parent_does(monkeypatch):
 
 
 def test_a_process_finds_the_modules_of_this_one_and_its_prints_are_no_messages(tmp_path, monkeypatch):
-    (tmp_path / 'mine').mkdir()
-    (tmp_path / 'mine' / 'of_mine.py').write_text(
+    mine = tmp_path / f'mine{os.pathsep}or "{chr(0xE9)}"'
+    mine.mkdir()
+    (mine / 'of_mine.py').write_text(
         'import os, sys\n'
         'def main(messages):\n'
         '    print("printed")\n'
         '    os.write(messages, sys.stdin.readline().encode())\n'
     )
     (tmp_path / 'types.py').write_text('raise SystemExit("a file of the folder that it is started in")')
-    monkeypatch.syspath_prepend(str(tmp_path / 'mine'))
+    monkeypatch.syspath_prepend(str(mine))
     done = subprocess.run(
         command('of_mine'), input=to_json((1,)), capture_output=True, text=True, timeout=120, cwd=tmp_path, check=True
     )
     assert json.loads(done.stdout) == {'tuple': [1]} and done.stderr.strip() == 'printed'
-    assert sys.path[0] == str(tmp_path / 'mine')
+    assert sys.path[0] == str(mine)

@@ -182,6 +182,7 @@ def test_impossible_draws_are_refused(train, repo_dir, arguments, words):
 )
 def test_draws_are_dealt_to_jobs_and_gpus(train, monkeypatch, repo_dir, arguments, built_with):
     calls = []
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
 
     class DealingRunner:
         def __init__(self, cfg, *, resume, stage, draws, jobs=None, gpus=None):
@@ -193,6 +194,25 @@ def test_draws_are_dealt_to_jobs_and_gpus(train, monkeypatch, repo_dir, argument
     monkeypatch.setitem(RUNNERS.module_dict, 'DealingRunner', DealingRunner)
     train.main([str(repo_dir / CONFIG), *arguments, '--cfg-options', 'runner_type=DealingRunner'])
     assert calls == [built_with]
+
+
+@pytest.mark.parametrize(('options', 'lacking'), [((), 'cfg'), (('--jobs', '2'), 'cfg, jobs, gpus')])
+def test_a_runner_is_told_what_it_does_not_take(train, monkeypatch, repo_dir, options, lacking):
+    class NarrowRunner:
+        def __init__(self, resume, stage, draws):
+            pass
+
+    monkeypatch.setitem(RUNNERS.module_dict, 'NarrowRunner', NarrowRunner)
+    with pytest.raises(ConfigError, match=rf"'NarrowRunner'.* \(it does not take {lacking}\)\. The built-in"):
+        train.main([str(repo_dir / CONFIG), *options, '--cfg-options', 'runner_type=NarrowRunner'])
+    NarrowRunner.__init__ = lambda self, *given, **named: None
+    assert train.runner_class(dict(runner_type='NarrowRunner'), ['jobs', 'gpus']) is NarrowRunner
+
+
+def test_a_dry_run_refuses_gpus_that_are_not_here(train, monkeypatch, repo_dir):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    with pytest.raises(ConfigError, match='no GPU 0'):
+        train.main([str(repo_dir / CONFIG), '--gpus', '0', '--dry-run'])
 
 
 def test_a_runner_that_takes_no_jobs_is_refused_only_with_them(train, built, repo_dir):

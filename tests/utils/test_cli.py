@@ -102,6 +102,14 @@ def test_a_tool_can_run_in_another_thread():
     assert codes == [3]
 
 
+def test_a_tool_whose_streams_are_closed_prints_to_nothing(monkeypatch):
+    for name in ('stdin', 'stdout', 'stderr'):
+        monkeypatch.setattr(sys, name, None)
+    assert cli.run_tool(lambda argv: cli.show('a') or len(sys.stdin.read())) == 0
+    assert cli.run_tool(raising(AvzooError('b'))) == 2
+    assert {stream.name for stream in (sys.stdin, sys.stdout, sys.stderr)} == {os.devnull}
+
+
 def test_an_ascii_terminal_shows_the_table(monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(raw, 'ascii'))

@@ -14,6 +14,7 @@ examples:
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,9 @@ _KEPT = 2 / 3  # Of a ratio, before --against fails.
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
-    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
+    parser.add_argument(
+        '--device', choices=('cpu', 'cuda'), default='cpu', help='where to compute (default: %(default)s)'
+    )
     parser.add_argument(
         '--seconds', type=positive_float, default=3.0, help='how long each case is repeated (default: %(default)g)'
     )
@@ -91,7 +94,11 @@ def _cells(row: dict, columns: Sequence[str]) -> list[str]:
 
 def _read(path: Path) -> dict[str, float]:
     try:
-        return {row['name']: row['ratio'] for row in json.loads(path.read_text(encoding='utf-8'))['cases']}
+        cases = json.loads(path.read_text(encoding='utf-8'))['cases']
+        ratios = {row['name']: float(row['ratio']) for row in cases}
+        if not ratios or not all(map(math.isfinite, ratios.values())):
+            raise ValueError('it has no ratios to compare with')
+        return ratios
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f'--against {path}: not the numbers of an earlier run ({error}).') from error
 

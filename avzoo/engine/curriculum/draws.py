@@ -113,5 +113,5 @@ def _job(
 
 
 def _failure(end: Ended, errors: Mapping[str, str]) -> str:
-    said = errors.get(end.job.name, f'it ended with exit code {end.code} before it could say why.')
+    said = errors.get(end.job.name, f'it ended with {end.how} before it could say why.')
     return f'{end.job.name}: {said} Its output is in {end.job.log}.'
