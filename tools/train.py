@@ -85,6 +85,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if ((args.jobs or 1) > 1 or args.gpus is not None) and args.launcher != 'none':
         parser.error('--jobs and --gpus are for a run of one process; leave --launcher out')
+    if (args.jobs is not None or args.gpus is not None) and args.stage == 1:
+        parser.error('--jobs and --gpus are for the draws of stage 2; leave --stage 1 out')
     return args
 
 

@@ -241,3 +241,10 @@ def test_the_help_says_what_scales_the_learning_rate(train, repo_dir, capsys):
     words = 'scale the learning rate with the number of processes'
     assert words in ' '.join(capsys.readouterr().out.split())
     assert words in (repo_dir / 'docs/getting_started.md').read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize('arguments', [('--jobs', '2'), ('--gpus', '0')])
+def test_stage_one_alone_has_no_draws_to_train_side_by_side(train, repo_dir, capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        train.main([str(repo_dir / CONFIG), *arguments, '--stage', '1'])
+    assert ended.value.code == 2 and '--stage 1' in capsys.readouterr().err
