@@ -17,10 +17,12 @@ from avzoo.utils.host_errors import host_error
 # A kind of message (log, done, error) and what it says, plain values.
 Tell = Callable[[str, Any], object]
 
-# The process finds the modules that this one finds. Its messages have its standard output for themselves. PyTorch is
-# imported inside of run_tool, which prepares the process for it.
+# The process finds the modules that this one finds, and none in the folder that it is started in. Its messages have its
+# standard output for themselves. PyTorch is imported inside of run_tool, which prepares the process for it.
 _PROGRAM = """
-import json, os, sys
+import sys
+sys.path = [one for one in sys.path if one]
+import json, os
 sys.path, name = json.loads(sys.argv[1]), sys.argv[2]
 messages = os.dup(1)
 os.dup2(2, 1)

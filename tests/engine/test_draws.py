@@ -173,9 +173,12 @@ def test_a_draw_imports_your_parts_and_checks_the_store_as_its_run_does(task_of,
 
 
 def test_a_draw_whose_gpu_is_not_there_does_not_train_on_the_cpu(task_of, monkeypatch):
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)  # Names of GPUs are not known before the draw begins.
+    task = task_of(gpus=['GPU-unknown'])
     with pytest.raises(ConfigError, match='--gpus'):
-        train_draw(task_of(gpus=['GPU-unknown']))
+        train_draw(task)
 
 
 def test_one_draw_is_trained_here_unless_it_has_a_gpu(monkeypatch):
