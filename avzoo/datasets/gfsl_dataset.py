@@ -205,7 +205,7 @@ def _load_store(root: Path, device: str, description: str) -> FeatureStore:
         AssertionError,
     ) as error:  # No such device, or too little memory; a torch without CUDA asserts.
         raise ConfigError(
-            f"dataset.device='{device}' cannot hold {root}: {str(error).splitlines()[0]} Set "
+            f"dataset.device='{device}' cannot hold {root}: {_sentence(error)} Set "
             'dataset.resident=False to copy batches there, or leave device out to read them from disk.'
         ) from error
 

@@ -76,7 +76,7 @@ def compare_in_python(width: int, height: int, batch: int, count: int, slope: fl
     steps = [mlp_chain.ReverseStep(0.9, -0.1 * t, 0.05) for t in range(count)]
     noise, grad = torch.randn(count, batch, width), torch.randn(width, batch).t()
     factors, draws = torch.tensor(steps), iter(noise)
-    found = chain_kernels.forward(x, *weights, factors, noise, True)
+    found = chain_kernels.forward(x, weights, factors, noise, True)
     wanted = mlp_chain._forward(x, weights, steps, lambda: next(draws), True)
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
     kept = weights.of_x, weights.out, *wanted[1:], slope

@@ -25,27 +25,13 @@ def fits(x: Tensor, of_x: Tensor) -> bool:
 
 
 def forward(
-    x: Tensor,
-    of_x: Tensor,
-    fixed: Tensor,
-    table: Tensor,
-    out: Tensor,
-    out_bias: Tensor,
-    slope: float,
-    steps: Tensor,
-    noise: Tensor,
-    keep: bool,
+    x: Tensor, weights: tuple[Tensor, Tensor, Tensor, Tensor, Tensor, float], steps: Tensor, noise: Tensor, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Walk the chain.
 
     Args:
         x: Where it begins, (B, D).
-        of_x: Weights and parts of the predictor, see :class:`MLPWeights`; so are those up to ``slope``.
-        fixed: As there.
-        table: As there.
-        out: As there.
-        out_bias: As there.
-        slope: As there.
+        weights: The predictor, as :class:`MLPWeights` has it.
         steps: Factors of x_t, the prediction and the noise at each step, (T, 3).
         noise: Noise of each step, (T, B, D).
         keep: Whether to keep what the backward pass needs.
@@ -53,6 +39,7 @@ def forward(
     Returns:
         The end (B, D), and the activations of the input (T, B, D) and of the hidden layer (T, B, h), or empty tensors.
     """
+    of_x, fixed, table, out, out_bias, slope = weights
     (batch, width), (count, height) = x.shape, table.shape
     end = x.new_empty(x.shape)  # Of rows one after the other, whatever the strides of x are.
     inputs = x.new_empty((count, batch, width) if keep else (0,))
@@ -72,12 +59,12 @@ def backward(
 
     Args:
         grad: Gradient of its end, (B, D).
-        of_x: As for :func:`forward`.
-        out: As there.
-        inputs: What it returned.
-        hidden: What it returned.
-        slope: As for it.
-        steps: As for it.
+        of_x: Weights of the input, (h, D).
+        out: Weights of the output, (D, h).
+        inputs: What :func:`forward` returned, (T, B, D).
+        hidden: What it returned, (T, B, h).
+        slope: Of the activations where they are negative.
+        steps: As for it, (T, 3).
 
     Returns:
         Gradients of the beginning (B, D), of each prediction (T, B, D), and of the hidden layer before its activation

@@ -35,7 +35,7 @@ def _kernels_of(device: torch.device) -> ModuleType | None:
         )
         hidden, noise = torch.ones(3, 8, device=device), torch.ones(3, 2, 4, device=device)
         parts = weights, hidden[:2], hidden, weights.t(), x[0], 0.01
-        _, inputs, kept = chain_kernels.forward(x, *parts, steps, noise, True)
+        _, inputs, kept = chain_kernels.forward(x, parts, steps, noise, True)
         chain_kernels.backward(x, weights, weights.t(), inputs, kept, 0.01, steps)
     except Exception as error:  # Whatever a compiler raises: the chain is computed without it.
         lines = str(error).splitlines() or [type(error).__name__]

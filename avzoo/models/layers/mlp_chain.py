@@ -69,12 +69,12 @@ class _MLPChain(Function):
     ) -> Tensor:
         ctx.steps, ctx.slope = steps, slope
         ctx.kernels = kernels = chain_kernels(x, of_x, len(steps))
+        weights = MLPWeights(of_x, fixed, table, out, out_bias, slope)
         if kernels is not None:
             noise = torch.stack([draw() for _ in steps])
-            parts = of_x, fixed, table, out, out_bias, slope
-            end, inputs, hidden = kernels.forward(x, *parts, _factors(steps, x.device), noise, keep)
+            end, inputs, hidden = kernels.forward(x, weights, _factors(steps, x.device), noise, keep)
         else:
-            end, inputs, hidden = _forward(x, MLPWeights(of_x, fixed, table, out, out_bias, slope), steps, draw, keep)
+            end, inputs, hidden = _forward(x, weights, steps, draw, keep)
         ctx.save_for_backward(of_x, out, inputs, hidden)
         return end
 
