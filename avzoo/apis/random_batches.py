@@ -35,10 +35,10 @@ class _Batches(Dataset):
     computed = None
 
     def __init__(self, gather: Gather, labels: Tensor, device: str | None) -> None:
-        self._gather, self.labels, self.streams_to = gather, labels, device
-        self._device = None if device is None else device_of(device)
+        self._gather, self.labels = gather, labels
+        self.streams_to = None if device is None else device_of(device)
 
     def __getitems__(self, indices: list[int]) -> dict:
         index = np.array(indices)
-        features = self._gather(index, self._device)
+        features = self._gather(index, self.streams_to)
         return dict(features=features, label=self.labels, index=torch.from_numpy(index), novel=False)
