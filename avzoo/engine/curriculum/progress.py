@@ -1,6 +1,7 @@
 """What a person sees while the curriculum runs."""
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 from mmengine.config import Config
@@ -32,10 +33,9 @@ def warn_of_features(cfg: Config) -> None:
         log_line(cut)
 
 
-def warn_of_calibration(cfg: Config, phase: Phase, decided: dict) -> None:
-    """Warn if validation found no gamma that suits the scores."""
-    metrics = decided.get('metrics', {})
-    if phase == Phase(1, 'full') and cfg.curriculum.get('calibration', 'gamma') == 'gamma' and 'AUSUC' in metrics:
+def warn_of_calibration(cfg: Config, metrics: Mapping[str, float]) -> None:
+    """Warn if a search over the grid found no gamma that suits the scores."""
+    if cfg.curriculum.get('calibration', 'gamma') == 'gamma':
         warning = calibration_warning(metrics, cfg.val_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
         if warning:
             log_line(f'WARNING: {warning}')

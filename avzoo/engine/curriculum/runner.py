@@ -204,9 +204,11 @@ class CurriculumRunner:
 
     def _check_generator(self, phase: Phase) -> None:
         """Report what the generator of a stage-1 phase has learned, and keep it; stage 2 is checked with the test."""
-        warn_of_calibration(self.cfg, phase, self.state.phases[phase.name])
+        decided = self.state.phases[phase.name]
+        if phase == Phase(1, 'full') and 'AUSUC' in decided.get('metrics', {}):
+            warn_of_calibration(self.cfg, decided['metrics'])
         if phase.stage == 1:
-            self.state.phases[phase.name].update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
+            decided.update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
         self._keep()
 
     def _keep(self) -> None:
