@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from mmengine.config import Config
@@ -164,26 +165,24 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
     monitor = cfg.curriculum[phase.substage]['monitor']
     epoch = best_epoch(history, monitor)
     metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr') and not k.startswith('loss')}
-    if cfg.curriculum.get('lr_drops', 'scheduler') == 'counter':
-        drops = [
-            drop
-            for scheduler in schedulers(cfg)
-            if scheduler['type'] == 'ReduceOnPlateauLR'
-            for drop in _counted_drops([entry[monitor] for entry in history], scheduler.get('patience', 10))
-        ]
-    else:
-        drops = [
-            now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False) if now['lr'] < before['lr']
-        ]
     return dict(
         result,
         best_epoch=epoch,
-        lr_drops=drops,
+        lr_drops=_lr_drops(cfg, history, monitor),
         metrics=metrics,
         gamma=metrics.get('gamma'),
         last_gamma=history[-1].get('gamma'),
         **{f'{end}scale': row['scale'] for end, row in (('', metrics), ('last_', history[-1])) if 'scale' in row},
     )
+
+
+def _lr_drops(cfg: Config, history: list[dict], monitor: str) -> list[int]:
+    """Return after how many epochs of stage 1 the learning rate was cut."""
+    if cfg.curriculum.get('lr_drops', 'scheduler') != 'counter':
+        return [now['epoch'] - 1 for before, now in pairwise(history) if now['lr'] < before['lr']]
+    scores = [entry[monitor] for entry in history]
+    plateaus = [one for one in schedulers(cfg) if one['type'] == 'ReduceOnPlateauLR']
+    return [drop for one in plateaus for drop in _counted_drops(scores, one.get('patience', 10))]
 
 
 def _counted_drops(scores: Sequence[float], patience: int) -> list[int]:
