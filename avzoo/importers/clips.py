@@ -12,7 +12,7 @@ from avzoo.datasets.store_format import number_problem
 from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
 from avzoo.importers.array_layouts import as_numbers, check_words
 from avzoo.protocol import MODALITIES
-from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.errors import DataError, first_line, nearest
 from avzoo.utils.leftovers import files_below
 from avzoo.utils.regular_files import open_regular
 from avzoo.utils.safe_pickle import load_npz
@@ -188,8 +188,7 @@ def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
         array = np.asarray(clip[modality])
     except (ValueError, TypeError) as error:  # Ragged lists; tensors on a device.
         raise DataError(
-            f"Clip '{name}': its {modality} features are not an array: {str(error).splitlines()[0]} Give "
-            f'(steps, {dim}) numbers.'
+            f"Clip '{name}': its {modality} features are not an array: {first_line(error)} Give (steps, {dim}) numbers."
         ) from error
     if array.ndim != 2 or array.shape[1] != dim or not len(array) or array.dtype.kind not in 'biuf':
         raise DataError(

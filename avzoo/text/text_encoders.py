@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from avzoo.text.encoder_files import weight_files
 from avzoo.utils.compat import define_torchvision_operators
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import DataError, first_line
 from avzoo.utils.regular_files import read_json
 
 _LOGGER = logging.getLogger(__name__)
@@ -152,8 +152,7 @@ def _load(root: Path) -> tuple[Any, Any]:
             root, use_safetensors=is_safe, weights_only=True, output_loading_info=True, **options
         )
     except Exception as error:  # The libraries below raise errors of a dozen kinds for a file that does not fit.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f'{root} cannot be loaded as a text encoder: {reason} {_ELSE}') from None
+        raise DataError(f'{root} cannot be loaded as a text encoder: {first_line(error)} {_ELSE}') from None
     missing = sorted(key for key in report['missing_keys'] if 'pooler.' not in key)  # The pooler is not used.
     if missing or model.config.is_encoder_decoder:
         what = f'its weights lack {missing[0]} and {len(missing) - 1} more' if missing else 'it is an encoder-decoder'

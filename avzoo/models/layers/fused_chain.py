@@ -9,6 +9,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from avzoo.utils.errors import first_line
+
 _MOST_NOISE = 1 << 27  # Numbers drawn before the kernel begins: half a GiB.
 
 
@@ -38,7 +40,7 @@ def _kernels_of(device: torch.device) -> ModuleType | None:
         _, inputs, kept = chain_kernels.forward(x, parts, steps, noise, True)
         chain_kernels.backward(x, weights, weights.t(), inputs, kept, 0.01, steps)
     except Exception as error:  # Whatever a compiler raises: the chain is computed without it.
-        lines = str(error).splitlines() or [type(error).__name__]
-        print_log(f'Chains go step by step: their kernel cannot be compiled. {lines[0]}', 'current', logging.WARNING)
+        reason = first_line(error)
+        print_log(f'Chains go step by step: their kernel cannot be compiled. {reason}', 'current', logging.WARNING)
         return None
     return chain_kernels
