@@ -18,7 +18,8 @@ import torch
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extraction_folder import STAMP_FILE
 from avzoo.extraction.extractor import Extractor
-from avzoo.extraction.media import MediaError, MediaFile, import_av
+from avzoo.extraction.media import MediaFile
+from avzoo.extraction.media_container import MediaError, import_av
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path, atomic_write_text, sha256_of
 from avzoo.utils.lock import locked
