@@ -78,13 +78,6 @@ class FeatureStoreWriter:
         check_names(list(set(filter(None, self._texts))), f'{name}: class text')
         if len(self._texts) != len(self._classes):
             raise DataError(f'{name}: {len(self._classes)} classes and {len(self._texts)} texts; each class needs one.')
-        for key, entry in modalities.items():
-            _check_name(key, f'{name}: modality')
-            if int(entry['dim']) != entry['dim'] or entry['dim'] < 1 or not 0 < entry['seconds_per_step'] < math.inf:
-                raise DataError(
-                    f'{name}: modality {key!r} of width {entry["dim"]} and {entry["seconds_per_step"]} seconds a step; '
-                    'a whole number of at least 1 and a number above 0 are needed.'
-                )
         self.source = source
         self._known_classes = set(self._classes)
         self._dtype = np.dtype(dtype)
@@ -94,16 +87,7 @@ class FeatureStoreWriter:
             name=name,
             source=source,
             class_embeddings={},
-            modalities={
-                key: dict(
-                    dim=int(entry['dim']),
-                    dtype=dtype,
-                    seconds_per_step=float(entry['seconds_per_step']),
-                    num_steps=0,
-                    file=f'{key}.npy',
-                )
-                for key, entry in modalities.items()
-            },
+            modalities={key: _begun(f'{name}: modality', key, entry, dtype) for key, entry in modalities.items()},
         )
         if features:
             check_feature_set(f'{name}: features', features, self._meta['modalities'])
@@ -247,6 +231,18 @@ class FeatureStoreWriter:
                 f'video {video_id!r}: {problem} in its {key} features. Extract them again or leave the video out.'
             )
         return np.ascontiguousarray(values, dtype=self._dtype)
+
+
+def _begun(what: str, key: str, entry: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """Return what ``store.json`` says of a modality that has no videos yet."""
+    _check_name(key, what)
+    dim, seconds = entry['dim'], entry['seconds_per_step']
+    if int(dim) != dim or dim < 1 or not 0 < seconds < math.inf:
+        raise DataError(
+            f'{what} {key!r} of width {dim} and {seconds} seconds a step; a whole number of at least 1 and a number '
+            'above 0 are needed.'
+        )
+    return dict(dim=int(dim), dtype=dtype, seconds_per_step=float(seconds), num_steps=0, file=f'{key}.npy')
 
 
 def _check_name(name: str, what: str) -> None:

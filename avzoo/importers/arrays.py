@@ -84,12 +84,8 @@ def import_arrays(
     found = _without(listed, missing)
     labels = found.labels
     compare_labels(source, found)
-    shapes = sample_shapes(source, list(labels))
-    if transpose is None:
-        check_axes(source.path, shapes)
-    widths = {key: usual_width(of_clips) for key, of_clips in shapes.items()}
-    seconds = {key: (seconds_per_step or {}).get(key, 1.0) for key in widths}
-    warn_of_durations(shapes, seconds)
+    modalities = _modalities(source, list(labels), seconds_per_step or {}, may_be_transposed=transpose is None)
+    widths = {key: int(entry['dim']) for key, entry in modalities.items()}
     if missing and not (skip_missing or skip_bad):
         bad = {video: why for video in labels if (why := problem_of(source, video, widths, dtype))}
         raise refusal(source, listed, {**missing, **bad}, report, skip='--skip-bad' if bad else '--skip-missing')
@@ -99,7 +95,7 @@ def import_arrays(
     with FeatureStoreWriter(
         out,
         name=name or Path(out).name,
-        modalities={key: dict(dim=dim, seconds_per_step=seconds[key]) for key, dim in widths.items()},
+        modalities=modalities,
         classes=classes,
         texts=texts,
         dtype=dtype,
@@ -136,6 +132,20 @@ def _without(lists: ZeroShotLists, left_out: Mapping[str, str]) -> ZeroShotLists
         for name, classes in lists.videos.items()
     }
     return replace(lists, videos=videos)
+
+
+def _modalities(
+    source: ArrayFeatures, videos: Sequence[str], seconds: Mapping[str, float], *, may_be_transposed: bool
+) -> dict[str, dict[str, float]]:
+    """Return the usual width of each modality, and the seconds of a step."""
+    shapes = sample_shapes(source, videos)
+    if may_be_transposed:
+        check_axes(source.path, shapes)
+    found = {
+        key: dict(dim=usual_width(of_clips), seconds_per_step=seconds.get(key, 1.0)) for key, of_clips in shapes.items()
+    }
+    warn_of_durations(shapes, {key: entry['seconds_per_step'] for key, entry in found.items()})
+    return found
 
 
 def _write_videos(
