@@ -21,6 +21,7 @@ from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.importers.support_set import open_support_set
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import config_of
+from tests.support_clips import write_support
 
 # Wide enough to learn classes that no video of the base store resembles.
 SMALL = (
@@ -94,18 +95,7 @@ def test_rows_that_a_base_substage_left_unlearned_go_to_the_new_classes_of_the_s
 
 @pytest.fixture
 def support(tmp_path):
-    """Two new classes, three clips each, in a folder."""
-    rng, folder = np.random.default_rng(5), tmp_path / 'support'
-    for shift, name in ((4, 'blowing glass'), (-4, 'tap dance')):
-        (folder / name).mkdir(parents=True)
-        for i in range(3):
-            np.savez(
-                folder / name / f'{i}.npz',
-                audio=rng.normal(size=(2, 6)) + shift,
-                visual=rng.normal(size=(3, 9)) - shift,
-            )
-    np.save(folder / 'class_embeddings.npy', rng.normal(size=(2, 5)).astype(np.float32))
-    return folder
+    return write_support(tmp_path / 'support')
 
 
 def test_a_folder_of_clips_teaches_new_classes(base_model, support, tmp_path):

@@ -16,26 +16,9 @@ from avzoo.datasets.collate import collate
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
 from tests.conftest import CONFIGS, REPO
+from tests.small_batches import INFO, batch
 
-INFO = dict(
-    feature_dims=dict(audio=12, visual=16),
-    seconds_per_step=dict(audio=0.96, visual=0.64),
-    num_classes=7,
-    embedding_dim=5,
-)
 TWO_WAYS = ['avdiff/avdiff', 'avdiff/avdiff-alternate', 'tcaf/tcaf', 'mbt/mbt', 'perceiver/perceiver', 'tsl/tsl']
-
-
-def batch(step: int) -> dict:
-    rng = torch.Generator().manual_seed(step)
-    features = {}
-    for (m, dim), steps in zip(INFO['feature_dims'].items(), (6, 9), strict=True):
-        lengths = torch.randint(1, steps + 1, (8,), generator=rng)
-        x = torch.rand(8, int(lengths.max()), dim, generator=rng)
-        x = x * (torch.arange(x.shape[1]) < lengths[:, None]).unsqueeze(-1)
-        features[m] = dict(x=x, lengths=lengths, starts=torch.zeros(8, dtype=torch.long))
-    label = torch.randint(0, 7, (8,), generator=rng)
-    return dict(features=features, label=label, index=torch.arange(8), novel=step % 2 == 1)
 
 
 def losses(name: str, steps: int) -> list[dict[str, torch.Tensor]]:
@@ -182,6 +165,6 @@ def test_a_base_step_that_reads_random_batches_trains_on_each(device, tmp_path):
     work.steps = 3
     work.read_and_train(device, seen.append)
     assert len(seen) == 3
-    for batch in seen:
-        wanted = collate(work.on_disk, batch['index'].numpy(), work.seconds, window=work.window)
-        assert all(torch.equal(batch['features'][m][key], wanted[m][key]) for m in wanted for key in wanted[m])
+    for data in seen:
+        wanted = collate(work.on_disk, data['index'].numpy(), work.seconds, window=work.window)
+        assert all(torch.equal(data['features'][m][key], wanted[m][key]) for m in wanted for key in wanted[m])
