@@ -176,7 +176,7 @@ class CurriculumRunner:
         progress = Progress(self.cfg, self.phases, self.state.phases, jobs=self.together.jobs)
         for phase in todo:
             if phase.name in self.state.phases:  # A choice has trained it.
-                self._check_generator(phase)
+                self._conclude(phase)
             elif phase not in draws:
                 self._run_phase(phase, progress)
         FusionCacheHook.forget()
@@ -200,10 +200,10 @@ class CurriculumRunner:
 
     def _finish(self, phase: Phase, decided: dict) -> None:
         self.state.phases[phase.name] = decided
-        self._check_generator(phase)
+        self._conclude(phase)
 
-    def _check_generator(self, phase: Phase) -> None:
-        """Report what the generator of a stage-1 phase has learned, and keep it; stage 2 is checked with the test."""
+    def _conclude(self, phase: Phase) -> None:
+        """Keep what a phase decided; in stage 1 also what its generator has learned, which stage 2 learns with the test."""
         decided = self.state.phases[phase.name]
         if phase == Phase(1, 'full') and 'AUSUC' in decided.get('metrics', {}):
             warn_of_calibration(self.cfg, decided['metrics'])

@@ -1,7 +1,7 @@
 """Whether a chain of denoising steps can be one kernel of a GPU."""
 
 import logging
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -30,14 +30,10 @@ def _kernels_of(device: torch.device) -> ModuleType | None:
     try:
         from avzoo.models.layers import chain_kernels  # Triton takes a second to import.
 
-        x, weights, steps = (
-            torch.ones(2, 4, device=device),
-            torch.ones(8, 4, device=device),
-            torch.ones(3, 3, device=device),
-        )
-        hidden, noise = torch.ones(3, 8, device=device), torch.ones(3, 2, 4, device=device)
+        ones = partial(torch.ones, device=device)
+        x, weights, hidden, steps = ones(2, 4), ones(8, 4), ones(3, 8), ones(3, 3)
         parts = weights, hidden[:2], hidden, weights.t(), x[0], 0.01
-        _, inputs, kept = chain_kernels.forward(x, parts, steps, noise, True)
+        _, inputs, kept = chain_kernels.forward(x, parts, steps, ones(3, 2, 4), True)
         chain_kernels.backward(x, weights, weights.t(), inputs, kept, 0.01, steps)
     except Exception as error:  # Whatever a compiler raises: the chain is computed without it.
         reason = first_line(error)
