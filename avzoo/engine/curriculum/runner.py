@@ -203,7 +203,7 @@ class CurriculumRunner:
         self._conclude(phase)
 
     def _conclude(self, phase: Phase) -> None:
-        """Keep what a phase decided; in stage 1 also what its generator has learned, which stage 2 learns with the test."""
+        """Keep what a phase decided; of stage 1 also what its generator has learned, of stage 2 the test says it."""
         decided = self.state.phases[phase.name]
         if phase == Phase(1, 'full') and 'AUSUC' in decided.get('metrics', {}):
             warn_of_calibration(self.cfg, decided['metrics'])
