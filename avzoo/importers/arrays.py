@@ -11,7 +11,7 @@ from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names
 from avzoo.importers.array_features import ArrayFeatures
-from avzoo.importers.class_list import class_rows
+from avzoo.importers.class_list import rows_beside
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.clip_checks import (
     compare_labels,
@@ -25,7 +25,7 @@ from avzoo.importers.clip_checks import (
 from avzoo.importers.shape_checks import check_axes, sample_shapes, usual_width, warn_of_durations
 from avzoo.protocol import NUM_DRAWS, SHOTS
 from avzoo.utils.bad_items import count_reasons, list_items, write_items
-from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.errors import DataError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -180,23 +180,14 @@ def _read_classes(
     lists: ZeroShotLists, folder: Path, embeddings: str | os.PathLike[str] | None
 ) -> tuple[list[str], list[str], ClassVectors | None]:
     """Return label, text and vector of each class that has videos."""
-    used = set(lists.labels.values())
-    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if os.path.lexists(path)]
-    if beside:
-        origin = str(beside[0])
-        rows = class_rows(beside[0])
-        order, texts = [label for label, _ in rows], [text or label for label, text in rows]
-    else:
-        origin, order = f'the sorted class names of {lists.folder}', sorted(used)
-        texts = order
+    table, rows = rows_beside(lists, folder)
+    origin = f'the sorted class names of {lists.folder}' if table is None else str(table)
+    order = [label for label, _ in rows]
     check_names(order, f'{origin}: class')
-    unknown = sorted(used - set(order))
-    if unknown:
-        raise DataError(f'{origin}: class {unknown[0]!r} is not in it.' + nearest(unknown[0], order))
-    place = {label: i for i, label in enumerate(order)}
+    used = set(lists.labels.values())
     classes = [label for label in order if label in used]
-    words = [texts[place[label]] for label in classes]
+    words = [text or label for label, text in rows if label in used]
     if embeddings is None:
         return classes, words, None
-    every = order if beside else None
+    every = None if table is None else order
     return classes, words, read_class_vectors(embeddings, classes, texts=words, order=every, origin=origin)
