@@ -14,9 +14,9 @@ import numpy as np
 from avzoo.datasets.store_format import (
     DTYPES,
     FORMAT,
-    MODALITY_NAME,
     VERSION,
     check_feature_set,
+    check_name,
     check_names,
     npy_header,
     number_problem,
@@ -146,7 +146,7 @@ class FeatureStoreWriter:
             array: The vectors.
             source: How they were made; it is kept in ``store.json``.
         """
-        _check_name(name, 'class embeddings')
+        check_name(name, 'class embeddings')
         array = np.asarray(array)
         if array.ndim != 2 or len(array) != len(self._classes) or not array.size:
             raise DataError(
@@ -171,7 +171,7 @@ class FeatureStoreWriter:
         folder = shots_folder(self._folder, shots)
         folder.mkdir(parents=True)
         for name, ids in splits.items():
-            _check_name(name, f'{shots}-shot split')
+            check_name(name, f'{shots}-shot split')
             unknown = [video for video in ids if video not in self._ids]
             if unknown:
                 raise DataError(
@@ -235,7 +235,7 @@ class FeatureStoreWriter:
 
 def _begun(what: str, key: str, entry: Mapping[str, Any], dtype: str) -> dict[str, Any]:
     """Return what ``store.json`` says of a modality that has no videos yet."""
-    _check_name(key, what)
+    check_name(key, what)
     dim, seconds = entry['dim'], entry['seconds_per_step']
     if int(dim) != dim or dim < 1 or not 0 < seconds < math.inf:
         raise DataError(
@@ -243,9 +243,3 @@ def _begun(what: str, key: str, entry: Mapping[str, Any], dtype: str) -> dict[st
             'above 0 are needed.'
         )
     return dict(dim=int(dim), dtype=dtype, seconds_per_step=float(seconds), num_steps=0, file=f'{key}.npy')
-
-
-def _check_name(name: str, what: str) -> None:
-    """Refuse a name that would not do as that of a file, a column and a keyword."""
-    if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
-        raise DataError(f'{what} {name!r}: a name of letters, digits and underscores is needed.')

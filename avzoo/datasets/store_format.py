@@ -43,6 +43,12 @@ class Modality:
     seconds_per_step: float
 
 
+def check_name(name: str, what: str) -> None:
+    """Refuse a name that would not do as that of a file, a column and a keyword."""
+    if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
+        raise DataError(f'{what} {name!r}: a name of letters, digits and underscores is needed.')
+
+
 def check_names(names: Sequence[str], what: str) -> None:
     """Refuse names that occur twice, are too long, or that a table or a list with one entry per line changes.
 
