@@ -11,10 +11,9 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 
 from avzoo.apis.plain_path import collate_one_by_one
-from avzoo.apis.random_batches import random_batches
+from avzoo.apis.random_data import random_batches, write_random_store
 from avzoo.datasets.collate import PaddedSequences, collate
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.window import Window
 from avzoo.engine.fusion_cache import Fused, why_not_of
 from avzoo.engine.graph_hook import why_not
@@ -90,7 +89,7 @@ class SpeedCases:
         self.batch_size = min(cfg.train_dataloader.batch_size, VIDEOS // 2)
         window = cfg.train_dataloader.dataset.get('window')
         self.window = Window(**window) if window else None
-        self.store = FeatureStore(_write_store(folder / 'store', info, clip))
+        self.store = FeatureStore(write_random_store(folder / 'store', VIDEOS, info, clip))
         self.on_disk = FeatureStore(self.store.root)
         self.base = self._trained()  # First: it says what is wrong with a device.
         if device != 'cpu':
@@ -231,20 +230,3 @@ class SpeedCases:
 def _replayed(graphs: GraphedStep | GraphedPrediction | GraphedRun, run: Run) -> Run | None:
     run(), run()  # The second time it is captured.
     return None if graphs.failed else run
-
-
-def _write_store(out: Path, info: Mapping[str, Any], clip: tuple[float, float]) -> Path:
-    """Write random features of clips between two lengths."""
-    rng = np.random.default_rng(0)
-    modalities = {
-        m: dict(dim=dim, seconds_per_step=info['seconds_per_step'][m]) for m, dim in info['feature_dims'].items()
-    }
-    if not out.exists():
-        with FeatureStoreWriter(out, name='random', modalities=modalities, classes=['any']) as writer:
-            for video in range(VIDEOS):
-                length = rng.uniform(*clip)
-                steps = {m: max(1, round(length / entry['seconds_per_step'])) for m, entry in modalities.items()}
-                x = {m: rng.random((steps[m], entry['dim']), np.float32) for m, entry in modalities.items()}
-                writer.add(f'video{video}', 'any', x)
-            writer.finish()
-    return out

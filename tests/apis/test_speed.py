@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from avzoo.apis.plain_path import plain_path
-from avzoo.apis.random_batches import random_batches
+from avzoo.apis.random_data import random_batches
 from avzoo.apis.speed import _flops
 from avzoo.apis.speed_cases import ONE_CLIP, SpeedCases
 from avzoo.config.load import load_config

@@ -9,8 +9,9 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from avzoo.engine import graphs
 from avzoo.engine.graph_hook import GraphHook, why_not
-from avzoo.engine.graphs import GraphedPrediction, GraphedStep, _copied, _copy, _padded, _shape
+from avzoo.engine.graphs import GraphedPrediction, GraphedRun, GraphedStep, _copied, _copy, _padded, _shape
 from avzoo.engine.optim import AutocastOptimWrapper
 from avzoo.registry import MODELS
 from tests import small_batches
@@ -82,6 +83,28 @@ def test_a_model_that_waits_for_the_device_trains_without_graphs(mark):
     step = GraphedStep(part)
     train(part, 6, step)
     assert step.failed and not step._graphs
+
+
+def test_a_computation_without_inputs_is_captured_when_it_comes_again(monkeypatch):
+    replayed = []
+    graph = SimpleNamespace(replay=lambda: replayed.append(True))
+    monkeypatch.setattr(torch.cuda, 'graph_pool_handle', lambda: (0, 0))
+    monkeypatch.setattr(graphs, '_captured', lambda part, compute, pool: (graph, 'filled'))
+    run = GraphedRun(model(), lambda: 'computed')
+    assert [run(), run(), run()] == ['computed', 'filled', 'filled'] and len(replayed) == 2
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+def test_a_chain_as_a_graph_draws_the_noise_of_a_plain_one(mark):
+    part = model('cuda').eval()
+    condition = part.conditioner(torch.arange(7, device='cuda')).detach()
+    with torch.no_grad():
+        run, found = GraphedRun(part, lambda: part.generator.sample(condition)), []
+        for _ in range(3):
+            torch.manual_seed(3)
+            found.append(run().clone())
+    assert run._graphs and not run.failed
+    torch.testing.assert_close(found, found[:1] * 3)
 
 
 @pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
