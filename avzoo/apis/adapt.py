@@ -81,6 +81,7 @@ def adapt(
     cfg, model = _open_model(cfg, checkpoint)
     if out.exists() and out.samefile(model.path):
         raise ConfigError(f'{out} is the checkpoint to start from, which adapting keeps. Name another file.')
+    base = model.base_classes
     store = FeatureStore(_base_root(cfg, base_store))
     if seed is not None:
         cfg.randomness.seed = seed
@@ -99,7 +100,7 @@ def adapt(
         kept = dict(config=config, **({'feature_set': features} if features else {}))
         trained.pop('optimizer')  # Nothing goes on with it.
         save_checkpoint(out, dict(trained, meta=trained['meta'] | kept))
-    return dict(checkpoint=out, base_classes=model.base_classes, novel_classes=list(clips.classes))
+    return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
 
 
 def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> tuple[Config, BaseCheckpoint]:
