@@ -35,7 +35,7 @@ def compare_with_references(
         work_dir: Folder of the curriculum.
         store: Features and splits.
         cfg: The config of the whole curriculum.
-        draws: The run's metrics of each draw, `draw` among them.
+        draws: The run's metrics of each draw, ``draw`` among them.
 
     Returns:
         ``references``, see :func:`evaluate_references`, and ``paired``: ``against``, the name of the reference with the
