@@ -17,6 +17,7 @@ from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.calibration import calibration_warning
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID
 from avzoo.protocol import TABLE_METRICS, train_splits
+from avzoo.utils.tables import clock
 
 
 def warn_of_features(cfg: Config) -> None:
@@ -102,8 +103,7 @@ class Progress:
                 * self._steps[phase]
                 * self._pace.get(phase.substage, pace_now)
             )
-        seconds = int(left + 0.5)
-        return f'{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}'
+        return clock(left)
 
     def _to_come(self) -> list[Phase]:
         """Return the phases whose time is still to come."""
