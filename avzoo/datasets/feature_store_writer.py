@@ -1,6 +1,5 @@
 """Write a feature store one video at a time; it appears complete or not at all."""
 
-import io
 import json
 import math
 import os
@@ -18,6 +17,7 @@ from avzoo.datasets.store_format import (
     check_feature_set,
     check_name,
     check_names,
+    npy_bytes,
     npy_header,
     number_problem,
     shots_folder,
@@ -160,9 +160,7 @@ class FeatureStoreWriter:
             )
         path = self._folder / 'text' / f'{name}.npy'
         path.parent.mkdir(exist_ok=True)
-        content = io.BytesIO()  # numpy.save to a file does not report its last error.
-        np.save(content, np.ascontiguousarray(array, dtype=np.float32))
-        path.write_bytes(content.getbuffer())
+        path.write_bytes(npy_bytes(np.ascontiguousarray(array, dtype=np.float32)))
         origin = dict(source=source) if source else {}
         self._meta['class_embeddings'][name] = dict(dim=array.shape[1], file=f'text/{name}.npy', **origin)
 

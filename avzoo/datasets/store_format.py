@@ -1,6 +1,7 @@
 """The format of a feature store on disk: names, tables and headers shared by its reader and its writer."""
 
 import csv
+import io
 import re
 import reprlib
 from collections import Counter
@@ -161,6 +162,13 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
         raise unreadable(path, error) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}. Restore it.') from None
+
+
+def npy_bytes(array: np.ndarray) -> memoryview:
+    """Return an array as a ``.npy`` file holds it; ``numpy.save`` to a file does not report its last error."""
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getbuffer()
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
