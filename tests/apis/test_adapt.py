@@ -14,6 +14,7 @@ from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.class_rows import carry_class_rows
 from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
 from avzoo.datasets.adaptation_dataset import AdaptationDataset
+from avzoo.datasets.collate import Take
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
 from avzoo.engine import CurriculumRunner
@@ -192,9 +193,9 @@ def test_a_joined_store_gives_what_its_parts_give(tiny_store):
     joined = JoinedStore(store, store, store.class_names[::-1])
     videos = np.array([3, len(store) + 5, 7, len(store)])
     starts = np.zeros(4, dtype=np.int64)
-    for kwargs in ({}, dict(starts=starts, max_steps=2), dict(pad_to=9)):
-        found, lengths = joined.gather('visual', videos, **kwargs)
-        wanted, wanted_lengths = store.gather('visual', videos % len(store), **kwargs)
+    for take in (Take(), Take(starts, 2), Take(pad_to=9)):
+        found, lengths = joined.gather('visual', videos, take)
+        wanted, wanted_lengths = store.gather('visual', videos % len(store), take)
         assert torch.equal(found, wanted) and torch.equal(lengths, wanted_lengths)
     means = joined.temporal_mean('audio', videos)
     assert np.allclose(means, store.temporal_mean('audio', videos % len(store)))
