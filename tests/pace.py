@@ -27,7 +27,7 @@ LONGEST = (
     'zoo/test_wheel_zoo.py',
     'apis/test_speed.py',
     'engine/test_history.py',
-    'engine/test_pictures.py',
+    'report/test_trained_draw.py',
     'engine/test_phase_runner.py',
     'models/test_generative_methods.py',
     'models/test_feature_diffusion.py',

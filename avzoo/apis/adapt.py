@@ -82,40 +82,14 @@ def adapt(
     if out.exists() and out.samefile(model.path):
         raise ConfigError(f'{out} is the checkpoint to start from, which adapting keeps. Name another file.')
     base = model.base_classes
-    root = _base_root(cfg, base_store)
+    store = FeatureStore(_base_root(cfg, base_store))
     if seed is not None:
         cfg.randomness.seed = seed
     run_logger()
+    cfg.merge_from_dict(dict(data_root=str(store.root), num_shots=shots))
+    config = as_plain(cfg)  # Before the temporary paths of this adaptation enter it.
     with scratch_folder('avzoo-adapt') as scratch:
-        info = model.meta['data_info']
-        store = FeatureStore(root)
-        needs_vectors = bool(cfg.model.get('conditioner'))
-        ready = prepare_support(
-            Path(support),
-            model=model.feature_set,
-            modalities=tuple(cfg.model.encoders),
-            store=store,
-            embedding=cfg.train_dataloader.dataset.get('embedding'),
-            needs_vectors=needs_vectors,
-            scratch=scratch,
-            device=device,
-        )
-        clips = open_support_set(
-            ready.folder,
-            shots=shots,
-            known=base,
-            scratch=scratch,
-            draw=draw,
-            classes=classes,
-            seconds=info['seconds_per_step'],
-            vector_width=None if needs_vectors else info['embedding_dim'],
-            seed=cfg.randomness.seed,
-        )
-        model.check_base_videos(store, shots)
-        support_features = FeatureSet(str(support), ready.features or clips.store.feature_set.texts)
-        _compare_features(model, (store.feature_set, support_features), cfg.model.encoders)
-        cfg.merge_from_dict(dict(data_root=str(root), num_shots=shots))
-        config = as_plain(cfg)  # Before the temporary paths of this adaptation enter it.
+        clips = _open_clips(cfg, model, store, Path(support), scratch, draw=draw, classes=classes, device=device)
         cfg.train_dataloader.dataset.update(_train_data(model, clips, store))
         try:
             trained = _train(cfg, model, Phase(2, 'full', draw), model.outcomes(cfg, epochs), scratch / 'run')
@@ -134,6 +108,46 @@ def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> tuple
     file = find_zoo_weights(model_name(cfg)) if checkpoint is None else find_checkpoint(checkpoint)
     model = BaseCheckpoint(file.path, file.load())
     return as_trained(cfg, model.meta, str(file.path)), model
+
+
+def _open_clips(
+    cfg: Config,
+    model: BaseCheckpoint,
+    store: FeatureStore,
+    support: Path,
+    scratch: Path,
+    *,
+    draw: int,
+    classes: Sequence[str] | None,
+    device: str,
+) -> SupportSet:
+    """Open the support clips, and refuse those and base videos that do not fit the model."""
+    info, needs_vectors = model.meta['data_info'], bool(cfg.model.get('conditioner'))
+    ready = prepare_support(
+        support,
+        model=model.feature_set,
+        modalities=tuple(cfg.model.encoders),
+        store=store,
+        embedding=cfg.train_dataloader.dataset.get('embedding'),
+        needs_vectors=needs_vectors,
+        scratch=scratch,
+        device=device,
+    )
+    clips = open_support_set(
+        ready.folder,
+        shots=cfg.num_shots,
+        known=model.base_classes,
+        scratch=scratch,
+        draw=draw,
+        classes=classes,
+        seconds=info['seconds_per_step'],
+        vector_width=None if needs_vectors else info['embedding_dim'],
+        seed=cfg.randomness.seed,
+    )
+    model.check_base_videos(store, cfg.num_shots)
+    features = FeatureSet(str(support), ready.features or clips.store.feature_set.texts)
+    _compare_features(model, (store.feature_set, features), cfg.model.encoders)
+    return clips
 
 
 def _compare_features(model: BaseCheckpoint, others: Sequence[FeatureSet], modalities: Collection[str]) -> None:

@@ -155,6 +155,23 @@ def are_videos(clips: Any) -> bool:
     return isinstance(clips, Sequence | np.ndarray) and len(clips) > 0 and isinstance(clips[0], str | os.PathLike)
 
 
+def columns_of(y: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes of labels, sorted (C,), and the class of each clip (N,).
+
+    Raises:
+        DataError: If these are not ``count`` labels of at least two classes.
+    """
+    labels = np.asarray(y)
+    if labels.dtype.kind not in 'USiub':
+        raise DataError(f'labels of dtype {labels.dtype}: give text or whole numbers, one for each clip.')
+    if labels.shape != (count,):
+        raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
+    classes, columns = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise DataError(f'all clips are of one class ({classes[0].item()!r}): two are needed at least.')
+    return classes, columns
+
+
 def pooled(features: Any) -> dict[str, np.ndarray]:
     """Return features as one vector for each clip, (N, D) by modality.
 

@@ -15,6 +15,7 @@ from avzoo.apis.clip_features import (
     DEFAULT_EXTRACTORS,
     ClipFeatures,
     are_videos,
+    columns_of,
     extracted_clips,
     pooled,
     videos_of,
@@ -96,22 +97,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(clips, str | os.PathLike):
             if y is not None:
                 raise DataError('the folders give the labels; leave y out, or give a list of videos.')
-            extracted = extracted_clips(clips)
-            if extracted is None:
-                clips, y = videos_of(clips)
-            else:
-                clips, y = extracted.features, extracted.labels
-                self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
+            clips, y = self._open_folder(clips)
         features = self._read(clips)
-        labels = np.asarray(y)
-        if labels.dtype.kind not in 'USiub':
-            raise DataError(f'labels of dtype {labels.dtype}: give text or whole numbers, one for each clip.')
-        count = len(next(iter(features.values())))
-        if labels.shape != (count,):
-            raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
-        self.classes_, columns = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise DataError(f'all clips are of one class ({self.classes_[0].item()!r}): two are needed at least.')
+        self.classes_, columns = columns_of(y, len(next(iter(features.values()))))
         self.centre_ = {m: rows.mean(axis=0) for m, rows in features.items()}
         self.scale_ = {
             m: np.where(rows.std(axis=0) > LEAST_SCALE, rows.std(axis=0), 1.0) for m, rows in features.items()
@@ -188,6 +176,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         )
         model.linear_ = Linear(arrays['weight'], arrays['bias'])
         return model
+
+    def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, Any]:
+        """Return the clips of a folder and their labels: videos, or what was extracted of them."""
+        extracted = extracted_clips(folder)
+        if extracted is None:
+            return videos_of(folder)
+        self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
+        return extracted.features, extracted.labels
 
     def _learn(self, rows: np.ndarray, columns: np.ndarray) -> None:
         methods = dict(METHODS)

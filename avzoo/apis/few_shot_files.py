@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from avzoo.utils.cache import is_offline
-from avzoo.utils.errors import AvzooError, CheckpointError, shortened
+from avzoo.utils.errors import AvzooError, CheckpointError, first_line, shortened
 from avzoo.utils.files import atomic_path, atomic_write_text
 from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
@@ -156,7 +156,7 @@ def upload(folder: Path, name: str, private: bool) -> str:
         HfApi().upload_folder(repo_id=address.repo_id, folder_path=folder)
     except Exception as error:  # Of the hub's client, or of the HTTP library below it.
         raise CheckpointError(
-            f'{name}: the Hub does not take the classifier ({_reason(error)}). It needs a network, a login (hf auth '
+            f'{name}: the Hub does not take the classifier ({first_line(error)}). It needs a network, a login (hf auth '
             'login), and a name such as USER/CLASSIFIER.'
         ) from error
     return str(address)
@@ -170,8 +170,4 @@ def _from_hub(name: str) -> Path:
         offline = is_offline()
         return Path(snapshot_download(name, allow_patterns=[_FACTS, _WEIGHTS], local_files_only=offline))
     except Exception as error:
-        raise CheckpointError(f'{name} is neither a folder nor a model on the Hub ({_reason(error)}).') from error
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f'{name} is neither a folder nor a model on the Hub ({first_line(error)}).') from error

@@ -14,9 +14,10 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from avzoo.apis.plain_path import plain_path
-from avzoo.apis.speed_cases import BASE_STEP, EVALUATION, STREAMED, THOUSAND_CLIPS, VIDEOS, Run, SpeedCases
+from avzoo.apis.speed_cases import BASE_STEP, STREAMED, Case, Run, SpeedCases
 from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
 
+Clock = Callable[[], float]
 _TIMES = ('plain', 'now', 'floor', 'graphs')
 
 
@@ -38,30 +39,29 @@ def measure(
         ``graphs``, and of these (where there are none, of ``now``) the number of ``kernels`` and of ``waits`` for it
         by any thread, and the share of time that it is ``busy``. There steps and evaluations are some in a row.
     """
+    clock = time.process_time if device == 'cpu' else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         work = SpeedCases(cfg, info, Path(folder), clip, device)
-        counted = work if device == 'cpu' else SpeedCases(cfg, info, Path(folder), clip, 'cpu')
-        clock = time.process_time if device == 'cpu' else time.perf_counter
+        cases = work.cases()
+        counted = cases if device == 'cpu' else SpeedCases(cfg, info, Path(folder), clip, 'cpu').cases()
         rate = _product_rate(device, clock)
-        floors = {name: _flops(run) / rate for name, run in counted.cases().items()}
-        if STREAMED in work.cases():
-            floors[STREAMED] = floors[BASE_STEP]
+        floors = {name: _flops(case.run) / rate for name, case in counted.items()}
         floors['data'] = work.batch_bytes() / _copy_rate(device, clock)
-        rows = []
-        for name, run in work.cases().items():
-            rounds = work.rounds(name)
-            in_a_row = partial(_in_a_row, times=1 if name == STREAMED else rounds)  # That one reads its batches so.
-            plain = in_a_row(_plainly(work.plain_cases().get(name, run)))
-            row: dict[str, Any] = dict(name=name, **_paired(plain, in_a_row(run), seconds, clock, device))
-            if device != 'cpu':
-                graph = work.as_graph(name)
-                row.update(_on_gpu(in_a_row(run), None if graph is None else in_a_row(graph), seconds))
-            row.update({key: row[key] / rounds for key in ('plain', 'now', 'graphs') if key in row}, floor=floors[name])
-            row.update({key: row[key] // rounds for key in ('kernels', 'waits') if key in row})
-            videos = {EVALUATION: work.batch_size, THOUSAND_CLIPS: VIDEOS}.get(name, 1000)
-            row.update({key: row[key] * 1000 / videos for key in _TIMES if key in row})
-            rows.append(row)
-        return rows
+        floors[STREAMED] = floors.get(BASE_STEP, 0.0)  # A CPU has no such case.
+        return [dict(name=name, **_row(case, floors[name], seconds, clock, device)) for name, case in cases.items()]
+
+
+def _row(case: Case, floor: float, seconds: float, clock: Clock, device: str) -> dict[str, Any]:
+    """Measure a case; its floor is that of one round."""
+    now, plain = (_in_a_row(run, case.calls) for run in (case.run, _plainly(case.plain or case.run)))
+    row: dict[str, Any] = _paired(plain, now, seconds, clock, device)
+    if device != 'cpu':
+        graph = case.graph()
+        row |= _on_gpu(now, None if graph is None else _in_a_row(graph, case.calls), seconds)
+    rounds = case.calls * case.rounds
+    row |= {key: row[key] / rounds for key in ('plain', 'now', 'graphs') if key in row} | dict(floor=floor)
+    row |= {key: row[key] // rounds for key in ('kernels', 'waits') if key in row}
+    return row | {key: row[key] * 1000 / case.videos for key in _TIMES if key in row}
 
 
 def _in_a_row(run: Run, times: int) -> Run:
@@ -81,7 +81,7 @@ def _plainly(run: Run) -> Run:
     return plain
 
 
-def _paired(plain: Run, now: Run, seconds: float, clock: Callable[[], float], device: str) -> dict[str, float]:
+def _paired(plain: Run, now: Run, seconds: float, clock: Clock, device: str) -> dict[str, float]:
     """Run two ways in turn and return the shortest time of each, and their ratio."""
     times: dict[str, list[float]] = dict(plain=[], now=[])
     begin = time.monotonic()
@@ -92,7 +92,7 @@ def _paired(plain: Run, now: Run, seconds: float, clock: Callable[[], float], de
     return dict(shortest, ratio=shortest['plain'] / shortest['now'])
 
 
-def _time(run: Run, clock: Callable[[], float], device: str) -> float:
+def _time(run: Run, clock: Clock, device: str) -> float:
     begin = clock()
     run()
     if device != 'cpu':
@@ -110,7 +110,7 @@ def _flops(run: Run) -> float:
     return counter.get_total_flops()
 
 
-def _product_rate(device: str, clock: Callable[[], float]) -> float:
+def _product_rate(device: str, clock: Clock) -> float:
     """Return the multiply-adds a second, each counted twice, of products of the sizes that models have."""
     found = 0.0
     for rows, width, out in ((2048, 512, 512), (1024, 4096, 512)):
@@ -120,7 +120,7 @@ def _product_rate(device: str, clock: Callable[[], float]) -> float:
     return found
 
 
-def _copy_rate(device: str, clock: Callable[[], float]) -> float:
+def _copy_rate(device: str, clock: Clock) -> float:
     x = torch.ones(16 << 20, device=device)
     y = torch.empty_like(x)
     return x.nbytes / min(_time(lambda: y.copy_(x), clock, device) for _ in range(5))

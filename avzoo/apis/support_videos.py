@@ -14,7 +14,7 @@ from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.extraction.clips import SUFFIXES, find_clips
 from avzoo.extraction.extraction_folder import in_one_line
-from avzoo.extraction.rebuild import rebuild_extractor
+from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.class_vector_file import make_class_vectors, write_class_vectors
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.errors import AvzooError, DataError
@@ -87,13 +87,8 @@ def _has_videos(folder: Path) -> bool:
 def _from_videos(
     support: Path, out: Path, model: FeatureSet, modalities: Sequence[str], device: str
 ) -> Mapping[str, str]:
-    silent = [m for m in modalities if m not in model.texts]
-    if silent:
-        raise DataError(
-            f'{model.owner} does not say what its {silent[0]} features are, so videos cannot be made into such. '
-            f'Extract features as its training features were, and put them into {support}/CLASS NAME/*.npz.'
-        )
-    extractors = {m: rebuild_extractor(m, model.texts[m], device=device, owner=model.owner) for m in modalities}
+    otherwise = f'Extract features as its training features were, and put them into {support}/CLASS NAME/*.npz.'
+    extractors = rebuild_extractors(model, modalities, device=device, otherwise=otherwise)
     bad: dict[str, str] = {}
     for part in find_clips(support):
         if not part.label:
@@ -115,7 +110,7 @@ def _from_extraction(extracted: ExtractedClips, out: Path, modalities: Sequence[
         raise DataError(f'the extracted features have no {lacking[0]} modality, which the model takes. Extract it too.')
     for number, label in enumerate(extracted.labels):
         _write_clip(out, label, f'{number:06}', {m: extracted.features[m][number] for m in modalities})
-    return {m: in_one_line({k: v for k, v in extracted.stamps[m].items() if k != 'dim'}) for m in modalities}
+    return {m: in_one_line(extracted.stamps[m]) for m in modalities}
 
 
 def _write_clip(out: Path, label: str, name: str, features: Mapping[str, np.ndarray]) -> None:

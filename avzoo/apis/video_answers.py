@@ -8,7 +8,7 @@ from avzoo.apis.few_shot import FewShotClassifier
 from avzoo.apis.inferencer import Inferencer
 from avzoo.apis.video_clips import VideoClip, find_videos, read_video
 from avzoo.extraction.extractor import Extractor
-from avzoo.extraction.rebuild import rebuild_extractor
+from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.clips import ClipReader
 from avzoo.utils.errors import DataError
 
@@ -84,19 +84,10 @@ def extractors_of(model: Inferencer, options: Mapping[str, Sequence[str]]) -> di
     Raises:
         DataError: If the model does not say what they are, or they cannot be had here.
     """
-    texts = model.feature_set.texts
-    silent = [m for m in model.modalities if m not in texts]
-    if silent:
-        raise DataError(
-            f'{model.feature_set.owner} does not say what its {silent[0]} features are, so videos cannot be made into '
-            'such. Extract features as its training features were, and give --features.'
-        )
-    return {
-        m: rebuild_extractor(
-            m, texts[m], options=options.get(m, ()), device=model.device, owner=model.feature_set.owner
-        )
-        for m in model.modalities
-    }
+    otherwise = 'Extract features as its training features were, and give --features.'
+    return rebuild_extractors(
+        model.feature_set, model.modalities, options=options, device=model.device, otherwise=otherwise
+    )
 
 
 def _trained(model: Inferencer, clips: Sequence[VideoClip], top: int, calibrate: bool) -> list[list[dict[str, Any]]]:

@@ -86,7 +86,7 @@ def _set_scheduler(cfg: Config, plateau: bool) -> None:
 
 
 def _set_window(loader: ConfigDict, args: dict[str, Any], phase: str) -> None:
-    """Set the window of a loader; in mode `max` the released code ignores the length."""
+    """Set the window of a loader; in mode ``max`` the released code ignores the length."""
     mode = 'batch_seqlen_train' if phase == 'train' else 'batch_seqlen_test'
     if args.get(mode, 'max') == 'max':
         loader.dataset.pop('window', None)

@@ -118,15 +118,7 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     # A phase's own config holds no curriculum and only the loaders in use; the zoo's config supplies the rest.
     reference = zoo_config(dataset or 'ucf', shots).to_dict()
     whole = config if 'curriculum' in config else reference
-    settings = dict(PLAIN)
-    for places, origin in ((MODEL, config['model']), (TRAINING, config), (CURRICULUM, whole)):
-        for ours, theirs in places.items():
-            value = lookup(origin, ours)
-            if settings.setdefault(theirs, value) != value:
-                raise CheckpointError(
-                    f'{source}: the released code has one {theirs}, this model has both '
-                    f'{settings[theirs]} and {value} (model.{ours}); it cannot run there.'
-                )
+    settings = _renamed(config, whole, source)
     settings['lr_scheduler'] = bool(whole.get('param_scheduler'))
     settings.update(_windows(config, reference))
     settings.update(
@@ -147,6 +139,20 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
                 f'{source}: the model has {odd.path}={odd.before!r}, the released code has only '
                 f'{odd.now!r}; it cannot run there.'
             )
+    return settings
+
+
+def _renamed(config: dict[str, Any], whole: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return the settings that both have, under the names of the released code."""
+    settings = dict(PLAIN)
+    for places, origin in ((MODEL, config['model']), (TRAINING, config), (CURRICULUM, whole)):
+        for ours, theirs in places.items():
+            value = lookup(origin, ours)
+            if settings.setdefault(theirs, value) != value:
+                raise CheckpointError(
+                    f'{source}: the released code has one {theirs}, this model has both '
+                    f'{settings[theirs]} and {value} (model.{ours}); it cannot run there.'
+                )
     return settings
 
 

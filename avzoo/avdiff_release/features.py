@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -180,10 +181,7 @@ def _class_words(
     names_path = root / 'class-split' / names_name
     words = {match_key(original, fold): manual for original, manual in read_csv(names_path, ['original', 'manual'])}
     vectors_path = root / 'features' / f'{shots}-shot' / 'text' / vectors_name
-    content = load_npy(vectors_path)
-    table = content.item() if content.shape == () else None
-    if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
-        raise DataError(f'{vectors_path}: expected a dict of word vectors by class name.')
+    table = _word_vectors(vectors_path)
     texts = []
     for label in labels:
         text = words.get(match_key(label, fold))
@@ -206,3 +204,11 @@ def _class_words(
         return texts, np.stack([np.asarray(table[owner]) for owner in owners])
     except (TypeError, ValueError) as error:
         raise DataError(f'{vectors_path}: word vectors are not numbers or of unequal width: {error}') from None
+
+
+def _word_vectors(path: Path) -> dict[str, Any]:
+    content = load_npy(path)
+    table = content.item() if content.shape == () else None
+    if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
+        raise DataError(f'{path}: expected a dict of word vectors by class name.')
+    return table

@@ -185,25 +185,14 @@ def _complete(
 ) -> list[str]:
     """Add what the released checkpoint lacks; return what stays unknown."""
     info, notes = meta['data_info'], []
-    vectors = torch.zeros(info['num_classes'], info['embedding_dim'])
     if data_root is None:
+        vectors = torch.zeros(info['num_classes'], info['embedding_dim'])
         notes.append(
             'Class names and class vectors are unknown, as no feature store was given (--data-root): the '
             'vectors are zeros. tools/test.py needs neither; tools/predict.py needs the names.'
         )
     else:
-        splits = (base_split(meta['stage']),)
-        data = GFSLDataset(Path(data_root), splits=splits, num_shots=cfg.num_shots)
-        if odd := first_difference(data.data_info, info):
-            raise CheckpointError(
-                f'{data_root} does not fit the checkpoint: {odd.path} is {odd.before} in the store '
-                f'(stage {meta["stage"]}, {cfg.num_shots} shots) and {odd.now} in the checkpoint. '
-                'Check --data-root and, where no args.yaml tells them, --stage and --shots.'
-            )
-        vectors = torch.from_numpy(data.class_embeddings)
-        meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
-        if features := data.store.feature_set.texts:
-            meta['feature_set'] = dict(features)
+        vectors = _add_classes(meta, Path(data_root), cfg.num_shots)
     if gamma is None:
         notes.append(
             'The calibration is unknown: gamma is 0. tools/test.py CONFIG CHECKPOINT --split val --gamma '
@@ -219,6 +208,21 @@ def _complete(
     state['conditioner.vectors'] = vectors
     state['gamma'] = torch.tensor(gamma or 0.0, dtype=torch.float64)
     return notes
+
+
+def _add_classes(meta: dict[str, Any], data_root: Path, num_shots: int) -> Tensor:
+    """Add what a store says of the classes and the features; returns the class vectors, (C, d)."""
+    data = GFSLDataset(data_root, splits=(base_split(meta['stage']),), num_shots=num_shots)
+    if odd := first_difference(data.data_info, meta['data_info']):
+        raise CheckpointError(
+            f'{data_root} does not fit the checkpoint: {odd.path} is {odd.before} in the store '
+            f'(stage {meta["stage"]}, {num_shots} shots) and {odd.now} in the checkpoint. '
+            'Check --data-root and, where no args.yaml tells them, --stage and --shots.'
+        )
+    meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
+    if features := data.store.feature_set.texts:
+        meta['feature_set'] = dict(features)
+    return torch.from_numpy(data.class_embeddings)
 
 
 def _check_fit(cfg: Config, info: dict[str, Any], state: dict[str, Tensor], source: str, hint: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, first_line
 
 RELEASED_DATASETS = {'VGGSound': 'vgg', 'UCF': 'ucf', 'ActivityNet': 'activitynet'}
 # With these values the released code builds AV-DIFF as avzoo does.
@@ -153,7 +153,7 @@ def parse_settings(text: bytes, name: str) -> dict[str, Any]:
         _check_flat(text)
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise CheckpointError(f'{name} is not plain YAML of lines "name: value": {_first_line(error)}') from error
+        raise CheckpointError(f'{name} is not plain YAML of lines "name: value": {first_line(error)}') from error
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f'{name} holds no settings: expected lines "name: value".')
     _check(content, _IDENTIFYING, name)
@@ -215,7 +215,3 @@ def _check_flat(text: bytes) -> None:
 
 def _line(event: yaml.NodeEvent) -> int:
     return event.start_mark.line + 1 if event.start_mark else 0
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]

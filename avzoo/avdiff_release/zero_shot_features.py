@@ -27,8 +27,8 @@ from avzoo.utils.errors import DataError, nearest
 _LOGGER = logging.getLogger(__name__)
 
 
-class FeatureSet(NamedTuple):
-    """What the features of a release are, by modality, and what a step of them covers."""
+class ReleasedKind(NamedTuple):
+    """What the features of a release are, and the seconds that a step of them covers, by modality."""
 
     names: Mapping[str, str]
     seconds: Mapping[str, float]
@@ -37,9 +37,9 @@ class FeatureSet(NamedTuple):
 _WHOLE = dict.fromkeys(MODALITIES, 1.0)  # one step per video, of whatever length
 # Widths of audio and visual features -> the set. A public release has no other.
 _KNOWN = {
-    (128, 4096): FeatureSet(RELEASED_FEATURES, SECONDS_PER_STEP),
-    (512, 512): FeatureSet({AUDIO: 'selavi-audio', VISUAL: 'selavi-visual'}, dict.fromkeys(MODALITIES, 1.0)),
-    (1024, 512): FeatureSet({AUDIO: 'clap-htsat-bert', VISUAL: 'clip-vit-b-32'}, _WHOLE),
+    (128, 4096): ReleasedKind(RELEASED_FEATURES, SECONDS_PER_STEP),
+    (512, 512): ReleasedKind({AUDIO: 'selavi-audio', VISUAL: 'selavi-visual'}, dict.fromkeys(MODALITIES, 1.0)),
+    (1024, 512): ReleasedKind({AUDIO: 'clap-htsat-bert', VISUAL: 'clip-vit-b-32'}, _WHOLE),
 }
 _ONE_STEP = (1024, 512)  # by nature; the others are averaged where they have one step
 
@@ -122,7 +122,7 @@ def _lines_of(path: Path) -> list[str]:
     return read_lines(path) if path.is_file() else []
 
 
-def _recognise(file: ZeroShotFile, names: tuple[str, str] | None) -> tuple[FeatureSet, dict[str, int]]:
+def _recognise(file: ZeroShotFile, names: tuple[str, str] | None) -> tuple[ReleasedKind, dict[str, int]]:
     """Return what the features are and how wide, by the first video of a file that is not empty."""
     content = {key: read_class_file(path) for key, path in file.paths.items()}
     common = [video for video in content[AUDIO] if video in content[VISUAL]]
@@ -136,14 +136,14 @@ def _recognise(file: ZeroShotFile, names: tuple[str, str] | None) -> tuple[Featu
     known = _KNOWN.get(pair)
     if names is not None:
         seconds = known.seconds if known and not averaged else _WHOLE if averaged else SECONDS_PER_STEP
-        return FeatureSet(dict(zip(MODALITIES, names, strict=True)), seconds), widths
+        return ReleasedKind(dict(zip(MODALITIES, names, strict=True)), seconds), widths
     if known is None:
         raise DataError(
             f'{file.paths[AUDIO].parent.parent.parent}: audio and visual features of width {pair[0]} and {pair[1]} are '
             'of no known release. Say what they are with --feature-set AUDIO VISUAL, in your own words.'
         )
     if averaged and pair != _ONE_STEP:
-        return FeatureSet({key: f'{text}-mean' for key, text in known.names.items()}, _WHOLE), widths
+        return ReleasedKind({key: f'{text}-mean' for key, text in known.names.items()}, _WHOLE), widths
     return known, widths
 
 

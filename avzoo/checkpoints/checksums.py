@@ -17,11 +17,6 @@ _FIELD = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 EMPTY_FIELD = {'sha256': _BLANK.decode()}
 
 
-def seal_zip(data: bytes) -> bytes:
-    """Return a file of torch.save with its checksum at the end."""
-    return data[:-2] + zip_ending(data)
-
-
 def zip_ending(data: bytes | memoryview) -> bytes:
     """Return what takes the place of the last two bytes of a file of torch.save, the length of its empty comment."""
     ending = _COMMENT_LENGTH.to_bytes(2, 'little') + _LABEL

@@ -40,28 +40,33 @@ def carry_class_rows(
             f'{odd[0]}. Use the config that it was trained with.'
         )
     more = wider.state_dict()
-    places = {name: i for i, name in enumerate(before)}
-    columns = {name: i for i, name in enumerate(now)}
-    old_rows = torch.tensor([places[name] for name in keep])
-    new_rows = torch.tensor([columns[name] for name in keep])
+    old_rows, new_rows = (_positions(keep, classes) for classes in (before, now))
     carried = {}
     for key, fresh in own.items():
-        old, axes = state[key], [a for a in range(fresh.dim()) if fresh.shape[a] != more[key].shape[a]]
-        expected = list(fresh.shape)
-        if axes:
-            expected[axes[0]] = len(before)
-            if len(axes) > 1 or fresh.shape[axes[0]] != len(now):
-                raise CheckpointError(
-                    f'{key} counts classes in a way that cannot be carried over to others; adapt a '
-                    'model with another head.'
-                )
-        if list(old.shape) != expected or old.dtype != fresh.dtype:
+        old, axis = state[key], _class_axis(key, fresh, more[key], len(now))
+        expected = tuple(len(before) if a == axis else size for a, size in enumerate(fresh.shape))
+        if old.shape != expected or old.dtype != fresh.dtype:
             raise CheckpointError(
                 f'{source} does not fit the config: {key} is {tuple(old.shape)} {old.dtype} where '
-                f'{tuple(expected)} {fresh.dtype} is needed. Use the config that it was trained with.'
+                f'{expected} {fresh.dtype} is needed. Use the config that it was trained with.'
             )
-        if axes:
-            carried[key] = fresh.clone().index_copy_(axes[0], new_rows, old.index_select(axes[0], old_rows).to(fresh))
-        else:
+        if axis is None:
             carried[key] = old.clone()
+        else:
+            carried[key] = fresh.clone().index_copy_(axis, new_rows, old.index_select(axis, old_rows))
     return carried
+
+
+def _positions(names: Sequence[str], among: Sequence[str]) -> Tensor:
+    places = {name: i for i, name in enumerate(among)}
+    return torch.tensor([places[name] for name in names])
+
+
+def _class_axis(key: str, tensor: Tensor, more: Tensor, count: int) -> int | None:
+    """Return the axis that counts classes, which is longer where there is one class more; ``None`` without one."""
+    axes = [a for a in range(tensor.dim()) if tensor.shape[a] != more.shape[a]]
+    if len(axes) > 1 or any(tensor.shape[a] != count for a in axes):
+        raise CheckpointError(
+            f'{key} counts classes in a way that cannot be carried over to others; adapt a model with another head.'
+        )
+    return axes[0] if axes else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, first_line
 
 
 def load_tensors(file: Path | io.BytesIO, name: str, hint: str) -> Any:
@@ -35,7 +35,7 @@ def load_tensors(file: Path | io.BytesIO, name: str, hint: str) -> Any:
             f'since that could run code. {hint}'
         ) from error
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].split('. ')[0]
+        reason = first_line(error).split('. ')[0]
         reason = f'{type(error).__name__} {reason}' if reason.isdigit() else reason
         reason = reason if reason.endswith('.') else f'{reason}.'
         raise CheckpointError(

@@ -1,6 +1,7 @@
 """From sequences of features to a padded batch, for training, evaluation, prediction and adaptation alike."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
 import numpy as np
@@ -18,21 +19,46 @@ class PaddedSequences(TypedDict):
     starts: Tensor
 
 
+@dataclass(frozen=True)
+class Take:
+    """Which steps of the sequences of a batch are taken, and where the batch is completed.
+
+    Attributes:
+        starts: First step of each sequence, (B,) int64; None takes 0.
+        max_steps: Cut longer sequences to this many steps, one number for all or one for each.
+        pad_to: Steps T of the batch; None takes its longest sequence.
+        device: Copy the rows there as they are stored, through pinned memory to a GPU, and convert and pad them there,
+            all without waiting for it. None completes the batch where the rows are.
+    """
+
+    starts: np.ndarray | None = None
+    max_steps: int | np.ndarray | None = None
+    pad_to: int | None = None
+    device: torch.device | None = None
+
+    def steps(self, lengths: np.ndarray) -> np.ndarray:
+        """Return how many steps are taken of each of the sequences, (B,) int64, that have so many, (B,) int64."""
+        steps = lengths
+        if self.starts is not None:
+            if ((self.starts < 0) | (self.starts >= lengths)).any():
+                raise ValueError('starts must lie in [0, length) of each sequence')
+            steps = lengths - self.starts
+        if self.max_steps is not None:
+            if np.less(self.max_steps, 1).any():
+                raise ValueError(f'max_steps must be at least 1, not {self.max_steps}')
+            steps = np.minimum(steps, self.max_steps)
+        return steps
+
+
+WHOLE = Take()
+
+
 class SequenceSource(Protocol):
     """What batches are gathered from: a feature store, two joined ones, or arrays in memory."""
 
     lengths: dict[str, np.ndarray]
 
-    def gather(
-        self,
-        modality: str,
-        videos: np.ndarray,
-        *,
-        starts: np.ndarray | None = None,
-        max_steps: int | np.ndarray | None = None,
-        pad_to: int | None = None,
-        device: torch.device | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def gather(self, modality: str, videos: np.ndarray, take: Take = WHOLE) -> tuple[Tensor, Tensor]:
         """Return features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
         ...
 
@@ -54,12 +80,15 @@ def collate(
         seconds: {modality: seconds per step} of the modalities to gather.
         window: Which steps to take; None takes all.
         seed: Decides the positions of a random window.
-        device: Where to complete the batch, see :func:`gather_rows`.
+        device: Where to complete the batch, see :class:`Take`.
     """
     if window is None:
-        return {m: _padded(source, m, videos, None, None, device) for m in seconds}
+        return {m: _padded(source, m, videos, Take(device=device)) for m in seconds}
     cuts = window.cut({m: source.lengths[m][videos] for m in seconds}, seconds, seed)
-    return {m: _padded(source, m, videos, *cuts[m], device) for m in seconds}
+    return {
+        m: _padded(source, m, videos, Take(starts, steps, steps if isinstance(steps, int) else None, device))
+        for m, (starts, steps) in cuts.items()
+    }
 
 
 def collate_arrays(
@@ -74,11 +103,7 @@ def gather_rows(
     rows: np.ndarray | Tensor,
     first: np.ndarray,
     lengths: np.ndarray,
-    *,
-    starts: np.ndarray | None = None,
-    max_steps: int | np.ndarray | None = None,
-    pad_to: int | None = None,
-    device: torch.device | None = None,
+    take: Take = WHOLE,
 ) -> tuple[Tensor, Tensor]:
     """Fetch a zero-padded batch of sequences in one indexed copy.
 
@@ -86,23 +111,19 @@ def gather_rows(
         rows: Sequences one after the other, (total steps, D).
         first: First row of each sequence of the batch, (B,) int64.
         lengths: Steps of each, (B,) int64.
-        starts: As for :func:`taken_steps`.
-        max_steps: As there.
-        pad_to: Steps T of the result; None takes the longest sequence of the batch.
-        device: Copy the rows there as they are stored, through pinned memory to a GPU, and convert and pad them there,
-            all without waiting for it. None completes the batch where the rows are.
+        take: Which steps of them.
 
     Returns:
         Features, (B, T, D) float32, zero beyond each length; and lengths, (B,) int64.
     """
-    steps = taken_steps(lengths, starts, max_steps)
-    first = first if starts is None else first + starts
+    steps, device = take.steps(lengths), take.device
+    first = first if take.starts is None else first + take.starts
     longest = int(steps.max(initial=0))
-    total = longest if pad_to is None else int(pad_to)
+    total = longest if take.pad_to is None else int(take.pad_to)
     if total < longest:
         raise ValueError(
-            f'pad_to={pad_to} is less than the longest sequence of the batch ({longest} steps); '
-            f'pass max_steps={pad_to} to cut it'
+            f'pad_to={total} is less than the longest sequence of the batch ({longest} steps); '
+            f'pass max_steps={total} to cut it'
         )
     if isinstance(rows, Tensor) and rows.device.type != 'cpu':
         return _gather_on_device(rows, first, steps, total)
@@ -133,27 +154,6 @@ def _completed(taken: Tensor, lengths: Tensor, total: int) -> Tensor:
     return taken.float().unflatten(0, padding.shape).masked_fill_(padding.unsqueeze(-1), 0.0)
 
 
-def taken_steps(lengths: np.ndarray, starts: np.ndarray | None, max_steps: int | np.ndarray | None) -> np.ndarray:
-    """Return how many steps are taken of each sequence, (B,) int64.
-
-    Args:
-        lengths: Steps of each sequence, (B,) int64.
-        starts: First step to take of each, (B,) int64; None takes 0.
-        max_steps: Cut longer sequences to this many steps, one number for all or one for each.
-    """
-    steps = lengths
-    if starts is not None:
-        starts = np.asarray(starts, np.int64)
-        if ((starts < 0) | (starts >= lengths)).any():
-            raise ValueError('starts must lie in [0, length) of each sequence')
-        steps = lengths - starts
-    if max_steps is not None:
-        if np.less(max_steps, 1).any():
-            raise ValueError(f'max_steps must be at least 1, not {max_steps}')
-        steps = np.minimum(steps, max_steps)
-    return steps
-
-
 class _Arrays:
     """Sequences in memory as a source, packed as a feature store packs them.
 
@@ -165,32 +165,15 @@ class _Arrays:
         self.lengths = {m: np.array([len(array) for array in parts], np.int64) for m, parts in arrays.items()}
         self._rows = {m: np.concatenate(parts) for m, parts in arrays.items()}
 
-    def gather(
-        self,
-        modality: str,
-        videos: np.ndarray,
-        *,
-        starts: np.ndarray | None = None,
-        max_steps: int | np.ndarray | None = None,
-        pad_to: int | None = None,
-        device: torch.device | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def gather(self, modality: str, videos: np.ndarray, take: Take = WHOLE) -> tuple[Tensor, Tensor]:
         lengths = self.lengths[modality]
         first, lengths, rows = (np.cumsum(lengths) - lengths)[videos], lengths[videos], self._rows[modality]
-        return gather_rows(rows, first, lengths, starts=starts, max_steps=max_steps, pad_to=pad_to, device=device)
+        return gather_rows(rows, first, lengths, take)
 
 
-def _padded(
-    source: SequenceSource,
-    modality: str,
-    videos: np.ndarray,
-    starts: np.ndarray | None,
-    steps: int | np.ndarray | None,
-    device: torch.device | None,
-) -> PaddedSequences:
-    pad_to = steps if isinstance(steps, int) else None
-    x, lengths = source.gather(modality, videos, starts=starts, max_steps=steps, pad_to=pad_to, device=device)
-    starts = np.zeros(len(videos), np.int64) if starts is None else starts
+def _padded(source: SequenceSource, modality: str, videos: np.ndarray, take: Take) -> PaddedSequences:
+    x, lengths = source.gather(modality, videos, take)
+    starts = np.zeros(len(videos), np.int64) if take.starts is None else take.starts
     return PaddedSequences(x=x, lengths=lengths, starts=torch.from_numpy(starts))
 
 

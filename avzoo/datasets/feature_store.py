@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avzoo.datasets.collate import gather_rows
+from avzoo.datasets.collate import WHOLE, Take, gather_rows
 from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.store_files import open_array, read_meta, verify_checksums
 from avzoo.datasets.store_format import Modality, number_problem, read_lines, shots_folder
@@ -85,25 +85,13 @@ class FeatureStore:
         """What the store says that its features are."""
         return FeatureSet(str(self.root), self._meta.get('features', {}))
 
-    def gather(
-        self,
-        modality: str,
-        videos: np.ndarray,
-        *,
-        starts: np.ndarray | None = None,
-        max_steps: int | np.ndarray | None = None,
-        pad_to: int | None = None,
-        device: torch.device | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def gather(self, modality: str, videos: np.ndarray, take: Take = WHOLE) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch of sequences in one indexed copy.
 
         Args:
             modality: ``audio`` or ``visual``.
             videos: Positions in ``video_ids``, (B,) int64.
-            starts: First step to take of each video, (B,) int64; None takes 0.
-            max_steps: Cut longer sequences to this many steps, one number for all or one for each.
-            pad_to: Steps T of the result; None takes the longest sequence of the batch.
-            device: Where to complete the batch, see :func:`gather_rows`.
+            take: Which steps of each.
 
         Returns:
             Features, (B, T, D) float32, zero beyond each length; and lengths, (B,) int64.
@@ -115,15 +103,7 @@ class FeatureStore:
             )
         videos = np.asarray(videos, dtype=np.int64)
         first, lengths = self.offsets[modality][videos], self.lengths[modality][videos]
-        return gather_rows(
-            self._rows[modality],
-            first,
-            lengths,
-            starts=starts,
-            max_steps=max_steps,
-            pad_to=pad_to,
-            device=device,
-        )
+        return gather_rows(self._rows[modality], first, lengths, take)
 
     def temporal_mean(self, modality: str, videos: np.ndarray) -> np.ndarray:
         """Average each video over time; memory does not grow with the number of videos.

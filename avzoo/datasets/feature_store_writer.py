@@ -1,6 +1,5 @@
 """Write a feature store one video at a time; it appears complete or not at all."""
 
-import io
 import json
 import math
 import os
@@ -14,10 +13,11 @@ import numpy as np
 from avzoo.datasets.store_format import (
     DTYPES,
     FORMAT,
-    MODALITY_NAME,
     VERSION,
     check_feature_set,
+    check_name,
     check_names,
+    npy_bytes,
     npy_header,
     number_problem,
     shots_folder,
@@ -78,13 +78,6 @@ class FeatureStoreWriter:
         check_names(list(set(filter(None, self._texts))), f'{name}: class text')
         if len(self._texts) != len(self._classes):
             raise DataError(f'{name}: {len(self._classes)} classes and {len(self._texts)} texts; each class needs one.')
-        for key, entry in modalities.items():
-            _check_name(key, f'{name}: modality')
-            if int(entry['dim']) != entry['dim'] or entry['dim'] < 1 or not 0 < entry['seconds_per_step'] < math.inf:
-                raise DataError(
-                    f'{name}: modality {key!r} of width {entry["dim"]} and {entry["seconds_per_step"]} seconds a step; '
-                    'a whole number of at least 1 and a number above 0 are needed.'
-                )
         self.source = source
         self._known_classes = set(self._classes)
         self._dtype = np.dtype(dtype)
@@ -94,16 +87,7 @@ class FeatureStoreWriter:
             name=name,
             source=source,
             class_embeddings={},
-            modalities={
-                key: dict(
-                    dim=int(entry['dim']),
-                    dtype=dtype,
-                    seconds_per_step=float(entry['seconds_per_step']),
-                    num_steps=0,
-                    file=f'{key}.npy',
-                )
-                for key, entry in modalities.items()
-            },
+            modalities={key: _begun(f'{name}: modality', key, entry, dtype) for key, entry in modalities.items()},
         )
         if features:
             check_feature_set(f'{name}: features', features, self._meta['modalities'])
@@ -162,7 +146,7 @@ class FeatureStoreWriter:
             array: The vectors.
             source: How they were made; it is kept in ``store.json``.
         """
-        _check_name(name, 'class embeddings')
+        check_name(name, 'class embeddings')
         array = np.asarray(array)
         if array.ndim != 2 or len(array) != len(self._classes) or not array.size:
             raise DataError(
@@ -176,9 +160,7 @@ class FeatureStoreWriter:
             )
         path = self._folder / 'text' / f'{name}.npy'
         path.parent.mkdir(exist_ok=True)
-        content = io.BytesIO()  # numpy.save to a file does not report its last error.
-        np.save(content, np.ascontiguousarray(array, dtype=np.float32))
-        path.write_bytes(content.getbuffer())
+        path.write_bytes(npy_bytes(np.ascontiguousarray(array, dtype=np.float32)))
         origin = dict(source=source) if source else {}
         self._meta['class_embeddings'][name] = dict(dim=array.shape[1], file=f'text/{name}.npy', **origin)
 
@@ -187,7 +169,7 @@ class FeatureStoreWriter:
         folder = shots_folder(self._folder, shots)
         folder.mkdir(parents=True)
         for name, ids in splits.items():
-            _check_name(name, f'{shots}-shot split')
+            check_name(name, f'{shots}-shot split')
             unknown = [video for video in ids if video not in self._ids]
             if unknown:
                 raise DataError(
@@ -249,7 +231,13 @@ class FeatureStoreWriter:
         return np.ascontiguousarray(values, dtype=self._dtype)
 
 
-def _check_name(name: str, what: str) -> None:
-    """Refuse a name that would not do as that of a file, a column and a keyword."""
-    if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
-        raise DataError(f'{what} {name!r}: a name of letters, digits and underscores is needed.')
+def _begun(what: str, key: str, entry: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """Return what ``store.json`` says of a modality that has no videos yet."""
+    check_name(key, what)
+    dim, seconds = entry['dim'], entry['seconds_per_step']
+    if int(dim) != dim or dim < 1 or not 0 < seconds < math.inf:
+        raise DataError(
+            f'{what} {key!r} of width {dim} and {seconds} seconds a step; a whole number of at least 1 and a number '
+            'above 0 are needed.'
+        )
+    return dict(dim=int(dim), dtype=dtype, seconds_per_step=float(seconds), num_steps=0, file=f'{key}.npy')

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from avzoo.datasets.joined_store import JoinedStore
 from avzoo.datasets.window import Window
 from avzoo.protocol import stage_of, train_splits
 from avzoo.registry import DATASETS
-from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.errors import ConfigError, DataError, first_line
 
 
 @DATASETS.register_module()
@@ -145,16 +145,20 @@ class GFSLDataset(Dataset):
         """Whether the steps of any video are drawn at random each time."""
         return self.window is not None and self.window.varies(self.lengths)
 
-    @property
-    def streams_to(self) -> str | None:
+    @cached_property
+    def streams_to(self) -> torch.device | None:
         """The device that batches are copied to as they are gathered; ``None`` without one, or if it has the store."""
-        return None if self.resident else self.device
+        return None if self.resident or self.device is None else device_of(self.device)
 
     def _features(self, index: np.ndarray) -> dict[str, PaddedSequences]:
+        if self.device is not None and torch.utils.data.get_worker_info() is not None:
+            raise ConfigError(
+                f"dataset.device='{self.device}' makes batches in this process; set num_workers=0 of its loader, or "
+                'leave device out.'
+            )
         seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
         seed, device = [self.seed, *index.tolist()], self.streams_to
-        target = None if device is None else device_of(device)
-        return collate(self._source(), self.videos[index], seconds, window=self.window, seed=seed, device=target)
+        return collate(self._source(), self.videos[index], seconds, window=self.window, seed=seed, device=device)
 
     def _source(self) -> FeatureStore | JoinedStore:
         """Return where batches are gathered from: the store on disk, or the one held on a device."""
@@ -166,7 +170,6 @@ class GFSLDataset(Dataset):
 
 def held_store(store: FeatureStore, device: str) -> FeatureStore:
     """Return a store with its features in the memory of a device; the data sets of a process share it."""
-    _refuse_workers(device)
     return _load_store(store.root, device, store.description)
 
 
@@ -177,7 +180,6 @@ def release_held_store() -> None:
 
 def device_of(name: str) -> torch.device:
     """Return the device to which batches are copied."""
-    _refuse_workers(name)
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # No such device; a torch without CUDA asserts.
@@ -187,23 +189,12 @@ def device_of(name: str) -> torch.device:
         ) from error
 
 
-def _refuse_workers(device: str) -> None:
-    if torch.utils.data.get_worker_info() is not None:
-        raise ConfigError(
-            f"dataset.device='{device}' makes batches in this process; set num_workers=0 of its loader, or leave "
-            'device out.'
-        )
-
-
 @lru_cache(maxsize=1)
 def _load_store(root: Path, device: str, description: str) -> FeatureStore:
     """Load a store when its first batch is needed, once for training, validation and test, and again if it changed."""
     try:
         return FeatureStore(root).load(device)
-    except (
-        RuntimeError,
-        AssertionError,
-    ) as error:  # No such device, or too little memory; a torch without CUDA asserts.
+    except (RuntimeError, AssertionError) as error:  # No such device, or no memory; a torch without CUDA asserts.
         raise ConfigError(
             f"dataset.device='{device}' cannot hold {root}: {_sentence(error)} Set "
             'dataset.resident=False to copy batches there, or leave device out to read them from disk.'
@@ -211,7 +202,7 @@ def _load_store(root: Path, device: str, description: str) -> FeatureStore:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error).partition('\n')[0].rstrip('.') + '.'
+    return first_line(error).rstrip('.') + '.'
 
 
 def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:

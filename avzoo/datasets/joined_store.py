@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avzoo.datasets.collate import taken_steps
+from avzoo.datasets.collate import WHOLE, Take
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import UNKNOWN_EMBEDDING
@@ -74,25 +74,16 @@ class JoinedStore:
         """Return the width of the first store's class vectors; 0 if it has none."""
         return self.parts[0].embedding_dim(name)
 
-    def gather(
-        self,
-        modality: str,
-        videos: np.ndarray,
-        *,
-        starts: np.ndarray | None = None,
-        max_steps: int | np.ndarray | None = None,
-        pad_to: int | None = None,
-        device: torch.device | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def gather(self, modality: str, videos: np.ndarray, take: Take = WHOLE) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch: features (B, T, D) and lengths (B,); see :meth:`FeatureStore.gather`."""
         videos = np.asarray(videos, dtype=np.int64)
-        if pad_to is None:
-            pad_to = int(taken_steps(self.lengths[modality][videos], starts, max_steps).max(initial=0))
+        longest = int(take.steps(self.lengths[modality][videos]).max(initial=0))
+        pad_to = longest if take.pad_to is None else take.pad_to
 
         def read(part: FeatureStore, mine: np.ndarray, local: np.ndarray) -> tuple[Tensor, Tensor]:
-            begin = None if starts is None else np.asarray(starts)[mine]
-            most = max_steps[mine] if isinstance(max_steps, np.ndarray) else max_steps
-            return part.gather(modality, local, starts=begin, max_steps=most, pad_to=pad_to, device=device)
+            begin = None if take.starts is None else take.starts[mine]
+            most = take.max_steps[mine] if isinstance(take.max_steps, np.ndarray) else take.max_steps
+            return part.gather(modality, local, Take(begin, most, pad_to, take.device))
 
         found = self._split(videos, read)
         x, lengths = torch.cat([x for _, (x, _) in found]), torch.cat([n for _, (_, n) in found])

@@ -1,4 +1,4 @@
-"""Check the class names of zero-shot lists: spellings, roles, and the classes of a ``.txt``."""
+"""Check the classes of zero-shot lists: spellings, roles, groups, and those that a ``.txt`` names."""
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -87,4 +87,33 @@ def check_restriction(names_path: Path, named: Iterable[str], labels: Collection
             absent[0],
             len(absent),
             nearest(absent[0], labels),
+        )
+
+
+def warn_of_divided_groups(
+    folder: Path, videos: Mapping[str, Mapping[str, Collection[str]]], groups: Mapping[str, str]
+) -> None:
+    """Warn of groups of a class that are in several lists, some of which are trained on and others evaluated on.
+
+    Args:
+        folder: Where the lists are.
+        videos: List -> class -> its videos.
+        groups: Video -> its group.
+    """
+    where: dict[tuple[str, str], list[str]] = {}
+    for name, classes in videos.items():
+        for label, ids in classes.items():
+            for group in dict.fromkeys(groups[video] for video in ids if video in groups):
+                where.setdefault((label, group), []).append(f'{name}.csv')
+    divided = {key: names for key, names in where.items() if len(names) > 1}
+    if divided:
+        (label, group), names = next(iter(divided.items()))
+        _LOGGER.warning(
+            '%s: group %r of class %r is in %s (%d such groups). Videos of one group are then trained and evaluated '
+            'on; move each group into one list.',
+            folder,
+            group,
+            label,
+            ' and '.join(names),
+            len(divided),
         )

@@ -1,6 +1,5 @@
 """Cut k-shot splits from the lists of a generalised zero-shot benchmark."""
 
-import logging
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.datasets.list_classes import check_apart, check_learned, check_restriction
+from avzoo.datasets.list_classes import check_apart, check_learned, check_restriction, warn_of_divided_groups
 from avzoo.datasets.shots import draw_grouped_shots, draw_shots
 from avzoo.datasets.store_format import check_names, read_lines
 from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
@@ -17,7 +16,6 @@ from avzoo.utils.csv_columns import read_columns
 from avzoo.utils.errors import DataError
 from avzoo.utils.tables import text_table
 
-_LOGGER = logging.getLogger(__name__)
 LIST_NAMES = ('stage_1_train', 'stage_1_val_seen', 'stage_1_val_unseen', 'stage_2_test_seen', 'stage_2_test_unseen')
 TABLE_COLUMNS = ('V_B1', 'V_N1', 'Val_B', 'Val_N', 'V_B2', 'V_N2', 'Test_B', 'Test_N')
 # Column of a list -> what its first line may call it
@@ -111,9 +109,8 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
             seen[video] = name
     check_apart(folder, videos, _KNOWN_BEFORE)
     check_learned(folder, videos, _LEARNED_IN)
-    lists = ZeroShotLists(folder, videos, groups)
-    _warn_of_divided_groups(lists)
-    return lists
+    warn_of_divided_groups(folder, videos, groups)
+    return ZeroShotLists(folder, videos, groups)
 
 
 def draw_splits(lists: ZeroShotLists, shots: int, draws: int = NUM_DRAWS, seed: int = 0) -> dict[str, list[str]]:
@@ -189,27 +186,6 @@ def _read_list(path: Path, groups: dict[str, str]) -> dict[str, list[str]]:
     check_names(list(classes), f'{path}: class')
     check_names([video for ids in classes.values() for video in ids], f'{path}: video')
     return {label: sorted(classes[label]) for label in sorted(classes)}
-
-
-def _warn_of_divided_groups(lists: ZeroShotLists) -> None:
-    """Warn of groups of a class that are in several lists, some of which are trained on and others evaluated on."""
-    where: dict[tuple[str, str], list[str]] = {}
-    for name, classes in lists.videos.items():
-        for label, ids in classes.items():
-            for group in dict.fromkeys(lists.groups[video] for video in ids if video in lists.groups):
-                where.setdefault((label, group), []).append(f'{name}.csv')
-    divided = {key: names for key, names in where.items() if len(names) > 1}
-    if divided:
-        (label, group), names = next(iter(divided.items()))
-        _LOGGER.warning(
-            '%s: group %r of class %r is in %s (%d such groups). Videos of one group are then trained and evaluated '
-            'on; move each group into one list.',
-            lists.folder,
-            group,
-            label,
-            ' and '.join(names),
-            len(divided),
-        )
 
 
 def _check_filled(lists: ZeroShotLists) -> None:

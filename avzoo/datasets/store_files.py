@@ -65,11 +65,24 @@ def read_meta(root: Path) -> dict[str, Any]:
     path = root / 'store.json'
     if not root.exists():
         restore_folder(root)
+    meta = _content(path)
+    for key, entry in meta['modalities'].items():
+        _check_entries(path, f'modalities.{key}.', entry, _MODALITY)
+    check_feature_set(f'{path}: features', meta.get('features', {}), meta['modalities'])
+    for key, entry in meta['class_embeddings'].items():
+        _check_entries(path, f'class_embeddings.{key}.', entry, _ARRAY)
+    check_names([meta['name']], f'{path}: name')
+    check_names([entry['file'] for entry in meta['modalities'].values()], f'{path}: file of a modality')
+    return meta
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return what ``store.json`` holds, of this format."""
     try:
         meta = read_json(path, at_most=_MAX_META)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
-            f'No feature store at {root}: {path} does not exist. Check data_root, or make the store '
+            f'No feature store at {path.parent}: {path} does not exist. Check data_root, or make the store '
             "with a tool of tools/dataset_converters/ (the authors' features: tools/download.py --dataset "
             'NAME).'
         ) from None
@@ -86,13 +99,6 @@ def read_meta(root: Path) -> dict[str, Any]:
     meta.setdefault('class_embeddings', {})
     meta.setdefault('sha256', {})
     _check_entries(path, '', meta, _STORE)
-    for key, entry in meta['modalities'].items():
-        _check_entries(path, f'modalities.{key}.', entry, _MODALITY)
-    check_feature_set(f'{path}: features', meta.get('features', {}), meta['modalities'])
-    for key, entry in meta['class_embeddings'].items():
-        _check_entries(path, f'class_embeddings.{key}.', entry, _ARRAY)
-    check_names([meta['name']], f'{path}: name')
-    check_names([entry['file'] for entry in meta['modalities'].values()], f'{path}: file of a modality')
     return meta
 
 

@@ -1,6 +1,7 @@
 """The format of a feature store on disk: names, tables and headers shared by its reader and its writer."""
 
 import csv
+import io
 import re
 import reprlib
 from collections import Counter
@@ -41,6 +42,12 @@ class Modality:
     dim: int
     dtype: str
     seconds_per_step: float
+
+
+def check_name(name: str, what: str) -> None:
+    """Refuse a name that would not do as that of a file, a column and a keyword."""
+    if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
+        raise DataError(f'{what} {name!r}: a name of letters, digits and underscores is needed.')
 
 
 def check_names(names: Sequence[str], what: str) -> None:
@@ -155,6 +162,13 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
         raise unreadable(path, error) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}. Restore it.') from None
+
+
+def npy_bytes(array: np.ndarray) -> memoryview:
+    """Return an array as a ``.npy`` file holds it; ``numpy.save`` to a file does not report its last error."""
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getbuffer()
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -37,14 +37,12 @@ class Fused:
         mask: Which readouts count, (N, R), where that varies.
         cut: Whether a batch has as many readouts as its longest video.
         videos: Positions of the videos in the store, (N,).
-        key: What the features depend on beside them.
     """
 
     x: Tensor
     mask: Tensor | None
     cut: bool
     videos: np.ndarray
-    key: str
 
     @cached_property
     def _counts(self) -> np.ndarray:
@@ -76,7 +74,9 @@ class FusionCacheHook(Hook):
         mib: Most MiB of memory for the features of a phase; 0 keeps none.
     """
 
-    _last: ClassVar[Fused | None] = None  # Of the training set of the phase before, in this process.
+    # Of the training set of the phase before, in this process, and what they depend on beside its videos.
+    _last: ClassVar[Fused | None] = None
+    _last_key: ClassVar[str] = ''
 
     def __init__(self, mib: float) -> None:
         self.mib = mib
@@ -86,22 +86,23 @@ class FusionCacheHook(Hook):
     @classmethod
     def forget(cls) -> None:
         """Free what is kept for another draw."""
-        cls._last = None
+        cls._last, cls._last_key = None, ''
 
     def before_train(self, runner: PhaseRunner) -> None:
         left, model, data = int(self.mib * 2**20), runner.plain_model, runner.train_dataloader.dataset
         if not left:
             return self.forget()
-        reason, last = why_not(model, data) or _why_not_in(runner), self._last
-        if reason or last is None or last.key != _key(runner, data):
-            last = None
+        reason = why_not(model, data) or _why_not_in(runner)
+        key = '' if reason else _key(runner, data)
+        if key != self._last_key:
             self.forget()  # Before anything is computed, so that both are not held.
         with runner.optim_wrapper.optim_context(runner.model):
-            found = reason or _compute(runner, data, left, last)
-        FusionCacheHook._last = fused = self._serve(runner, 'training', data, found)
+            found = reason or _compute(model, data, left, self._last)
+        fused = self._serve(runner, 'training', data, found)
+        FusionCacheHook._last, FusionCacheHook._last_key = fused, key
         if runner.val_loop is not None:
             left, data = left - (fused.x.nbytes if fused is not None else 0), runner.val_loop.dataloader.dataset
-            self._serve(runner, 'validation', data, why_not(model, data) or _compute(runner, data, left))
+            self._serve(runner, 'validation', data, why_not(model, data) or _compute(model, data, left))
         if self._serves:
             self._weights = digest_of(*_weights(model))
 
@@ -161,9 +162,9 @@ def _why_not_in(runner: PhaseRunner) -> str | None:
     return None
 
 
-def _compute(runner: PhaseRunner, data: GFSLDataset, most_bytes: int, last: Fused | None = None) -> Fused | str:
+def _compute(model: AVClassifier, data: GFSLDataset, most_bytes: int, last: Fused | None = None) -> Fused | str:
     """Compute the fused features of a data set, batch by batch as a fit does, or return why they are not kept."""
-    found, batches, model = _Rows(len(data), most_bytes, data.device or 'cpu'), batches_of(data), runner.plain_model
+    found, batches = _Rows(len(data), most_bytes, data.device or 'cpu'), batches_of(data)
     if last is not None and len(last.videos) == len(data):  # Batches are the same, but for shots.
         known = [np.array_equal(last.videos[batch], data.videos[batch]) for batch in batches]
         for batch in compress(batches, known):
@@ -179,7 +180,7 @@ def _compute(runner: PhaseRunner, data: GFSLDataset, most_bytes: int, last: Fuse
             return 'a frozen part draws random numbers in evaluation mode.'
     assert found.x is not None  # A data set has videos.
     cut = data.window is None or data.window.long_only
-    return Fused(found.x, found.mask, cut, data.videos, _key(runner, data))
+    return Fused(found.x, found.mask, cut, data.videos)
 
 
 def _random_state(device: torch.device) -> Tensor:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.utils.errors import first_line
 
+_Found = TypeVar('_Found')
 _MOST_GRAPHS = 48  # Batches padded to their longest video have a few tens of shapes; each keeps its gradients.
 
 
@@ -38,7 +40,7 @@ class _Graphs:
         except RuntimeError as error:
             self.failed = True
             _release_random_numbers()
-            message = f'No CUDA graphs: the model has to wait for the device. {str(error).splitlines()[0]}'
+            message = f'No CUDA graphs: the model has to wait for the device. {first_line(error)}'
             print_log(message, 'current', logging.WARNING)
         return self._graphs.get(key)
 
@@ -99,6 +101,28 @@ class GraphedPrediction(_Graphs):
         return self._find(key, lambda: _PredictionGraph(self.model, self._plain, data, self._pool))
 
 
+class GraphedRun(_Graphs):
+    """Stands for a computation without inputs.
+
+    Args:
+        model: On a GPU.
+        run: What it computes.
+    """
+
+    def __init__(self, model: AVClassifier, run: Callable[[], object]) -> None:
+        super().__init__(model)
+        self._plain = run
+
+    def __call__(self) -> object:
+        """Compute it, and return what was found."""
+        found = self._find((), lambda: _captured(self.model, self._plain, self._pool))
+        if found is None:
+            return self._plain()
+        graph, filled = found
+        graph.replay()
+        return filled
+
+
 class _Graph:
     """One captured step: preprocessing, losses and gradients for batches of one shape."""
 
@@ -107,11 +131,7 @@ class _Graph:
         self.batch = _copied(data, next(model.parameters()).device)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.trained = [name for name, p in model.named_parameters() if p.requires_grad]
-        with _without_traces(model):
-            _warm_up(self._compute)
-        self.graph = torch.cuda.CUDAGraph()
-        with _captured(self.graph, pool):
-            self.names, self.values, self.gradients = self._compute()
+        self.graph, (self.names, self.values, self.gradients) = _captured(model, self._compute, pool)
 
     def replay(self, data: dict) -> dict[str, Tensor]:
         """Compute the gradients of a batch, and return its losses."""
@@ -139,11 +159,7 @@ class _PredictionGraph:
     def __init__(self, model: nn.Module, predict: Callable[[dict], list[dict]], data: dict, pool: Any) -> None:
         self.batch = _copied(data, next(model.parameters()).device)
         with torch.no_grad():
-            with _without_traces(model):
-                _warm_up(lambda: predict(self.batch))
-            self.graph = torch.cuda.CUDAGraph()
-            with _captured(self.graph, pool):
-                self.predictions = predict(self.batch)
+            self.graph, self.predictions = _captured(model, lambda: predict(self.batch), pool)
 
     def replay(self, data: dict) -> list[dict]:
         """Return the predictions for a batch."""
@@ -159,14 +175,20 @@ def _padded(sequences: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(sequences, x=F.pad(sequences['x'], (0, 0, 0, -steps % unit)))
 
 
-def _captured(graph: torch.cuda.CUDAGraph, pool: Any) -> torch.cuda.graph:
-    """Capture what is launched inside, while threads of a :class:`StreamingLoader` may go on.
+def _captured(model: nn.Module, compute: Callable[[], _Found], pool: Any) -> tuple[torch.cuda.CUDAGraph, _Found]:
+    """Capture what a model computes; returns the graph, and the tensors that a replay fills.
 
-    By default a capture fails as soon as any thread allocates memory of CUDA or asks for an event. Those threads launch
-    nothing on the captured stream and share no memory with it, so that only calls of this thread are looked at. What
-    backward passes launch from their own thread is captured by its stream.
+    Threads of a :class:`StreamingLoader` may go on meanwhile. By default a capture fails as soon as any thread
+    allocates memory of CUDA or asks for an event. Those threads launch nothing on the captured stream and share no
+    memory with it, so that only calls of this thread are looked at. What backward passes launch from their own thread
+    is captured by its stream.
     """
-    return torch.cuda.graph(graph, pool=pool, capture_error_mode='thread_local')
+    with _without_traces(model):
+        _warm_up(compute)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode='thread_local'):
+        found = compute()
+    return graph, found
 
 
 def _warm_up(compute: Callable[[], object]) -> None:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
-from avzoo.utils.errors import AvzooError, ConfigError
+from avzoo.utils.errors import AvzooError, ConfigError, first_line
 from avzoo.utils.printable import printable
 
 _PATIENCE = 300.0  # Seconds: on several nodes the imports alone may take a minute or two.
@@ -40,11 +40,10 @@ def roll_call(rank: int, size: int, *, patience: float = _PATIENCE, quiet: float
                 _await_listener(os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), patience)
             return _meet(rank, size, timedelta(seconds=patience))
     except (RuntimeError, OSError, ValueError) as error:  # The first covers those of torch.distributed.
-        reason = (str(error).splitlines() or [''])[0]
         raise ConfigError(
-            f'process {rank} of {size} did not meet the others at {place}: {printable(reason)} Start all {size} '
-            'processes with the same MASTER_ADDR and a MASTER_PORT that is free there, each with its own RANK from 0 '
-            f'to {size - 1}; for a single process, leave --launcher out.'
+            f'process {rank} of {size} did not meet the others at {place}: {printable(first_line(error))} Start all '
+            f'{size} processes with the same MASTER_ADDR and a MASTER_PORT that is free there, each with its own RANK '
+            f'from 0 to {size - 1}; for a single process, leave --launcher out.'
         ) from error
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from avzoo.datasets.gfsl_dataset import GFSLDataset, device_of
+from avzoo.datasets.gfsl_dataset import GFSLDataset
 
 _BATCHES = 4  # That exist at once: one in use, three on their way, each read by a thread so that a disk has a queue.
 
@@ -31,7 +31,7 @@ class StreamingLoader(DataLoader):
         device = self.dataset.streams_to
         if device is None or self.dataset.computed is not None:  # FusionCacheHook keeps features on the device.
             return plain
-        return self._batches(_Copies(device_of(device)))
+        return self._batches(_Copies(device))
 
     def _batches(self, copies: '_Copies') -> Iterator[dict]:
         coming: deque[Future] = deque()

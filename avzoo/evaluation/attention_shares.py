@@ -1,11 +1,10 @@
 """How attention divides between kinds of tokens, by layer and over time, recorded while a model computes as ever."""
 
 import inspect
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +12,14 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
+from avzoo.evaluation.attention_layouts import LAYOUTS, NUMBERS, AttentionCall, Tokens
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.models.fusions.attention_patterns import AUDIO, SUMMARY, VISUAL
-from avzoo.models.fusions.bottleneck_fusion import BottleneckFusion
-from avzoo.models.fusions.latent_cross_attention import LatentCrossAttention
-from avzoo.models.fusions.masked_transformer import MaskedTransformer
-from avzoo.models.fusions.pair_attention import PairAttention
+from avzoo.models.fusions.attention_patterns import SUMMARY
 from avzoo.models.layers.packing import Packing
 from avzoo.models.layers.transformer_layer import Attention
 from avzoo.utils.errors import ConfigError
 
 KINDS = ('summary', 'audio', 'visual')  # Learned tokens (cls, bottlenecks, latents) and the steps of the modalities.
-_KINDS = {'audio': AUDIO, 'visual': VISUAL}
 _VIDEOS_AT_ONCE = 32
 _ARGUMENTS = inspect.signature(Attention.forward)
 
@@ -75,14 +70,14 @@ def attention_shares(model: AVClassifier, dataset: GFSLDataset, *, bins: int = 1
 
 def attends(fusion: Any) -> bool:
     """Tell whether the attention of a fusion can be recorded."""
-    return type(fusion) in _LAYOUTS
+    return type(fusion) in LAYOUTS
 
 
 @contextmanager
 def recording(fusion: Any, bins: int = 10) -> Iterator['Record']:
     """Record what the attention of a fusion does, as long as the context lasts; what it computes stays the same."""
     if not attends(fusion):
-        names = ', '.join(kind.__name__ for kind in _LAYOUTS)
+        names = ', '.join(kind.__name__ for kind in LAYOUTS)
         raise ConfigError(
             f'{type(fusion).__name__} has no attention between kinds of tokens. Fusions with it: {names}.'
         )
@@ -96,16 +91,6 @@ def recording(fusion: Any, bins: int = 10) -> Iterator['Record']:
     finally:
         for handle in handles:
             handle.remove()
-
-
-class _Call(NamedTuple):
-    """An attention: its layer, the kinds of its queries (N,) and keys (M,), which are real, and how long before."""
-
-    layer: int
-    queries: Tensor
-    keys: Tensor
-    valid_queries: Tensor  # (B, N)
-    valid_keys: Tensor  # (B, M)
 
 
 @dataclass
@@ -124,8 +109,7 @@ class Record:
 
     def begin(self, module: nn.Module, arguments: tuple) -> None:
         """Note the tokens of a batch."""
-        self.tokens, self.masks = arguments
-        self.calls: Counter[str] = Counter()
+        self.tokens = Tokens(self.fusion, *arguments)
 
     def of(self, name: str) -> Any:
         """Return the hook of the attention of this name."""
@@ -135,20 +119,20 @@ class Record:
             given = _ARGUMENTS.bind(attention, *arguments, **keywords).arguments
             given.pop('self')
             weights, even = _weights(attention, **given)
-            call = _LAYOUTS[type(self.fusion)](self, name, weights.shape[-2], weights.shape[-1])
-            self.calls[name.partition('.')[0]] += 1
+            call = LAYOUTS[type(self.fusion)](self.tokens, name, weights.shape[-2], weights.shape[-1])
+            self.tokens.calls[name.partition('.')[0]] += 1
             self._add(call, weights, even)
 
         return note
 
-    def _add(self, call: _Call, weights: Tensor, even: Tensor) -> None:
+    def _add(self, call: AttentionCall, weights: Tensor, even: Tensor) -> None:
         keys = nn.functional.one_hot(call.keys, 3).to(weights)  # (M, 3)
         times = self._times(call.keys).to(weights)  # (B, M, 2 * bins)
         found = torch.cat([weights @ keys, even @ keys, weights @ times], dim=-1)  # (B, N, ...)
         sums = found.new_zeros(3, found.shape[-1], dtype=torch.float64)
         counts = found.new_zeros(3, dtype=torch.float64)
         for kind in range(3):
-            asked = call.valid_queries & (call.queries == kind)  # (B, N)
+            asked = call.valid & (call.queries == kind)  # (B, N)
             number = asked.sum(1, keepdim=True)  # (B, 1)
             sums[kind] = ((found * asked.unsqueeze(-1)).sum(1) / number.clamp(min=1)).double().sum(0)
             counts[kind] = (number > 0).sum()
@@ -157,7 +141,7 @@ class Record:
 
     def _times(self, keys: Tensor) -> Tensor:
         """Return which part of each key's weight belongs to which modality and bin, (B, M, 2 * bins)."""
-        masks = {_KINDS[m]: mask for m, mask in self.masks.items()}
+        masks = {NUMBERS[m]: mask for m, mask in self.tokens.masks.items()}
         first = next(iter(masks.values()))
         out = first.new_zeros((len(first), len(keys), 2, self.bins), dtype=torch.float32)
         for kind, mask in masks.items():
@@ -207,51 +191,3 @@ def _overlap(mask: Tensor, bins: int) -> Tensor:
     begin = torch.maximum(step / length, part / bins)
     end = torch.minimum((step + 1) / length, (part + 1) / bins)
     return (end - begin).clamp(min=0) * length * mask.unsqueeze(-1)
-
-
-def _of_masked_transformer(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
-    kinds, valid = _joint(record, num_keys)
-    return _Call(int(name.split('.')[1]), kinds[:num_queries], kinds, valid[:, :num_queries], valid)
-
-
-def _of_bottleneck(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
-    _, modality, layer, _ = name.split('.')
-    kinds, valid = _joint(record, num_keys, modality)
-    return _Call(int(layer), kinds[:num_queries], kinds, valid[:, :num_queries], valid)
-
-
-def _of_pair(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
-    assert isinstance(record.fusion, PairAttention)
-    first = next(iter(record.masks.values()))
-    kinds = torch.tensor([_KINDS[m] for m in record.fusion.modalities], device=first.device)
-    valid = first.new_ones(len(first), num_keys)
-    return _Call(0, kinds, kinds, valid, valid)
-
-
-def _of_latents(record: Record, name: str, num_queries: int, num_keys: int) -> _Call:
-    """A layer is a cross-attention; the one among latents, which follows it, counts as another."""
-    part = name.partition('.')[0]
-    layer = 2 * record.calls[part] + (part == 'self_layers')
-    first = next(iter(record.masks.values()))
-    latents = torch.full((num_queries,), SUMMARY, device=first.device)
-    own = first.new_ones(len(first), num_queries)
-    kinds, valid = (latents, own) if part == 'self_layers' else _joint(record, num_keys)
-    return _Call(layer, latents, kinds, own, valid)
-
-
-def _joint(record: Record, num_keys: int, modality: str | None = None) -> tuple[Tensor, Tensor]:
-    """Return the kinds of summary tokens and steps, (M,), and which are real, (B, M): those of one modality, or all."""
-    masks = {m: mask for m, mask in record.masks.items() if m in record.tokens and modality in (None, m)}
-    first = next(iter(masks.values()))
-    before = num_keys - sum(mask.shape[1] for mask in masks.values())
-    runs = [(SUMMARY, before), *((_KINDS[m], mask.shape[1]) for m, mask in masks.items())]
-    kinds = torch.cat([torch.full((count,), kind, device=first.device) for kind, count in runs])
-    return kinds, torch.cat([first.new_ones(len(first), before), *masks.values()], dim=1)
-
-
-_LAYOUTS: dict[type, Any] = {
-    MaskedTransformer: _of_masked_transformer,
-    BottleneckFusion: _of_bottleneck,
-    PairAttention: _of_pair,
-    LatentCrossAttention: _of_latents,
-}

@@ -1,7 +1,7 @@
 """Generalised few-shot metrics on plain arrays: calibrated stacking, B / N / HM / FSL, AUSUC, draws.
 
-Shapes: N samples, C classes. `scores` (N, C), larger is better; `labels` (N,) column indices;
-`base_mask` (C,), True for base classes. All accuracies are in per cent.
+Shapes: N samples, C classes. ``scores`` (N, C), larger is better; ``labels`` (N,) column indices;
+``base_mask`` (C,), True for base classes. All accuracies are in per cent.
 
 Of equal scores the lowest column wins, everywhere: a sample whose scores are all equal counts for the first class.
 """
@@ -75,13 +75,13 @@ def per_class_recall(predictions: np.ndarray, labels: np.ndarray, num_classes: i
     """Return the share of each class's samples that are predicted as this class.
 
     Args:
-        predictions (ndarray): Predicted columns (N,), or scores (N, C) whose largest entry is the prediction, the
+        predictions: Predicted columns (N,), or scores (N, C) whose largest entry is the prediction, the
             lowest column of equal ones.
-        labels (ndarray): True columns, (N,).
-        num_classes (int): C.
+        labels: True columns, (N,).
+        num_classes: C.
 
     Returns:
-        ndarray: Recall in per cent, (C,); NaN for a class without samples.
+        Recall in per cent, (C,); NaN for a class without samples.
     """
     predictions, labels = np.asarray(predictions), whole_numbers(labels)
     if predictions.ndim == 2:
@@ -135,13 +135,13 @@ class _Tally:
         return float(grid[best]), rows[best]
 
     def curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the margins, what B loses and what N gains at each; see `accuracy_curve`."""
+        """Return the margins, what B loses and what N gains at each; see ``accuracy_curve``."""
         margins, step = np.unique(self.contest.margins(), return_inverse=True)
         lost, won = (np.bincount(step, hits, minlength=len(margins)) for hits in (self.base_hits, self.novel_hits))
         return margins, lost, won
 
     def ausuc(self) -> float:
-        """Return the area under the curve, see `ausuc`."""
+        """Return the area under the curve, see ``ausuc``."""
         if self._one_group:
             return 0.0
         _, lost, won = self.curve()
@@ -219,11 +219,11 @@ def aggregate_draws(draws: Sequence[Mapping[str, float]]) -> dict[str, float | i
     """Combine the draws of the novel shots.
 
     Args:
-        draws (Sequence[Mapping]): One mapping per draw with B, N, HM, FSL, AUSUC; other keys are ignored.
+        draws: One mapping per draw with B, N, HM, FSL, AUSUC; other keys are ignored.
 
     Returns:
-        dict: Means of B, N, FSL, AUSUC; `HM` of mean B and mean N (the paper's number); `HM_mean`, the mean of the
-        draws' HM, with `ci95`, the half-width of its 95% interval (Student's t; None for a single draw); `num_draws`.
+        Means of B, N, FSL, AUSUC; ``HM`` of mean B and mean N (the paper's number); ``HM_mean``, the mean of the draws'
+        HM, with ``ci95``, the half-width of its 95% interval (Student's t; None for a single draw); ``num_draws``.
     """
     if not draws:
         raise ValueError('no draws to combine; give the metrics of at least one.')

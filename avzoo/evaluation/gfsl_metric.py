@@ -21,23 +21,23 @@ _FIELDS = ('index', 'label', 'scores')
 class GFSLMetric(BaseMetric):
     """Mean class accuracies of base and novel classes under calibrated stacking.
 
-    The result holds, in per cent: `B` and `N`, mean recall per base / novel class among all columns; `HM`, their
-    harmonic mean; `FSL`, recall of novel samples among novel columns; `AUSUC`, the area under the curve of N over B;
-    `B0`, B without calibration, by which the base sub-stage picks its epoch; and `gamma`, the calibration used.
-    Where a set has no sample of a group, the numbers of that group are 0. After `evaluate`, `predictions` holds the
+    The result holds, in per cent: ``B`` and ``N``, mean recall per base / novel class among all columns; ``HM``, their
+    harmonic mean; ``FSL``, recall of novel samples among novel columns; ``AUSUC``, the area under the curve of N over
+    B; ``B0``, B without calibration, by which the base sub-stage picks its epoch; and ``gamma``, the calibration used.
+    Where a set has no sample of a group, the numbers of that group are 0. After ``evaluate``, ``predictions`` holds the
     arrays index, video_id, label, scores in data-set order with classes, the column names, base_mask and gamma, and
-    `per_class_recall` the calibrated recall by class name (classes without samples are left out). Any number of ranks
+    ``per_class_recall`` the calibrated recall by class name (classes without samples are left out). Any number of ranks
     gives one result. Of equal scores the lowest column wins.
 
     Args:
-        gamma (float | str): What is subtracted from the scores of base classes: a number, `search` (the best HM over
-            `gamma_grid`, for validation only) or `checkpoint` (the value that validation stored in the weights).
-        gamma_grid (Sequence[float]): Values that `search` tries; of equal HM the first wins. Default: 0, 0.1 .. 1.
-        calibration (str): What `search` chooses: `gamma`, a value of the grid (AV-DIFF, sec. 5.1), or `offset`, any
+        gamma: What is subtracted from the scores of base classes: a number, ``search`` (the best HM over
+            ``gamma_grid``, for validation only) or ``checkpoint`` (the value that validation stored in the weights).
+        gamma_grid: Values that ``search`` tries; of equal HM the first wins. Default: 0, 0.1 .. 1.
+        calibration: What ``search`` chooses: ``gamma``, a value of the grid (AV-DIFF, sec. 5.1), or ``offset``, any
             number. The results name both, where the model's head ranks by logits.
 
-    A model whose head ranks by logits gives a `scale` with its scores, by which the logits were divided. `search` then
-    chooses the scale as well, see `score_scale`.
+    A model whose head ranks by logits gives a ``scale`` with its scores, by which the logits were divided. ``search``
+    then chooses the scale as well, see ``score_scale``.
     """
 
     default_prefix = ''
@@ -78,14 +78,14 @@ class GFSLMetric(BaseMetric):
         """Gather all ranks, keep each sample of the data set once, and compute.
 
         Args:
-            size (int): Length of the data set; other counts are an error.
+            size: Length of the data set; other counts are an error.
         """
         shards = all_gather_object(self._local_results())
         self.results.clear()
         return self.compute_metrics(merge_shards(shards, size))
 
     def compute_metrics(self, results: dict) -> dict[str, float]:
-        """Compute the result from merged arrays index, label, scores and the set `gammas`."""
+        """Compute the result from merged arrays index, label, scores and the set ``gammas``."""
         meta, scores, labels = self._checked_meta(results), results['scores'], results['label']
         classes, base_mask = np.asarray(meta['classes'], dtype=str), as_mask(meta['base_mask'])
         if self.gamma == 'search':

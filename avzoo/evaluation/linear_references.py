@@ -3,7 +3,7 @@
 They go through the same store, splits and metrics as every method of the zoo. Their settings and their calibration are
 chosen on the stage-1 validation set and kept for all draws of stage 2.
 
-`nearest_class_mean` and `logistic_regression` are fixed but for one setting: modalities of equal weight, means over
+``nearest_class_mean`` and ``logistic_regression`` are fixed but for one setting: modalities of equal weight, means over
 time, probabilities and the paper's grid of gammas. The tuned ones get what a careful user would give them: the number
 of time bins, the scale of the dimensions, the weight of the modalities, the penalty, and as calibration any constant
 off the base logits.
@@ -46,10 +46,10 @@ def evaluate_references(
 ) -> dict[str, dict[str, Any]]:
     """Run the plain references on a feature store.
 
-    `nearest_class_mean` scores by the softmax of scaled cosines to the class means; `logistic_regression` is
+    ``nearest_class_mean`` scores by the softmax of scaled cosines to the class means; ``logistic_regression`` is
     class-balanced (scikit-learn); both see the mean over time of each modality, L2-normalised, side by side.
-    `tuned_nearest_class_mean` scores by cosines to the class means from the mean of the training videos,
-    `tuned_logistic_regression` by the logits of the same regression.
+    ``tuned_nearest_class_mean`` scores by cosines to the class means from the mean of the training videos,
+    ``tuned_logistic_regression`` by the logits of the same regression.
 
     The settings of the tuned ones are searched one after another, each with the others fixed, in the order time bins,
     scaling, weight of the audio modality, C; again until nothing changes. The best AUSUC on validation wins, the first
@@ -57,17 +57,17 @@ def evaluate_references(
     sets, 1, 5 and 10 shots), choosing by it gave the other half between 0.3 less and 0.8 more HM, 0.3 more on average.
 
     Args:
-        store (FeatureStore): Features and splits.
-        num_shots (int): K; the store must have its splits.
-        draws (Sequence[int]): Which draws of the K novel shots to test.
-        methods (Sequence[str]): Which references to run.
-        modalities (Sequence[str], optional): Which features to use. Default: all of the store.
-        gamma_grid (Sequence[float]): Calibrations that validation chooses from for the references that are not tuned.
-        predictions_dir (PathLike, optional): Where the predictions of each test go, as `predictions_file` names them.
+        store: Features and splits.
+        num_shots: K; the store must have its splits.
+        draws: Which draws of the K novel shots to test.
+        methods: Which references to run.
+        modalities: Which features to use. Default: all of the store.
+        gamma_grid: Calibrations that validation chooses from for the references that are not tuned.
+        predictions_dir: Where the predictions of each test go, as ``predictions_file`` names them.
 
     Returns:
-        dict: By method: `draws` (a list of dict(draw, B, N, HM, FSL, AUSUC, gamma, B0)), `aggregate` (see
-        `aggregate_draws`), `gamma`, `setting` (values chosen, by name), `validation` (its metrics).
+        By method: ``draws`` (a list of dict(draw, B, N, HM, FSL, AUSUC, gamma, B0)), ``aggregate`` (see
+        ``aggregate_draws``), ``gamma``, ``setting`` (values chosen, by name), ``validation`` (its metrics).
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:

@@ -25,12 +25,12 @@ def paired_difference(
     """Return the mean difference of a metric within a draw.
 
     Args:
-        method_draws: Metrics of the method, `draw` among them.
+        method_draws: Metrics of the method, ``draw`` among them.
         reference_draws: Those of the reference on the same draws, in any order.
-        metric: E.g. `HM`.
+        metric: E.g. ``HM``.
 
     Returns:
-        dict: `mean`, method minus reference, and `ci95`, the half-width of its 95% interval over draws (Student's t;
+        ``mean``, method minus reference, and ``ci95``, the half-width of its 95% interval over draws (Student's t;
         None for a single draw).
     """
     reference = {int(row['draw']): row[metric] for row in reference_draws}
@@ -60,8 +60,8 @@ def bootstrap_difference(
         seed: Seed of the resamples.
 
     Returns:
-        dict: For `HM` (of mean B and mean N over the draws) and `FSL`: `mean`, method minus reference, and `low` and
-        `high`, the 2.5 and 97.5 percentiles.
+        For ``HM`` (of mean B and mean N over the draws) and ``FSL``: ``mean``, method minus reference, and ``low`` and
+        ``high``, the 2.5 and 97.5 percentiles.
 
     Raises:
         DataError: If classes or videos differ.

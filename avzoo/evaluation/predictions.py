@@ -1,7 +1,7 @@
 """Predictions of a test in a file: what a later comparison of two methods needs.
 
-The arrays are `video_id` (N,) str, `label` (N,) columns, `scores` (N, C) float32, `classes` (C,) names of the columns,
-`base_mask` (C,) bool, and `gamma`, the number that is subtracted from the scores of base classes.
+The arrays are ``video_id`` (N,) str, ``label`` (N,) columns, ``scores`` (N, C) float32, ``classes`` (C,) names of the
+columns, ``base_mask`` (C,) bool, and ``gamma``, the number that is subtracted from the scores of base classes.
 """
 
 import os

@@ -58,7 +58,7 @@ class StageVideos:
 
         Args:
             num_bins: Over how many equal shares of a video its steps are averaged; the means stand side by side.
-            scaling: `unit`: every video has length 1 in each modality. `z_score`: each dimension has mean 0 and
+            scaling: ``unit``: every video has length 1 in each modality. ``z_score``: each dimension has mean 0 and
                 deviation 1 on the training videos, over the root of the number of dimensions: length 1 on average.
             audio_weight: Factor of the audio modality.
         """

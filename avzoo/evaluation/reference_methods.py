@@ -19,7 +19,7 @@ class Method(NamedTuple):
     Attributes:
         score: Scores (N, C) of a task under one value of the method's own setting.
         grid: The values that validation chooses from, by setting, in the order of the search. Each starts at its
-            first. `num_bins`, `scaling` and `audio_weight` belong to the features, the others to `score`.
+            first. ``num_bins``, ``scaling`` and ``audio_weight`` belong to the features, the others to ``score``.
         tuned: Whether scores are logits that an offset calibrates, and settings are searched one after another. If not,
             scores are probabilities that a gamma of the grid calibrates, and all values of the one setting are tried.
     """

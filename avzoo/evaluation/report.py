@@ -18,7 +18,7 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the table's rows: each draw, the combined draws, and the plain references.
 
     Args:
-        results (Mapping): As `write_results` takes it.
+        results: As ``write_results`` takes it.
     """
     method = results['method']
     rows = [dict(draw, name=f'{method} / draw {draw["draw"]}{_warning([draw])}') for draw in results['draws']]
@@ -29,17 +29,17 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _warning(draws: Sequence[Mapping[str, Any]]) -> str:
-    """Return what tables say of draws whose generator failed the check, see `check_generator`."""
+    """Return what tables say of draws whose generator failed the check, see ``check_generator``."""
     learned = all(draw.get('generator_check', {}).get('learned', True) for draw in draws)
     return '' if learned else ' (generator: not learned)'
 
 
 def results_table(rows: Sequence[Mapping[str, Any]], layout: Layout = text_table) -> str:
-    """Lay rows out as `method / draw | B | N | HM | FSL | AUSUC`, in per cent with two decimals.
+    """Lay rows out as ``method / draw | B | N | HM | FSL | AUSUC``, in per cent with two decimals.
 
     Args:
-        rows (Sequence[Mapping]): `name` and the metrics; a metric that is absent or None shows as `-`.
-        layout (Layout): `text_table` or `markdown_table`.
+        rows: ``name`` and the metrics; a metric that is absent or None shows as ``-``.
+        layout: ``text_table`` or ``markdown_table``.
     """
     cells = [(str(row['name']), *(two_decimals(row.get(key)) for key in METRIC_NAMES)) for row in rows]
     return layout(('method / draw', *METRIC_NAMES), cells)
@@ -65,8 +65,8 @@ def paired_text(paired: Mapping[str, Any] | None) -> str:
     """Say how far a method is from the strongest reference, a line for each metric; nothing where that is unknown.
 
     Args:
-        paired (Mapping): `against`, the name of the reference; `draws`, by metric what `paired_difference` finds; and
-            `bootstrap`, what `bootstrap_difference` finds, or None.
+        paired: ``against``, the name of the reference; ``draws``, by metric what ``paired_difference`` finds; and
+            ``bootstrap``, what ``bootstrap_difference`` finds, or None.
     """
     if not paired:
         return ''
@@ -80,28 +80,28 @@ def paired_text(paired: Mapping[str, Any] | None) -> str:
 
 
 def signed(difference: Mapping[str, float | None]) -> str:
-    """Write what `paired_difference` finds, e.g. `+4.65 ± 0.94 (draws)`."""
+    """Write what ``paired_difference`` finds, e.g. ``+4.65 ± 0.94 (draws)``."""
     width = '(one draw)' if difference['ci95'] is None else f'± {difference["ci95"]:.2f} (draws)'
     return f'{difference["mean"]:+.2f} {width}'
 
 
 def interval(difference: Mapping[str, float]) -> str:
-    """Write what `bootstrap_difference` finds for a metric, e.g. `[+3.10, +6.02]`."""
+    """Write what ``bootstrap_difference`` finds for a metric, e.g. ``[+3.10, +6.02]``."""
     return f'[{difference["low"]:+.2f}, {difference["high"]:+.2f}]'
 
 
 def write_results(work_dir: str | os.PathLike[str], results: Mapping[str, Any]) -> tuple[Path, Path]:
-    """Write `results.json` and `results.md` into a work directory, each whole or not at all.
+    """Write ``results.json`` and ``results.md`` into a work directory, each whole or not at all.
 
     Args:
-        work_dir (PathLike): Where to write; it is created if needed.
-        results (Mapping): `method`, `dataset`, `num_shots`, `seed`, `gamma`, `gamma_source`, `draws` (one dict each
-            with `draw` and the metrics), `aggregate` (of `aggregate_draws`), and if known `references` (of
-            `evaluate_references`), `paired` (as `paired_text` takes it) and `per_class_recall` (class name to per
-            cent). Other keys, such as `provenance`, go to the JSON file as they are.
+        work_dir: Where to write; it is created if needed.
+        results: ``method``, ``dataset``, ``num_shots``, ``seed``, ``gamma``, ``gamma_source``, ``draws`` (one dict each
+            with ``draw`` and the metrics), ``aggregate`` (of ``aggregate_draws``), and if known ``references`` (of
+            ``evaluate_references``), ``paired`` (as ``paired_text`` takes it) and ``per_class_recall`` (class name to
+            per cent). Other keys, such as ``provenance``, go to the JSON file as they are.
 
     Returns:
-        tuple[Path, Path]: The two files.
+        The two files.
     """
     work_dir = Path(work_dir)
     text = json.dumps(plain(results), indent=2, ensure_ascii=False, allow_nan=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from avzoo.datasets.store_format import check_names, check_paths
 from avzoo.utils.errors import DataError, shortened
+from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.regular_files import lines_of, unreadable
 
 _VIDEO = ('.mp4', '.webm', '.mkv', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.flv', '.wmv', '.ts', '.3gp', '.ogv')
@@ -63,16 +64,10 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
 
 
 def _videos_of(folder: Path) -> list[Path]:
-    """Return the videos of a folder and of its folders, without the hidden files that systems leave."""
+    """Return the videos of a folder and of its folders, without what systems leave there."""
     found = [p for pattern in ('*', '*/*') for p in folder.glob(pattern)]
-    hidden = ('.', '__MACOSX')
-    return sorted(
-        p
-        for p in found
-        if p.suffix.lower() in SUFFIXES
-        and p.is_file()
-        and not any(part.startswith(hidden) for part in p.relative_to(folder).parts)
-    )
+    videos = [p for p in found if p.suffix.lower() in SUFFIXES and p.is_file()]
+    return sorted(p for p in videos if not any(map(is_leftover, p.relative_to(folder).parts)))
 
 
 def _read_table(path: Path) -> list[Clip]:

@@ -15,10 +15,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from avzoo.datasets.store_format import npy_bytes
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extraction_folder import STAMP_FILE
 from avzoo.extraction.extractor import Extractor
-from avzoo.extraction.media import MediaError, MediaFile, import_av
+from avzoo.extraction.media import MediaFile
+from avzoo.extraction.media_container import MediaError, import_av
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path, atomic_write_text, sha256_of
 from avzoo.utils.lock import locked
@@ -164,12 +166,11 @@ def _is_done(
 
 
 def _write_array(path: Path, array: np.ndarray) -> str:
-    """Write an array and return the SHA-256 of its file. numpy.save to a file does not report its last error."""
-    content = io.BytesIO()
-    np.save(content, array)
+    """Write an array and return the SHA-256 of its file."""
+    content = npy_bytes(array)
     with atomic_path(path) as partial:
-        partial.write_bytes(content.getbuffer())
-    return hashlib.sha256(content.getbuffer()).hexdigest()
+        partial.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _facts(path: Path) -> dict[str, Any]:

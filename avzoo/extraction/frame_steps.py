@@ -5,7 +5,8 @@ from itertools import repeat
 
 import numpy as np
 
-from avzoo.extraction.media import Frame, MediaError
+from avzoo.extraction.media import Frame
+from avzoo.extraction.media_container import MediaError
 
 _LONGEST_GAP = 3600.0  # Seconds between two frames.
 

@@ -15,34 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.utils.errors import DataError
-from avzoo.utils.regular_files import open_regular
+from avzoo.extraction.media_container import (
+    MediaError,
+    Stream,
+    choose_stream,
+    import_av,
+    open_container,
+    reason_of,
+)
 
-# Formats that hold their own streams; others (playlists, lists of pictures) name further files.
-_PICTURES = {
-    'mov',
-    'mp4',
-    'matroska',
-    'webm',
-    'avi',
-    'mpeg',
-    'mpegts',
-    'mpegvideo',
-    'flv',
-    'asf',
-    'm4v',
-    'h264',
-    'hevc',
-}
-_CONTAINERS = _PICTURES | {'ogg', 'wav', 'mp3', 'flac', 'aac', 'aiff', 'w64', 'mxf', 'nut', 'ivf', 'dv', 'rm', '3gp'}
-_MOST_PIXELS = 7680 * 4320
-_RATES = (1_000, 768_000)
 # More frames than a codec holds back for reordering: 16 in H.264.
 _REORDERED = 17
-
-
-class MediaError(DataError):
-    """A video file cannot be read, or lacks what an extractor needs."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +68,6 @@ class MediaFacts:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Stream:
-    """What is known of a stream before it is decoded."""
-
-    index: int
-    kind: str
-    rate: Fraction | None
-    time_base: Fraction | None
-    seconds: float
-
-
 class MediaFile:
     """A video file of which frames and sound are read, each from its beginning.
 
@@ -115,9 +87,9 @@ class MediaFile:
         self, path: str | os.PathLike[str], *, video_stream: int | None = None, audio_stream: int | None = None
     ) -> None:
         self.path = Path(path)
-        with self._open() as container:
-            self._video = self._choose(container, 'video', video_stream)
-            self._audio = self._choose(container, 'audio', audio_stream)
+        with open_container(self.path) as container:
+            self._video = choose_stream(self.path, container, 'video', video_stream)
+            self._audio = choose_stream(self.path, container, 'audio', audio_stream)
         self.facts = MediaFacts(
             None if self._video is None else self._video.index, None if self._audio is None else self._audio.index
         )
@@ -180,56 +152,10 @@ class MediaFile:
         if not self.facts.samples:
             raise MediaError(f'{self.path}: no sound of its stream {self._audio.index} can be decoded.')
 
-    def _open(self) -> Any:
-        """Open the file, by a handle: FFmpeg would also read addresses, pipes, and the files that a playlist names."""
-        av = import_av()
-        try:
-            file = open_regular(self.path)
-        except DataError as error:
-            raise MediaError(str(error)) from None
-        except OSError as error:
-            raise MediaError(f'{self.path} is not a file that can be read ({error.strerror}).') from None
-        try:
-            # No protocol: a playlist must not open what it names.
-            container = av.open(file, metadata_errors='replace', options={'protocol_whitelist': 'none'})
-        except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
-            file.close()
-            raise MediaError(f'{self.path} is not a video file that FFmpeg reads: {_reason(error)}.') from error
-        if not _CONTAINERS & set(container.format.name.split(',')):
-            container.close()
-            raise MediaError(
-                f'{self.path} is of the format {container.format.name}, which is not read: it is no video, or names '
-                'other files. Convert it to mp4 or webm.'
-            )
-        return container
-
-    def _choose(self, container: Any, kind: str, index: int | None) -> _Stream | None:
-        streams = [s for s in container.streams if s.type == kind and s.codec_context is not None]
-        _check_sizes(self.path, streams)
-        if index is not None:
-            chosen = next((s for s in streams if s.index == index), None)
-            if chosen is None:
-                found = ', '.join(str(s.index) for s in streams) or 'none'
-                raise MediaError(f'{self.path} has no {kind} stream {index}; its {kind} streams: {found}.')
-        else:
-            cover = import_av().stream.Disposition.attached_pic
-            best = container.streams.best(kind)
-            candidates = [*(s for s in streams if best is not None and s.index == best.index), *streams]
-            chosen = next((s for s in candidates if not s.disposition & cover), None)
-        if chosen is None:
-            return None
-        rate = (chosen.average_rate or chosen.guessed_rate) if kind == 'video' else None
-        lengths = [(container.duration or 0) / 1e6]
-        if chosen.duration and chosen.time_base:
-            lengths = [float(chosen.duration * chosen.time_base)]
-        if rate and chosen.frames:
-            lengths.append(float(chosen.frames / rate))
-        return _Stream(chosen.index, kind, rate, chosen.time_base, max(lengths))
-
-    def _decoded(self, wanted: _Stream) -> Iterator[Any]:
+    def _decoded(self, wanted: Stream) -> Iterator[Any]:
         """Yield what a stream holds; packets that cannot be decoded are counted and left out."""
         error_kinds = import_av().error
-        with self._open() as container:
+        with open_container(self.path) as container:
             stream = container.streams[wanted.index]
             stream.codec_context.thread_count = 1  # Several drop good frames beside a bad packet; --jobs is faster.
             packets = container.demux(stream)
@@ -238,7 +164,7 @@ class MediaFile:
                 try:
                     packet = next(packets, None)
                 except error_kinds.FFmpegError as error:  # The rest of the file is missing.
-                    self._note(f'reading ended early: {_reason(error)}')
+                    self._note(f'reading ended early: {reason_of(error)}')
                     packet = None
                 try:
                     yield from stream.decode(packet)
@@ -249,7 +175,7 @@ class MediaFile:
                 if packet is None or packet.size == 0:
                     return
 
-    def _resampled(self, stream: _Stream, rate: int) -> Iterator[np.ndarray]:
+    def _resampled(self, stream: Stream, rate: int) -> Iterator[np.ndarray]:
         av = import_av()
         resampler: Any = None
         form = None
@@ -264,18 +190,18 @@ class MediaFile:
             except av.error.FFmpegError as error:
                 raise MediaError(
                     f'{self.path}: its sound, {frame.layout.nb_channels} channels at {frame.sample_rate} Hz, cannot be '
-                    f'resampled ({_reason(error)}).'
+                    f'resampled ({reason_of(error)}).'
                 ) from error
             yield from map(_mono, blocks)
         if resampler is not None:
             yield from map(_mono, resampler.resample(None))
 
-    def _seconds(self, stream: _Stream, pts: int | None, index: int) -> float:
+    def _seconds(self, stream: Stream, pts: int | None, index: int) -> float:
         if pts is None or stream.time_base is None:
             return index / float(stream.rate or 25)
         return float(pts * stream.time_base)
 
-    def _compare_length(self, stream: _Stream, found: float) -> None:
+    def _compare_length(self, stream: Stream, found: float) -> None:
         """Note how much of what the header announces is missing: headers of truncated files still say it all."""
         missing = stream.seconds - found
         if missing > max(1.0, 0.05 * stream.seconds):
@@ -285,21 +211,6 @@ class MediaFile:
     def _note(self, text: str) -> None:
         if text not in self.facts.notes:
             self.facts.notes.append(text)
-
-
-def import_av() -> Any:
-    """Import PyAV.
-
-    Raises:
-        MediaError: If it is not installed; says how to install it.
-    """
-    try:
-        import av  # Only where videos are read: it brings FFmpeg.
-    except ImportError as error:
-        raise MediaError(f"videos are read by PyAV, which is missing ({error}): pip install 'avzoo[video]'") from error
-    # FFmpeg's own words go to stderr raw; what matters is counted and reported.
-    av.logging.set_level(av.logging.PANIC)
-    return av
 
 
 def _in_display_order(frames: Iterator[Any]) -> Iterator[tuple[Any, int | None]]:
@@ -333,17 +244,3 @@ def _upright(frame: Any) -> np.ndarray:
 def _mono(frame: Any) -> np.ndarray:
     """Return the mean of the channels, (n,), of packed sound (1, n * channels)."""
     return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1, dtype=np.float32)
-
-
-def _check_sizes(path: Path, streams: list[Any]) -> None:
-    """Refuse pictures and sound of a size that no camera makes, before memory for them is taken."""
-    for stream in streams:
-        context = stream.codec_context
-        if stream.type == 'video' and context.width * context.height > _MOST_PIXELS:
-            raise MediaError(f'{path}: its pictures have {context.width} x {context.height} pixels, more than 8K.')
-        if stream.type == 'audio' and not _RATES[0] <= (context.sample_rate or _RATES[0]) <= _RATES[1]:
-            raise MediaError(f'{path}: its sound has {context.sample_rate} samples per second; {_RATES} are read.')
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error)

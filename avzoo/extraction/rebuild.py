@@ -2,8 +2,10 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from avzoo.datasets.feature_set import FeatureSet
 from avzoo.extraction.build import build_extractor, kind_of, read_options
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.extractor import Extractor
@@ -44,6 +46,38 @@ def rebuild_extractor(
             f'--{modality}-option weights=FILE, or take the versions of the packages that it was trained with.'
         )
     return extractor
+
+
+def rebuild_extractors(
+    features: FeatureSet,
+    modalities: Sequence[str],
+    *,
+    options: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    device: str = 'cpu',
+    otherwise: str = '',
+) -> dict[str, Extractor]:
+    """Build the extractors of a feature set, see :func:`rebuild_extractor`.
+
+    Args:
+        features: What a store or a model says of its features.
+        modalities: Which of them.
+        options: ``KEY=VALUE`` of the extractors, by modality.
+        device: Where they compute.
+        otherwise: What to do with a set that does not say what its features are.
+
+    Raises:
+        DataError: If it does not, or the features are other ones here.
+    """
+    silent = [m for m in modalities if m not in features.texts]
+    if silent:
+        raise DataError(
+            f'{features.owner} does not say what its {silent[0]} features are, so videos cannot be made into such. '
+            f'{otherwise}'
+        )
+    return {
+        m: rebuild_extractor(m, features.texts[m], options=options.get(m, ()), device=device, owner=features.owner)
+        for m in modalities
+    }
 
 
 def rebuild_from_stamp(modality: str, stamp: Mapping[str, Any], device: str = 'cpu') -> Extractor:

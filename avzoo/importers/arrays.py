@@ -11,7 +11,7 @@ from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names
 from avzoo.importers.array_features import ArrayFeatures
-from avzoo.importers.class_list import class_rows
+from avzoo.importers.class_list import rows_beside
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.clip_checks import (
     compare_labels,
@@ -25,7 +25,7 @@ from avzoo.importers.clip_checks import (
 from avzoo.importers.shape_checks import check_axes, sample_shapes, usual_width, warn_of_durations
 from avzoo.protocol import NUM_DRAWS, SHOTS
 from avzoo.utils.bad_items import count_reasons, list_items, write_items
-from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.errors import DataError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -84,12 +84,8 @@ def import_arrays(
     found = _without(listed, missing)
     labels = found.labels
     compare_labels(source, found)
-    shapes = sample_shapes(source, list(labels))
-    if transpose is None:
-        check_axes(source.path, shapes)
-    widths = {key: usual_width(of_clips) for key, of_clips in shapes.items()}
-    seconds = {key: (seconds_per_step or {}).get(key, 1.0) for key in widths}
-    warn_of_durations(shapes, seconds)
+    modalities = _modalities(source, list(labels), seconds_per_step or {}, may_be_transposed=transpose is None)
+    widths = {key: int(entry['dim']) for key, entry in modalities.items()}
     if missing and not (skip_missing or skip_bad):
         bad = {video: why for video in labels if (why := problem_of(source, video, widths, dtype))}
         raise refusal(source, listed, {**missing, **bad}, report, skip='--skip-bad' if bad else '--skip-missing')
@@ -99,7 +95,7 @@ def import_arrays(
     with FeatureStoreWriter(
         out,
         name=name or Path(out).name,
-        modalities={key: dict(dim=dim, seconds_per_step=seconds[key]) for key, dim in widths.items()},
+        modalities=modalities,
         classes=classes,
         texts=texts,
         dtype=dtype,
@@ -138,6 +134,20 @@ def _without(lists: ZeroShotLists, left_out: Mapping[str, str]) -> ZeroShotLists
     return replace(lists, videos=videos)
 
 
+def _modalities(
+    source: ArrayFeatures, videos: Sequence[str], seconds: Mapping[str, float], *, may_be_transposed: bool
+) -> dict[str, dict[str, float]]:
+    """Return the usual width of each modality, and the seconds of a step."""
+    shapes = sample_shapes(source, videos)
+    if may_be_transposed:
+        check_axes(source.path, shapes)
+    found = {
+        key: dict(dim=usual_width(of_clips), seconds_per_step=seconds.get(key, 1.0)) for key, of_clips in shapes.items()
+    }
+    warn_of_durations(shapes, {key: entry['seconds_per_step'] for key, entry in found.items()})
+    return found
+
+
 def _write_videos(
     writer: FeatureStoreWriter,
     source: ArrayFeatures,
@@ -170,23 +180,14 @@ def _read_classes(
     lists: ZeroShotLists, folder: Path, embeddings: str | os.PathLike[str] | None
 ) -> tuple[list[str], list[str], ClassVectors | None]:
     """Return label, text and vector of each class that has videos."""
-    used = set(lists.labels.values())
-    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if os.path.lexists(path)]
-    if beside:
-        origin = str(beside[0])
-        rows = class_rows(beside[0])
-        order, texts = [label for label, _ in rows], [text or label for label, text in rows]
-    else:
-        origin, order = f'the sorted class names of {lists.folder}', sorted(used)
-        texts = order
+    table, rows = rows_beside(lists, folder)
+    origin = f'the sorted class names of {lists.folder}' if table is None else str(table)
+    order = [label for label, _ in rows]
     check_names(order, f'{origin}: class')
-    unknown = sorted(used - set(order))
-    if unknown:
-        raise DataError(f'{origin}: class {unknown[0]!r} is not in it.' + nearest(unknown[0], order))
-    place = {label: i for i, label in enumerate(order)}
+    used = set(lists.labels.values())
     classes = [label for label in order if label in used]
-    words = [texts[place[label]] for label in classes]
+    words = [text or label for label, text in rows if label in used]
     if embeddings is None:
         return classes, words, None
-    every = order if beside else None
+    every = None if table is None else order
     return classes, words, read_class_vectors(embeddings, classes, texts=words, order=every, origin=origin)

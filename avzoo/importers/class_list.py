@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.splits import LIST_COLUMNS, read_zero_shot_lists
+from avzoo.datasets.splits import LIST_COLUMNS, ZeroShotLists, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names, read_lines
 from avzoo.utils.csv_columns import read_columns
 from avzoo.utils.errors import DataError, nearest
@@ -15,6 +15,31 @@ _COLUMNS = {'label': LIST_COLUMNS['label'], 'text': ('text',)}
 def class_rows(path: Path) -> list[tuple[str, str]]:
     """Return the label and the text of each row of a table; the text is empty where it has none."""
     return [(label, text.strip()) for label, text in read_columns(path, _COLUMNS, optional=['text'])]
+
+
+def rows_beside(lists: ZeroShotLists, folder: Path) -> tuple[Path | None, list[tuple[str, str]]]:
+    """Return the table of classes beside lists and its rows; without one, the sorted classes of the lists.
+
+    Args:
+        lists: The lists.
+        folder: The folder that was named; ``lists.folder`` is the same or lies in it.
+
+    Raises:
+        DataError: The table lacks classes of the lists.
+    """
+    used = sorted(set(lists.labels.values()))
+    path = next((one for at in (folder, lists.folder) if os.path.lexists(one := at / 'classes.csv')), None)
+    if path is None:
+        return None, [(label, '') for label in used]
+    rows = class_rows(path)
+    known = {label for label, _ in rows}
+    unknown = [label for label in used if label not in known]
+    if unknown:
+        raise DataError(
+            f'{path} lacks classes of the lists beside it: {", ".join(map(repr, unknown))}.'
+            + nearest(unknown[0], known)
+        )
+    return path, rows
 
 
 def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -29,7 +54,7 @@ def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
         store = FeatureStore(path)
         rows = list(zip(store.class_names, store.class_texts, strict=True))
     elif path.is_dir():
-        rows = _of_lists(path)
+        rows = rows_beside(read_zero_shot_lists(path), path)[1]
     elif path.suffix == '.txt':
         rows = [(label, '') for label in read_lines(path)]
     else:
@@ -44,20 +69,3 @@ def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
     if not texts:
         raise DataError(f'{path} has no classes.')
     return {label: text or label for label, text in texts.items()}
-
-
-def _of_lists(folder: Path) -> list[tuple[str, str]]:
-    lists = read_zero_shot_lists(folder)
-    used = sorted(set(lists.labels.values()))
-    beside = [path for path in (folder / 'classes.csv', lists.folder / 'classes.csv') if os.path.lexists(path)]
-    if not beside:
-        return [(label, '') for label in used]
-    rows = class_rows(beside[0])
-    known = {label for label, _ in rows}
-    unknown = [label for label in used if label not in known]
-    if unknown:
-        raise DataError(
-            f'{beside[0]} lacks classes of the lists beside it: {", ".join(map(repr, unknown))}.'
-            + nearest(unknown[0], known)
-        )
-    return rows

@@ -9,11 +9,11 @@ from avzoo.datasets.splits import LIST_COLUMNS, LIST_NAMES
 from avzoo.datasets.store_format import check_names
 from avzoo.utils.csv_columns import read_columns
 from avzoo.utils.errors import DataError
+from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.spelling import spellings
 
 # The table of an extraction has the id of a clip and, beside it, the file.
 _COLUMNS = {**LIST_COLUMNS, 'filename': ('video_id', 'video', *LIST_COLUMNS['filename'])}
-_NOT_VIDEOS = ('__MACOSX', 'Thumbs.db', 'desktop.ini')
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def _read_folder(path: Path) -> list[list[str]]:
     if any((path / f'{name}.csv').is_file() for name in LIST_NAMES) or (path / 'cls_split').is_dir():
         raise DataError(f'{path} has lists already, whose classes are divided. Leave out --novel and --base.')
     found: dict[str, str] = {}
-    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and _is_content(entry)):
+    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not is_leftover(entry.name)):
         # A sound and a picture file of one name are one video.
-        videos = {entry.stem for entry in folder.iterdir() if entry.is_file() and _is_content(entry)}
+        videos = {entry.stem for entry in folder.iterdir() if entry.is_file() and not is_leftover(entry.name)}
         if not videos:
             raise DataError(f'{folder} has no file. A class is a folder of video files; remove this one.')
         for video in sorted(videos):
@@ -88,8 +88,3 @@ def _read_folder(path: Path) -> list[list[str]]:
             'of files per class.'
         )
     return [[video, label, ''] for video, label in found.items()]
-
-
-def _is_content(entry: Path) -> bool:
-    """Return whether an entry is no leftover of a file manager."""
-    return not entry.name.startswith('.') and entry.name not in _NOT_VIDEOS

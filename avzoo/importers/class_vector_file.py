@@ -15,7 +15,7 @@ from avzoo.text.class_words import mean_word_vectors, split_name
 from avzoo.text.encoder_files import find_encoder, weight_files
 from avzoo.text.text_encoders import TextEncoder
 from avzoo.utils.errors import DataError
-from avzoo.utils.files import atomic_path, sha256_of
+from avzoo.utils.files import atomic_path, joint_sha256, sha256_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def make_class_vectors(
 
     Args:
         texts: {label: the class in words}.
-        text: A file of word vectors, see :func:`read_word_vectors`, or a text encoder, see :func:`find_encoder`.
+        text: A file of word vectors, see :func:`read_word_vectors``, or a text encoder, see :func:``find_encoder`.
         template: What an encoder reads, with ``{}`` for the class.
         unit_length: Scale each vector to length 1.
     """
@@ -119,9 +119,7 @@ def _from_encoder(name: str, texts: Mapping[str, str], template: str) -> tuple[n
     folder = find_encoder(name)
     encoder = TextEncoder(folder)
     words = {label: template.replace('{}', _spoken(label, text)) for label, text in texts.items()}
-    digests = [sha256_of(path) for path in weight_files(folder)]
-    digest = digests[0] if len(digests) == 1 else hashlib.sha256(''.join(digests).encode()).hexdigest()
-    return encoder.encode(list(words.values())), words, digest
+    return encoder.encode(list(words.values())), words, joint_sha256(weight_files(folder))
 
 
 def _spoken(label: str, text: str) -> str:

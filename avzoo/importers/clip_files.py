@@ -38,7 +38,7 @@ class ClipFiles(Mapping[str, np.ndarray]):
     def __contains__(self, video: object) -> bool:
         if not isinstance(video, str) or not stays_inside(video) or not self._file(video).is_file():
             return False
-        names = _names(self._file(video))
+        names = array_names(self._file(video))
         return not names or self._modality in names  # A damaged file is reported when it is read.
 
     def __iter__(self) -> Iterator[str]:
@@ -61,7 +61,7 @@ def open_clip_files(folder: Path) -> dict[str, ClipFiles]:
     files = files_below(folder, '*.npz')
     found: set[str] = set()
     for file in files[:: -(-len(files) // _LOOKED_AT) or 1]:
-        names = _names(file)
+        names = array_names(file)
         check_words(file, (name for name in names if name not in MODALITIES), 'entry')
         found |= names
     # Both modalities of a video are read at once, one after the other.
@@ -75,8 +75,8 @@ def _read(file: Path) -> dict[str, np.ndarray]:
     return content
 
 
-def _names(file: Path) -> set[str]:
-    """Return the names of the arrays of a file without unpacking it; none if it is damaged."""
+def array_names(file: Path) -> set[str]:
+    """Return the names of the arrays of an ``.npz`` file without unpacking it; none if it is damaged."""
     try:
         with open_regular(file) as opened, zipfile.ZipFile(opened) as archive:
             return {name.removesuffix('.npy') for name in archive.namelist()}

@@ -1,7 +1,6 @@
 """The clips that a model classifies: from arrays, npz files, folders or a feature store."""
 
 import os
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,12 +10,11 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import number_problem
 from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
 from avzoo.importers.array_layouts import as_numbers, check_words
+from avzoo.importers.clip_files import array_names
 from avzoo.protocol import MODALITIES
-from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.errors import DataError, first_line, nearest
 from avzoo.utils.leftovers import files_below
-from avzoo.utils.regular_files import open_regular
 from avzoo.utils.safe_pickle import load_npz
-from avzoo.utils.zip_checks import ZIP_ERRORS
 
 Clip = Mapping[str, np.ndarray]
 
@@ -115,7 +113,7 @@ class ClipReader:
         self._read = lambda name: self.read_many([name])[name]
 
     def _open_file(self, path: Path) -> None:
-        if path.suffix.lower() in OTHER_FORMS or _holds_many(path):
+        if path.suffix.lower() in OTHER_FORMS or 'video_id' in array_names(path):  # Of many clips.
             self._open_arrays(path)
         else:
             clip = read_clip(path)
@@ -131,15 +129,6 @@ class ClipReader:
 def read_clip(path: Path) -> dict[str, np.ndarray]:
     """Read one clip {modality: (T, D)} from an ``.npz`` file."""
     return _checked(load_npz(path), path)
-
-
-def _holds_many(path: Path) -> bool:
-    """Return whether an ``.npz`` file holds many clips, by the names of its arrays; nothing is unpacked for that."""
-    try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            return 'video_id.npy' in archive.namelist()
-    except (*ZIP_ERRORS, OSError, DataError):
-        return False  # read_clip reports what is wrong with it.
 
 
 def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
@@ -188,8 +177,7 @@ def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
         array = np.asarray(clip[modality])
     except (ValueError, TypeError) as error:  # Ragged lists; tensors on a device.
         raise DataError(
-            f"Clip '{name}': its {modality} features are not an array: {str(error).splitlines()[0]} Give "
-            f'(steps, {dim}) numbers.'
+            f"Clip '{name}': its {modality} features are not an array: {first_line(error)} Give (steps, {dim}) numbers."
         ) from error
     if array.ndim != 2 or array.shape[1] != dim or not len(array) or array.dtype.kind not in 'biuf':
         raise DataError(

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, ProgressColumn, Task
 from rich.text import Text
 
+from avzoo.utils.tables import clock
+
 _EVERY = 30.0  # Seconds between two lines where there is no terminal.
 
 
@@ -59,5 +61,5 @@ class _Lines:
 def speed_line(what: str, done: int, total: int, seconds: float) -> str:
     """Return ``120 of 900 clips, 1.90 clips/s, 0:06:50 left``."""
     speed = done / max(seconds, 1e-3)
-    left = round((total - done) / speed) if done else 0
-    return f'{done} of {total} {what}, {speed:.2f} {what}/s, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left'
+    left = (total - done) / speed if done else 0.0
+    return f'{done} of {total} {what}, {speed:.2f} {what}/s, {clock(left)} left'

@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
-from avzoo.engine.curriculum.pictures import draw_attention, draw_features, open_draw
 from avzoo.evaluation.attention_shares import KINDS, AttentionShares, attends
 from avzoo.evaluation.feature_samples import REAL, SHOT, SYNTHETIC, FeatureSamples
 from avzoo.evaluation.projections import Projection, project
 from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, legend_label, new_figure, styled
 from avzoo.report.section import Section, rounded
+from avzoo.report.trained_draw import draw_attention, draw_features, open_draw
 from avzoo.utils.printable import printable
 
 _TITLES = dict(pca='principal components', tsne='t-SNE')
@@ -58,9 +59,9 @@ def distances_table(samples: FeatureSamples) -> Table:
 @styled
 def embedding_picture(projection: Projection, method: str, draw: int) -> Picture:
     """Draw real and synthetic features in two dimensions."""
-    samples, xy = projection.samples, projection.xy
-    figure, panels = new_figure(9.6, 4.4, columns=2)
-    by_class = {row.column: row for row in samples.by_class}
+    samples = projection.samples
+    figure, (left, right) = new_figure(9.6, 4.4, columns=2)
+    rows = zip(samples.kinds, samples.labels, samples.base, projection.xy, strict=True)
     picture = Picture(
         f'embedding_{method}_draw{draw}',
         f'Real and synthetic features, {_TITLES[method]}',
@@ -68,54 +69,53 @@ def embedding_picture(projection: Projection, method: str, draw: int) -> Picture
         'synthetic, stars the shots. Where the synthetic features of a class lie apart from its real ones, the '
         'generator teaches the classifier something else than the class.',
         figure,
-        Table(('kind', 'class', 'base', 'x', 'y'), []),
+        Table(
+            ('kind', 'class', 'base', 'x', 'y'),
+            [(str(kind), samples.classes[label], bool(base), float(x), float(y)) for kind, label, base, (x, y) in rows],
+        ),
     )
-    for kind, label, base, (x, y) in zip(samples.kinds, samples.labels, samples.base, xy, strict=True):
-        picture.data.rows.append((str(kind), samples.classes[label], bool(base), float(x), float(y)))
-    left, right = panels
+    _draw_base_and_novel(left, projection)
+    _draw_novel_classes(picture, right, projection)
+    for panel in (left, right):
+        panel.set(xlabel=projection.axes[0], ylabel=projection.axes[1])
+        if not any(projection.axes):
+            panel.set(xticks=[], yticks=[])
+        panel.legend(fontsize=6.5, loc='best', markerscale=1.5)
+    return picture
+
+
+def _draw_base_and_novel(panel: Axes, projection: Projection) -> None:
+    samples = projection.samples
     for name, mask, colour, size in (
         ('base, real', samples.base & (samples.kinds == REAL), BASE, 5),
         ('novel, real', ~samples.base & (samples.kinds == REAL), NOVEL, 7),
         ('synthetic', samples.kinds == SYNTHETIC, PLAIN, 3),
     ):
         if mask.any():
-            left.scatter(
-                xy[mask, 0],
-                xy[mask, 1],
-                s=size,
-                color=colour,
-                label=name,
-                alpha=0.6,
-                lw=0,
-                rasterized=True,
-            )
+            x, y = projection.xy[mask].T
+            panel.scatter(x, y, s=size, color=colour, label=name, alpha=0.6, lw=0, rasterized=True)
+    panel.set_title('base and novel')
+
+
+def _draw_novel_classes(picture: Picture, panel: Axes, projection: Projection) -> None:
+    samples = projection.samples
+    distances = {row.column: f'; squared distance of the means {row.distance:.3g}' for row in samples.by_class}
     novel = np.unique(samples.labels[~samples.base])
     for colour, column in zip(COLOURS, novel[:_FIRST_NOVEL], strict=False):
         for kind, marker, size in ((REAL, 'o', 8), (SYNTHETIC, 'x', 12), (SHOT, '*', 60)):
-            rows = xy[(samples.labels == column) & (samples.kinds == kind) & ~samples.base]
+            rows = projection.xy[(samples.labels == column) & (samples.kinds == kind) & ~samples.base]
             if not len(rows):
                 continue
             label = legend_label(samples.classes[column]) if kind == REAL else None
-            points = right.scatter(
-                rows[:, 0], rows[:, 1], s=size, marker=marker, color=colour, alpha=0.75, lw=0.7, label=label
-            )
-            told = by_class.get(int(column))
-            beside = f'; squared distance of the means {told.distance:.3g}' if told else ''
-            picture.tip(points, f'{samples.classes[column]}, {kind}{beside}')
-    for panel in panels:
-        panel.set(xlabel=projection.axes[0], ylabel=projection.axes[1])
-        if not any(projection.axes):
-            panel.set(xticks=[], yticks=[])
-        panel.legend(fontsize=6.5, loc='best', markerscale=1.5)
-    left.set_title('base and novel')
-    right.set_title(f'novel classes{f", the first {_FIRST_NOVEL}" if len(novel) > _FIRST_NOVEL else ""}')
-    return picture
+            x, y = rows.T
+            points = panel.scatter(x, y, s=size, marker=marker, color=colour, alpha=0.75, lw=0.7, label=label)
+            picture.tip(points, f'{samples.classes[column]}, {kind}{distances.get(int(column), "")}')
+    panel.set_title(f'novel classes{f", the first {_FIRST_NOVEL}" if len(novel) > _FIRST_NOVEL else ""}')
 
 
 @styled
 def attention_picture(found: AttentionShares, draw: int) -> Picture:
     """Draw which kind of token attends to which, by layer, and to which part of a video the summary attends."""
-    layers = len(found.shares)
     figure, panels = new_figure(9.6, 3.0, columns=4)
     picture = Picture(
         f'attention_draw{draw}',
@@ -124,35 +124,44 @@ def attention_picture(found: AttentionShares, draw: int) -> Picture:
         'token by layer; dashed is what even attention over all allowed tokens would give. Last: which part of a '
         'video the summary token attends to, over all layers. A layer without such tokens has no value.',
         figure,
-        Table(('layer', 'from', 'to', 'share', 'even'), []),
+        Table(
+            ('layer', 'from', 'to', 'share', 'even'),
+            [
+                (layer, KINDS[query], KINDS[key], float(share), float(found.even[layer, query, key]))
+                for (layer, query, key), share in np.ndenumerate(found.shares)
+            ],
+        ),
     )
-    for layer in range(layers):
-        for query, asks in enumerate(KINDS):
-            for key, gives in enumerate(KINDS):
-                pair = found.shares[layer, query, key], found.even[layer, query, key]
-                picture.data.rows.append((layer, asks, gives, *(float(value) for value in pair)))
-    axis = np.arange(1, layers + 1)
     for query, panel in enumerate(panels[: len(KINDS)]):
-        for key, gives in enumerate(KINDS):
-            colour = (PLAIN, BASE, NOVEL)[key]
-            (line,) = panel.plot(axis, 100 * found.shares[:, query, key], 'o-', ms=3, color=colour, label=f'to {gives}')
-            picture.tip(line, f'{KINDS[query]} to {gives}: {_numbers(100 * found.shares[:, query, key])} per cent')
-            panel.plot(axis, 100 * found.even[:, query, key], '--', lw=0.8, color=colour)
-        panel.set(title=f'from {KINDS[query]} tokens', xlabel='layer', ylim=(-2, 102), xlim=(0.8, layers + 0.2))
-        panel.set_xticks(axis)
+        _draw_shares(picture, panel, found, query)
     panels[0].set_ylabel('share, per cent')
     panels[0].legend(fontsize=7)
+    _draw_over_time(picture, panels[-1], found)
+    return picture
+
+
+def _draw_shares(picture: Picture, panel: Axes, found: AttentionShares, query: int) -> None:
+    layers = np.arange(1, len(found.shares) + 1)
+    for key, (gives, colour) in enumerate(zip(KINDS, (PLAIN, BASE, NOVEL), strict=True)):
+        shares = 100 * found.shares[:, query, key]
+        (line,) = panel.plot(layers, shares, 'o-', ms=3, color=colour, label=f'to {gives}')
+        picture.tip(line, f'{KINDS[query]} to {gives}: {_numbers(shares)} per cent')
+        panel.plot(layers, 100 * found.even[:, query, key], '--', lw=0.8, color=colour)
+    panel.set(title=f'from {KINDS[query]} tokens', xlabel='layer', ylim=(-2, 102), xlim=(0.8, len(layers) + 0.2))
+    panel.set_xticks(layers)
+
+
+def _draw_over_time(picture: Picture, panel: Axes, found: AttentionShares) -> None:
     bins = found.over_time.shape[-1]
-    for index, modality in enumerate(KINDS[1:]):
+    for index, (modality, colour) in enumerate(zip(KINDS[1:], (BASE, NOVEL), strict=True)):
         known = found.over_time[:, index][~np.isnan(found.over_time[:, index]).any(1)]
         if len(known):
-            mean, colour = 100 * known.mean(0), (BASE, NOVEL)[index]
-            (line,) = panels[-1].plot((np.arange(bins) + 0.5) / bins, mean, '.-', color=colour, label=modality)
+            mean = 100 * known.mean(0)
+            (line,) = panel.plot((np.arange(bins) + 0.5) / bins, mean, '.-', color=colour, label=modality)
             picture.tip(line, f'summary to {modality}, from beginning to end: {_numbers(mean)} per cent')
-    panels[-1].set(title='from summary, over time', xlabel='part of the video', ylim=(0, None))
-    if panels[-1].lines:
-        panels[-1].legend(fontsize=7)
-    return picture
+    panel.set(title='from summary, over time', xlabel='part of the video', ylim=(0, None))
+    if panel.lines:
+        panel.legend(fontsize=7)
 
 
 def _numbers(values: np.ndarray) -> str:

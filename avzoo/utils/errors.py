@@ -29,9 +29,13 @@ class CheckpointError(AvzooError):
     """A checkpoint is missing, damaged, not written by avzoo, or of another architecture."""
 
 
-def first_line(error: object) -> str:
-    """Return the first line of the text of a library's error, shortened: more lines are advice for programmers."""
-    return shortened(str(error).partition('\n')[0])
+def first_line(error: BaseException) -> str:
+    """Return the first line of the text of a library's error, shortened: more lines are advice for programmers.
+
+    That is the name of its kind where it has no text.
+    """
+    text = str(error).strip() or type(error).__name__
+    return shortened(text.partition('\n')[0])
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -99,6 +99,12 @@ def sha256_of(path: str | os.PathLike[str], *, chunk_bytes: int = 1 << 20) -> st
         while chunk := file.read(chunk_bytes):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def joint_sha256(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file, or of the SHA-256s of several."""
+    digests = [sha256_of(path) for path in paths]
+    return digests[0] if len(digests) == 1 else hashlib.sha256(''.join(digests).encode()).hexdigest()
 
 
 def _flush(path: Path, flags: int) -> None:

@@ -77,6 +77,15 @@ def read_json(path: str | os.PathLike[str], *, at_most: int = MAX_FACTS) -> Any:
         raise ValueError('it is nested too deeply') from None
 
 
+def read_kept(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the dict in a file of JSON that can be written anew; empty where there is none, or a damaged one."""
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def lines_of(path: str | os.PathLike[str], *, newline: str | None = None, encoding: str = 'utf-8-sig') -> Iterator[str]:
     """Read a text line by line.
 

@@ -1,4 +1,4 @@
-"""Read pickles, ``.npy`` and ``.npz`` files as plain data: nothing that they name is run, see `plain_pickle`.
+"""Read pickles, ``.npy`` and ``.npz`` files as plain data: nothing that they name is run, see ``plain_pickle``.
 
 Released features are pickles, and a pickle may call any function it can import.
 """

@@ -48,6 +48,12 @@ def two_decimals(value: float | None) -> str:
     return '-' if value is None or math.isnan(value) else f'{value:.2f}'
 
 
+def clock(seconds: float) -> str:
+    """Write a time as hours, minutes and seconds, e.g. ``0:06:50``."""
+    whole = round(seconds)
+    return f'{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}'
+
+
 def _markdown(cell: object) -> str:
     text = printable(cell)
     # In Markdown, too, no cell ends early and no tag begins.

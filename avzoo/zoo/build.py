@@ -17,7 +17,7 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.protocol import train_splits
 from avzoo.registry import MODELS
-from avzoo.utils.errors import ConfigError
+from avzoo.utils.errors import ConfigError, first_line
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.index import find_model
 
@@ -151,6 +151,4 @@ def move_to(device: str, model: nn.Module) -> nn.Module:
             raise RuntimeError('The meta device holds no data.')
         return model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError.
-        raise ConfigError(
-            f"device='{device}' cannot be used; choose another, e.g. cpu. {str(error).splitlines()[0]}"
-        ) from error
+        raise ConfigError(f"device='{device}' cannot be used; choose another, e.g. cpu. {first_line(error)}") from error

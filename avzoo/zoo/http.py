@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from avzoo.utils.regular_files import read_json
+from avzoo.utils.regular_files import read_kept
 from avzoo.zoo.watch import Watch
 
 _CHUNK = 1 << 18
@@ -228,8 +228,5 @@ def _remember(partial: Path, url: str, validator: str | None) -> None:
 
 
 def _validator(partial: Path, url: str) -> str | None:
-    try:
-        note = read_json(_note(partial))
-        return note['validator'] if note['url'] == url else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    note = read_kept(_note(partial))
+    return note.get('validator') if note.get('url') == url else None

@@ -14,6 +14,7 @@ from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.class_rows import carry_class_rows
 from avzoo.checkpoints.training import load_checkpoint, save_checkpoint
 from avzoo.datasets.adaptation_dataset import AdaptationDataset
+from avzoo.datasets.collate import Take
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
 from avzoo.engine import CurriculumRunner
@@ -21,6 +22,7 @@ from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
 from avzoo.importers.support_set import open_support_set
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import config_of
+from tests.support_clips import write_support
 
 # Wide enough to learn classes that no video of the base store resembles.
 SMALL = (
@@ -94,18 +96,7 @@ def test_rows_that_a_base_substage_left_unlearned_go_to_the_new_classes_of_the_s
 
 @pytest.fixture
 def support(tmp_path):
-    """Two new classes, three clips each, in a folder."""
-    rng, folder = np.random.default_rng(5), tmp_path / 'support'
-    for shift, name in ((4, 'blowing glass'), (-4, 'tap dance')):
-        (folder / name).mkdir(parents=True)
-        for i in range(3):
-            np.savez(
-                folder / name / f'{i}.npz',
-                audio=rng.normal(size=(2, 6)) + shift,
-                visual=rng.normal(size=(3, 9)) - shift,
-            )
-    np.save(folder / 'class_embeddings.npy', rng.normal(size=(2, 5)).astype(np.float32))
-    return folder
+    return write_support(tmp_path / 'support')
 
 
 def test_a_folder_of_clips_teaches_new_classes(base_model, support, tmp_path):
@@ -202,9 +193,9 @@ def test_a_joined_store_gives_what_its_parts_give(tiny_store):
     joined = JoinedStore(store, store, store.class_names[::-1])
     videos = np.array([3, len(store) + 5, 7, len(store)])
     starts = np.zeros(4, dtype=np.int64)
-    for kwargs in ({}, dict(starts=starts, max_steps=2), dict(pad_to=9)):
-        found, lengths = joined.gather('visual', videos, **kwargs)
-        wanted, wanted_lengths = store.gather('visual', videos % len(store), **kwargs)
+    for take in (Take(), Take(starts, 2), Take(pad_to=9)):
+        found, lengths = joined.gather('visual', videos, take)
+        wanted, wanted_lengths = store.gather('visual', videos % len(store), take)
         assert torch.equal(found, wanted) and torch.equal(lengths, wanted_lengths)
     means = joined.temporal_mean('audio', videos)
     assert np.allclose(means, store.temporal_mean('audio', videos % len(store)))

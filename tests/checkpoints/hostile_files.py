@@ -10,12 +10,17 @@ from pathlib import Path
 
 import torch
 
-from avzoo.checkpoints.checksums import EMPTY_FIELD, seal_safetensors, seal_zip
+from avzoo.checkpoints.checksums import EMPTY_FIELD, seal_safetensors, zip_ending
 from avzoo.checkpoints.training import TRAINING_FORMAT
 
 META = dict(format=TRAINING_FORMAT)
 _HEAD, _END = b'\x80\x02', b'.'
 GIGABYTES = 1 << 34
+
+
+def seal_zip(data: bytes) -> bytes:
+    """Return a file of torch.save with its checksum at the end."""
+    return data[:-2] + zip_ending(data)
 
 
 def saved(content: object) -> bytes:

@@ -6,10 +6,11 @@ import random
 import pytest
 import torch
 
-from avzoo.checkpoints.checksums import safetensors_is_intact, seal_zip
+from avzoo.checkpoints.checksums import safetensors_is_intact
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.utils.errors import CheckpointError
+from tests.checkpoints.hostile_files import seal_zip
 
 STATE = {'fc.weight': torch.arange(6.0).view(2, 3), 'gamma': torch.tensor(0.25, dtype=torch.float64)}
 

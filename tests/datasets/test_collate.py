@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from avzoo.datasets import collate as collate_module
-from avzoo.datasets.collate import collate, collate_arrays, gather_rows
+from avzoo.datasets.collate import Take, collate, collate_arrays, gather_rows
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.window import Window
 from tests.datasets.small_store import MODALITIES, make_videos
@@ -50,15 +50,13 @@ def test_the_batch_does_not_share_memory_with_the_arrays():
     assert (array == 1).all()
 
 
-@pytest.mark.parametrize('options', [{}, dict(pad_to=9), dict(starts=np.array([1, 0, 2]), max_steps=3)], ids=str)
-def test_features_on_a_device_give_the_batch_of_those_on_disk(options):
+@pytest.mark.parametrize('take', [Take(), Take(pad_to=9), Take(np.array([1, 0, 2]), 3)], ids=str)
+def test_features_on_a_device_give_the_batch_of_those_on_disk(take):
     rows = np.arange(40, dtype=np.float16).reshape(20, 2)
     first, lengths = np.array([12, 0, 4]), np.array([6, 1, 8])
-    wanted = gather_rows(rows, first, lengths, **options)
-    steps = collate_module.taken_steps(lengths, options.get('starts'), options.get('max_steps'))
-    found = collate_module._gather_on_device(
-        torch.from_numpy(rows), first + options.get('starts', 0), steps, wanted[0].shape[1]
-    )
+    wanted = gather_rows(rows, first, lengths, take)
+    begin = first if take.starts is None else first + take.starts
+    found = collate_module._gather_on_device(torch.from_numpy(rows), begin, take.steps(lengths), wanted[0].shape[1])
     for a, b in zip(found, wanted, strict=True):
         assert a.dtype == b.dtype and torch.equal(a, b)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from avzoo.datasets.collate import Take
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.utils.errors import DataError
@@ -37,9 +38,7 @@ def test_gather_equals_slices_of_single_videos(root, starts, max_steps, pad_to):
     videos = np.array([3, 0, 3, 6, 1])
     first = store.lengths['visual'][videos] // 2 if starts else np.zeros(5, int)
     wanted = [arrays[v]['visual'][s:][:max_steps] for v, s in zip(videos, first, strict=True)]
-    features, lengths = store.gather(
-        'visual', videos, starts=first if starts else None, max_steps=max_steps, pad_to=pad_to
-    )
+    features, lengths = store.gather('visual', videos, Take(first if starts else None, max_steps, pad_to))
     assert features.shape == (5, pad_to or max(map(len, wanted)), 5)
     assert lengths.tolist() == [len(array) for array in wanted]
     for row, array in zip(features.numpy(), wanted, strict=True):
@@ -57,9 +56,9 @@ def test_a_gathered_batch_may_be_changed_without_changing_the_store(root):
 def test_gather_refuses_what_would_lose_steps_silently(root):
     store = FeatureStore(root)
     with pytest.raises(ValueError, match='max_steps=1'):
-        store.gather('audio', np.arange(7), pad_to=1)
+        store.gather('audio', np.arange(7), Take(pad_to=1))
     with pytest.raises(ValueError, match='starts'):
-        store.gather('audio', np.array([0]), starts=store.lengths['audio'][:1])
+        store.gather('audio', np.array([0]), Take(starts=store.lengths['audio'][:1]))
     with pytest.raises(DataError, match="Did you mean 'audio'"):
         store.gather('audi', np.array([0]))
 

@@ -243,7 +243,9 @@ def test_features_that_are_copied_to_a_device_batch_by_batch_are_those_held_ther
         dataset(tiny_store, 'stage1_base', window=window, **on)
         for on in ({}, dict(device='cpu'), dict(device='cpu', resident=False))
     )
-    assert streamed._source() is streamed.store and streamed.streams_to == 'cpu' and held.streams_to is None
+    assert (
+        streamed._source() is streamed.store and streamed.streams_to == torch.device('cpu') and held.streams_to is None
+    )
     index = [3, 0, 9, 3]
     assert all(map(torch.equal, features(streamed, index), features(held, index)))
     assert all(map(torch.equal, features(streamed, index), features(read, index)))

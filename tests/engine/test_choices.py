@@ -23,6 +23,7 @@ from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.zoo.publish import publish_checkpoint
 from tests.conftest import CONFIGS, FITTED, SMALL_FITTED
+from tests.support_clips import write_support
 
 BINS = [{'data_preprocessor.time_bins': n} for n in (1, 2, 3)]
 GAINS = [{'data_preprocessor.gain.audio': g} for g in (0.1, 1.0)]
@@ -301,15 +302,7 @@ def test_predictions_rank_and_are_as_sure_as_the_test_is(chosen, tmp_path):
 
 @pytest.fixture
 def support(tmp_path):
-    """Two new classes, three clips each, in a folder."""
-    rng, folder = np.random.default_rng(5), tmp_path / 'support'
-    for shift, name in ((4, 'blowing glass'), (-4, 'tap dance')):
-        (folder / name).mkdir(parents=True)
-        for i in range(3):
-            audio, visual = rng.normal(size=(2, 6)) + shift, rng.normal(size=(3, 9)) - shift
-            np.savez(folder / name / f'{i}.npz', audio=audio, visual=visual)
-    np.save(folder / 'class_embeddings.npy', rng.normal(size=(2, 5)).astype(np.float32))
-    return folder
+    return write_support(tmp_path / 'support')
 
 
 def test_a_fitted_model_is_taught_new_classes_and_keeps_its_base_classes(chosen, support, tmp_path):

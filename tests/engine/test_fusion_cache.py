@@ -231,7 +231,7 @@ def test_readouts_of_a_batch_are_those_of_its_longest_video():
     assert rows.put(np.array([2]), torch.ones(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
     assert rows.put(np.array([0]), torch.ones(1, 3, 2), torch.ones(1, 3, dtype=torch.bool))
     assert rows.put(np.array([1]), torch.ones(1, 2, 2), torch.ones(1, 2, dtype=torch.bool))
-    shapes = {cut: Fused(rows.x, rows.mask, cut, np.arange(3), '')(np.array([1, 2])) for cut in (True, False)}
+    shapes = {cut: Fused(rows.x, rows.mask, cut, np.arange(3))(np.array([1, 2])) for cut in (True, False)}
     assert {cut: batch['fused'].shape[1] for cut, batch in shapes.items()} == {True: 2, False: 3}
     assert shapes[True]['readout_mask'].tolist() == [[True, True], [True, False]]
     assert not _Rows(3, 1, 'cpu').put(np.array([0]), torch.ones(1, 2), None)

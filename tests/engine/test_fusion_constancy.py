@@ -150,7 +150,7 @@ def test_kept_features_differ_by_rounding_alone(method, tiny_config, tmp_path, m
 
 def test_a_readout_behind_one_that_does_not_count_is_served():
     x, mask = torch.arange(8.0).view(2, 4, 1), torch.tensor([[True, False, True, False], [True, False, False, False]])
-    batch = Fused(x, mask, True, np.arange(2), '')(np.array([0, 1]))
+    batch = Fused(x, mask, True, np.arange(2))(np.array([0, 1]))
     assert batch['fused'].shape == (2, 3, 1) and batch['readout_mask'].tolist() == mask[:, :3].tolist()
 
 

@@ -9,18 +9,15 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from avzoo.engine import graphs
 from avzoo.engine.graph_hook import GraphHook, why_not
-from avzoo.engine.graphs import GraphedPrediction, GraphedStep, _copied, _copy, _padded, _shape
+from avzoo.engine.graphs import GraphedPrediction, GraphedRun, GraphedStep, _copied, _copy, _padded, _shape
 from avzoo.engine.optim import AutocastOptimWrapper
 from avzoo.registry import MODELS
+from tests import small_batches
 from tests.conftest import CONFIGS
+from tests.small_batches import INFO
 
-INFO = dict(
-    feature_dims=dict(audio=12, visual=16),
-    seconds_per_step=dict(audio=0.96, visual=0.64),
-    num_classes=7,
-    embedding_dim=5,
-)
 SHAPES = [(6, 9), (5, 9), (6, 9)]  # Steps of audio and visual of a turn of batches
 on_gpu = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')]
 
@@ -36,15 +33,7 @@ def model(device: str = 'cpu', name: str = 'avdiff/avdiff_ucf_5shot', **changes)
 
 
 def batch(step: int) -> dict:
-    rng = torch.Generator().manual_seed(step)
-    features = {}
-    for (m, dim), steps in zip(INFO['feature_dims'].items(), SHAPES[step % len(SHAPES)], strict=True):
-        lengths = torch.randint(1, steps + 1, (8,), generator=rng)
-        lengths[0] = steps
-        x = torch.rand(8, steps, dim, generator=rng) * (torch.arange(steps) < lengths[:, None]).unsqueeze(-1)
-        features[m] = dict(x=x, lengths=lengths, starts=torch.zeros(8, dtype=torch.long))
-    label = torch.randint(0, 7, (8,), generator=rng)
-    return dict(features=features, label=label, index=torch.arange(8), novel=step % 2 == 1)
+    return small_batches.batch(step, SHAPES[step % len(SHAPES)])
 
 
 def optimizer(part: nn.Module, kind: type = OptimWrapper, **changes) -> OptimWrapper:
@@ -94,6 +83,28 @@ def test_a_model_that_waits_for_the_device_trains_without_graphs(mark):
     step = GraphedStep(part)
     train(part, 6, step)
     assert step.failed and not step._graphs
+
+
+def test_a_computation_without_inputs_is_captured_when_it_comes_again(monkeypatch):
+    replayed = []
+    graph = SimpleNamespace(replay=lambda: replayed.append(True))
+    monkeypatch.setattr(torch.cuda, 'graph_pool_handle', lambda: (0, 0))
+    monkeypatch.setattr(graphs, '_captured', lambda part, compute, pool: (graph, 'filled'))
+    run = GraphedRun(model(), lambda: 'computed')
+    assert [run(), run(), run()] == ['computed', 'filled', 'filled'] and len(replayed) == 2
+
+
+@pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])
+def test_a_chain_as_a_graph_draws_the_noise_of_a_plain_one(mark):
+    part = model('cuda').eval()
+    condition = part.conditioner(torch.arange(7, device='cuda')).detach()
+    with torch.no_grad():
+        run, found = GraphedRun(part, lambda: part.generator.sample(condition)), []
+        for _ in range(3):
+            torch.manual_seed(3)
+            found.append(run().clone())
+    assert run._graphs and not run.failed
+    torch.testing.assert_close(found, found[:1] * 3)
 
 
 @pytest.mark.parametrize('mark', [pytest.param(None, marks=on_gpu)])

@@ -11,7 +11,8 @@ import pytest
 
 from avzoo.extraction import media
 from avzoo.extraction.log_mel import log_mel_examples
-from avzoo.extraction.media import MediaError, MediaFile
+from avzoo.extraction.media import MediaFile
+from avzoo.extraction.media_container import MediaError
 from tests.extraction.made_videos import make_video
 
 # Of each clip: frames, frames per second, samples at 16 kHz, their rms, examples of VGGish, mean of these.

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avzoo.checkpoints.checksums import seal_zip
 from avzoo.checkpoints.meta import class_columns
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.checkpoints.zoo_weights import read_zoo_weights
+from tests.checkpoints.hostile_files import seal_zip
 from tests.hostile.mutations import (
     PLAIN,
     as_json,

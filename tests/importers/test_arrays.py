@@ -9,14 +9,7 @@ import pytest
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.importers.arrays import import_arrays
 from avzoo.utils.errors import DataError
-
-LISTS = {
-    'stage_1_train': 'ab',
-    'stage_1_val_seen': 'ab',
-    'stage_1_val_unseen': 'c',
-    'stage_2_test_seen': 'abc',
-    'stage_2_test_unseen': 'd',
-}
+from tests.importers.own_data import LISTS
 
 
 @pytest.fixture

@@ -10,14 +10,7 @@ from avzoo.importers.array_features import ArrayFeatures
 from avzoo.importers.arrays import import_arrays
 from avzoo.importers.clips import ClipReader, check_clips, read_clip
 from avzoo.utils.errors import DataError
-
-LISTS = {
-    'stage_1_train': 'ab',
-    'stage_1_val_seen': 'ab',
-    'stage_1_val_unseen': 'c',
-    'stage_2_test_seen': 'abc',
-    'stage_2_test_unseen': 'd',
-}
+from tests.importers.own_data import LISTS
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Evaluate one checkpoint on validation or on the test set of a draw."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from mmengine.config import Config
+from torch import Tensor
 
 from avzoo.checkpoints.meta import feature_set_of
 from avzoo.checkpoints.trained_config import as_trained
@@ -14,14 +16,13 @@ from avzoo.checkpoints.training import load_checkpoint
 from avzoo.config.as_data import plain_config
 from avzoo.datasets.feature_set import compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.gfsl_dataset import split_digest
+from avzoo.datasets.gfsl_dataset import GFSLDataset, split_digest
 from avzoo.datasets.store_files import read_meta, verify_tables
 from avzoo.engine.curriculum.plan import evaluation_config
-from avzoo.engine.log import log_line, warn_once
+from avzoo.engine.curriculum.progress import warn_of_calibration
+from avzoo.engine.log import warn_once
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.evaluation.calibration import calibration_warning
-from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID
 from avzoo.protocol import EvaluationName
 from avzoo.utils.errors import CheckpointError, ConfigError
 
@@ -79,30 +80,29 @@ def evaluate_checkpoint(
     cfg = plain_config(cfg)  # Its text, which is logged and written, is formatted once for all draws.
     draw = meta.get('draw') if draw is None else draw
     draw = 0 if draw is None and split == 'test' else draw
-    # The released code takes a validated calibration of 0 for none, and searches on the test set.
-    unset = cfg.curriculum.zero_gamma == 'search_test' and float(content['state_dict'].get('gamma', 1)) == 0
-    default = 'search' if split == 'test' and unset else 'checkpoint'
+    how = _default_gamma(cfg, split, content['state_dict']) if gamma is None else gamma
     run_cfg = evaluation_config(cfg, split, draw, work_dir)
     run_cfg.load_from = str(Path(checkpoint))
-    rule = cfg.curriculum.get('calibration', 'gamma')
-    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=default if gamma is None else gamma, calibration=rule)
+    run_cfg.test_evaluator = dict(cfg.val_evaluator, gamma=how, calibration=cfg.curriculum.get('calibration', 'gamma'))
     runner = PhaseRunner.from_cfg(run_cfg)
-    data = runner.test_dataloader.dataset
-    _check_classes(meta, data.metainfo['classes'], str(checkpoint))
-    check_splits(meta, data.store, cfg.num_shots, str(checkpoint))
-    verify_tables(data.store.root, read_meta(data.store.root), cfg.num_shots)  # Those that it is tested on, too.
-    doubt = compare_feature_sets(feature_set_of(meta, checkpoint), data.store.feature_set, cfg.model.encoders)
-    warn_once(doubt, about=data.store.root)
+    _check_data(cfg, meta, runner.test_dataloader.dataset, str(checkpoint))
     if amp:  # Around the step itself: mmengine's loop switches off what stands around the loop.
         runner.model.test_step = autocast()(runner.model.test_step)
     metrics = runner.test()
-    if run_cfg.test_evaluator.gamma == 'search' and rule == 'gamma':
-        warning = calibration_warning(metrics, run_cfg.test_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
-        if warning:
-            log_line(f'WARNING: {warning}')
+    if how == 'search':
+        warn_of_calibration(cfg, metrics)
     metric = runner.test_evaluator.metrics[0]
     predictions = {k: v for k, v in metric.predictions.items() if k != 'index'}
     return Evaluation('validation' if split == 'val' else f'draw {draw}', metrics, metric.per_class_recall, predictions)
+
+
+def _default_gamma(cfg: Config, split: EvaluationName, state_dict: Mapping[str, Tensor]) -> str:
+    """Return how the calibration is found where none is given.
+
+    The released code takes a validated calibration of 0 for none, and searches on the test set.
+    """
+    unset = cfg.curriculum.zero_gamma == 'search_test' and float(state_dict.get('gamma', 1)) == 0
+    return 'search' if split == 'test' and unset else 'checkpoint'
 
 
 def _check_origin(cfg: Config, meta: dict, split: str, source: str) -> None:
@@ -123,6 +123,17 @@ def _check_origin(cfg: Config, meta: dict, split: str, source: str) -> None:
             f'{source} was trained with {shots} shots, the config says num_shots={cfg.num_shots}: '
             f'the test set would hold videos of its training. Take the {shots}-shot config.'
         )
+
+
+def _check_data(cfg: Config, meta: dict, data: GFSLDataset, source: str) -> None:
+    """Refuse data whose classes, videos or features are others than those that a checkpoint saw."""
+    store = data.store
+    assert isinstance(store, FeatureStore)  # Only an adaptation joins two.
+    _check_classes(meta, data.metainfo['classes'], source)
+    check_splits(meta, store, cfg.num_shots, source)
+    verify_tables(store.root, read_meta(store.root), cfg.num_shots)  # Those that it is tested on, too.
+    doubt = compare_feature_sets(feature_set_of(meta, source), store.feature_set, cfg.model.encoders)
+    warn_once(doubt, about=store.root)
 
 
 def _check_classes(meta: dict, classes: list[str], source: str) -> None:

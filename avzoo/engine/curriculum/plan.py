@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from mmengine.config import Config
@@ -94,19 +95,10 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
         outcomes: What finished phases decided, by phase name.
         work_dir: Folder of the whole curriculum; the phase gets its own below it.
     """
-    out = copy.deepcopy(cfg)
-    substage = cfg.curriculum[phase.substage]
+    out = _copy(cfg, work_dir, phase.name)
     out.work_dir = str(Path(work_dir) / phase.name)
-    out.experiment_name = f'{Path(os.path.abspath(work_dir)).name}_{phase.name}'
-    out.train_dataloader['dataset'] = _dataset(out, out.train_dataloader, phase.train_splits)
-    subsets = ('base',) if phase.substage == 'base' else ('base', 'novel')
-    out.train_dataloader.batch_sampler = dict(out.train_dataloader.batch_sampler, subsets=subsets)
-    if substage['max_epochs']:
-        out.train_cfg = dict(by_epoch=True, max_epochs=phase_epochs(cfg, phase, outcomes), val_interval=1)
-    else:
-        out.train_cfg = dict(type='FitLoop')
-    if hooks := phase_hooks(cfg, substage):
-        out.custom_hooks = [*(out.get('custom_hooks') or ()), *hooks]
+    substage = out.pop('curriculum')[phase.substage]
+    _set_training(out, phase, substage, phase_epochs(cfg, phase, outcomes))
     if phase.stage == 1 and cfg.curriculum.validate:
         out.val_dataloader['dataset'] = _dataset(out, out.val_dataloader, evaluation_splits('val'))
         out.val_cfg = dict()
@@ -114,24 +106,34 @@ def phase_config(cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir:
     else:
         out.val_dataloader = out.val_cfg = out.val_evaluator = None
     out.test_dataloader = out.test_cfg = out.test_evaluator = None
-    _complete_model(out, out.train_dataloader['dataset'])
-    out.model.frozen = tuple(substage.get('freeze', ()))
-    out.model.frozen_mode = substage.get('frozen_mode', 'train')
     if phase.stage == 1:
         out.param_scheduler = watching_schedulers(cfg, substage['monitor'])
     else:
         out.model.gamma, out.model.scale = chosen_gamma(cfg, outcomes), chosen_scale(cfg, outcomes)
         out.param_scheduler = replayed_schedulers(cfg, outcomes.get(f'stage1_{phase.substage}', {}))
     out.load_from = str(Path(work_dir) / phase.parent.name / start_file(cfg, phase.parent)) if phase.parent else None
-    out.pop('curriculum')
+    if hooks := phase_hooks(cfg, substage):
+        out.custom_hooks = [*(out.get('custom_hooks') or ()), *hooks]
     return out
+
+
+def _set_training(out: Config, phase: Phase, substage: dict, epochs: int) -> None:
+    """Set the data that a phase trains on, how long, and which parts of the model."""
+    out.train_dataloader['dataset'] = _dataset(out, out.train_dataloader, phase.train_splits)
+    subsets = ('base',) if phase.substage == 'base' else ('base', 'novel')
+    out.train_dataloader.batch_sampler = dict(out.train_dataloader.batch_sampler, subsets=subsets)
+    out.train_cfg = dict(type='FitLoop')
+    if substage['max_epochs']:
+        out.train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
+    _complete_model(out, out.train_dataloader['dataset'])
+    out.model.frozen = tuple(substage.get('freeze', ()))
+    out.model.frozen_mode = substage.get('frozen_mode', 'train')
 
 
 def evaluation_config(cfg: Config, split: EvaluationName, draw: int | None, work_dir: str | os.PathLike[str]) -> Config:
     """Derive the config that evaluates a checkpoint on validation or on the test set of a draw."""
-    out = copy.deepcopy(cfg)
+    out = _copy(cfg, work_dir, f'{split}_{draw}')
     out.work_dir = str(work_dir)
-    out.experiment_name = f'{Path(os.path.abspath(work_dir)).name}_{split}_{draw}'
     loader = 'val_dataloader' if split == 'val' else 'test_dataloader'
     out[loader]['dataset'] = _dataset(out, out[loader], evaluation_splits(split, draw))
     out.test_dataloader, out.test_cfg = out[loader], dict()
@@ -164,26 +166,24 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
     monitor = cfg.curriculum[phase.substage]['monitor']
     epoch = best_epoch(history, monitor)
     metrics = {k: v for k, v in history[epoch - 1].items() if k not in ('epoch', 'lr') and not k.startswith('loss')}
-    if cfg.curriculum.get('lr_drops', 'scheduler') == 'counter':
-        drops = [
-            drop
-            for scheduler in schedulers(cfg)
-            if scheduler['type'] == 'ReduceOnPlateauLR'
-            for drop in _counted_drops([entry[monitor] for entry in history], scheduler.get('patience', 10))
-        ]
-    else:
-        drops = [
-            now['epoch'] - 1 for before, now in zip(history, history[1:], strict=False) if now['lr'] < before['lr']
-        ]
     return dict(
         result,
         best_epoch=epoch,
-        lr_drops=drops,
+        lr_drops=_lr_drops(cfg, history, monitor),
         metrics=metrics,
         gamma=metrics.get('gamma'),
         last_gamma=history[-1].get('gamma'),
         **{f'{end}scale': row['scale'] for end, row in (('', metrics), ('last_', history[-1])) if 'scale' in row},
     )
+
+
+def _lr_drops(cfg: Config, history: list[dict], monitor: str) -> list[int]:
+    """Return after how many epochs of stage 1 the learning rate was cut."""
+    if cfg.curriculum.get('lr_drops', 'scheduler') != 'counter':
+        return [now['epoch'] - 1 for before, now in pairwise(history) if now['lr'] < before['lr']]
+    scores = [entry[monitor] for entry in history]
+    plateaus = [one for one in schedulers(cfg) if one['type'] == 'ReduceOnPlateauLR']
+    return [drop for one in plateaus for drop in _counted_drops(scores, one.get('patience', 10))]
 
 
 def _counted_drops(scores: Sequence[float], patience: int) -> list[int]:
@@ -222,6 +222,13 @@ def _chosen(cfg: Config, outcomes: dict[str, dict], name: str, default: float) -
 def start_file(cfg: Config, phase: Phase) -> str:
     """Return which checkpoint of a phase its successors take: the best where there is validation, or the last."""
     return 'best.pth' if phase.stage == 1 and cfg.curriculum.validate else 'last.pth'
+
+
+def _copy(cfg: Config, work_dir: str | os.PathLike[str], name: str) -> Config:
+    """Return a copy of a config, as a run of this name in the folder of a curriculum."""
+    out = copy.deepcopy(cfg)
+    out.experiment_name = f'{Path(os.path.abspath(work_dir)).name}_{name}'
+    return out
 
 
 def _dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:

@@ -1,6 +1,7 @@
 """What a person sees while the curriculum runs."""
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 from mmengine.config import Config
@@ -16,6 +17,7 @@ from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.evaluation.calibration import calibration_warning
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID
 from avzoo.protocol import TABLE_METRICS, train_splits
+from avzoo.utils.tables import clock
 
 
 def warn_of_features(cfg: Config) -> None:
@@ -32,10 +34,9 @@ def warn_of_features(cfg: Config) -> None:
         log_line(cut)
 
 
-def warn_of_calibration(cfg: Config, phase: Phase, decided: dict) -> None:
-    """Warn if validation found no gamma that suits the scores."""
-    metrics = decided.get('metrics', {})
-    if phase == Phase(1, 'full') and cfg.curriculum.get('calibration', 'gamma') == 'gamma' and 'AUSUC' in metrics:
+def warn_of_calibration(cfg: Config, metrics: Mapping[str, float]) -> None:
+    """Warn if a search over the grid found no gamma that suits the scores."""
+    if cfg.curriculum.get('calibration', 'gamma') == 'gamma':
         warning = calibration_warning(metrics, cfg.val_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
         if warning:
             log_line(f'WARNING: {warning}')
@@ -102,8 +103,7 @@ class Progress:
                 * self._steps[phase]
                 * self._pace.get(phase.substage, pace_now)
             )
-        seconds = int(left + 0.5)
-        return f'{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}'
+        return clock(left)
 
     def _to_come(self) -> list[Phase]:
         """Return the phases whose time is still to come."""

@@ -16,7 +16,7 @@ from avzoo.evaluation.linear_references import evaluate_references, predictions_
 from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
 from avzoo.evaluation.predictions import read_predictions, write_arrays
 from avzoo.utils.files import atomic_write_text
-from avzoo.utils.regular_files import read_json
+from avzoo.utils.regular_files import read_kept
 
 _FOLDER = 'references'  # Their predictions.
 
@@ -35,7 +35,7 @@ def compare_with_references(
         work_dir: Folder of the curriculum.
         store: Features and splits.
         cfg: The config of the whole curriculum.
-        draws: The run's metrics of each draw, `draw` among them.
+        draws: The run's metrics of each draw, ``draw`` among them.
 
     Returns:
         ``references``, see :func:`evaluate_references`, and ``paired``: ``against``, the name of the reference with the
@@ -67,14 +67,14 @@ def _keep_references(work_dir: Path, store: FeatureStore, cfg: Config, draws: li
     key = dict(methods=methods, draws=draws)
     if not methods:
         return {}
-    kept = _read(path)
+    kept = read_kept(path)
     complete = all(predictions_file(work_dir / _FOLDER, name, draw).is_file() for name in methods for draw in draws)
     dist.barrier()  # Nobody writes before all have looked.
     if kept.get('key') != key or not complete:
         if dist.is_main_process():
             _evaluate(path, store, cfg, key)
         dist.barrier()
-        kept = _read(path)
+        kept = read_kept(path)
     return kept['references'] if kept.get('key') == key else {}
 
 
@@ -96,14 +96,6 @@ def _evaluate(path: Path, store: FeatureStore, cfg: Config, key: dict[str, Any])
             f'WARNING: the plain references could not be evaluated ({type(error).__name__}: {error}). The results '
             'of the run stand without them; --resume tries again, and curriculum.references=[] leaves them out.'
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return what a file of references holds; nothing where there is none, or a damaged one."""
-    try:
-        return dict(read_json(path))
-    except (OSError, ValueError, TypeError):
-        return {}
 
 
 def _predictions_of(work_dir: Path, draw: int) -> Path:

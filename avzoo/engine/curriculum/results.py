@@ -17,7 +17,7 @@ from avzoo.engine.provenance import provenance
 from avzoo.evaluation.functional import aggregate_draws
 from avzoo.evaluation.report import interval_line, paired_text, results_rows, results_table
 from avzoo.registry import MODELS
-from avzoo.utils.regular_files import read_json
+from avzoo.utils.regular_files import read_kept
 
 
 def results_of(cfg: Config, state: CurriculumState, draws: Sequence[int]) -> dict[str, Any]:
@@ -77,10 +77,7 @@ def _count_parameters(cfg: Config, state: CurriculumState) -> int:
 
 def kept_provenance(work_dir: Path) -> dict[str, Any] | None:
     """Return the provenance in a folder's ``results.json``; ``None`` where there is none."""
-    try:
-        found = read_json(work_dir / 'results.json')['provenance']
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    found = read_kept(work_dir / 'results.json').get('provenance')
     return found if isinstance(found, dict) else None
 
 

@@ -176,7 +176,7 @@ class CurriculumRunner:
         progress = Progress(self.cfg, self.phases, self.state.phases, jobs=self.together.jobs)
         for phase in todo:
             if phase.name in self.state.phases:  # A choice has trained it.
-                self._check_generator(phase)
+                self._conclude(phase)
             elif phase not in draws:
                 self._run_phase(phase, progress)
         FusionCacheHook.forget()
@@ -200,13 +200,15 @@ class CurriculumRunner:
 
     def _finish(self, phase: Phase, decided: dict) -> None:
         self.state.phases[phase.name] = decided
-        self._check_generator(phase)
+        self._conclude(phase)
 
-    def _check_generator(self, phase: Phase) -> None:
-        """Report what the generator of a stage-1 phase has learned, and keep it; stage 2 is checked with the test."""
-        warn_of_calibration(self.cfg, phase, self.state.phases[phase.name])
+    def _conclude(self, phase: Phase) -> None:
+        """Keep what a phase decided; of stage 1 also what its generator has learned, of stage 2 the test says it."""
+        decided = self.state.phases[phase.name]
+        if phase == Phase(1, 'full') and 'AUSUC' in decided.get('metrics', {}):
+            warn_of_calibration(self.cfg, decided['metrics'])
         if phase.stage == 1:
-            self.state.phases[phase.name].update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
+            decided.update(report_generator(self.cfg, phase, self.state.phases, self.work_dir))
         self._keep()
 
     def _keep(self) -> None:

@@ -14,7 +14,7 @@ from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.store_files import read_meta, verify_checksums, verify_file, verify_tables
 from avzoo.utils.errors import CheckpointError, DataError
 from avzoo.utils.files import atomic_write_text, sha256_of
-from avzoo.utils.regular_files import read_json
+from avzoo.utils.regular_files import read_kept
 
 FILE_NAME = 'store_files.json'
 
@@ -36,7 +36,7 @@ class StoreWatch:
 
     def __init__(self, root: str | os.PathLike[str], work_dir: Path, num_shots: int) -> None:
         self.root, self.work_dir, self.num_shots = Path(root), work_dir, num_shots
-        self._read = _kept(work_dir / FILE_NAME)
+        self._read = read_kept(work_dir / FILE_NAME)  # Without it, everything is read again.
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -86,7 +86,7 @@ class StoreWatch:
             if stamp != self._read.get(name):
                 verify_file(self.root, name, digests[name])
         self._read, path = stamps, self.work_dir / FILE_NAME
-        if keep and self.work_dir.is_dir() and _kept(path) != stamps:
+        if keep and self.work_dir.is_dir() and read_kept(path) != stamps:
             atomic_write_text(path, json.dumps(stamps, indent=2) + '\n')
 
     def _stamps(self, meta: dict[str, Any]) -> dict[str, _Stamp]:
@@ -100,11 +100,3 @@ class StoreWatch:
             else:
                 found[entry['file']] = []
         return found
-
-
-def _kept(path: Path) -> dict[str, _Stamp]:
-    """Return what was kept; nothing where there is none, or a damaged one: everything is read again then."""
-    try:
-        return dict(read_json(path))
-    except (OSError, ValueError, TypeError):
-        return {}

@@ -1,6 +1,5 @@
 """Towers of CLIP, SigLIP, VideoMAE, CLAP and PE-AV, through transformers."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,9 @@ from avzoo.extraction.hub_towers import TOWERS, Form, Tower, TowerNetwork
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.sound_windows import sound_windows
 from avzoo.registry import EXTRACTORS
-from avzoo.text.encoder_files import Wanted, from_hub, weight_files
-from avzoo.utils.compat import define_torchvision_operators
+from avzoo.text.encoder_files import Wanted, from_hub, quiet_transformers, weight_files
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError, first_line
-from avzoo.utils.files import sha256_of
+from avzoo.utils.files import joint_sha256
 from avzoo.utils.regular_files import read_json
 
 _SECONDS: dict[Form, float] = dict(frame=0.64, clip=2.56, sound=0.96)
@@ -80,8 +78,8 @@ class HubModel(Extractor):
         self._stamp = dict(
             extractor=f'hf:{plain_name(name) if is_local else name}',
             seconds=self.seconds,
-            weights=_joint_sha256(files),
-            configs=_joint_sha256([folder / file for file in _CONFIGS if (folder / file).is_file()]),
+            weights=joint_sha256(files),
+            configs=joint_sha256([folder / file for file in _CONFIGS if (folder / file).is_file()]),
         )
 
     def seconds_per_step(self, media: MediaFile) -> float:
@@ -156,21 +154,9 @@ def _tower_of(folder: Path, config: dict[str, Any], modality: str) -> Tower:
     return found
 
 
-def _joint_sha256(paths: list[Path]) -> str:
-    """Return the SHA-256 of a file, or of the SHA-256s of several."""
-    digests = [sha256_of(path) for path in paths]
-    return digests[0] if len(digests) == 1 else hashlib.sha256(''.join(digests).encode()).hexdigest()
-
-
 def _load(folder: Path, config: dict[str, Any], tower: Tower) -> tuple[Any, Any]:
     """Return the processor and the model of a folder."""
-    define_torchvision_operators()
-    try:
-        import transformers  # It belongs to the extra [text], and takes seconds.
-    except ImportError as error:
-        raise DataError(f"hf: needs the package transformers ({error}): pip install 'avzoo[text]'.") from None
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    transformers = quiet_transformers('hf:')
     options = dict(local_files_only=True, trust_remote_code=False)
     architecture = next(iter(config.get('architectures') or ()), '')
     kind = architecture if architecture in _WITH_PROJECTION else 'AutoModel'

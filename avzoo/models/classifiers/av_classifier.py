@@ -205,21 +205,28 @@ class AVClassifier(FitsParts):
         """Return the losses of the head, of the generator, and, on a novel batch, ``loss_synthetic`` (sec. 4.3)."""
         c_o, context = self._features(inputs)
         losses = self.head.loss(c_o, label, context)
-        if self.generator is not None and self.conditioner is not None:
-            x_0, label = self.head.generator_targets(c_o, label, context)
-            condition = self.conditioner(label)
-            if isinstance(self.generator, contracts.SelfTrainedGenerator):
-                if 'generator' not in self.frozen:
-                    losses.update(
-                        self.generator.update(x_0.detach(), condition, lambda x: self._classification_loss(x, label))
-                    )
-            elif not isinstance(self.generator, contracts.FittedGenerator):
-                losses.update(self.generator.loss(x_0.detach() if self.detach_features else x_0, condition))
-            if novel:
-                with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
-                    synthetic = self.generator.sample(condition)
-                losses['loss_synthetic'] = self.synthetic_weight * self._classification_loss(synthetic, label)
+        if self.generator is None or self.conditioner is None:
+            return losses
+        x_0, label = self.head.generator_targets(c_o, label, context)
+        condition = self.conditioner(label)
+        losses.update(self._generator_losses(self.generator, x_0, condition, label))
+        if novel:
+            with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
+                synthetic = self.generator.sample(condition)
+            losses['loss_synthetic'] = self.synthetic_weight * self._classification_loss(synthetic, label)
         return losses
+
+    def _generator_losses(
+        self, generator: contracts.AnyGenerator, x_0: Tensor, condition: Tensor, label: Tensor
+    ) -> dict[str, Tensor]:
+        """Return what a generator has to say of features x_0 (N, d_out); nothing if it does not learn from steps."""
+        if isinstance(generator, contracts.SelfTrainedGenerator):
+            if 'generator' in self.frozen:
+                return {}
+            return generator.update(x_0.detach(), condition, lambda x: self._classification_loss(x, label))
+        if isinstance(generator, contracts.FittedGenerator):
+            return {}
+        return generator.loss(x_0.detach() if self.detach_features else x_0, condition)
 
     def _classification_loss(self, features: Tensor, label: Tensor) -> Tensor:
         return self.head.loss(features, label)['loss_ce']

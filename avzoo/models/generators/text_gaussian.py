@@ -1,7 +1,5 @@
 """A Gaussian for each class, whose mean is predicted from the class vector and corrected by the class's videos."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -104,12 +102,6 @@ class TextGaussian(nn.Module):
         mean, variance = self.posterior(condition)
         noise = torch.randn(mean.shape, dtype=mean.dtype, device=mean.device, generator=generator)
         return mean + (1 + variance).sqrt() * noise
-
-    def log_prob(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Return the log density (B,) of features x (B, d) under conditions (B, d_c)."""
-        mean, variance = self.posterior(condition)
-        square = (x - mean).square() / (1 + variance)
-        return -0.5 * (square + (1 + variance).log() + math.log(2 * math.pi)).sum(1)
 
     def _centred(self, vectors: Tensor) -> Tensor:
         return F.normalize(F.normalize(vectors, dim=1) - self.text_center.to(vectors), dim=1)

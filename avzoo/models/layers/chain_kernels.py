@@ -91,12 +91,28 @@ def _blocks(count: int, width: int, height: int) -> dict[str, Any]:
 if triton is not None:
 
     @triton.jit
-    def _weights(of_x, out, width, height, width_block: tl.constexpr, height_block: tl.constexpr):  # type: ignore[no-untyped-def]
-        """Load both matrices as (h, D), with zeros beyond their sizes."""
-        row, column = tl.arange(0, height_block)[:, None], tl.arange(0, width_block)[None, :]
+    def _load(rows, row, column, width):  # type: ignore[no-untyped-def]
+        """Load a row of width numbers, with zeros beyond them."""
+        return tl.load(rows + row * width + column, mask=column < width, other=0.0)
+
+    @triton.jit
+    def _store(rows, row, column, width, values):  # type: ignore[no-untyped-def]
+        tl.store(rows + row * width + column, values, mask=column < width)
+
+    @triton.jit
+    def _leaky(values, of, slope):  # type: ignore[no-untyped-def]
+        """Scale values where others, or they themselves, are negative."""
+        return tl.where(of > 0, values, slope * values)
+
+    @triton.jit
+    def _begin(of_x, out, width, height, width_block: tl.constexpr, height_block: tl.constexpr):  # type: ignore[no-untyped-def]
+        """Return the video of this program, indices of input and hidden layer, and both matrices as (h, D)."""
+        w, h = tl.arange(0, width_block), tl.arange(0, height_block)
+        row, column = h[:, None], w[None, :]
         real = (row < height) & (column < width)
         first = tl.load(of_x + row * width + column, mask=real, other=0.0)
-        return first, tl.load(out + column * height + row, mask=real, other=0.0)
+        second = tl.load(out + column * height + row, mask=real, other=0.0)
+        return tl.program_id(0).to(tl.int64), w, h, first, second
 
     @triton.jit
     def _walk(  # type: ignore[no-untyped-def]
@@ -120,24 +136,19 @@ if triton is not None:
         width_block: tl.constexpr,
         height_block: tl.constexpr,
     ):
-        b = tl.program_id(0).to(tl.int64)
-        column, row = tl.arange(0, width_block), tl.arange(0, height_block)
-        wide, high = column < width, row < height
-        first, second = _weights(of_x, out, width, height, width_block, height_block)
-        x_t = tl.load(x + b * width + column, mask=wide, other=0.0)
-        of_video = tl.load(fixed + b * height + row, mask=high, other=0.0)
-        bias = tl.load(out_bias + column, mask=wide, other=0.0)
+        b, w, h, first, second = _begin(of_x, out, width, height, width_block, height_block)
+        x_t, of_video, bias = _load(x, b, w, width), _load(fixed, b, h, height), _load(out_bias, 0, w, width)
         for t in range(num_steps):
-            a = tl.where(x_t > 0, x_t, slope * x_t)
-            h = tl.sum(first * a[None, :], axis=1) + of_video + tl.load(table + t * height + row, mask=high, other=0.0)
-            h = tl.where(h > 0, h, slope * h)
-            eps = tl.sum(second * h[:, None], axis=0) + bias
-            fresh = tl.load(noise + (t * batch + b) * width + column, mask=wide, other=0.0)
+            a = _leaky(x_t, x_t, slope)
+            z = tl.sum(first * a[None, :], axis=1) + of_video + _load(table, t, h, height)
+            z = _leaky(z, z, slope)
+            eps = tl.sum(second * z[:, None], axis=0) + bias
+            fresh = _load(noise, t * batch + b, w, width)
             if keep:
-                tl.store(inputs + (t * batch + b) * width + column, a, mask=wide)
-                tl.store(hidden + (t * batch + b) * height + row, h, mask=high)
+                _store(inputs, t * batch + b, w, width, a)
+                _store(hidden, t * batch + b, h, height, z)
             x_t = tl.load(steps + 3 * t) * x_t + tl.load(steps + 3 * t + 1) * eps + tl.load(steps + 3 * t + 2) * fresh
-        tl.store(end + b * width + column, x_t, mask=wide)
+        _store(end, b, w, width, x_t)
 
     @triton.jit
     def _walk_back(  # type: ignore[no-untyped-def]
@@ -158,20 +169,15 @@ if triton is not None:
         width_block: tl.constexpr,
         height_block: tl.constexpr,
     ):
-        b = tl.program_id(0).to(tl.int64)
-        column, row = tl.arange(0, width_block), tl.arange(0, height_block)
-        wide, high = column < width, row < height
-        first, second = _weights(of_x, out, width, height, width_block, height_block)
-        g = tl.load(grad + b * width + column, mask=wide, other=0.0)
+        b, w, h, first, second = _begin(of_x, out, width, height, width_block, height_block)
+        g = _load(grad, b, w, width)
         for back in range(num_steps):
             t = num_steps - 1 - back
-            a = tl.load(inputs + (t * batch + b) * width + column, mask=wide, other=0.0)
-            h = tl.load(hidden + (t * batch + b) * height + row, mask=high, other=0.0)
+            a, z = _load(inputs, t * batch + b, w, width), _load(hidden, t * batch + b, h, height)
             g_eps = tl.load(steps + 3 * t + 1) * g
-            g_h = tl.sum(second * g_eps[None, :], axis=1)
-            g_h = tl.where(h > 0, g_h, slope * g_h)
-            g_a = tl.sum(first * g_h[:, None], axis=0)
-            g = tl.load(steps + 3 * t) * g + tl.where(a > 0, g_a, slope * g_a)
-            tl.store(of_eps + (t * batch + b) * width + column, g_eps, mask=wide)
-            tl.store(of_hidden + (t * batch + b) * height + row, g_h, mask=high)
-        tl.store(begin + b * width + column, g, mask=wide)
+            g_z = _leaky(tl.sum(second * g_eps[None, :], axis=1), z, slope)
+            g_a = tl.sum(first * g_z[:, None], axis=0)
+            g = tl.load(steps + 3 * t) * g + _leaky(g_a, a, slope)
+            _store(of_eps, t * batch + b, w, width, g_eps)
+            _store(of_hidden, t * batch + b, h, height, g_z)
+        _store(begin, b, w, width, g)

@@ -1,13 +1,15 @@
 """Whether a chain of denoising steps can be one kernel of a GPU."""
 
 import logging
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from types import ModuleType
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
+
+from avzoo.utils.errors import first_line
 
 _MOST_NOISE = 1 << 27  # Numbers drawn before the kernel begins: half a GiB.
 
@@ -28,17 +30,13 @@ def _kernels_of(device: torch.device) -> ModuleType | None:
     try:
         from avzoo.models.layers import chain_kernels  # Triton takes a second to import.
 
-        x, weights, steps = (
-            torch.ones(2, 4, device=device),
-            torch.ones(8, 4, device=device),
-            torch.ones(3, 3, device=device),
-        )
-        hidden, noise = torch.ones(3, 8, device=device), torch.ones(3, 2, 4, device=device)
+        ones = partial(torch.ones, device=device)
+        x, weights, hidden, steps = ones(2, 4), ones(8, 4), ones(3, 8), ones(3, 3)
         parts = weights, hidden[:2], hidden, weights.t(), x[0], 0.01
-        _, inputs, kept = chain_kernels.forward(x, parts, steps, noise, True)
+        _, inputs, kept = chain_kernels.forward(x, parts, steps, ones(3, 2, 4), True)
         chain_kernels.backward(x, weights, weights.t(), inputs, kept, 0.01, steps)
     except Exception as error:  # Whatever a compiler raises: the chain is computed without it.
-        lines = str(error).splitlines() or [type(error).__name__]
-        print_log(f'Chains go step by step: their kernel cannot be compiled. {lines[0]}', 'current', logging.WARNING)
+        reason = first_line(error)
+        print_log(f'Chains go step by step: their kernel cannot be compiled. {reason}', 'current', logging.WARNING)
         return None
     return chain_kernels

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.engine.curriculum import references
 from avzoo.evaluation.predictions import read_predictions
+from avzoo.utils.regular_files import read_kept
 from avzoo.zoo.publish import stage_one_outcomes
 from tests.hostile.corpus import EITHER, Call, Part
 from tests.hostile.making import changed, code_pickles, nested, npy, sparse, write_foreign_module, write_json
@@ -168,7 +168,7 @@ def _references(folder: Path, material: Material, content: Any) -> Call:
     write_json(folder / 'references.json', content)
 
     def read() -> None:
-        references._read(folder / 'references.json').get('key')
+        read_kept(folder / 'references.json').get('key')
 
     return Call(read)
 

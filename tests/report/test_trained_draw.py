@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from avzoo.engine import CurriculumRunner
-from avzoo.engine.curriculum.pictures import draw_attention, draw_features, open_draw
 from avzoo.evaluation.predictions import read_predictions
 from avzoo.report import model_pictures
+from avzoo.report.trained_draw import draw_attention, draw_features, open_draw
 from avzoo.utils.errors import CheckpointError, DataError
 from tests.conftest import SMALL_AVDIFF, write_store
 

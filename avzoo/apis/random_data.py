@@ -1,6 +1,8 @@
-"""Random batches of a feature store, to measure how fast they reach the model."""
+"""Random videos and random batches of them, to measure how fast a model gets and computes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from avzoo.datasets.collate import PaddedSequences
+from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.gfsl_dataset import device_of
 from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
 
@@ -29,16 +32,40 @@ def random_batches(gather: Gather, labels: Tensor, *, videos: int, steps: int, d
     return kind(_Batches(gather, labels, device), batch_sampler=draws, collate_fn=whole_batch)
 
 
+def write_random_store(out: Path, videos: int, info: Mapping[str, Any], clip: tuple[float, float]) -> Path:
+    """Write a store of random features, unless it is there.
+
+    Args:
+        out: Where.
+        videos: Number of videos.
+        info: Facts of the data, see :class:`AVClassifier`.
+        clip: Shortest and longest video in seconds.
+    """
+    rng = np.random.default_rng(0)
+    modalities = {
+        m: dict(dim=dim, seconds_per_step=info['seconds_per_step'][m]) for m, dim in info['feature_dims'].items()
+    }
+    if not out.exists():
+        with FeatureStoreWriter(out, name='random', modalities=modalities, classes=['any']) as writer:
+            for video in range(videos):
+                length = rng.uniform(*clip)
+                steps = {m: max(1, round(length / entry['seconds_per_step'])) for m, entry in modalities.items()}
+                x = {m: rng.random((steps[m], entry['dim']), np.float32) for m, entry in modalities.items()}
+                writer.add(f'video{video}', 'any', x)
+            writer.finish()
+    return out
+
+
 class _Batches(Dataset):
     """What :class:`StreamingLoader` asks of a data set."""
 
     computed = None
 
     def __init__(self, gather: Gather, labels: Tensor, device: str | None) -> None:
-        self._gather, self.labels, self.streams_to = gather, labels, device
-        self._device = None if device is None else device_of(device)
+        self._gather, self.labels = gather, labels
+        self.streams_to = None if device is None else device_of(device)
 
     def __getitems__(self, indices: list[int]) -> dict:
         index = np.array(indices)
-        features = self._gather(index, self._device)
+        features = self._gather(index, self.streams_to)
         return dict(features=features, label=self.labels, index=torch.from_numpy(index), novel=False)
