@@ -24,6 +24,7 @@ from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.importers.synthetic import ensure_synth
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
+from avzoo.utils.files import check_out
 from avzoo.utils.in_progress import scratch_folder
 from avzoo.zoo.build import config_of, model_name
 from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
@@ -183,11 +184,7 @@ def _check_arguments(out: Path, shots: int, epochs: int | None) -> None:
             f'{out} cannot be the adapted checkpoint: name a file that ends in .pth. '
             'tools/model_converters/publish_model.py makes .safetensors of it.'
         )
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(
-            f'{out} cannot be written: {folder} is not a folder that you may write to. Name another file.'
-        )
+    check_out(out)
 
 
 def _base_root(cfg: Config, base_store: str | os.PathLike[str] | None) -> Path:
