@@ -1,5 +1,6 @@
 """A few-shot classifier of clips in the manner of scikit-learn."""
 
+import numbers
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from avzoo.apis.clip_features import (
     DEFAULT_EXTRACTORS,
     ClipFeatures,
     are_videos,
+    as_labels,
     extracted_clips,
     pooled,
     videos_of,
@@ -25,6 +27,8 @@ from avzoo.evaluation.reference_features import unit
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import ConfigError, DataError, nearest
 from avzoo.utils.in_progress import scratch_folder
+
+_LEAST = 1e-36  # What varies less is too small for the weights of a file.
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -91,8 +95,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             )
         if self.method == 'base_discriminant' and self.base is None:
             raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
-        if hasattr(self, 'linear_'):
-            del self.linear_, self.stamps_
+        for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
+            vars(self).pop(known, None)
         if isinstance(clips, str | os.PathLike):
             if y is not None:
                 raise DataError('the folders give the labels; leave y out, or give a list of videos.')
@@ -103,19 +107,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 clips, y = extracted.features, extracted.labels
                 self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
         features = self._read(clips)
-        labels = np.asarray(y)
-        if labels.dtype.kind not in 'USiub':
-            raise DataError(f'labels of dtype {labels.dtype}: give text or whole numbers, one for each clip.')
+        labels = as_labels(y)
         count = len(next(iter(features.values())))
         if labels.shape != (count,):
             raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
         self.classes_, columns = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f'all clips are of one class ({self.classes_[0].item()!r}): two are needed at least.')
-        self.centre_ = {m: rows.mean(axis=0) for m, rows in features.items()}
-        self.scale_ = {
-            m: np.where(rows.std(axis=0) > LEAST_SCALE, rows.std(axis=0), 1.0) for m, rows in features.items()
-        }
+        self.centre_, self.scale_ = _moments(features)
         self._learn(self._standardised(features), columns)
         return self
 
@@ -161,7 +160,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             modalities=list(self.centre_),
             extractor=self._extractor_specs(),
             stamps=self.stamps_,
-            parameters=dict(method=self.method, random_state=self.random_state),
+            parameters=dict(method=self.method, random_state=_as_plain_seed(self.random_state)),
         )
         return write_classifier(folder, facts, arrays | dict(weight=self.linear_.weight, bias=self.linear_.bias))
 
@@ -243,3 +242,25 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
         rows = [unit((features[m] - self.centre_[m]) / self.scale_[m]) for m in self.centre_]
         return np.concatenate(rows, axis=1).astype(np.float64)
+
+
+def _moments(features: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return what features are standardised by: their means, and their deviations, 1 where a dimension is constant.
+
+    Raises:
+        DataError: If all are constant.
+    """
+    centre = {m: rows.mean(axis=0, dtype=np.float64) for m, rows in features.items()}
+    scale = {m: rows.std(axis=0, dtype=np.float64) for m, rows in features.items()}
+    varies = {m: scale[m] > np.maximum(LEAST_SCALE * np.abs(centre[m]), _LEAST) for m in features}
+    if not any(one.any() for one in varies.values()):
+        raise DataError('all clips have the same features, so nothing can be learned from them. Extract them again.')
+    return (
+        {m: rows.astype(np.float32) for m, rows in centre.items()},
+        {m: np.where(varies[m], scale[m], 1.0).astype(np.float32) for m in features},
+    )
+
+
+def _as_plain_seed(random_state: Any) -> int | None:
+    """Return a seed as JSON has it; ``None`` for a generator, whose state is not kept."""
+    return int(random_state) if isinstance(random_state, numbers.Integral) else None

@@ -17,7 +17,7 @@ from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
 from avzoo.zoo.model_card import card
 
-LEAST_SCALE = 1e-6  # Of a dimension that varies.
+LEAST_SCALE = 1e-6  # Deviation of a dimension that varies, over its mean.
 # Those of avzoo.evaluation.linear_fits, which imports scikit-learn; `is_classifier` is asked of every model.
 METHOD_NAMES = ('prototypes', 'logistic_regression', 'discriminant', 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
@@ -88,7 +88,7 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     if (
         not isinstance(classes, list)
         or len(kinds) != 1
-        or not kinds <= {str, int, float}
+        or not kinds <= {str, int, float, bool}
         or len(set(classes)) != len(classes)
         or len(classes) < 2
     ):
@@ -107,7 +107,7 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         raise ValueError(f'its arrays have the shapes {found}, not {shapes}')
     if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
         raise ValueError('it has values that are not finite numbers of float32')
-    if any((arrays[f'scale.{m}'] <= LEAST_SCALE / 2).any() for m in names):
+    if any((arrays[f'scale.{m}'] <= 0).any() for m in names):
         raise ValueError('a scale is not above 0')
 
 
