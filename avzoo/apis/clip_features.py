@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.datasets.store_format import number_problem, read_csv
+from avzoo.datasets.store_format import number_problem, read_csv, unmasked
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips
 from avzoo.extraction.extraction_folder import read_stamps
@@ -182,7 +182,7 @@ def as_labels(labels: Any) -> np.ndarray:
     kinds = {type(label) for label in array.tolist()} if array.dtype == object and array.ndim == 1 else set()
     if kinds in ({str}, {int}):
         array = np.array(array.tolist())
-    if array.dtype.kind not in 'Uiub' or isinstance(labels, np.ma.MaskedArray):
+    if array.dtype.kind not in 'Uiub' or np.ma.is_masked(labels):
         raise DataError(f'labels of dtype {array.dtype}: give text or whole numbers, one for each clip.')
     return array
 
@@ -207,8 +207,8 @@ def _pooled(name: str, rows: Any) -> np.ndarray:
 
 def _sequence(row: Any) -> np.ndarray:
     """Return the features of a clip as numbers (T, D)."""
-    array = np.asarray(row)
-    if array.dtype.kind not in 'biuf' or array.ndim not in (1, 2) or isinstance(row, np.ma.MaskedArray):
+    array = unmasked(row)
+    if array.dtype.kind not in 'biuf' or array.ndim not in (1, 2):
         raise TypeError(f'{type(row).__name__} of dtype {array.dtype} and shape {array.shape}')
     return np.atleast_2d(array)
 

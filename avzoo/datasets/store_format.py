@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,6 +108,17 @@ def number_problem(values: np.ndarray, dtype: str = 'float32') -> str:
     if dtype == 'float16' and largest >= 65520:  # What is less is rounded to 65504.
         return 'numbers beyond the range of float16 (65504; use float32)'
     return f'numbers beyond {_LARGEST:g}, whose norm float32 cannot hold (divide them)' if largest > _LARGEST else ''
+
+
+def unmasked(values: Any) -> np.ndarray:
+    """Return values as an array.
+
+    Raises:
+        TypeError: Some are masked: what is below the mask would be taken for features.
+    """
+    if np.ma.is_masked(values):
+        raise TypeError('some of its values are masked')
+    return np.asarray(values)
 
 
 def check_feature_set(what: str, features: object, modalities: Collection[str]) -> None:

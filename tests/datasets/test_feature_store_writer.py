@@ -26,6 +26,7 @@ def test_features_that_are_not_numbers_are_refused_with_the_video(tmp_path, valu
         (np.zeros(3), r'shape \(3,\)'),
         (np.full((1, 3), 1e5), 'beyond the range of float16'),
         (np.array([['a'] * 3]), 'not numbers'),
+        (np.ma.masked_array(np.ones((2, 3)), np.eye(2, 3)), 'masked'),
     ],
 )
 def test_sequences_that_do_not_fit_are_refused_with_the_video(tmp_path, array, words):
