@@ -1,6 +1,5 @@
 """A few-shot classifier of clips in the manner of scikit-learn."""
 
-import numbers
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
@@ -21,14 +21,12 @@ from avzoo.apis.clip_features import (
     pooled,
     videos_of,
 )
-from avzoo.apis.few_shot_files import LEAST_SCALE, METHOD_NAMES, read_classifier, upload, write_classifier
+from avzoo.apis.few_shot_files import METHOD_NAMES, plain_seed, read_classifier, upload, write_classifier
+from avzoo.apis.scaling import moments, standardised
 from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant, compare, usual_setting
-from avzoo.evaluation.reference_features import unit
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import ConfigError, DataError, nearest
 from avzoo.utils.in_progress import scratch_folder
-
-_LEAST = 1e-36  # What varies less is too small for the weights of a file.
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -95,6 +93,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             )
         if self.method == 'base_discriminant' and self.base is None:
             raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
+        _check_seed(self.random_state)
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
             vars(self).pop(known, None)
         if isinstance(clips, str | os.PathLike):
@@ -114,7 +113,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, columns = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f'all clips are of one class ({self.classes_[0].item()!r}): two are needed at least.')
-        self.centre_, self.scale_ = _moments(features)
+        self.centre_, self.scale_ = moments(features)
         self._learn(self._standardised(features), columns)
         return self
 
@@ -160,7 +159,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             modalities=list(self.centre_),
             extractor=self._extractor_specs(),
             stamps=self.stamps_,
-            parameters=dict(method=self.method, random_state=_as_plain_seed(self.random_state)),
+            parameters=dict(method=self.method, random_state=plain_seed(self.random_state)),
         )
         return write_classifier(folder, facts, arrays | dict(weight=self.linear_.weight, bias=self.linear_.bias))
 
@@ -240,27 +239,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return dict(DEFAULT_EXTRACTORS if self.extractor is None else self.extractor)
 
     def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
-        rows = [unit((features[m] - self.centre_[m]) / self.scale_[m]) for m in self.centre_]
-        return np.concatenate(rows, axis=1).astype(np.float64)
+        return standardised(features, self.centre_, self.scale_)
 
 
-def _moments(features: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return what features are standardised by: their means, and their deviations, 1 where a dimension is constant.
-
-    Raises:
-        DataError: If all are constant.
-    """
-    centre = {m: rows.mean(axis=0, dtype=np.float64) for m, rows in features.items()}
-    scale = {m: rows.std(axis=0, dtype=np.float64) for m, rows in features.items()}
-    varies = {m: scale[m] > np.maximum(LEAST_SCALE * np.abs(centre[m]), _LEAST) for m in features}
-    if not any(one.any() for one in varies.values()):
-        raise DataError('all clips have the same features, so nothing can be learned from them. Extract them again.')
-    return (
-        {m: rows.astype(np.float32) for m, rows in centre.items()},
-        {m: np.where(varies[m], scale[m], 1.0).astype(np.float32) for m in features},
-    )
-
-
-def _as_plain_seed(random_state: Any) -> int | None:
-    """Return a seed as JSON has it; ``None`` for a generator, whose state is not kept."""
-    return int(random_state) if isinstance(random_state, numbers.Integral) else None
+def _check_seed(random_state: Any) -> None:
+    """Refuse what scikit-learn takes for no seed, with a ConfigError."""
+    try:
+        check_random_state(random_state)
+    except ValueError as error:
+        raise ConfigError(f'random_state={random_state!r} is not possible ({error}).') from error

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
 from avzoo.zoo.model_card import card
 
-LEAST_SCALE = 1e-6  # Deviation of a dimension that varies, over its mean.
 # Those of avzoo.evaluation.linear_fits, which imports scikit-learn; `is_classifier` is asked of every model.
 METHOD_NAMES = ('prototypes', 'logistic_regression', 'discriminant', 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
@@ -28,6 +28,11 @@ _FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
 def is_classifier(path: str | os.PathLike[str]) -> bool:
     """Return whether a folder holds a few-shot classifier, by the names of its files."""
     return all((Path(path) / name).is_file() for name in (_FACTS, _WEIGHTS))
+
+
+def plain_seed(random_state: Any) -> int | None:
+    """Return a seed as JSON has it; ``None`` for a generator, whose state is not kept."""
+    return int(random_state) if isinstance(random_state, Integral) else None
 
 
 def write_classifier(

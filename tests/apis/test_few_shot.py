@@ -383,6 +383,12 @@ def test_classifiers_of_truth_values_and_of_any_seed_can_be_saved(rows, tmp_path
     assert again.random_state == (3 if isinstance(seed, np.int64) else None)
 
 
+@pytest.mark.parametrize('seed', [-1, 2**32, 1.5, 'x'])
+def test_a_seed_that_cannot_be_is_refused(rows, task, seed):
+    with pytest.raises(ConfigError, match='random_state='):
+        FewShotClassifier(random_state=seed).fit(rows, task[1])
+
+
 def test_a_fit_that_failed_leaves_nothing_behind(rows, task):
     model = FewShotClassifier(method='prototypes').fit(rows, task[1])
     with pytest.raises(DataError):
