@@ -104,6 +104,11 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(r
             run('--out', str(place))
 
 
+def test_clips_that_no_machine_could_hold_are_refused(run):
+    with pytest.raises(ConfigError, match=r'1e\+18 s are .* steps'):
+        run('--clip', '1', '1e18')
+
+
 def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(run, tmp_path, capsys):
     out = tmp_path / 'speed.json'
     assert run('--out', str(out)) == 0
