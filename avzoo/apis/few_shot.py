@@ -95,7 +95,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
         _check_seed(self.random_state)
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
-            vars(self).pop(known, None)
+            self.__dict__.pop(known, None)
         if isinstance(clips, str | os.PathLike):
             if y is not None:
                 raise DataError('the folders give the labels; leave y out, or give a list of videos.')

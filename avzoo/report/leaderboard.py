@@ -44,10 +44,10 @@ def find_runs(
                 found[run.folder] = run
             except DataError as error:
                 bad.append(error)
-    for error in bad:
+    for one in bad:
         if on_bad is None or not found:
-            raise error
-        on_bad(error)
+            raise one
+        on_bad(one)
     return list(found.values())
 
 

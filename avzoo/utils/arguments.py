@@ -19,7 +19,7 @@ def check_natural(name: str, value: int) -> int:
     return _whole(name, value, 0)
 
 
-def _whole(name: str, value: int, least: int) -> int:
-    if not isinstance(value, Integral) or value < least:
+def _whole(name: str, value: object, least: int) -> int:
+    if not isinstance(value, Integral) or int(value) < least:
         raise ConfigError(f'{name}={value!r}; give a whole number of at least {least}.')
     return int(value)
