@@ -171,3 +171,17 @@ def test_a_store_that_a_device_holds_does_not_need_its_file(root):
     store = FeatureStore(root).load('cpu')
     os.truncate(root / 'visual.npy', 200)
     assert store.gather('visual', np.arange(len(store)))[0].isfinite().all()
+
+
+class Failing(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise DataError('store: it is damaged. Restore it.', details=['first: 1', 'second: 2'])
+
+
+def test_an_error_in_a_loader_worker_reads_as_it_does_elsewhere():
+    with pytest.raises(DataError) as caught:
+        list(torch.utils.data.DataLoader(Failing(), num_workers=1, multiprocessing_context='fork'))
+    assert caught.value.lines == ('store: it is damaged. Restore it.', 'first: 1', 'second: 2')
