@@ -30,8 +30,10 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool, show
+from avzoo.utils.files import check_out
 from avzoo.utils.printable import printable
 
 
@@ -125,13 +127,14 @@ def teach_classifier(args: argparse.Namespace) -> int:
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.few_shot_files import comparison_lines
 
-    began = time.monotonic()
+    began, out = time.monotonic(), args.out or 'work_dirs/classifier'
+    check_out(Path(out, 'config.json'))
     named = {m: name for m, name in (('visual', args.visual), ('audio', args.audio)) if name is not None}
     extractor = named_extractors(named) if named else None
     model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device, base=args.base_store).fit(
         args.support
     )
-    out = model.save_pretrained(args.out or 'work_dirs/classifier')
+    model.save_pretrained(out)
     for line in comparison_lines(model.method_, model.report_):
         show(line)
     classes = '; '.join(map(str, model.classes_.tolist()))

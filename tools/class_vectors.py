@@ -41,9 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.importers.class_list import read_classes
-    from avzoo.importers.class_vector_file import check_out, make_class_vectors, write_class_vectors
+    from avzoo.importers.class_vector_file import check_vectors_out, make_class_vectors, write_class_vectors
 
-    check_out(args.out)
+    check_vectors_out(args.out)
     made = make_class_vectors(
         read_classes(args.classes), args.text, template=args.template, unit_length=args.unit_length
     )

@@ -3,6 +3,8 @@
 PLACE is a work directory, its results.json, or a folder of them. Runs that differ in nothing but the seed are one row.
 OUT ends in .md for a page of Markdown, or in .html for one whose columns can be sorted.
 
+Exit code 3: some runs are damaged and are reported; the page ranks the others.
+
 example:
   python tools/leaderboard.py work_dirs -o docs/leaderboard.md
 """
@@ -12,7 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import print_error, run_tool, show
+from avzoo.utils.errors import DataError
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -33,11 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.report.page import render
     from avzoo.utils.files import atomic_write_text
 
-    sections = leaderboard(find_runs(args.places))
+    bad: list[DataError] = []
+    sections = leaderboard(find_runs(args.places, on_bad=bad.append))
     markdown = Path(args.out).suffix == '.md'
     text = leaderboard_markdown(sections) if markdown else render('Leaderboard', sections)
     show(f'Written to {atomic_write_text(args.out, text)}')
-    return 0
+    for error in bad:
+        print_error(error)
+    return 3 if bad else 0
 
 
 if __name__ == '__main__':

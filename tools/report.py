@@ -4,6 +4,8 @@ One RUN: everything about it. Several, tested on the same data: what tells them 
 page is one file that opens without a network. For a paper or a spreadsheet, FILE may end in .tex, .csv or .md: then it
 gets the rows of the results.
 
+Exit code 3: some of several runs cannot be read and are reported; the page is of the others.
+
 examples:
   python tools/report.py work_dirs/first -o report.html --with-model
   python tools/report.py work_dirs/avgauss work_dirs/avdiff work_dirs/tcaf -o comparison.html
@@ -15,7 +17,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import natural_int, run_tool, show
+from avzoo.utils.cli import natural_int, print_error, run_tool, show
+from avzoo.utils.errors import DataError
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -47,9 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.report.report import write_report
 
+    bad: list[DataError] = []
     options = dict(with_model=args.with_model, model_draws=args.draw, data_root=args.data_root)
-    show(f'Written to {write_report(args.runs, args.out, **options)}')
-    return 0
+    show(f'Written to {write_report(args.runs, args.out, on_bad=bad.append, **options)}')
+    for error in bad:
+        print_error(error)
+    return 3 if bad else 0
 
 
 if __name__ == '__main__':

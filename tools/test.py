@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from avzoo.utils.cli import run_tool, show
 from avzoo.utils.errors import CheckpointError, ConfigError
-from avzoo.utils.files import atomic_write_text
+from avzoo.utils.files import atomic_write_text, check_out
 from avzoo.utils.launch_arguments import add_common_arguments, say
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out:
         if Path(args.out).suffix not in ('.json', '.npz'):
             raise ConfigError(f'--out {args.out}: the file must end in .json or .npz.')
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        check_out(args.out).parent.mkdir(parents=True, exist_ok=True)
     say('Loading PyTorch and reading the config ...')
     # Imported here, so that --help and a mistyped option answer at once.
     from mmengine.dist import is_main_process

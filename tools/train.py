@@ -169,7 +169,7 @@ def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int)
 
 def side_by_side(args: argparse.Namespace) -> dict[str, Any]:
     """Return how a runner trains the draws side by side, if it is asked to."""
-    from avzoo.engine.side_by_side import check_gpus, gpu_ids
+    from avzoo.engine.gpus import check_gpus, gpu_ids
 
     gpus = [] if args.gpus is None else gpu_ids(args.gpus)
     check_gpus(gpus)  # Here, too: a dry run builds no runner.

@@ -13,6 +13,7 @@ from avzoo.apis.support_videos import prepare_support
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.config.as_data import as_plain, plain_config
+from avzoo.config.load import check_config
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.plan import Phase, phase_config
@@ -22,8 +23,9 @@ from avzoo.engine.log import log_line, run_logger
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.importers.support_set import SupportSet, open_support_set
 from avzoo.importers.synthetic import ensure_synth
-from avzoo.utils.arguments import check_positive
+from avzoo.utils.arguments import check_natural, check_positive
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
+from avzoo.utils.files import check_out
 from avzoo.utils.in_progress import scratch_folder
 from avzoo.zoo.build import config_of, model_name
 from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
@@ -74,7 +76,9 @@ def adapt(
         DataError: If the support clips or the base store do not fit the model.
     """
     out = Path(out)
-    _check_arguments(out, shots, epochs)
+    shots, draw = check_positive('shots', shots), check_natural('draw', draw)
+    epochs = None if epochs is None else check_positive('epochs', epochs)
+    _check_out(out)
     cfg = plain_config(config_of(name_or_config))
     if epochs is not None and not cfg.curriculum.full.max_epochs:
         raise ConfigError(f'epochs={epochs} is without effect where curriculum.full.max_epochs=0; leave it out.')
@@ -84,7 +88,8 @@ def adapt(
     base = model.base_classes
     store = FeatureStore(_base_root(cfg, base_store))
     if seed is not None:
-        cfg.randomness.seed = seed
+        cfg.randomness.seed = check_natural('seed', seed)
+        check_config(cfg)
     run_logger()
     cfg.merge_from_dict(dict(data_root=str(store.root), num_shots=shots))
     config = as_plain(cfg)  # Before the temporary paths of this adaptation enter it.
@@ -189,19 +194,13 @@ def _train(
     return load_checkpoint(Path(run_cfg.work_dir) / 'last.pth')
 
 
-def _check_arguments(out: Path, shots: int, epochs: int | None) -> None:
-    check_positive('shots', shots)
-    check_positive('epochs', 1 if epochs is None else epochs)
+def _check_out(out: Path) -> None:
     if out.suffix != '.pth' or out.is_dir():
         raise ConfigError(
             f'{out} cannot be the adapted checkpoint: name a file that ends in .pth. '
             'tools/model_converters/publish_model.py makes .safetensors of it.'
         )
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(
-            f'{out} cannot be written: {folder} is not a folder that you may write to. Name another file.'
-        )
+    check_out(out)
 
 
 def _base_root(cfg: Config, base_store: str | os.PathLike[str] | None) -> Path:

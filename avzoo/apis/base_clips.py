@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avzoo.apis.clip_features import extracted_clips, pooled
+from avzoo.apis.clip_features import as_labels, extracted_clips, pooled
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.utils.errors import DataError
 
 _LOGGER = logging.getLogger(__name__)
+_ROUNDING = 1e-6  # Of the largest value.
 Stamps = Mapping[str, Mapping[str, Any]]
 
 
@@ -25,11 +26,18 @@ class BaseClips(NamedTuple):
     labels: np.ndarray
 
     def residuals(self, rows: np.ndarray) -> tuple[np.ndarray, int]:
-        """Return vectors of the clips (N, D) less the means of their classes, and the number of classes."""
+        """Return vectors of the clips (N, D) less the means of their classes, and the number of classes.
+
+        Raises:
+            DataError: If the clips of each class are equal.
+        """
         names, columns = np.unique(self.labels, return_inverse=True)
         sums = np.zeros((len(names), rows.shape[1]))
         np.add.at(sums, columns, rows)
-        return rows - (sums / np.bincount(columns)[:, None])[columns], len(names)
+        residuals = rows - (sums / np.bincount(columns)[:, None])[columns]
+        if np.abs(residuals).max() <= _ROUNDING * np.abs(rows).max():
+            raise DataError('the base clips of each class have the same features. Leave the base out.')
+        return residuals, len(names)
 
 
 def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Collection[Any]) -> BaseClips:
@@ -53,7 +61,7 @@ def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Coll
         if doubt := compare_feature_sets(given, known, widths):
             _LOGGER.warning('%s', doubt)
     else:
-        features, labels = pooled(base[0]), np.asarray(base[1])
+        features, labels = _given(base)
     found = {m: features[m].shape[1] for m in widths if m in features}
     if found != dict(widths):
         raise DataError(f'{origin}: features of widths {found}; the examples have {dict(widths)}.')
@@ -64,6 +72,13 @@ def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Coll
     if not len(labels) or np.unique(labels, return_counts=True)[1].max() < 2:
         raise DataError(f'{origin}: no class has two clips, besides those that are taught. Leave the base out.')
     return BaseClips({m: features[m][kept] for m in widths}, labels)
+
+
+def _given(base: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return features and labels."""
+    if not isinstance(base, tuple | list) or len(base) != 2:
+        raise DataError(f'the base clips are a path, or (features, labels); got {type(base).__name__}.')
+    return pooled(base[0]), as_labels(base[1])
 
 
 def _of_path(path: Path, modalities: Collection[str]) -> tuple[dict[str, np.ndarray], np.ndarray, FeatureSet]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.datasets.store_format import read_csv
+from avzoo.datasets.store_format import number_problem, read_csv, unmasked
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips
 from avzoo.extraction.extraction_folder import read_stamps
@@ -161,9 +161,7 @@ def columns_of(y: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         DataError: If these are not ``count`` labels of at least two classes.
     """
-    labels = np.asarray(y)
-    if labels.dtype.kind not in 'USiub':
-        raise DataError(f'labels of dtype {labels.dtype}: give text or whole numbers, one for each clip.')
+    labels = as_labels(y)
     if labels.shape != (count,):
         raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
     classes, columns = np.unique(labels, return_inverse=True)
@@ -189,26 +187,45 @@ def pooled(features: Any) -> dict[str, np.ndarray]:
     return found
 
 
+def as_labels(labels: Any) -> np.ndarray:
+    """Return labels as an array of text, whole numbers or truth values; a column of a table has them as objects.
+
+    Raises:
+        DataError: If they are anything else.
+    """
+    array = np.asarray(labels)
+    kinds = {type(label) for label in array.tolist()} if array.dtype == object and array.ndim == 1 else set()
+    if kinds in ({str}, {int}):
+        array = np.array(array.tolist())
+    if array.dtype.kind not in 'Uiub' or np.ma.is_masked(labels):
+        raise DataError(f'labels of dtype {array.dtype}: give text or whole numbers, one for each clip.')
+    return array
+
+
 def _pooled(name: str, rows: Any) -> np.ndarray:
     try:
-        arrays = [_numbers(row) for row in rows]
-    except (TypeError, ValueError) as error:
+        if hasattr(rows, '__array__') and not isinstance(rows, np.ndarray):
+            rows = np.asarray(rows)  # Of a table, say, whose items are the names of its columns.
+        arrays = [_sequence(row) for row in rows]
+    except (TypeError, ValueError, RuntimeError) as error:  # The last is of a tensor that requires gradients.
         raise DataError(
             f'{name}: features are an array (N, D) or (N, T, D), or a list of (T, D), of numbers ({error}).'
         ) from error
-    widths = {array.shape[-1] for array in arrays if array.ndim == 2 and array.shape[0]}
-    bad = [i for i, array in enumerate(arrays) if array.ndim != 2 or not len(array) or not np.isfinite(array).all()]
-    if bad or len(widths) != 1:
-        where = f'clip {bad[0]} is empty or not finite' if bad else f'widths {sorted(widths)}'
+    bad = next((i for i, array in enumerate(arrays) if not array.size or number_problem(array)), None)
+    widths = {array.shape[-1] for array in arrays}
+    if bad is not None or len(widths) != 1:
+        problem = '' if bad is None else number_problem(arrays[bad]) or 'no features'
+        where = f'widths {sorted(widths)}' if bad is None else f'clip {bad} has {problem}'
         raise DataError(f'{name}: {where}. Features are finite, of one width, at least one step for each clip.')
-    return np.stack([array.mean(axis=0) for array in arrays])
+    return np.stack([array.astype(np.float32).mean(axis=0) for array in arrays])
 
 
-def _numbers(row: Any) -> np.ndarray:
-    array = np.asarray(row)
-    if array.dtype.kind not in 'biuf' or isinstance(row, np.ma.MaskedArray):
-        raise TypeError(f'{type(row).__name__} of dtype {array.dtype}')
-    return np.atleast_2d(array.astype(np.float32))
+def _sequence(row: Any) -> np.ndarray:
+    """Return the features of a clip as numbers (T, D)."""
+    array = unmasked(row)
+    if array.dtype.kind not in 'biuf' or array.ndim not in (1, 2):
+        raise TypeError(f'{type(row).__name__} of dtype {array.dtype} and shape {array.shape}')
+    return np.atleast_2d(array)
 
 
 def _mean(path: Path, modality: str, steps: np.ndarray) -> np.ndarray:

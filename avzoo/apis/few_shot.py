@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
@@ -20,9 +21,9 @@ from avzoo.apis.clip_features import (
     pooled,
     videos_of,
 )
-from avzoo.apis.few_shot_files import LEAST_SCALE, METHOD_NAMES, read_classifier, upload, write_classifier
+from avzoo.apis.few_shot_files import METHOD_NAMES, plain_seed, read_classifier, upload, write_classifier
+from avzoo.apis.scaling import moments, standardised
 from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant, compare, usual_setting
-from avzoo.evaluation.reference_features import unit
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import ConfigError, DataError, nearest
 from avzoo.utils.in_progress import scratch_folder
@@ -92,18 +93,16 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             )
         if self.method == 'base_discriminant' and self.base is None:
             raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
-        if hasattr(self, 'linear_'):
-            del self.linear_, self.stamps_
+        _check_seed(self.random_state)
+        for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
+            self.__dict__.pop(known, None)
         if isinstance(clips, str | os.PathLike):
             if y is not None:
                 raise DataError('the folders give the labels; leave y out, or give a list of videos.')
             clips, y = self._open_folder(clips)
         features = self._read(clips)
         self.classes_, columns = columns_of(y, len(next(iter(features.values()))))
-        self.centre_ = {m: rows.mean(axis=0) for m, rows in features.items()}
-        self.scale_ = {
-            m: np.where(rows.std(axis=0) > LEAST_SCALE, rows.std(axis=0), 1.0) for m, rows in features.items()
-        }
+        self.centre_, self.scale_ = moments(features)
         self._learn(self._standardised(features), columns)
         return self
 
@@ -149,7 +148,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             modalities=list(self.centre_),
             extractor=self._extractor_specs(),
             stamps=self.stamps_,
-            parameters=dict(method=self.method, random_state=self.random_state),
+            parameters=dict(method=self.method, random_state=plain_seed(self.random_state)),
         )
         return write_classifier(folder, facts, arrays | dict(weight=self.linear_.weight, bias=self.linear_.bias))
 
@@ -237,5 +236,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return dict(DEFAULT_EXTRACTORS if self.extractor is None else self.extractor)
 
     def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
-        rows = [unit((features[m] - self.centre_[m]) / self.scale_[m]) for m in self.centre_]
-        return np.concatenate(rows, axis=1).astype(np.float64)
+        return standardised(features, self.centre_, self.scale_)
+
+
+def _check_seed(random_state: Any) -> None:
+    """Refuse what scikit-learn takes for no seed, with a ConfigError."""
+    try:
+        check_random_state(random_state)
+    except ValueError as error:
+        raise ConfigError(f'random_state={random_state!r} is not possible ({error}).') from error

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from avzoo.utils.regular_files import open_regular, read_json
 from avzoo.version import __version__
 from avzoo.zoo.model_card import card
 
-LEAST_SCALE = 1e-6  # Of a dimension that varies.
 # Those of avzoo.evaluation.linear_fits, which imports scikit-learn; `is_classifier` is asked of every model.
 METHOD_NAMES = ('prototypes', 'logistic_regression', 'discriminant', 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
@@ -28,6 +28,11 @@ _FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
 def is_classifier(path: str | os.PathLike[str]) -> bool:
     """Return whether a folder holds a few-shot classifier, by the names of its files."""
     return all((Path(path) / name).is_file() for name in (_FACTS, _WEIGHTS))
+
+
+def plain_seed(random_state: Any) -> int | None:
+    """Return a seed as JSON has it; ``None`` for a generator, whose state is not kept."""
+    return int(random_state) if isinstance(random_state, Integral) else None
 
 
 def write_classifier(
@@ -88,7 +93,7 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     if (
         not isinstance(classes, list)
         or len(kinds) != 1
-        or not kinds <= {str, int, float}
+        or not kinds <= {str, int, float, bool}
         or len(set(classes)) != len(classes)
         or len(classes) < 2
     ):
@@ -107,7 +112,7 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         raise ValueError(f'its arrays have the shapes {found}, not {shapes}')
     if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
         raise ValueError('it has values that are not finite numbers of float32')
-    if any((arrays[f'scale.{m}'] <= LEAST_SCALE / 2).any() for m in names):
+    if any((arrays[f'scale.{m}'] <= 0).any() for m in names):
         raise ValueError('a scale is not above 0')
 
 

@@ -8,13 +8,11 @@ import numpy as np
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
+from avzoo.apis.clip_steps import steps_of
 from avzoo.checkpoints.states import is_extra_state
 from avzoo.datasets.collate import PaddedSequences, collate_arrays
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.protocol import CLIP_SECONDS
-from avzoo.utils.errors import ConfigError
-
-_MAX_STEPS = 10_000  # An hour of the benchmarks' features; some GB of attention.
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -34,12 +32,7 @@ def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: floa
         ConfigError: If the clip is too long to compute.
         RuntimeError: If the model attends or multiplies matrices through an operator that is not counted.
     """
-    steps = {m: max(1, round(seconds / data_info['seconds_per_step'][m])) for m in model.encoders}
-    if sum(steps.values()) > _MAX_STEPS:
-        raise ConfigError(
-            f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. Counting computes a prediction, and '
-            f'attention grows with their square: give a clip of up to {_MAX_STEPS:,} steps.'
-        )
+    steps = steps_of(seconds, data_info, model.encoders)
     clip = {m: [np.zeros((count, data_info['feature_dims'][m]), np.float32)] for m, count in steps.items()}
     features = collate_arrays(clip, data_info['seconds_per_step'])
     analysis = FlopCountAnalysis(_Prediction(model, features), tuple(part['x'] for part in features.values()))

@@ -148,6 +148,8 @@ class Inferencer:
         self._say_if_cut({m: np.array([len(array) for array in arrays[m]]) for m in arrays})
         features = collate_arrays(arrays, self._seconds, window=self._window)
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
+        if self.model.training:  # A user may have trained it on.
+            self.model.eval()
         scores = self.model(inputs, mode='predict')[0]['scores']
         if not torch.isfinite(scores).all():  # The clips were checked before, so the weights are wrong.
             raise CheckpointError(

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from avzoo.apis.clip_steps import steps_of
 from avzoo.apis.plain_path import plain_path
 from avzoo.apis.speed_cases import BASE_STEP, STREAMED, Case, Run, SpeedCases
 from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
@@ -39,6 +40,7 @@ def measure(
         ``graphs``, and of these (where there are none, of ``now``) the number of ``kernels`` and of ``waits`` for it
         by any thread, and the share of time that it is ``busy``. There steps and evaluations are some in a row.
     """
+    steps_of(clip[1], info, cfg.model.encoders)  # Before any are made.
     clock = time.process_time if device == 'cpu' else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         work = SpeedCases(cfg, info, Path(folder), clip, device)

@@ -38,7 +38,8 @@ def modality_facts(data_info: dict, encoders: dict) -> dict:
     if missing:
         raise ConfigError(
             f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
-            f'{nearest(missing[0], has)}'
+            f"{nearest(missing[0], has)} Name the data's alone: encoders={{'_delete_': True, '{has[0]}': {{...}}}}, as "
+            'configs/avdiff/avdiff-audio_*.py do.'
         )
     facts = dict(data_info, modalities=tuple(encoders))
     for key in ('feature_dims', 'seconds_per_step'):

@@ -101,6 +101,7 @@ class FeatureStore:
                 f'{self.root}: no modality {modality!r}; it has {", ".join(self.modalities)}.'
                 + nearest(modality, self.modalities)
             )
+        self._check_whole(modality)
         videos = np.asarray(videos, dtype=np.int64)
         first, lengths = self.offsets[modality][videos], self.lengths[modality][videos]
         return gather_rows(self._rows[modality], first, lengths, take)
@@ -132,8 +133,10 @@ class FeatureStore:
                 held = torch.empty(rows.shape, dtype=_TORCH_DTYPES[rows.dtype.name], device=device)
                 step = max(1, _CHUNK_BYTES // rows[:1].nbytes)
                 for begin in range(0, len(rows), step):  # piecewise: the whole file is never in memory
+                    self._check_whole(key)
                     held[begin : begin + step] = torch.from_numpy(np.array(rows[begin : begin + step]))
                 self._rows[key] = held
+                del self._mapped[key]
         return self
 
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
@@ -196,7 +199,25 @@ class FeatureStore:
 
     def _map_features(self) -> dict[str, np.ndarray | Tensor]:
         """Map each modality's array into memory without reading it, (total steps, D)."""
-        return {
+        rows: dict[str, np.ndarray | Tensor] = {
             key: open_array(self.root / entry['file'], (entry['num_steps'], entry['dim']), entry['dtype'])
             for key, entry in self._meta['modalities'].items()
         }
+        paths = {key: str(self.root / self._meta['modalities'][key]['file']) for key in rows}
+        self._mapped = {key: (path, os.stat(path)) for key, path in paths.items()}
+        return rows
+
+    def _check_whole(self, modality: str) -> None:
+        """Refuse a file that was cut off since it was mapped: to read beyond its end would kill the process."""
+        if modality not in self._mapped:
+            return
+        path, before = self._mapped[modality]
+        try:
+            now = os.stat(path)
+        except OSError:  # One that was removed or moved can still be read.
+            return
+        if now.st_ino == before.st_ino and now.st_size < before.st_size:
+            raise DataError(
+                f'{path} was cut off while it was in use: it has {now.st_size:,} of {before.st_size:,} bytes. Restore '
+                'the file, then repeat the command; training goes on with --resume.'
+            )

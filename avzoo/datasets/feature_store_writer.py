@@ -21,6 +21,7 @@ from avzoo.datasets.store_format import (
     npy_header,
     number_problem,
     shots_folder,
+    unmasked,
     write_csv,
     write_lines,
 )
@@ -218,7 +219,10 @@ class FeatureStoreWriter:
 
     def _convert(self, video_id: str, key: str, values: np.ndarray) -> np.ndarray:
         dim = self._meta['modalities'][key]['dim']
-        values = np.asarray(values)
+        try:
+            values = unmasked(values)
+        except TypeError as error:
+            raise DataError(f'video {video_id!r}: {key} features: {error}. Fill them or leave the steps out.') from None
         if values.ndim != 2 or values.shape[1] != dim or len(values) == 0:
             raise DataError(
                 f'video {video_id!r}: {key} features have shape {values.shape}; (steps, {dim}) with at '

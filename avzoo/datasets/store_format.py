@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ UNKNOWN_EMBEDDING = 'text'  # name of class vectors that do not say which text e
 MODALITY_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')  # it becomes a file name, a column and a keyword
 MAX_NAME = 1000  # Characters: a table of names takes as much memory for each as for the longest.
 _LARGEST = 1e15  # The sum of the squares of a million such values is a float32.
+_LEAST_OF_HALF = 2.0**-14  # Below it float16 loses digits, and soon all.
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\ud800-\udfff]')  # control characters; halves of a pair, which UTF-8 lacks
 
 
@@ -113,7 +115,20 @@ def number_problem(values: np.ndarray, dtype: str = 'float32') -> str:
     largest = max(abs(float(values.max())), abs(float(values.min()))) if values.size else 0.0
     if dtype == 'float16' and largest >= 65520:  # What is less is rounded to 65504.
         return 'numbers beyond the range of float16 (65504; use float32)'
+    if dtype == 'float16' and 0 < largest < _LEAST_OF_HALF:
+        return f'numbers below {_LEAST_OF_HALF:.0e} alone, of which float16 keeps next to nothing (use float32)'
     return f'numbers beyond {_LARGEST:g}, whose norm float32 cannot hold (divide them)' if largest > _LARGEST else ''
+
+
+def unmasked(values: Any) -> np.ndarray:
+    """Return values as an array.
+
+    Raises:
+        TypeError: Some are masked: what is below the mask would be taken for features.
+    """
+    if np.ma.is_masked(values):
+        raise TypeError('some of its values are masked')
+    return np.asarray(values)
 
 
 def check_feature_set(what: str, features: object, modalities: Collection[str]) -> None:

@@ -1,6 +1,8 @@
 """The log of a curriculum: on the screen, and in a file of its work directory."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -8,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.logging.logger import MMFormatter
 
 from avzoo.utils.errors import ConfigError
+from avzoo.utils.lock import held_alone
 from avzoo.utils.printable import printable
 
 _WARNED: set[Path] = set()
@@ -40,18 +43,27 @@ def log_to(path: Path) -> None:
     escape_in_log(logger)
 
 
-def open_work_dir(work_dir: Path) -> None:
-    """Make the work directory of a run, and begin its log with where it is.
+@contextmanager
+def held_work_dir(work_dir: Path) -> Iterator[None]:
+    """Make the work directory of a run, hold it for this run alone, and begin its log with where it is.
 
     Raises:
+        AvzooError: If another process trains in it; nothing is logged then.
         ConfigError: If it cannot be written to.
     """
-    try:
-        work_dir.mkdir(parents=True, exist_ok=True)
-        log_to(work_dir / 'curriculum.log')
-    except OSError as error:
-        raise ConfigError(f'{work_dir} cannot be written to ({error.strerror}). Choose another --work-dir.') from error
-    log_line(f'Everything is written to {work_dir}.')
+    with ExitStack() as stack:
+        try:
+            work_dir.mkdir(parents=True, exist_ok=True)
+            if is_main_process():
+                busy = f'Another process trains in {work_dir}. Wait for its end, or choose another --work-dir.'
+                stack.enter_context(held_alone(work_dir, busy))
+            log_to(work_dir / 'curriculum.log')
+        except OSError as error:
+            raise ConfigError(
+                f'{work_dir} cannot be written to ({error.strerror}). Choose another --work-dir.'
+            ) from error
+        log_line(f'Everything is written to {work_dir}.')
+        yield
 
 
 def run_logger() -> MMLogger:

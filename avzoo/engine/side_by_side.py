@@ -1,7 +1,6 @@
 """Running commands side by side on this machine, each in its own process."""
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -11,8 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-
-from avzoo.utils.errors import ConfigError
 
 _POLL = 0.2  # Seconds.
 _PATIENCE = 20.0  # Seconds that processes have to end before they are killed.
@@ -102,45 +99,6 @@ def run_side_by_side(
                 ended.append(one.ended())
                 on_end(ended[-1])
     return ended
-
-
-def gpu_ids(text: str) -> list[str]:
-    """Read ids of GPUs: ``0-7``, ``0,2`` or both, or names such as ``GPU-8f2a``.
-
-    Raises:
-        ConfigError: If a range is not one, or an id comes twice.
-    """
-    ids: list[str] = []
-    for part in map(str.strip, text.split(',')):
-        numbers = re.fullmatch('([0-9]{1,3})(?:-([0-9]{1,3}))?', part)
-        found = [part] if part.startswith(('GPU-', 'MIG-')) else []
-        if numbers:
-            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
-            found = [str(number) for number in range(first, last + 1)]
-        if not found:
-            raise ConfigError(f"--gpus takes ids such as 0-7 or 0,2, got '{text}'.")
-        ids += found
-    if len(set(ids)) < len(ids):
-        raise ConfigError(f'--gpus {text}: an id comes twice. With more --jobs than GPUs, several share one.')
-    return ids
-
-
-def check_gpus(ids: Sequence[str]) -> None:
-    """Refuse numbers of GPUs that this process may not use: a run without its GPU would train on the CPU.
-
-    Raises:
-        ConfigError: Names the first.
-    """
-    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-    known = [one.strip() for one in visible.split(',') if one.strip()] if visible else []
-    if visible is None:
-        import torch  # The tool starts quickly without it.
-
-        known = [str(number) for number in range(torch.cuda.device_count())]
-    for one in ids:
-        if not known or (one.isdecimal() and one not in known and all(map(str.isdecimal, known))):
-            here = ', '.join(known) or 'none'
-            raise ConfigError(f'--gpus: there is no GPU {one} here; there are: {here}. Leave --gpus out for a CPU.')
 
 
 class _Process:

@@ -22,6 +22,7 @@ from avzoo.importers.clip_checks import (
     reason_of,
     refusal,
 )
+from avzoo.importers.repeated_clips import RepeatedClips
 from avzoo.importers.shape_checks import check_axes, sample_shapes, usual_width, warn_of_durations
 from avzoo.protocol import NUM_DRAWS, SHOTS
 from avzoo.utils.bad_items import count_reasons, list_items, write_items
@@ -92,6 +93,7 @@ def import_arrays(
     # Before the long work, since they may fail.
     splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}
     classes, texts, vectors = _read_classes(found, Path(lists), class_embeddings)
+    repeated = RepeatedClips()
     with FeatureStoreWriter(
         out,
         name=name or Path(out).name,
@@ -104,13 +106,15 @@ def import_arrays(
     ) as writer:
         if vectors is not None:
             writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)
-        bad = _write_videos(writer, source, labels, widths, on_progress)
+        bad = _write_videos(writer, source, labels, widths, repeated, on_progress)
         if bad and not skip_bad:
             raise refusal(source, listed, bad, report, skip='--skip-bad')
         if bad:
             found = _without(found, bad)
             splits = {k: draw_splits(found, k, draws, seed) for k in splits}
         _report_left_out(writer, {**missing, **bad}, report)
+        if warning := repeated.warning({video: name for name in found.videos for video in found.ids(name)}):
+            _LOGGER.warning('%s: %s', source.path, warning)
         for k, ids in splits.items():
             writer.write_splits(k, ids)
         return writer.finish()
@@ -153,13 +157,16 @@ def _write_videos(
     source: ArrayFeatures,
     labels: Mapping[str, str],
     widths: Mapping[str, int],
+    repeated: RepeatedClips,
     on_progress: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
     """Write the videos that can be used; return the others with the reasons."""
     bad = {}
     for done, (video, label) in enumerate(labels.items(), 1):
         try:
-            writer.add(video, label, read_video(source, video, widths))
+            features = read_video(source, video, widths)
+            writer.add(video, label, features)
+            repeated.add(video, features)
         except DataError as error:
             bad[video] = reason_of(source, video, error)
         if on_progress:

@@ -15,7 +15,7 @@ from avzoo.text.class_words import mean_word_vectors, split_name
 from avzoo.text.encoder_files import find_encoder, weight_files
 from avzoo.text.text_encoders import TextEncoder
 from avzoo.utils.errors import DataError
-from avzoo.utils.files import atomic_path, joint_sha256, sha256_of
+from avzoo.utils.files import atomic_path, check_out, joint_sha256, sha256_of
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,19 @@ def make_class_vectors(
 
 def write_class_vectors(path: str | os.PathLike[str], made: MadeVectors) -> Path:
     """Write a ``.npz`` of ``names`` (C,), ``vectors`` (C, d) and ``provenance``, a text of JSON; it holds no pickle."""
-    path = check_out(path)
+    path = check_vectors_out(path)
     provenance = json.dumps(made.provenance, ensure_ascii=False)
     with atomic_path(path) as partial, open(partial, 'wb') as file:
         np.savez(file, names=np.array(made.names), vectors=made.array, provenance=np.array(provenance))
     return path
 
 
-def check_out(path: str | os.PathLike[str]) -> Path:
+def check_vectors_out(path: str | os.PathLike[str]) -> Path:
     """Refuse a file that class vectors cannot be written to."""
     path = Path(path)
     if path.suffix != '.npz' or path.is_dir():
         raise DataError(f'{path} cannot be the file of class vectors: name a file that ends in .npz.')
-    return path
+    return check_out(path)
 
 
 def _is_path(text: str) -> bool:

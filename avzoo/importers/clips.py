@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.store_format import number_problem
+from avzoo.datasets.store_format import number_problem, unmasked
 from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
 from avzoo.importers.array_layouts import as_numbers, check_words
 from avzoo.importers.clip_files import array_names
@@ -72,8 +72,8 @@ class ClipReader:
 
     def choose(self, wanted: Iterable[str] | None) -> list[str]:
         """Return the wanted ids after checking that they exist; ``None`` returns all."""
-        if isinstance(wanted, str):
-            wanted = [wanted]
+        if isinstance(wanted, str | int):
+            wanted = [str(wanted)]
         wanted = self.ids if wanted is None else [str(name) for name in wanted]
         known = set(self.ids)
         for name in wanted:
@@ -174,10 +174,11 @@ def _sequence(clip: Clip, modality: str, dim: int, name: str) -> np.ndarray:
     if modality not in clip:
         raise DataError(f"Clip '{name}' has no {modality} features, which this model needs; it has {', '.join(clip)}.")
     try:
-        array = np.asarray(clip[modality])
+        array = unmasked(clip[modality])
     except (ValueError, TypeError) as error:  # Ragged lists; tensors on a device.
         raise DataError(
-            f"Clip '{name}': its {modality} features are not an array: {first_line(error)} Give (steps, {dim}) numbers."
+            f"Clip '{name}': its {modality} features are not an array: {first_line(error).rstrip('.')}. Give "
+            f'(steps, {dim}) numbers.'
         ) from error
     if array.ndim != 2 or array.shape[1] != dim or not len(array) or array.dtype.kind not in 'biuf':
         raise DataError(

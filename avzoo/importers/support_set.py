@@ -82,6 +82,7 @@ def open_support_set(
     if classes is None:  # Splits and folders have new classes only; other stores may have base classes too.
         base = set(known)
         classes = [name for name in offered if name not in base] if is_store and not has_splits else offered
+    classes = list(dict.fromkeys(classes))
     _check_classes(classes, offered, known, origin)
     rng = np.random.default_rng([seed, draw])
     chosen = [_draw(videos[labels[videos] == name], shots, f"{origin} class '{name}'", rng) for name in classes]

@@ -1,7 +1,7 @@
 """Rank what runs found: one table for each data set, number of shots and set of features."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -18,13 +18,20 @@ from avzoo.utils.tables import markdown_table
 _HEADER = ('method', *METRIC_NAMES, 'HM ±', 'runs', 'draws', 'seeds', 'class vectors', 'gamma')
 
 
-def find_runs(places: Sequence[str | os.PathLike[str]]) -> list[Run]:
+def find_runs(
+    places: Sequence[str | os.PathLike[str]], *, on_bad: Callable[[DataError], object] | None = None
+) -> list[Run]:
     """Read every finished run at or below the given places.
 
+    Args:
+        places: Work directories, or folders of them.
+        on_bad: Called with the error of each run that is damaged, which is then left out; by default it is raised.
+
     Raises:
-        DataError: If a place holds none, or one is damaged.
+        DataError: If a place holds none, or all are damaged.
     """
     found: dict[Path, Run] = {}
+    bad: list[DataError] = []
     for place in map(Path, places):
         files = [place] if place.is_file() else sorted(place.rglob('results.json'))
         if not files:
@@ -32,8 +39,15 @@ def find_runs(places: Sequence[str | os.PathLike[str]]) -> list[Run]:
                 f'{place} holds no results.json, of a finished run. Name work directories, or a folder of them.'
             )
         for file in files:
-            run = read_run(file.parent)
-            found[run.folder] = run
+            try:
+                run = read_run(file.parent)
+                found[run.folder] = run
+            except DataError as error:
+                bad.append(error)
+    for one in bad:
+        if on_bad is None or not found:
+            raise one
+        on_bad(one)
     return list(found.values())
 
 

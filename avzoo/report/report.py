@@ -1,7 +1,7 @@
 """Write the page of one run, or of several."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from avzoo.report.comparable import check_comparable
@@ -9,9 +9,11 @@ from avzoo.report.comparison_sections import sections_of_comparison
 from avzoo.report.exports import FORMATS
 from avzoo.report.model_pictures import model_section
 from avzoo.report.page import render
-from avzoo.report.run_files import read_run
+from avzoo.report.run_files import Run, read_run
 from avzoo.report.run_sections import sections_of_run
-from avzoo.utils.files import atomic_write_text
+from avzoo.report.section import Section
+from avzoo.utils.errors import DataError
+from avzoo.utils.files import atomic_write_text, check_out
 from avzoo.utils.printable import printable
 
 
@@ -22,6 +24,7 @@ def write_report(
     with_model: bool = False,
     model_draws: Sequence[int] | None = None,
     data_root: str | os.PathLike[str] | None = None,
+    on_bad: Callable[[DataError], object] | None = None,
 ) -> Path:
     """Write a page of one run, or one that compares several; or the rows of their results.
 
@@ -32,11 +35,18 @@ def write_report(
             run's ``config.py`` is run for it.
         model_draws: Of which draws that is; by default of the first one.
         data_root: The store, where it is no longer where the run had it.
+        on_bad: Called with the error of each of several runs that cannot be read, which is then left out; the page
+            names it, too. By default its error is raised.
 
     Raises:
         DataError: If there is no finished run, its files are damaged, or the runs were not tested alike.
     """
-    runs = [read_run(folder) for folder in folders]
+    check_out(out)
+    runs, bad = _read_runs(folders)
+    for error in bad:
+        if on_bad is None or not runs:
+            raise error
+        on_bad(error)
     check_comparable(runs)
     if to_text := FORMATS.get(Path(out).suffix):
         return atomic_write_text(out, to_text(runs))
@@ -47,4 +57,19 @@ def write_report(
         title, sections = f'{first["method"]} on {first["dataset"]}', sections_of_run(runs[0], model)
     else:
         title, sections = f'{len(runs)} runs on {first["dataset"]}', sections_of_comparison(runs)
+    if bad:
+        sections.append(Section('Runs that are left out', [printable(error) for error in bad]))
     return atomic_write_text(out, render(printable(title), sections))
+
+
+def _read_runs(folders: Sequence[str | os.PathLike[str]]) -> tuple[list[Run], list[DataError]]:
+    """Return the runs whose results and predictions can be read, and the errors of the others."""
+    runs, bad = list[Run](), list[DataError]()
+    for folder in folders:
+        try:
+            run = read_run(folder)
+            _ = run.predictions  # They are read when they are first asked for, and kept.
+            runs.append(run)
+        except DataError as error:
+            bad.append(error)
+    return runs, bad

@@ -18,7 +18,8 @@ from avzoo.evaluation.linear_references import predictions_file
 from avzoo.evaluation.paired import check_same_classes
 from avzoo.evaluation.predictions import read_predictions
 from avzoo.report.result_kinds import TOLERANCE, check_phase_kinds, check_results
-from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
+from avzoo.utils.host_errors import host_error
 from avzoo.utils.printable import printable
 from avzoo.utils.regular_files import read_json
 
@@ -128,20 +129,23 @@ class Run:
         names = [Phase(2, 'full', draw).name for draw in self.draws]
         return [self.checkpoints[name]['scale'] for name in names if name in self.checkpoints]
 
-    @cached_property
+    @property
     def checkpoints(self) -> dict[str, dict[str, Any]]:
-        """The facts in the last checkpoint of each phase, by the phase's name; phases without one are left out.
+        """The facts in the last checkpoint of each phase, by its name; phases without a readable one are left out.
 
         Beside what training wrote there is ``scale``, by which scores become logits.
         """
-        found = {}
-        for phase in plan_phases(tuple(self.draws)):
-            path = self.folder / phase.name / 'last.pth'
-            if path.is_file():
-                checkpoint = load_checkpoint(path)
-                state = checkpoint['state_dict']
-                found[phase.name] = dict(checkpoint['meta'], scale=float(state.get('scale', 1.0)))
-        return found
+        return {name: facts for name, facts in self._checkpoints.items() if not isinstance(facts, CheckpointError)}
+
+    @property
+    def damaged(self) -> list[str]:
+        """What is wrong with the checkpoints that cannot be read."""
+        return [str(facts) for facts in self._checkpoints.values() if isinstance(facts, CheckpointError)]
+
+    @cached_property
+    def _checkpoints(self) -> dict[str, dict[str, Any] | CheckpointError]:
+        paths = {phase.name: self.folder / phase.name / 'last.pth' for phase in plan_phases(tuple(self.draws))}
+        return {name: _facts_of(path) for name, path in paths.items() if path.is_file()}
 
 
 _HUGE = 1e30  # Above it lies nothing that was measured, and nothing that can be drawn.
@@ -172,6 +176,17 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     settings = state.get('settings') if isinstance(state, dict) else None
     values = flat(settings) if isinstance(settings, dict) else {}
     return Run(folder.resolve(), results, _phases(state, state_file), values)
+
+
+def _facts_of(path: Path) -> dict[str, Any] | CheckpointError:
+    """Return the facts in a checkpoint, or why it cannot be read: a page of results does not depend on it."""
+    try:
+        checkpoint = load_checkpoint(path)
+    except CheckpointError as error:
+        if host_error(error):  # The machine lacks something; the file may be right.
+            raise
+        return error
+    return dict(checkpoint['meta'], scale=float(checkpoint['state_dict'].get('scale', 1.0)))
 
 
 def _read_tests(paths: Sequence[Path], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:

@@ -49,7 +49,9 @@ def _tests(run: Run) -> list[Section]:
     if len(run.scales) == len(run.draws):
         calibration.pictures.append(reliability_picture(run))
     else:
-        calibration.text.append('Left out: the checkpoint of a draw is gone, and with it the scale of its scores.')
+        calibration.text.append(
+            'Left out: a draw has no checkpoint that can be read, which has the scale of its scores.'
+        )
     return [
         Section('Base and novel classes', pictures=[seen_unseen_picture(run)]),
         _recall(run),
@@ -79,9 +81,10 @@ def _paired(run: Run) -> str:
 
 
 def _learning(run: Run) -> Section:
+    damaged = [printable(text) for text in run.damaged]
     if not run.histories:
         text = 'The run has neither checkpoints nor history.jsonl, which have what training logged.'
-        return Section('Learning', [text])
+        return Section('Learning', [text, *damaged])
     table = Table(('phase', 'epochs', 'chosen', 'last loss', *METRIC_NAMES, 'seconds', 'peak MB'), [])
     for name, history in run.histories.items():
         decided = run.phases.get(name, {})
@@ -93,7 +96,7 @@ def _learning(run: Run) -> Section:
         best, loss = decided.get('best_epoch', '-'), rounded(history[-1].get('loss'), 4)
         table.rows.append((name, len(history), best, loss, *numbers, *spent))
     text = 'B to AUSUC: validation at the chosen epoch. A phase without validation takes its epochs from stage 1.'
-    return Section('Learning', [text], {'Phases': table}, learning_pictures(run))
+    return Section('Learning', [text, *damaged], {'Phases': table}, learning_pictures(run))
 
 
 def _recall(run: Run) -> Section:

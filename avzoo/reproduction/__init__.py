@@ -1,6 +1,6 @@
 """Repeat the tables of the AV-DIFF paper: which runs they need, running these, and the table beside the paper's."""
 
-from avzoo.engine.side_by_side import gpu_ids
+from avzoo.engine.gpus import gpu_ids
 from avzoo.reproduction.plan import DATASETS, TABLES, Run, Status, plan_runs
 from avzoo.reproduction.report import gather, plan_text, tables_markdown, tables_text, write_tables
 from avzoo.reproduction.run import run_here, run_together, slurm_parameters, submit, submit_commands

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from avzoo.config.options import parse_value
-from avzoo.engine.side_by_side import Job, check_gpus, run_side_by_side
+from avzoo.engine.gpus import check_gpus
+from avzoo.engine.side_by_side import Job, run_side_by_side
 from avzoo.importers.synthetic import ensure_synth
 from avzoo.reproduction.plan import Run
 from avzoo.utils.errors import AvzooError, ConfigError

@@ -1,13 +1,25 @@
 """Checks of arguments that several public functions share."""
 
+from numbers import Integral
+
 from avzoo.utils.errors import ConfigError
 
 
-def check_positive(name: str, value: int) -> None:
-    """Refuse a count below 1.
+def check_positive(name: str, value: int) -> int:
+    """Return a count as a number of Python; a checkpoint holds none of numpy.
 
     Raises:
-        ConfigError: Names the argument and what it may be.
+        ConfigError: If it is not whole, or below 1; names the argument and what it may be.
     """
-    if value < 1:
-        raise ConfigError(f'{name}={value}; give a whole number of at least 1.')
+    return _whole(name, value, 1)
+
+
+def check_natural(name: str, value: int) -> int:
+    """Return a number that may be 0, as :func:`check_positive` does."""
+    return _whole(name, value, 0)
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    if not isinstance(value, Integral) or int(value) < least:
+        raise ConfigError(f'{name}={value!r}; give a whole number of at least {least}.')
+    return int(value)

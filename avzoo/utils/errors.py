@@ -1,7 +1,12 @@
 """Errors that a user can fix: what is wrong, where, and how to fix it."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+_OF_A_WORKER = re.compile(
+    r'Caught \w+ in DataLoader worker process \d+\.\nOriginal Traceback .*\n[\w.]+: (.*)', re.DOTALL
+)
 
 
 class AvzooError(Exception):
@@ -13,6 +18,10 @@ class AvzooError(Exception):
     """
 
     def __init__(self, message: object = '', *, details: Sequence[str] = ()) -> None:
+        # A loader hands on the error of a worker as a text with the worker's traceback.
+        found = _OF_A_WORKER.match(str(message))
+        if found:
+            message, *details = found[1].rstrip().split('\n  ')
         self.lines = (str(message), *details)
         super().__init__('\n  '.join(self.lines))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from avzoo.utils.errors import AvzooError
+from avzoo.utils.errors import AvzooError, ConfigError
 from avzoo.utils.in_progress import in_progress
 
 _ENDING = 'partial'
@@ -48,6 +48,19 @@ def atomic_write_text(path: str | os.PathLike[str], text: str) -> Path:
     with atomic_path(path) as partial:
         partial.write_text(text, encoding='utf-8')
     return Path(path)
+
+
+def check_out(path: str | os.PathLike[str]) -> Path:
+    """Refuse a file that could not be written, before the work whose result it is to hold; returns its path."""
+    path = Path(path)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.exists() and not path.is_file():
+        raise ConfigError(f'{path} cannot be written: it exists and is not a plain file. Choose another name.')
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f'{path} cannot be written: {folder} is not a folder that you may write to. Name another file.'
+        )
+    return path
 
 
 @contextmanager

@@ -279,3 +279,20 @@ def test_a_config_finds_its_own_zoo_weights(make_zoo, published, tiny_store, tmp
     cfg = config_of('tiny_custom_5shot')
     with pytest.raises(DataError, match='There is no feature store'):
         adapt(cfg, support=tiny_store, shots=2, out=tmp_path / 'x.pth')
+
+
+@pytest.mark.parametrize(
+    'wrong', [dict(seed=-1), dict(seed=2**32), dict(seed=1.5), dict(draw=-1), dict(draw=0.0), dict(shots=2.0)]
+)
+def test_numbers_that_cannot_be_are_refused_by_their_name(base_model, support, tmp_path, wrong):
+    cfg, path, _ = base_model
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        adapt(cfg, path, **(dict(support=support, shots=2, out=tmp_path / 'x.pth', epochs=1) | wrong))
+
+
+def test_numbers_of_numpy_are_those_of_python_and_a_class_named_twice_counts_once(base_model, support, tmp_path):
+    cfg, path, _ = base_model
+    given = dict(shots=np.int64(1), epochs=np.int64(1), seed=np.int64(3), draw=np.int64(0))
+    done = adapt(cfg, path, support=support, out=tmp_path / 'x.pth', classes=['tap dance'] * 2, **given)
+    assert done['novel_classes'] == ['tap dance']
+    assert load_checkpoint(tmp_path / 'x.pth')['meta']['num_shots'] == 1

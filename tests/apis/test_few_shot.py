@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save
 from sklearn.base import clone
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
 from avzoo import FewShotClassifier
@@ -249,15 +251,22 @@ def test_of_settings_that_validate_alike_the_softest_is_taken():
         (np.eye(3), ['a', 'b'], 'one label for each clip'),
         (np.eye(3), ['a', 'a', 'a'], 'all clips are of one class'),
         (np.eye(3), None, 'labels of dtype object'),
-        (np.full((2, 3), np.nan), ['a', 'b'], 'clip 0 is empty or not finite'),
-        ([np.ones((2, 3)), np.ones((0, 3))], ['a', 'b'], 'clip 1 is empty'),
+        (np.full((2, 3), np.nan), ['a', 'b'], 'clip 0 has NaN or infinity'),
+        ([np.ones((2, 3)), np.ones((0, 3))], ['a', 'b'], 'clip 1 has no features'),
         ([np.ones((2, 3)), np.ones((2, 4))], ['a', 'b'], r'widths \[3, 4\]'),
         (dict(audio=np.eye(2), visual=np.eye(3)), ['a', 'b'], 'different numbers of clips'),
         ([['x'], ['y']], ['a', 'b'], 'of numbers'),
         (np.eye(2) * 1j, ['a', 'b'], 'of numbers'),
-        (np.ma.masked_array(np.eye(2)), ['a', 'b'], 'dtype float64|of numbers'),
+        (np.ma.masked_array(np.eye(2), np.eye(2) > 0), ['a', 'b'], 'masked'),
         (np.eye(2), [None, 'a'], 'labels of dtype object'),
         (np.eye(2), [0.5, np.nan], 'labels of dtype float64'),
+        (np.eye(2), [b'a', b'b'], 'labels of dtype'),
+        (np.eye(2), np.ma.masked_array([0, 1], [True, False]), 'labels of dtype'),
+        (np.eye(2), np.array(['a', 1], object), 'labels of dtype object'),
+        (np.arange(2.0), ['a', 'b'], r'shape \(\)'),
+        (1e25 * np.eye(2), ['a', 'b'], 'numbers beyond'),
+        (np.ones((4, 3)), [0, 0, 1, 1], 'the same features'),
+        (torch.ones(2, 3, requires_grad=True), [0, 1], 'of numbers'),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(clips, labels, words):
@@ -299,3 +308,92 @@ def test_videos_are_taught_and_asked(tmp_path):
     (tmp_path / 'bad.mkv').write_text('x')
     with pytest.raises(DataError, match=r'2 of 3 clips cannot be used(.|\n)*bad.mkv(.|\n)*gone.mkv'):
         model.predict([asked[0], tmp_path / 'bad.mkv', tmp_path / 'gone.mkv'])
+
+
+class Frame:
+    """A table as others have it: it is an array when asked, and its items are the names of its columns."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.rows, dtype)
+
+    def __iter__(self):
+        return iter(range(self.rows.shape[1]))
+
+    def __len__(self):
+        return len(self.rows)
+
+
+@pytest.fixture(scope='module')
+def rows(task):
+    return np.stack([clip.mean(axis=0) for clip in task[0]['visual']])
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        Frame,
+        torch.as_tensor,
+        lambda x: [row.tolist() for row in x],
+        lambda x: np.asfortranarray(x)[::-1][::-1],
+        lambda x: x.astype('>f8'),
+        lambda x: 1e-20 * x,
+        lambda x: 1e14 * x,
+        lambda x: x[:, None].repeat(3, axis=1),
+    ],
+)
+@pytest.mark.parametrize('method', METHODS)
+def test_features_in_another_form_or_unit_give_the_same_classifier(task, rows, method, change):
+    expected = FewShotClassifier(method=method).fit(rows, task[1]).predict_proba(rows)
+    model = FewShotClassifier(method=method).fit(change(rows), task[1])
+    np.testing.assert_allclose(model.predict_proba(change(rows)), expected, atol=1e-4)
+
+
+def test_a_square_table_is_not_read_by_the_names_of_its_columns(rows):
+    square, labels = rows[:12, :12], np.arange(12) % 2
+    expected = FewShotClassifier(method='prototypes').fit(square, labels).predict_proba(square)
+    found = FewShotClassifier(method='prototypes').fit(Frame(square), labels).predict_proba(Frame(square))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_constant_dimension_does_not_count_however_large_it_is(task, rows):
+    def asked(value):
+        model = FewShotClassifier(method='prototypes').fit(np.insert(rows, 3, 12345.678, axis=1), task[1])
+        return model.predict_proba(np.insert(rows, 3, value, axis=1))
+
+    np.testing.assert_allclose(asked(12345.678), asked(12345.679), atol=1e-2)
+    without = FewShotClassifier(method='prototypes').fit(rows, task[1]).predict_proba(rows)
+    np.testing.assert_allclose(asked(12345.678), without, atol=1e-2)
+
+
+@pytest.mark.parametrize('of_columns', [str, int])
+def test_labels_of_a_column_of_objects_are_those_of_a_list(rows, of_columns):
+    labels = [of_columns(i % 3) for i in range(len(rows))]
+    model = FewShotClassifier(method='prototypes').fit(rows, np.array(labels, object))
+    assert model.classes_.tolist() == sorted(set(labels))
+
+
+@pytest.mark.parametrize('seed', [None, np.int64(3), np.random.RandomState(0)])
+def test_classifiers_of_truth_values_and_of_any_seed_can_be_saved(rows, tmp_path, seed):
+    model = FewShotClassifier(random_state=seed).fit(rows, np.arange(len(rows)) % 2 == 1)
+    again = FewShotClassifier.from_pretrained(model.save_pretrained(tmp_path / 'model'))
+    assert (again.predict(rows) == model.predict(rows)).all() and again.classes_.dtype == bool
+    assert again.random_state == (3 if isinstance(seed, np.int64) else None)
+
+
+@pytest.mark.parametrize('seed', [-1, 2**32, 1.5, 'x'])
+def test_a_seed_that_cannot_be_is_refused(rows, task, seed):
+    with pytest.raises(ConfigError, match='random_state='):
+        FewShotClassifier(random_state=seed).fit(rows, task[1])
+
+
+def test_a_fit_that_failed_leaves_nothing_behind(rows, task):
+    model = FewShotClassifier(method='prototypes').fit(rows, task[1])
+    with pytest.raises(DataError):
+        model.fit(rows * np.nan, task[1])
+    with pytest.raises(NotFittedError):
+        model.predict(rows)
+    model.stamps_ = {'visual': {'extractor': 'of videos that could not be learned from'}}
+    assert model.fit(rows, task[1]).stamps_ == {}

@@ -118,15 +118,31 @@ def test_ragged_lists_are_refused(classify):
         classify(dict(audio=[[1.0] * 6, [1.0] * 5], visual=np.zeros((2, 9))))
 
 
+def test_values_below_a_mask_are_not_taken_for_features(classify):
+    one = clip(np.random.default_rng(0))
+    expected = classify(one)
+    assert classify({m: np.ma.masked_array(x) for m, x in one.items()}) == expected
+    with pytest.raises(DataError, match='audio features are not an array: some of its values are masked'):
+        classify(dict(one, audio=np.ma.masked_array(one['audio'], one['audio'] > 0)))
+
+
+def test_a_model_that_was_trained_on_classifies_in_evaluation_mode(classify):
+    one = clip(np.random.default_rng(0))
+    expected = classify(one)
+    classify.model.train()
+    assert classify(one) == expected
+
+
 def test_one_video_id_may_be_a_string_and_clips_of_a_list_are_counted(classify):
     clips = [clip(np.random.default_rng(i)) for i in range(11)]
-    assert [entry['video_id'] for entry in classify(clips, video_ids='10')] == ['10']
+    for one in ('10', 10):
+        assert [entry['video_id'] for entry in classify(clips, video_ids=one)] == ['10']
     assert [entry['video_id'] for entry in classify(clips, video_ids=[3, 10])] == ['3', '10']
 
 
 @pytest.mark.parametrize('argument', ['top', 'batch_size'])
-@pytest.mark.parametrize('value', [0, -1])
-def test_counts_below_one_are_refused(classify, argument, value):
+@pytest.mark.parametrize('value', [0, -1, 2.0])
+def test_counts_that_are_not_whole_or_below_one_are_refused(classify, argument, value):
     with pytest.raises(ConfigError, match=f'{argument}={value}; give a whole number of at least 1'):
         classify(clip(np.random.default_rng(0)), **{argument: value})
 

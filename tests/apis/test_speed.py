@@ -79,6 +79,19 @@ def test_what_is_measured_multiplies_matrices_as_the_config_says(run, precision,
     assert run(f'float32_matmul_precision={precision}') == 0 and seen == [precision]
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(run, tmp_path, monkeypatch):
+    monkeypatch.setattr('avzoo.apis.speed.measure', lambda *given, **named: pytest.fail('it measured'))
+    (tmp_path / 'file').write_text('')
+    for place in (tmp_path, tmp_path / 'file' / 'speed.json'):
+        with pytest.raises(ConfigError, match=f'{place} cannot be written'):
+            run('--out', str(place))
+
+
+def test_clips_that_no_machine_could_hold_are_refused(run):
+    with pytest.raises(ConfigError, match=r'1e\+18 s are .* steps'):
+        run('--clip', '1', '1e18')
+
+
 def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(run, tmp_path, capsys):
     out = tmp_path / 'speed.json'
     assert run('--out', str(out)) == 0

@@ -1,9 +1,11 @@
 """A missing or damaged store raises one clear error."""
 
 import json
+import os
 
 import numpy as np
 import pytest
+import torch
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.utils.errors import DataError
@@ -141,3 +143,45 @@ def test_an_npz_under_the_name_of_an_array_is_refused(root):
     (root / 'x.npz').rename(root / 'audio.npy')
     with pytest.raises(DataError, match=r'audio.npy is cut off or damaged'):
         FeatureStore(root)
+
+
+def test_an_array_that_is_cut_off_while_it_is_in_use_is_refused_before_it_is_read(root):
+    store = FeatureStore(root)
+    videos = np.arange(len(store))
+    before = store.gather('visual', videos)[0]
+    os.truncate(root / 'visual.npy', 200)
+    for read in (store.gather, store.temporal_mean):
+        with pytest.raises(DataError, match=r'visual\.npy was cut off while it was in use: it has 200 of'):
+            read('visual', videos)
+    with pytest.raises(DataError, match=r'visual\.npy was cut off'):
+        store.load('cpu')
+    assert before.isfinite().all() and store.gather('audio', videos)[0].isfinite().all()
+
+
+def test_an_array_that_was_moved_or_replaced_is_read_on(root):
+    store = FeatureStore(root)
+    before = store.gather('visual', np.arange(len(store)))[0]
+    (root / 'visual.npy').rename(root / 'moved.npy')
+    assert torch.equal(store.gather('visual', np.arange(len(store)))[0], before)
+    (root / 'visual.npy').write_bytes(b'')
+    assert torch.equal(store.gather('visual', np.arange(len(store)))[0], before)
+
+
+def test_a_store_that_a_device_holds_does_not_need_its_file(root):
+    store = FeatureStore(root).load('cpu')
+    os.truncate(root / 'visual.npy', 200)
+    assert store.gather('visual', np.arange(len(store)))[0].isfinite().all()
+
+
+class Failing(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise DataError('store: it is damaged. Restore it.', details=['first: 1', 'second: 2'])
+
+
+def test_an_error_in_a_loader_worker_reads_as_it_does_elsewhere():
+    with pytest.raises(DataError) as caught:
+        list(torch.utils.data.DataLoader(Failing(), num_workers=1, multiprocessing_context='fork'))
+    assert caught.value.lines == ('store: it is damaged. Restore it.', 'first: 1', 'second: 2')

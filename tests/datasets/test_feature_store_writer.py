@@ -25,7 +25,9 @@ def test_features_that_are_not_numbers_are_refused_with_the_video(tmp_path, valu
         (np.zeros((0, 3)), r'shape \(0, 3\)'),
         (np.zeros(3), r'shape \(3,\)'),
         (np.full((1, 3), 1e5), 'beyond the range of float16'),
+        (np.full((1, 3), -5e-5), 'below 6e-05 alone, of which float16 keeps next to nothing'),
         (np.array([['a'] * 3]), 'not numbers'),
+        (np.ma.masked_array(np.ones((2, 3)), np.eye(2, 3)), 'masked'),
     ],
 )
 def test_sequences_that_do_not_fit_are_refused_with_the_video(tmp_path, array, words):
@@ -33,6 +35,14 @@ def test_sequences_that_do_not_fit_are_refused_with_the_video(tmp_path, array, w
     videos['video, 2']['audio'] = array
     with pytest.raises(DataError, match=f"'video, 2'.*{words}"):
         write(tmp_path / 'store', videos, dtype='float16')
+
+
+def test_zeros_and_small_numbers_beside_others_are_stored_in_half_precision(tmp_path):
+    videos = make_videos()
+    videos['video, 2']['audio'] = np.zeros((1, 3))
+    videos['video, 3']['audio'] = np.array([[1e-8, 0.5, 0.0]])
+    write(tmp_path / 'store', videos, dtype='float16')
+    assert len(FeatureStore(tmp_path / 'store')) == len(videos)
 
 
 def test_features_whose_norm_would_overflow_are_refused_with_the_video(tmp_path):

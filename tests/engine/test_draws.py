@@ -176,7 +176,8 @@ def test_a_draw_imports_your_parts_and_checks_the_store_as_its_run_does(task_of,
 def test_a_draw_whose_gpu_is_not_there_does_not_train_on_the_cpu(task_of, monkeypatch):
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)  # Names of GPUs are not known before the draw begins.
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr('avzoo.engine.gpus._counts_seen_with', lambda names: [1])  # It was there a moment ago.
     task = task_of(gpus=['GPU-unknown'])
     with pytest.raises(ConfigError, match='--gpus'):
         train_draw(task)

@@ -50,6 +50,13 @@ def test_a_dimension_that_differs_is_enough(tmp_path):
     assert check_features(store, BOTH, np.arange(len(store))) == []
 
 
+def test_features_that_a_normalisation_takes_for_zero_are_named_unless_they_are_scaled(tmp_path):
+    store = store_of(tmp_path, lambda arrays: arrays['audio'].__imul__(1e-20))
+    (warning,) = check_features(store, BOTH, np.arange(len(store)))
+    assert 'data_preprocessor.scale.audio' in warning
+    assert check_features(store, BOTH, np.arange(len(store)), dict(audio=1e-20)) == []
+
+
 @pytest.mark.parametrize(('value', 'words'), [(1e30, r'1e\+15'), (np.nan, 'NaN'), (np.inf, 'infinity')])
 def test_numbers_that_no_network_survives_are_refused_with_the_video(tmp_path, value, words):
     store = store_of(tmp_path, lambda arrays: None)

@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from avzoo.engine.log import escape_in_log, log_line, log_to
+from avzoo.engine.log import escape_in_log, held_work_dir, log_line, log_to
+from avzoo.utils.errors import AvzooError
 
 HOSTILE = 'class \x1b[2Jdog\r\x9b\u202e'
 SHOWN = r'class \x1b[2Jdog\r\x9b\u202e'
@@ -35,3 +36,16 @@ def test_arguments_of_a_message_are_escaped_too():
         escape_in_log(logger)
     logger.warning('%s of %d', HOSTILE, 3)
     assert got == [f'{SHOWN} of 3']
+
+
+def test_a_run_that_is_refused_for_the_lock_of_another_writes_nothing(log_file, tmp_path, capfd):
+    place = tmp_path / 'run'
+    with held_work_dir(place):
+        assert f'Everything is written to {place}.' in (place / 'curriculum.log').read_text()
+        log_to(log_file)
+        capfd.readouterr()
+        with pytest.raises(AvzooError, match='Another process trains in'), held_work_dir(place):
+            pytest.fail('two hold it at once')
+        assert 'Everything is written' not in log_file.read_text() + ''.join(capfd.readouterr())
+    with held_work_dir(place):
+        assert (place / 'curriculum.log').read_text().count('Everything is written') == 2

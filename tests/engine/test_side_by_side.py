@@ -8,7 +8,9 @@ import time
 
 import pytest
 
-from avzoo.engine.side_by_side import Job, check_gpus, run_side_by_side
+from avzoo.engine import gpus
+from avzoo.engine.gpus import check_gpus
+from avzoo.engine.side_by_side import Job, run_side_by_side
 from avzoo.reproduction import gpu_ids, run_together
 from avzoo.utils.errors import ConfigError
 from tests.conftest import REPO
@@ -152,7 +154,7 @@ def test_what_names_no_gpus_is_refused(text):
     ],
 )
 def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visible, ids, there, monkeypatch):
-    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0 if visible == '' else 2)
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     if visible is not None:
         monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
@@ -162,6 +164,28 @@ def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visib
     else:
         with pytest.raises(ConfigError, match=f'there is no GPU {ids[-1]} here; there are: {there}'):
             run_together([], 'logs', jobs=2, gpus=ids)
+
+
+def test_numbers_are_not_believed_where_no_gpu_works(monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
+    with pytest.raises(ConfigError, match='there is no GPU 0 here; there are: none'):
+        check_gpus(['0'])
+
+
+def test_a_wrong_name_of_a_gpu_is_refused_before_anything_is_started(monkeypatch, tmp_path):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    (tmp_path / 'torch.py').write_text('print(1); raise SystemExit')  # Not what is asked.
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match='there is no GPU GPU-wrong here; nvidia-smi -L'):
+        run_together([], 'logs', jobs=1, gpus=['GPU-wrong'])
+
+
+def test_a_name_by_which_a_process_sees_a_gpu_is_accepted(monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
+    monkeypatch.setattr(gpus, '_counts_seen_with', lambda names: [1] * len(names))
+    check_gpus(['GPU-8f', 'MIG-1'])
 
 
 def test_a_job_reads_its_task_and_its_whole_lines_are_heard_before_its_end(tmp_path):

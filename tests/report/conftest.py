@@ -1,6 +1,7 @@
 """A finished run, written by hand: what each file holds is known."""
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from avzoo.evaluation.functional import aggregate_draws, gfsl_metrics, per_class
 from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
 from avzoo.evaluation.predictions import write_arrays
 from avzoo.evaluation.report import write_results
+from tests.conftest import REPO
 
 CLASSES = ['playing piano', '<script>alert(1)</script>', 'dog, barking', 'rain']
 BASE = np.array([True, True, False, False])
@@ -87,6 +89,11 @@ def write_run(folder: Path, *, method: str = 'AV-DIFF', skill: float = 2.0, dept
         write_arrays(folder / f'stage2_full_draw{draw}' / 'predictions.npz', draws[draw])
         write_arrays(folder / 'references' / f'logistic_regression_draw{draw}.npz', reference[draw])
     return folder
+
+
+def run_tool_file(tool: str, *arguments) -> int:
+    """Run a file of tools/ in this process; returns its exit code."""
+    return runpy.run_path(str(REPO / 'tools' / tool))['main']([str(argument) for argument in arguments])
 
 
 @pytest.fixture

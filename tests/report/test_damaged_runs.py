@@ -1,5 +1,6 @@
 """Runs that are damaged, unfinished or do not belong together."""
 
+import errno
 import json
 import math
 
@@ -11,8 +12,8 @@ from avzoo.report.pictures import learning_pictures, seen_unseen_picture
 from avzoo.report.report import write_report
 from avzoo.report.run_files import read_run
 from avzoo.report.run_sections import sections_of_run
-from avzoo.utils.errors import DataError
-from tests.report.conftest import BASE, write_run
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
+from tests.report.conftest import BASE, run_tool_file, write_run
 
 CHANGES = [
     dict(dataset='other'),
@@ -216,3 +217,59 @@ def rewrite(folder, draw, change):
     with np.load(path) as file:
         arrays = dict(file)
     write_arrays(path, arrays | change(arrays))
+
+
+def damage(path):
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def test_a_damaged_checkpoint_costs_the_page_only_what_it_alone_holds(run_dir, tmp_path):
+    damage(run_dir / 'stage2_full_draw1/last.pth')
+    sections = {section.title: section for section in sections_of_run(read_run(run_dir))}
+    assert any('stage2_full_draw1/last.pth' in text for text in sections['Learning'].text)
+    assert not sections['Calibration of probabilities'].pictures
+    assert [row[0] for row in sections['Learning'].tables['Phases'].rows] == [
+        'stage1_base',
+        'stage2_full_draw0',
+        'stage2_full_draw2',
+    ]
+
+
+def test_a_checkpoint_that_the_machine_cannot_read_is_not_called_damaged(run_dir, monkeypatch):
+    def no_handles(path):
+        raise CheckpointError('cannot be opened') from OSError(errno.EMFILE, 'too many')
+
+    monkeypatch.setattr('avzoo.report.run_files.load_checkpoint', no_handles)
+    with pytest.raises(CheckpointError):
+        sections_of_run(read_run(run_dir))
+
+
+@pytest.mark.parametrize('suffix', ['.html', '.csv', '.tex', '.md'])
+@pytest.mark.parametrize('name', ['results.json', 'curriculum.json', 'stage2_full_draw1/predictions.npz'])
+def test_a_damaged_run_is_left_out_of_a_comparison_and_named(tmp_path, suffix, name, capsys):
+    runs = [write_run(tmp_path / method, method=method) for method in ('First', 'Second', 'Third')]
+    damage(runs[1] / name)
+    out = tmp_path / f'page{suffix}'
+    assert run_tool_file('report.py', *runs, '-o', out) == 3
+    assert f'Second/{name}' in capsys.readouterr().err
+    text = out.read_text()
+    assert 'First' in text and 'Third' in text
+    if suffix == '.html':
+        assert 'Runs that are left out' in text and f'Second/{name}' in text
+    with pytest.raises(DataError, match=name):
+        write_report(runs, out)
+
+
+def test_where_all_runs_are_damaged_there_is_no_page(tmp_path):
+    runs = [write_run(tmp_path / method, method=method) for method in ('First', 'Second')]
+    for run in runs:
+        damage(run / 'results.json')
+    with pytest.raises(DataError, match='First'):
+        write_report(runs, tmp_path / 'x.html', on_bad=lambda error: None)
+    assert not (tmp_path / 'x.html').exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_runs_are_read(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ConfigError, match=r'file/x\.html cannot be written'):
+        write_report([tmp_path / 'nothing'], tmp_path / 'file' / 'x.html')

@@ -7,7 +7,7 @@ from avzoo.report.exports import as_csv, as_latex, as_markdown
 from avzoo.report.leaderboard import find_runs, leaderboard, leaderboard_markdown
 from avzoo.report.run_files import read_run
 from avzoo.utils.errors import DataError
-from tests.report.conftest import write_run
+from tests.report.conftest import run_tool_file, write_run
 
 
 def rows_of(section):
@@ -88,3 +88,16 @@ def test_names_do_not_act_in_a_spreadsheet_or_after_a_row_of_latex(tmp_path):
 
 def test_rows_for_markdown_have_intervals(run_dir):
     assert as_markdown([read_run(run_dir)]).count('±') == 6
+
+
+def test_a_damaged_run_is_left_out_and_named(tmp_path, capsys):
+    write_run(tmp_path / 'good', method='Good')
+    (write_run(tmp_path / 'bad', method='Bad') / 'results.json').write_text('{')
+    page = tmp_path / 'page.md'
+    assert run_tool_file('leaderboard.py', tmp_path, '-o', page) == 3
+    assert 'bad/results.json' in capsys.readouterr().err
+    assert 'Good' in page.read_text() and 'Bad' not in page.read_text()
+    with pytest.raises(DataError, match='bad'):
+        find_runs([tmp_path])
+    with pytest.raises(DataError, match='bad'):
+        find_runs([tmp_path / 'bad'], on_bad=lambda error: None)

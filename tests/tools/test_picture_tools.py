@@ -1,15 +1,10 @@
 """The tools that show what finished runs found."""
 
-import runpy
-
 import pytest
 
 from tests.conftest import REPO
+from tests.report.conftest import run_tool_file as run
 from tests.report.conftest import write_run
-
-
-def run(tool, *arguments):
-    return runpy.run_path(str(REPO / 'tools' / tool))['main']([str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize(

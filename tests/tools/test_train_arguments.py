@@ -183,6 +183,7 @@ def test_impossible_draws_are_refused(train, repo_dir, arguments, words):
 def test_draws_are_dealt_to_jobs_and_gpus(train, monkeypatch, repo_dir, arguments, built_with):
     calls = []
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
 
     class DealingRunner:
         def __init__(self, cfg, *, resume, stage, draws, jobs=None, gpus=None):

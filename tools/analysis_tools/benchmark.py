@@ -21,6 +21,7 @@ from pathlib import Path
 
 from avzoo.utils.cli import positive_float, run_tool, show
 from avzoo.utils.errors import ConfigError
+from avzoo.utils.files import atomic_write_text, check_out
 from avzoo.utils.tables import text_table
 
 _KEPT = 2 / 3  # Of a ratio, before --against fails.
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     if args.clip[0] > args.clip[1]:
         raise ConfigError(f'--clip {args.clip[0]:g} {args.clip[1]:g}: the shortest comes first.')
+    if args.out is not None:
+        check_out(args.out)
     before = None if args.against is None else _read(args.against)
     # Imported here, so that --help and a mistyped option answer at once.
     import torch
@@ -78,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show(text_table(('milliseconds', *_columns(rows)), [_cells(row, _columns(rows)) for row in rows]))
     if args.out is not None:
         machine = dict(device=args.device, torch=torch.__version__, config=args.config, clip=list(args.clip))
-        args.out.write_text(json.dumps(dict(machine, cases=rows), indent=1) + '\n', encoding='utf-8')
+        atomic_write_text(args.out, json.dumps(dict(machine, cases=rows), indent=1) + '\n')
     return 0 if before is None else _compare(rows, before)
 
 

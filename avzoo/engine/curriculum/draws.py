@@ -12,9 +12,10 @@ from avzoo.config.as_data import as_plain
 from avzoo.config.as_json import to_json
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.engine.curriculum.state import CurriculumState
+from avzoo.engine.gpus import check_gpus
 from avzoo.engine.log import log_line
 from avzoo.engine.memory import free_memory
-from avzoo.engine.side_by_side import Ended, Job, check_gpus, run_side_by_side
+from avzoo.engine.side_by_side import Ended, Job, run_side_by_side
 from avzoo.engine.task_process import command
 from avzoo.utils.errors import AvzooError, ConfigError
 

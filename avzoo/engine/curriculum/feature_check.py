@@ -12,17 +12,22 @@ from avzoo.utils.errors import DataError
 _MOST_VIDEOS = 256  # Of a store: that many are read in a moment.
 _SAME = 1e-6  # Of the largest value: differences that are left when equal numbers are averaged.
 
+_TINY = 1e-10  # PyTorch divides by no norm below 1e-12.
 
-def check_features(store: FeatureStore, modalities: Sequence[str], videos: np.ndarray) -> list[str]:
+
+def check_features(
+    store: FeatureStore, modalities: Sequence[str], videos: np.ndarray, scale: Mapping[str, float] | None = None
+) -> list[str]:
     """Look at some videos of a store, evenly spread over those that are given.
 
     Args:
         store: The store.
         modalities: Those that are used.
         videos: Positions in the store, (N,): those that are trained on, since no test video is looked at.
+        scale: What the features of a modality are divided by, if anything.
 
     Returns:
-        A warning for each modality whose features are the same in all videos.
+        A warning for each modality whose features are the same in all videos, or next to zero.
 
     Raises:
         DataError: Features are not finite numbers of an ordinary size; names a video.
@@ -45,6 +50,11 @@ def check_features(store: FeatureStore, modalities: Sequence[str], videos: np.nd
                 f'{store.root}: the {name} features are {what} in all of {len(videos)} videos, on average over time. '
                 f'Nothing can be learned from them: results will be at chance, or rest on other modalities alone. '
                 'Extract them again.'
+            )
+        elif (largest := np.abs(means).max() / (scale or {}).get(name, 1.0)) < _TINY:
+            warnings.append(
+                f'{store.root}: the {name} features are at most {largest:.1e}, on average over time, so small that a '
+                f'normalisation takes them for zero. Set data_preprocessor.scale.{name}, by which they are divided.'
             )
     return warnings
 

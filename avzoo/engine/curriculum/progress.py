@@ -27,7 +27,7 @@ def warn_of_features(cfg: Config) -> None:
     """
     store, modalities = FeatureStore(cfg.data_root), tuple(cfg.model.encoders)
     trained = np.concatenate([store.split(cfg.num_shots, name) for name in train_splits(1)])
-    for warning in check_features(store, modalities, trained):
+    for warning in check_features(store, modalities, trained, cfg.data_preprocessor.get('scale')):
         log_line(f'WARNING: {warning}')
     windows = {name: cfg[name].dataset.get('window') or {} for name in LOADERS}
     if cut := describe_windows(store, modalities, {k: Window(**v) for k, v in windows.items() if v.get('long_only')}):

@@ -3,7 +3,6 @@
 import copy
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -28,12 +27,11 @@ from avzoo.engine.curriculum.state import CurriculumState, deciding_settings
 from avzoo.engine.curriculum.store_watch import StoreWatch
 from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.fusion_cache import FusionCacheHook
-from avzoo.engine.log import log_line, open_work_dir
+from avzoo.engine.log import held_work_dir, log_line
 from avzoo.engine.same_everywhere import check_same_everywhere
 from avzoo.evaluation.report import write_results
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import AvzooError
-from avzoo.utils.lock import held_alone
 
 
 @RUNNERS.register_module()
@@ -102,9 +100,7 @@ class CurriculumRunner:
         if todo := self._todo():
             preflight(self.cfg, todo)
         dist.barrier()  # Nobody writes before all have read; and nothing is written for a run that is refused.
-        open_work_dir(self.work_dir)
-        busy = f'Another process trains in {self.work_dir}. Wait for its end, or choose another --work-dir.'
-        with held_alone(self.work_dir, busy) if dist.is_main_process() else nullcontext():
+        with held_work_dir(self.work_dir):
             return self._train()
 
     def _todo(self) -> list[Phase]:

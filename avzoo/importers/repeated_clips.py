@@ -1,0 +1,48 @@
+"""Find clips whose features are those of another: a copy of a training video in the test spoils its numbers."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+_MOST_STEPS = 16  # That are compared, evenly spread over a clip.
+
+
+class RepeatedClips:
+    """Notice clips that have the same features as an earlier one; no features are kept.
+
+    Attributes:
+        found: The clip and the earlier one, by names.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+        self._first: dict[bytes, str] = {}
+
+    def add(self, name: str, features: Mapping[str, np.ndarray]) -> None:
+        """Look at a clip, {modality: (T, D)}; one of which nothing varies, such as zeros, is passed over."""
+        digest, varies = hashlib.blake2b(digest_size=16), False
+        for modality in sorted(features):
+            rows = features[modality]
+            taken = np.ascontiguousarray(rows[:: -(-len(rows) // _MOST_STEPS)])
+            digest.update(f'{modality} {rows.shape} {rows.dtype}'.encode() + taken.tobytes())
+            varies = varies or bool((taken != taken[:1, :1]).any())
+        if varies:
+            first = self._first.setdefault(digest.digest(), name)
+            if first != name:
+                self.found.append((name, first))
+
+    def warning(self, lists: Mapping[str, str]) -> str:
+        """Return what to warn of; empty if no clip can be trained on of which a copy is evaluated on.
+
+        Args:
+            lists: The list that each clip is in.
+        """
+        apart = [(a, b) for a, b in self.found if lists[a] != lists[b] or lists[a].endswith('_unseen')]
+        if not apart:
+            return ''
+        one, other = apart[0]
+        return (
+            f'{len(apart)} videos have the very features of another, the first is {one!r} of {lists[one]}.csv, as '
+            f'{other!r} of {lists[other]}.csv. One may be trained on and the other evaluated on. Leave one of each out.'
+        )
