@@ -81,7 +81,10 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     if not isinstance(cfg, dict) or 'type' not in cfg:
         raise ConfigError(f"{path}={cfg!r} has no 'type'; name one of: {', '.join(registry.names())}.")
     cls = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
-    handed = {} if cls is None else _facts_for(cls, path, facts)  # The registry names an unknown type better.
+    handed = {}
+    if cls is not None:  # The registry names an unknown type better.
+        handed = _facts_for(cls, path, facts)
+        _refuse_missing(cls, path, {*cfg, *handed}, facts)
     try:
         part = registry.build(dict(cfg, **handed))
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
@@ -112,3 +115,17 @@ def _facts_for(cls: type, path: str, facts: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(f'{path}: {value.why}, but {cls.__name__} needs one {name} for all; {value.hint}.')
         del handed[name]
     return handed
+
+
+def _refuse_missing(cls: type, path: str, given: set[str], facts: dict[str, Any]) -> None:
+    """Refuse a part whose constructor needs arguments that nothing gives."""
+    missing = [
+        name
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        and name not in given
+    ]
+    if missing:
+        known = f', or let the constructor take one of the facts: {", ".join(sorted(facts))}' if facts else ''
+        raise ConfigError(f'{path}: {cls.__name__} needs {", ".join(missing)}. Set {path}.{missing[0]}{known}.')
