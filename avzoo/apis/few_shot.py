@@ -12,11 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
 from avzoo.apis.clip_features import (
-    DEFAULT_EXTRACTORS,
     ClipFeatures,
     are_videos,
+    checked_labels,
     extracted_clips,
     pooled,
+    specs_of,
     videos_of,
 )
 from avzoo.apis.few_shot_files import LEAST_SCALE, METHOD_NAMES, read_classifier, upload, write_classifier
@@ -103,12 +104,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 clips, y = extracted.features, extracted.labels
                 self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
         features = self._read(clips)
-        labels = np.asarray(y)
-        if labels.dtype.kind not in 'USiub':
-            raise DataError(f'labels of dtype {labels.dtype}: give text or whole numbers, one for each clip.')
-        count = len(next(iter(features.values())))
-        if labels.shape != (count,):
-            raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
+        labels = checked_labels(y, features, clips if are_videos(clips) else None)
         self.classes_, columns = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f'all clips are of one class ({self.classes_[0].item()!r}): two are needed at least.')
@@ -121,7 +117,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, clips: Any) -> np.ndarray:
         """Return the label of each clip, (N,)."""
-        return self.classes_[self.decision_function(clips).argmax(axis=1)]
+        logits = self.decision_function(clips)  # First: it says so where nothing was fitted.
+        return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, clips: Any) -> np.ndarray:
         """Return the probability of each class, (N, C), columns as ``classes_``."""
@@ -238,7 +235,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _extractor_specs(self) -> dict[str, str]:
         if stamps := getattr(self, 'stamps_', None):
             return {m: str(stamp.get('extractor')) for m, stamp in stamps.items()}
-        return dict(DEFAULT_EXTRACTORS if self.extractor is None else self.extractor)
+        return specs_of(self.extractor)
 
     def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
         rows = [unit((features[m] - self.centre_[m]) / self.scale_[m]) for m in self.centre_]

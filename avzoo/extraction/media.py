@@ -45,6 +45,10 @@ class MediaError(DataError):
     """A video file cannot be read, or lacks what an extractor needs."""
 
 
+class NoSound(MediaError):
+    """A video file without sound, where it was asked for."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One frame of a video.
@@ -164,7 +168,7 @@ class MediaFile:
             MediaError: If the file has no sound, or none of it can be decoded.
         """
         if self._audio is None:
-            raise MediaError(f'{self.path} has no sound.')
+            raise NoSound(f'{self.path} has no sound.')
         self.facts.samples = 0
         first, last = round(start * rate), None if end is None else round(end * rate)
         for block in self._resampled(self._audio, rate):

@@ -140,7 +140,7 @@ def _load(root: Path) -> tuple[Any, Any]:
         import transformers  # It belongs to the extra [text].
     except ImportError as error:
         raise DataError(
-            f"{root} needs the package transformers ({error}): pip install -e '.[text]'. Word vectors need nothing."
+            f"{root} needs the package transformers ({error}): pip install 'avzoo[text]'. Word vectors need nothing."
         ) from None
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
