@@ -9,6 +9,11 @@ from torch import nn
 
 from avzoo.utils.errors import ConfigError, nearest
 
+_LEAVE_OUT = (
+    "to leave it out, name the others alone: encoders={'_delete_': True, 'audio': {...}}, as "
+    'configs/avdiff/avdiff-audio_*.py do.'
+)
+
 
 @dataclass(frozen=True)
 class Undecided:
@@ -30,15 +35,12 @@ def modality_facts(data_info: dict, encoders: dict) -> dict:
         raise ConfigError(f'model.encoders is empty; name one or more of the modalities of the data: {", ".join(has)}.')
     for m, cfg in encoders.items():
         if cfg is None:
-            raise ConfigError(
-                f'model.encoders.{m}=None, but every modality named there needs an encoder; to leave it out, name the '
-                "others alone: encoders={'_delete_': True, 'audio': {...}}, as configs/avdiff/avdiff-audio_*.py do."
-            )
+            raise ConfigError(f'model.encoders.{m}=None, but every modality named there needs an encoder; {_LEAVE_OUT}')
     missing = [m for m in encoders if m not in has]
     if missing:
         raise ConfigError(
             f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
-            f'{nearest(missing[0], has)}'
+            f'{nearest(missing[0], has)} To train without it, change the config: {_LEAVE_OUT}'
         )
     facts = dict(data_info, modalities=tuple(encoders))
     for key in ('feature_dims', 'seconds_per_step'):

@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_score
 from avzoo import FewShotClassifier
 from avzoo.apis.clip_features import DEFAULT_EXTRACTORS
 from avzoo.apis.few_shot_files import METHOD_NAMES
-from avzoo.evaluation.linear_fits import METHODS, compare
+from avzoo.evaluation.linear_fits import METHODS, Linear, compare
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 
@@ -63,6 +63,23 @@ def test_the_best_method_of_validation_is_taken(task):
     best = max(one['accuracy'] for one in model.report_.values())
     assert model.report_[model.method_]['accuracy'] >= best - 0.01
     assert next(iter(model.report_)) == model.method_
+
+
+def test_methods_below_the_best_are_ranked_by_accuracy():
+    rng = np.random.default_rng(0)
+    labels = np.arange(20) % 2
+    right, noise = np.eye(2)[labels], rng.normal(size=(20, 2))
+
+    def reading(columns, sharpness):  # Wrong ones that are unsure have a smaller log loss than right ones at times.
+        return lambda x, y, setting: Linear(sharpness * np.eye(6)[columns], np.zeros(2))
+
+    rows = np.concatenate([right, np.where(np.arange(20)[:, None] < 4, 1 - right, right), noise], axis=1)
+    methods = dict(
+        poor=(reading([4, 5], 0.01), (1.0,)), good=(reading([2, 3], 99.0), (1.0,)), best=(reading([0, 1], 9.0), (1.0,))
+    )
+    found = compare(rows, labels, methods, 0)
+    assert [one.method for one in found] == ['best', 'good', 'poor']
+    assert found[1].log_loss > found[2].log_loss
 
 
 def test_the_choice_does_not_see_what_is_held_out():

@@ -374,3 +374,11 @@ def test_all_videos_that_cannot_be_used_are_named(weights, base_store, folder, t
     with pytest.raises(DataError, match=r'2 videos') as caught:
         teach(weights(), folder, base_store, tmp_path)
     assert 'broken' in str(caught.value) and 'loose' in str(caught.value)
+
+
+def test_a_class_with_too_few_videos_is_named_by_the_folder_that_was_given(weights, base_store, folder, tmp_path):
+    for video in list((folder / 'low').iterdir())[1:]:
+        video.unlink()
+    with pytest.raises(DataError) as caught:
+        teach(weights(), folder, base_store, tmp_path)
+    assert str(caught.value).startswith(f"{folder} class 'low' has 1 clips")
