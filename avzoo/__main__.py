@@ -3,6 +3,7 @@
 ``avzoo train CONFIG`` is ``python tools/train.py CONFIG``; the tools are the same files.
 """
 
+import argparse
 import platform
 import re
 import runpy
@@ -23,7 +24,7 @@ _TOOLS = {
     'train': ('train.py', 'train and test a method, both stages'),
     'test': ('test.py', 'test a checkpoint'),
     'predict': ('predict.py', 'classify clips'),
-    'adapt': ('adapt.py', 'teach a trained model new classes from a few clips'),
+    'adapt': ('adapt.py', 'teach classes from a few clips: a new classifier, or a trained model'),
     'extract': ('extract_features.py', 'extract features from videos'),
     'class-vectors': ('class_vectors.py', 'turn class names into vectors'),
     'splits': ('dataset_converters/splits.py', 'draw k-shot splits'),
@@ -37,8 +38,10 @@ _TOOLS = {
     'demo': ('demo.py', 'start a page to teach a classifier by a few clips'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }
-_OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a report of a fault'}
-# Distributions whose versions matter in a report of a fault.
+# Texts of a tool's --help.
+_SHOWN = ('__doc__', '_EPILOG', '_CHECKPOINT_HELP')
+_OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a bug report'}
+# Distributions whose versions matter in a bug report.
 _PACKAGES = (
     'torch',
     'torchvision',
@@ -79,7 +82,8 @@ def _run_tool_file(command: str, arguments: list[str]) -> int:
     sys.argv = [f'avzoo {command}', *arguments]  # argparse shows it in the usage.
     sys.path.insert(0, str(path.parent))  # As if Python had been started with the file.
     tool = runpy.run_path(str(path))['main']
-    tool.__globals__['__doc__'] = _as_commands(tool.__globals__['__doc__'])  # The text of its --help.
+    texts = tool.__globals__  # Those of its --help: the docstring, examples, what an argument is.
+    texts |= {name: _as_commands(text) for name, text in texts.items() if isinstance(text, str) and name in _SHOWN}
     cli.spell_tools = _as_commands
     return run_tool(tool, arguments)
 
@@ -96,7 +100,8 @@ def _as_commands(text: str) -> str:
 
     def command(found: re.Match) -> str:
         name = names.get(found[1])
-        return f'avzoo {name}' if name else found[0]
+        starts_processes = 'torchrun ' in text[: found.start()].rpartition('\n')[2]
+        return f'{"-m " * starts_processes}avzoo {name}' if name else found[0]
 
     return re.sub(r'(?<![\w/.])(?:python )?(?:tools/)?([a-z_]+(?:/[a-z_]+)?\.py)\b', command, text)
 
@@ -119,14 +124,19 @@ def _unknown(argv: Sequence[str] | None) -> int:
 
 
 def _list(argv: Sequence[str] | None) -> int:
-    patterns = list(argv or []) or ['*']
+    parser = argparse.ArgumentParser('avzoo list', description=f'{_OWN["list"].capitalize()}.')
+    parser.add_argument('patterns', metavar='PATTERN', nargs='*', default=['*'], help="such as 'avdiff*synth*'")
+    patterns = parser.parse_args(argv).patterns
     names = sorted({name for pattern in patterns for name in list_models(pattern)})
+    if not names:
+        raise ConfigError(f'The zoo has no model {" or ".join(map(repr, patterns))}; `avzoo list` shows all names.')
     show('\n'.join(names))
-    return 0 if names else 1
+    return 0
 
 
 def _info(argv: Sequence[str] | None) -> int:
-    import torch  # Only here: the other commands start the quicker without it.
+    argparse.ArgumentParser('avzoo info', description=f'{_OWN["info"].capitalize()}.').parse_args(argv)
+    import torch  # Only here: the other commands start faster without it.
 
     def version(package: str) -> str:
         try:

@@ -29,11 +29,13 @@ examples:
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool, show
 from avzoo.utils.files import check_out
+from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable
 
 
@@ -125,15 +127,18 @@ def teach_model(args: argparse.Namespace) -> int:
 def teach_classifier(args: argparse.Namespace) -> int:
     from avzoo.apis.clip_features import named_extractors
     from avzoo.apis.few_shot import FewShotClassifier
-    from avzoo.apis.few_shot_files import comparison_lines
+    from avzoo.apis.few_shot_files import check_target, comparison_lines
 
-    began, out = time.monotonic(), args.out or 'work_dirs/classifier'
+    began = time.monotonic()
+    out = args.out or 'work_dirs/classifier'
+    check_target(out)
     check_out(Path(out, 'config.json'))
     named = {m: name for m, name in (('visual', args.visual), ('audio', args.audio)) if name is not None}
     extractor = named_extractors(named) if named else None
-    model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device, base=args.base_store).fit(
-        args.support
-    )
+    model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device, base=args.base_store)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: say(f'warning: {printable(message)}')
+        model.fit(args.support)
     model.save_pretrained(out)
     for line in comparison_lines(model.method_, model.report_):
         show(line)

@@ -89,7 +89,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     take_videos(args)
     if not args.features and not args.video:
-        parser.error('one of the arguments --features --video is required')
+        taken = f' ({args.model} was taken for MODEL)' if args.model != DEFAULT_MODEL else ''
+        parser.error(f'argument --video or --features: what to classify is missing{taken}')
     if args.features and args.video:
         parser.error('argument --video: not allowed with argument --features')
     if args.every and not args.video:

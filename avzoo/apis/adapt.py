@@ -1,7 +1,8 @@
 """Teach a trained model new classes from a few clips: the full sub-stage of the paper, on your own classes."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +97,8 @@ def adapt(
     with scratch_folder('avzoo-adapt') as scratch:
         clips = _open_clips(cfg, model, store, Path(support), scratch, draw=draw, classes=classes, device=device)
         cfg.train_dataloader.dataset.update(_train_data(model, clips, store))
-        try:
+        with _naming(support, clips.store.root):
             trained = _train(cfg, model, Phase(2, 'full', draw), model.outcomes(cfg, epochs), scratch / 'run')
-        except AvzooError as error:  # Name the user's folder, not the temporary store that it was packed into.
-            raise type(error)(str(error).replace(str(clips.store.root), str(support))) from error
         out.parent.mkdir(parents=True, exist_ok=True)
         features = {**model.feature_set.texts, **trained['meta'].get('feature_set', {})}
         kept = dict(config=config, **({'feature_set': features} if features else {}))
@@ -138,17 +137,18 @@ def _open_clips(
         scratch=scratch,
         device=device,
     )
-    clips = open_support_set(
-        ready.folder,
-        shots=cfg.num_shots,
-        known=model.base_classes,
-        scratch=scratch,
-        draw=draw,
-        classes=classes,
-        seconds=info['seconds_per_step'],
-        vector_width=None if needs_vectors else info['embedding_dim'],
-        seed=cfg.randomness.seed,
-    )
+    with _naming(support, ready.folder):
+        clips = open_support_set(
+            ready.folder,
+            shots=cfg.num_shots,
+            known=model.base_classes,
+            scratch=scratch,
+            draw=draw,
+            classes=classes,
+            seconds=info['seconds_per_step'],
+            vector_width=None if needs_vectors else info['embedding_dim'],
+            seed=cfg.randomness.seed,
+        )
     model.check_base_videos(store, cfg.num_shots)
     features = FeatureSet(str(support), ready.features or clips.store.feature_set.texts)
     _compare_features(model, (store.feature_set, features), cfg.model.encoders)
@@ -160,6 +160,15 @@ def _compare_features(model: BaseCheckpoint, others: Sequence[FeatureSet], modal
     for other in {one.owner: one for one in others}.values():
         if doubt := compare_feature_sets(model.feature_set, other, modalities):
             log_line(f'WARNING: {doubt}')
+
+
+@contextmanager
+def _naming(support: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
+    """Name the user's folder in errors, not the temporary one that it was turned into."""
+    try:
+        yield
+    except AvzooError as error:
+        raise type(error)(str(error).replace(str(temporary), str(support))) from error
 
 
 def _train_data(model: BaseCheckpoint, clips: SupportSet, base_store: FeatureStore) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One vector for each clip and modality, from videos or from features."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from avzoo.extraction.clips import find_clips
 from avzoo.extraction.extraction_folder import read_stamps
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
+from avzoo.extraction.media_container import NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.utils.errors import ConfigError, DataError
@@ -66,16 +68,18 @@ class ClipFeatures:
         Raises:
             DataError: If any video cannot be read; lists all of them.
         """
-        found, problems = [], []
+        found, problems, silent = [], [], False
         for path in map(Path, paths):
             try:
                 found.append(self._of_video(path))
             except DataError as error:
                 problems.append(str(error))
+                silent |= isinstance(error, NoSound)
         if problems:
             more = [f'and {len(problems) - 20} more'] if len(problems) > 20 else []
+            cure = ', or read no sound (--audio none)' if silent and 'visual' in self.specs else ''
             raise DataError(
-                f'{len(problems)} of {len(paths)} clips cannot be used. Leave them out:',
+                f'{len(problems)} of {len(paths)} clips cannot be used. Leave them out{cure}:',
                 details=[*problems[:20], *more],
             )
         return {modality: np.stack([one[modality] for one in found]) for modality in self.specs}
@@ -100,6 +104,19 @@ class ClipFeatures:
                 for m, spec in self.specs.items()
             }
         return self._extractors
+
+
+def specs_of(extractor: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the spec of each modality's extractor, the default ones for ``None``.
+
+    Raises:
+        ConfigError: If it is not a dict by modality.
+    """
+    if extractor is None:
+        return dict(DEFAULT_EXTRACTORS)
+    if not isinstance(extractor, Mapping):
+        raise ConfigError(f"extractor={extractor!r}: name one by modality, such as dict(visual='c3d', audio='vggish').")
+    return dict(extractor)
 
 
 def named_extractors(names: Mapping[str, str]) -> dict[str, str]:
@@ -155,15 +172,25 @@ def are_videos(clips: Any) -> bool:
     return isinstance(clips, Sequence | np.ndarray) and len(clips) > 0 and isinstance(clips[0], str | os.PathLike)
 
 
-def columns_of(y: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes of labels, sorted (C,), and the class of each clip (N,).
+def columns_of(
+    y: Any, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes of labels, sorted (C,), and the class of each clip (N,); warns of a clip in two classes.
+
+    Args:
+        y: A label for each clip.
+        features: Of the clips, (N, D) by modality.
+        videos: What the clips are called.
 
     Raises:
-        DataError: If these are not ``count`` labels of at least two classes.
+        DataError: If there is not one label for each clip, or only one class.
     """
-    labels = as_labels(y)
+    if y is None:
+        raise DataError('only a folder of classes gives the labels: fit(clips, y) needs y, a label for each clip.')
+    labels, count = as_labels(y), len(next(iter(features.values())))
     if labels.shape != (count,):
         raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
+    _warn_of_copies(labels, features, videos)
     classes, columns = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise DataError(f'all clips are of one class ({classes[0].item()!r}): two are needed at least.')
@@ -202,6 +229,21 @@ def as_labels(labels: Any) -> np.ndarray:
     return array
 
 
+def _warn_of_copies(
+    labels: np.ndarray, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None
+) -> None:
+    """Warn of clips with the same features in two classes."""
+    first: dict[bytes, int] = {}
+    for row in range(len(labels)):
+        before = first.setdefault(b''.join(rows[row].tobytes() for rows in features.values()), row)
+        if labels[before] != labels[row]:
+            names = [f'clip {i}' if videos is None else str(videos[i]) for i in (before, row)]
+            warnings.warn(
+                f'{names[0]} of class {labels[before]} and {names[1]} of class {labels[row]} are the same. Remove one.',
+                stacklevel=4,
+            )
+
+
 def _pooled(name: str, rows: Any) -> np.ndarray:
     try:
         if hasattr(rows, '__array__') and not isinstance(rows, np.ndarray):
@@ -211,6 +253,8 @@ def _pooled(name: str, rows: Any) -> np.ndarray:
         raise DataError(
             f'{name}: features are an array (N, D) or (N, T, D), or a list of (T, D), of numbers ({error}).'
         ) from error
+    if not arrays:
+        raise DataError(f'{name}: there are no clips.')
     bad = next((i for i, array in enumerate(arrays) if not array.size or number_problem(array)), None)
     widths = {array.shape[-1] for array in arrays}
     if bad is not None or len(widths) != 1:

@@ -13,12 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
 from avzoo.apis.clip_features import (
-    DEFAULT_EXTRACTORS,
     ClipFeatures,
     are_videos,
     columns_of,
     extracted_clips,
     pooled,
+    specs_of,
     videos_of,
 )
 from avzoo.apis.few_shot_files import METHOD_NAMES, plain_seed, read_classifier, upload, write_classifier
@@ -101,14 +101,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 raise DataError('the folders give the labels; leave y out, or give a list of videos.')
             clips, y = self._open_folder(clips)
         features = self._read(clips)
-        self.classes_, columns = columns_of(y, len(next(iter(features.values()))))
+        self.classes_, columns = columns_of(y, features, clips if are_videos(clips) else None)
         self.centre_, self.scale_ = moments(features)
         self._learn(self._standardised(features), columns)
         return self
 
     def predict(self, clips: Any) -> np.ndarray:
         """Return the label of each clip, (N,)."""
-        return self.classes_[self.decision_function(clips).argmax(axis=1)]
+        logits = self.decision_function(clips)  # First: it says so where nothing was fitted.
+        return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, clips: Any) -> np.ndarray:
         """Return the probability of each class, (N, C), columns as ``classes_``."""
@@ -233,7 +234,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _extractor_specs(self) -> dict[str, str]:
         if stamps := getattr(self, 'stamps_', None):
             return {m: str(stamp.get('extractor')) for m, stamp in stamps.items()}
-        return dict(DEFAULT_EXTRACTORS if self.extractor is None else self.extractor)
+        return specs_of(self.extractor)
 
     def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
         return standardised(features, self.centre_, self.scale_)

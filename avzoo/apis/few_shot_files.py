@@ -22,7 +22,7 @@ from avzoo.zoo.model_card import card
 METHOD_NAMES = ('prototypes', 'logistic_regression', 'discriminant', 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
 _LARGEST = 1 << 30  # Bytes of weights.
-_FACTS, _WEIGHTS = 'config.json', 'model.safetensors'
+_FACTS, _WEIGHTS, _CARD = 'config.json', 'model.safetensors', 'README.md'
 
 
 def is_classifier(path: str | os.PathLike[str]) -> bool:
@@ -35,16 +35,41 @@ def plain_seed(random_state: Any) -> int | None:
     return int(random_state) if isinstance(random_state, Integral) else None
 
 
+def check_target(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder of other things: saving would replace files of the same names, such as a README.
+
+    Raises:
+        CheckpointError: If it holds more than hidden files, and is not a classifier, whole or begun.
+    """
+    folder = Path(folder)
+    names = {entry.name for entry in folder.iterdir() if entry.name[0] != '.'} if folder.is_dir() else set()
+    if _FACTS in names:
+        ours = _format(folder / _FACTS) == _FORMAT
+    else:
+        ours = _WEIGHTS in names and names <= {_WEIGHTS, _CARD}  # Its facts come last.
+    if names and not ours:
+        raise CheckpointError(f'{folder} holds something else than a classifier. Choose another folder.')
+
+
+def _format(facts: Path) -> object:
+    try:
+        found = read_json(facts)
+    except (OSError, ValueError):
+        return None
+    return found.get('format') if isinstance(found, dict) else None
+
+
 def write_classifier(
     folder: str | os.PathLike[str], facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> Path:
     """Write a classifier; its facts come last and hold the SHA-256 of its weights."""
+    check_target(folder)
     folder = Path(folder)
     weights = save({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()})
     facts = dict(format=_FORMAT, version=__version__, **facts, sha256=hashlib.sha256(weights).hexdigest())
     with atomic_path(folder / _WEIGHTS) as partial:
         partial.write_bytes(weights)
-    atomic_write_text(folder / 'README.md', _card(facts))
+    atomic_write_text(folder / _CARD, _card(facts))
     atomic_write_text(folder / _FACTS, json.dumps(facts, indent=1) + '\n')
     return folder
 
@@ -119,7 +144,7 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
 def comparison_lines(method: str, report: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Say how the methods compared in cross-validation, best first, and by how much the chosen one is ahead."""
     if not report:
-        return [f'{method}: some class has a single clip, so nothing could be compared.']
+        return [f'{method}: some class has a single clip, so nothing could be compared; probabilities only rank.']
     lines = [
         f'{name:20} {100 * one["accuracy"]:5.1f} % of held-out clips right (± {100 * one["deviation"]:.1f} over '
         f'{one["folds"]} folds)'

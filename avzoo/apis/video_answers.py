@@ -6,7 +6,7 @@ from typing import Any
 
 from avzoo.apis.few_shot import FewShotClassifier
 from avzoo.apis.inferencer import Inferencer
-from avzoo.apis.video_clips import VideoClip, find_videos, read_video
+from avzoo.apis.video_clips import VideoClip, find_videos, names_of, read_video
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.clips import ClipReader
@@ -41,13 +41,13 @@ def classify_videos(
     """
     parts = find_videos(videos)
     extractors = model.extractors() if isinstance(model, FewShotClassifier) else extractors_of(model, options or {})
-    for part in parts:
+    for part, name in zip(parts, names_of(parts), strict=True):
         try:
-            clips = read_video(part, extractors, every)
+            clips = read_video(part, extractors, every, name)
         except DataError as error:
             if on_bad is None:
                 raise
-            on_bad(part.path.name, error)
+            on_bad(name, error)
             continue
         if isinstance(model, FewShotClassifier):
             ranked = _few_shot(model, clips, top)

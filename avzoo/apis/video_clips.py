@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -35,13 +36,24 @@ def find_videos(paths: Sequence[str | os.PathLike[str]]) -> list[VideoPart]:
     return [clip for path in paths for clip in find_clips(path)]
 
 
-def read_video(part: VideoPart, extractors: Mapping[str, Extractor], every: float | None = None) -> list[VideoClip]:
+def names_of(parts: Sequence[VideoPart]) -> list[str]:
+    """Return what each video is called: the name of its file, or its path where other files have that name, too."""
+    paths: dict[str, set[Path]] = {}
+    for part in parts:
+        paths.setdefault(part.path.name, set()).add(part.path)
+    return [part.path.name if len(paths[part.path.name]) == 1 else str(part.path) for part in parts]
+
+
+def read_video(
+    part: VideoPart, extractors: Mapping[str, Extractor], every: float | None = None, name: str | None = None
+) -> list[VideoClip]:
     """Extract the features of a video; it is decoded once, however many windows it is cut into.
 
     Args:
         part: The video, or a part of it.
         extractors: By modality.
         every: Seconds of a window; by default one clip is the whole of it. The last window may be shorter.
+        name: What the video is called (by default as its file).
 
     Raises:
         DataError: If it cannot be read, or is shorter than one step of a modality.
@@ -51,7 +63,7 @@ def read_video(part: VideoPart, extractors: Mapping[str, Extractor], every: floa
     for modality, array in steps.items():
         if not len(array):
             raise DataError(f'{part.path}: it is shorter than one step of its {modality} features.')
-    name = part.path.name
+    name = name or part.path.name
     if every is None:
         return [VideoClip(name, part.start, part.end, steps)]
     seconds = {m: extractor.seconds_per_step(media) for m, extractor in extractors.items()}

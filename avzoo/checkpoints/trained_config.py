@@ -91,7 +91,8 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
         raise CheckpointError(f'{source} carries a config that cannot be compared ({shortened(error)}).') from error
     if found:
         raise CheckpointError(
-            f'{source} was trained with another config: {shortened(found)}. Use the config that it was trained with.'
+            f'{source} was trained with another config: {shortened(found)}. Use the config that it was trained with: '
+            'config.py of its work directory, or the same --cfg-options.'
         )
 
 

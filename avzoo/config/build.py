@@ -9,6 +9,11 @@ from torch import nn
 
 from avzoo.utils.errors import ConfigError, nearest
 
+_LEAVE_OUT = (
+    "to leave it out, name the others alone: encoders={'_delete_': True, 'audio': {...}}, as "
+    'configs/avdiff/avdiff-audio_*.py do.'
+)
+
 
 @dataclass(frozen=True)
 class Undecided:
@@ -30,16 +35,12 @@ def modality_facts(data_info: dict, encoders: dict) -> dict:
         raise ConfigError(f'model.encoders is empty; name one or more of the modalities of the data: {", ".join(has)}.')
     for m, cfg in encoders.items():
         if cfg is None:
-            raise ConfigError(
-                f'model.encoders.{m}=None, but every modality named there needs an encoder; to leave it out, name the '
-                "others alone: encoders={'_delete_': True, 'audio': {...}}, as configs/avdiff/avdiff-audio_*.py do."
-            )
+            raise ConfigError(f'model.encoders.{m}=None, but every modality named there needs an encoder; {_LEAVE_OUT}')
     missing = [m for m in encoders if m not in has]
     if missing:
         raise ConfigError(
             f"model.encoders names the modality '{missing[0]}', but the data has: {', '.join(has)}."
-            f"{nearest(missing[0], has)} Name the data's alone: encoders={{'_delete_': True, '{has[0]}': {{...}}}}, as "
-            'configs/avdiff/avdiff-audio_*.py do.'
+            f'{nearest(missing[0], has)} To train without it, change the config: {_LEAVE_OUT}'
         )
     facts = dict(data_info, modalities=tuple(encoders))
     for key in ('feature_dims', 'seconds_per_step'):
@@ -82,7 +83,10 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     if not isinstance(cfg, dict) or 'type' not in cfg:
         raise ConfigError(f"{path}={cfg!r} has no 'type'; name one of: {', '.join(registry.names())}.")
     cls = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
-    handed = {} if cls is None else _facts_for(cls, path, facts)  # The registry names an unknown type better.
+    handed = {}
+    if cls is not None:  # The registry names an unknown type better.
+        handed = _facts_for(cls, path, facts)
+        _refuse_missing(cls, path, {*cfg, *handed}, facts)
     try:
         part = registry.build(dict(cfg, **handed))
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
@@ -113,3 +117,17 @@ def _facts_for(cls: type, path: str, facts: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(f'{path}: {value.why}, but {cls.__name__} needs one {name} for all; {value.hint}.')
         del handed[name]
     return handed
+
+
+def _refuse_missing(cls: type, path: str, given: set[str], facts: dict[str, Any]) -> None:
+    """Refuse a part whose constructor needs arguments that nothing gives."""
+    missing = [
+        name
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        and name not in given
+    ]
+    if missing:
+        known = f', or let the constructor take one of the facts: {", ".join(sorted(facts))}' if facts else ''
+        raise ConfigError(f'{path}: {cls.__name__} needs {", ".join(missing)}. Set {path}.{missing[0]}{known}.')

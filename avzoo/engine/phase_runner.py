@@ -32,6 +32,9 @@ WITHOUT_OPTIMIZER = (
     'Train anew in another --work-dir; with curriculum.keep_optimizer=True it stays.'
 )
 
+# Phases that this process began, by their second.
+_BEGAN: Counter[str] = Counter()
+
 
 @RUNNERS.register_module()
 class PhaseRunner(Runner):
@@ -68,6 +71,11 @@ class PhaseRunner(Runner):
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the process as mmengine does, and choose the kernels of a CPU and how a GPU multiplies matrices."""
         super().setup_env(env_cfg)
+        _BEGAN[self._timestamp] += 1
+        if _BEGAN[self._timestamp] > 1:
+            # Under its name with this time mmengine keeps a run's logger, values and visualizer: two phases that
+            # begin in the same second would share them.
+            self._timestamp += f'_{_BEGAN[self._timestamp]}'
         torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
         choose_cpu_kernels(self.cfg.get('cpu_kernels', 'auto'))
 

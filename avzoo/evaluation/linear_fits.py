@@ -131,8 +131,10 @@ def compare(features: np.ndarray, labels: np.ndarray, methods: Mapping[str, Meth
     splitter = RepeatedStratifiedKFold(n_splits=min(_FOLDS, smallest), n_repeats=_REPEATS, random_state=seed)
     folds = list(splitter.split(features, labels))
     found = [_best_setting(features, labels, name, method, folds) for name, method in methods.items()]
-    best = max(float(np.mean(one.accuracies)) for one in found)
-    return sorted(found, key=lambda one: (np.mean(one.accuracies) < best - 0.01, one.log_loss))
+    accuracies = {one.method: float(np.mean(one.accuracies)) for one in found}
+    best = max(accuracies.values())
+    alike = {name for name, accuracy in accuracies.items() if accuracy >= best - 0.01}
+    return sorted(found, key=lambda one: (-best if one.method in alike else -accuracies[one.method], one.log_loss))
 
 
 def _best_setting(features: np.ndarray, labels: np.ndarray, name: str, method: Method, folds: list) -> Compared:

@@ -34,7 +34,7 @@ def build_extractor(
     if name not in names:
         raise ConfigError(
             f'--{modality} {spec}: no extractor is called {name!r}.{nearest(name, names)} '
-            f'There are: {", ".join(names)}.'
+            f'There are: {", ".join(names)}. A network of timm is timm:NAME, one of the hub hf:NAME.'
         )
     kind = kind_of(name)
     if kind.modality not in (modality, ''):

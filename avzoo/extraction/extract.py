@@ -17,7 +17,7 @@ import torch
 
 from avzoo.datasets.store_format import npy_bytes
 from avzoo.extraction.clips import Clip
-from avzoo.extraction.extraction_folder import STAMP_FILE
+from avzoo.extraction.extraction_folder import STAMP_FILE, differences
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import MediaError, import_av
@@ -97,12 +97,10 @@ def open_folder(out: str | os.PathLike[str], stamps: Stamps, settings: Settings)
     with locked(path):
         if not path.is_file():
             atomic_write_text(path, json.dumps(whole, indent=1) + '\n')
-    found = _facts(path)
-    differing = [key for key in ('modalities', 'settings') if found.get(key) != whole[key]]
-    if differing:
+    begun, now = ({key: facts.get(key) for key in ('modalities', 'settings')} for facts in (_facts(path), whole))
+    if other := differences(begun, now):
         raise DataError(
-            f'{out} was begun with other extractors or settings: '
-            f'{json.dumps({k: found.get(k) for k in differing})}. '
+            f'{out} was begun with other extractors or settings: {other}. '
             'Features of different kinds do not mix. Name another folder.'
         )
     return out

@@ -90,3 +90,15 @@ def in_one_line(stamp: Mapping[str, Any]) -> str:
     short = {key: re.sub(r'\b([0-9a-f]{12})[0-9a-f]{52}\b', r'\1', str(value)) for key, value in stamp.items()}
     name = short.pop('extractor', 'unnamed')
     return ' '.join([name, *(f'{key}={value}' for key, value in short.items() if key != 'dim')])
+
+
+def differences(begun: Mapping[str, Any], now: Mapping[str, Any], path: str = '') -> str:
+    """Return which entries of nested dicts differ, and how; '' where none does."""
+    found = []
+    for key in sorted({*begun, *now}):
+        old, new = begun.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += [more] if (more := differences(old, new, f'{path}{key}.')) else []
+        elif old != new:
+            found.append(f'{path}{key} {json.dumps(old)}, now {json.dumps(new)}')
+    return '; '.join(found)

@@ -17,6 +17,7 @@ import numpy as np
 
 from avzoo.extraction.media_container import (
     MediaError,
+    NoSound,
     Stream,
     choose_stream,
     import_av,
@@ -136,7 +137,7 @@ class MediaFile:
             MediaError: If the file has no sound, or none of it can be decoded.
         """
         if self._audio is None:
-            raise MediaError(f'{self.path} has no sound.')
+            raise NoSound(f'{self.path} has no sound.')
         self.facts.samples = 0
         first, last = round(start * rate), None if end is None else round(end * rate)
         for block in self._resampled(self._audio, rate):

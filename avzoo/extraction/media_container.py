@@ -33,6 +33,10 @@ class MediaError(DataError):
     """A video file cannot be read, or lacks what an extractor needs."""
 
 
+class NoSound(MediaError):
+    """A video file without sound, where it was asked for."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """What is known of a stream before it is decoded."""

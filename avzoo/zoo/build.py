@@ -49,7 +49,7 @@ def config_path(name_or_path: str | os.PathLike[str]) -> Path:
         ConfigError: If the zoo has no model of that name.
     """
     if not str(name_or_path):
-        raise ConfigError('The name of the model is empty. avzoo.list_models() shows all names.')
+        raise ConfigError('The name of the model is empty. `avzoo list` shows all names.')
     path = Path(name_or_path)
     return path if path.suffix or len(path.parts) > 1 else find_model(str(name_or_path)).config
 

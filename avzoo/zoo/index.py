@@ -111,9 +111,7 @@ def find_model(name: str) -> ModelEntry:
     """
     index = read_index()
     if name not in index:
-        raise ConfigError(
-            f'The zoo has no model {quoted(name)}.{nearest(name, index)} avzoo.list_models() shows all names.'
-        )
+        raise ConfigError(f'The zoo has no model {quoted(name)}.{nearest(name, index)} `avzoo list` shows all names.')
     return index[name]
 
 

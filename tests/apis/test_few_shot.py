@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.model_selection import cross_val_score
 from avzoo import FewShotClassifier
 from avzoo.apis.clip_features import DEFAULT_EXTRACTORS
 from avzoo.apis.few_shot_files import METHOD_NAMES
-from avzoo.evaluation.linear_fits import METHODS, compare
+from avzoo.evaluation.linear_fits import METHODS, Linear, compare
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 
@@ -63,6 +64,23 @@ def test_the_best_method_of_validation_is_taken(task):
     best = max(one['accuracy'] for one in model.report_.values())
     assert model.report_[model.method_]['accuracy'] >= best - 0.01
     assert next(iter(model.report_)) == model.method_
+
+
+def test_methods_below_the_best_are_ranked_by_accuracy():
+    rng = np.random.default_rng(0)
+    labels = np.arange(20) % 2
+    right, noise = np.eye(2)[labels], rng.normal(size=(20, 2))
+
+    def reading(columns, sharpness):  # Wrong ones that are unsure have a smaller log loss than right ones at times.
+        return lambda x, y, setting: Linear(sharpness * np.eye(6)[columns], np.zeros(2))
+
+    rows = np.concatenate([right, np.where(np.arange(20)[:, None] < 4, 1 - right, right), noise], axis=1)
+    methods = dict(
+        poor=(reading([4, 5], 0.01), (1.0,)), good=(reading([2, 3], 99.0), (1.0,)), best=(reading([0, 1], 9.0), (1.0,))
+    )
+    found = compare(rows, labels, methods, 0)
+    assert [one.method for one in found] == ['best', 'good', 'poor']
+    assert found[1].log_loss > found[2].log_loss
 
 
 def test_the_choice_does_not_see_what_is_held_out():
@@ -250,7 +268,8 @@ def test_of_settings_that_validate_alike_the_softest_is_taken():
     [
         (np.eye(3), ['a', 'b'], 'one label for each clip'),
         (np.eye(3), ['a', 'a', 'a'], 'all clips are of one class'),
-        (np.eye(3), None, 'labels of dtype object'),
+        (np.eye(3), None, 'needs y'),
+        (np.zeros((0, 3)), [], 'no clips'),
         (np.full((2, 3), np.nan), ['a', 'b'], 'clip 0 has NaN or infinity'),
         ([np.ones((2, 3)), np.ones((0, 3))], ['a', 'b'], 'clip 1 has no features'),
         ([np.ones((2, 3)), np.ones((2, 4))], ['a', 'b'], r'widths \[3, 4\]'),
@@ -280,6 +299,47 @@ def test_an_unknown_method_and_other_features_are_refused(task):
     model = FewShotClassifier(method='prototypes').fit(*task[:2])
     with pytest.raises(DataError, match='was fitted to'):
         model.predict(task[2]['audio'])
+
+
+def test_a_classifier_that_was_not_fitted_says_so():
+    with pytest.raises(NotFittedError):
+        FewShotClassifier().predict(np.eye(2))
+    with pytest.raises(ConfigError, match="extractor='c3d'"):
+        FewShotClassifier('c3d').fit(['a.mp4', 'b.mp4'], ['a', 'b'])
+
+
+def test_equal_clips_of_two_classes_are_warned_of(task):
+    clips, labels, *_ = task
+    with pytest.warns(UserWarning, match='clip 1 of class a and clip 2 of class b'):
+        FewShotClassifier(method='prototypes').fit(np.eye(3)[[0, 1, 1, 2]], list('aabb'))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        FewShotClassifier(method='prototypes').fit(clips, labels)
+        FewShotClassifier(method='prototypes').fit(np.eye(3)[[0, 0, 1, 2]], list('aabb'))
+
+
+@pytest.mark.parametrize(
+    ('files', 'taken'),
+    [
+        ({}, True),
+        ({'.gitattributes': ''}, True),
+        ({'model.safetensors': 'x', 'README.md': 'x'}, True),  # A writing that was stopped.
+        ({'README.md': 'mine'}, False),
+        ({'model.safetensors': 'x', 'notes': 'x'}, False),
+        ({'model.safetensors': 'x', 'config.json': '{"format": "other"}'}, False),
+        ({'config.json': 'no JSON'}, False),
+    ],
+)
+def test_a_folder_of_other_things_is_not_written_into(task, tmp_path, files, taken):
+    model = FewShotClassifier(method='prototypes').fit(*task[:2])
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    if taken:
+        model.save_pretrained(model.save_pretrained(tmp_path))
+        return
+    with pytest.raises(CheckpointError, match='something else'):
+        model.save_pretrained(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
 
 
 def test_videos_are_taught_and_asked(tmp_path):

@@ -184,6 +184,26 @@ def test_a_video_among_the_positions_is_asked_about(given, model, checkpoint, vi
     assert (args.model, args.checkpoint, args.video) == (model, checkpoint, videos)
 
 
+def test_a_folder_of_videos_without_its_option_is_not_taken_for_one(capsys):
+    with pytest.raises(SystemExit):
+        tool('predict').parse_args(['clips'])
+    assert 'clips was taken for MODEL' in capsys.readouterr().err
+
+
+def test_videos_of_one_name_are_called_by_their_paths(extractors, tmp_path):
+    videos = [write_video(tmp_path / f'{name}.mkv', hertz) for name, hertz in dict(low=300, high=3500).items()]
+    model = FewShotClassifier(dict(audio='tiny_sound', visual='tiny_pictures')).fit(videos, ['low', 'high'])
+    for path in ('a/1.mkv', 'b/1.mkv', 'b/2.mkv'):
+        write_video(tmp_path / 'asked' / path)
+    (tmp_path / 'asked/a/3.mkv').write_text('x')
+    (tmp_path / 'asked/b/3.mkv').write_text('x')
+    bad = {}
+    answers = classify_videos(model, [tmp_path / 'asked'], on_bad=bad.__setitem__)
+    both = [str(tmp_path / 'asked' / folder / '1.mkv') for folder in 'ab']
+    assert [answer['video_id'] for answer in answers] == [*both, '2.mkv']
+    assert sorted(bad) == [str(tmp_path / 'asked' / folder / '3.mkv') for folder in 'ab']
+
+
 def test_without_a_taught_classifier_the_tool_says_how_to_teach_one(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert predict('clip.mp4') == 2
@@ -222,6 +242,41 @@ def test_without_a_model_the_clips_alone_teach_a_classifier(folder, tmp_path, ca
     (answer,) = json.loads(capsys.readouterr().out)
     assert answer['predictions'][0]['class'] == 'low'
     assert sum(entry['probability'] for entry in answer['predictions']) == pytest.approx(1)
+
+
+def test_a_folder_of_other_things_is_not_written_into(folder, tmp_path, capsys):
+    (tmp_path / 'work').mkdir()
+    (tmp_path / 'work' / 'README.md').write_text('mine')
+    given = ['--support', str(folder), '--audio', 'tiny_sound', '--visual', 'none', '--out', str(tmp_path / 'work')]
+    assert run_tool(tool('adapt').main, given) == 2
+    assert str(tmp_path / 'work') in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / 'work').iterdir()] == ['README.md']
+
+
+def test_a_clip_in_two_classes_is_warned_of(folder, tmp_path, capsys):
+    shutil.copy(folder / 'low' / 'low0.mkv', folder / 'high' / 'again.mkv')
+    given = ['--support', str(folder), '--audio', 'tiny_sound', '--visual', 'none', '--out', str(tmp_path / 'taught')]
+    assert run_tool(tool('adapt').main, given) == 0
+    warning = capsys.readouterr().err
+    assert 'low0.mkv' in warning and 'again.mkv' in warning and warning.count('warning') == 1
+
+
+def test_a_clip_without_sound_asks_whether_sound_is_to_be_read(folder, tmp_path, capsys):
+    make_video(folder / 'low' / 'silent.mkv', seconds=0.6, rate=10)
+    given = [
+        '--support',
+        str(folder),
+        '--audio',
+        'tiny_sound',
+        '--visual',
+        'tiny_pictures',
+        '--out',
+        str(tmp_path / 't'),
+    ]
+    assert run_tool(tool('adapt').main, given) == 2
+    assert '--audio none' in capsys.readouterr().err
+    given[3] = 'none'
+    assert run_tool(tool('adapt').main, given) == 0
 
 
 def test_extracted_features_teach_what_their_videos_teach(folder, tmp_path):
@@ -319,3 +374,11 @@ def test_all_videos_that_cannot_be_used_are_named(weights, base_store, folder, t
     with pytest.raises(DataError, match=r'2 videos') as caught:
         teach(weights(), folder, base_store, tmp_path)
     assert 'broken' in str(caught.value) and 'loose' in str(caught.value)
+
+
+def test_a_class_with_too_few_videos_is_named_by_the_folder_that_was_given(weights, base_store, folder, tmp_path):
+    for video in list((folder / 'low').iterdir())[1:]:
+        video.unlink()
+    with pytest.raises(DataError) as caught:
+        teach(weights(), folder, base_store, tmp_path)
+    assert str(caught.value).startswith(f"{folder} class 'low' has 1 clips")

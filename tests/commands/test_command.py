@@ -23,6 +23,16 @@ def test_a_command_is_a_tool(name, capsys):
     with pytest.raises(SystemExit) as stop:
         main([name, '--help'])
     assert stop.value.code == 0
+    page = capsys.readouterr().out
+    assert page.startswith(f'usage: avzoo {name} ')
+    assert not any(f'tools/{file}' in page for file, _ in _TOOLS.values())
+
+
+@pytest.mark.parametrize('name', ['list', 'info'])
+def test_the_other_commands_have_help_too(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([name, '--help'])
+    assert stop.value.code == 0
     assert capsys.readouterr().out.startswith(f'usage: avzoo {name} ')
 
 
@@ -51,12 +61,15 @@ def test_files_that_are_no_tools_keep_their_names():
     text = 'configs/avdiff/train.py, ./predict.py and my_test.py'
     assert _as_commands(text) == text
     assert _as_commands('Use tools/dataset_converters/splits.py.') == 'Use avzoo splits.'
+    text = 'torchrun --nproc_per_node=2 tools/train.py CONFIG\n  python tools/train.py CONFIG'
+    assert _as_commands(text) == 'torchrun --nproc_per_node=2 -m avzoo train CONFIG\n  avzoo train CONFIG'
 
 
 def test_models_are_listed(capsys):
     assert main(['list', 'avgauss_synth*']) == 0
     assert capsys.readouterr().out.split() == list_models('avgauss_synth*')
-    assert main(['list', 'nothing_like_it']) == 1
+    assert main(['list', 'nothing_like_it']) == 2
+    assert 'nothing_like_it' in capsys.readouterr().err
 
 
 def test_versions_and_devices_are_printed(capsys):

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from avzoo import registry
+from avzoo.config.build import build_part
 from avzoo.config.keys import known_keys
 from avzoo.config.parts import find_classes, registry_at
 from avzoo.utils.errors import ConfigError
@@ -109,3 +111,16 @@ def test_below_a_part_any_registry_may_have_the_name_and_the_keys_choose(monkeyp
         assert key in known_keys({'type': 'MLP', key: 1}, 'model.fusion.inner')
     with pytest.raises(ConfigError, match=r"model\.fusion\.inner\.type='MPL' .*anywhere.*Did you mean 'MLP'"):
         find_classes('MPL', 'model.fusion.inner')
+
+
+class NeedsWidths(nn.Module):
+    def __init__(self, dim: int, wide: int, *others: int, deep: int, slope: float = 0.1, **more: int) -> None:
+        super().__init__()
+
+
+def test_a_part_whose_arguments_nothing_gives_is_told_them_and_the_facts():
+    with pytest.raises(ConfigError) as caught:
+        build_part(registry.PROJECTORS, dict(type=NeedsWidths, deep=2), 'model.projector', dim=3, in_dim=4)
+    assert 'model.projector.wide' in str(caught.value) and 'NeedsWidths needs wide. ' in str(caught.value)
+    assert 'dim, in_dim' in str(caught.value)
+    assert build_part(registry.PROJECTORS, dict(type=NeedsWidths, deep=2, wide=5), 'model.projector', dim=3)

@@ -5,6 +5,10 @@ import re
 
 import pytest
 
+import avzoo
+from avzoo.config.build import build_part
+from avzoo.models.classifiers import av_classifier
+
 OPTIONS = (
     'num_shots=2',
     'train_dataloader.batch_size=8',
@@ -55,3 +59,26 @@ def test_its_config_trains_the_new_fusion_and_finds_a_typo_in_its_arguments(run,
     code, _, err = run(*train)
     assert code == 0, err
     assert json.loads((tmp_path / 'w/results.json').read_text())['method'] == 'AV-DIFF with weighted mean'
+
+
+def test_its_facts_are_those_that_each_kind_of_part_gets(repo_dir, monkeypatch):
+    page = (repo_dir / 'docs/add_a_fusion.md').read_text(encoding='utf-8')
+    found = {}
+
+    def recording(registry, cfg, path, **facts):
+        found[registry.name] = set(facts)
+        return build_part(registry, cfg, path, **facts)
+
+    monkeypatch.setattr(av_classifier, 'build_part', recording)
+    avzoo.get_model('avdiff_synth_5shot')
+    of_fusion = re.search(r'Facts for a fusion are (.*?)\. All other', page, re.DOTALL)[1]
+    assert set(re.findall(r'`(\w+)`', of_fusion)) == found['fusion']
+    assert found['encoder'] == {'in_dim'}
+    for kind, more in {
+        'head': {'in_dim', 'num_readouts'},
+        'conditioner': {'in_dim', 'num_readouts', 'preprocessor'},
+        'generator': {'in_dim', 'num_readouts', 'cond_dim'},
+    }.items():
+        assert found[kind] - found['fusion'] == more
+        row = next(line for line in page.splitlines() if f'`{kind.upper()}S`' in line)
+        assert all(f'`{fact}`' in row for fact in more - {'in_dim', 'num_readouts'})

@@ -54,7 +54,6 @@ def train(cfg) -> tuple[Recorder, PhaseRunner]:
     """Train a phase by itself, from the weights that its seed gives."""
     run = phase_config(cfg, Phase(1, 'full'), {}, cfg.work_dir)
     run.load_from = None
-    run.experiment_name = str(cfg.work_dir)  # Runs that begin in the same second must not share a log.
     runner, recorder = PhaseRunner.from_cfg(run), Recorder()
     runner.register_hook(recorder)
     runner.train()

@@ -60,6 +60,19 @@ def test_the_log_names_versions_and_config_without_asking_compilers_or_importing
     assert 'processes: 1\n' in text and runner.cfg.pretty_text in text
 
 
+def test_phases_that_begin_in_the_same_second_share_nothing(small_avdiff, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.runner.runner.time.time', lambda: 1e9)
+    first, second = (
+        PhaseRunner.from_cfg(preflight(small_avdiff(tmp_path / name / 'run'), [Phase(1, 'base')])[0][1])
+        for name in ('one', 'two')
+    )
+    assert first.experiment_name != second.experiment_name
+    assert first.logger is not second.logger and first.message_hub is not second.message_hub
+    second.logger.info('of the second phase')
+    logs = [next(Path(runner.work_dir).rglob('*.log')).read_text(encoding='utf-8') for runner in (first, second)]
+    assert ['of the second phase' in log for log in logs] == [False, True]
+
+
 def test_layers_that_synchronise_statistics_become_plain_ones_in_one_process():
     runner = PhaseRunner.__new__(PhaseRunner)
     runner._distributed, runner.logger = False, SimpleNamespace(info=lambda text: None)

@@ -19,7 +19,7 @@ from avzoo.extraction import jobs, shared_networks
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips, shard_of
 from avzoo.extraction.extract import Settings, extract_all, extract_clip, finish, open_folder, stamps_of
-from avzoo.extraction.extraction_folder import read_extraction
+from avzoo.extraction.extraction_folder import differences, read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
 from avzoo.extraction.jobs import Workers
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
@@ -319,3 +319,11 @@ def test_a_name_that_could_do_harm_is_refused(tmp_path, name):
     else:
         with pytest.raises(DataError):
             find_clips(tmp_path / 'clips.csv')
+
+
+def test_the_differences_of_two_extractions_are_named():
+    begun = dict(modalities=dict(visual=dict(extractor='c3d', colour='bgr'), audio=dict(dim=3)), settings=dict(a=1))
+    now = dict(modalities=dict(visual=dict(extractor='c3d', colour='rgb')), settings=dict(a=1))
+    found = differences(begun, now)
+    assert found == 'modalities.audio {"dim": 3}, now null; modalities.visual.colour "bgr", now "rgb"'
+    assert differences(begun, begun) == ''

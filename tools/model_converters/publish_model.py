@@ -18,7 +18,7 @@ from avzoo.utils.cli import run_tool, show
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', metavar='CKPT', help='a checkpoint of tools/train.py or tools/adapt.py')
+    parser.add_argument('checkpoint', metavar='CKPT', help='a checkpoint of a training, or of an adapted model')
     parser.add_argument('out', metavar='OUT', help='file ending in .safetensors, or a folder together with --name')
     parser.add_argument('--name', help="the model's name, the stem of its config (default: the stem of OUT)")
     parser.add_argument('--features', help='feature set, e.g. "VGGish + C3D" (default: that of the model index)')
