@@ -2,10 +2,13 @@
 
 import gc
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.forked import keep_a_copy
 
 # The files that take longest: started last, one of them would keep one process busy while the others wait.
 LONGEST = (
@@ -51,6 +54,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Before anything is trained, as no copy of this process could train after that."""
+    if session.items and hasattr(os, 'fork'):
+        keep_a_copy()
 
 
 def remember_what_mmengine_asks_again() -> None:
