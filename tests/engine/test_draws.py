@@ -35,6 +35,7 @@ OPTIONS = (
     'curriculum.base.max_epochs=1',
     'curriculum.full.max_epochs=2',
     'curriculum.references=[]',
+    'curriculum.keep_optimizer=False',
     'cpu_kernels=torch',  # Where the answer cannot be kept, each process measures whether oneDNN is faster.
 )
 
