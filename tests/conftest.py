@@ -15,6 +15,7 @@ from tests.pace import (  # noqa: F401
     pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure,
+    pytest_runtestloop,
     remember_what_mmengine_asks_again,
 )
 
@@ -50,9 +51,7 @@ def shared_dir() -> Path:
 @pytest.fixture(scope='session')
 def tool_server():
     """Runs tools in copies of a process that has imported everything."""
-    server = ToolServer()
-    yield server
-    server.close()
+    return ToolServer()
 
 
 @pytest.fixture
@@ -162,6 +161,7 @@ def tiny_configs(tiny_store):
                 'curriculum.num_draws=2',
                 'curriculum.choices=[]',
                 "curriculum.references=['nearest_class_mean']",
+                'curriculum.keep_optimizer=True',  # To drop it takes an eighth of so short a run.
                 'optim_wrapper.optimizer.lr=1e-3',
                 *options,
             ],

@@ -2,40 +2,59 @@
 
 import gc
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.forked import keep_a_copy
+
 # The files that take longest: started last, one of them would keep one process busy while the others wait.
 LONGEST = (
-    'docs/test_notebooks.py',
     'hostile/test_hostile_inputs.py',
-    'engine/test_curriculum.py',
-    'tools/test_train_tool.py',
-    'tools/test_test_tool.py',
-    'reproduction/test_run.py',
     'test_leaf_configs.py',
-    'extraction/test_extract.py',
-    'engine/test_fusion_cache.py',
-    'utils/test_compat.py',
-    'demo/test_page.py',
+    'engine/test_curriculum.py',
+    'docs/test_notebooks.py',
     'models/test_recomposition.py',
-    'engine/test_choose.py',
+    'demo/test_page.py',
+    'faults/test_every_event.py',
     'engine/test_optimizers.py',
-    'apis/test_adapt.py',
-    'zoo/test_wheel_zoo.py',
     'apis/test_speed.py',
-    'engine/test_history.py',
-    'report/test_trained_draw.py',
-    'engine/test_phase_runner.py',
     'models/test_generative_methods.py',
+    'extraction/test_extractors.py',
+    'zoo/test_wheel_zoo.py',
+    'utils/test_compat.py',
+    'engine/test_fusion_cache.py',
+    'engine/test_choose.py',
+    'apis/test_adapt.py',
+    'extraction/test_extract.py',
+    'engine/test_fit_loop.py',
+    'report/test_page.py',
     'models/test_feature_diffusion.py',
+    'hostile/test_fuzz_weights.py',
+    'apis/test_few_shot.py',
+    'engine/test_phase_runner.py',
+    'hostile/test_fuzz_data.py',
+    'docs/test_site.py',
+    'avdiff_release/test_export_checkpoint.py',
+    'models/test_part_contracts.py',
+    'tools/test_test_tool.py',
+    'report/test_trained_draw.py',
     'engine/test_average_hook.py',
+    'datasets/test_bombs.py',
+    'utils/test_cache.py',
+    'faults/test_host_faults.py',
+    'engine/test_history.py',
+    'models/test_cpu_kernels.py',
+    'tools/test_train_tool.py',
 )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gone = [name for name in LONGEST if not (Path(__file__).parent / name).is_file()]
+    if gone:
+        raise pytest.UsageError(f'tests/pace.py names files that are not there: {", ".join(gone)}')
     config.option.loadscopereorder = False  # Of xdist: to begin with the file of most tests.
 
 
@@ -51,6 +70,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Before anything is trained, as no copy of this process could train after that."""
+    if session.items and hasattr(os, 'fork'):
+        keep_a_copy()
 
 
 def remember_what_mmengine_asks_again() -> None:

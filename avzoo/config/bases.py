@@ -10,7 +10,7 @@ _MOST_BYTES = 4 << 20
 _NO_LITERAL = (ValueError, TypeError, RecursionError, MemoryError)
 
 
-def refuse_other_languages(path: Path, seen: set[Path] | None = None) -> None:
+def refuse_other_languages(path: Path, seen: set[Path] | None = None, above: tuple[Path, ...] = ()) -> None:
     """Refuse a config, or a base of it, that is not Python: it would look like data, and mmengine would run it.
 
     In YAML and JSON it runs what tags and ``_base_`` name, and fills in environment variables.
@@ -18,15 +18,21 @@ def refuse_other_languages(path: Path, seen: set[Path] | None = None) -> None:
     Args:
         path: The config.
         seen: Files that were looked at already.
+        above: Those of which this one is a base.
 
     Raises:
-        ConfigError: If one is of another language or too large, or a ``_base_`` is not written out.
+        ConfigError: If one is of another language, too large or its own base, or a ``_base_`` is not written out.
     """
     seen = set() if seen is None else seen
     _check_name(path)
-    if not path.is_file() or path.resolve() in seen:  # mmengine says better which base is missing.
+    if not path.is_file():  # mmengine says better which base is missing.
         return
-    seen.add(path.resolve())
+    place = path.resolve()
+    if place in above:  # mmengine would read it again and again.
+        raise ConfigError(f'{above[-1]}: {path.name} in _base_ leads back to this file. Remove it.')
+    if place in seen:
+        return
+    seen.add(place)
     if path.stat().st_size > _MOST_BYTES:
         raise ConfigError(f'{path} has {path.stat().st_size:,} bytes, and a config at most {_MOST_BYTES:,}. Check it.')
     try:
@@ -37,7 +43,7 @@ def refuse_other_languages(path: Path, seen: set[Path] | None = None) -> None:
         if '::' in base:
             _check_name(base)
         else:
-            refuse_other_languages(path.parent / base, seen)
+            refuse_other_languages(path.parent / base, seen, (*above, place))
 
 
 def _check_name(path: str | Path) -> None:

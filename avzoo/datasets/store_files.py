@@ -82,8 +82,8 @@ def _content(path: Path) -> dict[str, Any]:
         meta = read_json(path, at_most=_MAX_META)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
-            f'No feature store at {path.parent}: {path} does not exist. Check data_root (--cfg-options data_root=STORE) '
-            "or make the store with a tool of tools/dataset_converters/ (the authors' features: tools/download.py "
+            f'No feature store at {path.parent}: {path} does not exist. Check data_root '
+            "(--cfg-options data_root=STORE), or make the store with a tool of tools/dataset_converters/ (the authors' features: tools/download.py "
             '--dataset NAME).'
         ) from None
     except OSError as error:

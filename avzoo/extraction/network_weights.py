@@ -59,6 +59,11 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> nn.Module:
     """Load weights whose names and shapes are exactly those of the network, and freeze it in evaluation mode.
 
+    Args:
+        network: The network; built on the device ``meta``, it takes the tensors themselves in place of random ones.
+        weights: Its weights.
+        path: Where they are from.
+
     Raises:
         CheckpointError: If they differ; names the first tensors that do.
     """
@@ -71,5 +76,6 @@ def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor], path: 
             f'{path} does not fit {type(network).__name__}: {len(odd)} tensors differ by name or shape, '
             f'first {", ".join(odd[:3])}. Name the weights of this network.'
         )
-    network.load_state_dict(dict(weights))
+    weights = {name: weights[name].to(value.dtype) for name, value in wanted.items()}
+    network.load_state_dict(weights, assign=any(value.is_meta for value in wanted.values()))
     return network.eval().requires_grad_(False)

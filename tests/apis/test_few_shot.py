@@ -151,6 +151,18 @@ def test_a_saved_classifier_says_the_same(task, tmp_path):
     assert all(name in card for name in METHODS) and f'Method: {model.method_}' in card
 
 
+@pytest.fixture(scope='module')
+def saved(task, tmp_path_factory):
+    """The folder of a saved classifier."""
+    model = FewShotClassifier(method='prototypes').fit(*task[:2])
+    return model.save_pretrained(tmp_path_factory.mktemp('saved') / 'model')
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / 'model')
+
+
 def damaged(arrays, facts, damage):
     """Change what was saved in one way."""
     kinds = dict(
@@ -181,8 +193,7 @@ def damaged(arrays, facts, damage):
     + [('format', 'x'), ('method', 'evil'), ('report', 5), ('report', {'a': 1}), ('stamps', None), ('extractor', 5)]
     + [('parameters', {}), ('modalities', ['audio']), ('modalities', 5), ('sha256', '0' * 64)],
 )
-def test_a_changed_classifier_is_refused(task, tmp_path, damage):
-    folder = FewShotClassifier(method='prototypes').fit(*task[:2]).save_pretrained(tmp_path / 'model')
+def test_a_changed_classifier_is_refused(folder, damage):
     facts = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
     arrays = load_file(folder / 'model.safetensors')
     damaged(arrays, facts, damage)
@@ -196,9 +207,8 @@ def test_a_changed_classifier_is_refused(task, tmp_path, damage):
 
 
 @pytest.mark.parametrize('damage', ['facts', 'cut', 'deep', 'bit', 'weights', 'pipe', 'nothing'])
-def test_a_damaged_classifier_is_refused(task, tmp_path, damage, monkeypatch):
+def test_a_damaged_classifier_is_refused(folder, tmp_path, damage, monkeypatch):
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
-    folder = FewShotClassifier(method='prototypes').fit(*task[:2]).save_pretrained(tmp_path / 'model')
     facts, weights = folder / 'config.json', folder / 'model.safetensors'
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1

@@ -92,7 +92,7 @@ def test_clips_that_no_machine_could_hold_are_refused(run):
         run('--clip', '1', '1e18')
 
 
-def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(run, tmp_path, capsys):
+def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(run, tmp_path, capsys, monkeypatch):
     out = tmp_path / 'speed.json'
     assert run('--out', str(out)) == 0
     record = json.loads(out.read_text())
@@ -110,6 +110,8 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
     for row in record['cases']:
         assert row['ratio'] == pytest.approx(row['plain'] / row['now']) and row['floor'] > 0
     assert 'full iteration' in capsys.readouterr().out
+    same = json.loads(out.read_text())['cases']
+    monkeypatch.setattr('avzoo.apis.speed.measure', lambda *args, **options: same)
     record['cases'][1]['ratio'] = 1000.0
     record['cases'][2]['ratio'] = 1e-3
     out.write_text(json.dumps(record))

@@ -46,6 +46,16 @@ def test_a_config_of_another_language_is_not_read(canary, tmp_path, name, text):
         load_config(tmp_path / name)
 
 
+@pytest.mark.parametrize('name', ['mine.py', 'other.py'])
+def test_a_config_that_is_its_own_base_is_refused_before_it_is_read(tmp_path, name, monkeypatch):
+    (tmp_path / 'mine.py').write_text(f"_base_ = ['./base.py', './{name}']\n")
+    (tmp_path / 'other.py').write_text("_base_ = ['./base.py', './mine.py']\n")  # To have a base twice is well.
+    (tmp_path / 'base.py').write_text('')
+    monkeypatch.setattr('avzoo.config.load.Config.fromfile', lambda path: pytest.fail('it was read'))
+    with pytest.raises(ConfigError, match=rf'{name}: mine\.py in _base_ leads back'):
+        load_config(tmp_path / 'mine.py')
+
+
 @pytest.mark.parametrize('name', ['c.yaml', 'c.json'])
 @pytest.mark.parametrize('line', ['_base_ = {!r}', '_base_ = [{!r}]', '_base_ = ({!r},)'])
 def test_a_base_of_another_language_is_not_read(canary, tmp_path, name, line):

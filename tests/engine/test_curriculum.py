@@ -50,19 +50,19 @@ def stop_in(monkeypatch, phase: str) -> None:
     monkeypatch.setattr(PhaseHook, 'before_train_iter', stop)
 
 
-ALL_REFERENCES = f'curriculum.references={list(REFERENCES)}'
+WHOLE = *SMALL_AVDIFF, f'curriculum.references={list(REFERENCES)}', 'curriculum.keep_optimizer=False'
 
 
 @pytest.fixture
 def small_avdiff(tiny_config):
-    """A run as ``finished`` is one, with all references."""
-    return lambda work_dir, *options: tiny_config(work_dir, *SMALL_AVDIFF, ALL_REFERENCES, *options)
+    """A run as ``finished`` is one, with all references, and without the state of optimizers in the end."""
+    return lambda work_dir, *options: tiny_config(work_dir, *WHOLE, *options)
 
 
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory, tiny_configs):
     """The work directory and the results of one undisturbed run."""
-    cfg = copy.deepcopy(tiny_configs(AVDIFF, (*SMALL_AVDIFF, ALL_REFERENCES)))
+    cfg = copy.deepcopy(tiny_configs(AVDIFF, WHOLE))
     work_dir = tmp_path_factory.mktemp('finished')
     cfg.work_dir = str(work_dir)
     return work_dir, CurriculumRunner(cfg).train()

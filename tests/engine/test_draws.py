@@ -22,6 +22,7 @@ from avzoo.engine.curriculum.draws import Together
 from avzoo.engine.curriculum.plan import plan_phases
 from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.hooks import PhaseHook
+from avzoo.engine.task_process import command
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
 from tests.conftest import AVDIFF, SMALL_AVDIFF, without_provenance
 
@@ -34,6 +35,7 @@ OPTIONS = (
     'curriculum.base.max_epochs=1',
     'curriculum.full.max_epochs=2',
     'curriculum.references=[]',
+    'curriculum.keep_optimizer=False',
     'cpu_kernels=torch',  # Where the answer cannot be kept, each process measures whether oneDNN is faster.
 )
 
@@ -86,7 +88,11 @@ def finished(cfg):
     return json.loads(Path(cfg.work_dir, 'curriculum.json').read_text())['phases'].keys()
 
 
-def test_draws_side_by_side_give_the_bits_of_one_after_the_other_and_go_on_where_they_were(one_by_one, cfg):
+def test_draws_side_by_side_give_the_bits_of_one_after_the_other_and_go_on_where_they_were(
+    one_by_one, cfg, tool_server, monkeypatch
+):
+    # Processes that need not import everything.
+    monkeypatch.setattr(draws, 'command', lambda module: [*tool_server.python, *command(module)[1:]])
     whole, expected, _ = one_by_one
     results = CurriculumRunner(cfg, resume=True, jobs=2).train()
     assert without_provenance(results) == without_provenance(expected)

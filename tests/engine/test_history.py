@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,20 @@ def test_times_do_not_enter_the_checkpoints(whole):
     assert not {'seconds', 'memory_mb'} & {key for entry in meta['history'] for key in entry}
 
 
-@pytest.mark.parametrize('damage', ['none', 'torn', 'lost', 'foreign', 'behind'])
-def test_a_resumed_phase_has_the_history_of_an_undisturbed_one(whole, small_avdiff, tmp_path, monkeypatch, damage):
-    cfg = small_avdiff(tmp_path, *OPTIONS)
-    stop_in(monkeypatch, 'stage1_full')
-    with pytest.raises(Stopped):
+@pytest.fixture(scope='module')
+def stopped(tmp_path_factory, tiny_configs):
+    """The work directory of a stage 1 that was stopped in its full sub-stage."""
+    cfg = copy.deepcopy(tiny_configs('avdiff/avdiff_custom_5shot.py', (*SMALL_AVDIFF, *OPTIONS)))
+    cfg.work_dir = str(tmp_path_factory.mktemp('stopped'))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        stop_in(patch, 'stage1_full')
         CurriculumRunner(cfg, stage=1).train()
+    return cfg.work_dir
+
+
+@pytest.mark.parametrize('damage', ['none', 'torn', 'lost', 'foreign', 'behind'])
+def test_a_resumed_phase_has_the_history_of_an_undisturbed_one(whole, stopped, small_avdiff, tmp_path, damage):
+    cfg = small_avdiff(shutil.copytree(stopped, tmp_path, dirs_exist_ok=True), *OPTIONS)
     path = tmp_path / 'stage1_full' / 'history.jsonl'
     text = path.read_text(encoding='utf-8')
     changed = dict(

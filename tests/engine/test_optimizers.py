@@ -20,6 +20,7 @@ QUICK = (
     'train_dataloader.batch_sampler.num_batches=2',
     'curriculum.num_draws=2',
     'curriculum.references=[]',
+    'curriculum.keep_optimizer=False',
 )
 CARRY = 'curriculum.full.carry_optimizer=True'
 

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,10 +30,10 @@ from tests.extraction.made_videos import make_video
 AUDIO = ('--visual', 'none', '--audio', 'log_mel_statistics')
 
 
-@pytest.fixture
-def videos(tmp_path):
+@pytest.fixture(scope='module')
+def made_videos(tmp_path_factory):
     """Two classes of two good clips; five bad files: no video, empty, cut short, without sound, too short."""
-    folder = tmp_path / 'videos'
+    folder = tmp_path_factory.mktemp('made') / 'videos'
     rng = np.random.default_rng(0)
     for label in ('dog', 'cat'):
         (folder / label).mkdir(parents=True)
@@ -48,6 +49,11 @@ def videos(tmp_path):
     (folder / '__MACOSX').mkdir()
     (folder / '__MACOSX' / 'dog_0.mkv').touch()
     return folder
+
+
+@pytest.fixture
+def videos(made_videos, tmp_path):
+    return shutil.copytree(made_videos, tmp_path / 'videos')
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def main():
 
     from tests.faults.events import Events
 
+    sys.dont_write_bytecode = True
     torch.set_num_threads(1)
     # Most of the time of a tiny run: for its log mmengine formats the config.
     sys.modules['mmengine.config.config'].FormatCode = lambda code, **_: (code, False)

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import torch
 
 from avzoo.checkpoints.checksums import zip_is_intact
 from tests.conftest import without_provenance
+from tests.forked import ToolServer
 
 SERVER = Path(__file__).with_name('fork_server.py')
 REPO = SERVER.parents[2]
@@ -30,11 +30,10 @@ class ForkServer:
     def __init__(self) -> None:
         # On the CPU, since the files are the same: its copies could not use a GPU that it has asked for, and where a
         # copy is killed must not depend on rounding.
-        env = dict(os.environ, OMP_NUM_THREADS='1', PYTHONDONTWRITEBYTECODE='1', CUDA_VISIBLE_DEVICES='')
+        env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
         env['PYTHONPATH'] = os.pathsep.join(filter(None, (str(REPO), os.environ.get('PYTHONPATH'))))
-        self.process = subprocess.Popen(
-            [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPO, env=env
-        )
+        command, pipe = [*ToolServer().python, str(SERVER)], subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=REPO, env=env)
         assert self.process.stdout.readline() == 'ready\n'
 
     def run(self, **request) -> dict:

@@ -1,11 +1,10 @@
 """Runs are carried out here or as jobs of a cluster."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from avzoo.engine.side_by_side import Job
 from avzoo.reproduction import gather, run, run_together, submit
 from avzoo.utils.errors import AvzooError, ConfigError
 from tests.conftest import SMALL_AVDIFF, without_provenance
@@ -39,18 +38,16 @@ def planned(tmp_path_factory, tiny_store):
 @pytest.fixture(scope='module')
 def alone(planned, tool_server):
     """A run that was carried out, its command by a process that need not import everything."""
-
-    def carried_out(command, check):
-        program, path, *arguments = command
-        assert program == sys.executable and not check
-        code, out, err = tool_server.run(Path(path), *arguments)
-        return subprocess.CompletedProcess(command, code, out, err)
-
-    one = planned('one')[1]
+    one, run_command = planned('one')[1], run.subprocess.run
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run.subprocess, 'run', carried_out)
+        patch.setattr(run.subprocess, 'run', lambda command, **kw: run_command(quick(tool_server, command), **kw))
         assert run.run_here(one)
     return one
+
+
+def quick(tool_server, command):
+    assert command[0] == sys.executable
+    return [*tool_server.python, *command[1:]]
 
 
 def test_a_run_that_was_carried_out_counts_as_finished(alone):
@@ -59,7 +56,8 @@ def test_a_run_that_was_carried_out_counts_as_finished(alone):
     assert row['mean']['HM'] == alone.results()['aggregate']['HM']
 
 
-def test_runs_side_by_side_find_what_they_find_one_after_another(planned, alone, tmp_path):
+def test_runs_side_by_side_find_what_they_find_one_after_another(planned, alone, tool_server, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, 'Job', lambda name, command, log: Job(name, quick(tool_server, command), log))
     said = []
     assert not run_together(planned('two'), tmp_path / 'logs', jobs=2, tell=said.append)
     assert sum('started' in line for line in said) == sum('done after' in line for line in said) == 2

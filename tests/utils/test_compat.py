@@ -1,5 +1,6 @@
-"""Each workaround around mmengine, timm and torchvision, in a fresh interpreter where the order of imports matters."""
+"""Each workaround around mmengine, timm and torchvision, in a fresh process where the order of imports matters."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,15 +12,39 @@ import yaml
 
 from avzoo.utils import compat
 
+# Reads code, and runs it in a copy of this process, which has imported torch: that alone takes two seconds.
+FRESH = """
+import json, os, sys
+import torch
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        exec(compile(json.loads(line), '<string>', 'exec'), {'__name__': '__main__'})
+        sys.exit()
+    print('exit code', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
-def run_python(code: str) -> str:
-    """Run ``code`` in a fresh interpreter and return what it prints."""
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+
+@pytest.fixture(scope='module')
+def run_python():
+    """A function that runs code in an interpreter that has imported torch alone, and returns what it prints."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, '-c', FRESH], stdin=pipe, stdout=pipe, text=True) as process:
+
+        def run(code: str) -> str:
+            print(json.dumps(code), file=process.stdin, flush=True)
+            printed = ''
+            while not (line := process.stdout.readline()).startswith('exit code'):
+                assert line, printed
+                printed += line
+            assert line == 'exit code 0\n', printed
+            return printed.strip()
+
+        yield run
+        process.stdin.close()
 
 
-def test_timm_imports_after_the_operator_shim():
+def test_timm_imports_after_the_operator_shim(run_python):
     code = (
         'from avzoo.utils import compat\n'
         'compat.define_torchvision_operators()\n'
@@ -31,7 +56,7 @@ def test_timm_imports_after_the_operator_shim():
     assert run_python(code) == 'True'
 
 
-def test_the_shim_leaves_existing_operators_alone():
+def test_the_shim_leaves_existing_operators_alone(run_python):
     code = (
         'import torch\n'
         'from avzoo.utils import compat\n'
@@ -46,7 +71,7 @@ def test_the_shim_leaves_existing_operators_alone():
     assert run_python(code) == 'None'
 
 
-def test_registry_import_applies_everything_and_registration_keeps_it():
+def test_registry_import_applies_everything_and_registration_keeps_it(run_python):
     code = (
         'import os; os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)\n'
         'import avzoo.registry\n'
@@ -59,7 +84,7 @@ def test_registry_import_applies_everything_and_registration_keeps_it():
     assert run_python(code) == 'avzoo :4096:8\navzoo'
 
 
-def test_mmengine_finds_packages_without_pkg_resources(tmp_path):
+def test_mmengine_finds_packages_without_pkg_resources(run_python, tmp_path):
     # Where it is installed it is not imported either, since it warns of itself.
     (tmp_path / 'pkg_resources.py').write_text('raise ImportError')
     code = (

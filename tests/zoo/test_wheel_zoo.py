@@ -1,4 +1,4 @@
-"""A built wheel in an empty folder: the zoo is there, with its weights and its tools."""
+"""A built wheel: what it holds, and in an empty folder the zoo with its weights and its tools."""
 
 import importlib.util
 import json
@@ -6,48 +6,32 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
+import avzoo
+
 
 @pytest.fixture(scope='module')
-def installed(repo_dir, tmp_path_factory):
-    """The unpacked wheel."""
-    if importlib.util.find_spec('wheel') is None or importlib.util.find_spec('setuptools') is None:
-        pytest.skip('setuptools or wheel is not installed')
+def wheel(repo_dir, tmp_path_factory) -> Path:
+    """Build the wheel from an sdist in a separate folder, so that nothing is left in the repository."""
+    if importlib.util.find_spec('setuptools') is None:
+        pytest.skip('setuptools is not installed')
     folder = tmp_path_factory.mktemp('wheel')
-    source = folder / 'source'
-    run(
-        folder,
-        sys.executable,
-        'setup.py',
-        '-q',
-        'egg_info',
-        '--egg-base',
-        folder,
-        'sdist',
-        '--formats=zip',
-        '--dist-dir',
-        folder,
-        cwd=repo_dir,
-    )
-    zipfile.ZipFile(next(folder.glob('*.zip'))).extractall(source)
-    run(
-        folder,
-        sys.executable,
-        '-m',
-        'pip',
-        'wheel',
-        '--quiet',
-        '--no-deps',
-        '--no-build-isolation',
-        '--wheel-dir',
-        folder,
-        next(source.iterdir()),
-        cwd=repo_dir,
-    )
-    zipfile.ZipFile(next(folder.glob('*.whl'))).extractall(folder / 'site')
-    return folder / 'site'
+    sdist = 'egg_info', '--egg-base', folder, 'sdist', '--formats=zip', '--dist-dir', folder
+    run(folder, sys.executable, 'setup.py', '-q', *sdist, cwd=repo_dir)
+    zipfile.ZipFile(next(folder.glob('*.zip'))).extractall(folder / 'source')
+    options = '--quiet', '--no-deps', '--no-build-isolation', '--wheel-dir', folder
+    run(folder, sys.executable, '-m', 'pip', 'wheel', *options, next((folder / 'source').iterdir()), cwd=repo_dir)
+    return next(folder.glob('*.whl'))
+
+
+@pytest.fixture(scope='module')
+def installed(wheel) -> Path:
+    """The unpacked wheel."""
+    zipfile.ZipFile(wheel).extractall(wheel.parent / 'site')
+    return wheel.parent / 'site'
 
 
 def run(site, *command, cwd):
@@ -57,6 +41,34 @@ def run(site, *command, cwd):
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, cwd=cwd, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_wheel_holds_the_package_and_the_zoo(wheel, repo_dir):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = {path.relative_to(repo_dir).as_posix() for path in (repo_dir / 'avzoo').rglob('*.py')}
+    page = {path.relative_to(repo_dir).as_posix() for path in (repo_dir / 'avzoo/demo/page').iterdir()}
+    assert len(modules) > 100 and len(page) > 5 and modules | page | {'avzoo/py.typed'} <= names
+    zoo = [repo_dir / 'model-index.yml', *(repo_dir / 'configs').rglob('*.*'), *(repo_dir / 'tools').rglob('*.*')]
+    expected = {
+        f'avzoo/.mim/{path.relative_to(repo_dir).as_posix()}'
+        for path in zoo
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+    assert len(expected) > 270 and expected <= names
+    assert not [name for name in names if '__pycache__' in name or name.startswith(('tests/', 'tools/'))]
+
+
+def test_wheel_states_version_licence_and_requirements(wheel):
+    archive = zipfile.ZipFile(wheel)
+    metadata = archive.read(f'avzoo-{avzoo.__version__}.dist-info/METADATA').decode()
+    assert f'Version: {avzoo.__version__}\n' in metadata
+    assert 'License-Expression: Apache-2.0\n' in metadata
+    for line in (
+        'Requires-Dist: torch<3,>=2.10',
+        'Requires-Dist: submitit>=1.5; extra == "slurm"',
+        'Requires-Dist: pytest>=8.0; extra == "all"',
+    ):
+        assert line in metadata
 
 
 @pytest.fixture(scope='module')

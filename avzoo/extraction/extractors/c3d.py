@@ -78,7 +78,9 @@ class C3D(Extractor):
             raise ConfigError(f'c3d: colour={colour!r} is not one of {", ".join(COLOURS)}.')
         path = find_weights(weights, 'c3d.pickle', [_ADDRESS])
         found = {name: value for name, value in read_weights(path).items() if not name.startswith('fc8')}
-        self.compute = TorchNetwork(load_exactly(C3DNetwork(), found, path), device)
+        with torch.device('meta'):  # Random weights would take a second, and as much memory again.
+            network = C3DNetwork()
+        self.compute = TorchNetwork(load_exactly(network, found, path), device)
         self.colour: Colour = colour
         self.batch_size = batch_size
         self._stamp = dict(extractor='c3d', colour=colour, weights=sha256_of(path))

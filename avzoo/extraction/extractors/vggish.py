@@ -78,7 +78,9 @@ class VGGish(Extractor):
     ) -> None:
         name = 'vggish-10086976.pth'
         path = find_weights(weights, name, [_RELEASE + name], '10086976')
-        self.compute = TorchNetwork(load_exactly(VGGishNetwork(final_relu), read_weights(path), path), device)
+        with torch.device('meta'):  # Random weights would take a second, and as much memory again.
+            network = VGGishNetwork(final_relu)
+        self.compute = TorchNetwork(load_exactly(network, read_weights(path), path), device)
         self.batch_size = batch_size
         self._stamp: dict[str, Any] = dict(extractor='vggish', final_relu=final_relu, weights=sha256_of(path))
         self._pca: tuple[np.ndarray, np.ndarray] | None = None
