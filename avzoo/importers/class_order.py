@@ -1,9 +1,11 @@
-"""The order of rows that carry no names: whether programs agree about it."""
+"""Rows of class vectors: whether programs agree about their order, and which are alike."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from avzoo.utils.errors import DataError
 
@@ -45,3 +47,11 @@ def check_order(path: Path, names: Sequence[str]) -> None:
                 'classes.csv (column label, one class per row of the array) beside the lists, or give the vectors with '
                 'their names (tools/class_vectors.py writes such a file).'
             )
+
+
+def alike(names: Iterable[str], vectors: np.ndarray) -> list[list[str]]:
+    """Return the groups of classes that cannot be told apart by their vectors (C, d)."""
+    groups: dict[bytes, list[str]] = {}
+    for name, row in zip(names, vectors, strict=True):
+        groups.setdefault(row.tobytes(), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]

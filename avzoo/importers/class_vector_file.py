@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from avzoo.importers.class_order import alike
 from avzoo.importers.class_vectors import safe_name
 from avzoo.text.class_words import mean_word_vectors, split_name
 from avzoo.text.encoder_files import find_encoder, weight_files
@@ -78,7 +79,12 @@ def make_class_vectors(
         options=options,
         words=words,
     )
-    return MadeVectors(tuple(texts), array.astype(np.float32), provenance, notes + _alike(list(texts), array))
+    return MadeVectors(
+        tuple(texts),
+        array.astype(np.float32),
+        provenance,
+        notes + tuple(f'{", ".join(group)}: the same vector' for group in alike(texts, array)),
+    )
 
 
 def write_class_vectors(path: str | os.PathLike[str], made: MadeVectors) -> Path:
@@ -125,14 +131,6 @@ def _from_encoder(name: str, texts: Mapping[str, str], template: str) -> tuple[n
 def _spoken(label: str, text: str) -> str:
     """Return a class in words: its text, or the parts of its label."""
     return text if text != label else ' '.join(split_name(label)) or label
-
-
-def _alike(names: Sequence[str], array: np.ndarray) -> tuple[str, ...]:
-    """Return a note for each group of classes that cannot be told apart by their vectors."""
-    groups: dict[bytes, list[str]] = {}
-    for name, row in zip(names, array, strict=True):
-        groups.setdefault(row.tobytes(), []).append(name)
-    return tuple(f'{", ".join(group)}: the same vector' for group in groups.values() if len(group) > 1)
 
 
 def _check(source: str, array: np.ndarray, names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from avzoo.datasets.store_format import UNKNOWN_EMBEDDING, number_problem
-from avzoo.importers.class_order import check_order
+from avzoo.importers.class_order import alike, check_order
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.utils.tensor_files import read_tensors
@@ -239,6 +239,8 @@ def _check_values(path: Path, array: np.ndarray, classes: Sequence[str]) -> None
     zero = [label for label, row in zip(classes, array, strict=True) if not row.any()]
     if zero:
         _LOGGER.warning('%s: the vector is all zeros for %d classes: %s', path, len(zero), _listed(zero))
+    for group in alike(classes, array)[:3]:
+        _LOGGER.warning('%s: by the same vector no method can tell apart: %s', path, _listed(group))
 
 
 def _listed(names: Sequence[str], most: int = 200) -> str:

@@ -133,6 +133,11 @@ def test_a_vector_of_zeros_is_pointed_out(tmp_path, caplog):
     assert "zeros for 1 classes: 'a'" in caplog.text
 
 
+def test_classes_with_the_same_vector_are_pointed_out(tmp_path, caplog):
+    read_class_vectors(save(tmp_path, {'a': [2.0], 'b': [1.0], 'c': [2.0]}), ['a', 'b', 'c'])
+    assert "by the same vector no method can tell apart: 'a', 'c'" in caplog.text
+
+
 def test_the_kind_of_text_embedding_comes_from_the_file(tmp_path):
     facts = dict(kind='glove_12', source='glove.txt', sha256='00', options={}, words={'a': 'a'})
     found = read_class_vectors(save(tmp_path, named(['a'], [[1.0]], provenance=json.dumps(facts)), 'npz'), ['a'])
