@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from avzoo.evaluation.attention_shares import KINDS, AttentionShares, attends
-from avzoo.evaluation.feature_samples import REAL, SHOT, SYNTHETIC, FeatureSamples
+from avzoo.evaluation.attention_shares import KINDS, AttentionShares, attends, attention_shares
+from avzoo.evaluation.feature_samples import REAL, SHOT, SYNTHETIC, FeatureSamples, feature_samples
 from avzoo.evaluation.projections import Projection, project
 from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, legend_label, new_figure, styled
 from avzoo.report.section import Section, rounded
-from avzoo.report.trained_draw import draw_attention, draw_features, open_draw
+from avzoo.report.trained_draw import open_draw
 from avzoo.utils.printable import printable
 
 _TITLES = dict(pca='principal components', tsne='t-SNE')
@@ -30,7 +30,7 @@ def model_section(folder: Path, draw: int, data_root: str | os.PathLike[str] | N
         AvzooError: If the run or its store is not there, or they do not fit.
     """
     opened = open_draw(folder, draw, data_root=data_root)
-    samples = draw_features(opened)
+    samples = feature_samples(opened.model, opened.test, opened.shots)
     section = Section(f'Inside the model of draw {draw}')
     section.pictures += [embedding_picture(project(samples, method), method, draw) for method in ('pca', 'tsne')]
     if samples.by_class:
@@ -38,7 +38,7 @@ def model_section(folder: Path, draw: int, data_root: str | os.PathLike[str] | N
     else:
         section.text.append('The model has no generator, so there are no synthetic features.')
     if attends(opened.model.fusion):
-        section.pictures.append(attention_picture(draw_attention(opened), draw))
+        section.pictures.append(attention_picture(attention_shares(opened.model, opened.test), draw))
     else:
         section.text.append('Its fusion has no attention between kinds of tokens.')
     return section

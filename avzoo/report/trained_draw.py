@@ -1,11 +1,10 @@
-"""The data of pictures that need a trained model: open a finished draw, and compute them."""
+"""Open a finished draw, for pictures that need its model."""
 
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from mmengine.config import Config
 from mmengine.device import get_device
 
 from avzoo.checkpoints.training import load_checkpoint, load_weights
@@ -14,8 +13,6 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.evaluate import check_splits
 from avzoo.engine.curriculum.plan import Phase, evaluation_config, phase_config, start_file
-from avzoo.evaluation.attention_shares import AttentionShares, attention_shares
-from avzoo.evaluation.feature_samples import FeatureSamples, feature_samples
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.protocol import train_splits
 from avzoo.registry import DATASETS, MODELS, import_parts
@@ -60,26 +57,13 @@ def open_draw(
     with torch.random.fork_rng():
         model = MODELS.build(run.model)
     load_weights(model, content['state_dict'], str(path))
+    test = evaluation_config(cfg, 'test', draw, work_dir).test_dataloader.dataset
     shots = dict(run.train_dataloader.dataset, splits=train_splits(2, draw)[1:])
-    opened = TrainedDraw(model.to(get_device()).eval(), _test_set(cfg, draw, work_dir), _on_cpu(shots))
+    opened = TrainedDraw(model.to(get_device()).eval(), _on_cpu(test), _on_cpu(shots))
     store = opened.test.store
     assert isinstance(store, FeatureStore)  # Only an adaptation joins two.
     check_splits(content['meta'], store, cfg.num_shots, str(path))
     return opened
-
-
-def draw_features(opened: TrainedDraw, *, per_class: int = 50) -> FeatureSamples:
-    """Return real and synthetic features of a draw, see :func:`feature_samples`."""
-    return feature_samples(opened.model, opened.test, opened.shots, per_class=per_class)
-
-
-def draw_attention(opened: TrainedDraw, *, bins: int = 10, most: int = 1000) -> AttentionShares:
-    """Return where attention goes for the test videos of a draw, see :func:`attention_shares`."""
-    return attention_shares(opened.model, opened.test, bins=bins, most=most)
-
-
-def _test_set(cfg: Config, draw: int, work_dir: Path) -> GFSLDataset:
-    return _on_cpu(evaluation_config(cfg, 'test', draw, work_dir).test_dataloader.dataset)
 
 
 def _on_cpu(dataset: dict) -> GFSLDataset:

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from avzoo.engine import CurriculumRunner
+from avzoo.evaluation.attention_shares import attention_shares
+from avzoo.evaluation.feature_samples import feature_samples
 from avzoo.evaluation.predictions import read_predictions
 from avzoo.report import model_pictures
-from avzoo.report.trained_draw import draw_attention, draw_features, open_draw
+from avzoo.report.trained_draw import open_draw
 from avzoo.utils.errors import CheckpointError, DataError
 from tests.conftest import SMALL_AVDIFF, write_store
 
@@ -48,7 +50,7 @@ def test_an_opened_draw_predicts_what_its_test_predicted(run, opened):
 
 
 def test_rows_are_real_features_shots_and_as_many_synthetic_ones_of_each_class(opened):
-    found = draw_features(opened, per_class=3)
+    found = feature_samples(opened.model, opened.test, opened.shots, per_class=3)
     counts = {kind: np.bincount(found.labels[found.kinds == kind], minlength=11) for kind in set(found.kinds)}
     held_out = np.bincount(opened.test.labels, minlength=11)
     assert counts['real'].tolist() == np.minimum(held_out, 3).tolist()
@@ -60,7 +62,7 @@ def test_rows_are_real_features_shots_and_as_many_synthetic_ones_of_each_class(o
 
 
 def test_rows_are_the_same_each_time_and_numbers_by_class_are_of_all_held_out_videos(opened):
-    one, other = (draw_features(opened, per_class=4) for _ in range(2))
+    one, other = (feature_samples(opened.model, opened.test, opened.shots, per_class=4) for _ in range(2))
     assert np.array_equal(one.x, other.x) and one.by_class == other.by_class
     numbers = {row.column: row for row in one.by_class}
     assert {c: row.num_real for c, row in numbers.items()} == {
@@ -75,17 +77,17 @@ def test_rows_are_the_same_each_time_and_numbers_by_class_are_of_all_held_out_vi
 
 def test_a_model_without_a_generator_has_real_rows_only(opened):
     opened.model.generator = opened.model.conditioner = None
-    found = draw_features(opened)
+    found = feature_samples(opened.model, opened.test, opened.shots)
     assert set(found.kinds) == {'real', 'shot'} and found.by_class == []
 
 
 def test_attention_is_that_of_the_test_videos(opened):
-    found = draw_attention(opened, bins=4)
+    found = attention_shares(opened.model, opened.test, bins=4)
     assert found.shares.shape == (2, 3, 3) and found.over_time.shape == (2, 2, 4)
     assert found.num_videos == len(opened.test)
     np.testing.assert_allclose(found.shares[0].sum(1), 1, rtol=1e-5)
     assert found.shares[0, 1, 2] == found.shares[0, 2, 1] == 0  # The first layer is one of self-attention.
-    assert draw_attention(opened, most=5).num_videos == 5
+    assert attention_shares(opened.model, opened.test, most=5).num_videos == 5
 
 
 def test_a_store_may_have_moved_but_not_changed(run, tmp_path, tiny_store):

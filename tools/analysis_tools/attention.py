@@ -24,12 +24,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.evaluation.attention_shares import attention_shares
     from avzoo.report.model_pictures import attention_picture
     from avzoo.report.save_pictures import save_pictures
-    from avzoo.report.trained_draw import draw_attention, open_draw
+    from avzoo.report.trained_draw import open_draw
 
     opened = open_draw(args.run, args.draw, data_root=args.data_root)
-    save_pictures([attention_picture(draw_attention(opened), args.draw)], args.out, args.format)
+    save_pictures([attention_picture(attention_shares(opened.model, opened.test), args.draw)], args.out, args.format)
     return 0
 
 

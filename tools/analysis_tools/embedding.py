@@ -27,13 +27,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
+    from avzoo.evaluation.feature_samples import feature_samples
     from avzoo.evaluation.projections import project
     from avzoo.report.model_pictures import embedding_picture
     from avzoo.report.save_pictures import save_pictures
-    from avzoo.report.trained_draw import draw_features, open_draw
+    from avzoo.report.trained_draw import open_draw
 
     opened = open_draw(args.run, args.draw, data_root=args.data_root)
-    projection = project(draw_features(opened), args.method)
+    projection = project(feature_samples(opened.model, opened.test, opened.shots), args.method)
     save_pictures([embedding_picture(projection, args.method, args.draw)], args.out, args.format)
     return 0
 

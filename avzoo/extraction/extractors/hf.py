@@ -74,7 +74,7 @@ class HubModel(Extractor):
         files = weight_files(folder, wanted)
         self._processor, model = _load(folder, config, tower)
         self.compute = TorchNetwork(TowerNetwork(model, tower), device)
-        self.dim = self._width(device)
+        self.dim = self._width()
         self._stamp = dict(
             extractor=f'hf:{plain_name(name) if is_local else name}',
             seconds=self.seconds,
@@ -114,7 +114,7 @@ class HubModel(Extractor):
             key = 'pixel_values'
         return np.asarray(found[key][0], np.float32)
 
-    def _width(self, device: str) -> int:
+    def _width(self) -> int:
         """Return D, by computing silence or black frames once."""
         if self._form == 'sound':
             raw = np.zeros(round(self.seconds * self._processor.sampling_rate), np.float32)
