@@ -83,8 +83,8 @@ def _content(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f'No feature store at {path.parent}: {path} does not exist. Check data_root '
-            "(--cfg-options data_root=STORE), or make the store with a tool of tools/dataset_converters/ (the authors' features: tools/download.py "
-            '--dataset NAME).'
+            '(--cfg-options data_root=STORE), or make the store with a tool of tools/dataset_converters/ '
+            "(the authors' features: tools/download.py --dataset NAME)."
         ) from None
     except OSError as error:
         raise unreadable(path, error) from None
