@@ -234,14 +234,13 @@ def _warn_of_copies(
 ) -> None:
     """Warn of clips with the same features in two classes."""
     first: dict[bytes, int] = {}
-    for row in range(len(labels)):
-        before = first.setdefault(b''.join(rows[row].tobytes() for rows in features.values()), row)
-        if labels[before] != labels[row]:
-            names = [f'clip {i}' if videos is None else str(videos[i]) for i in (before, row)]
-            warnings.warn(
-                f'{names[0]} of class {labels[before]} and {names[1]} of class {labels[row]} are the same. Remove one.',
-                stacklevel=4,
-            )
+    keys = [b''.join(rows[row].tobytes() for rows in features.values()) for row in range(len(labels))]
+    pairs = [(first.setdefault(key, row), row) for row, key in enumerate(keys)]
+    apart = [(one, other) for one, other in pairs if labels[one] != labels[other]]
+    if apart:
+        one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in apart[0])
+        more = f' ({len(apart) - 1} more such pairs)' if len(apart) > 1 else ''
+        warnings.warn(f'{one} and {other} are the same{more}. Remove one.', stacklevel=4)
 
 
 def _pooled(name: str, rows: Any) -> np.ndarray:

@@ -262,7 +262,7 @@ def test_a_clip_in_two_classes_is_warned_of(folder, tmp_path, capsys):
 
 
 def test_a_clip_without_sound_asks_whether_sound_is_to_be_read(folder, tmp_path, capsys):
-    make_video(folder / 'low' / 'silent.mkv', seconds=0.6, rate=10)
+    make_video(folder / 'low' / 'silent.mkv', seconds=1.6, rate=10)  # Longer: its pictures are not those of all others.
     given = [
         '--support',
         str(folder),
