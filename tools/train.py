@@ -94,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     say('Loading PyTorch and reading the config ...')
     # Imported here, so that --help and a mistyped option answer at once.
+    from mmengine.dist import is_main_process
+
     from avzoo.engine.curriculum.preflight import describe_plan
     from avzoo.importers.synthetic import ensure_synth
 
@@ -106,7 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ensure_synth(cfg)
     say('Checking the config and the data ...')
     if args.dry_run:
-        show(describe_plan(cfg, draws, args.stage))
+        plan = describe_plan(cfg, draws, args.stage)
+        if is_main_process():
+            show(plan)
     else:
         train(runner(cfg, resume=args.resume, stage=args.stage, draws=draws, **together), cfg.work_dir)
     return 0

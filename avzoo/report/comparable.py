@@ -31,7 +31,8 @@ def check_comparable(runs: Sequence[Run]) -> None:
         for key, of in _ALIKE.items():
             ours, theirs = of(first), of(run)
             if ours and theirs and ours != theirs:
-                raise _unlike(first, run, f'{key} is {ours!r} and {theirs!r}')
+                more = '; class vectors and shots belong to a store, too' if key == 'store' else ''
+                raise _unlike(first, run, f'{key} is {ours!r} and {theirs!r}{more}')
         _check_videos(first, run)
 
 

@@ -33,6 +33,12 @@ def test_runs_that_were_tested_otherwise_are_not_compared(tmp_path, change):
     assert not (tmp_path / 'x.html').exists()
 
 
+def test_runs_on_two_stores_are_told_what_belongs_to_a_store(tmp_path):
+    runs = [write_run(tmp_path / name, provenance=dict(store=dict(sha256=name))) for name in ('one', 'two')]
+    with pytest.raises(DataError, match=r"'one' and 'two'; class vectors"):
+        write_report(runs, tmp_path / 'x.html')
+
+
 def test_a_run_named_twice_is_refused(run_dir, tmp_path):
     with pytest.raises(DataError, match='twice'):
         write_report([run_dir, run_dir / 'results.json'], tmp_path / 'x.html')

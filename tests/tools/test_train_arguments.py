@@ -210,6 +210,15 @@ def test_a_runner_is_told_what_it_does_not_take(train, monkeypatch, repo_dir, op
     assert train.runner_class(dict(runner_type='NarrowRunner'), ['jobs', 'gpus']) is NarrowRunner
 
 
+@pytest.mark.parametrize('main', [True, False])
+def test_the_plan_of_a_dry_run_is_printed_by_one_process(train, monkeypatch, repo_dir, capsys, main):
+    monkeypatch.setattr('mmengine.dist.is_main_process', lambda: main)
+    monkeypatch.setattr('avzoo.engine.curriculum.preflight.describe_plan', lambda *of: 'the plan')
+    monkeypatch.setattr('avzoo.importers.synthetic.ensure_synth', lambda cfg: None)
+    assert train.main([str(repo_dir / CONFIG), '--dry-run']) == 0
+    assert capsys.readouterr().out == 'the plan\n' * main
+
+
 def test_a_dry_run_refuses_gpus_that_are_not_here(train, monkeypatch, repo_dir):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     with pytest.raises(ConfigError, match='no GPU 0'):
