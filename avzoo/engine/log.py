@@ -59,9 +59,8 @@ def held_work_dir(work_dir: Path) -> Iterator[None]:
                 stack.enter_context(held_alone(work_dir, busy))
             log_to(work_dir / 'curriculum.log')
         except OSError as error:
-            raise ConfigError(
-                f'{work_dir} cannot be written to ({error.strerror}). Choose another --work-dir.'
-            ) from error
+            place = error.filename or work_dir
+            raise ConfigError(f'{place} cannot be written to ({error.strerror}). Choose another --work-dir.') from error
         log_line(f'Everything is written to {work_dir}.')
         yield
 
