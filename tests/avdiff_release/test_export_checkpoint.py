@@ -41,6 +41,12 @@ def trained(name, *options):
     return dict(meta=meta, state_dict=model.state_dict())
 
 
+def small(name, *options):
+    """A checkpoint of a model of two narrow layers, where sizes do not matter."""
+    layers = 'model.fusion.depth=2', 'model.fusion.switch_after=1', 'model.fusion.mlp_dim=8'
+    return trained(name, *layers, *(f'model.encoders.{m}.hidden_dim=8' for m in ('audio', 'visual')), *options)
+
+
 def saved(tmp_path, checkpoint, **meta):
     path = tmp_path / 'last.pth'
     save_checkpoint(path, dict(checkpoint, meta=dict(checkpoint['meta'], **meta)))
@@ -113,13 +119,13 @@ def test_attention_that_the_released_code_has_not_is_refused(tmp_path, pattern):
     ],
 )
 def test_models_that_no_settings_describe_are_refused(tmp_path, option, match):
-    path = saved(tmp_path, trained('avdiff_ucf_5shot', option))
+    path = saved(tmp_path, small('avdiff_ucf_5shot', option))
     with pytest.raises(CheckpointError, match=match):
         export_checkpoint(path)
 
 
 def test_an_unknown_data_set_is_named_by_hand(tmp_path):
-    path = saved(tmp_path, trained('avdiff_synth_5shot'))
+    path = saved(tmp_path, small('avdiff_synth_5shot'))
     done = export_checkpoint(path)
     assert 'dataset_name' not in done.settings and 'give --dataset' in done.notes[0]
     assert 'data_preprocessor' in done.notes[1]
@@ -128,7 +134,7 @@ def test_an_unknown_data_set_is_named_by_hand(tmp_path):
 
 
 def test_a_data_set_that_the_config_contradicts_is_refused(tmp_path):
-    path = saved(tmp_path, trained('avdiff_ucf_5shot'))
+    path = saved(tmp_path, small('avdiff_ucf_5shot'))
     assert export_checkpoint(path, dataset='ucf').settings == export_checkpoint(path).settings
     with pytest.raises(CheckpointError, match=r"trained on ucf, as its config .*'data/ucf_fsl'.*, not on vgg; leave"):
         export_checkpoint(path, dataset='vgg')
@@ -161,7 +167,7 @@ def test_an_import_notes_the_data_set_wherever_the_store_lies(run_folder, tmp_pa
     ],
 )
 def test_what_does_not_describe_itself_is_refused(tmp_path, change, match):
-    path = saved(tmp_path, trained('avdiff_ucf_5shot'), **change)
+    path = saved(tmp_path, small('avdiff_ucf_5shot'), **change)
     with pytest.raises(CheckpointError, match=match):
         export_checkpoint(path)
 
@@ -177,7 +183,7 @@ def test_what_does_not_describe_itself_is_refused(tmp_path, change, match):
     ],
 )
 def test_damaged_notes_of_an_import_are_refused(tmp_path, kept):
-    path = saved(tmp_path, dict(trained('avdiff_ucf_5shot'), released=kept))
+    path = saved(tmp_path, dict(small('avdiff_ucf_5shot'), released=kept))
     with pytest.raises(CheckpointError):
         export_checkpoint(path)
 
@@ -192,7 +198,7 @@ def test_damaged_notes_of_an_import_are_refused(tmp_path, kept):
     ],
 )
 def test_hostile_tensors_are_refused(tmp_path, name, tensor):
-    checkpoint = trained('avdiff_ucf_5shot')
+    checkpoint = small('avdiff_ucf_5shot')
     path = saved(tmp_path, dict(checkpoint, state_dict={**checkpoint['state_dict'], name: tensor}))
     with pytest.raises(CheckpointError):
         export_checkpoint(path)

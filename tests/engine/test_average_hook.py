@@ -45,6 +45,15 @@ def trained(tmp_path_factory, tiny_configs):
     return SimpleNamespace(cfg=cfg, folder=Path(cfg.work_dir), begun=begun, steps=steps)
 
 
+@pytest.fixture(scope='module')
+def whole(trained, tmp_path_factory, tiny_configs):
+    """The folders of a stage 1 that nothing stopped, by config."""
+    cfg = copy.deepcopy(tiny_configs(PROTOGAN, (*AVERAGE, *SMALL_PROTOGAN)))
+    cfg.work_dir = str(tmp_path_factory.mktemp('whole'))
+    CurriculumRunner(cfg, stage=1).train()
+    return {AVDIFF: trained.folder, PROTOGAN: Path(cfg.work_dir)}
+
+
 def weight(path, key='state_dict', name='head.fc.weight'):
     return load_checkpoint(path)[key][name]
 
@@ -80,19 +89,17 @@ def test_the_full_substage_begins_with_the_average_of_the_base_substage(trained,
     assert torch.equal(trained.begun[phase], weight(trained.folder / f'stage{stage}_base/{start}.pth'))
 
 
-def test_a_generator_with_its_own_optimizers_goes_on_with_their_moments(tiny_config, tmp_path):
-    cfg = tiny_config(tmp_path, *AVERAGE, *SMALL_PROTOGAN, config=PROTOGAN)
-    CurriculumRunner(cfg, stage=1).train()
-    state = load_checkpoint(tmp_path / 'stage1_full/last.pth')['state_dict']
+def test_a_generator_with_its_own_optimizers_goes_on_with_their_moments(whole):
+    state = load_checkpoint(whole[PROTOGAN] / 'stage1_full/last.pth')['state_dict']
     (moments,) = (value for key, value in state.items() if key.endswith('_extra_state'))
     assert all(optimizer['state'] for optimizer in moments.values())
 
 
 @pytest.mark.parametrize(('config', 'small'), [(AVDIFF, SMALL_AVDIFF), (PROTOGAN, SMALL_PROTOGAN)])
-def test_a_resumed_run_goes_on_with_the_weights_and_their_average(tiny_config, tmp_path, monkeypatch, config, small):
-    whole, cut = (tiny_config(tmp_path / name, *AVERAGE, *small, config=config) for name in ('whole', 'cut'))
-    CurriculumRunner(whole, stage=1).train()
-    stopped = []
+def test_a_resumed_run_goes_on_with_the_weights_and_their_average(
+    whole, tiny_config, tmp_path, monkeypatch, config, small
+):
+    cut, stopped = tiny_config(tmp_path, *AVERAGE, *small, config=config), []
 
     def stop(self, runner, batch_idx, data_batch=None):
         if self.meta['phase'] == 'stage1_full' and runner.epoch == 1 and batch_idx == 1 and not stopped:
@@ -103,7 +110,7 @@ def test_a_resumed_run_goes_on_with_the_weights_and_their_average(tiny_config, t
     with pytest.raises(KeyboardInterrupt):
         CurriculumRunner(cut, stage=1).train()
     CurriculumRunner(cut, stage=1, resume=True).train()
-    one, other = (load_checkpoint(tmp_path / name / 'stage1_full/last.pth') for name in ('whole', 'cut'))
+    one, other = (load_checkpoint(folder / 'stage1_full/last.pth') for folder in (whole[config], tmp_path))
     for key in ('state_dict', 'ema_state_dict'):
         tensors = {name: value for name, value in one[key].items() if isinstance(value, torch.Tensor)}
         assert all(torch.equal(value, other[key][name]) for name, value in tensors.items())
