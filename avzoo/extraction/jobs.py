@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,7 +56,8 @@ class Workers:
         if jobs == 1 or shared:
             self._extractors = build_all(specs, device)
         if jobs > 1:
-            context = _context()
+            # Not forked: threads of torch, and CUDA, do not survive that.
+            context = multiprocessing.get_context('spawn')
             source: Specs | SharedNetworks = specs
             if self._extractors is not None:
                 source = self._stack.enter_context(serving(self._extractors, jobs, context))
@@ -118,17 +118,6 @@ class Workers:
                 'a process of --jobs was killed, perhaps because the memory is full. The clips that are done are kept: '
                 'run the same command again, with fewer --jobs.'
             ) from None
-
-
-def _context() -> BaseContext:
-    """Return how processes are started: not forked from this one, as threads of torch, and CUDA, do not survive that.
-
-    Where the system can, they are forked from a process that has imported this module and done nothing.
-    """
-    if 'forkserver' not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context('spawn')
-    multiprocessing.set_forkserver_preload([__name__])
-    return multiprocessing.get_context('forkserver')
 
 
 def build_all(specs: Specs, device: str = 'cpu') -> dict[str, Extractor]:

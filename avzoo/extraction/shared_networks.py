@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
+from multiprocessing.context import SpawnContext
 from threading import Lock, Thread
 from typing import Any
 
@@ -54,7 +54,7 @@ class _Remote:
 
 
 @contextmanager
-def serving(extractors: Mapping[str, Extractor], processes: int, context: BaseContext) -> Iterator[SharedNetworks]:
+def serving(extractors: Mapping[str, Extractor], processes: int, context: SpawnContext) -> Iterator[SharedNetworks]:
     """Compute batches for other processes, one batch at a time, until the end of the context.
 
     Args:

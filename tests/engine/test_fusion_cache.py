@@ -21,7 +21,7 @@ ON_GPU = torch.cuda.is_available()
 FROZEN = ("curriculum.full.freeze=('encoders','embedding','fusion')", 'curriculum.full.frozen_mode=eval')
 SHORT = (
     *FROZEN,
-    'train_dataloader.batch_sampler.num_batches=5',
+    'train_dataloader.batch_sampler.num_batches=13',
     'curriculum.full.max_epochs=2',
     # Adam makes large steps of rounding: the gradient of a bias before BatchNorm is nothing else.
     "optim_wrapper.optimizer={'_delete_':True,'type':'SGD','lr':0.001}",
@@ -86,11 +86,11 @@ def assert_equal_but_for_rounding(cached: list[dict[str, float]], plain: list[di
 
 
 @pytest.mark.parametrize('method', METHODS)
-def test_losses_of_twenty_steps_and_metrics_are_those_of_computing_anew(method, tiny_config, tmp_path):
+def test_losses_of_fifty_steps_and_metrics_are_those_of_computing_anew(method, tiny_config, tmp_path):
     options, config = (*SHORT, *METHODS[method]), f'{method}/{method}_custom_5shot.py'
     cached, _ = train(tiny_config(tmp_path / 'cached', *options, config=config))
     plain, _ = train(tiny_config(tmp_path / 'plain', *options, 'curriculum.full.fusion_cache_mib=0', config=config))
-    assert len(cached.losses) == len(plain.losses) == 20
+    assert len(cached.losses) == len(plain.losses) == 52
     assert {kinds[0] for kinds in cached.kinds} == {'fused'} and {kinds[0] for kinds in plain.kinds} == {'audio'}
     if ON_GPU:
         assert_equal_but_for_rounding(cached.losses, plain.losses)
