@@ -64,15 +64,22 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
 
 def _videos_of(folder: Path) -> list[Path]:
     """Return the videos of a folder and of its folders, without the hidden files that systems leave."""
-    found = [p for pattern in ('*', '*/*') for p in folder.glob(pattern)]
     hidden = ('.', '__MACOSX')
-    return sorted(
+    found = sorted(
         p
-        for p in found
+        for pattern in ('*', '*/*', '*/*/*')
+        for p in folder.glob(pattern)
         if p.suffix.lower() in SUFFIXES
         and p.is_file()
         and not any(part.startswith(hidden) for part in p.relative_to(folder).parts)
     )
+    deep = [p for p in found if len(p.relative_to(folder).parts) > 2]
+    if deep:
+        raise DataError(
+            f'{deep[0]} lies too deep: below {folder} are videos, or one folder of them for each class. Move it, or name '
+            'the videos in a table (.csv) of filename and label.'
+        )
+    return found
 
 
 def _read_table(path: Path) -> list[Clip]:
