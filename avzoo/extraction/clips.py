@@ -76,8 +76,8 @@ def _videos_of(folder: Path) -> list[Path]:
     deep = [p for p in found if len(p.relative_to(folder).parts) > 2]
     if deep:
         raise DataError(
-            f'{deep[0]} lies too deep: {folder} holds videos, or one folder of them for each class. Move it, or name the '
-            'videos in a table (.csv) of filename and label.'
+            f'{deep[0]} lies too deep: {folder} holds videos, or one folder of them for each class. Move it, or '
+            'name the videos in a table (.csv) of filename and label.'
         )
     return found
 
