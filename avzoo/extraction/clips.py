@@ -65,9 +65,16 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
 
 def _videos_of(folder: Path) -> list[Path]:
     """Return the videos of a folder and of its folders, without what systems leave there."""
-    found = [p for pattern in ('*', '*/*') for p in folder.glob(pattern)]
+    found = [p for pattern in ('*', '*/*', '*/*/*') for p in folder.glob(pattern)]
     videos = [p for p in found if p.suffix.lower() in SUFFIXES and p.is_file()]
-    return sorted(p for p in videos if not any(map(is_leftover, p.relative_to(folder).parts)))
+    videos = sorted(p for p in videos if not any(map(is_leftover, p.relative_to(folder).parts)))
+    deep = [p for p in videos if len(p.relative_to(folder).parts) > 2]
+    if deep:
+        raise DataError(
+            f'{deep[0]} lies too deep: {folder} holds videos, or one folder of them for each class. Move it, or '
+            'name the videos in a table (.csv) of filename and label.'
+        )
+    return videos
 
 
 def _read_table(path: Path) -> list[Clip]:

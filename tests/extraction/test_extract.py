@@ -269,6 +269,17 @@ def test_clips_of_one_name_are_told_apart(tmp_path):
     assert [c.id for c in find_clips(tmp_path)] == ['a__x', 'b__x__mkv', 'b__x__mp4', 'y']
 
 
+def test_a_video_below_the_folders_of_classes_is_not_left_out_in_silence(tmp_path):
+    for name in ('a/x.mp4', 'a/day/y.mp4', 'a/.thumbs/z.mp4', 'a/day/notes.txt'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    with pytest.raises(DataError) as caught:
+        find_clips(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path / 'a' / 'day' / 'y.mp4'))
+    (tmp_path / 'a/day/y.mp4').unlink()
+    assert [clip.id for clip in find_clips(tmp_path)] == ['x']
+
+
 def test_the_folder_tells_how_long_its_steps_are(tool, videos, tmp_path):
     tool([str(videos), str(tmp_path / 'out'), *AUDIO])
     found = read_extraction(tmp_path / 'out')
