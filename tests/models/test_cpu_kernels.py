@@ -151,7 +151,7 @@ def test_onednn_is_taken_only_where_it_is_clearly_faster(speed, pays, monkeypatc
 
 
 def test_the_key_of_a_config_chooses_the_kernels_of_a_run(kernels, monkeypatch):
-    monkeypatch.setattr(Runner, 'setup_env', lambda self, env_cfg: None)
+    monkeypatch.setattr(Runner, 'setup_env', lambda self, env_cfg: setattr(self, '_timestamp', 'now'))
     runner = PhaseRunner.__new__(PhaseRunner)
     for cfg, chosen in ((dict(cpu_kernels='torch'), 'torch'), ({}, 'auto')):
         runner.cfg = Config(cfg)

