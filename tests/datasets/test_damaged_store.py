@@ -9,6 +9,7 @@ import torch
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.utils.errors import DataError
+from tests.datasets.loader_workers import end_workers
 
 
 def edit_meta(root, **changes):
@@ -184,4 +185,5 @@ class Failing(torch.utils.data.Dataset):
 def test_an_error_in_a_loader_worker_reads_as_it_does_elsewhere():
     with pytest.raises(DataError) as caught:
         list(torch.utils.data.DataLoader(Failing(), num_workers=1, multiprocessing_context='fork'))
+    end_workers(caught)
     assert caught.value.lines == ('store: it is damaged. Restore it.', 'first: 1', 'second: 2')

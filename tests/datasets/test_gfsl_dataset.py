@@ -13,6 +13,7 @@ from avzoo.datasets.samplers import ClassBalancedBatchSampler, EvaluationBatchSa
 from avzoo.datasets.window import Window
 from avzoo.utils.errors import ConfigError, DataError
 from tests.conftest import write_store
+from tests.datasets.loader_workers import end_workers
 
 
 def dataset(store, *splits, **kwargs):
@@ -225,8 +226,9 @@ def test_a_device_that_is_not_there_or_is_in_another_process_is_refused(tiny_sto
         dataset(tiny_store, 'stage1_base', device='cuda:77')[0]
     data = dataset(tiny_store, 'stage1_base', device='cpu')
     loader = torch.utils.data.DataLoader(data, batch_size=2, num_workers=1, collate_fn=lambda b: b)
-    with pytest.raises(ConfigError, match='num_workers=0'):
+    with pytest.raises(ConfigError, match='num_workers=0') as caught:
         next(iter(loader))
+    end_workers(caught)
 
 
 WINDOWS = [None, dict(steps=2), dict(steps=3, long_only=True)]
@@ -256,5 +258,6 @@ def test_a_device_that_batches_cannot_be_copied_to_is_refused(tiny_store):
         dataset(tiny_store, 'stage1_base', device='cuda:77', resident=False)[0]
     data = dataset(tiny_store, 'stage1_base', device='cpu', resident=False)
     loader = torch.utils.data.DataLoader(data, batch_size=2, num_workers=1, collate_fn=lambda b: b)
-    with pytest.raises(ConfigError, match='num_workers=0'):
+    with pytest.raises(ConfigError, match='num_workers=0') as caught:
         next(iter(loader))
+    end_workers(caught)
