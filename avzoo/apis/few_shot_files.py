@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from avzoo.utils.cache import is_offline
 from avzoo.utils.errors import AvzooError, CheckpointError, first_line, shortened
 from avzoo.utils.files import atomic_path, atomic_write_text
-from avzoo.utils.regular_files import open_regular, read_json
+from avzoo.utils.regular_files import open_regular, read_json, read_kept
 from avzoo.version import __version__
 from avzoo.zoo.model_card import card
 
@@ -44,19 +44,11 @@ def check_target(folder: str | os.PathLike[str]) -> None:
     folder = Path(folder)
     names = {entry.name for entry in folder.iterdir() if entry.name[0] != '.'} if folder.is_dir() else set()
     if _FACTS in names:
-        ours = _format(folder / _FACTS) == _FORMAT
+        ours = read_kept(folder / _FACTS).get('format') == _FORMAT
     else:
         ours = _WEIGHTS in names and names <= {_WEIGHTS, _CARD}  # Its facts come last.
     if names and not ours:
         raise CheckpointError(f'{folder} holds something else than a classifier. Choose another folder.')
-
-
-def _format(facts: Path) -> object:
-    try:
-        found = read_json(facts)
-    except (OSError, ValueError):
-        return None
-    return found.get('format') if isinstance(found, dict) else None
 
 
 def write_classifier(

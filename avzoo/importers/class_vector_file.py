@@ -48,7 +48,7 @@ def make_class_vectors(
 
     Args:
         texts: {label: the class in words}.
-        text: A file of word vectors, see :func:`read_word_vectors``, or a text encoder, see :func:``find_encoder`.
+        text: A file of word vectors, see :func:`read_word_vectors`, or a text encoder, see :func:`find_encoder`.
         template: What an encoder reads, with ``{}`` for the class.
         unit_length: Scale each vector to length 1.
     """

@@ -2,7 +2,7 @@
 
 Each workaround is one function, does nothing where it is not needed, and may run more than once. What is changed in
 mmengine: an entry in its table of packages (:func:`patch_mmengine`) and three public helpers that need
-``pkg_resources`` (:func:`_replace_package_utils``). Two private ones are replaced by :mod:``avzoo.zoo.mmengine_hub`.
+``pkg_resources`` (:func:`_replace_package_utils`). Two private ones are replaced by :mod:`avzoo.zoo.mmengine_hub`.
 torch and mmengine are imported inside the functions: the tools call :func:`prepare_process` before either is loaded.
 """
 
