@@ -227,3 +227,25 @@ def test_the_videos_of_novel_classes_are_learnt_only_if_asked():
             states[classes, moved] = [x.clone() for x in part.state_dict().values()]
     same = {c: all(map(torch.equal, states[c, 0.0], states[c, 50.0])) for c in ('base', 'all')}
     assert same == {'base': True, 'all': False}
+
+
+def test_the_number_of_threads_changes_nothing():
+    states, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            torch.manual_seed(0)
+            part = FeatureDiffusion(
+                DIM,
+                WORDS,
+                schedule=dict(type='CosineSchedule', num_steps=8),
+                noise_predictor=dict(type='EmbeddedPredictor', hidden_dim=300, dropout=0.1),  # Fitted anew each time.
+                sample_steps=4,
+                steps=30,
+            )
+            torch.manual_seed(1)
+            log = part.fit(training())
+            states.append([*part.parameters(), torch.rand(1), torch.tensor(log['diffusion_loss'])])
+    finally:
+        torch.set_num_threads(before)
+    assert all(map(torch.equal, *states))

@@ -125,12 +125,19 @@ def test_a_cublas_setting_of_the_user_stays(monkeypatch):
 
 
 def test_waiting_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):
-    monkeypatch.delenv('OMP_WAIT_POLICY', raising=False)
-    compat.share_cores()
-    assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'
-    monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
-    compat.share_cores()
-    assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'
+    names = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')
+    for given, expected in {
+        (None, None): ('PASSIVE', '1000'),
+        (None, '0'): ('PASSIVE', '0'),
+        ('passive', None): ('passive', '1000'),
+        ('ACTIVE', None): ('ACTIVE', None),
+    }.items():
+        for name, value in zip(names, given, strict=True):
+            monkeypatch.delenv(name, raising=False)
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        compat.share_cores()
+        assert tuple(map(os.environ.get, names)) == expected, given
 
 
 def test_yapf_is_imported_under_a_lock_once(tmp_path):

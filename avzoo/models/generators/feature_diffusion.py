@@ -1,5 +1,6 @@
 """A text-to-feature diffusion model that is fitted by itself, on stored features."""
 
+from itertools import islice
 from typing import Literal, get_args
 
 import torch
@@ -13,7 +14,7 @@ from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
 from avzoo.models.layers.fit_once import fit_once
 from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
-from avzoo.models.layers.one_thread import one_thread
+from avzoo.models.layers.quickest_threads import quickest_threads
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -106,8 +107,7 @@ class FeatureDiffusion(nn.Module):
         x = (x - self.feature_mean) / self.feature_std
         if self.prior is not None:
             self.prior.fit(x)
-        size = sum(weight.numel() for weight in self.noise_predictor.parameters())
-        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False), one_thread(self.batch_size, size):
+        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
             return fit_once(self, self._train, x, self._scaled(training.conditions[labels]), training.seed)
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
@@ -140,16 +140,24 @@ class FeatureDiffusion(nn.Module):
     def _train(self, x: Tensor, condition: Tensor, seed: int) -> dict[str, float]:
         rng = torch.Generator(x.device).manual_seed(seed)
         self.noise_predictor.train().requires_grad_(True)
-        optimizer = torch.optim.Adam(self.noise_predictor.parameters(), lr=self.lr, fused=True)
+        weights = list(self.noise_predictor.parameters())
+        optimizer = torch.optim.Adam(weights, lr=self.lr, fused=True)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         losses = []
-        for _ in range(self.steps):
-            error = self._error(*self._draw(x, condition, rng))
-            optimizer.zero_grad()
-            error.backward()
-            optimizer.step()
-            cosine.step()
-            losses.append(error.detach())
+        batch = self._draw(x, condition, torch.Generator(x.device).manual_seed(seed))
+        products = self.batch_size * sum(weight.numel() for weight in weights)
+
+        def gradients() -> tuple[Tensor, ...]:
+            return torch.autograd.grad(self._error(*batch), weights)
+
+        with quickest_threads(gradients, products, x.device) as before_each:
+            for _ in islice(before_each, self.steps):
+                error = self._error(*self._draw(x, condition, rng))
+                optimizer.zero_grad()
+                error.backward()
+                optimizer.step()
+                cosine.step()
+                losses.append(error.detach())
         self.noise_predictor.eval().requires_grad_(False)
         return dict(diffusion_loss=float(torch.stack(losses[-1000:]).mean()))
 
@@ -158,7 +166,8 @@ class FeatureDiffusion(nn.Module):
         rows = torch.randint(len(x), (self.batch_size,), device=x.device, generator=rng)
         kept = torch.rand(self.batch_size, 1, device=x.device, generator=rng) >= self.condition_dropout
         t = torch.randint(self.schedule.num_steps, (self.batch_size,), device=x.device, generator=rng)
-        return x[rows], condition[rows] * kept, t, normal_like(x[rows], rng)
+        x_0 = x[rows]
+        return x_0, condition[rows] * kept, t, normal_like(x_0, rng)
 
     def _error(self, x_0: Tensor, condition: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         a, s = self.schedule.signal[t].unsqueeze(1), self.schedule.noise[t].unsqueeze(1)

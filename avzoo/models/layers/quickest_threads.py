@@ -1,0 +1,79 @@
+"""How many threads the steps of a small network take."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+
+import torch
+from torch import Tensor
+
+_TRIED, _KEPT = 10, 500  # Steps that time a number of threads, and that use the quickest.
+_MOST_PRODUCTS = 1 << 27  # In a forward pass; below, threads wait for each other longer than they compute.
+
+
+@contextmanager
+def quickest_threads(
+    gradients: Callable[[], Sequence[Tensor]], products: int, device: torch.device
+) -> Iterator[Iterable[None]]:
+    """Give what has to be advanced before each step of a loop: it lets the step use as many threads as are quickest.
+
+    Small networks gain little from threads, and lose where other work holds a core. So the steps themselves are timed
+    now and then, with one thread, two, four, and so on. Where another number of threads would find other numbers, the
+    time must not decide: then a network takes one thread, or all if it is large.
+
+    Args:
+        gradients: Computes what a step finds, of the same inputs at each call, and changes nothing.
+        products: Multiplications of a forward pass.
+        device: Where the steps are computed; beside a CPU nothing is timed.
+    """
+    before = torch.get_num_threads()
+    try:
+        if device.type == 'cpu' and _found_by_any(gradients, list(_counts(before))):
+            yield _search(before)
+        else:
+            torch.set_num_threads(1 if products < _MOST_PRODUCTS else before)
+            yield repeat(None)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _counts(most: int) -> Iterator[int]:
+    """Yield 1, 2, 4, ..., and the largest number."""
+    count = 1
+    while count < most:
+        yield count
+        count *= 2
+    yield most
+
+
+def _found_by_any(gradients: Callable[[], Sequence[Tensor]], counts: Sequence[int]) -> bool:
+    """Say whether each number of threads finds the same bits."""
+    found: Sequence[Tensor] = ()
+    for count in counts if len(counts) > 1 else ():
+        torch.set_num_threads(count)
+        with torch.random.fork_rng(devices=[]):
+            now = gradients()
+        if found and not all(map(torch.equal, found, now)):
+            return False
+        found = now
+    return True
+
+
+def _search(most: int) -> Iterator[None]:
+    while True:
+        quickest = 1
+        shortest = float('inf')
+        for count in _counts(most):
+            torch.set_num_threads(count)
+            yield
+            start = time.perf_counter()  # The step before it may have started threads.
+            for _ in range(_TRIED):
+                yield
+            seconds = time.perf_counter() - start
+            if seconds > shortest:
+                break
+            quickest, shortest = count, seconds
+        torch.set_num_threads(quickest)
+        for _ in range(_KEPT):
+            yield
