@@ -18,6 +18,7 @@ from avzoo.datasets.window import Window
 from avzoo.engine.fusion_cache import Fused, why_not_of
 from avzoo.engine.graph_hook import why_not
 from avzoo.engine.graphs import GraphedPrediction, GraphedRun, GraphedStep
+from avzoo.engine.memory import keep_freed_memory
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.zoo.build import build_model, move_to
 
@@ -84,6 +85,7 @@ class SpeedCases:
         self, cfg: Config, info: Mapping[str, Any], folder: Path, clip: tuple[float, float], device: str
     ) -> None:
         self.cfg, self.info, self.device = cfg, info, device
+        keep_freed_memory()  # As a training does.
         self.seconds = {m: info['seconds_per_step'][m] for m in cfg.model.encoders}
         self.steps = 1 if device == 'cpu' else 20  # In a row, before the GPU is waited for.
         self.batch_size = min(cfg.train_dataloader.batch_size, VIDEOS // 2)

@@ -19,6 +19,7 @@ from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, load_we
 from avzoo.config.as_data import as_plain
 from avzoo.datasets.gfsl_dataset import GFSLDataset, device_of
 from avzoo.engine.log import escape_in_log
+from avzoo.engine.memory import keep_freed_memory
 from avzoo.engine.provenance import environment
 from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
 from avzoo.models.classifiers.av_classifier import AVClassifier
@@ -71,6 +72,7 @@ class PhaseRunner(Runner):
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the process as mmengine does, and choose the kernels of a CPU and how a GPU multiplies matrices."""
         super().setup_env(env_cfg)
+        keep_freed_memory()
         _BEGAN[self._timestamp] += 1
         if _BEGAN[self._timestamp] > 1:
             # Under its name with this time mmengine keeps a run's logger, values and visualizer: two phases that

@@ -6,7 +6,7 @@ import torch
 from avzoo.models.fusions import MaskedTransformer, masked_transformer
 from avzoo.models.layers import mlp
 from avzoo.models.layers.mlp import MLP
-from avzoo.models.layers.packing import Packing, packing_of
+from avzoo.models.layers.packing import Packing, packing_of, spare_keys
 from avzoo.registry import MODELS
 
 WIDTH, LENGTHS = 6, {'audio': [4, 1, 3], 'visual': [2, 6, 1]}
@@ -34,22 +34,23 @@ def in_full(part: MaskedTransformer, x: dict, masks: dict) -> torch.Tensor:
 @pytest.mark.parametrize('summaries', [1, 3])
 @pytest.mark.parametrize('shared_norm', [True, False])
 @pytest.mark.parametrize('pattern', ['full', 'self', 'cross', 'hybrid', 'alternate', 'bottleneck'])
-@pytest.mark.parametrize('packed', [True, False])
+@pytest.mark.parametrize('packed', [True, False, 'with spare keys'])
 def test_the_summary_and_all_gradients_are_those_of_the_whole_sequence(
     pattern, shared_norm, summaries, packed, monkeypatch
 ):
     part = fusion(pattern=pattern, shared_norm=shared_norm, num_summary_tokens=summaries)
     x, masks = tokens()
     used = []
+    monkeypatch.setattr(masked_transformer, 'spare_keys', lambda *_: 5 if packed == 'with spare keys' else 0)
     if not packed:
-        monkeypatch.setattr(masked_transformer, 'packing_of', lambda valid: used.append(valid))
+        monkeypatch.setattr(masked_transformer, 'packing_of', lambda valid, spare: used.append(valid))
     found = []
     for run in (part, lambda *inputs: in_full(part, *inputs)):
         inputs = {m: value.clone().requires_grad_() for m, value in x.items()}
         out = run(inputs, masks)
         found.append([out, *torch.autograd.grad(out.square().sum(), [*inputs.values(), *part.parameters()])])
     torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-5)
-    assert bool(used) != packed
+    assert bool(used) != bool(packed)
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -98,6 +99,18 @@ def test_tokens_are_packed_where_a_tenth_is_padding(real, packs):
     assert (packing_of(valid) is not None) == packs
 
 
+def test_keys_fill_up_vectors_where_many_are_left_over(monkeypatch):
+    keys = range(16, 34)
+    for capability, kernels, expected in [
+        ('AVX512', 'auto', [0] * 10 + [6, 5, 4, 3, 2, 1, 0, 0]),
+        ('AVX512', 'torch', [0] * 18),
+        ('AVX2', 'auto', [0] * 18),
+    ]:
+        monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability', lambda capability=capability: capability)
+        monkeypatch.setattr('avzoo.models.layers.cpu_kernels._chosen', kernels)
+        assert [spare_keys(torch.zeros(1), count) for count in keys] == expected, capability
+
+
 def test_no_other_device_waits_for_the_number_of_real_tokens():
     assert packing_of(torch.zeros(2, 10, dtype=torch.bool, device='meta')) is None
 
@@ -108,3 +121,10 @@ def test_the_norm_over_time_divides_each_channel_by_its_length():
     x[1, 2:], x[:, :, 3] = 0, 0
     found = part._modality('visual', x, torch.tensor([6, 2, 6]), torch.zeros(3, dtype=torch.long))[0]
     torch.testing.assert_close(found, torch.nn.functional.normalize(x, dim=1))
+
+
+def test_a_gain_of_one_copies_nothing():
+    x = torch.ones(1, 2, 3)
+    for gain, copied in [({}, False), (dict(visual=1.0), False), (dict(visual=2.0), True)]:
+        part = MODELS.build(dict(type='AVPreprocessor', seconds_per_step=dict(visual=0.64), gain=gain))
+        assert (part._normalize('visual', x) is not x) == copied

@@ -5,8 +5,8 @@ from itertools import islice
 import pytest
 import torch
 
-from avzoo.models.layers import quickest_threads as module
-from avzoo.models.layers.quickest_threads import quickest_threads
+from avzoo.models.generators import quickest_threads as module
+from avzoo.models.generators.quickest_threads import quickest_threads
 
 CPU = torch.device('cpu')
 SMALL, LARGE = 1 << 20, 1 << 30

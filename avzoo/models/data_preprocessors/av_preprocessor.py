@@ -146,7 +146,8 @@ class AVPreprocessor(nn.Module):
         elif norm is not None:
             # Padding is zero, so it does not enter the norm over time.
             x = _unit_over_time(x) if norm == 'l2_time' and over_time else F.normalize(x, dim=-1)
-        return x * self.gain.get(name, 1.0)
+        gain = self.gain.get(name, 1.0)
+        return x if gain == 1 else x * gain
 
 
 def _moved(data: Any, device: torch.device) -> Any:

@@ -11,10 +11,10 @@ from avzoo.models.contracts import FittingSet
 from avzoo.models.generators.chain import predict_along
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
+from avzoo.models.generators.quickest_threads import quickest_threads
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
 from avzoo.models.layers.fit_once import fit_once
 from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
-from avzoo.models.layers.quickest_threads import quickest_threads
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 

@@ -1,0 +1,95 @@
+"""What a process keeps of the memory that tensors freed."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from avzoo.engine import memory
+
+glibc = pytest.mark.skipif(memory._glibc() is None, reason='the C library is not glibc')
+# Page faults while the same tensors are made and freed again and again, as in the steps of a training.
+FAULTS = """
+import resource, sys, torch
+from avzoo.engine.memory import free_memory, keep_freed_memory
+if sys.argv[1] == 'keep':
+    keep_freed_memory()
+for round in range(2):
+    begin = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        parts = [torch.ones(1 << 22) for _ in range(4)]
+        del parts
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begin)
+"""
+
+
+class Library:
+    """The calls to a C library, of which an old one refuses much memory."""
+
+    def __init__(self, most: int = 1 << 40) -> None:
+        self.most, self.calls = most, []
+
+    def mallopt(self, name: int, value: int) -> int:
+        self.calls.append((name, value))
+        return int(value <= self.most)
+
+    def malloc_trim(self, pad: int) -> None:
+        self.calls.append(('trim', pad))
+
+
+@glibc
+def test_freed_memory_is_used_again():
+    faults = {}
+    for name in ('keep', 'default'):
+        done = subprocess.run([sys.executable, '-c', FAULTS, name], capture_output=True, text=True, check=True)
+        faults[name] = int(done.stdout)
+    assert faults['keep'] < 1000 < faults['default']
+
+
+def test_settings_of_the_user_stay(monkeypatch):
+    for variable in (None, *memory._OF_USER):
+        library = Library()
+        monkeypatch.setattr(memory, '_glibc', lambda library=library: library)
+        for name in memory._OF_USER:
+            monkeypatch.delenv(name, raising=False)
+        if variable:
+            monkeypatch.setenv(variable, '1')
+        memory.keep_freed_memory()
+        assert library.calls == ([] if variable else [(-1, 1 << 30), (-3, 1 << 30)]), variable
+
+
+def test_an_old_library_keeps_what_it_can(monkeypatch):
+    library = Library(most=1 << 25)
+    monkeypatch.setattr(memory, '_glibc', lambda: library)
+    for name in memory._OF_USER:
+        monkeypatch.delenv(name, raising=False)
+    memory.keep_freed_memory()
+    assert library.calls[1:] == [(-3, 1 << 30), (-3, 1 << 25)]
+
+
+def test_freed_memory_is_given_back(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(memory, '_glibc', lambda: library)
+    memory.free_memory()
+    assert library.calls == [('trim', 0)]
+
+
+@pytest.mark.parametrize('platform', ['darwin', 'win32'])
+def test_other_systems_are_left_alone(platform, monkeypatch):
+    monkeypatch.setattr(sys, 'platform', platform)
+    assert memory._glibc() is None
+    memory.keep_freed_memory()
+    memory.free_memory()
+
+
+def test_a_phase_keeps_freed_memory(monkeypatch):
+    kept = []
+    monkeypatch.setattr('avzoo.engine.phase_runner.keep_freed_memory', lambda: kept.append(torch.get_num_threads()))
+    from avzoo.engine.phase_runner import PhaseRunner
+
+    runner = PhaseRunner.__new__(PhaseRunner)
+    monkeypatch.setattr('mmengine.runner.Runner.setup_env', lambda self, env: None)
+    runner._timestamp, runner.cfg = 'now', {}
+    runner.setup_env({})
+    assert kept
