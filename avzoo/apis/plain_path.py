@@ -29,7 +29,7 @@ def plain_path() -> Iterator[None]:
     Linear layers are those of PyTorch.
     """
     plain = (
-        (masked_transformer, 'packing_of', lambda valid, spare: None),
+        (masked_transformer, 'packing_of', lambda valid: None),
         (mlp, 'packing_of', lambda valid: None),
         (av_preprocessor, '_unit_over_time', lambda x: F.normalize(x, dim=1)),
         (TransformerLayer, 'first', _whole_then_first),

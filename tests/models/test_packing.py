@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from avzoo.models.fusions import MaskedTransformer, masked_transformer
-from avzoo.models.layers import mlp
+from avzoo.models.layers import mlp, packing
 from avzoo.models.layers.mlp import MLP
-from avzoo.models.layers.packing import Packing, packing_of, spare_keys
+from avzoo.models.layers.packing import Packing, packing_of
 from avzoo.registry import MODELS
 
 WIDTH, LENGTHS = 6, {'audio': [4, 1, 3], 'visual': [2, 6, 1]}
@@ -34,23 +34,25 @@ def in_full(part: MaskedTransformer, x: dict, masks: dict) -> torch.Tensor:
 @pytest.mark.parametrize('summaries', [1, 3])
 @pytest.mark.parametrize('shared_norm', [True, False])
 @pytest.mark.parametrize('pattern', ['full', 'self', 'cross', 'hybrid', 'alternate', 'bottleneck'])
-@pytest.mark.parametrize('packed', [True, False, 'with spare keys'])
+@pytest.mark.parametrize('packed', [True, False, 'with more keys'])
 def test_the_summary_and_all_gradients_are_those_of_the_whole_sequence(
     pattern, shared_norm, summaries, packed, monkeypatch
 ):
     part = fusion(pattern=pattern, shared_norm=shared_norm, num_summary_tokens=summaries)
     x, masks = tokens()
     used = []
-    monkeypatch.setattr(masked_transformer, 'spare_keys', lambda *_: 5 if packed == 'with spare keys' else 0)
+    if packed == 'with more keys':
+        monkeypatch.setattr(packing, '_LEAST_OVER', 0)
+        monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability', lambda: used.append(0) or 'AVX512')
     if not packed:
-        monkeypatch.setattr(masked_transformer, 'packing_of', lambda valid, spare: used.append(valid))
+        monkeypatch.setattr(masked_transformer, 'packing_of', lambda valid: used.append(valid))
     found = []
     for run in (part, lambda *inputs: in_full(part, *inputs)):
         inputs = {m: value.clone().requires_grad_() for m, value in x.items()}
         out = run(inputs, masks)
         found.append([out, *torch.autograd.grad(out.square().sum(), [*inputs.values(), *part.parameters()])])
     torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-5)
-    assert bool(used) != bool(packed)
+    assert bool(used) != (packed is True)
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -100,15 +102,22 @@ def test_tokens_are_packed_where_a_tenth_is_padding(real, packs):
 
 
 def test_keys_fill_up_vectors_where_many_are_left_over(monkeypatch):
-    keys = range(16, 34)
-    for capability, kernels, expected in [
-        ('AVX512', 'auto', [0] * 10 + [6, 5, 4, 3, 2, 1, 0, 0]),
-        ('AVX512', 'torch', [0] * 18),
-        ('AVX2', 'auto', [0] * 18),
-    ]:
+    lengths = range(16, 34)
+    for capability, expected in [('AVX512', [0] * 10 + [6, 5, 4, 3, 2, 1, 0, 0]), ('AVX2', [0] * 18)]:
         monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability', lambda capability=capability: capability)
-        monkeypatch.setattr('avzoo.models.layers.cpu_kernels._chosen', kernels)
-        assert [spare_keys(torch.zeros(1), count) for count in keys] == expected, capability
+        keys = [Packing(torch.ones(2, length, dtype=torch.bool)).of_keys for length in lengths]
+        assert [k.shape[1] - length for k, length in zip(keys, lengths, strict=True)] == expected, capability
+
+
+def test_pytorchs_kernels_get_no_further_keys(monkeypatch):
+    part, (x, masks), asked = fusion(), tokens(), []
+    monkeypatch.setattr(Packing, 'of_keys', property(lambda self: asked.append(self) or self))
+    monkeypatch.setattr('avzoo.models.layers.cpu_kernels._chosen', 'torch')
+    part(x, masks)
+    assert not asked
+    monkeypatch.setattr('avzoo.models.layers.cpu_kernels._chosen', 'auto')
+    part(x, masks)
+    assert len(asked) == 3  # One for each layer.
 
 
 def test_no_other_device_waits_for_the_number_of_real_tokens():

@@ -1,11 +1,10 @@
 """One transformer over the tokens of both modalities, whose layers differ in who may attend to whom."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avzoo.models.fusions.attention_patterns import AUDIO, SUMMARY, VISUAL, Pattern, attention_bias, layer_patterns
-from avzoo.models.layers.packing import packing_of, spare_keys
+from avzoo.models.layers.packing import packing_of
 from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
 
@@ -57,10 +56,8 @@ class MaskedTransformer(nn.Module):
 
     def forward(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> Tensor:
         """Fuse tokens {modality: (B, T, d)} with masks {modality: (B, T)} into (B, d)."""
-        valid = self._valid({m: masks[m] for m in tokens})
-        spare = spare_keys(next(iter(tokens.values())), valid.shape[1])
-        packing = packing_of(valid, spare)
-        x, biases = self.assemble(tokens, masks, spare if packing else 0)
+        x, biases = self.assemble(tokens, masks)
+        packing = packing_of(self._valid({m: masks[m] for m in tokens}))
         x = x if packing is None else packing.pack(x)
         *layers, last = self.layers.children()
         for layer, pattern in zip(layers, self.patterns, strict=False):
@@ -79,20 +76,14 @@ class MaskedTransformer(nn.Module):
             x = layer(x, biases[pattern])
         return maps
 
-    def assemble(
-        self, tokens: dict[str, Tensor], masks: dict[str, Tensor], spare: int = 0
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the joint sequence (B, N, d) and one attention bias for each table in use.
-
-        The last ``spare`` tokens are padding.
-        """
+    def assemble(self, tokens: dict[str, Tensor], masks: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the joint sequence (B, N, d) and one attention bias for each table in use."""
         first = next(iter(tokens.values()))
         summary = self.summary.expand(len(first), -1, -1).to(first.dtype)
-        x = torch.cat([summary, *tokens.values(), first.new_zeros(len(first), spare, first.shape[2])], dim=1)
+        x = torch.cat([summary, *tokens.values()], dim=1)
         lengths = [(SUMMARY, summary.shape[1]), *((_KINDS[m], x_m.shape[1]) for m, x_m in tokens.items())]
-        lengths.append((SUMMARY, spare))
         kinds = torch.cat([torch.full((length,), kind, device=first.device) for kind, length in lengths])  # (N,)
-        valid = F.pad(self._valid({m: masks[m] for m in tokens}), (0, spare))
+        valid = self._valid({m: masks[m] for m in tokens})
         return x, {p: attention_bias(p, kinds, valid, x.dtype) for p in dict.fromkeys(self.patterns)}
 
     def _valid(self, masks: dict[str, Tensor]) -> Tensor:

@@ -1,13 +1,12 @@
 """The real steps of padded sequences as rows without gaps, so that layers compute nothing for padding."""
 
+from functools import cached_property
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
-
-from avzoo.models.layers.cpu_kernels import may_replace
 
 _LEAST_PADDING = 0.1  # Below this share, moving the rows costs more than the padding.
 _VECTOR, _LEAST_OVER = 16, 10  # Keys that AVX-512 computes at once; as many over the last multiple pay to fill it up.
@@ -21,9 +20,21 @@ class Packing:
     """
 
     def __init__(self, valid: Tensor) -> None:
-        self.shape, flat = valid.shape, valid.flatten()
+        self.valid, self.shape, flat = valid, valid.shape, valid.flatten()
         self.rows = flat.nonzero().squeeze(1)  # (M,): their places in the flat sequences
         self.slots = (flat.cumsum(0) - 1).clamp(min=0)  # (B*N,): the packed row at each place; at padding any
+
+    @cached_property
+    def of_keys(self) -> 'Packing':
+        """The same steps, followed by as many of padding as make them quicker keys of an attention.
+
+        PyTorch's kernel takes the keys beyond the last multiple of a vector one by one: 31 of them take 1.4 times as
+        long as 32, forward and backward.
+        """
+        over = self.shape[1] % _VECTOR
+        if over < _LEAST_OVER or torch.backends.cpu.get_cpu_capability() != 'AVX512':
+            return self
+        return Packing(F.pad(self.valid, (0, _VECTOR - over)))
 
     def pack(self, x: Tensor) -> Tensor:
         """Take the real steps (M, d) out of sequences (B, N, d)."""
@@ -38,31 +49,16 @@ class Packing:
         return _Pack.apply(x, self.slots.view(self.shape)[:, :count].flatten()).unflatten(0, (-1, count))
 
 
-def packing_of(valid: Tensor, spare: int = 0) -> Packing | None:
+def packing_of(valid: Tensor) -> Packing | None:
     """Return the packing of sequences (B, N), or ``None`` where it does not pay: little padding, or not on a CPU.
 
     Elsewhere the number of real steps is known only after waiting for the device, and launching kernels takes longer
     than computing padding.
-
-    Args:
-        valid: Which steps are real.
-        spare: Steps of padding that follow in the packed sequences (B, N + spare).
     """
     if valid.device.type != 'cpu' or torch.jit.is_tracing():
         return None
     real = int(valid.sum())
-    return Packing(F.pad(valid, (0, spare))) if 0 < real <= (1 - _LEAST_PADDING) * valid.numel() else None
-
-
-def spare_keys(x: Tensor, keys: int) -> int:
-    """Return how many masked keys make attention on a CPU quicker.
-
-    PyTorch's kernel takes the keys beyond the last multiple of a vector one by one: 31 of them take 1.4 times as long
-    as 32, forward and backward.
-    """
-    over = keys % _VECTOR
-    vectors = over >= _LEAST_OVER and may_replace(x) and torch.backends.cpu.get_cpu_capability() == 'AVX512'
-    return _VECTOR - over if vectors else 0
+    return Packing(valid) if 0 < real <= (1 - _LEAST_PADDING) * valid.numel() else None
 
 
 class _Pack(Function):

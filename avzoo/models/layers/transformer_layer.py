@@ -6,7 +6,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from avzoo.models.layers.cpu_kernels import may_replace
 from avzoo.models.layers.feed_forward import FeedForward
+from avzoo.models.layers.masking import hide_further_keys
 from avzoo.models.layers.packing import Packing
 
 
@@ -48,15 +50,21 @@ class Attention(nn.Module):
         What has no batch dimension is packed by ``packing``, and x is returned as it came.
         """
         context = x if context is None else context
-        q, k, v = (
-            rearrange(_spread(t, packing), 'b n (h d) -> b h n d', h=self.num_heads)
-            for t in (self.to_q(x), self.to_k(context), self.to_v(context))
-        )
+        keys = packing.of_keys if packing is not None and may_replace(context) else packing
+        q = self._heads(self.to_q(x), packing)
+        k, v = (self._heads(t, keys) for t in (self.to_k(context), self.to_v(context)))
+        if bias is not None:
+            bias = hide_further_keys(bias, k.shape[2] - bias.shape[3])
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
         out = rearrange(out, 'b h n d -> b n (h d)')
         if packing is not None and x.dim() == 2:
             out = packing.pack(out)
         return self.dropout(self.to_out(out))
+
+    def _heads(self, x: Tensor, packing: Packing | None) -> Tensor:
+        """Return x (B, N, H*d), or packed (M, H*d), by heads, (B, H, N, d)."""
+        x = x if packing is None or x.dim() == 3 else packing.spread(x)
+        return rearrange(x, 'b n (h d) -> b h n d', h=self.num_heads)
 
     def weights(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return the attention weights (B, H, N, N) of x with itself, for inspection."""
@@ -112,7 +120,3 @@ class TransformerLayer(nn.Module):
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         return x + self.mlp((self.mlp_norm or self.norm)(x))
-
-
-def _spread(x: Tensor, packing: Packing | None) -> Tensor:
-    return x if packing is None or x.dim() == 3 else packing.spread(x)
