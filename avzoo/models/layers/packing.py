@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from avzoo.models.layers.cpu_kernels import may_replace
+from avzoo.models.layers.cpu_kernels import is_followed, may_replace
 
 _LEAST_PADDING = 0.1  # Below this share, moving the rows costs more than the padding.
 _VECTOR, _LEAST_OVER = 16, 10  # Keys that AVX-512 computes at once; as many over the last multiple pay to fill it up.
@@ -41,6 +41,8 @@ class Packing:
 def packing_of(valid: Tensor, spare: int = 0) -> Packing | None:
     """Return the packing of sequences (B, N), or ``None`` where it does not pay: little padding, or not on a CPU.
 
+    A tracer, compiler or transform sees whole sequences.
+
     Elsewhere the number of real steps is known only after waiting for the device, and launching kernels takes longer
     than computing padding.
 
@@ -48,7 +50,7 @@ def packing_of(valid: Tensor, spare: int = 0) -> Packing | None:
         valid: Which steps are real.
         spare: Steps of padding that follow in the packed sequences (B, N + spare).
     """
-    if valid.device.type != 'cpu' or torch.jit.is_tracing():
+    if valid.device.type != 'cpu' or is_followed():
         return None
     real = int(valid.sum())
     return Packing(F.pad(valid, (0, spare))) if 0 < real <= (1 - _LEAST_PADDING) * valid.numel() else None
