@@ -41,10 +41,8 @@ class Packing:
 def packing_of(valid: Tensor, spare: int = 0) -> Packing | None:
     """Return the packing of sequences (B, N), or ``None`` where it does not pay: little padding, or not on a CPU.
 
-    A tracer, compiler or transform sees whole sequences.
-
-    Elsewhere the number of real steps is known only after waiting for the device, and launching kernels takes longer
-    than computing padding.
+    On other devices the number of real steps is known only after waiting for them, and launching kernels takes longer
+    than computing padding. Tracers, compilers and transforms cannot follow a number of steps that the data decide.
 
     Args:
         valid: Which steps are real.
