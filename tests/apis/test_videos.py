@@ -18,7 +18,7 @@ from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.importers.class_vector_file import make_class_vectors
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.cli import run_tool
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import ConfigError, DataError
 from avzoo.zoo.build import config_of
 from tests.tools.test_printing import tool
 
@@ -162,12 +162,31 @@ def test_the_tool_reports_bad_videos_and_answers_the_others(weights, tmp_path, c
 
 @pytest.mark.parametrize(
     'given',
-    [['--every', '5', '--features', 'x'], ['--video', 'x', '--video-id', 'y'], ['--video', 'x', '--features', 'y'], []],
+    [
+        ['--every', '5', '--features', 'x'],
+        ['--audio-option', 'weights=y', '--features', 'x'],
+        ['--video', 'x', '--video-id', 'y'],
+        ['--video', 'x', '--features', 'y'],
+        [],
+    ],
 )
 def test_options_that_do_not_go_together_are_refused(given, capsys):
     with pytest.raises(SystemExit):
         tool('predict').parse_args(['m', *given])
     assert 'argument' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'given',
+    [['w.pth'], ['--cfg-options', 'a=1'], ['--no-calibration'], ['--audio-option', 'a=1'], ['--visual-option', 'a=1']],
+    ids=lambda given: given[0],
+)
+def test_options_of_a_trained_model_are_refused_for_a_classifier(given, tmp_path):
+    for name in ('config.json', 'model.safetensors'):
+        (tmp_path / name).touch()
+    option = given[0] if given[0].startswith('--') else 'CKPT'
+    with pytest.raises(ConfigError, match=f'few-shot classifier.*{option}'):
+        tool('predict').main([str(tmp_path), *given, '--video', 'x.mp4'])
 
 
 @pytest.mark.parametrize(
