@@ -333,6 +333,7 @@ def test_features_without_labels_teach_nothing(tmp_path):
     [
         (['--support', 'x', '--shots', '2'], '--shots'),
         (['--support', 'x', '--draw', '1'], '--draw'),
+        (['--support', 'x', '--cfg-options', 'a=1'], '--cfg-options'),
         (['m', '--support', 'x'], '--shots'),
         (['m', '--support', 'x', '--shots', '2', '--method', 'prototypes'], '--method'),
         (['m', '--support', 'x', '--shots', '2', '--audio', 'vggish'], '--audio'),
