@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from avzoo.apis.adapt import adapt
+from avzoo.apis.clip_features import ClipFeatures
 from avzoo.apis.few_shot import FewShotClassifier
 from avzoo.apis.inferencer import Inferencer
 from avzoo.apis.video_answers import classify_videos, extractors_of
@@ -113,6 +114,18 @@ def test_windows_cut_each_modality_at_the_same_times(extractors, tmp_path):
     for m, array in whole.features.items():
         assert np.array_equal(np.concatenate([clip.features[m] for clip in windows]), array)
         assert len(windows[0].features[m]) == round(1 / SECONDS[m])
+
+
+@pytest.mark.parametrize(('values', 'problem'), [([], 'shorter than one step'), ([[np.nan] * 9], 'not finite')])
+def test_features_that_cannot_be_used_are_refused(values, problem, extractors, tmp_path, monkeypatch):
+    steps = np.array(values, np.float32).reshape(-1, 9)
+    monkeypatch.setattr(TinyPictures, 'steps', lambda *_: steps)
+    (part,) = find_videos([write_video(tmp_path / 'clip.mkv')])
+    with pytest.raises(DataError, match=problem):
+        read_video(part, extractors)
+    with pytest.raises(DataError, match='1 of 1 clips') as error:
+        ClipFeatures(dict(visual='tiny_pictures')).of_videos([part.path])
+    assert problem in str(error.value)
 
 
 def test_a_window_that_is_shorter_than_a_step_is_refused(extractors, tmp_path):
