@@ -252,13 +252,15 @@ class Network(nn.Module):
         self.first, self.last = nn.Linear(DIM + WORDS, 8), nn.Linear(8, DIM)
         if kind == 'hidden gradients':
             nn.init.zeros_(self.last.weight)
+        elif kind == 'no copy':
+            self.first.scaled = 2 * self.first.weight
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         x = self.first(torch.cat([x_t, condition], dim=1))
         return self.last(self.dropout(self.norm(Scaled.apply(x) if self.kind == 'hidden gradients' else x)))
 
 
-@pytest.mark.parametrize('kind', ['equal', 'hidden gradients', 'loss'])
+@pytest.mark.parametrize('kind', ['equal', 'hidden gradients', 'loss', 'no copy'])
 def test_the_number_of_threads_changes_nothing(kind, monkeypatch):
     states, before = [], torch.get_num_threads()
     if kind == 'loss':

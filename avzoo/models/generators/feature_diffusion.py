@@ -145,8 +145,11 @@ class FeatureDiffusion(nn.Module):
         self.noise_predictor.train().requires_grad_(True)
         products = self.batch_size * sum(weight.numel() for weight in self.noise_predictor.parameters())
 
-        def trial() -> list[Tensor]:
-            part = copy.deepcopy(self)
+        def trial() -> list[Tensor] | None:
+            try:
+                part = copy.deepcopy(self)
+            except RuntimeError:  # The network keeps a tensor with a gradient, as torch.nn.utils.weight_norm does.
+                return None
             return [*islice(part._steps(x, condition, seed), _TRIAL), *part.parameters(), *part.buffers()]
 
         with quickest_threads(trial, products, x.device) as before_each:
