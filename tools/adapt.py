@@ -38,6 +38,9 @@ from avzoo.utils.files import check_out
 from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable
 
+# Options that only teaching a model takes, and those that only teaching a classifier takes.
+_WITH_MODEL, _WITHOUT_MODEL = ('shots', 'classes', 'draw', 'epochs', 'cfg_options'), ('visual', 'audio', 'method')
+
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -80,17 +83,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.model and args.shots is None:
         parser.error('argument --shots: a model is taught K clips of each class; give --shots K')
-    given = [f'--{name.replace("_", "-")}' for name in _WITH_MODEL if getattr(args, name)] if not args.model else []
-    given += [f'--{name}' for name in ('visual', 'audio') if args.model and getattr(args, name)]
-    if args.model and args.method != 'auto':
-        given.append('--method')
-    if given:
-        parser.error(f'argument {given[0]}: it is for teaching {"without" if args.model else "to"} a model; see --help')
+    for name in _WITHOUT_MODEL if args.model else _WITH_MODEL:
+        if getattr(args, name) != parser.get_default(name):
+            other = 'without' if args.model else 'to'
+            parser.error(f'argument --{name.replace("_", "-")}: it is for teaching {other} a model; see --help')
     return args
-
-
-# Options that only a model takes.
-_WITH_MODEL = ('shots', 'classes', 'draw', 'epochs', 'cfg_options')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

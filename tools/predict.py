@@ -34,11 +34,11 @@ from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable, printable_json
 
-DEFAULT_MODEL = 'work_dirs/classifier'  # Where adapt.py writes.
-
 if TYPE_CHECKING:
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.inferencer import Inferencer
+
+DEFAULT_MODEL = 'work_dirs/classifier'  # Where adapt.py writes.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -95,6 +95,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error('argument --video: not allowed with argument --features')
     if args.every and not args.video:
         parser.error('argument --every: it cuts videos; give --video')
+    for modality in MODALITIES if not args.video else ():
+        if getattr(args, f'{modality}_option'):
+            parser.error(f'argument --{modality}-option: it is for the extractor of videos; give --video')
     if args.video and (args.video_id or args.video_id_file):
         parser.error('argument --video-id: it chooses from --features; name the videos themselves')
     return args
@@ -187,8 +190,19 @@ def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> list[d
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.video_answers import classify_features
 
-    if args.checkpoint or args.cfg_options or args.video_id or args.video_id_file:
-        raise ConfigError(f'{args.model} is a few-shot classifier: CKPT, --cfg-options and --video-id are not for it.')
+    names = (
+        'checkpoint',
+        'cfg_options',
+        'video_id',
+        'video_id_file',
+        'no_calibration',
+        'audio_option',
+        'visual_option',
+    )
+    idle = [name for name in names if getattr(args, name)]
+    if idle:
+        option = 'CKPT' if idle[0] == 'checkpoint' else f'--{idle[0].replace("_", "-")}'
+        raise ConfigError(f'{args.model} is a few-shot classifier: {option} is not for it. Leave it out.')
     model = FewShotClassifier.from_pretrained(args.model, device=args.device or 'cpu')
     if args.video:
         return of_videos(args, model, bad)

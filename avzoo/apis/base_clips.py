@@ -64,7 +64,10 @@ def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Coll
         features, labels = _given(base)
     found = {m: features[m].shape[1] for m in widths if m in features}
     if found != dict(widths):
-        raise DataError(f'{origin}: features of widths {found}; the examples have {dict(widths)}.')
+        raise DataError(
+            f'{origin}: features of widths {found}; the examples have {dict(widths)}. Give features of the same '
+            'extractors, or leave the base out.'
+        )
     if labels.shape != (len(features[next(iter(widths))]),):
         raise DataError(f'{origin}: labels of shape {labels.shape}; one is needed for each clip.')
     kept = ~np.isin(labels, np.asarray(list(taught)))
@@ -89,6 +92,9 @@ def _of_path(path: Path, modalities: Collection[str]) -> tuple[dict[str, np.ndar
         return means, np.array(store.class_names)[store.labels], store.feature_set
     clips = extracted_clips(path) if path.is_dir() else None
     if clips is None:
-        raise DataError(f'{path} is neither a feature store nor a folder of extracted features.')
+        raise DataError(
+            f'{path} is neither a feature store nor a folder of extracted features. tools/extract_features.py makes '
+            'the latter.'
+        )
     texts = {m: in_one_line(stamp) for m, stamp in clips.stamps.items()}
     return pooled(clips.features), np.array(clips.labels), FeatureSet(str(path), texts)

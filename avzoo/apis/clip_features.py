@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from avzoo.apis.video_clips import read_steps
 from avzoo.datasets.store_format import number_problem, read_csv, unmasked
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips
@@ -90,8 +91,8 @@ class ClipFeatures:
         state = path.stat()
         key = (str(path.resolve()), state.st_size, state.st_mtime_ns)
         if key not in self._kept:
-            media = MediaFile(path)
-            self._kept[key] = {m: _mean(path, m, e.steps(media)) for m, e in self.extractors().items()}
+            steps = read_steps(MediaFile(path), self.extractors())
+            self._kept[key] = {m: array.mean(axis=0) for m, array in steps.items()}
         return self._kept[key]
 
     def extractors(self) -> dict[str, Extractor]:
@@ -269,9 +270,3 @@ def _sequence(row: Any) -> np.ndarray:
     if array.dtype.kind not in 'biuf' or array.ndim not in (1, 2):
         raise TypeError(f'{type(row).__name__} of dtype {array.dtype} and shape {array.shape}')
     return np.atleast_2d(array)
-
-
-def _mean(path: Path, modality: str, steps: np.ndarray) -> np.ndarray:
-    if not len(steps):
-        raise DataError(f'{path}: it is shorter than one step of its {modality} features.')
-    return steps.mean(axis=0)

@@ -124,7 +124,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         known = {m: rows.shape for m, rows in self.centre_.items()}
         found = {m: rows.shape[1:] for m, rows in features.items()}
         if known != found:
-            raise DataError(f'features of shape {found}; the classifier was fitted to {known}.')
+            raise DataError(
+                f'features of shape {found}; the classifier was fitted to {known}. Give features of the same '
+                'modalities and widths, or fit it again.'
+            )
         return self.linear_.logits(self._standardised(features))
 
     def extractors(self) -> dict[str, Extractor]:

@@ -78,7 +78,8 @@ def read_classifier(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dic
     try:
         facts = read_json(path / _FACTS)
         arrays = _read_arrays(path / _WEIGHTS, facts)
-        _check(facts, arrays)
+        _check_facts(facts)
+        _check_arrays(facts, arrays)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, AvzooError) as error:
         reason = shortened(f'{type(error).__name__}: {error}' if isinstance(error, KeyError) else error)
         raise CheckpointError(
@@ -101,9 +102,9 @@ def _read_arrays(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
         raise ValueError(f'{path.name} is not readable: {error}') from error
 
 
-def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse facts of other kinds, and arrays that do not fit them."""
-    classes, names, report, stamps = (facts[key] for key in ('classes', 'modalities', 'report', 'stamps'))
+def _check_facts(facts: Mapping[str, Any]) -> None:
+    """Refuse facts of other kinds than those that are written."""
+    classes, report, stamps = (facts[key] for key in ('classes', 'report', 'stamps'))
     if not isinstance(facts['extractor'], dict) or not {'method', 'random_state'} <= facts['parameters'].keys():
         raise ValueError(f'its extractor is {facts["extractor"]!r}')
     kinds = {type(label) for label in classes}
@@ -119,11 +120,17 @@ def _check(facts: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         raise ValueError(f'its method is {facts["method"]!r}, its stamps are {stamps!r}')
     if not all(isinstance(one, dict) and {'accuracy', 'deviation'} <= one.keys() for one in report.values()):
         raise ValueError('its report is not as it should be')
+
+
+def _check_arrays(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse arrays that do not fit the facts, or whose values cannot be."""
+    names = facts['modalities']
     widths = {m: arrays[f'centre.{m}'].size for m in names}
     shapes: dict[str, tuple[int, ...]] = {
         f'{kind}.{m}': (width,) for m, width in widths.items() for kind in ('centre', 'scale')
     }
-    shapes |= {'weight': (len(classes), sum(widths.values())), 'bias': (len(classes),)}
+    count = len(facts['classes'])
+    shapes |= {'weight': (count, sum(widths.values())), 'bias': (count,)}
     found = {name: array.shape for name, array in arrays.items()}
     if found != shapes:
         raise ValueError(f'its arrays have the shapes {found}, not {shapes}')

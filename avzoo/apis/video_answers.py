@@ -10,6 +10,7 @@ from avzoo.apis.video_clips import VideoClip, find_videos, names_of, read_video
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.clips import ClipReader
+from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import DataError
 
 
@@ -39,6 +40,7 @@ def classify_videos(
         ``predictions``: best first, each with ``class`` and ``probability``, and of a trained model ``score`` and
         ``novel``.
     """
+    check_positive('top', top)
     parts = find_videos(videos)
     extractors = model.extractors() if isinstance(model, FewShotClassifier) else extractors_of(model, options or {})
     for part, name in zip(parts, names_of(parts), strict=True):
@@ -65,6 +67,7 @@ def classify_features(
     on_bad: Callable[[str, DataError], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Classify clips of features by a few-shot classifier; for what is given and returned see :class:`Inferencer`."""
+    check_positive('top', top)
     reader = ClipReader(features)
     answers = []
     for name in reader.ids:

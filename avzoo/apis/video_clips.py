@@ -44,6 +44,23 @@ def names_of(parts: Sequence[VideoPart]) -> list[str]:
     return [part.path.name if len(paths[part.path.name]) == 1 else str(part.path) for part in parts]
 
 
+def read_steps(
+    media: MediaFile, extractors: Mapping[str, Extractor], start: float = 0.0, end: float | None = None
+) -> dict[str, np.ndarray]:
+    """Return the features (T, D) of a video by modality, from ``start`` to before ``end`` (seconds).
+
+    Raises:
+        DataError: If it is shorter than one step of a modality, or has features that are not finite.
+    """
+    steps = {m: extractor.steps(media, start, end) for m, extractor in extractors.items()}
+    for modality, array in steps.items():
+        if not len(array):
+            raise DataError(f'{media.path}: it is shorter than one step of its {modality} features.')
+        if not np.isfinite(array).all():
+            raise DataError(f'{media.path}: its {modality} features are not finite.')
+    return steps
+
+
 def read_video(
     part: VideoPart, extractors: Mapping[str, Extractor], every: float | None = None, name: str | None = None
 ) -> list[VideoClip]:
@@ -56,13 +73,11 @@ def read_video(
         name: What the video is called (by default as its file).
 
     Raises:
-        DataError: If it cannot be read, or is shorter than one step of a modality.
+        DataError: If it cannot be read, is shorter than one step of a modality or than a window, or has features that
+            are not finite.
     """
     media = MediaFile(part.path)
-    steps = {m: extractor.steps(media, part.start, part.end) for m, extractor in extractors.items()}
-    for modality, array in steps.items():
-        if not len(array):
-            raise DataError(f'{part.path}: it is shorter than one step of its {modality} features.')
+    steps = read_steps(media, extractors, part.start, part.end)
     name = name or part.path.name
     if every is None:
         return [VideoClip(name, part.start, part.end, steps)]

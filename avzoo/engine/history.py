@@ -96,7 +96,7 @@ class HistoryHook(Hook):
             self._try(self._write, _text(line))
 
     def _line(self, kind: str, epoch: int, step: int, values: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(dict(kind=kind, phase=self.phase.meta['phase'], epoch=epoch, step=step), **_without_epoch(values))
+        return dict(kind=kind, phase=self.phase.meta['phase'], epoch=epoch, step=step) | dict(values)
 
     def _write(self, text: str) -> None:
         with self._path.open('a', encoding='utf-8') as file:
@@ -152,10 +152,6 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 def _text(line: Mapping[str, Any]) -> str:
     return json.dumps(plain(line), ensure_ascii=False, allow_nan=False) + '\n'
-
-
-def _without_epoch(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != 'epoch'}
 
 
 def _steps(runner: PhaseRunner, epoch: int) -> int:

@@ -15,15 +15,19 @@ _OF_USER = ('MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_', 'GLIBC_TUNABLES'
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 1 GB of what tensors free, for the tensors of the next step.
+    """Let glibc keep what tensors free, for the tensors of the next step.
 
     By default it gives large blocks back at once, so that each step of a CPU waits until the system has cleared
-    thousands of pages anew: 5 to 9% of a base step of AV-DIFF on UCF. Settings of the user stay.
+    thousands of pages anew: 5 to 9% of a base step of AV-DIFF on UCF. Then it keeps 1 GB at the end of the heap and all
+    that lies before a tensor still in use; tensors above 1 GB go back. :func:`free_memory` gives back the rest.
+    Settings of the user stay.
     """
     library = _glibc()
-    if library is not None and not any(name in os.environ for name in _OF_USER):
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT)
-        library.mallopt(_M_MMAP_THRESHOLD, _KEPT) or library.mallopt(_M_MMAP_THRESHOLD, _MOST_OF_OLD)
+    if library is None or any(name in os.environ for name in _OF_USER):
+        return
+    library.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+    if not library.mallopt(_M_MMAP_THRESHOLD, _KEPT):
+        library.mallopt(_M_MMAP_THRESHOLD, _MOST_OF_OLD)
 
 
 def free_memory() -> None:

@@ -14,14 +14,20 @@ class Encoder(Protocol):
     out_dim: int
 
     def __call__(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Encode x (B, T, D) to (B, T, out_dim); ``mask`` (B, T) is true at real steps."""
+        """Encode x (B, T, D) to (B, T, out_dim); ``mask`` (B, T) is true at real steps.
+
+        Where the preprocessor has nothing to change, x is the batch's own tensor: it must not be changed in place.
+        """
 
 
 class Embedding(Protocol):
     """Adds time and modality to encoded features."""
 
     def __call__(self, x: Tensor, mask: Tensor, seconds: Tensor, modality: str) -> Tensor:
-        """Embed x (B, T, d) with ``mask`` (B, T) and ``seconds`` (B, T) of one modality; returns (B, T, d)."""
+        """Embed x (B, T, d) with ``mask`` (B, T) and ``seconds`` (B, T) of one modality; returns (B, T, d).
+
+        x must not be changed in place either: a head may read it.
+        """
 
 
 class Fusion(Protocol):

@@ -20,6 +20,7 @@ from sklearn.model_selection import cross_val_score
 from avzoo import FewShotClassifier
 from avzoo.apis.clip_features import DEFAULT_EXTRACTORS
 from avzoo.apis.few_shot_files import METHOD_NAMES
+from avzoo.apis.video_answers import classify_features, classify_videos
 from avzoo.evaluation.linear_fits import METHODS, Linear, compare
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
@@ -309,6 +310,12 @@ def test_an_unknown_method_and_other_features_are_refused(task):
     model = FewShotClassifier(method='prototypes').fit(*task[:2])
     with pytest.raises(DataError, match='was fitted to'):
         model.predict(task[2]['audio'])
+
+
+def test_a_number_of_answers_that_cannot_be_is_refused():
+    for classify in (classify_videos, classify_features):
+        with pytest.raises(ConfigError, match='top=0'):
+            list(classify(FewShotClassifier(), [], top=0))
 
 
 def test_a_classifier_that_was_not_fitted_says_so():

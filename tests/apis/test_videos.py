@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from avzoo.apis.adapt import adapt
+from avzoo.apis.clip_features import ClipFeatures
 from avzoo.apis.few_shot import FewShotClassifier
 from avzoo.apis.inferencer import Inferencer
 from avzoo.apis.video_answers import classify_videos, extractors_of
@@ -18,7 +19,7 @@ from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
 from avzoo.importers.class_vector_file import make_class_vectors
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.cli import run_tool
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import ConfigError, DataError
 from avzoo.zoo.build import config_of
 from tests.tools.test_printing import tool
 
@@ -115,6 +116,18 @@ def test_windows_cut_each_modality_at_the_same_times(extractors, tmp_path):
         assert len(windows[0].features[m]) == round(1 / SECONDS[m])
 
 
+@pytest.mark.parametrize(('values', 'problem'), [([], 'shorter than one step'), ([[np.nan] * 9], 'not finite')])
+def test_features_that_cannot_be_used_are_refused(values, problem, extractors, tmp_path, monkeypatch):
+    steps = np.array(values, np.float32).reshape(-1, 9)
+    monkeypatch.setattr(TinyPictures, 'steps', lambda *_: steps)
+    (part,) = find_videos([write_video(tmp_path / 'clip.mkv')])
+    with pytest.raises(DataError, match=problem):
+        read_video(part, extractors)
+    with pytest.raises(DataError, match='1 of 1 clips') as error:
+        ClipFeatures(dict(visual='tiny_pictures')).of_videos([part.path])
+    assert problem in str(error.value)
+
+
 def test_a_window_that_is_shorter_than_a_step_is_refused(extractors, tmp_path):
     (part,) = find_videos([write_video(tmp_path / 'clip.mkv', seconds=0.3)])
     with pytest.raises(DataError, match=r'0\.05 s'):
@@ -162,12 +175,31 @@ def test_the_tool_reports_bad_videos_and_answers_the_others(weights, tmp_path, c
 
 @pytest.mark.parametrize(
     'given',
-    [['--every', '5', '--features', 'x'], ['--video', 'x', '--video-id', 'y'], ['--video', 'x', '--features', 'y'], []],
+    [
+        ['--every', '5', '--features', 'x'],
+        ['--audio-option', 'weights=y', '--features', 'x'],
+        ['--video', 'x', '--video-id', 'y'],
+        ['--video', 'x', '--features', 'y'],
+        [],
+    ],
 )
 def test_options_that_do_not_go_together_are_refused(given, capsys):
     with pytest.raises(SystemExit):
         tool('predict').parse_args(['m', *given])
     assert 'argument' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'given',
+    [['w.pth'], ['--cfg-options', 'a=1'], ['--no-calibration'], ['--audio-option', 'a=1'], ['--visual-option', 'a=1']],
+    ids=lambda given: given[0],
+)
+def test_options_of_a_trained_model_are_refused_for_a_classifier(given, tmp_path):
+    for name in ('config.json', 'model.safetensors'):
+        (tmp_path / name).touch()
+    option = given[0] if given[0].startswith('--') else 'CKPT'
+    with pytest.raises(ConfigError, match=f'few-shot classifier.*{option}'):
+        tool('predict').main([str(tmp_path), *given, '--video', 'x.mp4'])
 
 
 @pytest.mark.parametrize(
@@ -314,6 +346,7 @@ def test_features_without_labels_teach_nothing(tmp_path):
     [
         (['--support', 'x', '--shots', '2'], '--shots'),
         (['--support', 'x', '--draw', '1'], '--draw'),
+        (['--support', 'x', '--cfg-options', 'a=1'], '--cfg-options'),
         (['m', '--support', 'x'], '--shots'),
         (['m', '--support', 'x', '--shots', '2', '--method', 'prototypes'], '--method'),
         (['m', '--support', 'x', '--shots', '2', '--audio', 'vggish'], '--audio'),

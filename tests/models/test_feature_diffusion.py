@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 import torch
+from torch import nn
 
 from avzoo.models.contracts import FittingSet
 from avzoo.models.generators import DDPM, FeatureDiffusion
@@ -229,23 +230,50 @@ def test_the_videos_of_novel_classes_are_learnt_only_if_asked():
     assert same == {'base': True, 'all': False}
 
 
-def test_the_number_of_threads_changes_nothing():
+class Scaled(torch.autograd.Function):
+    """The identity, whose gradient depends on the number of threads."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * torch.get_num_threads()
+
+
+class Network(nn.Module):
+    """A network with parts that a comparison of thread counts must neither change nor overlook."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind, self.unused = kind, nn.Linear(2, 2)
+        self.norm, self.dropout = nn.BatchNorm1d(8), nn.Dropout(0.1)  # Fitted anew each time.
+        self.first, self.last = nn.Linear(DIM + WORDS, 8), nn.Linear(8, DIM)
+        if kind == 'hidden gradients':
+            nn.init.zeros_(self.last.weight)
+        elif kind == 'no copy':
+            self.first.scaled = 2 * self.first.weight
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        x = self.first(torch.cat([x_t, condition], dim=1))
+        return self.last(self.dropout(self.norm(Scaled.apply(x) if self.kind == 'hidden gradients' else x)))
+
+
+@pytest.mark.parametrize('kind', ['equal', 'hidden gradients', 'loss', 'no copy'])
+def test_the_number_of_threads_changes_nothing(kind, monkeypatch):
     states, before = [], torch.get_num_threads()
+    if kind == 'loss':
+        error = FeatureDiffusion._error
+        monkeypatch.setattr(FeatureDiffusion, '_error', lambda *args: error(*args) + torch.get_num_threads())
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
+            part = unfitted(steps=30)
             torch.manual_seed(0)
-            part = FeatureDiffusion(
-                DIM,
-                WORDS,
-                schedule=dict(type='CosineSchedule', num_steps=8),
-                noise_predictor=dict(type='EmbeddedPredictor', hidden_dim=300, dropout=0.1),  # Fitted anew each time.
-                sample_steps=4,
-                steps=30,
-            )
-            torch.manual_seed(1)
+            part.noise_predictor = Network(kind)
             log = part.fit(training())
-            states.append([*part.parameters(), torch.rand(1), torch.tensor(log['diffusion_loss'])])
+            states.append([*part.state_dict().values(), torch.rand(1), torch.tensor(log['diffusion_loss'])])
     finally:
         torch.set_num_threads(before)
     assert all(map(torch.equal, *states))

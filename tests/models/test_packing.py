@@ -120,6 +120,20 @@ def test_pytorchs_kernels_get_no_further_keys(monkeypatch):
     assert len(asked) == 3  # One for each layer.
 
 
+@pytest.mark.parametrize('case', ['exported', 'functional gradients'])
+def test_what_follows_the_computation_sees_whole_sequences(case):
+    x, masks = tokens()
+    part = fusion()
+    if case == 'exported':
+        found = torch.export.export(part, (x, masks)).module()(x, masks)
+        torch.testing.assert_close(found, part(x, masks), atol=1e-5, rtol=1e-5)
+    else:
+        weights = {name: weight.detach() for name, weight in part.named_parameters()}
+        found = torch.func.grad(lambda w: torch.func.functional_call(part, w, (x, masks)).square().sum())(weights)
+        expected = torch.autograd.grad(part(x, masks).square().sum(), list(part.parameters()))
+        torch.testing.assert_close(list(found.values()), list(expected), atol=1e-5, rtol=1e-5)
+
+
 def test_no_other_device_waits_for_the_number_of_real_tokens():
     assert packing_of(torch.zeros(2, 10, dtype=torch.bool, device='meta')) is None
 

@@ -224,6 +224,18 @@ def test_an_encoder_reads_steps_one_by_one(name):
         torch.testing.assert_close(out[row, : LENGTHS['visual'][row]], part(x, mask)[0])
 
 
+@pytest.mark.parametrize('name', ENCODERS + EMBEDDINGS)
+def test_encoders_and_embeddings_do_not_change_their_input(name):
+    part = build('encoder' if name in ENCODERS else 'embedding', name)
+    tokens, masks = sequences(('visual',) if name in ENCODERS else ('audio', 'visual'))
+    before = copy.deepcopy(tokens)
+    if name in ENCODERS:
+        part(tokens['visual'], masks['visual'])
+    else:
+        embed(part, tokens, masks)
+    assert all(torch.equal(tokens[m], before[m]) for m in tokens)
+
+
 @pytest.mark.parametrize('name', EMBEDDINGS)
 def test_an_embedding_does_not_see_the_padding(name):
     part = build('embedding', name).eval()

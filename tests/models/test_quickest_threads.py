@@ -22,9 +22,9 @@ def threads(monkeypatch):
         def set(self, count: int) -> None:
             self.count = count
 
-        def used(self, steps: int, gradients=lambda: (torch.ones(2),), products: int = SMALL) -> list[int]:
+        def used(self, steps: int, trial=lambda: (torch.ones(2),), products: int = SMALL) -> list[int]:
             counts = []
-            with quickest_threads(gradients, products, CPU) as before_each:
+            with quickest_threads(trial, products, CPU) as before_each:
                 for _ in islice(before_each, steps):
                     counts.append(self.count)
                     self.now += self.seconds[self.count]
@@ -64,11 +64,11 @@ def test_what_became_slower_is_left(threads):
 def test_the_time_does_not_decide_where_numbers_differ(threads):
     threads.seconds = {1: 1.0, 2: 0.1, 4: 0.1, 8: 0.1}
 
-    def gradients():
+    def trial():
         return torch.ones(2), torch.tensor([1.0, float(threads.count == 4)])
 
-    assert set(threads.used(600, gradients)) == {1}
-    assert set(threads.used(600, gradients, LARGE)) == {8}
+    assert set(threads.used(600, trial)) == {1}
+    assert set(threads.used(600, trial, LARGE)) == {8}
     assert threads.count == 8
 
 

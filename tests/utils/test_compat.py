@@ -129,7 +129,7 @@ def test_waiting_threads_sleep_unless_the_user_wants_otherwise(monkeypatch):
     for given, expected in {
         (None, None): ('PASSIVE', '1000'),
         (None, '0'): ('PASSIVE', '0'),
-        ('passive', None): ('passive', '1000'),
+        ('PASSIVE', None): ('PASSIVE', None),
         ('ACTIVE', None): ('ACTIVE', None),
     }.items():
         for name, value in zip(names, given, strict=True):

@@ -1,5 +1,7 @@
 """A text-to-feature diffusion model that is fitted by itself, on stored features."""
 
+import copy
+from collections.abc import Iterator
 from itertools import islice
 from typing import Literal, get_args
 
@@ -16,6 +18,8 @@ from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, lev
 from avzoo.models.layers.fit_once import fit_once
 from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
+
+_TRIAL = 3  # Steps; behind a last layer of zeros nothing has a gradient in the first.
 
 
 @GENERATORS.register_module()
@@ -138,28 +142,33 @@ class FeatureDiffusion(nn.Module):
         return (condition - self.condition_mean) / self.condition_std
 
     def _train(self, x: Tensor, condition: Tensor, seed: int) -> dict[str, float]:
-        rng = torch.Generator(x.device).manual_seed(seed)
         self.noise_predictor.train().requires_grad_(True)
-        weights = list(self.noise_predictor.parameters())
-        optimizer = torch.optim.Adam(weights, lr=self.lr, fused=True)
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
-        losses = []
-        batch = self._draw(x, condition, torch.Generator(x.device).manual_seed(seed))
-        products = self.batch_size * sum(weight.numel() for weight in weights)
+        products = self.batch_size * sum(weight.numel() for weight in self.noise_predictor.parameters())
 
-        def gradients() -> tuple[Tensor, ...]:
-            return torch.autograd.grad(self._error(*batch), weights)
+        def trial() -> list[Tensor] | None:
+            try:
+                part = copy.deepcopy(self)
+            except RuntimeError:  # The network keeps a tensor with a gradient, as torch.nn.utils.weight_norm does.
+                return None
+            return [*islice(part._steps(x, condition, seed), _TRIAL), *part.parameters(), *part.buffers()]
 
-        with quickest_threads(gradients, products, x.device) as before_each:
-            for _ in islice(before_each, self.steps):
-                error = self._error(*self._draw(x, condition, rng))
-                optimizer.zero_grad()
-                error.backward()
-                optimizer.step()
-                cosine.step()
-                losses.append(error.detach())
+        with quickest_threads(trial, products, x.device) as before_each:
+            losses = [loss for _, loss in zip(before_each, self._steps(x, condition, seed), strict=False)]
         self.noise_predictor.eval().requires_grad_(False)
         return dict(diffusion_loss=float(torch.stack(losses[-1000:]).mean()))
+
+    def _steps(self, x: Tensor, condition: Tensor, seed: int) -> Iterator[Tensor]:
+        """Take the training steps one by one and give the loss of each, ()."""
+        rng = torch.Generator(x.device).manual_seed(seed)
+        optimizer = torch.optim.Adam(self.noise_predictor.parameters(), lr=self.lr, fused=True)
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        for _ in range(self.steps):
+            error = self._error(*self._draw(x, condition, rng))
+            optimizer.zero_grad()
+            error.backward()
+            optimizer.step()
+            cosine.step()
+            yield error.detach()
 
     def _draw(self, x: Tensor, condition: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draw a training batch: features, conditions, steps and noise."""

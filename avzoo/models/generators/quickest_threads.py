@@ -14,7 +14,7 @@ _MOST_PRODUCTS = 1 << 27  # In a forward pass; below, threads wait for each othe
 
 @contextmanager
 def quickest_threads(
-    gradients: Callable[[], Sequence[Tensor]], products: int, device: torch.device
+    trial: Callable[[], Sequence[Tensor] | None], products: int, device: torch.device
 ) -> Iterator[Iterable[None]]:
     """Give what has to be advanced before each step of a loop: it lets the step use as many threads as are quickest.
 
@@ -23,13 +23,14 @@ def quickest_threads(
     time must not decide: then a network takes one thread, or all if it is large.
 
     Args:
-        gradients: Computes what a step finds, of the same inputs at each call, and changes nothing.
+        trial: Takes some of the steps with a copy of the network, the same ones at each call, and returns all numbers
+            that they find; ``None`` where there can be no copy. The time must not decide then either.
         products: Multiplications of a forward pass.
-        device: Where the steps are computed; beside a CPU nothing is timed.
+        device: Where the steps are computed; only on a CPU they are timed.
     """
     before = torch.get_num_threads()
     try:
-        if device.type == 'cpu' and _found_by_any(gradients, list(_counts(before))):
+        if device.type == 'cpu' and _found_by_any(trial, list(_counts(before))):
             yield _search(before)
         else:
             torch.set_num_threads(1 if products < _MOST_PRODUCTS else before)
@@ -47,14 +48,14 @@ def _counts(most: int) -> Iterator[int]:
     yield most
 
 
-def _found_by_any(gradients: Callable[[], Sequence[Tensor]], counts: Sequence[int]) -> bool:
+def _found_by_any(trial: Callable[[], Sequence[Tensor] | None], counts: Sequence[int]) -> bool:
     """Say whether each number of threads finds the same bits."""
     found: Sequence[Tensor] = ()
     for count in counts if len(counts) > 1 else ():
         torch.set_num_threads(count)
         with torch.random.fork_rng(devices=[]):
-            now = gradients()
-        if found and not all(map(torch.equal, found, now)):
+            now = trial()
+        if now is None or (found and not all(map(torch.equal, found, now))):
             return False
         found = now
     return True

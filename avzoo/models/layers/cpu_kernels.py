@@ -43,11 +43,14 @@ def may_replace(x: Tensor) -> bool:
         _chosen != 'torch'
         and x.device.type == 'cpu'
         and x.dtype == torch.float32
-        and not torch.jit.is_tracing()
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
+        and not is_followed()
         and not torch.is_autocast_enabled('cpu')
     )
+
+
+def is_followed() -> bool:
+    """Return whether a tracer, a compiler or a transform follows what is computed; only PyTorch's own code suits it."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 
 
 def onednn_pays() -> bool:

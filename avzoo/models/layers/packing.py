@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
+from avzoo.models.layers.cpu_kernels import is_followed
+
 _LEAST_PADDING = 0.1  # Below this share, moving the rows costs more than the padding.
 _VECTOR, _LEAST_OVER = 16, 10  # Keys that AVX-512 computes at once; as many over the last multiple pay to fill it up.
 
@@ -52,10 +54,10 @@ class Packing:
 def packing_of(valid: Tensor) -> Packing | None:
     """Return the packing of sequences (B, N), or ``None`` where it does not pay: little padding, or not on a CPU.
 
-    Elsewhere the number of real steps is known only after waiting for the device, and launching kernels takes longer
-    than computing padding.
+    On other devices the number of real steps is known only after waiting for them, and launching kernels takes longer
+    than computing padding. Tracers, compilers and transforms cannot follow a number of steps that the data decide.
     """
-    if valid.device.type != 'cpu' or torch.jit.is_tracing():
+    if valid.device.type != 'cpu' or is_followed():
         return None
     real = int(valid.sum())
     return Packing(valid) if 0 < real <= (1 - _LEAST_PADDING) * valid.numel() else None
