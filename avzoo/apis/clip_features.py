@@ -85,7 +85,7 @@ class ClipFeatures:
         return {modality: np.stack([one[modality] for one in found]) for modality in self.specs}
 
     def _of_video(self, path: Path) -> dict[str, np.ndarray]:
-        if not path.is_file():
+        if not path.exists():
             raise DataError(f'{path}: there is no such file.')
         state = path.stat()
         key = (str(path.resolve()), state.st_size, state.st_mtime_ns)
