@@ -295,5 +295,5 @@ def _sequence(row: Any) -> np.ndarray:
 
 def _mean(path: Path, modality: str, steps: np.ndarray) -> np.ndarray:
     if not len(steps):
-        raise DataError(f'{path}: it is shorter than one step of its {modality} features.')
+        raise DataError(f'{path} has less than one step of {modality} features.')
     return steps.mean(axis=0)

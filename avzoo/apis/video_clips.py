@@ -62,7 +62,7 @@ def read_video(
     steps = {m: extractor.steps(media, part.start, part.end) for m, extractor in extractors.items()}
     for modality, array in steps.items():
         if not len(array):
-            raise DataError(f'{part.path}: it is shorter than one step of its {modality} features.')
+            raise DataError(f'{part.path} has less than one step of {modality} features.')
     name = name or part.path.name
     if every is None:
         return [VideoClip(name, part.start, part.end, steps)]
