@@ -101,11 +101,6 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     return part
 
 
-def build_optional(registry: Registry, cfg: dict | nn.Module | None, path: str, **facts: Any) -> Any:
-    """Build one part as :func:`build_part` does, or return ``None`` for ``None``."""
-    return None if cfg is None else build_part(registry, cfg, path, **facts)
-
-
 def _facts_for(cls: type, path: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Return the facts that the constructor of a part takes."""
     taken = inspect.signature(cls).parameters
