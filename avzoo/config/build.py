@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.registry import Registry
 from torch import nn
 
+from avzoo.config.user_code import place_in_user_code
 from avzoo.utils.errors import ConfigError, nearest
 
 _LEAVE_OUT = (
@@ -90,7 +91,7 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     try:
         part = registry.build(dict(cfg, **handed))
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
-        raise ConfigError(f'{path}: {error}') from error
+        raise ConfigError(f'{path}: {error}{place_in_user_code(error)}') from error
     # After building: where the part itself refuses a fact, its message says more than this one.
     for name, value in handed.items():
         if cfg.get(name) is not None and cfg[name] != value:
