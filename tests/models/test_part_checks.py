@@ -102,3 +102,59 @@ def test_encoders_and_projectors_are_held_to_their_width(part):
     (model.projector if part == 'projector' else model.encoders['audio']).out_dim = 7
     with pytest.raises(ConfigError, match=rf'model\.{part}.*: MLP gives .*out_dim=7'):
         model(clips())
+
+
+class OddHead(nn.Module):
+    """A linear head whose losses are what a test wants."""
+
+    def __init__(self, in_dim, num_classes, *, gives):
+        super().__init__()
+        self.layer, self.gives = nn.Linear(in_dim, num_classes), gives
+
+    def loss(self, c_o, labels, context=None):
+        return self.gives(nn.functional.cross_entropy(self.layer(c_o), labels))
+
+    def generator_targets(self, c_o, labels, context=None):
+        return c_o, labels
+
+    def scores(self, c_o, context=None):
+        return self.layer(c_o)
+
+    def probabilities(self, scores):
+        return scores.softmax(dim=1)
+
+
+@pytest.mark.parametrize(
+    ('gives', 'words'),
+    [
+        (lambda loss: loss, 'gives Tensor'),
+        (lambda loss: dict(loss=loss), r"gives \{'loss': 'Tensor'\}"),
+        (lambda loss: dict(loss_ce=loss.item()), r"gives \{'loss_ce': 'float'\}"),
+    ],
+)
+def test_losses_of_a_head_are_tensors_by_name(gives, words):
+    model = build(fusion=dict(type=MeanFusion), head=dict(type=OddHead, gives=gives))
+    with pytest.raises(ConfigError, match=rf'model\.head: the loss of OddHead {words}; .*loss_ce'):
+        model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')
+
+
+GENERATOR = dict(
+    type='DDPM',
+    noise_predictor=dict(type='MLPNoisePredictor', hidden_dim=5),
+    schedule=dict(type='LinearSchedule', num_steps=3, beta_start=0.1, beta_end=0.3),
+)
+
+
+class OddConditioner(nn.Module):
+    """Gives another width than it says."""
+
+    out_dim = 5
+
+    def forward(self, labels):
+        return torch.ones(len(labels), 4)
+
+
+def test_a_conditioner_is_held_to_its_width():
+    model = build(fusion=dict(type=MeanFusion), conditioner=dict(type=OddConditioner), generator=GENERATOR)
+    with pytest.raises(ConfigError, match=r'model\.conditioner: OddConditioner gives .*\(4, 4\).*out_dim=5'):
+        model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')

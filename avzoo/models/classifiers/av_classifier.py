@@ -10,9 +10,9 @@ from avzoo.config.build import build_part, common_width, modality_facts
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
 from avzoo.models.classifiers.fits_parts import FitsParts
-from avzoo.models.classifiers.part_checks import build_checked, build_generator, build_optional, check_width
+from avzoo.models.classifiers.part_checks import build_checked, build_optional, check_losses, check_width
 from avzoo.models.layers.fast_linear import use_fast_linears
-from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, HEADS, MODELS, PROJECTORS
+from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
 
 
@@ -78,11 +78,10 @@ class AVClassifier(FitsParts):
         facts = modality_facts(data_info, encoders)
         super().__init__(build_part(MODELS, data_preprocessor, 'model.data_preprocessor', **facts), init_cfg)
         facts['num_bins'] = getattr(self.data_preprocessor, 'num_bins', None)
+        widths = facts['feature_dims']
         self.encoders = nn.ModuleDict(
             {
-                m: build_checked(
-                    ENCODERS, contracts.Encoder, cfg, f'model.encoders.{m}', in_dim=facts['feature_dims'][m]
-                )
+                m: build_checked(ENCODERS, contracts.Encoder, cfg, f'model.encoders.{m}', in_dim=widths[m])
                 for m, cfg in encoders.items()
             }
         )
@@ -120,7 +119,8 @@ class AVClassifier(FitsParts):
             )
         known = dict(facts, preprocessor=self.data_preprocessor)
         self.conditioner = build_checked(CONDITIONERS, contracts.Conditioner, conditioner, 'model.conditioner', **known)
-        self.generator = build_generator(generator, **dict(facts, cond_dim=self.conditioner.out_dim))
+        known = dict(facts, cond_dim=self.conditioner.out_dim)
+        self.generator = build_checked(GENERATORS, contracts.Generator, generator, 'model.generator', **known)
 
     def _freeze(self, frozen: tuple[str, ...], frozen_mode: str) -> None:
         if frozen_mode not in ('train', 'eval'):
@@ -187,9 +187,9 @@ class AVClassifier(FitsParts):
     def _features(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
         """Return c_o and what else a head may look at."""
         fused, context = self._fuse(inputs)
-        if self.projector is None:
-            return fused, context
-        return check_width(self.projector(fused), self.projector, 'model.projector', fused.shape[:-1]), context
+        if self.projector is not None:
+            fused = check_width(self.projector(fused), self.projector, 'model.projector', fused.shape[:-1])
+        return fused, context
 
     def _fuse(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
         """Return what the fusion gives and what else a head may look at."""
@@ -211,11 +211,11 @@ class AVClassifier(FitsParts):
     def loss(self, inputs: dict, label: Tensor, *, novel: bool = False) -> dict[str, Tensor]:
         """Return the losses of the head, of the generator, and, on a novel batch, ``loss_synthetic`` (sec. 4.3)."""
         c_o, context = self._features(inputs)
-        losses = self.head.loss(c_o, label, context)
+        losses = check_losses(self.head.loss(c_o, label, context), self.head)
         if self.generator is None or self.conditioner is None:
             return losses
         x_0, label = self.head.generator_targets(c_o, label, context)
-        condition = self.conditioner(label)
+        condition = check_width(self.conditioner(label), self.conditioner, 'model.conditioner', label.shape)
         losses.update(self._generator_losses(self.generator, x_0, condition, label))
         if novel:
             with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):

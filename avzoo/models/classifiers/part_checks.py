@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from avzoo.config.build import build_part
 from avzoo.models import contracts
-from avzoo.registry import GENERATORS
 from avzoo.utils.errors import ConfigError
 
 _SEE = 'See the contracts in docs/design.md.'
@@ -29,6 +28,9 @@ def build_checked(registry: Registry, contract: type, cfg: dict | nn.Module, pat
         ConfigError: As :func:`build_part`, and if an attribute or a method is missing or takes other arguments.
     """
     part = build_part(registry, cfg, path, **facts)
+    if contract is contracts.Generator:  # There are three kinds.
+        kinds = dict(update=contracts.SelfTrainedGenerator, fit=contracts.FittedGenerator)
+        contract = next((kind for name, kind in kinds.items() if hasattr(part, name)), contract)
     _check(part, contract, path)
     return part
 
@@ -36,14 +38,6 @@ def build_checked(registry: Registry, contract: type, cfg: dict | nn.Module, pat
 def build_optional(registry: Registry, contract: type, cfg: dict | nn.Module | None, path: str, **facts: Any) -> Any:
     """Build a part as :func:`build_checked` does, or return ``None`` for ``None``."""
     return None if cfg is None else build_checked(registry, contract, cfg, path, **facts)
-
-
-def build_generator(cfg: dict | nn.Module, **facts: Any) -> Any:
-    """Build a generator as :func:`build_checked` does, by the contract of its kind."""
-    part = build_part(GENERATORS, cfg, 'model.generator', **facts)
-    kinds = dict(update=contracts.SelfTrainedGenerator, fit=contracts.FittedGenerator)
-    _check(part, next((kinds[name] for name in kinds if hasattr(part, name)), contracts.Generator), 'model.generator')
-    return part
 
 
 def check_width(x: Tensor, part: Any, path: str, shape: tuple[int, ...]) -> Tensor:
@@ -61,6 +55,22 @@ def check_width(x: Tensor, part: Any, path: str, shape: tuple[int, ...]) -> Tens
             f'shape {(*shape, part.out_dim)}{between}. {_SEE}'
         )
     return x
+
+
+def check_losses(losses: Any, head: Any) -> dict[str, Tensor]:
+    """Return the losses of a head.
+
+    Raises:
+        ConfigError: If they are anything but tensors by name, with ``loss_ce`` among them.
+    """
+    named = isinstance(losses, dict) and all(isinstance(value, Tensor) for value in losses.values())
+    if not named or 'loss_ce' not in losses:
+        given = {k: type(v).__name__ for k, v in losses.items()} if isinstance(losses, dict) else type(losses).__name__
+        raise ConfigError(
+            f'model.head: the loss of {type(head).__name__} gives {given}; tensors by name are needed, loss_ce among '
+            f'them. {_SEE}'
+        )
+    return losses
 
 
 def _check(part: object, contract: type, path: str) -> None:
