@@ -105,11 +105,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def take_videos(args: argparse.Namespace) -> None:
     """Move videos that stand in the place of MODEL or CKPT to those of --video."""
-    from avzoo.extraction.clips import SUFFIXES
+    from avzoo.importers.video_ids import MEDIA_SUFFIXES
 
     for name in ('checkpoint', 'model'):
         given = getattr(args, name)
-        if given and Path(given).suffix.lower() in SUFFIXES:
+        if given and Path(given).suffix.lower() in MEDIA_SUFFIXES:
             args.video = [given, *(args.video or [])]
             setattr(args, name, None)
     if args.model is None:

@@ -14,7 +14,7 @@ from avzoo.datasets.store_format import number_problem, read_csv, unmasked
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips
 from avzoo.extraction.extraction_folder import read_stamps
-from avzoo.extraction.extractor import Extractor
+from avzoo.extraction.extractor import Extractor, plain_name
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
@@ -86,7 +86,7 @@ class ClipFeatures:
         return {modality: np.stack([one[modality] for one in found]) for modality in self.specs}
 
     def _of_video(self, path: Path) -> dict[str, np.ndarray]:
-        if not path.is_file():
+        if not path.exists():
             raise DataError(f'{path}: there is no such file.')
         state = path.stat()
         key = (str(path.resolve()), state.st_size, state.st_mtime_ns)
@@ -120,13 +120,15 @@ def specs_of(extractor: Mapping[str, str] | None) -> dict[str, str]:
     return dict(extractor)
 
 
-def named_extractors(names: Mapping[str, str]) -> dict[str, str]:
-    """Return the default extractors with others in their places; ``none`` leaves a modality out.
+def named_extractors(names: Mapping[str, str], support: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the extractors of a support set with others in their places; ``none`` leaves a modality out.
 
     Raises:
         ConfigError: If nothing is left.
     """
-    chosen = {m: spec for m, spec in {**DEFAULT_EXTRACTORS, **names}.items() if spec != 'none'}
+    stamps = read_stamps(Path(support))
+    known = DEFAULT_EXTRACTORS if stamps is None else {m: str(stamp.get('extractor')) for m, stamp in stamps.items()}
+    chosen = {m: spec for m, spec in {**known, **names}.items() if spec != 'none'}
     if not chosen:
         raise ConfigError('--visual none --audio none leaves nothing to extract.')
     return chosen
@@ -145,11 +147,17 @@ def videos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
     return [clip.path for clip in clips], [clip.label for clip in clips]
 
 
-def extracted_clips(folder: str | os.PathLike[str]) -> ExtractedClips | None:
+def extracted_clips(
+    folder: str | os.PathLike[str], extractor: Mapping[str, str] | None = None
+) -> ExtractedClips | None:
     """Read the features that ``tools/extract_features.py`` wrote; ``None`` for another folder.
 
+    Args:
+        folder: The folder.
+        extractor: Spec of the extractor of each modality that is wanted; by default all that there are.
+
     Raises:
-        DataError: If the folder is damaged, or its clips have no labels.
+        DataError: If the folder is damaged, its clips have no labels, or an extractor is not the one that was used.
     """
     folder = Path(folder)
     stamps = read_stamps(folder)
@@ -162,10 +170,24 @@ def extracted_clips(folder: str | os.PathLike[str]) -> ExtractedClips | None:
             f'{folder}: clip {unlabelled[0]!r} has no label. Extract from one folder for each class, or from a table '
             'with a column label.'
         )
+    if extractor is not None:
+        stamps = {m: _stamp_of(folder, m, spec, stamps) for m, spec in specs_of(extractor).items()}
     arrays = ArrayFeatures(folder)
     clips = [arrays.read(video) for video, _ in rows]
     features = {m: [clip[m] for clip in clips] for m in stamps}
     return ExtractedClips(features, [label for _, label in rows], stamps)
+
+
+def _stamp_of(folder: Path, modality: str, spec: str, stamps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the stamp of a modality's features, if the extractor of a spec made them."""
+    made_by = stamps.get(modality, {}).get('extractor')
+    kind, colon, name = spec.partition(':')
+    if made_by not in (spec, f'{kind}{colon}{plain_name(name)}'):
+        found = f'has {modality} features of {made_by}, not of {spec}' if made_by else f'has no {modality} features'
+        raise DataError(
+            f'{folder} {found}. Name what it has (none leaves a modality out), or extract the videos again.'
+        )
+    return stamps[modality]
 
 
 def are_videos(clips: Any) -> bool:

@@ -36,8 +36,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     decides: class means, logistic regression, or a linear discriminant with a shrunk covariance.
 
     Args:
-        extractor: Spec of the extractor of each modality (``tools/extract_features.py --help``), used where clips are
-            videos. By default networks for a first trial, which need no hub.
+        extractor: Spec of the extractor of each modality (``tools/extract_features.py --help``). By default networks
+            for a first trial, which need no hub, and all that a folder of extracted features has.
         method: ``prototypes``, ``logistic_regression``, ``discriminant``, ``base_discriminant``, or ``auto``: the one
             with the best cross-validation on the examples.
         random_state: Seed of the cross-validation.
@@ -182,7 +182,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, Any]:
         """Return the clips of a folder and their labels: videos, or what was extracted of them."""
-        extracted = extracted_clips(folder)
+        extracted = extracted_clips(folder, self.extractor)
         if extracted is None:
             return videos_of(folder)
         self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}

@@ -12,10 +12,11 @@ from avzoo.apis.clip_features import ExtractedClips, extracted_clips
 from avzoo.apis.video_clips import read_video
 from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.extraction.clips import SUFFIXES, find_clips
+from avzoo.extraction.clips import find_clips
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.class_vector_file import make_class_vectors, write_class_vectors
+from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.errors import AvzooError, DataError
 
@@ -81,7 +82,7 @@ def prepare_support(
 
 
 def _has_videos(folder: Path) -> bool:
-    return any(path.suffix.lower() in SUFFIXES for path in folder.glob('*/*'))
+    return any(path.suffix.lower() in MEDIA_SUFFIXES for path in folder.glob('*/*'))
 
 
 def _from_videos(

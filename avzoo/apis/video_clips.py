@@ -55,7 +55,7 @@ def read_steps(
     steps = {m: extractor.steps(media, start, end) for m, extractor in extractors.items()}
     for modality, array in steps.items():
         if not len(array):
-            raise DataError(f'{media.path}: it is shorter than one step of its {modality} features.')
+            raise DataError(f'{media.path} has less than one step of {modality} features.')
         if not np.isfinite(array).all():
             raise DataError(f'{media.path}: its {modality} features are not finite.')
     return steps

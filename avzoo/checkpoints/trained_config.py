@@ -88,7 +88,10 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
         refuse_unregistered({key: trained.get(key) for key in ('model', 'data_preprocessor')}, '')
         found = first_difference(_deciding(trained, find_registered_class), wanted)
     except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f'{source} carries a config that cannot be compared ({shortened(error)}).') from error
+        raise CheckpointError(
+            f'{source} carries a config that cannot be compared ({shortened(error)}). Use the config that it was '
+            'trained with, which imports the parts that are yours.'
+        ) from error
     if found:
         raise CheckpointError(
             f'{source} was trained with another config: {shortened(found)}. Use the config that it was trained with: '

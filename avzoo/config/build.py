@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.registry import Registry
 from torch import nn
 
+from avzoo.config.user_code import place_in_user_code
 from avzoo.utils.errors import ConfigError, nearest
 
 _LEAVE_OUT = (
@@ -90,7 +91,7 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     try:
         part = registry.build(dict(cfg, **handed))
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
-        raise ConfigError(f'{path}: {error}') from error
+        raise ConfigError(f'{path}: {error}{place_in_user_code(error)}') from error
     # After building: where the part itself refuses a fact, its message says more than this one.
     for name, value in handed.items():
         if cfg.get(name) is not None and cfg[name] != value:
@@ -99,11 +100,6 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
                 f'drop {path}.{name} from the config or set it to {value!r}.'
             )
     return part
-
-
-def build_optional(registry: Registry, cfg: dict | nn.Module | None, path: str, **facts: Any) -> Any:
-    """Build one part as :func:`build_part` does, or return ``None`` for ``None``."""
-    return None if cfg is None else build_part(registry, cfg, path, **facts)
 
 
 def _facts_for(cls: type, path: str, facts: dict[str, Any]) -> dict[str, Any]:

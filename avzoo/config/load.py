@@ -10,6 +10,7 @@ from mmengine.config import Config
 from avzoo.config.bases import refuse_other_languages
 from avzoo.config.keys import check_keys
 from avzoo.config.options import apply_option
+from avzoo.config.user_code import place_in_user_code
 from avzoo.config.values import check_values
 from avzoo.utils.errors import ConfigError, most_similar
 
@@ -64,13 +65,13 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return 'it ends the process (SystemExit). Remove the call of exit() from it.'
     if not str(error).startswith('Failed to import custom modules'):
-        return f'{type(error).__name__}: {error}'
+        return f'{type(error).__name__}: {error}{place_in_user_code(error)}'
     cause: BaseException = error
     while cause.__context__ is not None:
         cause = cause.__context__
     return (
-        f'its custom_imports failed with {type(cause).__name__}: {cause}. A module is found if it is installed, or '
-        'if PYTHONPATH has its folder.'
+        f'its custom_imports failed with {type(cause).__name__}: {cause}{place_in_user_code(cause)}. A module is found '
+        'if it is installed, or if PYTHONPATH has its folder.'
     )
 
 

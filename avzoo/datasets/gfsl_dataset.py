@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,6 +112,15 @@ class GFSLDataset(Dataset):
             num_classes=len(self.class_ids),
             embedding_dim=self.store.embedding_dim(self._embedding),
         )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a data set whose ``__getitem__`` would never be called: loaders take whole batches."""
+        super().__init_subclass__(**kwargs)
+        if '__getitem__' in vars(cls) and '__getitems__' not in vars(cls):
+            raise ConfigError(
+                f'{cls.__name__} has a __getitem__ of its own, but loaders call __getitems__(indices), which returns '
+                'a whole batch. Override that one.'
+            )
 
     def __len__(self) -> int:
         return len(self.videos)

@@ -62,7 +62,8 @@ def check_device(device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # The latter where PyTorch was built without it.
         raise ConfigError(
-            f'--device {device}: {first_line(error)} Name cpu, or a GPU that PyTorch finds here.'
+            f'--device {device}: nothing can be computed there ({first_line(error)}). Name cpu, or a GPU that '
+            'PyTorch finds here.'
         ) from None
 
 

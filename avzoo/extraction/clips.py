@@ -1,6 +1,7 @@
 """Which clips are extracted: a file, a folder, or a table."""
 
 import csv
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -8,13 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avzoo.datasets.store_format import check_names, check_paths
+from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.errors import DataError, shortened
 from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.regular_files import lines_of, unreadable
 
-_VIDEO = ('.mp4', '.webm', '.mkv', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.flv', '.wmv', '.ts', '.3gp', '.ogv')
-_SOUND = ('.wav', '.mp3', '.flac', '.ogg', '.m4a')
-SUFFIXES = frozenset(_VIDEO + _SOUND)
+_LOGGER = logging.getLogger(__name__)
 _LONGEST = 1e6  # Seconds.
 _COLUMNS = ('filename', 'label', 'start', 'end')
 
@@ -59,14 +59,14 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     else:
         raise DataError(f'{path}: there is no such file or folder.')
     if not found:
-        raise DataError(f'{path} holds no video (known: {" ".join(sorted(SUFFIXES))}).')
+        raise DataError(f'{path} holds no video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     return _check_ids(_with_unique_ids(found))
 
 
 def _videos_of(folder: Path) -> list[Path]:
     """Return the videos of a folder and of its folders, without what systems leave there."""
     found = [p for pattern in ('*', '*/*', '*/*/*') for p in folder.glob(pattern)]
-    videos = [p for p in found if p.suffix.lower() in SUFFIXES and p.is_file()]
+    videos = [p for p in found if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file()]
     videos = sorted(p for p in videos if not any(map(is_leftover, p.relative_to(folder).parts)))
     deep = [p for p in videos if len(p.relative_to(folder).parts) > 2]
     if deep:
@@ -74,7 +74,16 @@ def _videos_of(folder: Path) -> list[Path]:
             f'{deep[0]} lies too deep: {folder} holds videos, or one folder of them for each class. Move it, or '
             'name the videos in a table (.csv) of filename and label.'
         )
+    _warn_of_empty_classes(folder, videos)
     return videos
+
+
+def _warn_of_empty_classes(folder: Path, videos: Iterable[Path]) -> None:
+    """Warn of folders without a video beside those of classes: their classes would be missing in silence."""
+    used = {path.parent for path in videos}
+    empty = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and p not in used and not is_leftover(p.name)]
+    if used - {folder} and empty:
+        _LOGGER.warning('%s: no video lies in %s, so there is no such class.', folder, shortened(', '.join(empty)))
 
 
 def _read_table(path: Path) -> list[Clip]:
@@ -116,8 +125,8 @@ def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
         raise DataError(f'{where}: a clip from {start:g} s to {"the end" if end is None else f"{end:g} s"}.')
     path = table.parent / name
     cut = f'_{start:.12g}' + ('' if end is None else f'_{end:.12g}') if start or end is not None else ''
-    if path.suffix.lower() not in SUFFIXES:
-        raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(SUFFIXES))}).')
+    if path.suffix.lower() not in MEDIA_SUFFIXES:
+        raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     return Clip(path.stem + cut, path, row.get('label', '').strip(), start, end)
 
 

@@ -1,5 +1,7 @@
 """Open a video file, and choose its streams. Needs PyAV (extra ``[video]``)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -63,7 +65,8 @@ def import_av() -> Any:
     return av
 
 
-def open_container(path: Path) -> Any:
+@contextmanager
+def open_container(path: Path) -> Iterator[Any]:
     """Open a file, by a handle: FFmpeg would also read addresses, pipes, and the files that a playlist names."""
     av = import_av()
     try:
@@ -72,19 +75,19 @@ def open_container(path: Path) -> Any:
         raise MediaError(str(error)) from None
     except OSError as error:
         raise MediaError(f'{path} is not a file that can be read ({error.strerror}).') from None
-    try:
-        # No protocol: a playlist must not open what it names.
-        container = av.open(file, metadata_errors='replace', options={'protocol_whitelist': 'none'})
-    except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
-        file.close()
-        raise MediaError(f'{path} is not a video file that FFmpeg reads: {reason_of(error)}.') from error
-    if not _CONTAINERS & set(container.format.name.split(',')):
-        container.close()
-        raise MediaError(
-            f'{path} is of the format {container.format.name}, which is not read: it is no video, or names '
-            'other files. Convert it to mp4 or webm.'
-        )
-    return container
+    with file:
+        try:
+            # No protocol: a playlist must not open what it names.
+            container = av.open(file, metadata_errors='replace', options={'protocol_whitelist': 'none'})
+        except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
+            raise MediaError(f'{path} is not a video file that FFmpeg reads: {reason_of(error)}.') from error
+        with container:
+            if not _CONTAINERS & set(container.format.name.split(',')):
+                raise MediaError(
+                    f'{path} is of the format {container.format.name}, which is not read: it is no video, or names '
+                    'other files. Convert it to mp4 or webm.'
+                )
+            yield container
 
 
 def choose_stream(path: Path, container: Any, kind: str, index: int | None) -> Stream | None:

@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-_SUFFIXES = (
-    *('.mp4', '.webm', '.mkv', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.flv', '.wmv'),
-    *('.wav', '.mp3', '.flac', '.ogg', '.m4a', '.npy', '.npz', '.pt', '.pkl'),
+_VIDEO = (
+    *('.mp4', '.webm', '.mkv', '.avi', '.mov', '.qt', '.m4v', '.mpg', '.mpeg', '.m2v', '.vob', '.flv', '.f4v', '.wmv'),
+    *('.asf', '.ts', '.mts', '.m2ts', '.3gp', '.3g2', '.ogv', '.mxf', '.dv', '.nut', '.rm', '.rmvb', '.gif'),
 )
+_SOUND = ('.wav', '.mp3', '.flac', '.ogg', '.oga', '.opus', '.m4a', '.aac', '.aif', '.aiff', '.wma')
+MEDIA_SUFFIXES = frozenset(_VIDEO + _SOUND)
+_SUFFIXES = MEDIA_SUFFIXES | {'.npy', '.npz', '.pt', '.pkl'}
 _TIMES = re.compile(r'((?:_\d+(?:\.\d+)?){1,2})$')
 _Key = tuple[str, tuple[float, ...]]
 

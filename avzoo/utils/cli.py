@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NoReturn, TypeVar
 
 from avzoo.utils import compat
-from avzoo.utils.errors import AvzooError
+from avzoo.utils.errors import AvzooError, nearest
 from avzoo.utils.host_errors import host_error
 from avzoo.utils.printable import printable
 from avzoo.utils.stop_signals import Stopped, stopping_cleanly
@@ -30,10 +30,12 @@ class ParserOfIds(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         wanted = re.match(r'argument (--[a-z-]+)(?:/--[a-z-]+)*: expected at least one argument', message)
-        dashed = re.match(r'unrecognized arguments: (-\S+)', message)
+        dashed = re.match(r'unrecognized arguments: (-(?!-[a-z])\S+)', message)
         if wanted or dashed:
             option, value = wanted[1] if wanted else '--OPTION', dashed[1] if dashed else '-A'
             message += f'; a value that begins with a dash is joined by =, once for each: {option}={value}'
+        if mistyped := re.match(r'unrecognized arguments: (--[a-z][a-z-]*)', message):
+            message += f'.{nearest(mistyped[1], self._option_string_actions)}'
         super().error(message)
 
 

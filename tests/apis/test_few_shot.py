@@ -481,3 +481,43 @@ def test_a_fit_that_failed_leaves_nothing_behind(rows, task):
         model.predict(rows)
     model.stamps_ = {'visual': {'extractor': 'of videos that could not be learned from'}}
     assert model.fit(rows, task[1]).stamps_ == {}
+
+
+@pytest.fixture
+def extracted(tmp_path):
+    """A folder of extracted features of two modalities, six clips of two classes."""
+    made_by = dict(visual='onnx:net.onnx', audio='vggish')
+    stamps = {m: dict(extractor=name, dim=3) for m, name in made_by.items()}
+    (tmp_path / 'extraction.json').write_text(json.dumps(dict(modalities=stamps)))
+    (tmp_path / 'clips.csv').write_text('video,label\n' + ''.join(f'v{i},{"ab"[i % 2]}\n' for i in range(6)))
+    for number, modality in enumerate(made_by):
+        (tmp_path / modality).mkdir()
+        for i in range(6):
+            np.save(tmp_path / modality / f'v{i}.npy', np.random.default_rng([number, i]).normal(size=(2, 3)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ('extractor', 'taken'),
+    [
+        (None, {'visual', 'audio'}),
+        (dict(visual='onnx:models/net.onnx'), {'visual'}),
+        (dict(visual='c3d'), 'has visual features of onnx:net.onnx, not of c3d'),
+        (dict(visual='onnx:net.onnx', depth='midas'), 'has no depth features'),
+    ],
+)
+def test_of_extracted_features_the_named_modalities_are_taken(extracted, extractor, taken):
+    model = FewShotClassifier(extractor, 'prototypes')
+    if isinstance(taken, str):
+        with pytest.raises(DataError, match=taken):
+            model.fit(extracted)
+        return
+    assert model.fit(extracted).centre_.keys() == model.stamps_.keys() == taken
+
+
+def test_teaching_without_sound_leaves_the_extracted_sound_out(extracted, tmp_path):
+    from tools.adapt import main
+
+    out = tmp_path / 'taught'
+    assert main(['--support', str(extracted), '--audio', 'none', '--out', str(out)]) == 0
+    assert FewShotClassifier.from_pretrained(out).centre_.keys() == {'visual'}

@@ -1,14 +1,18 @@
 """Configs: a typo is found before anything runs."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from torch import nn
 
+from avzoo.config.build import build_part
 from avzoo.config.load import check_config, load_config
 from avzoo.config.types import check_types
+from avzoo.registry import FUSIONS
 from avzoo.utils.errors import ConfigError
 
 
@@ -376,3 +380,30 @@ def test_a_custom_import_that_fails_is_reported_with_its_cause(tmp_path, monkeyp
     with pytest.raises(ConfigError) as refused:
         load_config(config)
     assert "No module named 'no_such_package'" in str(refused.value) and '\n' not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ('files', 'place'),
+    [
+        ({'mine.py': 'x = 1\ny = unknown\n'}, 'mine.py, line 2'),
+        ({'mine.py': "custom_imports = dict(imports=['own'])\n", 'own.py': '\n\n1 / 0\n'}, 'own.py, line 3'),
+        ({'mine.py': "custom_imports = dict(imports=['own'])\n", 'own.py': 'import gone\n'}, 'own.py, line 1'),
+    ],
+)
+def test_an_error_in_code_of_the_user_is_told_with_its_line(tmp_path, monkeypatch, files, place):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'own', raising=False)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=rf'\({re.escape(str(tmp_path))}/{re.escape(place)}\)'):
+        load_config(tmp_path / 'mine.py')
+
+
+def test_an_error_in_the_constructor_of_a_part_of_the_user_is_told_with_its_line():
+    class Own(nn.Module):
+        def __init__(self):
+            raise RuntimeError('a bug')
+
+    line = Own.__init__.__code__.co_firstlineno + 1
+    with pytest.raises(ConfigError, match=rf'model\.fusion: a bug \({re.escape(__file__)}, line {line}\)'):
+        build_part(FUSIONS, dict(type=Own), 'model.fusion')

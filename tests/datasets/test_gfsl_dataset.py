@@ -261,3 +261,9 @@ def test_a_device_that_batches_cannot_be_copied_to_is_refused(tiny_store):
     with pytest.raises(ConfigError, match='num_workers=0') as caught:
         next(iter(loader))
     end_workers(caught)
+
+
+def test_a_data_set_whose_items_would_never_be_asked_for_is_refused():
+    with pytest.raises(ConfigError, match=r'Own .*__getitems__'):
+        type('Own', (GFSLDataset,), dict(__getitem__=lambda self, index: {}))
+    type('Both', (GFSLDataset,), dict(__getitem__=lambda self, index: {}, __getitems__=lambda self, indices: {}))

@@ -302,6 +302,12 @@ def test_resume_from_a_checkpoint_of_another_phase_is_refused(small_avdiff, tmp_
         runner.train()
 
 
+def test_resume_from_a_file_that_is_not_there_is_refused_before_anything_is_written(small_avdiff, tmp_path):
+    with pytest.raises(AvzooError, match=r'--resume .*gone\.pth'):
+        CurriculumRunner(small_avdiff(tmp_path / 'run'), resume=str(tmp_path / 'gone.pth')).train()
+    assert not (tmp_path / 'run').exists()
+
+
 def test_resume_from_a_checkpoint_of_another_seed_or_without_its_optimizer_is_refused(
     small_avdiff, tmp_path, finished, monkeypatch
 ):

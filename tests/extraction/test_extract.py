@@ -280,6 +280,17 @@ def test_a_video_below_the_folders_of_classes_is_not_left_out_in_silence(tmp_pat
     assert [clip.id for clip in find_clips(tmp_path)] == ['x']
 
 
+def test_a_class_without_videos_is_warned_of(tmp_path, caplog):
+    for name in ('a/x.MTS', 'b/y.vob', 'c/notes.txt', '.thumbs/z.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    assert [clip.id for clip in find_clips(tmp_path)] == ['x', 'y']
+    assert [record.getMessage() for record in caplog.records] == [
+        f'{tmp_path}: no video lies in c, so there is no such class.'
+    ]
+    assert [clip.id for clip in find_clips(tmp_path / 'a')] == ['x'] and len(caplog.records) == 1
+
+
 def test_the_folder_tells_how_long_its_steps_are(tool, videos, tmp_path):
     tool([str(videos), str(tmp_path / 'out'), *AUDIO])
     found = read_extraction(tmp_path / 'out')

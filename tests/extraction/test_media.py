@@ -2,6 +2,7 @@
 
 import os
 import struct
+import warnings
 import wave
 from types import SimpleNamespace
 
@@ -229,3 +230,16 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / 'x.mp4')
     with pytest.raises(MediaError, match='not a file'):
         MediaFile(tmp_path / 'x.mp4')
+
+
+def test_files_are_closed(tmp_path):
+    make_video(tmp_path / 'x.mkv', seconds=0.2, sound=np.zeros((1, 16000), np.float32))
+    (tmp_path / 'bad.mkv').write_bytes(b'x')
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always')
+        clip = MediaFile(tmp_path / 'x.mkv')
+        assert len(list(clip.frames()))
+        assert len(next(clip.samples(8000)))  # The rest is not read.
+        with pytest.raises(MediaError):
+            MediaFile(tmp_path / 'bad.mkv')
+    assert not [warning for warning in told if warning.category is ResourceWarning]

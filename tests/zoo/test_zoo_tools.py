@@ -207,6 +207,13 @@ def test_an_id_with_a_dash_that_is_not_joined_is_told_how(repo_dir, capsys, tool
     assert cure in capsys.readouterr().err
 
 
+def test_a_mistyped_option_names_the_nearest_one(repo_dir, capsys):
+    with pytest.raises(SystemExit):
+        load(repo_dir, 'predict').parse_args(['m', '--video', 'x.mp4', '--visual-opton', 'seconds=1'])
+    told = capsys.readouterr().err
+    assert "Did you mean '--visual-option'?" in told and 'joined' not in told
+
+
 def test_names_of_classes_may_begin_with_a_dash(repo_dir):
     args = load(repo_dir, 'adapt').parse_args(
         ['m', '--support', 'x', '--shots', '1', '--classes=-x', '--classes', 'y', 'z']

@@ -70,6 +70,8 @@ class CurriculumRunner:
         self.stage = stage
         self._dropped: set[Path] = set()
         self.resume_from = None if isinstance(resume, bool) else Path(resume)
+        if self.resume_from is not None and not self.resume_from.is_file():
+            raise AvzooError(f'--resume {self.resume_from}: there is no such file. Leave the path out to go on.')
         self.state = CurriculumState(self.work_dir, deciding_settings(self.cfg), dist.get_world_size())
         self.store = StoreWatch(self.cfg.data_root, self.work_dir, self.cfg.num_shots)
         used = [p.name for p in plan_phases(self.draws) if (self.work_dir / p.name).exists()]

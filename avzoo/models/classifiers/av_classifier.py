@@ -6,10 +6,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from avzoo.config.build import build_optional, build_part, common_width, modality_facts
+from avzoo.config.build import build_part, common_width, modality_facts
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
 from avzoo.models.classifiers.fits_parts import FitsParts
+from avzoo.models.classifiers.part_checks import build_checked, build_optional, check_losses, check_width
 from avzoo.models.layers.fast_linear import use_fast_linears
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
@@ -77,20 +78,25 @@ class AVClassifier(FitsParts):
         facts = modality_facts(data_info, encoders)
         super().__init__(build_part(MODELS, data_preprocessor, 'model.data_preprocessor', **facts), init_cfg)
         facts['num_bins'] = getattr(self.data_preprocessor, 'num_bins', None)
+        widths = facts['feature_dims']
         self.encoders = nn.ModuleDict(
             {
-                m: build_part(ENCODERS, cfg, f'model.encoders.{m}', in_dim=facts['feature_dims'][m])
+                m: build_checked(ENCODERS, contracts.Encoder, cfg, f'model.encoders.{m}', in_dim=widths[m])
                 for m, cfg in encoders.items()
             }
         )
         facts['dims'] = {m: encoder.out_dim for m, encoder in self.encoders.items()}
         facts['dim'] = common_width(facts['dims'])
-        self.embedding: contracts.Embedding | None = build_optional(EMBEDDINGS, embedding, 'model.embedding', **facts)
-        self.fusion: contracts.Fusion = build_part(FUSIONS, fusion, 'model.fusion', **facts)
+        self.embedding: contracts.Embedding | None = build_optional(
+            EMBEDDINGS, contracts.Embedding, embedding, 'model.embedding', **facts
+        )
+        self.fusion: contracts.Fusion = build_checked(FUSIONS, contracts.Fusion, fusion, 'model.fusion', **facts)
         facts.update(in_dim=self.fusion.out_dim, num_readouts=self.fusion.num_readouts)
-        self.projector: contracts.Projector | None = build_optional(PROJECTORS, projector, 'model.projector', **facts)
+        self.projector: contracts.Projector | None = build_optional(
+            PROJECTORS, contracts.Projector, projector, 'model.projector', **facts
+        )
         facts['in_dim'] = self.fusion.out_dim if self.projector is None else self.projector.out_dim
-        self.head: contracts.Head = build_part(HEADS, head, 'model.head', **facts)
+        self.head: contracts.Head = build_checked(HEADS, contracts.Head, head, 'model.head', **facts)
         self._build_generator(generator, conditioner, dict(facts, dim=facts['in_dim']))
         self.synthetic_weight, self.synthetic_grad = synthetic_weight, synthetic_grad
         self.detach_features = detach_features
@@ -111,12 +117,10 @@ class AVClassifier(FitsParts):
             raise ConfigError(
                 "model.generator needs model.conditioner, which names the class; set e.g. dict(type='ClassEmbedding')."
             )
-        self.conditioner = build_part(
-            CONDITIONERS, conditioner, 'model.conditioner', **dict(facts, preprocessor=self.data_preprocessor)
-        )
-        self.generator = build_part(
-            GENERATORS, generator, 'model.generator', **dict(facts, cond_dim=self.conditioner.out_dim)
-        )
+        known = dict(facts, preprocessor=self.data_preprocessor)
+        self.conditioner = build_checked(CONDITIONERS, contracts.Conditioner, conditioner, 'model.conditioner', **known)
+        known = dict(facts, cond_dim=self.conditioner.out_dim)
+        self.generator = build_checked(GENERATORS, contracts.Generator, generator, 'model.generator', **known)
 
     def _freeze(self, frozen: tuple[str, ...], frozen_mode: str) -> None:
         if frozen_mode not in ('train', 'eval'):
@@ -183,7 +187,9 @@ class AVClassifier(FitsParts):
     def _features(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
         """Return c_o and what else a head may look at."""
         fused, context = self._fuse(inputs)
-        return self.projector(fused) if self.projector is not None else fused, context
+        if self.projector is not None:
+            fused = check_width(self.projector(fused), self.projector, 'model.projector', fused.shape[:-1])
+        return fused, context
 
     def _fuse(self, inputs: dict) -> tuple[Tensor, contracts.Context]:
         """Return what the fusion gives and what else a head may look at."""
@@ -194,21 +200,22 @@ class AVClassifier(FitsParts):
         masks: dict[str, Tensor] = {}
         for modality, encoder in self.encoders.items():
             x, mask, seconds = inputs[modality]
-            encoded[modality] = x = encoder(x, mask)
+            encoded[modality] = x = check_width(encoder(x, mask), encoder, f'model.encoders.{modality}', mask.shape)
             tokens[modality] = self.embedding(x, mask, seconds, modality) if self.embedding is not None else x
             masks[modality] = mask
         fused = self.fusion(tokens, masks)
         fused, readout_mask = fused if isinstance(fused, tuple) else (fused, None)
+        check_width(fused, self.fusion, 'model.fusion', mask.shape[:1])
         return fused, dict(encoded=encoded, masks=masks, readout_mask=readout_mask)
 
     def loss(self, inputs: dict, label: Tensor, *, novel: bool = False) -> dict[str, Tensor]:
         """Return the losses of the head, of the generator, and, on a novel batch, ``loss_synthetic`` (sec. 4.3)."""
         c_o, context = self._features(inputs)
-        losses = self.head.loss(c_o, label, context)
+        losses = check_losses(self.head.loss(c_o, label, context), self.head)
         if self.generator is None or self.conditioner is None:
             return losses
         x_0, label = self.head.generator_targets(c_o, label, context)
-        condition = self.conditioner(label)
+        condition = check_width(self.conditioner(label), self.conditioner, 'model.conditioner', label.shape)
         losses.update(self._generator_losses(self.generator, x_0, condition, label))
         if novel:
             with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):

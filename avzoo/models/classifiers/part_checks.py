@@ -1,0 +1,108 @@
+"""Building parts that keep their contract: what a new part lacks is told by its name, before anything is computed."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.registry import Registry
+from torch import Tensor, nn
+
+from avzoo.config.build import build_part
+from avzoo.models import contracts
+from avzoo.utils.errors import ConfigError
+
+_SEE = 'See the contracts in docs/design.md.'
+
+
+def build_checked(registry: Registry, contract: type, cfg: dict | nn.Module, path: str, **facts: Any) -> Any:
+    """Build a part as :func:`build_part` does, and check that it has what its contract asks for.
+
+    Args:
+        registry: Where the part's type is registered.
+        contract: Its protocol of :mod:`avzoo.models.contracts`.
+        cfg: The part's config, or the part itself.
+        path: Where the config stands, e.g. ``model.fusion``.
+        **facts: As of :func:`build_part`.
+
+    Raises:
+        ConfigError: As :func:`build_part`, and if an attribute or a method is missing or takes other arguments.
+    """
+    part = build_part(registry, cfg, path, **facts)
+    if contract is contracts.Generator:  # There are three kinds.
+        kinds = dict(update=contracts.SelfTrainedGenerator, fit=contracts.FittedGenerator)
+        contract = next((kind for name, kind in kinds.items() if hasattr(part, name)), contract)
+    _check(part, contract, path)
+    return part
+
+
+def build_optional(registry: Registry, contract: type, cfg: dict | nn.Module | None, path: str, **facts: Any) -> Any:
+    """Build a part as :func:`build_checked` does, or return ``None`` for ``None``."""
+    return None if cfg is None else build_checked(registry, contract, cfg, path, **facts)
+
+
+def check_width(x: Tensor, part: Any, path: str, shape: tuple[int, ...]) -> Tensor:
+    """Return what a part gave; ``shape`` is all but the last dimension, which is its ``out_dim``.
+
+    Raises:
+        ConfigError: If it is of another shape or kind. Dimensions between the first and the last may be more.
+    """
+    fits = isinstance(x, Tensor) and x.is_floating_point() and x.shape[: len(shape)] == shape
+    if not fits or x.shape[-1] != part.out_dim or not len(shape) < x.ndim <= 3:
+        given = f'{x.dtype} of shape {tuple(x.shape)}' if isinstance(x, Tensor) else f'a {type(x).__name__}'
+        between = '' if len(shape) > 1 else f' or ({shape[0]}, R, {part.out_dim})'
+        raise ConfigError(
+            f'{path}: {type(part).__name__} gives {given}, but with out_dim={part.out_dim} it has to give floats of '
+            f'shape {(*shape, part.out_dim)}{between}. {_SEE}'
+        )
+    return x
+
+
+def check_losses(losses: Any, head: Any) -> dict[str, Tensor]:
+    """Return the losses of a head.
+
+    Raises:
+        ConfigError: If they are anything but tensors by name, with ``loss_ce`` among them.
+    """
+    named = isinstance(losses, dict) and all(isinstance(value, Tensor) for value in losses.values())
+    if not named or 'loss_ce' not in losses:
+        given = {k: type(v).__name__ for k, v in losses.items()} if isinstance(losses, dict) else type(losses).__name__
+        raise ConfigError(
+            f'model.head: the loss of {type(head).__name__} gives {given}; tensors by name are needed, loss_ce among '
+            f'them. {_SEE}'
+        )
+    return losses
+
+
+def _check(part: object, contract: type, path: str) -> None:
+    """Refuse a part that lacks what a contract names."""
+    if not isinstance(part, nn.Module):
+        raise ConfigError(f'{path}: {type(part).__name__} is not an nn.Module, so it would not train. {_SEE}')
+    methods = {name: value for name, value in vars(contract).items() if _is_method(name, value)}
+    missing = [name for name in (*inspect.get_annotations(contract), *methods) if not _has(part, name)]
+    if missing:
+        wanted = ', '.join('forward' if name == '__call__' else name for name in missing)
+        raise ConfigError(f'{path}: {type(part).__name__} has no {wanted}. {_SEE}')
+    for name, method in methods.items():
+        _check_arguments(part, 'forward' if name == '__call__' else name, method, path)
+
+
+def _is_method(name: str, value: object) -> bool:
+    return inspect.isfunction(value) and (name == '__call__' or not name.startswith('_'))
+
+
+def _has(part: nn.Module, name: str) -> bool:
+    if name == '__call__':
+        return type(part).forward is not nn.Module.forward
+    return hasattr(part, name)
+
+
+def _check_arguments(part: nn.Module, name: str, wanted: Callable, path: str) -> None:
+    """Refuse a method that cannot be called as that of the contract."""
+    _, *parameters = inspect.signature(wanted).parameters.values()
+    named = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    try:
+        inspect.signature(getattr(part, name)).bind(*positional, **named)
+    except TypeError as error:
+        takes = ', '.join(p.name for p in parameters)
+        raise ConfigError(f'{path}: {type(part).__name__}.{name} has to take ({takes}): {error}. {_SEE}') from None

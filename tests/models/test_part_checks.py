@@ -1,0 +1,160 @@
+"""What a new part gets wrong is said in one line that names it, in place of an error deep in the model."""
+
+import pytest
+import torch
+from torch import nn
+
+from avzoo.models.layers.masking import masked_mean
+from avzoo.utils.errors import ConfigError
+from tests.models.test_build_errors import MLP, build
+
+
+class MeanFusion(nn.Module):
+    """Gives the mean of the audio tokens, in the way that a test wants."""
+
+    def __init__(self, dim, *, claims=8, gives=lambda x: x):
+        super().__init__()
+        self.out_dim, self.num_readouts, self.gives = claims, 1, gives
+
+    def forward(self, tokens, masks):
+        return self.gives(masked_mean(tokens['audio'], masks['audio']))
+
+
+class Nameless(nn.Module):
+    """Has no out_dim and no num_readouts."""
+
+    def forward(self, tokens, masks):
+        return masked_mean(tokens['audio'], masks['audio'])
+
+
+class NotAModule:
+    """Would not train."""
+
+    out_dim, num_readouts = 8, 1
+
+
+class OneArgument(nn.Module):
+    """Takes no mask; an encoder or a fusion has to."""
+
+    out_dim, num_readouts = 8, 1
+
+    def forward(self, x):
+        return x
+
+
+class Bare(nn.Module):
+    """Has nothing."""
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(fusion=dict(type=Nameless)), r'model\.fusion: Nameless has no out_dim, num_readouts'),
+        (dict(fusion=dict(type=NotAModule)), r'model\.fusion: NotAModule is not an nn\.Module'),
+        (dict(fusion=dict(type=OneArgument)), r'model\.fusion: OneArgument\.forward has to take \(tokens, masks\)'),
+        (dict(encoders=dict(audio=dict(type=OneArgument))), r'model\.encoders\.audio: .*take \(x, mask\)'),
+        (dict(projector=dict(type=Bare)), r'model\.projector: Bare has no out_dim, forward'),
+        (dict(embedding=dict(type=Bare)), r'model\.embedding: Bare has no forward'),
+        (dict(head=dict(type=Bare)), r'model\.head: Bare has no loss, generator_targets, scores, probabilities'),
+        (
+            dict(conditioner=dict(type='ClassEmbedding'), generator=dict(type=Bare)),
+            r'model\.generator: Bare has no loss, sample',
+        ),
+        (
+            dict(conditioner=dict(type=Bare), generator=dict(type='TextGaussian')),
+            r'model\.conditioner: Bare has no out_dim, forward',
+        ),
+    ],
+)
+def test_a_part_without_what_its_contract_names_is_refused_when_the_model_is_built(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        build(**changes)
+
+
+def clips():
+    """Four clips of three steps of both modalities, as the preprocessor gives them."""
+    mask, seconds = torch.ones(4, 3, dtype=torch.bool), torch.zeros(4, 3)
+    return {m: (torch.randn(4, 3, width), mask, seconds) for m, width in dict(audio=4, visual=6).items()}
+
+
+@pytest.mark.parametrize(
+    ('fusion', 'words'),
+    [
+        (dict(claims=9), r'float32 of shape \(4, 8\), but with out_dim=9 .* \(4, 9\) or \(4, R, 9\)'),
+        (dict(gives=lambda x: x[:2]), r'float32 of shape \(2, 8\)'),
+        (dict(gives=lambda x: x[:, None, None]), r'float32 of shape \(4, 1, 1, 8\)'),
+        (dict(gives=lambda x: x[0]), r'float32 of shape \(8,\)'),
+        (dict(gives=lambda x: x.long()), r'int64 of shape \(4, 8\)'),
+        (dict(gives=lambda x: None), r'a NoneType'),
+    ],
+)
+def test_a_fusion_that_gives_something_else_than_it_says_is_named(fusion, words):
+    model = build(fusion=dict(type=MeanFusion, **fusion), projector=MLP).eval()
+    with pytest.raises(ConfigError, match=rf'model\.fusion: MeanFusion gives .*{words}'):
+        model(clips())
+    several = build(fusion=dict(type=MeanFusion, gives=lambda x: (x[:, None], None)), projector=MLP).eval()
+    assert several(clips()).shape == (4, 1, 8)
+
+
+@pytest.mark.parametrize('part', ['encoders', 'projector'])
+def test_encoders_and_projectors_are_held_to_their_width(part):
+    model = build(fusion=dict(type=MeanFusion), projector=MLP).eval()
+    (model.projector if part == 'projector' else model.encoders['audio']).out_dim = 7
+    with pytest.raises(ConfigError, match=rf'model\.{part}.*: MLP gives .*out_dim=7'):
+        model(clips())
+
+
+class OddHead(nn.Module):
+    """A linear head whose losses are what a test wants."""
+
+    def __init__(self, in_dim, num_classes, *, gives):
+        super().__init__()
+        self.layer, self.gives = nn.Linear(in_dim, num_classes), gives
+
+    def loss(self, c_o, labels, context=None):
+        return self.gives(nn.functional.cross_entropy(self.layer(c_o), labels))
+
+    def generator_targets(self, c_o, labels, context=None):
+        return c_o, labels
+
+    def scores(self, c_o, context=None):
+        return self.layer(c_o)
+
+    def probabilities(self, scores):
+        return scores.softmax(dim=1)
+
+
+@pytest.mark.parametrize(
+    ('gives', 'words'),
+    [
+        (lambda loss: loss, 'gives Tensor'),
+        (lambda loss: dict(loss=loss), r"gives \{'loss': 'Tensor'\}"),
+        (lambda loss: dict(loss_ce=loss.item()), r"gives \{'loss_ce': 'float'\}"),
+    ],
+)
+def test_losses_of_a_head_are_tensors_by_name(gives, words):
+    model = build(fusion=dict(type=MeanFusion), head=dict(type=OddHead, gives=gives))
+    with pytest.raises(ConfigError, match=rf'model\.head: the loss of OddHead {words}; .*loss_ce'):
+        model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')
+
+
+GENERATOR = dict(
+    type='DDPM',
+    noise_predictor=dict(type='MLPNoisePredictor', hidden_dim=5),
+    schedule=dict(type='LinearSchedule', num_steps=3, beta_start=0.1, beta_end=0.3),
+)
+
+
+class OddConditioner(nn.Module):
+    """Gives another width than it says."""
+
+    out_dim = 5
+
+    def forward(self, labels):
+        return torch.ones(len(labels), 4)
+
+
+def test_a_conditioner_is_held_to_its_width():
+    model = build(fusion=dict(type=MeanFusion), conditioner=dict(type=OddConditioner), generator=GENERATOR)
+    with pytest.raises(ConfigError, match=r'model\.conditioner: OddConditioner gives .*\(4, 4\).*out_dim=5'):
+        model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')
