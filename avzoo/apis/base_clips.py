@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avzoo.apis.clip_features import as_labels, extracted_clips, pooled
+from avzoo.apis.clip_features import as_labels, pooled
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.extraction.extracted_clips import extracted_clips
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.utils.errors import DataError
 

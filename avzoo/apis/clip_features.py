@@ -3,41 +3,24 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avzoo.apis.video_clips import read_steps
-from avzoo.datasets.store_format import number_problem, read_csv, unmasked
+from avzoo.datasets.store_format import number_problem, unmasked
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clips import find_clips
 from avzoo.extraction.extraction_folder import read_stamps
-from avzoo.extraction.extractor import Extractor, plain_name
+from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
-from avzoo.importers.array_features import ArrayFeatures
 from avzoo.utils.errors import ConfigError, DataError
 
 # For a first trial, without a hub; not for a benchmark.
 DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}
-
-
-@dataclass(frozen=True)
-class ExtractedClips:
-    """A folder of extracted features.
-
-    Attributes:
-        features: {modality: a sequence (T, D) for each clip}.
-        labels: The class of each clip.
-        stamps: What made the features, by modality.
-    """
-
-    features: dict[str, list[np.ndarray]]
-    labels: list[str]
-    stamps: dict[str, dict[str, Any]]
 
 
 class ClipFeatures:
@@ -145,49 +128,6 @@ def videos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
     if loose:
         raise DataError(f'{folder}: {loose[0]} lies in no class; make one folder for each class, or give labels.')
     return [clip.path for clip in clips], [clip.label for clip in clips]
-
-
-def extracted_clips(
-    folder: str | os.PathLike[str], extractor: Mapping[str, str] | None = None
-) -> ExtractedClips | None:
-    """Read the features that ``tools/extract_features.py`` wrote; ``None`` for another folder.
-
-    Args:
-        folder: The folder.
-        extractor: Spec of the extractor of each modality that is wanted; by default all that there are.
-
-    Raises:
-        DataError: If the folder is damaged, its clips have no labels, or an extractor is not the one that was used.
-    """
-    folder = Path(folder)
-    stamps = read_stamps(folder)
-    if stamps is None:
-        return None
-    rows = read_csv(folder / 'clips.csv', ['video', 'label'])
-    unlabelled = [video for video, label in rows if not label]
-    if unlabelled:
-        raise DataError(
-            f'{folder}: clip {unlabelled[0]!r} has no label. Extract from one folder for each class, or from a table '
-            'with a column label.'
-        )
-    if extractor is not None:
-        stamps = {m: _stamp_of(folder, m, spec, stamps) for m, spec in specs_of(extractor).items()}
-    arrays = ArrayFeatures(folder)
-    clips = [arrays.read(video) for video, _ in rows]
-    features = {m: [clip[m] for clip in clips] for m in stamps}
-    return ExtractedClips(features, [label for _, label in rows], stamps)
-
-
-def _stamp_of(folder: Path, modality: str, spec: str, stamps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the stamp of a modality's features, if the extractor of a spec made them."""
-    made_by = stamps.get(modality, {}).get('extractor')
-    kind, colon, name = spec.partition(':')
-    if made_by not in (spec, f'{kind}{colon}{plain_name(name)}'):
-        found = f'has {modality} features of {made_by}, not of {spec}' if made_by else f'has no {modality} features'
-        raise DataError(
-            f'{folder} {found}. Name what it has (none leaves a modality out), or extract the videos again.'
-        )
-    return stamps[modality]
 
 
 def are_videos(clips: Any) -> bool:

@@ -16,7 +16,6 @@ from avzoo.apis.clip_features import (
     ClipFeatures,
     are_videos,
     columns_of,
-    extracted_clips,
     pooled,
     specs_of,
     videos_of,
@@ -24,6 +23,7 @@ from avzoo.apis.clip_features import (
 from avzoo.apis.few_shot_files import METHOD_NAMES, plain_seed, read_classifier, upload, write_classifier
 from avzoo.apis.scaling import moments, standardised
 from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant, compare, usual_setting
+from avzoo.extraction.extracted_clips import extracted_clips
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import ConfigError, DataError, nearest
 from avzoo.utils.in_progress import scratch_folder
@@ -182,7 +182,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, Any]:
         """Return the clips of a folder and their labels: videos, or what was extracted of them."""
-        extracted = extracted_clips(folder, self.extractor)
+        extracted = extracted_clips(folder, None if self.extractor is None else specs_of(self.extractor))
         if extracted is None:
             return videos_of(folder)
         self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.apis.clip_features import ExtractedClips, extracted_clips
 from avzoo.apis.video_clips import read_video
 from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.extraction.clips import find_clips
+from avzoo.extraction.extracted_clips import ExtractedClips, extracted_clips
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.class_vector_file import make_class_vectors, write_class_vectors

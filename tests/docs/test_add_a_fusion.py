@@ -7,7 +7,7 @@ import pytest
 
 import avzoo
 from avzoo.config.build import build_part
-from avzoo.models.classifiers import av_classifier
+from avzoo.models.classifiers import part_checks
 
 OPTIONS = (
     'num_shots=2',
@@ -69,7 +69,7 @@ def test_its_facts_are_those_that_each_kind_of_part_gets(repo_dir, monkeypatch):
         found[registry.name] = set(facts)
         return build_part(registry, cfg, path, **facts)
 
-    monkeypatch.setattr(av_classifier, 'build_part', recording)
+    monkeypatch.setattr(part_checks, 'build_part', recording)
     avzoo.get_model('avdiff_synth_5shot')
     of_fusion = re.search(r'Facts for a fusion are (.*?)\. All other', page, re.DOTALL)[1]
     assert set(re.findall(r'`(\w+)`', of_fusion)) == found['fusion']
