@@ -55,6 +55,7 @@ _LEAST_FREE = 6 << 30  # Bytes; all tests together write 2 GB.
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # Until all is collected: importing makes many objects and hardly any garbage.
     keep_temporary_files_in_memory()
     gone = [name for name in LONGEST if not (Path(__file__).parent / name).is_file()]
     if gone:
@@ -85,6 +86,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,7 +18,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep what tensors free, for the tensors of the next step.
 
     By default it gives large blocks back at once, so that each step of a CPU waits until the system has cleared
-    thousands of pages anew: 5 to 9% of a base step of AV-DIFF on UCF. Then it keeps 1 GB at the end of the heap and all
+    thousands of pages anew: 2 to 9% of a base step of AV-DIFF on UCF. Then it keeps 1 GB at the end of the heap and all
     that lies before a tensor still in use; tensors above 1 GB go back. :func:`free_memory` gives back the rest.
     Settings of the user stay.
     """

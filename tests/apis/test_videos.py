@@ -116,7 +116,7 @@ def test_windows_cut_each_modality_at_the_same_times(extractors, tmp_path):
         assert len(windows[0].features[m]) == round(1 / SECONDS[m])
 
 
-@pytest.mark.parametrize(('values', 'problem'), [([], 'shorter than one step'), ([[np.nan] * 9], 'not finite')])
+@pytest.mark.parametrize(('values', 'problem'), [([], 'less than one step'), ([[np.nan] * 9], 'not finite')])
 def test_features_that_cannot_be_used_are_refused(values, problem, extractors, tmp_path, monkeypatch):
     steps = np.array(values, np.float32).reshape(-1, 9)
     monkeypatch.setattr(TinyPictures, 'steps', lambda *_: steps)
