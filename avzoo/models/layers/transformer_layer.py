@@ -50,11 +50,12 @@ class Attention(nn.Module):
         What has no batch dimension is packed by ``packing``, and x is returned as it came.
         """
         context = x if context is None else context
-        keys = packing.of_keys if packing is not None and may_replace(context) else packing
+        keys = packing
+        if packing is not None and context.dim() == 2 and may_replace(context):
+            keys = packing.of_keys
+            bias = bias if bias is None else hide_further_keys(bias, keys.shape[1] - packing.shape[1])
         q = self._heads(self.to_q(x), packing)
         k, v = (self._heads(t, keys) for t in (self.to_k(context), self.to_v(context)))
-        if bias is not None:
-            bias = hide_further_keys(bias, k.shape[2] - bias.shape[3])
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
         out = rearrange(out, 'b h n d -> b n (h d)')
         if packing is not None and x.dim() == 2:
