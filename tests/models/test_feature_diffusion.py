@@ -1,6 +1,7 @@
 """The fitted diffusion generator against known distributions: a Gaussian in closed form, a mixture of four classes."""
 
 from functools import cache
+from threading import Lock
 
 import pytest
 import torch
@@ -254,13 +255,15 @@ class Network(nn.Module):
             nn.init.zeros_(self.last.weight)
         elif kind == 'no copy':
             self.first.scaled = 2 * self.first.weight
+        elif kind == 'lock':
+            self.lock = Lock()
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         x = self.first(torch.cat([x_t, condition], dim=1))
         return self.last(self.dropout(self.norm(Scaled.apply(x) if self.kind == 'hidden gradients' else x)))
 
 
-@pytest.mark.parametrize('kind', ['equal', 'hidden gradients', 'loss', 'no copy'])
+@pytest.mark.parametrize('kind', ['equal', 'hidden gradients', 'loss', 'no copy', 'lock'])
 def test_the_number_of_threads_changes_nothing(kind, monkeypatch):
     states, before = [], torch.get_num_threads()
     if kind == 'loss':

@@ -148,7 +148,7 @@ class FeatureDiffusion(nn.Module):
         def trial() -> list[Tensor] | None:
             try:
                 part = copy.deepcopy(self)
-            except RuntimeError:  # The network keeps a tensor with a gradient, as torch.nn.utils.weight_norm does.
+            except (RuntimeError, TypeError):  # It holds a lock, say, or a tensor with a gradient, as weight_norm does.
                 return None
             return [*islice(part._steps(x, condition, seed), _TRIAL), *part.parameters(), *part.buffers()]
 
