@@ -14,6 +14,7 @@ from tests.forked import ToolServer
 from tests.pace import (  # noqa: F401
     pytest_collection_finish,
     pytest_collection_modifyitems,
+    pytest_collectstart,
     pytest_configure,
     pytest_runtestloop,
     remember_what_mmengine_asks_again,

@@ -55,7 +55,6 @@ _LEAST_FREE = 6 << 30  # Bytes; all tests together write 2 GB.
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    gc.disable()  # Until all is collected: importing makes many objects and hardly any garbage.
     keep_temporary_files_in_memory()
     gone = [name for name in LONGEST if not (Path(__file__).parent / name).is_file()]
     if gone:
@@ -79,6 +78,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, 'workerinput'):  # One of several processes.
         ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
         items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+def pytest_collectstart() -> None:
+    """Collect no garbage until all tests are there: importing makes many objects and hardly any garbage."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:

@@ -12,14 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
-from avzoo.apis.clip_features import (
-    ClipFeatures,
-    are_videos,
-    columns_of,
-    pooled,
-    specs_of,
-    videos_of,
-)
+from avzoo.apis.clip_features import ClipFeatures, are_videos, columns_of, pooled, specs_of, videos_of
 from avzoo.apis.few_shot_files import METHOD_NAMES, plain_seed, read_classifier, upload, write_classifier
 from avzoo.apis.scaling import moments, standardised
 from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant, compare, usual_setting
