@@ -35,7 +35,7 @@ PACKAGE = REPO / 'avzoo'
 # looks for a function of the highest layer in `avzoo.utils`; `avzoo` looks its public names up when they are used.
 OF_AVZOO_IN_FUNCTIONS = {
     ('avzoo.zoo.weights', 'avzoo.checkpoints.training'),
-    ('avzoo.models.layers.fused_chain', 'avzoo.models.layers.chain_kernels'),
+    ('avzoo.models.kernels.fused_chain', 'avzoo.models.kernels.chain_kernels'),
 }
 BY_TEXT = {('avzoo.utils', 'avzoo.apis.register'), ('avzoo', '_LAZY[name]')}
 QUICK_OF_THE_ZOO = [f'avzoo.zoo.{name}' for name in ('index', 'benchmarks', 'listing', 'weights')]

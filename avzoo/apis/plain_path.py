@@ -16,9 +16,9 @@ from avzoo.models.fusions import masked_transformer
 from avzoo.models.generators import feature_diffusion
 from avzoo.models.generators.chain import Predict
 from avzoo.models.generators.ddpm import DDPM
+from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
+from avzoo.models.kernels.packing import Packing
 from avzoo.models.layers import mlp
-from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
-from avzoo.models.layers.packing import Packing
 from avzoo.models.layers.transformer_layer import TransformerLayer
 
 

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from avzoo.apis.clip_steps import steps_of
 from avzoo.apis.plain_path import plain_path
 from avzoo.apis.speed_cases import BASE_STEP, STREAMED, Case, Run, SpeedCases
-from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
+from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
 
 Clock = Callable[[], float]
 _TIMES = ('plain', 'now', 'floor', 'graphs')

@@ -23,7 +23,7 @@ from avzoo.engine.memory import keep_freed_memory
 from avzoo.engine.provenance import environment
 from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
+from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
 from avzoo.registry import RUNNERS
 from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__

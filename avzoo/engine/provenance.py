@@ -18,7 +18,7 @@ import torch
 from mmengine.dist import get_world_size
 
 import avzoo
-from avzoo.models.layers.cpu_kernels import cpu_name
+from avzoo.models.kernels.cpu_kernels import cpu_name
 from avzoo.version import __version__
 
 _GIT = ('git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*')

@@ -15,7 +15,7 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.evaluation.attention_layouts import LAYOUTS, NUMBERS, AttentionCall, Tokens
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.models.fusions.attention_patterns import SUMMARY
-from avzoo.models.layers.packing import Packing
+from avzoo.models.kernels.packing import Packing
 from avzoo.models.layers.transformer_layer import Attention
 from avzoo.utils.errors import ConfigError
 

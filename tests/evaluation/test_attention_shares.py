@@ -13,7 +13,7 @@ from avzoo.models.fusions import (
     PairAttention,
 )
 from avzoo.models.fusions.attention_patterns import _TABLES, layer_patterns
-from avzoo.models.layers import packing
+from avzoo.models.kernels import packing
 from avzoo.utils.errors import ConfigError
 
 SMALL = dict(num_heads=2, head_dim=3, mlp_dim=5, dropout=0.3)

@@ -6,7 +6,7 @@ from torch import nn
 
 from avzoo.models.generators import DDPM, FeatureDiffusion
 from avzoo.models.generators.chain import PredictsAlong
-from avzoo.models.layers import mlp_chain
+from avzoo.models.kernels import mlp_chain
 from avzoo.registry import NOISE_PREDICTORS
 
 DIM, WORDS, STEPS, BATCH = 8, 5, 30, 6

@@ -10,9 +10,9 @@ from torch import nn
 
 from avzoo.config.load import load_config
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.models.layers import cpu_kernels, fast_linear
-from avzoo.models.layers.cpu_kernels import choose_cpu_kernels
-from avzoo.models.layers.fast_linear import FastLinear, use_fast_linears
+from avzoo.models.kernels import cpu_kernels, fast_linear
+from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
+from avzoo.models.kernels.fast_linear import FastLinear, use_fast_linears
 from tests.conftest import CONFIGS
 from tests.engine.test_graphs import batch, model
 

@@ -11,7 +11,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from avzoo.models.generators import DDPM
-from avzoo.models.layers import chain_kernels, fused_chain, mlp_chain
+from avzoo.models.kernels import chain_kernels, fused_chain, mlp_chain
 from tests.conftest import REPO
 
 on_gpu = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')]

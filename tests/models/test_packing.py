@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from avzoo.models.fusions import MaskedTransformer, masked_transformer
-from avzoo.models.layers import mlp, packing
+from avzoo.models.kernels import packing
+from avzoo.models.kernels.packing import Packing, packing_of
+from avzoo.models.layers import mlp
 from avzoo.models.layers.mlp import MLP
-from avzoo.models.layers.packing import Packing, packing_of
 from avzoo.registry import MODELS
 
 WIDTH, LENGTHS = 6, {'audio': [4, 1, 3], 'visual': [2, 6, 1]}
@@ -112,10 +113,10 @@ def test_keys_fill_up_vectors_where_many_are_left_over(monkeypatch):
 def test_pytorchs_kernels_get_no_further_keys(monkeypatch):
     part, (x, masks), asked = fusion(), tokens(), []
     monkeypatch.setattr(Packing, 'of_keys', property(lambda self: asked.append(self) or self))
-    monkeypatch.setattr('avzoo.models.layers.cpu_kernels._chosen', 'torch')
+    monkeypatch.setattr('avzoo.models.kernels.cpu_kernels._chosen', 'torch')
     part(x, masks)
     assert not asked
-    monkeypatch.setattr('avzoo.models.layers.cpu_kernels._chosen', 'auto')
+    monkeypatch.setattr('avzoo.models.kernels.cpu_kernels._chosen', 'auto')
     part(x, masks)
     assert len(asked) == 3  # One for each layer.
 

@@ -11,7 +11,7 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
 from avzoo.models.classifiers.fits_parts import FitsParts
 from avzoo.models.classifiers.part_checks import build_checked, build_optional, check_losses, check_width
-from avzoo.models.layers.fast_linear import use_fast_linears
+from avzoo.models.kernels.fast_linear import use_fast_linears
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.models.fusions.attention_patterns import AUDIO, SUMMARY, VISUAL, Pattern, attention_bias, layer_patterns
-from avzoo.models.layers.packing import packing_of
+from avzoo.models.kernels.packing import packing_of
 from avzoo.models.layers.transformer_layer import LayerSizes, TransformerLayer
 from avzoo.registry import FUSIONS
 

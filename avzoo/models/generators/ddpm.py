@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avzoo.models.generators.chain import predict_along
 from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
-from avzoo.models.layers.mlp_chain import ReverseStep, mlp_chain
+from avzoo.models.kernels.mlp_chain import ReverseStep, mlp_chain
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 

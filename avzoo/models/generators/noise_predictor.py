@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.models.generators.chain import Predict, linear_along, split_linear
-from avzoo.models.layers.mlp_chain import MLPWeights
+from avzoo.models.kernels.mlp_chain import MLPWeights
 from avzoo.registry import NOISE_PREDICTORS
 
 

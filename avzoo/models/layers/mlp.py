@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from avzoo.models.layers.packing import Packing, packing_of
+from avzoo.models.kernels.packing import Packing, packing_of
 from avzoo.registry import ENCODERS, PROJECTORS
 
 

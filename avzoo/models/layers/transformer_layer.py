@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from avzoo.models.layers.cpu_kernels import may_replace
+from avzoo.models.kernels.cpu_kernels import may_replace
+from avzoo.models.kernels.packing import Packing
 from avzoo.models.layers.feed_forward import FeedForward
 from avzoo.models.layers.masking import hide_further_keys
-from avzoo.models.layers.packing import Packing
 
 
 class LayerSizes(TypedDict, total=False):

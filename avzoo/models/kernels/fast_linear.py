@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from avzoo.models.layers.cpu_kernels import may_replace, onednn_linear, onednn_pays
+from avzoo.models.kernels.cpu_kernels import may_replace, onednn_linear, onednn_pays
 
 _LEAST_ROWS = 256  # Below, handing over to oneDNN costs what it gains.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from avzoo.models.layers.fused_chain import chain_kernels
+from avzoo.models.kernels.fused_chain import chain_kernels
 
 Draw = Callable[[], Tensor]
 

@@ -28,7 +28,7 @@ def _kernels_of(device: torch.device) -> ModuleType | None:
     if find_spec('triton') is None:
         return None
     try:
-        from avzoo.models.layers import chain_kernels  # Triton takes a second to import.
+        from avzoo.models.kernels import chain_kernels  # Triton takes a second to import.
 
         ones = partial(torch.ones, device=device)
         x, weights, hidden, steps = ones(2, 4), ones(8, 4), ones(3, 8), ones(3, 3)

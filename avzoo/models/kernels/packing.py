@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from avzoo.models.layers.cpu_kernels import is_followed
+from avzoo.models.kernels.cpu_kernels import is_followed
 
 _LEAST_PADDING = 0.1  # Below this share, moving the rows costs more than the padding.
 _VECTOR, _LEAST_OVER = 16, 10  # Keys that AVX-512 computes at once; as many over the last multiple pay to fill it up.

@@ -1,0 +1,1 @@
+"""How parts compute quickly what other parts say: on real steps alone, by oneDNN, in one kernel."""
