@@ -10,15 +10,19 @@ from torch import nn
 
 from avzoo.config.load import load_config
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.models.kernels import cpu_kernels, fast_linear
+from avzoo.models.kernels import cpu_kernels, fast_dropout, fast_linear
 from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
-from avzoo.models.kernels.fast_linear import FastLinear, use_fast_linears
+from avzoo.models.kernels.fast_dropout import FastDropout
+from avzoo.models.kernels.fast_layers import use_fast_layers
+from avzoo.models.kernels.fast_linear import FastLinear
 from tests.conftest import CONFIGS
 from tests.engine.test_graphs import batch, model
 
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='PyTorch without oneDNN')
 # Rounding grows on so few videos, fastest in Perceiver.
 STEPS = {'avdiff/avdiff': 10, 'tcaf/tcaf': 5, 'mbt/mbt': 5, 'tsl/tsl': 5, 'perceiver/perceiver': 2}
+
+LEAST = {fast_linear: '_LEAST_ROWS', fast_dropout: '_LEAST_NUMBERS'}
 
 
 @pytest.fixture
@@ -48,6 +52,11 @@ def layer(kind: type = FastLinear, bias: bool = True) -> nn.Linear:
 
 def rows(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, 24, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+
+def mask_of_pytorch(shape: torch.Size, dropped: int) -> torch.Tensor:
+    """Return the mask that PyTorch draws, for a probability that was rounded to 16 bits."""
+    return F.dropout(torch.ones(shape), round(dropped / (1 << 16), 4))
 
 
 def used_onednn(monkeypatch) -> list:
@@ -97,8 +106,8 @@ def test_where_a_kernel_cannot_serve_pytorch_computes(case, kernels, monkeypatch
 def test_layers_of_any_origin_become_fast_and_keep_their_parameters():
     part = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.Dropout(0.1), nn.Linear(2, 2)))
     before = part.state_dict()
-    use_fast_linears(part)
-    assert [type(m) for m in part.modules() if not list(m.children())] == [FastLinear, nn.Dropout, FastLinear]
+    use_fast_layers(part)
+    assert [type(m) for m in part.modules() if not list(m.children())] == [FastLinear, FastDropout, FastLinear]
     assert part.state_dict().keys() == before.keys()
     assert all(type(m) is not nn.Linear for m in model().modules())
 
@@ -107,8 +116,10 @@ def test_layers_of_any_origin_become_fast_and_keep_their_parameters():
 @pytest.mark.parametrize(('name', 'steps'), STEPS.items())
 def test_training_has_the_losses_of_pytorchs_layers(name, steps, kernels, monkeypatch):
     found, calls = [], used_onednn(monkeypatch)
+    monkeypatch.setattr(fast_dropout, 'draw_mask', mask_of_pytorch)
     for least in (1, 1 << 30):
-        monkeypatch.setattr(fast_linear, '_LEAST_ROWS', least)
+        for module, name_of_least in LEAST.items():
+            monkeypatch.setattr(module, name_of_least, least)
         part = model(name=f'{name}_ucf_5shot')
         # Adam's first steps are the signs of gradients, and some of these are rounding alone.
         wrapper = OptimWrapper(torch.optim.SGD([p for p in part.parameters() if p.requires_grad], lr=5e-4))

@@ -11,7 +11,7 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
 from avzoo.models.classifiers.fits_parts import FitsParts
 from avzoo.models.classifiers.part_checks import build_checked, build_optional, check_losses, check_width
-from avzoo.models.kernels.fast_linear import use_fast_linears
+from avzoo.models.kernels.fast_layers import use_fast_layers
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
 
@@ -104,7 +104,7 @@ class AVClassifier(FitsParts):
         logits = getattr(self.head, 'rank_by', None) == 'logits'
         self.register_buffer('scale', torch.tensor(float(scale), dtype=torch.float64) if logits else None)
         self._freeze(frozen, frozen_mode)
-        use_fast_linears(self)
+        use_fast_layers(self)
 
     def _build_generator(self, generator: dict | None, conditioner: dict | None, facts: dict) -> None:
         self.generator: contracts.AnyGenerator | None = None

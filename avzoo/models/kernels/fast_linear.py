@@ -11,16 +11,6 @@ from avzoo.models.kernels.cpu_kernels import may_replace, onednn_linear, onednn_
 _LEAST_ROWS = 256  # Below, handing over to oneDNN costs what it gains.
 
 
-def use_fast_linears(model: nn.Module) -> None:
-    """Let linear layers anywhere in a model compute as ``cpu_kernels`` says.
-
-    Parts come from here, from other libraries and from users, so their layers change their class, and nothing else.
-    """
-    for module in model.modules():
-        if type(module) is nn.Linear:
-            module.__class__ = FastLinear
-
-
 class FastLinear(nn.Linear):
     """PyTorch's linear layer; some processors compute large ones faster by oneDNN than by MKL, which PyTorch takes."""
 
