@@ -67,19 +67,24 @@ def used_onednn(monkeypatch) -> list:
 
 @needs_onednn
 @pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('wide', [True, False])
 @pytest.mark.parametrize('shape', [(300,), (4, 75)])
-def test_a_large_linear_layer_has_the_numbers_and_gradients_of_pytorchs(shape, bias, kernels, monkeypatch):
+def test_a_large_linear_layer_has_the_numbers_and_gradients_of_pytorchs(shape, wide, bias, kernels, monkeypatch):
     calls, found = used_onednn(monkeypatch), []
+    if wide:
+        monkeypatch.setattr(fast_linear, '_WIDE', 24)
     for kind in (nn.Linear, FastLinear):
         part, x = layer(kind, bias), rows(*shape)
         y = part(x)
         found.append([y, *torch.autograd.grad(y.square().sum(), [x, *part.parameters()])])
     torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-5)
-    assert len(calls) == 2  # Forward, and the gradient of the input.
+    assert len(calls) == 2 + wide  # Forward, and the gradient of the input, and of the weights of a wide layer.
 
 
 @needs_onednn
-def test_a_gradient_of_a_gradient_is_that_of_pytorchs_layer(kernels):
+@pytest.mark.parametrize('wide', [True, False])
+def test_a_gradient_of_a_gradient_is_that_of_pytorchs_layer(wide, kernels, monkeypatch):
+    monkeypatch.setattr(fast_linear, '_WIDE', 24 if wide else 25)
     found = []
     for kind in (nn.Linear, FastLinear):
         part, x = layer(kind), rows(300)
