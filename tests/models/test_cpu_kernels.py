@@ -15,6 +15,7 @@ from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
 from avzoo.models.kernels.fast_dropout import FastDropout
 from avzoo.models.kernels.fast_layers import use_fast_layers
 from avzoo.models.kernels.fast_linear import FastLinear
+from avzoo.models.layers import transformer_layer
 from tests.conftest import CONFIGS
 from tests.engine.test_graphs import batch, model
 
@@ -22,7 +23,7 @@ needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reas
 # Rounding grows on so few videos, fastest in Perceiver.
 STEPS = {'avdiff/avdiff': 10, 'tcaf/tcaf': 5, 'mbt/mbt': 5, 'tsl/tsl': 5, 'perceiver/perceiver': 2}
 
-LEAST = {fast_linear: '_LEAST_ROWS', fast_dropout: '_LEAST_NUMBERS'}
+LEAST = {fast_linear: '_LEAST_ROWS', fast_dropout: '_LEAST_NUMBERS', transformer_layer: '_LEAST_KEYS'}
 
 
 @pytest.fixture

@@ -12,6 +12,11 @@ _LEAST_ROWS = 256  # Below, handing over to oneDNN costs what it gains.
 _WIDE = 1024  # Inputs; from here on oneDNN is faster at the gradient of the weights, too.
 
 
+def only_multiplies(*layers: nn.Module) -> bool:
+    """Return whether layers do nothing but multiply by their weights, which can then be used without calling them."""
+    return all(type(layer) in (nn.Linear, FastLinear) and not _does_more(layer) for layer in layers)
+
+
 class FastLinear(nn.Linear):
     """PyTorch's linear layer; some processors compute large ones faster by oneDNN than by MKL, which PyTorch takes."""
 
@@ -20,6 +25,11 @@ class FastLinear(nn.Linear):
         if not may_replace(x) or x.numel() < _LEAST_ROWS * self.in_features or not onednn_pays():
             return super().forward(x)
         return _Linear.apply(x, self.weight, self.bias)
+
+
+def _does_more(layer: nn.Module) -> bool:
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    return any(hooks) or 'forward' in vars(layer) or [name for name, _ in layer.named_parameters()] != ['weight']
 
 
 class _Linear(Function):

@@ -2,14 +2,18 @@
 
 from typing import TypedDict
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from avzoo.models.kernels.cpu_kernels import may_replace
+from avzoo.models.kernels.fast_linear import only_multiplies
 from avzoo.models.kernels.packing import Packing
 from avzoo.models.layers.feed_forward import FeedForward
 from avzoo.models.layers.masking import hide_further_keys
+
+_LEAST_KEYS = 256  # Below, more but smaller products take as long.
 
 
 class LayerSizes(TypedDict, total=False):
@@ -50,8 +54,12 @@ class Attention(nn.Module):
         What has no batch dimension is packed by ``packing``, and x is returned as it came.
         """
         context = x if context is None else context
+        own = may_replace(context)
+        if own and x.dim() == 3 and self._are_few(x, context):
+            whole = context if packing is None or context.dim() == 3 else packing.spread(context)
+            return self.dropout(self.to_out(self._read(self.to_q(x), whole, bias)))
         keys = packing
-        if packing is not None and context.dim() == 2 and may_replace(context):
+        if packing is not None and context.dim() == 2 and own:
             keys = packing.of_keys
             bias = bias if bias is None else hide_further_keys(bias, keys.shape[1] - packing.shape[1])
         q = self._heads(self.to_q(x), packing)
@@ -61,6 +69,27 @@ class Attention(nn.Module):
         if packing is not None and x.dim() == 2:
             out = packing.pack(out)
         return self.dropout(self.to_out(out))
+
+    def _are_few(self, x: Tensor, context: Tensor) -> bool:
+        """Return whether queries x (B, S, d) are few beside the rows of ``context``, so that :meth:`_read` pays."""
+        asking, queries, keys = x.shape[1], x.shape[:2].numel(), context.shape[:-1].numel()
+        head = self.to_k.out_features // self.num_heads
+        # Products for each head and number of a token, beside those of keys or of values.
+        few = 2 * (queries * head + asking * keys) < keys * head
+        return few and keys >= _LEAST_KEYS and only_multiplies(self.to_k, self.to_v)
+
+    def _read(self, q: Tensor, context: Tensor, bias: Tensor | None) -> Tensor:
+        """Return what queries (B, S, H*c) read in tokens (B, M, d), (B, S, H*c), without their keys and values.
+
+        The weights of keys multiply the queries, and those of values the weighted mean of the tokens: for a token t,
+        its key W t and a query q, q . (W t) = (q W) . t.
+        """
+        to_k, to_v = (rearrange(layer.weight, '(h c) d -> h c d', h=self.num_heads) for layer in (self.to_k, self.to_v))
+        asked = torch.einsum('bshc,hcd->bhsd', q.unflatten(-1, (self.num_heads, -1)), to_k)
+        logits = torch.einsum('bhsd,bmd->bhsm', asked, context) / to_k.shape[1] ** 0.5
+        weights = (logits if bias is None else logits + bias).softmax(-1)
+        read = torch.einsum('bhsm,bmd->bhsd', weights, context)
+        return torch.einsum('bhsd,hcd->bshc', read, to_v).flatten(2)
 
     def _heads(self, x: Tensor, packing: Packing | None) -> Tensor:
         """Return x (B, N, H*d), or packed (M, H*d), by heads, (B, H, N, d)."""
