@@ -19,6 +19,7 @@ from avzoo.engine.fusion_cache import Fused, why_not_of
 from avzoo.engine.graph_hook import why_not
 from avzoo.engine.graphs import GraphedPrediction, GraphedRun, GraphedStep
 from avzoo.engine.memory import keep_freed_memory
+from avzoo.engine.optim import use_one_pass
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.zoo.build import build_model, move_to
 
@@ -115,7 +116,9 @@ class SpeedCases:
 
     def _trained(self, frozen: tuple[str, ...] = (), mode: str = 'train') -> _Trained:
         model = self._model(frozen, mode)
-        return _Trained(model, build_optim_wrapper(model, self.cfg.optim_wrapper))
+        wrapper = build_optim_wrapper(model, self.cfg.optim_wrapper)
+        use_one_pass(wrapper.optimizer)
+        return _Trained(model, wrapper)
 
     def batch(self, novel: bool = False, size: int | None = None) -> dict:
         """Return a batch as the data set gives it, always the same."""

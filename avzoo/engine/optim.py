@@ -1,4 +1,4 @@
-"""Mixed precision on any device."""
+"""Mixed precision on any device, and Adam in one pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,10 @@ from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from avzoo.models.kernels.cpu_kernels import may_replace
 from avzoo.registry import OPTIM_WRAPPERS
+
+_WITH_ONE_PASS = (torch.optim.Adam, torch.optim.AdamW)
 
 
 @contextmanager
@@ -40,3 +43,16 @@ class AutocastOptimWrapper(OptimWrapper):
         """Run the forward pass under autocast."""
         with super().optim_context(model), autocast():
             yield
+
+
+def use_one_pass(optimizer: torch.optim.Optimizer) -> None:
+    """Let Adam go over its numbers once at each step, on a CPU and where the user has not chosen otherwise.
+
+    PyTorch takes a pass for each operation there unless it is told; the numbers are the same up to rounding.
+    """
+    if type(optimizer) not in _WITH_ONE_PASS:
+        return
+    for group in optimizer.param_groups:
+        chosen = group['fused'] is not None or group['foreach'] is not None
+        if not (chosen or group['capturable'] or group['differentiable']):
+            group['fused'] = all(map(may_replace, group['params'])) or None

@@ -20,6 +20,7 @@ from avzoo.config.as_data import as_plain
 from avzoo.datasets.gfsl_dataset import GFSLDataset, device_of
 from avzoo.engine.log import escape_in_log
 from avzoo.engine.memory import keep_freed_memory
+from avzoo.engine.optim import use_one_pass
 from avzoo.engine.provenance import environment
 from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
 from avzoo.models.classifiers.av_classifier import AVClassifier
@@ -80,6 +81,13 @@ class PhaseRunner(Runner):
             self._timestamp += f'_{_BEGAN[self._timestamp]}'
         torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
         choose_cpu_kernels(self.cfg.get('cpu_kernels', 'auto'))
+
+    def build_optim_wrapper(self, optim_wrapper: OptimWrapper | dict) -> OptimWrapper:
+        """Build the optimizer as mmengine does, in the quickest form that it has here."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        if isinstance(built, OptimWrapper):
+            use_one_pass(built.optimizer)
+        return built
 
     @staticmethod
     def build_dataloader(

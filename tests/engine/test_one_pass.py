@@ -1,0 +1,98 @@
+"""Adam in one pass on a CPU: the same numbers, and only where nothing else was chosen."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+
+from avzoo.checkpoints.training import load_checkpoint
+from avzoo.engine import CurriculumRunner
+from avzoo.engine.optim import use_one_pass
+from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
+from tests.conftest import AVDIFF, SMALL_AVDIFF
+from tests.engine.test_graphs import batch, model
+
+
+@pytest.fixture
+def kernels():
+    before = choose_cpu_kernels('auto')
+    yield choose_cpu_kernels
+    choose_cpu_kernels(before)
+
+
+@pytest.mark.parametrize('kind', [torch.optim.Adam, torch.optim.AdamW])
+def test_fifty_steps_of_given_gradients_give_the_numbers_of_pytorchs_way(kind, kernels):
+    found = []
+    for one_pass in (True, False):
+        part, rng = model(), torch.Generator().manual_seed(2)
+        optimizer = kind(part.parameters(), lr=1e-3, weight_decay=1e-3)
+        if one_pass:
+            use_one_pass(optimizer)
+        assert optimizer.param_groups[0]['fused'] is (True if one_pass else None)
+        for _ in range(50):
+            for p in part.parameters():
+                p.grad = torch.randn(p.shape, generator=rng)
+            optimizer.step()
+        found.append(list(part.parameters()))
+    torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=1e-5)
+
+
+def test_fifty_steps_of_training_have_the_losses_of_pytorchs_way():
+    """In float64: the first steps of Adam are the signs of gradients, and some of these are rounding alone."""
+    found = []
+    for one_pass in (True, None):
+        part = model().double()
+        wrapper = OptimWrapper(torch.optim.Adam(part.parameters(), lr=1e-3, weight_decay=1e-3, fused=one_pass))
+        torch.manual_seed(3)
+        found.append([])
+        for i in range(50):
+            data = batch(i)
+            for part_of in data['features'].values():
+                part_of['x'] = part_of['x'].double()
+            found[-1].append(float(part.train_step(data, wrapper)['loss'].detach()))
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+
+
+CHOSEN = [dict(fused=False), dict(foreach=True), dict(foreach=False), dict(capturable=True), dict(differentiable=True)]
+
+
+@pytest.mark.parametrize('chosen', CHOSEN, ids=str)
+def test_what_the_user_chose_stays(chosen, kernels):
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(3))], **chosen)
+    before = copy.deepcopy(optimizer.param_groups[0])
+    use_one_pass(optimizer)
+    assert optimizer.param_groups[0]['fused'] is before['fused']
+
+
+class OwnAdam(torch.optim.Adam):
+    pass
+
+
+@pytest.mark.parametrize('case', ['SGD', 'own', 'double', 'meta', 'kernels of torch'])
+def test_other_optimizers_and_numbers_are_left_alone(case, kernels):
+    dtype, device = (torch.double if case == 'double' else torch.float), ('meta' if case == 'meta' else 'cpu')
+    params = [torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3, dtype=dtype, device=device))]
+    kind = dict(SGD=torch.optim.SGD, own=OwnAdam).get(case, torch.optim.Adam)
+    if case == 'kernels of torch':
+        kernels('torch')
+    optimizer = kind(params, lr=0.1)
+    use_one_pass(optimizer)
+    assert optimizer.param_groups[0]['fused'] is None
+
+
+@pytest.mark.parametrize(('choice', 'fused'), [('auto', True), ('torch', None)])
+def test_a_run_takes_one_pass_as_cpu_kernels_says(choice, fused, tiny_configs, tmp_path):
+    quick = (
+        'curriculum.base.max_epochs=1',
+        'curriculum.full.max_epochs=1',
+        'curriculum.keep_optimizer=True',
+        'train_dataloader.batch_sampler.num_batches=1',
+        'curriculum.references=[]',
+        f'cpu_kernels={choice}',
+    )
+    cfg = copy.deepcopy(tiny_configs(AVDIFF, (*SMALL_AVDIFF, *quick)))
+    cfg.work_dir = str(tmp_path)
+    CurriculumRunner(cfg, stage=1).train()
+    state = load_checkpoint(tmp_path / 'stage1_base/last.pth')['optimizer']
+    assert state['param_groups'][0]['fused'] is fused
