@@ -16,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from avzoo.apis.clip_steps import steps_of
 from avzoo.apis.plain_path import plain_path
 from avzoo.apis.speed_cases import BASE_STEP, STREAMED, Case, Run, SpeedCases
-from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
 
 Clock = Callable[[], float]
 _TIMES = ('plain', 'now', 'floor', 'graphs')
@@ -103,13 +102,15 @@ def _time(run: Run, clock: Clock, device: str) -> float:
 
 
 def _flops(run: Run) -> float:
-    before = choose_cpu_kernels('torch')  # The counter knows PyTorch's operators only.
-    try:
-        with FlopCounterMode(display=False) as counter:
-            run()
-    finally:
-        choose_cpu_kernels(before)
+    # The counter knows only PyTorch's own operators.
+    of_onednn = {torch.ops.mkldnn._linear_pointwise: _linear_flops} if torch.backends.mkldnn.is_available() else {}
+    with FlopCounterMode(display=False, custom_mapping=of_onednn) as counter:
+        run()
     return counter.get_total_flops()
+
+
+def _linear_flops(x: torch.Size, weight: torch.Size, *args: Any, out_shape: torch.Size, **kwargs: Any) -> int:
+    return 2 * x.numel() * weight[0]
 
 
 def _product_rate(device: str, clock: Clock) -> float:

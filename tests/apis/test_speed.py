@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from torch import nn
 
@@ -13,6 +14,7 @@ from avzoo.apis.speed import _flops
 from avzoo.apis.speed_cases import ONE_CLIP, SpeedCases
 from avzoo.config.load import load_config
 from avzoo.datasets.collate import collate
+from avzoo.models.kernels.cpu_kernels import onednn_linear
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
 from tests.conftest import CONFIGS, REPO
@@ -118,6 +120,12 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
     assert run('--against', str(out)) == 1
     said = capsys.readouterr().out
     assert 'base step: ' in said and 'full iteration: ' not in said
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='PyTorch without oneDNN')
+def test_products_of_onednn_are_counted():
+    x, weight = torch.randn(2, 3, 5), torch.randn(7, 5)
+    assert _flops(lambda: onednn_linear(x, weight)) == _flops(lambda: F.linear(x, weight)) == 2 * 2 * 3 * 5 * 7
 
 
 def test_learned_latents_can_be_counted(tmp_path):
