@@ -86,6 +86,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             )
         if self.method == 'base_discriminant' and self.base is None:
             raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
+        if self.method not in ('auto', 'base_discriminant') and self.base is not None:
+            raise ConfigError(
+                f'method={self.method} does not use base: leave it out, or take base_discriminant or auto.'
+            )
         _check_seed(self.random_state)
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
             self.__dict__.pop(known, None)
@@ -101,15 +105,19 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, clips: Any) -> np.ndarray:
         """Return the label of each clip, (N,)."""
-        logits = self.decision_function(clips)  # First: it says so where nothing was fitted.
+        logits = self._logits(clips)  # First: it says so where nothing was fitted.
         return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, clips: Any) -> np.ndarray:
         """Return the probability of each class, (N, C), columns as ``classes_``."""
-        return softmax(self.decision_function(clips), axis=1)
+        return softmax(self._logits(clips), axis=1)
 
     def decision_function(self, clips: Any) -> np.ndarray:
-        """Return the logits, (N, C); of two classes too."""
+        """Return the logits, (N, C); of two classes the second's above the first's, (N,), as scikit-learn has it."""
+        logits = self._logits(clips)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def _logits(self, clips: Any) -> np.ndarray:
         check_is_fitted(self, 'linear_')
         if isinstance(clips, str | os.PathLike):
             clips = [clips]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save
+from scipy.special import expit
 from sklearn.base import clone
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -136,8 +137,22 @@ def test_two_classes_have_two_columns():
     rows = np.array([[0.0, 1.0], [0.1, 1.0], [1.0, 0.0], [1.0, 0.2]])
     for method in METHODS:
         model = FewShotClassifier(method=method).fit(rows, [0, 0, 5, 5])
-        assert model.predict_proba(rows).shape == (4, 2)
+        probabilities = model.predict_proba(rows)
+        assert probabilities.shape == (4, 2)
         assert model.predict(rows).tolist() == [0, 0, 5, 5]
+        # Of two classes scikit-learn expects one number, which is the logit of the second class.
+        np.testing.assert_allclose(expit(model.decision_function(rows)), probabilities[:, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize('scoring', ['roc_auc', 'average_precision', 'neg_log_loss', 'f1'])
+def test_scores_of_scikit_learn_for_two_classes_work(scoring):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 12)
+    rows = rng.normal(size=(24, 8)) + 2 * labels[:, None]
+    scores = cross_val_score(
+        FewShotClassifier(method='prototypes'), rows, labels, cv=3, scoring=scoring, error_score='raise'
+    )
+    assert scores.min() > (-0.7 if scoring == 'neg_log_loss' else 0.8)
 
 
 def test_a_saved_classifier_says_the_same(task, tmp_path):
@@ -307,6 +322,8 @@ def test_what_cannot_be_learned_from_is_refused(clips, labels, words):
 def test_an_unknown_method_and_other_features_are_refused(task):
     with pytest.raises(ConfigError, match="Did you mean 'prototypes'"):
         FewShotClassifier(method='prototype').fit(*task[:2])
+    with pytest.raises(ConfigError, match='method=prototypes does not use base: leave it out'):
+        FewShotClassifier(method='prototypes', base=task[:2]).fit(*task[:2])
     model = FewShotClassifier(method='prototypes').fit(*task[:2])
     with pytest.raises(DataError, match='was fitted to'):
         model.predict(task[2]['audio'])
