@@ -27,6 +27,7 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.utils.cli import natural_int, positive_int, run_tool, show
+from avzoo.utils.errors import ConfigError
 from avzoo.utils.printable import printable
 
 
@@ -96,6 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     clips = find_clips(args.videos)
     named = dict(visual=(args.visual, args.visual_option), audio=(args.audio, args.audio_option))
     specs = {m: (spec, read_options(spec, texts)) for m, (spec, texts) in named.items() if spec != 'none'}
+    for modality, (_, texts) in named.items():
+        if texts and modality not in specs:
+            raise ConfigError(f'--{modality}-option {texts[0]} is of an extractor, but --{modality} is none.')
     if args.launcher == 'slurm':
         return _submit(args, sys.argv[1:] if argv is None else argv)
     settings = Settings(args.video_stream, args.audio_stream, args.no_audio)

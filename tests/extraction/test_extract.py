@@ -213,6 +213,12 @@ def test_options_of_an_array_belong_together(tool, videos, tmp_path, options, ca
     assert '--array' in capsys.readouterr().err
 
 
+def test_an_option_of_no_extractor_is_refused(tool, videos, tmp_path):
+    with pytest.raises(ConfigError, match='--visual-option colour=bgr is of an extractor, but --visual is none'):
+        tool([str(videos), str(tmp_path / 'out'), *AUDIO, '--visual-option', 'colour=bgr'])
+    assert not (tmp_path / 'out').exists()
+
+
 def test_shards_together_are_the_whole(tool, videos, tmp_path):
     tool([str(videos), str(tmp_path / 'one'), *AUDIO])
     for part in ('1/2', '2/2'):
