@@ -158,3 +158,34 @@ def test_a_conditioner_is_held_to_its_width():
     model = build(fusion=dict(type=MeanFusion), conditioner=dict(type=OddConditioner), generator=GENERATOR)
     with pytest.raises(ConfigError, match=r'model\.conditioner: OddConditioner gives .*\(4, 4\).*out_dim=5'):
         model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')
+
+
+class OddGenerator(nn.Module):
+    """A generator whose samples are what a test wants."""
+
+    def __init__(self, *, gives):
+        super().__init__()
+        self.scale, self.gives = nn.Parameter(torch.ones(())), gives
+
+    def loss(self, x_0, condition):
+        return dict(loss_odd=self.scale.square())
+
+    def sample(self, condition, *, generator=None):
+        return self.gives(condition)
+
+
+@pytest.mark.parametrize(
+    ('gives', 'words'),
+    [
+        (lambda condition: torch.zeros(4, 7), r'has shape \(4, 7\); features of shape \(4, 8\)'),
+        (lambda condition: torch.zeros(3, 8), r'has shape \(3, 8\)'),
+        (lambda condition: None, r'has a NoneType'),
+    ],
+)
+def test_a_generator_gives_a_feature_for_each_condition(gives, words):
+    parts = dict(conditioner=dict(type='ClassEmbedding'), generator=dict(type=OddGenerator, gives=gives))
+    model = build(fusion=dict(type=MeanFusion), **parts)
+    label = torch.zeros(4, dtype=torch.long)
+    assert 'loss_synthetic' not in model(clips(), label=label, mode='loss')
+    with pytest.raises(ConfigError, match=rf'model\.generator: the sample of OddGenerator {words}'):
+        model(clips(), label=label, novel=torch.tensor(True), mode='loss')

@@ -10,7 +10,7 @@ from avzoo.config.build import build_part, common_width, modality_facts
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
 from avzoo.models.classifiers.fits_parts import FitsParts
-from avzoo.models.classifiers.part_checks import build_checked, build_optional, check_losses, check_width
+from avzoo.models.classifiers.part_checks import build_checked, build_optional, check_losses, check_sample, check_width
 from avzoo.models.kernels.fast_layers import use_fast_layers
 from avzoo.registry import CONDITIONERS, EMBEDDINGS, ENCODERS, FUSIONS, GENERATORS, HEADS, MODELS, PROJECTORS
 from avzoo.utils.errors import ConfigError, nearest
@@ -219,7 +219,7 @@ class AVClassifier(FitsParts):
         losses.update(self._generator_losses(self.generator, x_0, condition, label))
         if novel:
             with torch.set_grad_enabled(self.synthetic_grad and torch.is_grad_enabled()):
-                synthetic = self.generator.sample(condition)
+                synthetic = check_sample(self.generator.sample(condition), x_0, self.generator)
             losses['loss_synthetic'] = self.synthetic_weight * self._classification_loss(synthetic, label)
         return losses
 

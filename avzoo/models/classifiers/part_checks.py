@@ -57,6 +57,21 @@ def check_width(x: Tensor, part: Any, path: str, shape: tuple[int, ...]) -> Tens
     return x
 
 
+def check_sample(sample: Any, features: Tensor, generator: Any) -> Tensor:
+    """Return what a generator has sampled for each of features (N, D).
+
+    Raises:
+        ConfigError: If it is not of their shape.
+    """
+    if not isinstance(sample, Tensor) or sample.shape != features.shape:
+        given = f'shape {tuple(sample.shape)}' if isinstance(sample, Tensor) else f'a {type(sample).__name__}'
+        raise ConfigError(
+            f'model.generator: the sample of {type(generator).__name__} has {given}; features of shape '
+            f'{tuple(features.shape)} are needed, one for each condition. {_SEE}'
+        )
+    return sample
+
+
 def check_losses(losses: Any, head: Any) -> dict[str, Tensor]:
     """Return the losses of a head.
 
