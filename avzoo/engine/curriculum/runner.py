@@ -28,6 +28,7 @@ from avzoo.engine.curriculum.store_watch import StoreWatch
 from avzoo.engine.curriculum.train_phase import run_phase
 from avzoo.engine.fusion_cache import FusionCacheHook
 from avzoo.engine.log import held_work_dir, log_line
+from avzoo.engine.memory import free_memory
 from avzoo.engine.same_everywhere import check_same_everywhere
 from avzoo.evaluation.report import write_results
 from avzoo.registry import RUNNERS
@@ -103,7 +104,10 @@ class CurriculumRunner:
             preflight(self.cfg, todo)
         dist.barrier()  # Nobody writes before all have read; and nothing is written for a run that is refused.
         with held_work_dir(self.work_dir):
-            return self._train()
+            try:
+                return self._train()
+            finally:
+                free_memory()  # For what else the process does, such as a notebook.
 
     def _todo(self) -> list[Phase]:
         todo = [p for p in self.phases if p.name not in self.state.phases]
