@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
 
-from avzoo.engine import memory
+from avzoo.engine import CurriculumRunner, memory
 
 glibc = pytest.mark.skipif(memory._glibc() is None, reason='the C library is not glibc')
 # Page faults while the same tensors are made and freed again and again, as in the steps of a training.
@@ -100,3 +101,19 @@ def test_a_phase_keeps_freed_memory(monkeypatch):
     runner._timestamp, runner.cfg = 'now', {}
     runner.setup_env({})
     assert kept
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_a_training_gives_back_what_it_kept_when_it_ends(fails, small_avdiff, tmp_path, monkeypatch):
+    done = []
+
+    def train(self):
+        done.append('trained')
+        if fails:
+            raise RuntimeError('stopped')
+
+    monkeypatch.setattr(CurriculumRunner, '_train', train)
+    monkeypatch.setattr('avzoo.engine.curriculum.runner.free_memory', lambda: done.append('freed'))
+    with pytest.raises(RuntimeError, match='stopped') if fails else nullcontext():
+        CurriculumRunner(small_avdiff(tmp_path), stage=1).train()
+    assert done == ['trained', 'freed']
