@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.parametrizations import weight_norm
 
 from avzoo.models.fusions import MaskedTransformer
@@ -71,35 +72,100 @@ def test_hidden_tokens_change_nothing(used):
     assert len(used) == 2
 
 
-@pytest.mark.parametrize(
-    'case', ['many queries', 'few videos', 'kernels of torch', 'double', 'autocast', 'traced', 'hook', 'own forward',
-             'bias', 'other layer', 'fast layers']
-)  # fmt: skip
-def test_keys_are_computed_where_that_is_quicker_or_a_layer_does_more(case, used, monkeypatch):
-    part, (x, tokens, _) = attention(), inputs(7 if case == 'many queries' else 1)
-    if case == 'few videos':
-        x, tokens = x[:9], tokens[:9]
-    elif case == 'double':
+@pytest.mark.parametrize('dtype', [torch.double, torch.bfloat16])
+def test_a_bias_of_another_type_is_added(dtype, used):
+    part, (x, tokens, valid) = attention(), inputs()
+    bias = key_bias(valid, torch.bfloat16).to(dtype)
+    torch.testing.assert_close(part(x, tokens, bias), by_keys(part, x, tokens, bias), atol=1e-5, rtol=1e-5)
+    assert used == [1]
+
+
+def test_a_query_whose_keys_are_all_hidden_reads_their_mean_and_learns_from_it(used):
+    part, (x, tokens, valid) = attention(), inputs()
+    bias, found = key_bias(valid & (torch.arange(VIDEOS) > 2).unsqueeze(1)), []
+    for run in (part, by_keys):
+        with sdpa_kernel(SDPBackend.MATH):  # The gradients of the other ways are wrong there.
+            out = run(x, tokens, bias) if run is part else run(part, x, tokens, bias)
+        found.append([out, *torch.autograd.grad(out.square().sum(), list(part.parameters()))])
+    torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=1e-5)
+    assert used == [1]
+
+
+def test_tokens_that_are_not_packed_may_come_with_a_packing(used):
+    part, (x, tokens, valid) = attention(), inputs()
+    found = part(x, tokens, key_bias(valid), packing=Packing(valid))
+    torch.testing.assert_close(found, by_keys(part, x, tokens, key_bias(valid)), atol=1e-5, rtol=1e-5)
+    assert used == [1]
+
+
+class NormedKeys(Attention):
+    """Normalises queries and keys, in a method that reading without keys does not call."""
+
+    def _heads(self, x, packing):
+        return nn.functional.normalize(super()._heads(x, packing), dim=-1)
+
+
+def normed_keys(part: Attention) -> None:
+    part.__class__ = NormedKeys
+
+
+DO_MORE = {
+    'hook': lambda part: part.to_v.register_forward_hook(lambda layer, args, out: 2 * out),
+    'hook before': lambda part: part.to_v.register_forward_pre_hook(lambda layer, args: 2 * args[0]),
+    'hook of gradients': lambda part: part.to_k.register_full_backward_hook(lambda layer, *grads: None),
+    'hook before gradients': lambda part: part.to_k.register_full_backward_pre_hook(lambda layer, grads: None),
+    'own forward': lambda part: setattr(part.to_k, 'forward', lambda t: nn.Linear.forward(part.to_k, 2 * t)),
+    'bias': lambda part: setattr(part, 'to_k', nn.Linear(WIDTH, 60)),
+    'parametrized': lambda part: weight_norm(part.to_v),
+    'wrapped': lambda part: setattr(part, 'to_k', nn.Sequential(part.to_k)),
+    'own attention': normed_keys,
+}
+
+
+@pytest.mark.parametrize('case', DO_MORE)
+def test_keys_are_computed_where_a_layer_does_more_than_multiply(case, used):
+    part, (x, tokens, _) = attention(), inputs()
+    DO_MORE[case](part)
+    torch.testing.assert_close(part(x, tokens), by_keys(part, x, tokens), atol=1e-5, rtol=1e-5)
+    assert not used
+
+
+def test_fast_layers_do_no_more(used):
+    part, (x, tokens, _) = attention(), inputs()
+    use_fast_layers(part)
+    part(x, tokens)
+    assert used == [1]
+
+
+@pytest.mark.parametrize('case', ['kernels of torch', 'double', 'autocast', 'traced'])
+def test_keys_are_computed_where_pytorchs_way_is_asked_for(case, used):
+    part, (x, tokens, _) = attention(), inputs()
+    if case == 'double':
         part, x, tokens = part.double(), x.double(), tokens.double()
-    elif case == 'hook':
-        part.to_v.register_forward_hook(lambda layer, args, out: 2 * out)
-    elif case == 'own forward':
-        part.to_k.forward = lambda t: nn.Linear.forward(part.to_k, 2 * t)
-    elif case == 'bias':
-        part.to_k = nn.Linear(WIDTH, 60)
-    elif case == 'other layer':
-        weight_norm(part.to_v)
-    elif case == 'fast layers':
-        use_fast_layers(part)
     with torch.autocast('cpu', enabled=case == 'autocast'):
         if case == 'traced':
             torch.jit.trace(part, (x, tokens), check_trace=False)
-        elif case == 'kernels of torch':
-            by_keys(part, x, tokens)
         else:
-            found = part(x, tokens)
-            torch.testing.assert_close(found, by_keys(part, x, tokens), atol=1e-5, rtol=1e-5)
-    assert used == ([1] if case == 'fast layers' else [])
+            (by_keys if case == 'kernels of torch' else Attention.__call__)(part, x, tokens)
+    assert not used
+
+
+# Two heads of 30: few are at most half of the products of keys, 2 (B S 30 + S B M) <= B M 30, and 256 keys or more.
+COUNTS = [
+    (32, 8, 1, True),
+    (31, 8, 1, False),
+    (90, 3, 1, True),
+    (130, 2, 1, False),
+    (80, 8, 3, True),
+    (80, 8, 4, False),
+    (80, 7, 3, False),
+]
+
+
+@pytest.mark.parametrize(('videos', 'tokens', 'queries', 'few'), COUNTS)
+def test_it_pays_for_few_queries_and_many_keys(videos, tokens, queries, few, used):
+    attention()(torch.ones(videos, queries, WIDTH), torch.ones(videos, tokens, WIDTH))
+    assert used == ([queries] if few else [])
 
 
 def test_the_last_layer_reads_for_the_summary_alone(used):

@@ -51,7 +51,8 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Let x (B, N, d) attend to ``context`` (B, M, d), or to itself; ``bias`` is added to the logits.
 
-        What has no batch dimension is packed by ``packing``, and x is returned as it came.
+        What has no batch dimension is packed by ``packing``, and x is returned as it came. A bias that hides all keys
+        of a query must be finite there.
         """
         context = x if context is None else context
         own = may_replace(context)
@@ -71,12 +72,13 @@ class Attention(nn.Module):
         return self.dropout(self.to_out(out))
 
     def _are_few(self, x: Tensor, context: Tensor) -> bool:
-        """Return whether queries x (B, S, d) are few beside the rows of ``context``, so that :meth:`_read` pays."""
+        """Return whether queries x (B, S, d) are so few beside the rows of ``context`` that :meth:`_read` pays."""
+        if type(self) is not Attention or not only_multiplies(self.to_k, self.to_v):
+            return False
         asking, queries, keys = x.shape[1], x.shape[:2].numel(), context.shape[:-1].numel()
         head = self.to_k.out_features // self.num_heads
-        # Products for each head and number of a token, beside those of keys or of values.
-        few = 2 * (queries * head + asking * keys) < keys * head
-        return few and keys >= _LEAST_KEYS and only_multiplies(self.to_k, self.to_v)
+        # Products for each head and number of a token: at most half of those of the keys, or of the values.
+        return keys >= _LEAST_KEYS and 2 * (queries * head + asking * keys) <= keys * head
 
     def _read(self, q: Tensor, context: Tensor, bias: Tensor | None) -> Tensor:
         """Return what queries (B, S, H*c) read in tokens (B, M, d), (B, S, H*c), without their keys and values.
@@ -87,7 +89,7 @@ class Attention(nn.Module):
         to_k, to_v = (rearrange(layer.weight, '(h c) d -> h c d', h=self.num_heads) for layer in (self.to_k, self.to_v))
         asked = torch.einsum('bshc,hcd->bhsd', q.unflatten(-1, (self.num_heads, -1)), to_k)
         logits = torch.einsum('bhsd,bmd->bhsm', asked, context) / to_k.shape[1] ** 0.5
-        weights = (logits if bias is None else logits + bias).softmax(-1)
+        weights = (logits if bias is None else logits + bias.to(logits.dtype)).softmax(-1)
         read = torch.einsum('bhsm,bmd->bhsd', weights, context)
         return torch.einsum('bhsd,hcd->bshc', read, to_v).flatten(2)
 
