@@ -20,7 +20,7 @@ from avzoo.config.as_data import as_plain
 from avzoo.datasets.gfsl_dataset import GFSLDataset, device_of
 from avzoo.engine.log import escape_in_log
 from avzoo.engine.memory import keep_freed_memory
-from avzoo.engine.optim import use_one_pass
+from avzoo.engine.optim import load_optimizer_state, use_one_pass
 from avzoo.engine.provenance import environment
 from avzoo.engine.streaming_loader import StreamingLoader, whole_batch
 from avzoo.models.classifiers.av_classifier import AVClassifier
@@ -85,7 +85,7 @@ class PhaseRunner(Runner):
     def build_optim_wrapper(self, optim_wrapper: OptimWrapper | dict) -> OptimWrapper:
         """Build the optimizer as mmengine does, in the quickest form that it has here."""
         built = super().build_optim_wrapper(optim_wrapper)
-        if isinstance(built, OptimWrapper):
+        if hasattr(built, 'optimizer'):  # mmengine's OptimWrapperDict has none.
             use_one_pass(built.optimizer)
         return built
 
@@ -155,7 +155,7 @@ class PhaseRunner(Runner):
             raise CheckpointError(f'{filename} {WITHOUT_OPTIMIZER}')
         optimizer = self.optim_wrapper.optimizer
         rates = [group['lr'] for group in optimizer.param_groups]
-        self.optim_wrapper.load_state_dict(state)
+        load_optimizer_state(self.optim_wrapper, state)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group['lr'] = rate
 
@@ -175,7 +175,7 @@ class PhaseRunner(Runner):
             raise CheckpointError(f'{filename} {WITHOUT_OPTIMIZER}')
         if resume_optimizer and left:
             self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-            self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
+            load_optimizer_state(self.optim_wrapper, checkpoint['optimizer'])
         if resume_param_scheduler and self.param_schedulers is not None:
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
             for scheduler, state in zip(self.param_schedulers, checkpoint['param_schedulers'], strict=True):
