@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from avzoo.apis.clip_steps import steps_of
 from avzoo.apis.plain_path import plain_path
 from avzoo.apis.speed_cases import BASE_STEP, STREAMED, Case, Run, SpeedCases
+from avzoo.models.kernels.cpu_kernels import onednn_linear, onednn_pays
 
 Clock = Callable[[], float]
 _TIMES = ('plain', 'now', 'floor', 'graphs')
@@ -102,6 +103,7 @@ def _time(run: Run, clock: Clock, device: str) -> float:
 
 
 def _flops(run: Run) -> float:
+    onednn_pays()  # Now, as the counter would count what is measured to find it out.
     # The counter knows only PyTorch's own operators.
     of_onednn = {torch.ops.mkldnn._linear_pointwise: _linear_flops} if torch.backends.mkldnn.is_available() else {}
     with FlopCounterMode(display=False, custom_mapping=of_onednn) as counter:
@@ -116,9 +118,10 @@ def _linear_flops(x: torch.Size, weight: torch.Size, *args: Any, out_shape: torc
 def _product_rate(device: str, clock: Clock) -> float:
     """Return the multiply-adds a second, each counted twice, of products of the sizes that models have."""
     found = 0.0
+    product = onednn_linear if device == 'cpu' and onednn_pays() else F.linear
     for rows, width, out in ((2048, 512, 512), (1024, 4096, 512)):
         x, weight = torch.randn(rows, width, device=device), torch.randn(out, width, device=device)
-        least = min(_time(partial(F.linear, x, weight), clock, device) for _ in range(9))
+        least = min(_time(partial(product, x, weight), clock, device) for _ in range(9))
         found = max(found, 2 * rows * width * out / least)
     return found
 

@@ -1,6 +1,7 @@
 """The benchmark compares two paths with the same numbers."""
 
 import json
+from functools import cache
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from avzoo.apis.speed import _flops
 from avzoo.apis.speed_cases import ONE_CLIP, SpeedCases
 from avzoo.config.load import load_config
 from avzoo.datasets.collate import collate
+from avzoo.models.kernels import cpu_kernels
 from avzoo.models.kernels.cpu_kernels import onednn_linear
+from avzoo.models.kernels.fast_linear import FastLinear
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError
 from tests.conftest import CONFIGS, REPO
@@ -126,6 +129,19 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
 def test_products_of_onednn_are_counted():
     x, weight = torch.randn(2, 3, 5), torch.randn(7, 5)
     assert _flops(lambda: onednn_linear(x, weight)) == _flops(lambda: F.linear(x, weight)) == 2 * 2 * 3 * 5 * 7
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='PyTorch without oneDNN')
+def test_what_is_measured_to_choose_kernels_is_not_counted(monkeypatch):
+    cpu_kernels._onednn_is_faster.cache_clear()  # As on a new machine, where nothing is kept.
+    monkeypatch.setattr(cpu_kernels, '_onednn_is_faster', cache(lambda threads: cpu_kernels._measure()))
+    layer, x = FastLinear(300, 512), torch.randn(1024, 300)
+    assert _flops(lambda: layer(x)) == 2 * x.numel() * 512
+
+
+def test_steps_are_those_of_a_run(tmp_path):
+    work = SpeedCases(load_config(CONFIGS / 'avdiff/avdiff_custom_5shot.py'), INFO, tmp_path, (1, 2), 'cpu')
+    assert work.base.wrapper.optimizer.param_groups[0]['fused'] is True
 
 
 def test_learned_latents_can_be_counted(tmp_path):
