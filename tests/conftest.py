@@ -3,6 +3,7 @@
 import copy
 import os
 import signal
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -53,6 +54,14 @@ def shared_dir() -> Path:
 def tool_server():
     """Runs tools in copies of a process that has imported everything."""
     return ToolServer()
+
+
+@pytest.fixture(autouse=True)
+def own_choice_of_kernels():
+    """Has each test begin with the kernels of a CPU that a process begins with; phases choose those of their config."""
+    yield
+    if (kernels := sys.modules.get('avzoo.models.kernels.cpu_kernels')) is not None:
+        kernels.choose_cpu_kernels('auto')
 
 
 @pytest.fixture

@@ -154,6 +154,12 @@ def test_modules_are_imported_by_a_text_in_two_places_only():
     assert {what for _, what in found if what.isidentifier()} == {'yapf'}
 
 
+def test_kernels_know_none_of_the_layers_that_use_them():
+    of_kernels = {name: targets for name, targets in graph().items() if name.startswith('avzoo.models.kernels.')}
+    others = {t for targets in of_kernels.values() for t in targets if layer_of(t) == 'models' and t not in of_kernels}
+    assert len(of_kernels) > 5 and others == set()
+
+
 def test_quick_modules_bring_in_nothing_heavy():
     quick = [name for name in modules() if layer_of(name) in ('', 'utils', 'version', 'protocol')] + QUICK_OF_THE_ZOO
     script = f'import sys, {", ".join(quick)}; print(*sys.modules)'

@@ -89,9 +89,18 @@ def test_a_gradient_of_a_gradient_is_that_of_pytorchs_layer(wide, kernels, monke
     found = []
     for kind in (nn.Linear, FastLinear):
         part, x = layer(kind), rows(300)
-        (slope,) = torch.autograd.grad(part(x).square().sum(), x, create_graph=True)
-        found.append(torch.autograd.grad(slope.norm(dim=1).sub(1).square().sum(), [x, part.weight]))
+        slopes = torch.autograd.grad(part(x).square().sum(), [x, part.weight], create_graph=True)
+        total = slopes[0].norm(dim=1).sub(1).square().sum() + slopes[1].square().mean()
+        found.append(torch.autograd.grad(total, [x, part.weight]))
     torch.testing.assert_close(found[1], found[0], atol=1e-4, rtol=1e-5)
+
+
+@needs_onednn
+@pytest.mark.parametrize(('width', 'products'), [(1023, 1), (1024, 2)])
+def test_the_weights_of_a_wide_layer_have_their_gradient_by_onednn(width, products, kernels, monkeypatch):
+    calls, part = used_onednn(monkeypatch), FastLinear(width, 3)
+    part(torch.ones(256, width)).sum().backward()
+    assert len(calls) == products
 
 
 @needs_onednn
