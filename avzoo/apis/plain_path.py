@@ -26,7 +26,7 @@ from avzoo.models.layers.transformer_layer import TransformerLayer
 def plain_path() -> Iterator[None]:
     """Let models compute padding like any step, the last layer for all tokens, and each chain step by step.
 
-    Linear layers and draws of dropout are those of PyTorch.
+    Linear layers and draws of dropout are those of PyTorch. An optimizer steps as it was built to.
     """
     plain = (
         (masked_transformer, 'packing_of', lambda valid: None),

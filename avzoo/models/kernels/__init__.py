@@ -1,1 +1,1 @@
-"""How parts compute quickly what other parts say: on real steps alone, by oneDNN, in one kernel."""
+"""Faster ways to compute what layers say: on real steps alone, by oneDNN, with fewer draws, in one kernel."""

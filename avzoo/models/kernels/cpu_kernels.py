@@ -1,4 +1,4 @@
-"""Which kernels a CPU computes linear layers with."""
+"""Whose kernels a CPU computes with."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ def choose_cpu_kernels(choice: CPUKernels) -> CPUKernels:
     Args:
         choice: ``torch`` are those of PyTorch. ``onednn`` computes large linear layers by oneDNN, and ``auto`` does so
             where a measurement has shown that it is faster. It is measured once for a machine and kept, so that a run
-            can be repeated bit for bit.
+            can be repeated bit for bit. With both other parts compute in ways of avzoo, too: see :func:`may_replace`.
     """
     global _chosen
     before, _chosen = _chosen, choice
@@ -38,7 +38,11 @@ def choose_cpu_kernels(choice: CPUKernels) -> CPUKernels:
 
 
 def may_replace(x: Tensor) -> bool:
-    """Return whether kernels of avzoo may compute with x: fp32 numbers on a CPU, which no transform follows."""
+    """Return whether ways of avzoo may compute with x: fp32 numbers on a CPU, which no transform follows.
+
+    Those are linear layers (``fast_linear``), dropout (``fast_dropout``), attention of few queries and filled-up keys
+    (``layers.transformer_layer``), and Adam's step (``avzoo.engine.optim``).
+    """
     return (
         _chosen != 'torch'
         and x.device.type == 'cpu'

@@ -3,5 +3,5 @@
 _base_ = ['./custom.py']
 data_root = 'data/synth_fsl'
 synthesize = True
-cpu_kernels = 'torch'  # Results on this data set are published, and others round differently.
+cpu_kernels = 'torch'  # Results on this data set are published; others round differently and draw other dropout.
 train_dataloader = dict(batch_sampler=dict(num_batches=25))
