@@ -10,6 +10,7 @@ from mmengine.visualization import Visualizer
 
 from avzoo.engine.curriculum.preflight import describe_plan
 from avzoo.engine.curriculum.runner import CurriculumRunner
+from avzoo.models.generators import DDPM
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
 
 FOLLOWING = ('train_dataloader.batch_sampler.num_batches=None', 'train_dataloader.batch_size=3')
@@ -130,6 +131,13 @@ def test_a_refused_run_leaves_no_work_dir(small_avdiff, tmp_path):
     with pytest.raises(AvzooError, match='stage1_base'):
         CurriculumRunner(small_avdiff(place), stage=2).train()
     assert not place.exists()
+
+
+def test_a_generator_of_another_width_is_refused_before_training(small_avdiff, tmp_path, monkeypatch):
+    monkeypatch.setattr(DDPM, 'sample', lambda self, condition, **_: torch.zeros(len(condition), 3))
+    with pytest.raises(ConfigError, match=r'model\.generator: the sample of DDPM has shape \(2, 3\)'):
+        CurriculumRunner(small_avdiff(tmp_path / 'run')).train()
+    assert not list(tmp_path.rglob('*.pth'))
 
 
 def test_the_preflight_leaves_nothing_behind(small_avdiff, tmp_path, monkeypatch, capfd):

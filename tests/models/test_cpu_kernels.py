@@ -118,6 +118,15 @@ def test_where_a_kernel_cannot_serve_pytorch_computes(case, kernels, monkeypatch
     assert not calls
 
 
+@needs_onednn
+def test_an_input_that_does_not_fit_is_told_by_pytorch(kernels):
+    with pytest.raises(RuntimeError, match='cannot be multiplied'):
+        layer()(torch.ones(900, 23))
+    with pytest.raises(RuntimeError, match='dtype'):
+        layer().bfloat16()(rows(900))
+    assert FastLinear(0, 3)(torch.ones(900, 0)).shape == (900, 3)
+
+
 def test_layers_of_any_origin_become_fast_and_keep_their_parameters():
     part = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.Dropout(0.1), nn.Linear(2, 2)))
     before = part.state_dict()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from avzoo.models.classifiers.part_checks import try_sample
 from avzoo.models.layers.masking import masked_mean
 from avzoo.utils.errors import ConfigError
 from tests.models.test_build_errors import MLP, build
@@ -189,3 +190,18 @@ def test_a_generator_gives_a_feature_for_each_condition(gives, words):
     assert 'loss_synthetic' not in model(clips(), label=label, mode='loss')
     with pytest.raises(ConfigError, match=rf'model\.generator: the sample of OddGenerator {words}'):
         model(clips(), label=label, novel=torch.tensor(True), mode='loss')
+
+
+def test_a_generator_is_tried_before_anything_is_trained():
+    parts = dict(fusion=dict(type=MeanFusion), conditioner=dict(type='ClassEmbedding'))
+    wide, right = (
+        build(**parts, generator=dict(type=OddGenerator, gives=lambda c, width=width: torch.randn(len(c), width)))
+        for width in (9, 8)
+    )
+    fitted_first = build(**parts, generator=dict(type='TextGaussian'))
+    with pytest.raises(ConfigError, match=r'sample of OddGenerator has shape \(2, 9\); .*\(2, 8\) are needed'):
+        try_sample(wide)
+    for model in (right, fitted_first, build(fusion=dict(type=MeanFusion))):
+        rng = torch.get_rng_state()
+        try_sample(model)
+        assert torch.equal(torch.get_rng_state(), rng)

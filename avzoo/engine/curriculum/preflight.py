@@ -14,6 +14,7 @@ from avzoo.engine.curriculum.plan import Phase, epoch_steps, evaluation_config, 
 from avzoo.engine.curriculum.run_parts import building, try_run_parts
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.classifiers.part_checks import try_sample
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
 from avzoo.models.contracts import Fitted, FittedGenerator
 from avzoo.protocol import train_splits
@@ -126,6 +127,7 @@ def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDatas
     if any(isinstance(part, ClassEmbedding) for part in model.modules()):
         data['train_dataloader'].class_embeddings  # noqa: B018 - they are checked where they are read.
     _try_fit(cfg, phase, model)
+    try_sample(model)
     with building('optim_wrapper'):
         wrapper = build_optim_wrapper(model, run.optim_wrapper)
     counts = run.optim_wrapper.get('accumulative_counts', 1)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from mmengine.registry import Registry
 from torch import Tensor, nn
 
@@ -70,6 +71,23 @@ def check_sample(sample: Any, features: Tensor, generator: Any) -> Tensor:
             f'{tuple(features.shape)} are needed, one for each condition. {_SEE}'
         )
     return sample
+
+
+def try_sample(model: Any) -> None:
+    """Sample two features as training will, so that a generator that cannot is refused before anything is trained.
+
+    A generator that is fitted first is left out.
+
+    Raises:
+        ConfigError: As of :func:`check_sample`.
+    """
+    generator = getattr(model, 'generator', None)
+    if generator is None or model.conditioner is None or isinstance(generator, contracts.FittedGenerator):
+        return
+    width = (model.fusion if model.projector is None else model.projector).out_dim
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        sample = generator.sample(torch.zeros(2, model.conditioner.out_dim))
+    check_sample(sample, torch.empty(2, width), generator)
 
 
 def check_losses(losses: Any, head: Any) -> dict[str, Tensor]:

@@ -160,7 +160,9 @@ class FeatureDiffusion(nn.Module):
     def _steps(self, x: Tensor, condition: Tensor, seed: int) -> Iterator[Tensor]:
         """Take the training steps one by one and give the loss of each, ()."""
         rng = torch.Generator(x.device).manual_seed(seed)
-        optimizer = torch.optim.Adam(self.noise_predictor.parameters(), lr=self.lr, fused=True)
+        parameters = list(self.noise_predictor.parameters())
+        in_order = all(p.is_contiguous() for p in parameters)  # The fused step reads memory in order.
+        optimizer = torch.optim.Adam(parameters, lr=self.lr, fused=in_order or None)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         for _ in range(self.steps):
             error = self._error(*self._draw(x, condition, rng))

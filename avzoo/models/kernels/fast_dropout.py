@@ -18,7 +18,7 @@ class FastDropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (...) with a share ``p`` of its numbers set to zero, while training."""
-        dropped = round(self.p * _LEVELS)
+        dropped = round(float(self.p) * _LEVELS)
         if not self.training or self.inplace or not 0 < dropped < _LEVELS:
             return super().forward(x)
         if not may_replace(x) or x.numel() < _LEAST_NUMBERS:
