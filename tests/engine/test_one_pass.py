@@ -4,11 +4,12 @@ import copy
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.optim import load_optimizer_state, use_one_pass
+from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
 from tests.conftest import AVDIFF, SMALL_AVDIFF
 from tests.engine.test_graphs import batch, model
@@ -131,6 +132,12 @@ def test_a_state_of_other_groups_is_refused_by_pytorch():
     for source, target in ((one, two), (two, one)):
         with pytest.raises(ValueError, match='different number of parameter groups'):
             load_optimizer_state(target, source.state_dict())
+
+
+def test_several_optimizers_are_left_as_they_are():
+    several = OptimWrapperDict(one=OptimWrapper(torch.optim.Adam([torch.nn.Parameter(torch.ones(3))])))
+    assert PhaseRunner.__new__(PhaseRunner).build_optim_wrapper(several) is several
+    assert several['one'].optimizer.param_groups[0]['fused'] is None
 
 
 @pytest.mark.parametrize(('choice', 'fused'), [('auto', True), ('torch', None)])
