@@ -55,8 +55,10 @@ def _origins(runs: Sequence[Run]) -> Table:
 
 def _configuration(runs: Sequence[Run]) -> Section:
     if not all(run.settings for run in runs):
-        return Section('Configuration', ['A run has no curriculum.json any more, which holds its settings.'])
-    return Section('Configuration', tables={'Keys that differ': config_differences(runs)})
+        text = 'The settings of a run are not known: it has no curriculum.json any more, or one that does not fit it.'
+        return Section('Configuration', [text])
+    text = 'Where a config leaves a key to validation (curriculum.choices), it has the value that was chosen.'
+    return Section('Configuration', [text], {'Keys that differ': config_differences(runs)})
 
 
 def _learned(run: Run) -> str:

@@ -99,7 +99,7 @@ def _table_of(run: Run) -> tuple[str, int, str, str]:
 
 def _row_of(run: Run) -> tuple[str, str]:
     """Return method and settings: what runs of one row share. Without settings, only the run itself."""
-    settings = {key: value for key, value in run.settings.items() if key not in _SEEDS}
+    settings = {key: value for key, value in run.configured.items() if key not in _SEEDS}
     return str(run.results['method']), repr(sorted(settings.items())) if settings else str(run.folder)
 
 

@@ -16,7 +16,8 @@ from avzoo.report.pictures import (
     reliability_picture,
     seen_unseen_picture,
 )
-from avzoo.report.run_files import Run, flat
+from avzoo.report.run_files import Run
+from avzoo.report.run_settings import flat
 from avzoo.report.section import Section, rounded
 from avzoo.utils.printable import printable
 from avzoo.zoo.index import paper_results

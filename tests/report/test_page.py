@@ -211,6 +211,25 @@ def test_several_runs_are_compared_draw_by_draw(run_dir, tmp_path):
     assert 'Points, minus AV-DIFF' in text
 
 
+def test_settings_are_compared_as_validation_chose_them(tmp_path):
+    chosen = {'model.depth': 5, 'data_preprocessor.norm': {'audio': 'z_score'}, 'model.head.heads': [1]}
+    choices = [dict(chosen=chosen, scores=[]), dict(chosen={}, scores=[])]
+    runs = [read_run(write_run(tmp_path / 'plain')), read_run(write_run(tmp_path / 'other', choices=choices))]
+    assert config_differences(runs).rows == [
+        ('data_preprocessor.norm.audio', '-', 'z_score'),
+        ('model.depth', '2', '5'),
+        ('model.head.heads', '-', '[1]'),
+    ]
+    assert runs[1].configured['model.depth'] == 2
+
+
+def test_settings_that_do_not_fit_what_was_chosen_are_said_to_be_unknown(run_dir, tmp_path):
+    other = write_run(tmp_path / 'other', choices=[dict(chosen={'model.depth.deeper': 1}, scores=[])])
+    sections = sections_of_comparison([read_run(run_dir), read_run(other)])
+    (section,) = [section for section in sections if section.title == 'Configuration']
+    assert 'not known' in section.text[0] and not section.tables
+
+
 def test_the_page_of_several_runs_names_size_time_seed_and_device(run_dir, tmp_path):
     told = dict(parameters=1_500_000, training_seconds=90.5, device='a chip', commit='abc')
     other = write_run(tmp_path / 'other', method='AVGauss', seed=7, provenance=told)
