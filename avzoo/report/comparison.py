@@ -153,7 +153,7 @@ def _verdict(run: Run, other: Run, videos: Mapping[str, Mapping[str, float]]) ->
 def config_differences(runs: Sequence[Run]) -> Table:
     """Return the config keys in which the runs differ, a column for each run."""
     settings = [run.settings for run in runs]
-    rows = [(key, *(_short(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
+    rows = [(key, *(shortened(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
     return Table(('key', *labels_of(runs)), list(rows))
 
 
@@ -163,6 +163,7 @@ def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(key for key in keys if len({repr(one.get(key)) for one in settings}) > 1)
 
 
-def _short(value: object, width: int = 80) -> str:
+def shortened(value: object, width: int = 80) -> str:
+    """Return a value as printable text of at most so many characters."""
     text = printable(value)
     return text if len(text) <= width else f'{text[: width - 3]}...'
