@@ -100,7 +100,7 @@ class Run:
 
     @property
     def training_seconds(self) -> float | None:
-        """How long all phases trained; ``None`` where a run of an older version does not say it."""
+        """Seconds of all phases, without trials that were not kept; ``None`` where an older version does not say it."""
         return _positive(self.provenance.get('training_seconds'))
 
     @property

@@ -244,6 +244,19 @@ def test_the_page_of_several_runs_names_size_time_seed_and_device(run_dir, tmp_p
     assert any('1,500,000 parameters' in tip for tip in picture.tips.values())
 
 
+def test_a_short_training_is_not_called_none_and_its_seconds_have_no_prefix(tmp_path):
+    runs = []
+    for name, seconds in (('one', 0.042), ('two', 0.31)):
+        told = dict(parameters=10, training_seconds=seconds)
+        runs.append(read_run(write_run(tmp_path / name, method=name, provenance=told)))
+    sections = {section.title: section for section in sections_of_comparison(runs)}
+    assert [row[3] for row in sections['Runs'].tables['Where they come from'].rows] == [0.042, 0.31]
+    (picture,) = sections['Cost'].pictures
+    assert 'curriculum.choices' in picture.text
+    assert any('0.31 seconds' in tip for tip in picture.tips.values())
+    assert '>0.05<' in picture.svg() and 'm<' not in picture.svg()
+
+
 def test_of_one_draw_without_predictions_nothing_is_called_a_tie(run_dir, tmp_path):
     folders = [run_dir, write_run(tmp_path / 'second', method='other')]
     for folder in folders:
