@@ -229,6 +229,8 @@ def _json(path: Path) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         begun = (path.parent / 'curriculum.json').is_file()
         cure = 'The same training command with --resume finishes it.' if begun else 'Name the --work-dir of a run.'
+        if not begun and any(path.parent.glob('*/results.json')):
+            cure = f'Runs are in folders of it: name those, e.g. {path.parent}/*.'
         raise DataError(f'{path.parent} has no {path.name}, so no finished run is there. {cure}') from None
     except (OSError, ValueError) as error:
         raise DataError(
