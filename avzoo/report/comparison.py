@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from avzoo.evaluation.functional import half_width_95
 from avzoo.evaluation.paired import PAIRED_METRICS, bootstrap_difference, paired_difference
@@ -11,6 +11,7 @@ from avzoo.evaluation.report import interval, signed
 from avzoo.protocol import METRIC_NAMES
 from avzoo.report.figures import COLOURS, Picture, Table, legend_label, new_figure, styled
 from avzoo.report.run_files import Run
+from avzoo.report.section import rounded_seconds
 from avzoo.utils.printable import printable
 
 _OVER_VIDEOS = ('HM', 'FSL')  # Of which the bootstrap gives an interval.
@@ -87,8 +88,9 @@ def cost_picture(runs: Sequence[Run]) -> Picture | None:
     picture = Picture(
         'cost',
         'Accuracy against size and time',
-        "HM against the number of the model's parameters, and against the seconds that all phases of a run trained, "
-        'on the device that the table of runs names. A run of an older version, which does not say it, is left out.',
+        "HM against the number of the model's parameters, and against the seconds that the phases of a run trained, on "
+        'the device that the table of runs names, without the trials of curriculum.choices that were not kept. A run '
+        'of an older version, which does not say it, is left out.',
         figure,
         Table(('run', 'parameters', 'seconds', 'HM'), []),
     )
@@ -98,13 +100,14 @@ def cost_picture(runs: Sequence[Run]) -> Picture | None:
         for panel, cost, unit in zip(panels, costs, ('parameters', 'seconds'), strict=True):
             if cost:
                 (dot,) = panel.plot([cost], [hm], 'o', ms=8, color=colour, label=legend_label(name))
-                picture.tip(dot, f'{name}: {cost:,.0f} {unit}, HM {hm:.2f}')
+                picture.tip(dot, f'{name}: {rounded_seconds(cost):,} {unit}, HM {hm:.2f}')
     for panel, label in zip(panels, ('parameters', 'seconds of training'), strict=True):
         panel.set(xscale='log', xlabel=label, ylabel='HM, per cent')
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.xaxis.set_major_formatter(EngFormatter(sep=''))
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.margins(0.15)
+    panels[1].xaxis.set_major_formatter(StrMethodFormatter('{x:,.12g}'))  # 200m would be read as minutes.
     for panel in [panel for panel in panels if panel.lines][:1]:
         panel.legend()
     return picture
@@ -153,7 +156,7 @@ def _verdict(run: Run, other: Run, videos: Mapping[str, Mapping[str, float]]) ->
 def config_differences(runs: Sequence[Run]) -> Table:
     """Return the config keys in which the runs differ, a column for each run."""
     settings = [run.settings for run in runs]
-    rows = [(key, *(_short(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
+    rows = [(key, *(shortened(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
     return Table(('key', *labels_of(runs)), list(rows))
 
 
@@ -163,6 +166,7 @@ def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(key for key in keys if len({repr(one.get(key)) for one in settings}) > 1)
 
 
-def _short(value: object, width: int = 80) -> str:
+def shortened(value: object, width: int = 80) -> str:
+    """Return a value as printable text of at most so many characters."""
     text = printable(value)
     return text if len(text) <= width else f'{text[: width - 3]}...'

@@ -13,7 +13,7 @@ from avzoo.report.comparison import (
 )
 from avzoo.report.figures import Table
 from avzoo.report.run_files import Run
-from avzoo.report.section import Section, rounded
+from avzoo.report.section import Section, rounded, rounded_seconds
 from avzoo.utils.printable import printable
 
 
@@ -48,15 +48,17 @@ def _origins(runs: Sequence[Run]) -> Table:
     table = Table(('run', 'folder', 'parameters', 'training seconds', 'device', 'commit'), [])
     for run, name in zip(runs, labels_of(runs), strict=True):
         says = [run.provenance.get(key) or '-' for key in ('device', 'commit')]
-        costs = run.parameters or '-', rounded(run.training_seconds, 0)
+        costs = run.parameters or '-', rounded_seconds(run.training_seconds)
         table.rows.append((name, printable(run.name), *costs, *(printable(value) for value in says)))
     return table
 
 
 def _configuration(runs: Sequence[Run]) -> Section:
     if not all(run.settings for run in runs):
-        return Section('Configuration', ['A run has no curriculum.json any more, which holds its settings.'])
-    return Section('Configuration', tables={'Keys that differ': config_differences(runs)})
+        text = 'The settings of a run are not known: it has no curriculum.json any more, or one that does not fit it.'
+        return Section('Configuration', [text])
+    text = 'Where a config leaves a key to validation (curriculum.choices), it has the value that was chosen.'
+    return Section('Configuration', [text], {'Keys that differ': config_differences(runs)})
 
 
 def _learned(run: Run) -> str:

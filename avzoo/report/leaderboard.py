@@ -1,13 +1,13 @@
 """Rank what runs found: one table for each data set, number of shots and set of features."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from avzoo.evaluation.functional import half_width_95
 from avzoo.protocol import METRIC_NAMES
-from avzoo.report.comparison import differing_keys
+from avzoo.report.comparison import differing_keys, labels_of, shortened
 from avzoo.report.figures import Table
 from avzoo.report.run_files import Run, read_run
 from avzoo.report.section import Section
@@ -54,8 +54,8 @@ def find_runs(
 def leaderboard(runs: Iterable[Run]) -> list[Section]:
     """Rank runs by HM, the mean over draws and seeds.
 
-    Runs that differ in nothing but the seed form one row. Runs on other features, of another number of shots, or
-    tested on another store stand in a table of their own.
+    Runs that differ in nothing but the seed form one row, whatever validation chose for each. Runs on other features,
+    of another number of shots, or tested on another store stand in a table of their own.
     """
     runs = sorted(runs, key=_table_of)
     sections: list[Section] = []
@@ -82,6 +82,7 @@ def leaderboard_markdown(sections: Sequence[Section]) -> str:
     return '\n\n'.join(parts) + '\n'
 
 
+_FEW, _LONGEST = 3, 40  # Settings in a name, unless more are needed; characters of a value.
 _SEEDS = ('randomness.seed',)
 _UNNAMED = 'not named by the store'
 _TEXT = (
@@ -99,20 +100,45 @@ def _table_of(run: Run) -> tuple[str, int, str, str]:
 
 def _row_of(run: Run) -> tuple[str, str]:
     """Return method and settings: what runs of one row share. Without settings, only the run itself."""
-    settings = {key: value for key, value in run.settings.items() if key not in _SEEDS}
+    settings = {key: value for key, value in run.configured.items() if key not in _SEEDS}
     return str(run.results['method']), repr(sorted(settings.items())) if settings else str(run.folder)
 
 
 def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
-    """Return what to call the rows: the method, and where rows share it, the settings that tell them apart."""
-    names = []
-    for group in groups:
-        method = group[0].results['method']
-        alike = [one[0].settings for one in groups if one[0].results['method'] == method]
-        keys = [key for key in differing_keys(alike) if key not in _SEEDS]
-        said = ', '.join(f'{key}={group[0].settings.get(key)}' for key in keys[:3])
-        names.append(printable(f'{method} ({said})' if said else method))
+    """Return what to call the rows: the method, and in brackets what tells rows of one method apart."""
+    names = [''] * len(groups)
+    for method in {group[0].results['method'] for group in groups}:
+        places = [place for place, group in enumerate(groups) if group[0].results['method'] == method]
+        said = _variants([groups[place] for place in places])
+        folders = labels_of([groups[place][0] for place in places])
+        for place, text, folder in zip(places, said, folders, strict=True):
+            text = ', '.join(filter(None, (text, folder))) if said.count(text) > 1 else text
+            names[place] = printable(f'{method} ({text})' if text else method)
     return names
+
+
+def _variants(groups: Sequence[Sequence[Run]]) -> list[str]:
+    """Return the settings in which rows differ: the first few, and of the others those that tell more rows apart."""
+    settings = [_values(group) for group in groups]
+    # Values that are cut come last: they are hard to read, and often much alike.
+    keys = sorted(differing_keys(settings), key=lambda key: any(one.get(key, '').endswith('...') for one in settings))
+    taken = keys[:_FEW]
+    for key in keys[_FEW:]:
+        if len(set(_cells(settings, [*taken, key]))) > len(set(_cells(settings, taken))):
+            taken.append(key)
+    more = ['...'] if len(taken) < len(keys) else []
+    return [', '.join([*cells, *more]) for cells in _cells(settings, taken)]
+
+
+def _cells(settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(f'{key}={one.get(key, "-")}' for key in keys) for one in settings]
+
+
+def _values(group: Sequence[Run]) -> dict[str, str]:
+    """Return the settings of a row as text; validation may have chosen another value with each seed."""
+    keys = set().union(*(run.settings for run in group)).difference(_SEEDS)
+    values = {key: dict.fromkeys(str(run.settings.get(key, '-')) for run in group) for key in keys}
+    return {key: shortened(' / '.join(those), _LONGEST) for key, those in values.items()}
 
 
 def _row(runs: Sequence[Run], name: str) -> tuple[object, ...]:

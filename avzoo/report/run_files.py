@@ -18,6 +18,7 @@ from avzoo.evaluation.linear_references import predictions_file
 from avzoo.evaluation.paired import check_same_classes
 from avzoo.evaluation.predictions import read_predictions
 from avzoo.report.result_kinds import TOLERANCE, check_phase_kinds, check_results
+from avzoo.report.run_settings import settings_of
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.utils.host_errors import host_error
 from avzoo.utils.printable import printable
@@ -32,12 +33,14 @@ class Run:
         folder: Its work directory.
         results: Content of ``results.json``.
         phases: What the phases decided, by name; from ``curriculum.json``.
-        settings: The settings that decide the numbers, by dotted keys; from ``curriculum.json``.
+        configured: The settings of its config that decide the numbers, by dotted keys; from ``curriculum.json``.
+        settings: The same with what validation chose in ``curriculum.choices``: those that the run was made with.
     """
 
     folder: Path
     results: dict[str, Any]
     phases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    configured: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -97,7 +100,7 @@ class Run:
 
     @property
     def training_seconds(self) -> float | None:
-        """How long all phases trained; ``None`` where a run of an older version does not say it."""
+        """Seconds of all phases, without trials that were not kept; ``None`` where an older version does not say it."""
         return _positive(self.provenance.get('training_seconds'))
 
     @property
@@ -149,16 +152,6 @@ class Run:
 
 
 _HUGE = 1e30  # Above it lies nothing that was measured, and nothing that can be drawn.
-# Config keys that say where a run is, not what it is.
-_PLACES = ('work_dir', 'data_root', 'load_from', 'resume', 'launcher')
-
-
-def flat(value: Any, prefix: str = '') -> dict[str, Any]:
-    """Return nested dicts as one of dotted keys, without the keys that name places."""
-    if not isinstance(value, Mapping) or not value:
-        return {prefix: value} if prefix else {}
-    below = {f'{prefix}.{key}' if prefix else str(key): item for key, item in value.items() if key not in _PLACES}
-    return {name: leaf for key, item in below.items() for name, leaf in flat(item, key).items()}
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:
@@ -173,9 +166,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     check_results(results, str(folder / 'results.json'))
     state_file = folder / 'curriculum.json'
     state = _json(state_file) if state_file.is_file() else {}
-    settings = state.get('settings') if isinstance(state, dict) else None
-    values = flat(settings) if isinstance(settings, dict) else {}
-    return Run(folder.resolve(), results, _phases(state, state_file), values)
+    return Run(folder.resolve(), results, _phases(state, state_file), *settings_of(state, results.get('choices')))
 
 
 def _facts_of(path: Path) -> dict[str, Any] | CheckpointError:
@@ -238,6 +229,8 @@ def _json(path: Path) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         begun = (path.parent / 'curriculum.json').is_file()
         cure = 'The same training command with --resume finishes it.' if begun else 'Name the --work-dir of a run.'
+        if not begun and any(path.parent.glob('*/results.json')):
+            cure = f'Runs are in folders of it: name those, e.g. {path.parent}/*.'
         raise DataError(f'{path.parent} has no {path.name}, so no finished run is there. {cure}') from None
     except (OSError, ValueError) as error:
         raise DataError(

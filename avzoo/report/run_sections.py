@@ -16,8 +16,9 @@ from avzoo.report.pictures import (
     reliability_picture,
     seen_unseen_picture,
 )
-from avzoo.report.run_files import Run, flat
-from avzoo.report.section import Section, rounded
+from avzoo.report.run_files import Run
+from avzoo.report.run_settings import flat
+from avzoo.report.section import Section, rounded, rounded_seconds
 from avzoo.utils.printable import printable
 from avzoo.zoo.index import paper_results
 
@@ -92,7 +93,7 @@ def _learning(run: Run) -> Section:
         numbers = [rounded(metrics.get(key)) for key in METRIC_NAMES]
         seconds = [entry['seconds'] for entry in history if 'seconds' in entry]
         memory = max((entry['memory_mb'] for entry in history if 'memory_mb' in entry), default=None)
-        spent = rounded(sum(seconds) if len(seconds) == len(history) else None, 0), rounded(memory, 0)
+        spent = rounded_seconds(sum(seconds) if len(seconds) == len(history) else None), rounded(memory, 0)
         best, loss = decided.get('best_epoch', '-'), rounded(history[-1].get('loss'), 4)
         table.rows.append((name, len(history), best, loss, *numbers, *spent))
     text = 'B to AUSUC: validation at the chosen epoch. A phase without validation takes its epochs from stage 1.'

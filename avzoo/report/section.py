@@ -35,3 +35,8 @@ def rounded(value: Any, digits: int = 2) -> object:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return two_decimals(None)
     return round(float(value), digits or None)
+
+
+def rounded_seconds(value: float | None) -> object:
+    """Round seconds for a table: to whole ones, below ten to two digits that say something."""
+    return rounded(value, 0) if value is None or value >= 10 else float(f'{value:.2g}')

@@ -49,6 +49,11 @@ def test_a_folder_without_results_is_refused(tmp_path):
         read_run(tmp_path)
 
 
+def test_a_folder_of_runs_is_refused_with_how_to_name_them(run_dir):
+    with pytest.raises(DataError, match=rf'name those, e\.g\. {run_dir.parent}/\*'):
+        read_run(run_dir.parent)
+
+
 @pytest.mark.parametrize(
     ('change', 'named'),
     [

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pytest
 
@@ -32,6 +33,44 @@ def test_settings_tell_variants_of_a_method_apart(tmp_path):
     write_run(tmp_path / 'deep', depth=4)
     (section,) = leaderboard(find_runs([tmp_path]))
     assert {row['method'] for row in rows_of(section)} == {'AV-DIFF (model.depth=1)', 'AV-DIFF (model.depth=4)'}
+
+
+def names_below(folder):
+    (section,) = leaderboard(find_runs([folder]))
+    return {row['method'] for row in rows_of(section)}
+
+
+def set_settings(folder, **settings):
+    (folder / 'curriculum.json').write_text(json.dumps(dict(settings=settings)))
+
+
+def test_a_name_has_the_settings_that_make_it_the_only_one_and_says_where_it_leaves_some_out(tmp_path):
+    for place, (five, long) in enumerate([(1, 'a'), (1, 'b'), (2, 'a')]):
+        settings = dict(a=place > 0, b=0, c=place > 0, d=place > 0, e=place > 0, f=five, g=f'{"x" * 50}{long}')
+        set_settings(write_run(tmp_path / f'run{place}'), **settings, long=dict(a='y' * place * 50))
+    flags = 'a={0}, c={0}, d={0}'.format
+    assert names_below(tmp_path) == {
+        f'AV-DIFF ({flags(False)}, f=1, ...)',
+        f'AV-DIFF ({flags(True)}, f=1, ...)',
+        f'AV-DIFF ({flags(True)}, f=2, ...)',
+    }
+
+
+def test_rows_that_no_setting_tells_apart_are_called_by_their_folder(tmp_path):
+    for name in ('one', 'two'):
+        (write_run(tmp_path / name) / 'curriculum.json').unlink()
+    assert names_below(tmp_path) == {'AV-DIFF (one)', 'AV-DIFF (two)'}
+    for name, end in (('one', 'a'), ('two', 'b')):  # Alike as far as they are shown.
+        set_settings(tmp_path / name, model='x' * 50 + end)
+    assert names_below(tmp_path) == {'AV-DIFF (one)', 'AV-DIFF (two)'}
+
+
+def test_a_name_has_what_validation_chose_which_makes_no_rows_of_its_own(tmp_path):
+    for seed in (1, 2):
+        choices = [dict(chosen={'model.depth': seed + 4}, scores=[])]
+        write_run(tmp_path / f'seed{seed}', seed=seed, choices=choices)
+    write_run(tmp_path / 'other', depth=3)
+    assert names_below(tmp_path) == {'AV-DIFF (model.depth=5 / 6)', 'AV-DIFF (model.depth=3)'}
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,25 @@ def test_several_runs_are_compared_draw_by_draw(run_dir, tmp_path):
     assert 'Points, minus AV-DIFF' in text
 
 
+def test_settings_are_compared_as_validation_chose_them(tmp_path):
+    chosen = {'model.depth': 5, 'data_preprocessor.norm': {'audio': 'z_score'}, 'model.head.heads': [1]}
+    choices = [dict(chosen=chosen, scores=[]), dict(chosen={}, scores=[])]
+    runs = [read_run(write_run(tmp_path / 'plain')), read_run(write_run(tmp_path / 'other', choices=choices))]
+    assert config_differences(runs).rows == [
+        ('data_preprocessor.norm.audio', '-', 'z_score'),
+        ('model.depth', '2', '5'),
+        ('model.head.heads', '-', '[1]'),
+    ]
+    assert runs[1].configured['model.depth'] == 2
+
+
+def test_settings_that_do_not_fit_what_was_chosen_are_said_to_be_unknown(run_dir, tmp_path):
+    other = write_run(tmp_path / 'other', choices=[dict(chosen={'model.depth.deeper': 1}, scores=[])])
+    sections = sections_of_comparison([read_run(run_dir), read_run(other)])
+    (section,) = [section for section in sections if section.title == 'Configuration']
+    assert 'not known' in section.text[0] and not section.tables
+
+
 def test_the_page_of_several_runs_names_size_time_seed_and_device(run_dir, tmp_path):
     told = dict(parameters=1_500_000, training_seconds=90.5, device='a chip', commit='abc')
     other = write_run(tmp_path / 'other', method='AVGauss', seed=7, provenance=told)
@@ -223,6 +242,19 @@ def test_the_page_of_several_runs_names_size_time_seed_and_device(run_dir, tmp_p
     picture = sections['Cost'].pictures[0]
     assert picture.data.rows == [('AV-DIFF', None, None, hm[0]), ('AVGauss', 1_500_000, 90.5, hm[1])]
     assert any('1,500,000 parameters' in tip for tip in picture.tips.values())
+
+
+def test_a_short_training_is_not_called_none_and_its_seconds_have_no_prefix(tmp_path):
+    runs = []
+    for name, seconds in (('one', 0.042), ('two', 0.31)):
+        told = dict(parameters=10, training_seconds=seconds)
+        runs.append(read_run(write_run(tmp_path / name, method=name, provenance=told)))
+    sections = {section.title: section for section in sections_of_comparison(runs)}
+    assert [row[3] for row in sections['Runs'].tables['Where they come from'].rows] == [0.042, 0.31]
+    (picture,) = sections['Cost'].pictures
+    assert 'curriculum.choices' in picture.text
+    assert any('0.31 seconds' in tip for tip in picture.tips.values())
+    assert '>0.05<' in picture.svg() and 'm<' not in picture.svg()
 
 
 def test_of_one_draw_without_predictions_nothing_is_called_a_tie(run_dir, tmp_path):

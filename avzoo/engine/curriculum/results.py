@@ -59,13 +59,14 @@ def results_text(results: dict[str, Any], work_dir: Path) -> str:
 def provenance_of(cfg: Config, state: CurriculumState, started: datetime) -> dict[str, Any]:
     """Return the provenance of results that this process has computed, see :func:`provenance`.
 
-    ``training_seconds`` are those of all phases, which earlier commands may have trained, and ``parameters`` is the
-    number of the model's parameters, buffers not counted.
+    ``training_seconds`` are those of all phases, which earlier commands may have trained; trials of
+    ``curriculum.choices`` count where they are kept as stage 1. ``parameters`` is the number of the model's parameters,
+    buffers not counted.
     """
     store = read_meta(Path(cfg.data_root))
     found = provenance(started=started, settings=state.settings, store=store, sha256=state.store_sha256)
     seconds = sum(_seconds(state.path.parent / name) for name in state.phases)
-    return dict(found, training_seconds=round(seconds, 1), parameters=_count_parameters(cfg, state))
+    return dict(found, training_seconds=round(seconds, 3), parameters=_count_parameters(cfg, state))
 
 
 def _count_parameters(cfg: Config, state: CurriculumState) -> int:
