@@ -12,10 +12,12 @@ from avzoo.apis.adapt import adapt
 from avzoo.apis.clip_features import ClipFeatures
 from avzoo.apis.few_shot import FewShotClassifier
 from avzoo.apis.inferencer import Inferencer
+from avzoo.apis.support_videos import vectors_of_names
 from avzoo.apis.video_answers import classify_videos, extractors_of
 from avzoo.apis.video_clips import find_videos, read_video
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.importers.class_vector_file import make_class_vectors
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.cli import run_tool
@@ -387,6 +389,19 @@ def test_videos_teach_a_model_with_vectors_of_the_names_of_their_folders(weights
     assert load_checkpoint(done['checkpoint'])['meta']['feature_set'] == SET
     answers = list(classify_videos(Inferencer(NAME, done['checkpoint'], device='cpu'), [folder], top=20))
     assert {'high', 'low'} <= {entry['class'] for entry in answers[0]['predictions']}
+
+
+def test_clips_of_features_without_class_vectors_get_those_of_the_names_of_their_folders(weights, base_store, tmp_path):
+    support = tmp_path / 'clips'
+    for name in ('low', 'high'):
+        (support / name).mkdir(parents=True)
+        for i in range(2):
+            np.savez(support / name / f'{i}.npz', audio=np.full((2, 6), i + 1.0), visual=np.full((3, 9), i - 1.0))
+    done = teach(weights(), support, base_store, tmp_path)
+    assert sorted(done['novel_classes']) == ['high', 'low']
+    store = FeatureStore(base_store)
+    made = vectors_of_names(['low', 'high'], store=store, embedding=None, scratch=tmp_path)
+    assert made.array.tolist() == [[0, 0, 1, 0, 2], [0, 0, 0, 1, 2]] and made.kind == store.embedding_name()
 
 
 def test_other_word_vectors_than_the_stores_are_refused(weights, base_store, folder, tmp_path):
