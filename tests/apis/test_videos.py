@@ -23,6 +23,7 @@ from avzoo.registry import EXTRACTORS
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.zoo.build import config_of
+from tests.support_clips import write_support
 from tests.tools.test_printing import tool
 
 pytest.importorskip('av')
@@ -333,6 +334,14 @@ def test_the_tool_uses_clips_of_other_classes(folder, tmp_path, capsys):
     given = ['--support', folder, '--base-store', tmp_path / 'base', '--out', tmp_path / 'taught', *names]
     assert run_tool(tool('adapt').main, [str(one) for one in given]) == 0
     assert 'base_discriminant' in capsys.readouterr().out
+
+
+def test_a_support_that_teaches_no_classifier_says_what_does(tiny_store, tmp_path, capsys):
+    for support in (tiny_store, write_support(tmp_path / 'clips')):
+        assert run_tool(tool('adapt').main, ['--support', str(support), '--out', str(tmp_path / 'taught')]) == 2
+        told = capsys.readouterr().err
+        assert f'{support} holds no video' in told and 'folder of videos for each class' in told
+        assert 'extract_features.py' in told and 'adapt.py MODEL' in told and 'fit(features, labels)' in told
 
 
 def test_features_without_labels_teach_nothing(tmp_path):
