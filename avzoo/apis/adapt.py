@@ -221,7 +221,7 @@ def _base_root(cfg: Config, base_store: str | os.PathLike[str] | None) -> Path:
     if not (root / 'store.json').is_file():
         raise DataError(
             f'There is no feature store {root}. The model needs videos of its base classes, or it forgets '
-            'them: give the store that it was trained on with --base-store.'
+            'them: give the store that it was trained on as base_store (--base-store).'
         )
     return root
 
