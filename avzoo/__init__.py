@@ -14,6 +14,7 @@ _LAZY = {
     'FewShotClassifier': 'avzoo.apis.few_shot',
     'FeatureStore': 'avzoo.datasets.feature_store',
     'Inferencer': 'avzoo.apis.inferencer',
+    'adapt': 'avzoo.apis.adapt',
     'get_model': 'avzoo.apis.hub',
     'inference_model': 'avzoo.apis.inferencer',
     'init_model': 'avzoo.apis.inferencer',

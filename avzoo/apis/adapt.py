@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from mmengine.config import Config
 
 from avzoo.apis.base_checkpoint import BaseCheckpoint
 from avzoo.apis.hub import NameOrConfig
-from avzoo.apis.support_videos import prepare_support
+from avzoo.apis.support_videos import prepare_support, vectors_of_names
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_checkpoint, save_checkpoint
 from avzoo.config.as_data import as_plain, plain_config
@@ -22,7 +23,7 @@ from avzoo.engine.curriculum.progress import Progress
 from avzoo.engine.curriculum.train_phase import train_phase
 from avzoo.engine.log import log_line, run_logger
 from avzoo.engine.phase_runner import PhaseRunner
-from avzoo.importers.support_set import SupportSet, open_support_set
+from avzoo.importers.support_set import MakeVectors, SupportSet, open_support_set, zero_vectors
 from avzoo.importers.synthetic import ensure_synth
 from avzoo.utils.arguments import check_natural, check_positive
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
@@ -126,17 +127,18 @@ def _open_clips(
     device: str,
 ) -> SupportSet:
     """Open the support clips, and refuse those and base videos that do not fit the model."""
-    info, needs_vectors = model.meta['data_info'], bool(cfg.model.get('conditioner'))
+    info = model.meta['data_info']
     ready = prepare_support(
         support,
         model=model.feature_set,
         modalities=tuple(cfg.model.encoders),
-        store=store,
-        embedding=cfg.train_dataloader.dataset.get('embedding'),
-        needs_vectors=needs_vectors,
         scratch=scratch,
         device=device,
     )
+    missing_vectors: MakeVectors = partial(zero_vectors, width=info['embedding_dim'])
+    if cfg.model.get('conditioner'):
+        embedding = cfg.train_dataloader.dataset.get('embedding')
+        missing_vectors = partial(vectors_of_names, store=store, embedding=embedding, scratch=scratch)
     with _naming(support, ready.folder):
         clips = open_support_set(
             ready.folder,
@@ -146,7 +148,7 @@ def _open_clips(
             draw=draw,
             classes=classes,
             seconds=info['seconds_per_step'],
-            vector_width=None if needs_vectors else info['embedding_dim'],
+            missing_vectors=missing_vectors,
             seed=cfg.randomness.seed,
         )
     model.check_base_videos(store, cfg.num_shots)
@@ -219,7 +221,7 @@ def _base_root(cfg: Config, base_store: str | os.PathLike[str] | None) -> Path:
     if not (root / 'store.json').is_file():
         raise DataError(
             f'There is no feature store {root}. The model needs videos of its base classes, or it forgets '
-            'them: give the store that it was trained on with --base-store.'
+            'them: give the store that it was trained on as base_store (--base-store).'
         )
     return root
 

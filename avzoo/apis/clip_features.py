@@ -11,7 +11,7 @@ import numpy as np
 from avzoo.apis.video_clips import read_steps
 from avzoo.datasets.store_format import number_problem, unmasked
 from avzoo.extraction.build import build_extractor
-from avzoo.extraction.clips import find_clips
+from avzoo.extraction.clips import NoVideos, find_clips
 from avzoo.extraction.extraction_folder import read_stamps
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
@@ -121,9 +121,16 @@ def videos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
     """Return the videos of a folder that has one folder for each class, and their classes.
 
     Raises:
-        DataError: If a video lies beside the folders.
+        DataError: If a video lies beside the folders, or there is none; names what else can be taught from.
     """
-    clips = find_clips(folder)
+    try:
+        clips = find_clips(folder)
+    except NoVideos as error:
+        raise DataError(
+            f'{error} A classifier is taught from a folder of videos for each class, or from what '
+            'tools/extract_features.py wrote of them. A feature store, or a folder of .npz clips, teaches a trained '
+            'model: tools/adapt.py MODEL ... --shots K. In Python, fit(features, labels) takes arrays.'
+        ) from error
     loose = [clip.path.name for clip in clips if not clip.label]
     if loose:
         raise DataError(f'{folder}: {loose[0]} lies in no class; make one folder for each class, or give labels.')

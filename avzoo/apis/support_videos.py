@@ -16,6 +16,7 @@ from avzoo.extraction.extracted_clips import ExtractedClips, extracted_clips
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.class_vector_file import make_class_vectors, write_class_vectors
+from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.errors import AvzooError, DataError
@@ -41,9 +42,6 @@ def prepare_support(
     *,
     model: FeatureSet,
     modalities: Sequence[str],
-    store: FeatureStore,
-    embedding: str | None,
-    needs_vectors: bool,
     scratch: Path,
     device: str,
 ) -> SupportClips:
@@ -53,15 +51,11 @@ def prepare_support(
         support: Any support set; one that has neither videos nor extracted features is returned as it is.
         model: What the features of the base model are.
         modalities: Those that it takes.
-        store: The base store, which says how its class vectors were made.
-        embedding: Name of the class vectors that the model takes; the store's first by default.
-        needs_vectors: Whether the model needs class vectors.
         scratch: Where to write.
         device: Where extractors compute.
 
     Raises:
-        DataError: If videos cannot be read (all of them are listed), the features are not the model's, or class vectors
-            cannot be made as the store's were.
+        DataError: If videos cannot be read (all of them are listed), or the features are not the model's.
     """
     if not support.is_dir() or (support / 'store.json').is_file():
         return SupportClips(support, {})
@@ -76,8 +70,6 @@ def prepare_support(
     for name in _VECTORS:
         if (support / name).is_file():
             shutil.copyfile(support / name, out / name)
-    if needs_vectors and not any((out / name).is_file() for name in _VECTORS[:2]):
-        _make_vectors(sorted(path.name for path in out.iterdir() if path.is_dir()), store, embedding, out)
     return SupportClips(out, texts)
 
 
@@ -119,15 +111,30 @@ def _write_clip(out: Path, label: str, name: str, features: Mapping[str, np.ndar
     np.savez(out / label / f'{name}.npz', **features)  # type: ignore[arg-type]  # A name might be that of an option.
 
 
-def _make_vectors(names: Sequence[str], store: FeatureStore, embedding: str | None, out: Path) -> None:
-    """Make class vectors from names, as those of the store were made."""
+def vectors_of_names(
+    names: Sequence[str], *, store: FeatureStore, embedding: str | None, scratch: Path
+) -> ClassVectors:
+    """Make class vectors of a support set that has none, from its classes' names, as those of the base store were made.
+
+    Args:
+        names: The classes.
+        store: The base store, which says how its class vectors were made.
+        embedding: Name of the class vectors that the model takes; the store's first by default.
+        scratch: Where to write.
+
+    Raises:
+        DataError: If the store does not say it, or the vectors cannot be made so here.
+    """
     kind = store.embedding_name(embedding)
-    cure = 'Make class_embeddings.npz beside the videos with tools/class_vectors.py, as for the base classes.'
+    cure = 'Make class_embeddings.npz of the support with tools/class_vectors.py, with the --text of the base classes.'
     try:
         told = json.loads(store.embedding_source(kind))
         source, options = str(told['source']), dict(told['options'])
     except (ValueError, KeyError, TypeError):
-        raise DataError(f'{store.root} does not say how its class vectors {kind!r} were made. {cure}') from None
+        raise DataError(
+            'This model generates features from class vectors. The support has none, and the base store '
+            f'{store.root} does not say how its own, {kind!r}, were made. {cure}'
+        ) from None
     try:
         made = make_class_vectors(
             {name: name for name in names},
@@ -142,4 +149,4 @@ def _make_vectors(names: Sequence[str], store: FeatureStore, embedding: str | No
             f'{source} gives class vectors {made.provenance["kind"]!r} here, those of {store.root} are {kind!r}: its '
             f'weights are others. {cure}'
         )
-    write_class_vectors(out / 'class_embeddings.npz', made)
+    return read_class_vectors(write_class_vectors(scratch / 'class_embeddings.npz', made), names)

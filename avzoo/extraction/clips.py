@@ -19,6 +19,10 @@ _LONGEST = 1e6  # Seconds.
 _COLUMNS = ('filename', 'label', 'start', 'end')
 
 
+class NoVideos(DataError):
+    """A path leads to files of which none is a video."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """A video, or a part of one.
@@ -47,6 +51,7 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
             Its names are relative to its folder.
 
     Raises:
+        NoVideos: If there is no video.
         DataError: If there is nothing to read, or a table is malformed; names the line.
     """
     path = Path(videos)
@@ -59,7 +64,7 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     else:
         raise DataError(f'{path}: there is no such file or folder.')
     if not found:
-        raise DataError(f'{path} holds no video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
+        raise NoVideos(f'{path} holds no video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     return _check_ids(_with_unique_ids(found))
 
 

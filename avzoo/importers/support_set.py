@@ -1,9 +1,10 @@
 """The support set of an adaptation: a few labelled clips of new classes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from avzoo.protocol import train_splits
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.spelling import spelling_key
+
+# Names of classes to their vectors, or to None where a store needs none.
+MakeVectors: TypeAlias = Callable[[Sequence[str]], ClassVectors | None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def open_support_set(
     known: Sequence[str],
     scratch: Path,
     seconds: dict[str, float],
-    vector_width: int | None,
+    missing_vectors: MakeVectors,
     draw: int = 0,
     classes: Sequence[str] | None = None,
     seed: int = 0,
@@ -60,7 +64,7 @@ def open_support_set(
         known: The model's base classes.
         scratch: Folder in which a folder's clips are packed into a store.
         seconds: {modality: seconds per step} of a folder's clips.
-        vector_width: Width of zero vectors where the folder has no class vectors; ``None`` if the model needs them.
+        missing_vectors: Makes the class vectors of a folder that has none.
         draw: Which draw of the splits, or of the clips drawn here.
         classes: Only these classes.
         seed: Seed of the clips drawn here.
@@ -72,7 +76,7 @@ def open_support_set(
     if not path.is_dir():
         raise DataError(f'{path} is neither a feature store nor a folder with a subfolder of clips for each new class.')
     is_store = (path / 'store.json').is_file()
-    store = FeatureStore(path if is_store else _pack(path, scratch / 'support', seconds, vector_width))
+    store = FeatureStore(path if is_store else _pack(path, scratch / 'support', seconds, missing_vectors))
     labels = np.array(store.class_names)[store.labels]
     has_splits = bool(store.shots())
     videos = _split(store, shots, draw) if has_splits else np.arange(len(store))
@@ -91,6 +95,11 @@ def open_support_set(
     return SupportSet(
         store, tuple(name for name in offered if name in wanted), tuple(str(name) for name in store.video_ids[videos])
     )
+
+
+def zero_vectors(names: Sequence[str], width: int) -> ClassVectors | None:
+    """Return class vectors (C, width) for a model that reads none; ``None`` where its store had none."""
+    return ClassVectors(np.zeros((len(names), width), np.float32)) if width else None
 
 
 def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
@@ -132,7 +141,7 @@ def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequen
             )
 
 
-def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int | None) -> Path:
+def _pack(folder: Path, out: Path, seconds: dict[str, float], missing_vectors: MakeVectors) -> Path:
     """Write the clips of a folder into a store."""
     files = {
         sub.name: sorted(file for file in sub.glob('*.npz') if not is_leftover(file.name))
@@ -152,7 +161,7 @@ def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int 
     first = read_clip(files[order[0]][0])
     modalities = {m: dict(dim=x.shape[1], seconds_per_step=seconds.get(m, 1.0)) for m, x in first.items()}
     with FeatureStoreWriter(out, name=folder.name, modalities=modalities, classes=order) as writer:
-        vectors = _vectors(folder, order, listed, vector_width)
+        vectors = _vectors(folder, order, listed) or missing_vectors(order)
         if vectors is not None:
             writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)
         for name in order:
@@ -161,16 +170,11 @@ def _pack(folder: Path, out: Path, seconds: dict[str, float], vector_width: int 
         return writer.finish()
 
 
-def _vectors(folder: Path, order: Sequence[str], listed: Path, vector_width: int | None) -> ClassVectors | None:
+def _vectors(folder: Path, order: Sequence[str], listed: Path) -> ClassVectors | None:
     paths = [path for path in (folder / f'class_embeddings.{form}' for form in ('npz', 'npy')) if os.path.lexists(path)]
     if len(paths) > 1:
         raise DataError(f'{paths[0]} and {paths[1].name} are both there. Remove one of them.')
-    if paths:
-        rows = order if os.path.lexists(listed) else None
-        return read_class_vectors(paths[0], order, order=rows, origin=str(listed))
-    if vector_width is None:
-        raise DataError(
-            f'{folder / "class_embeddings.npz"} is missing: this model generates features from class vectors. Make it '
-            'with tools/class_vectors.py from a list of the class names, with the same --text as for the base classes.'
-        )
-    return ClassVectors(np.zeros((len(order), vector_width), np.float32)) if vector_width else None
+    if not paths:
+        return None
+    rows = order if os.path.lexists(listed) else None
+    return read_class_vectors(paths[0], order, order=rows, origin=str(listed))

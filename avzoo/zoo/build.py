@@ -80,8 +80,8 @@ def data_info_of(cfg: Config, *, data_root: str | os.PathLike[str] | None = None
     benchmark = find_benchmark(root.name)
     if benchmark is None:
         raise ConfigError(
-            f'There is no feature store {root} to read feature widths and classes from; give '
-            'data_root (--data-root), data_info, or a checkpoint.'
+            f'There is no feature store {root} to read feature widths and classes from. Tools take another one by '
+            '--data-root; in Python, give data_root, data_info or pretrained.'
         )
     return benchmark.data_info
 

@@ -1,7 +1,11 @@
 """Find models of the zoo by name, data set, method and shots."""
 
 import fnmatch
+from collections.abc import Iterable
+from typing import Any
 
+from avzoo.utils.arguments import check_positive
+from avzoo.utils.errors import ConfigError, nearest
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.index import read_index
 from avzoo.zoo.weights import has_weights
@@ -24,22 +28,39 @@ def list_models(
         shots: Videos per novel class.
         pretrained: Only those that have weights: zoo weights, or imported ones (or, if false, only the others).
 
+    Raises:
+        ConfigError: If the zoo has no model of that data set, that method or that number of shots.
+
     Examples:
         >>> list_models('avdiff_*shot', dataset='ucf')
         ['avdiff_ucf_10shot', 'avdiff_ucf_1shot', 'avdiff_ucf_20shot', 'avdiff_ucf_5shot']
     """
-    names = []
-    for name, entry in read_index().items():
-        if pattern is not None and not _matches(name, pattern):
-            continue
-        if dataset is not None and entry.dataset.lower() != _title(dataset).lower():
-            continue
-        if method is not None and entry.method.lower() != method.lower():
-            continue
-        if shots not in (None, entry.shots) or pretrained not in (None, has_weights(entry)):
-            continue
-        names.append(name)
-    return sorted(names)
+    index = read_index().values()
+    wanted = dict(
+        dataset=None if dataset is None else _title(str(dataset)),
+        method=method,
+        shots=None if shots is None else check_positive('shots', shots),
+    )
+    known = {key: _known(key, value, [getattr(entry, key) for entry in index]) for key, value in wanted.items()}
+    return sorted(
+        entry.name
+        for entry in index
+        if (pattern is None or _matches(entry.name, pattern))
+        and all(value in (None, getattr(entry, key)) for key, value in known.items())
+        and pretrained in (None, has_weights(entry))
+    )
+
+
+def _known(key: str, value: Any, choices: Iterable[Any]) -> Any:
+    """Return the choice that a value names, in any case; ``None`` for ``None``."""
+    named = {str(choice).lower(): choice for choice in sorted(choices)}
+    word = str(value).lower()
+    if value is not None and word not in named:
+        raise ConfigError(
+            f'The zoo has no model of {key}={value!r}. Known: {", ".join(map(str, named.values()))}.'
+            f'{nearest(word, named)}'
+        )
+    return named.get(word)
 
 
 def _matches(name: str, pattern: str) -> bool:

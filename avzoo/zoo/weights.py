@@ -5,6 +5,7 @@ from the authors' release on this machine (``avzoo.avdiff_release``).
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,11 @@ def find_checkpoint(name_or_path: str | os.PathLike[str]) -> CheckpointFile:
         raise CheckpointError(f'{path} is a folder; name a checkpoint in it, e.g. stage2_full_draw0/last.pth.')
     if path.exists():
         return CheckpointFile(path)
+    if re.match('[a-z]\\w+:/', name):
+        raise CheckpointError(
+            f'{name} is an address, not a file. Download it and name the file. Weights of the zoo are fetched by name: '
+            'tools/download.py --list.'
+        )
     if is_path:
         raise CheckpointError(f'There is no checkpoint {path}. Check the path, or train first with tools/train.py.')
     raise CheckpointError(

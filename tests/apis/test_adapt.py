@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.joined_store import JoinedStore
 from avzoo.engine import CurriculumRunner
 from avzoo.engine.curriculum.evaluate import evaluate_checkpoint
-from avzoo.importers.support_set import open_support_set
+from avzoo.importers.support_set import open_support_set, zero_vectors
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.zoo.build import config_of
 from tests.support_clips import write_support
@@ -212,7 +213,7 @@ def test_a_held_data_set_gives_the_batches_of_one_on_disk(tiny_store, support, t
         known=(),
         scratch=tmp_path / 'scratch',
         seconds=dict(audio=0.96, visual=0.64),
-        vector_width=None,
+        missing_vectors=partial(zero_vectors, width=5),
     )
     base = FeatureStore(tiny_store).class_names[:9]
     arguments = dict(

@@ -37,17 +37,31 @@ def test_listing_brings_in_no_torch(repo_dir):
         ({'pattern': 'CUSTOM'}, True),
         ({'pattern': 'avdiff*'}, False),
         ({'dataset': 'Custom'}, True),
-        ({'dataset': 'ucf'}, False),
         ({'method': 'tiny'}, True),
         ({'shots': 5}, True),
-        ({'shots': 1}, False),
         ({'pretrained': True}, False),
+        ({'dataset': 'custom', 'shots': 5, 'pretrained': True}, False),
         ({'pretrained': False}, True),
     ],
 )
 def test_every_condition_narrows_the_list(make_zoo, conditions, found):
     make_zoo()
     assert list_models(**conditions) == ([NAME] if found else [])
+
+
+@pytest.mark.parametrize(
+    ('condition', 'message'),
+    [
+        ({'dataset': 'cutsom'}, r"dataset='cutsom'\. Known: ActivityNet-FSL, .*synth\. Did you mean 'custom'"),
+        ({'method': 'AV-DIF'}, r"method='AV-DIF'\. Known: AV-DIFF, .*Did you mean 'av-diff'"),
+        ({'method': 3}, 'method=3'),
+        ({'shots': 7}, r'shots=7\. Known: 1, 5, 10, 20\.$'),
+        ({'shots': '5'}, "shots='5'; give a whole number"),
+    ],
+)
+def test_a_value_that_no_model_has_is_not_an_empty_list(condition, message):
+    with pytest.raises(ConfigError, match=message):
+        list_models(**condition)
 
 
 def test_an_incomplete_entry_is_named(make_zoo):
@@ -72,7 +86,7 @@ def test_without_weights_widths_come_from_info_store_or_benchmark(make_zoo, tiny
     cfg_path = find_model(NAME).config
     cfg_path.write_text(cfg_path.read_text() + 'num_shots = 2\n')
     assert get_model(NAME, data_root=tiny_store).head.fc.out_features == 11
-    with pytest.raises(ConfigError, match=r'give data_root.*, data_info, or a checkpoint'):
+    with pytest.raises(ConfigError, match=r'in Python, give data_root, data_info or pretrained'):
         get_model(NAME)
     model = get_model(repo_dir / 'configs/avdiff/avdiff_ucf_5shot.py')
     assert model.head.fc.out_features == 48 and model.encoders['visual'].net[0].in_features == 4096

@@ -8,10 +8,9 @@ import pytest
 from mmengine.config import Config
 
 import avzoo
-from avzoo.apis.adapt import adapt
 from avzoo.apis.hub import NameOrConfig, get_model
 
-PUBLIC = {name: getattr(avzoo, name) for name in avzoo.__all__ if name != '__version__'} | {'adapt': adapt}
+PUBLIC = {name: getattr(avzoo, name) for name in avzoo.__all__ if name != '__version__'}
 
 
 def functions_of(value):

@@ -12,15 +12,18 @@ from avzoo.apis.adapt import adapt
 from avzoo.apis.clip_features import ClipFeatures
 from avzoo.apis.few_shot import FewShotClassifier
 from avzoo.apis.inferencer import Inferencer
+from avzoo.apis.support_videos import vectors_of_names
 from avzoo.apis.video_answers import classify_videos, extractors_of
 from avzoo.apis.video_clips import find_videos, read_video
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.checkpoints.zoo_weights import read_zoo_weights, write_zoo_weights
+from avzoo.datasets.feature_store import FeatureStore
 from avzoo.importers.class_vector_file import make_class_vectors
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.zoo.build import config_of
+from tests.support_clips import write_support
 from tests.tools.test_printing import tool
 
 pytest.importorskip('av')
@@ -333,6 +336,14 @@ def test_the_tool_uses_clips_of_other_classes(folder, tmp_path, capsys):
     assert 'base_discriminant' in capsys.readouterr().out
 
 
+def test_a_support_that_teaches_no_classifier_says_what_does(tiny_store, tmp_path, capsys):
+    for support in (tiny_store, write_support(tmp_path / 'clips')):
+        assert run_tool(tool('adapt').main, ['--support', str(support), '--out', str(tmp_path / 'taught')]) == 2
+        told = capsys.readouterr().err
+        assert f'{support} holds no video' in told and 'folder of videos for each class' in told
+        assert 'extract_features.py' in told and 'adapt.py MODEL' in told and 'fit(features, labels)' in told
+
+
 def test_features_without_labels_teach_nothing(tmp_path):
     write_video(tmp_path / 'clips' / 'a.mkv')
     given = [tmp_path / 'clips', tmp_path / 'features', '--audio', 'tiny_sound', '--visual', 'none']
@@ -387,6 +398,19 @@ def test_videos_teach_a_model_with_vectors_of_the_names_of_their_folders(weights
     assert load_checkpoint(done['checkpoint'])['meta']['feature_set'] == SET
     answers = list(classify_videos(Inferencer(NAME, done['checkpoint'], device='cpu'), [folder], top=20))
     assert {'high', 'low'} <= {entry['class'] for entry in answers[0]['predictions']}
+
+
+def test_clips_of_features_without_class_vectors_get_those_of_the_names_of_their_folders(weights, base_store, tmp_path):
+    support = tmp_path / 'clips'
+    for name in ('low', 'high'):
+        (support / name).mkdir(parents=True)
+        for i in range(2):
+            np.savez(support / name / f'{i}.npz', audio=np.full((2, 6), i + 1.0), visual=np.full((3, 9), i - 1.0))
+    done = teach(weights(), support, base_store, tmp_path)
+    assert sorted(done['novel_classes']) == ['high', 'low']
+    store = FeatureStore(base_store)
+    made = vectors_of_names(['low', 'high'], store=store, embedding=None, scratch=tmp_path)
+    assert made.array.tolist() == [[0, 0, 1, 0, 2], [0, 0, 0, 1, 2]] and made.kind == store.embedding_name()
 
 
 def test_other_word_vectors_than_the_stores_are_refused(weights, base_store, folder, tmp_path):

@@ -4,6 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import avzoo
 from tests.test_layers import LAYERS
 
 
@@ -11,6 +12,12 @@ def test_the_layers_are_listed_in_their_order(repo_dir):
     page = (repo_dir / 'docs/design.md').read_text(encoding='utf-8')
     table = page.partition('## Layers')[2].partition('\n## ')[0]
     assert re.findall(r'^\| `([\w/]+)` \|', table, re.MULTILINE) == [*LAYERS, 'tools/']
+
+
+def test_what_it_says_that_a_user_calls_can_be_imported_from_avzoo(repo_dir):
+    page = (repo_dir / 'docs/design.md').read_text(encoding='utf-8')
+    named = re.search(r'^\| `apis` \| (.*) \| what a user calls \|$', page, re.MULTILINE)[1]
+    assert set(re.findall(r'`(\w+)`', named)) <= set(avzoo.__all__)
 
 
 def test_links_lead_to_files_and_headings(repo_dir):

@@ -1,12 +1,13 @@
 """Which clips an adaptation learns from."""
 
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.importers.support_set import open_support_set
+from avzoo.importers.support_set import open_support_set, zero_vectors
 from avzoo.utils.errors import DataError
 
 BASE = [f'class{i:02}' for i in range(9)]
@@ -25,7 +26,7 @@ def choose(tmp_path):
             draw=draw,
             classes=classes,
             seconds=dict(audio=0.96, visual=0.64),
-            vector_width=5,
+            missing_vectors=partial(zero_vectors, width=5),
             seed=seed,
         )
 
@@ -129,8 +130,9 @@ def test_rows_of_a_folder_without_a_certain_order_are_refused(choose, folder):
 
 
 def test_a_model_that_needs_no_class_vectors_gets_none_where_its_store_had_none(folder, tmp_path):
+    none = partial(zero_vectors, width=0)
     found = open_support_set(
-        folder, shots=1, known=BASE, scratch=tmp_path / 'scratch', seconds={}, vector_width=0, seed=0
+        folder, shots=1, known=BASE, scratch=tmp_path / 'scratch', seconds={}, missing_vectors=none, seed=0
     )
     assert found.store.embedding_dim() == 0
 

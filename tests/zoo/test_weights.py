@@ -105,6 +105,10 @@ def test_weights_inside_the_zoo_need_no_network(make_zoo, published, monkeypatch
         (NAME, 'no weights of'),
         ('no/such/file.pth', 'There is no checkpoint'),
         ('.', 'is a folder'),
+        (
+            'https://127.0.0.1/w.pth',
+            r'^https://127\.0\.0\.1/w\.pth is an address.* Download .*tools/download\.py --list',
+        ),
     ],
 )
 def test_what_cannot_be_resolved_is_explained(make_zoo, name, message):

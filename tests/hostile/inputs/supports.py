@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avzoo.importers.support_set import open_support_set
+from avzoo.importers.support_set import open_support_set, zero_vectors
 from tests.hostile.corpus import Call, Part
 from tests.hostile.making import ESCAPE, code_pickles, npy, write_foreign_module
 from tests.hostile.material import CLASSES, Material
@@ -24,7 +25,7 @@ def _open(path: Path, folder: Path) -> Call:
             known=CLASSES[:9],
             scratch=folder / 'work',
             seconds=dict(audio=0.96, visual=0.64),
-            vector_width=5,
+            missing_vectors=partial(zero_vectors, width=5),
         )
 
     return Call(read)
