@@ -167,6 +167,7 @@ class PhaseHook(Hook):
             self.history = list(checkpoint['meta']['history'])
 
     def before_train(self, runner: PhaseRunner) -> None:
+        runner.plain_model.check_scores(runner.train_dataloader.dataset)
         self.begin(runner.iter)
 
     def before_train_epoch(self, runner: PhaseRunner) -> None:

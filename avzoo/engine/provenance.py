@@ -15,10 +15,11 @@ from typing import Any
 import mmengine
 import numpy as np
 import torch
+from mmengine.device import get_device
 from mmengine.dist import get_world_size
 
 import avzoo
-from avzoo.models.kernels.cpu_kernels import cpu_name
+from avzoo.models.kernels.cpu_kernels import cpu_name, kernels_in_use
 from avzoo.version import __version__
 
 _GIT = ('git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*')
@@ -45,6 +46,7 @@ def provenance(*, started: datetime, settings: Mapping[str, Any], store: Mapping
         ended=_stamp(ended),
         seconds=round((ended - started).total_seconds(), 1),
         device=_device(),
+        **({'cpu_kernels': kernels_in_use()} if get_device() == 'cpu' else {}),
         processes=get_world_size(),
         store=dict(
             name=store.get('name'),

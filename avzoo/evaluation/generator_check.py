@@ -62,28 +62,32 @@ def check_generator(
         real_spread=_spread(held_out, novel),
         **nearest_neighbours(synthetic, _of_classes(shots, novel), _of_classes(held_out, novel)),
     )
-    return dict(found, learned=_has_learned(found))
+    return dict(found, learned=not _missed_bars(found))
 
 
 def check_line(found: Mapping[str, Any]) -> str:
-    """Say in one line what a check found."""
-    losses = ''
+    """Say in one line what a check found, and of a generator that has not learned, which bars it missed."""
+    losses, missed = '', _missed_bars(found)
     if 'loss_true' in found:
         losses = f'loss {found["loss_true"]:.3f}, with shuffled conditions {found["loss_shuffled"]:.3f}; '
     return (
         f'generator: {"learned" if found["learned"] else "not learned"} ({losses}'
         f'squared distance to class means {found["mean_distance"]:.3g}, of one shot {found["shot_mean_distance"]:.3g}; '
         f'FSL of its features alone {found["synthetic_accuracy"]:.1f}, chance {found["chance"]:.1f})'
+        f'{"; needed: " if missed else ""}{", ".join(missed)}'
     )
 
 
-def _has_learned(found: Mapping[str, Any]) -> bool:
-    chance = found['chance']
-    return bool(
-        found.get('loss_shuffled', torch.inf) >= _LOSS_MARGIN * found.get('loss_true', 0.0)
-        and found['mean_distance'] < found['shot_mean_distance']
-        and found['synthetic_accuracy'] >= min(_CHANCE_MARGIN * chance, (100 + chance) / 2)
-    )
+def _missed_bars(found: Mapping[str, Any]) -> list[str]:
+    """Return what a generator that has learned would have reached and this one has not."""
+    chance, loss_bar = found['chance'], _LOSS_MARGIN * found.get('loss_true', 0.0)
+    fsl_bar = min(_CHANCE_MARGIN * chance, (100 + chance) / 2)
+    bars = {
+        f'loss with shuffled conditions >= {loss_bar:.3f}': found.get('loss_shuffled', torch.inf) >= loss_bar,
+        'distance < that of one shot': found['mean_distance'] < found['shot_mean_distance'],
+        f'FSL of its features >= {fsl_bar:.1f}': found['synthetic_accuracy'] >= fsl_bar,
+    }
+    return [bar for bar, is_reached in bars.items() if not is_reached]
 
 
 def _losses(error: Callable[[Features, Tensor], float] | None, held_out: Features) -> dict[str, float]:

@@ -4,14 +4,19 @@ import copy
 import json
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.engine import CurriculumRunner
+from avzoo.engine.curriculum.choose import choose
+from avzoo.engine.curriculum.plan import plan_phases
+from avzoo.engine.curriculum.progress import Place, Progress
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.hooks import PhaseHook
+from avzoo.utils.tables import clock
 from tests.conftest import AVDIFF, SMALL_AVDIFF
 
 SHORT = (
@@ -92,6 +97,58 @@ def test_stage_one_of_the_choice_is_not_trained_again(small_avdiff, tmp_path, mo
     CurriculumRunner(small_avdiff(tmp_path, *SHORT, CHOICE)).train()
     assert (trained.count('stage1_base'), trained.count('stage1_full')) == (2 * 1, 2 * 2)
     assert trained[-1] == 'stage2_full_draw0'
+
+
+def test_the_log_says_what_is_tried_and_what_was_chosen(chosen):
+    folder, state, norm = chosen
+    log = (folder / 'curriculum.log').read_text()
+    lines = [line.partition(' - INFO - ')[2] for line in log.splitlines() if 'choice 1/1' in line]
+    for i, one in enumerate(NORMS, 1):
+        name = f'choice 1/1 alternative {i}/2'
+        assert lines[0] == f'{name}: data_preprocessor.norm.audio={one}'
+        starts = [f'{name}  {start} ' for start in ('[1/2] stage1_base', *2 * ['[2/2] stage1_full'])]
+        assert all(line.startswith(start) for line, start in zip(lines[1:4], starts, strict=True))
+        score = state['choices'][0]['scores'][i - 1]['score']
+        assert lines[4] == f'choice 1/1  data_preprocessor.norm.audio={one}: validation AUSUC {score:.2f}'
+        lines = lines[5:]
+    best = max(one['score'] for one in state['choices'][0]['scores'])
+    assert lines == [f'choice 1/1  validation chose data_preprocessor.norm.audio={norm}: AUSUC {best:.2f}']
+
+
+@pytest.mark.parametrize(
+    ('choices', 'draws', 'jobs', 'base', 'full'),
+    [
+        ([2], 3, 1, [2, 1], [2 + 6, 6]),  # A trial, then stage 2 with its base sub-stage and three draws.
+        ([2], 3, 2, [2, 1], [2 + 4, 4]),
+        ([2, 3], 1, 1, [5, 4, 3, 2, 1], [10, 8, 6, 4, 2]),
+        ([2, 1], 1, 1, [3, 2], [6, 4]),  # Where nothing is tried for the last choice, stage 1 is to come.
+        ([1, 2], 1, 1, [2, 1], [4, 2]),
+    ],
+)
+def test_a_trial_counts_all_that_comes_after_it(small_avdiff, tmp_path, choices, draws, jobs, base, full):
+    cfg = small_avdiff(tmp_path, *SHORT, 'train_dataloader.batch_sampler.num_batches=3')
+    cfg.curriculum.choices = [[{'model.synthetic_weight': float(n)} for n in range(size)] for size in choices]
+    places = []
+
+    def trial(cfg, chosen, place):
+        places.append(place)
+        for name in STAGE_ONE:
+            (tmp_path / name).mkdir(parents=True)
+        return {name: dict(metrics=dict(AUSUC=1.0)) for name in STAGE_ONE}
+
+    state = CurriculumState(tmp_path, {}, processes=1)
+    choose(cfg, tmp_path, state, trial, plan_phases(range(draws)), jobs)
+    later = [(place.later['base'], place.later['full']) for place in places]
+    assert later == [(3 * b, 6 * f) for b, f in zip(base, full, strict=True)]
+
+
+def test_the_time_left_in_a_trial_is_that_of_the_whole_run(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path, *SHORT, 'train_dataloader.batch_sampler.num_batches=3')
+    phases, pace = plan_phases((), 1), dict(base=1.0, full=2.0)
+    progress = Progress(cfg, phases, {}, place=Place('a trial', dict(base=600, full=30)), pace=pace)
+    progress.begin(phases[0], 0)
+    # One step of three, two epochs of the next phase, and what comes after the trial.
+    assert progress._clock(SimpleNamespace(max_iters=3, iter=2)) == clock(1 + 2 * 2 * 6 + 600 + 2 * 30)
 
 
 @pytest.mark.parametrize('trial', [0, 1])

@@ -13,6 +13,7 @@ import avzoo
 from avzoo.checkpoints.training import load_checkpoint
 from avzoo.engine import CurriculumRunner, provenance
 from avzoo.engine.history import read_history
+from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
 from avzoo.utils.files import sha256_of
 from tests.conftest import REPO, without_provenance
 
@@ -51,6 +52,14 @@ def test_results_name_versions_command_store_and_settings(small_avdiff, tmp_path
     assert len(lines) == 4 and found['training_seconds'] == pytest.approx(trained, abs=1e-3) and trained > 0
     state = load_checkpoint(tmp_path / 'run/stage2_full_draw0/last.pth')['state_dict']
     assert 0 < found['parameters'] < sum(value.numel() for value in state.values())  # The rest are buffers.
+
+
+@pytest.mark.parametrize(('device', 'told'), [('cpu', True), ('cuda', False)])
+def test_the_kernels_of_a_cpu_are_told(device, told, monkeypatch):
+    monkeypatch.setattr(provenance, 'get_device', lambda: device)
+    monkeypatch.setattr('avzoo.models.kernels.cpu_kernels._measure', lambda: pytest.fail('measured'))
+    choose_cpu_kernels('torch')
+    assert described().get('cpu_kernels') == (dict(choice='torch', linear='torch') if told else None)
 
 
 def test_a_command_that_computes_nothing_leaves_the_provenance_alone(small_avdiff, tmp_path, read):

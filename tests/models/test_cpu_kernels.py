@@ -185,6 +185,19 @@ def test_onednn_is_taken_only_where_it_is_clearly_faster(speed, pays, monkeypatc
     assert cpu_kernels._measure() is pays
 
 
+@needs_onednn
+@pytest.mark.parametrize(('faster', 'linear'), [(True, 'onednn'), (False, 'torch')])
+def test_the_kernels_in_use_are_told_without_measuring(measured, kernels, faster, linear):
+    found, _ = measured
+    assert cpu_kernels.kernels_in_use() == dict(choice='auto', linear=None)
+    found.append(faster)
+    assert cpu_kernels.onednn_pays() is faster
+    assert cpu_kernels.kernels_in_use() == dict(choice='auto', linear=linear)
+    for choice in ('onednn', 'torch'):
+        kernels(choice)
+        assert cpu_kernels.kernels_in_use() == dict(choice=choice, linear=choice)
+
+
 def test_the_key_of_a_config_chooses_the_kernels_of_a_run(kernels, monkeypatch):
     monkeypatch.setattr(Runner, 'setup_env', lambda self, env_cfg: setattr(self, '_timestamp', 'now'))
     runner = PhaseRunner.__new__(PhaseRunner)

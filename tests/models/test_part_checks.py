@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from avzoo.engine import CurriculumRunner
 from avzoo.models.classifiers.part_checks import try_sample
+from avzoo.models.heads.linear_head import LinearHead
 from avzoo.models.layers.masking import masked_mean
 from avzoo.utils.errors import ConfigError
 from tests.models.test_build_errors import MLP, build
@@ -106,17 +108,18 @@ def test_encoders_and_projectors_are_held_to_their_width(part):
 
 
 class OddHead(nn.Module):
-    """A linear head whose losses are what a test wants."""
+    """A linear head whose losses or targets are what a test wants."""
 
-    def __init__(self, in_dim, num_classes, *, gives):
+    def __init__(self, in_dim, num_classes, *, gives=lambda loss: dict(loss_ce=loss), targets=None):
         super().__init__()
         self.layer, self.gives = nn.Linear(in_dim, num_classes), gives
+        self.wanted = targets or (lambda *given: given)
 
     def loss(self, c_o, labels, context=None):
         return self.gives(nn.functional.cross_entropy(self.layer(c_o), labels))
 
     def generator_targets(self, c_o, labels, context=None):
-        return c_o, labels
+        return self.wanted(c_o, labels)
 
     def scores(self, c_o, context=None):
         return self.layer(c_o)
@@ -205,3 +208,43 @@ def test_a_generator_is_tried_before_anything_is_trained():
         rng = torch.get_rng_state()
         try_sample(model)
         assert torch.equal(torch.get_rng_state(), rng)
+
+
+@pytest.mark.parametrize(
+    ('targets', 'words'),
+    [
+        (lambda c_o, labels: c_o, r'gives shape \(4, 8\); '),
+        (lambda c_o, labels: (c_o, labels[:3]), r'gives \(shape \(4, 8\), shape \(3,\)\); '),
+        (lambda c_o, labels: (c_o[:, :7], labels), r'gives \(shape \(4, 7\), '),
+        (lambda c_o, labels: (c_o, labels, labels), r'gives \(shape \(4, 8\), shape \(4,\), shape \(4,\)\)'),
+        (lambda c_o, labels: (c_o, labels.tolist()), r'gives \(shape \(4, 8\), a list\)'),
+        (lambda c_o, labels: (c_o, labels[:, None]), r'.*shape \(4, 1\)'),
+        (lambda c_o, labels: None, 'gives a NoneType'),
+    ],
+)
+def test_a_generator_learns_features_with_a_label_each(targets, words):
+    parts = dict(conditioner=dict(type='ClassEmbedding'), generator=GENERATOR)
+    model = build(fusion=dict(type=MeanFusion), head=dict(type=OddHead, targets=targets), **parts)
+    needed = r'.*features of shape \(N, 8\) and their labels of shape \(N,\) are needed'
+    with pytest.raises(ConfigError, match=rf'model\.head: generator_targets of OddHead {words}{needed}'):
+        model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')
+
+
+@pytest.mark.parametrize(
+    ('scores', 'words'),
+    [
+        (lambda scores: scores[:, 1:], r'shape \(2, 8\)'),
+        (lambda scores: scores[0], r'shape \(9,\)'),
+        (lambda scores: [scores], 'a list'),
+    ],
+)
+def test_scores_of_a_head_are_one_for_each_class_before_anything_is_trained(
+    small_avdiff, tmp_path, monkeypatch, scores, words
+):
+    real = LinearHead.scores
+    monkeypatch.setattr(LinearHead, 'scores', lambda *given: scores(real(*given)))
+    with pytest.raises(
+        ConfigError, match=rf'model\.head: scores of LinearHead gives {words} for 2 videos and 9 classes'
+    ):
+        CurriculumRunner(small_avdiff(tmp_path)).train()
+    assert not list(tmp_path.glob('*/*.pth'))

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +13,21 @@ from mmengine.config import Config
 
 from avzoo.config.choices import Alternative, choices_of, describe, with_alternatives
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.engine.curriculum.plan import plan_phases
+from avzoo.engine.curriculum.plan import Phase, plan_phases
+from avzoo.engine.curriculum.progress import Place, training_steps
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.log import log_line
 
 # Runs stage 1 of a config, for which these alternatives were chosen, in the run's own folder; returns what each of its
 # phases decided, by name.
-Trial = Callable[[Config, list[Alternative]], dict[str, dict]]
+Trial = Callable[[Config, list[Alternative], Place], dict[str, dict]]
 _FOLDER = 'choices'
 _STAGE_ONE = tuple(phase.name for phase in plan_phases((), 1))
 
 
-def choose(cfg: Config, work_dir: Path, state: CurriculumState, trial: Trial) -> Config:
+def choose(
+    cfg: Config, work_dir: Path, state: CurriculumState, trial: Trial, phases: Sequence[Phase] = (), jobs: int = 1
+) -> Config:
     """Make the choices of a config one after the other, each with those before it made.
 
     Stage 1 of the last choice's best alternative is that of the curriculum: it is kept, and not trained again. All
@@ -34,16 +38,20 @@ def choose(cfg: Config, work_dir: Path, state: CurriculumState, trial: Trial) ->
         work_dir: Its folder.
         state: The choices and phases so far; it is written after each choice.
         trial: Runs stage 1.
+        phases: All phases of the run, for the time that is left.
+        jobs: How many draws are trained side by side.
 
     Returns:
         The config with what was chosen.
     """
-    choices = choices_of(cfg)
-    for i, choice in enumerate(choices[len(state.choices) :], len(state.choices)):
-        alternatives = _different(cfg, choice)
-        tried = _Tried([None])
+    choices = [_different(cfg, choice) for choice in choices_of(cfg)]
+    for i in range(len(state.choices), len(choices)):
+        alternatives, tried = choices[i], _Tried([None])
         if len(alternatives) > 1:
-            tried = _compare(cfg, work_dir, f'choice {i + 1}/{len(choices)}', _chosen(state), alternatives, trial)
+            # The last choice leaves stage 1 done, unless nothing was tried.
+            after = training_steps(cfg, [p for p in phases if p.stage == 2 or len(choices[-1]) == 1], jobs)
+            title = f'choice {i + 1}/{len(choices)}'
+            tried = _compare(cfg, work_dir, title, _chosen(state), choices[i:], trial, after)
         kept = _STAGE_ONE if i + 1 == len(choices) and set(tried.outcomes) == set(_STAGE_ONE) else ()
         _on_main(_move, work_dir / _FOLDER, work_dir, kept)
         # Only now that the folders are in place: an interruption before this line repeats the choice.
@@ -73,14 +81,23 @@ def _compare(
     work_dir: Path,
     title: str,
     chosen: list[Alternative],
-    alternatives: Sequence[Alternative],
+    choices: Sequence[Sequence[Alternative]],
     trial: Trial,
+    after: Counter[str],
 ) -> _Tried:
-    """Try the alternatives of a choice; the phases of the best one are left in ``choices`` of the work directory."""
+    """Try the alternatives of the first choice; the phases of the best are left in ``choices`` of the work directory.
+
+    ``after`` are the training steps after all choices, by sub-stage.
+    """
     tried, best, metric = _Tried(), -math.inf, cfg.curriculum.get('choose_by', 'AUSUC')
+    alternatives = choices[0]
+    to_try = [one for choice in choices if len(choice) > 1 for one in choice]  # Of this choice, and of those after it.
+    cfgs = [with_alternatives(cfg, [*chosen, one]) for one in to_try]
+    steps = [training_steps(one, plan_phases((), 1)) for one in cfgs]
     for j, alternative in enumerate(alternatives):
         _on_main(_remove, work_dir, _STAGE_ONE)
-        outcomes = trial(with_alternatives(cfg, [*chosen, alternative]), [*chosen, alternative])
+        place = Place(f'{title} alternative {j + 1}/{len(alternatives)}', sum(steps[j + 1 :], after))
+        outcomes = trial(cfgs[j], [*chosen, alternative], place)
         score = float(outcomes['stage1_full']['metrics'][metric])
         log_line(f'{title}  {describe(alternative)}: validation {metric} {score:.2f}')
         tried.scores.append(score)
@@ -88,6 +105,7 @@ def _compare(
         if round(score, 9) > best:
             best, tried.best, tried.outcomes = round(score, 9), j, outcomes
             _on_main(_move, work_dir, work_dir / _FOLDER, outcomes)
+    log_line(f'{title}  validation chose {describe(alternatives[tried.best])}: {metric} {best:.2f}')
     _on_main(_remove, work_dir, _STAGE_ONE)
     return tried
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from avzoo.config.build_dataset import build_dataset
 from avzoo.datasets.samplers import NUM_BATCHES, batches_to_draw_once
 from avzoo.engine.curriculum.phase_hooks import phase_hooks
 from avzoo.engine.curriculum.schedulers import replayed_schedulers, schedulers, watching_schedulers
 from avzoo.engine.hooks import best_epoch
 from avzoo.protocol import EvaluationName, base_split, evaluation_splits, train_splits
-from avzoo.registry import DATASETS
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def epoch_steps(cfg: Config, phase: Phase) -> int:
     loader = cfg.train_dataloader
     batches = loader.batch_sampler.get('num_batches', NUM_BATCHES)
     if batches is None:
-        data = DATASETS.build(_dataset(cfg, loader, phase.train_splits))
+        data = build_dataset(_dataset(cfg, loader, phase.train_splits))
         batches = batches_to_draw_once(data, loader.batch_size, get_world_size())
     return batches * (1 if phase.substage == 'base' else 2)
 
@@ -244,5 +244,5 @@ def _dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
 
 def _complete_model(cfg: Config, data: dict) -> None:
     """Put into the model's config what the data decides: its widths and classes, and how features are prepared."""
-    cfg.model.data_info = DATASETS.build(data).data_info
+    cfg.model.data_info = build_dataset(data).data_info
     cfg.model.data_preprocessor = cfg.pop('data_preprocessor')

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from avzoo.config.as_data import plain_config
+from avzoo.config.build_dataset import build_dataset
 from avzoo.config.choices import choices_of, reported, with_alternatives
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.batch_size import check_batch_size
@@ -18,7 +19,7 @@ from avzoo.models.classifiers.part_checks import try_sample
 from avzoo.models.conditioners.class_embedding import ClassEmbedding
 from avzoo.models.contracts import Fitted, FittedGenerator
 from avzoo.protocol import train_splits
-from avzoo.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS, import_parts
+from avzoo.registry import METRICS, MODELS, PARAM_SCHEDULERS, import_parts
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.printable import printable
 
@@ -44,7 +45,7 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
         train, *held_out = data.values()
         if phase.draw is not None:
             test = evaluation_config(cfg, 'test', phase.draw, cfg.work_dir)
-            held_out.append(DATASETS.build(test.test_dataloader.dataset))
+            held_out.append(build_dataset(test.test_dataloader.dataset))
             _try_loader('test_dataloader', test, held_out[-1])
             _check_classes_of_draw(train, phase.draw)
         for one in held_out:
@@ -61,7 +62,7 @@ def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config,
 
 
 def _data_of(run: Config) -> dict[str, GFSLDataset]:
-    return {name: DATASETS.build(run[name].dataset) for name in _LOADERS if run.get(name)}
+    return {name: build_dataset(run[name].dataset) for name in _LOADERS if run.get(name)}
 
 
 def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:

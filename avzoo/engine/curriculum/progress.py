@@ -1,7 +1,9 @@
 """What a person sees while the curriculum runs."""
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from mmengine.config import Config
@@ -42,6 +44,31 @@ def warn_of_calibration(cfg: Config, metrics: Mapping[str, float]) -> None:
             log_line(f'WARNING: {warning}')
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a trial of an alternative stands.
+
+    Attributes:
+        name: Which choice and alternative it is.
+        later: Training steps that come after it, by sub-stage.
+    """
+
+    name: str = ''
+    later: Mapping[str, int] = field(default_factory=dict)
+
+
+def training_steps(cfg: Config, phases: Sequence[Phase], jobs: int = 1) -> Counter[str]:
+    """Return the training steps of phases that nothing was decided for, by sub-stage.
+
+    Of draws, ``jobs`` are trained at the same time and count once.
+    """
+    steps = Counter[str]()
+    for phase in _one_by_one(phases, jobs):
+        if epochs := phase_epochs(cfg, phase, {}):
+            steps[phase.substage] += epochs * epoch_steps(cfg, phase)
+    return steps
+
+
 class Progress:
     """Report phase, epoch, loss, validation and the time left, one line per epoch.
 
@@ -49,7 +76,7 @@ class Progress:
 
     The time left is counted in training steps: those still to come, at the pace of the same sub-stage so far. Stage 2
     takes as many epochs as stage 1 will choose, so before that it is an upper bound. Of draws side by side, those count
-    that wait for the one under way.
+    that wait for the one under way. In the trial of an alternative, the trials and phases after it count, too.
 
     Args:
         cfg: The config of the whole curriculum.
@@ -57,15 +84,25 @@ class Progress:
         outcomes: What finished phases decided; read anew for each line.
         silent: Report nothing.
         jobs: How many draws are trained side by side.
+        place: Where the trial stands that these phases are.
+        pace: Seconds of a step by sub-stage, so far; it is kept up to date.
     """
 
     def __init__(
-        self, cfg: Config, phases: list[Phase], outcomes: dict[str, dict], *, silent: bool = False, jobs: int = 1
+        self,
+        cfg: Config,
+        phases: list[Phase],
+        outcomes: dict[str, dict],
+        *,
+        silent: bool = False,
+        jobs: int = 1,
+        place: Place | None = None,
+        pace: dict[str, float] | None = None,
     ) -> None:
         self.silent, self.jobs = silent, jobs
         self.cfg, self.phases, self.outcomes = cfg, phases, outcomes
         self._steps = {p: epoch_steps(cfg, p) for p in phases[1:]}  # Of epochs to come.
-        self._pace: dict[str, float] = {}
+        self._place, self._pace = place or Place(), {} if pace is None else pace
         self._mark = (time.monotonic(), 0)
 
     def begin(self, phase: Phase, steps_done: int) -> None:
@@ -82,7 +119,8 @@ class Progress:
             self._pace[phase.substage] = elapsed / steps
         epoch = len(history) + (partial is not None)
         entry = partial or history[-1]
-        parts = [f'[{position}/{len(self.phases)}] {phase.name:<17} epoch {epoch:>2}/{runner.max_epochs}']
+        parts = [self._place.name] if self._place.name else []
+        parts.append(f'[{position}/{len(self.phases)}] {phase.name:<17} epoch {epoch:>2}/{runner.max_epochs}')
         if partial:
             parts.append(f'step {partial["step"]}/{len(runner.train_dataloader)}')
         if entry['loss'] is not None:
@@ -97,20 +135,21 @@ class Progress:
     def _clock(self, runner: PhaseRunner) -> str:
         pace_now = self._pace.get(self.phase.substage, 0.0)
         left = (runner.max_iters - runner.iter) * pace_now
+        steps = Counter(self._place.later)
         for phase in self._to_come():
-            left += (
-                phase_epochs(self.cfg, phase, self.outcomes)
-                * self._steps[phase]
-                * self._pace.get(phase.substage, pace_now)
-            )
-        return clock(left)
+            steps[phase.substage] += phase_epochs(self.cfg, phase, self.outcomes) * self._steps[phase]
+        return clock(left + sum(n * self._pace.get(substage, pace_now) for substage, n in steps.items()))
 
     def _to_come(self) -> list[Phase]:
         """Return the phases whose time is still to come."""
         later = self.phases[self.phases.index(self.phase) + 1 :]
-        draws = [phase for phase in later if phase.draw is not None]
-        beside = 0 if self.phase.draw is None else self.jobs - 1
-        return [phase for phase in later if phase.draw is None] + draws[beside :: self.jobs]
+        return _one_by_one(later, self.jobs, 0 if self.phase.draw is None else self.jobs - 1)
+
+
+def _one_by_one(phases: Sequence[Phase], jobs: int, beside: int = 0) -> list[Phase]:
+    """Leave out the draws that are trained beside another: the first ``beside`` ones, and then all but each j-th."""
+    draws = [phase for phase in phases if phase.draw is not None]
+    return [phase for phase in phases if phase.draw is None] + draws[beside::jobs]
 
 
 def report_stage_one(decided: dict) -> None:

@@ -10,7 +10,7 @@ import mmengine.dist as dist
 from mmengine.config import Config
 
 from avzoo.config.as_data import plain_config
-from avzoo.config.choices import Alternative
+from avzoo.config.choices import Alternative, describe
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.engine.curriculum.choose import choose
 from avzoo.engine.curriculum.draws import Together, train_draws
@@ -19,7 +19,7 @@ from avzoo.engine.curriculum.generator_report import report_generator
 from avzoo.engine.curriculum.optimizers import drop_optimizers
 from avzoo.engine.curriculum.plan import Phase, phase_config, plan_phases, start_file
 from avzoo.engine.curriculum.preflight import preflight
-from avzoo.engine.curriculum.progress import Progress, report_stage_one, warn_of_calibration, warn_of_features
+from avzoo.engine.curriculum.progress import Place, Progress, report_stage_one, warn_of_calibration, warn_of_features
 from avzoo.engine.curriculum.recover import checkpoint_to_resume, forget_lost, named_checkpoint
 from avzoo.engine.curriculum.references import compare_with_references, keep_predictions
 from avzoo.engine.curriculum.results import kept_provenance, provenance_of, results_of, results_text
@@ -69,7 +69,7 @@ class CurriculumRunner:
         self.draws = tuple(range(cfg.curriculum.num_draws)) if draws is None else tuple(draws)
         self.phases = plan_phases(self.draws, stage)
         self.stage = stage
-        self._dropped: set[Path] = set()
+        self._dropped, self._pace = set[Path](), dict[str, float]()
         self.resume_from = None if isinstance(resume, bool) else Path(resume)
         if self.resume_from is not None and not self.resume_from.is_file():
             raise AvzooError(f'--resume {self.resume_from}: there is no such file. Leave the path out to go on.')
@@ -123,7 +123,7 @@ class CurriculumRunner:
         if todo:
             warn_of_features(self.cfg)
         self._keep()  # A kill may have come between the two.
-        self.cfg = choose(self.cfg, self.work_dir, self.state, self._try)
+        self.cfg = choose(self.cfg, self.work_dir, self.state, self._try, self.phases, self.together.jobs)
         if dist.is_main_process():
             portable = copy.deepcopy(self.cfg)
             portable.pop('launcher', None)  # It belongs to the command line, and a config with it is refused.
@@ -139,14 +139,16 @@ class CurriculumRunner:
             log_line('Every phase was finished already: nothing was trained.')
         return results
 
-    def _try(self, cfg: Config, chosen: list[Alternative]) -> dict[str, dict]:
+    def _try(self, cfg: Config, chosen: list[Alternative], place: Place) -> dict[str, dict]:
         """Run stage 1 of a config as if these alternatives were chosen; returns what its phases decided.
 
         Where the parts are only fitted, the full sub-stage fits them anew, so the base sub-stage is left out.
         """
         phases = [p for p in plan_phases((), 1) if p.substage == 'full' or cfg.curriculum[p.substage].max_epochs]
         outcomes: dict[str, dict] = {}
-        progress = Progress(cfg, phases, outcomes, silent=len(phases) == 1)
+        progress = Progress(cfg, phases, outcomes, silent=len(phases) == 1, place=place, pace=self._pace)
+        if len(phases) > 1:
+            log_line(f'{place.name}: {describe(chosen[-1])}')
         for phase in phases:
             run = phase_config(cfg, phase, outcomes, self.work_dir)
             if phase.parent not in phases:
@@ -175,7 +177,7 @@ class CurriculumRunner:
     def _run_phases(self, todo: list[Phase]) -> None:
         """Run phases one after the other, or the draws among them side by side."""
         draws = self.together.among(todo)
-        progress = Progress(self.cfg, self.phases, self.state.phases, jobs=self.together.jobs)
+        progress = Progress(self.cfg, self.phases, self.state.phases, jobs=self.together.jobs, pace=self._pace)
         for phase in todo:
             if phase.name in self.state.phases:  # A choice has trained it.
                 self._conclude(phase)

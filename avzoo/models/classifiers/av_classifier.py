@@ -214,7 +214,7 @@ class AVClassifier(FitsParts):
         losses = check_losses(self.head.loss(c_o, label, context), self.head)
         if self.generator is None or self.conditioner is None:
             return losses
-        x_0, label = self.head.generator_targets(c_o, label, context)
+        x_0, label = self._generator_targets(c_o, label, context)
         condition = check_width(self.conditioner(label), self.conditioner, 'model.conditioner', label.shape)
         losses.update(self._generator_losses(self.generator, x_0, condition, label))
         if novel:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.models import contracts
 from avzoo.models.classifiers.base_model import BaseModel
+from avzoo.models.classifiers.part_checks import check_scores, check_targets
 from avzoo.utils.errors import ConfigError
 
 _FITTED_PARTS = ('projector', 'generator', 'head')  # In the order of their data flow.
@@ -101,8 +102,22 @@ class FitsParts(BaseModel):
                 if part != 'projector' and self.projector is not None:
                     x = self.projector(x)
                 if part == 'generator':
-                    x, label = self.head.generator_targets(x, label, context)
+                    x, label = self._generator_targets(x, label, context)
             yield x, label
+
+    def _generator_targets(self, c_o: Tensor, label: Tensor, context: contracts.Context) -> tuple[Tensor, Tensor]:
+        return check_targets(self.head.generator_targets(c_o, label, context), self.head, c_o.shape[-1])
+
+    def check_scores(self, dataset: GFSLDataset) -> None:
+        """Score two videos of a data set, before a long training would end in scores that nothing can use.
+
+        Raises:
+            ConfigError: If the head gives anything but a score for each video and class.
+        """
+        for x, context, label in self.fused_batches(dataset, [np.arange(len(dataset))[:2]]):
+            with torch.no_grad():
+                scores = self.head.scores(x if self.projector is None else self.projector(x), context)
+            check_scores(scores, self.head, (len(label), len(dataset.base_mask)))
 
     def fused_batches(
         self, dataset: GFSLDataset, batches: Iterable[np.ndarray]

@@ -65,9 +65,8 @@ def check_sample(sample: Any, features: Tensor, generator: Any) -> Tensor:
         ConfigError: If it is not of their shape.
     """
     if not isinstance(sample, Tensor) or sample.shape != features.shape:
-        given = f'shape {tuple(sample.shape)}' if isinstance(sample, Tensor) else f'a {type(sample).__name__}'
         raise ConfigError(
-            f'model.generator: the sample of {type(generator).__name__} has {given}; features of shape '
+            f'model.generator: the sample of {type(generator).__name__} has {_given(sample)}; features of shape '
             f'{tuple(features.shape)} are needed, one for each condition. {_SEE}'
         )
     return sample
@@ -104,6 +103,41 @@ def check_losses(losses: Any, head: Any) -> dict[str, Tensor]:
             f'them. {_SEE}'
         )
     return losses
+
+
+def check_targets(targets: Any, head: Any, dim: int) -> tuple[Tensor, Tensor]:
+    """Return what a head wants a generator to learn: features (N, dim) and their labels (N,).
+
+    Raises:
+        ConfigError: If it is anything else.
+    """
+    pair = isinstance(targets, tuple) and len(targets) == 2 and all(isinstance(t, Tensor) for t in targets)
+    if not pair or targets[0].shape != (*targets[1].shape[:1], dim) or targets[1].ndim != 1:
+        raise ConfigError(
+            f'model.head: generator_targets of {type(head).__name__} gives {_given(targets)}; features of shape '
+            f'(N, {dim}) and their labels of shape (N,) are needed. {_SEE}'
+        )
+    return targets[0], targets[1]
+
+
+def check_scores(scores: Any, head: Any, shape: tuple[int, int]) -> None:
+    """Refuse scores that are not of shape (B, C), a row for each video and a column for each class.
+
+    Raises:
+        ConfigError: Says what the head gives.
+    """
+    if not isinstance(scores, Tensor) or scores.shape != shape:
+        raise ConfigError(
+            f'model.head: scores of {type(head).__name__} gives {_given(scores)} for {shape[0]} videos and {shape[1]} '
+            f'classes; shape {shape} is needed. {_SEE}'
+        )
+
+
+def _given(value: Any) -> str:
+    """Return what a part gave: the shapes of tensors, the type of anything else."""
+    if isinstance(value, tuple):
+        return f'({", ".join(_given(one) for one in value)})'
+    return f'shape {tuple(value.shape)}' if isinstance(value, Tensor) else f'a {type(value).__name__}'
 
 
 def _check(part: object, contract: type, path: str) -> None:

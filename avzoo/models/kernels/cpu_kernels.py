@@ -62,6 +62,17 @@ def onednn_pays() -> bool:
     return _chosen == 'onednn' or (_chosen == 'auto' and _onednn_is_faster(torch.get_num_threads()))
 
 
+def kernels_in_use() -> dict[str, str | None]:
+    """Return the ``choice`` of this process and whose kernels compute its large ``linear`` layers; measures nothing.
+
+    ``linear`` is ``onednn`` or ``torch``; ``None`` where ``auto`` was not asked yet, since no layer was large enough.
+    """
+    linear = None if _chosen == 'auto' else _chosen
+    if _chosen == 'auto' and _onednn_is_faster.cache_info().currsize:
+        linear = 'onednn' if onednn_pays() else 'torch'
+    return dict(choice=_chosen, linear=linear)
+
+
 def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x (..., k) times the transposed weight (n, k), plus bias (n,), by oneDNN and without gradients."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'none', [], '')
