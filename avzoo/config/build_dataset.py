@@ -19,7 +19,6 @@ _NEEDED = (
     'base_mask',
     'metainfo',
     'data_info',
-    'class_embeddings',
 )
 _CURE = 'Derive it from GFSLDataset, and override what differs.'
 
@@ -43,6 +42,7 @@ def build_dataset(cfg: dict[str, Any]) -> GFSLDataset:
         takes = ', '.join(arguments)
         raise ConfigError(f'dataset: {kind.__name__} has to take ({takes}): {error}. {_CURE}') from None
     dataset = DATASETS.build(cfg)
-    if lacking := [name for name in _NEEDED if not hasattr(kind, name) and name not in vars(dataset)]:
+    # The type is asked first: a property may take long.
+    if lacking := [name for name in _NEEDED if not hasattr(kind, name) and not hasattr(dataset, name)]:
         raise ConfigError(f'dataset: {kind.__name__} has no {", ".join(lacking)}. {_CURE}')
     return dataset

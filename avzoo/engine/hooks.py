@@ -167,7 +167,8 @@ class PhaseHook(Hook):
             self.history = list(checkpoint['meta']['history'])
 
     def before_train(self, runner: PhaseRunner) -> None:
-        runner.plain_model.check_scores(runner.train_dataloader.dataset)
+        if hasattr(runner.plain_model, 'check_scores'):  # A model of your own need not have it.
+            runner.plain_model.check_scores(runner.train_dataloader.dataset)
         self.begin(runner.iter)
 
     def before_train_epoch(self, runner: PhaseRunner) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import sys
+from contextlib import suppress
 
 import torch
 
@@ -34,7 +35,8 @@ def free_memory() -> None:
     """Give back what earlier phases used, on a GPU too: features held there, and what is kept for new tensors."""
     release_held_store()
     gc.collect()
-    torch.cuda.empty_cache()
+    with suppress(RuntimeError):  # After a fault of the GPU it would tell of that once more.
+        torch.cuda.empty_cache()
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)

@@ -5,9 +5,11 @@ import torch
 from torch import nn
 
 from avzoo.engine import CurriculumRunner
-from avzoo.models.classifiers.part_checks import try_sample
+from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.models.classifiers.part_checks import check_targets, try_sample
 from avzoo.models.heads.linear_head import LinearHead
 from avzoo.models.layers.masking import masked_mean
+from avzoo.registry import HEADS, MODELS
 from avzoo.utils.errors import ConfigError
 from tests.models.test_build_errors import MLP, build
 
@@ -204,7 +206,8 @@ def test_a_generator_is_tried_before_anything_is_trained():
     fitted_first = build(**parts, generator=dict(type='TextGaussian'))
     with pytest.raises(ConfigError, match=r'sample of OddGenerator has shape \(2, 9\); .*\(2, 8\) are needed'):
         try_sample(wide)
-    for model in (right, fitted_first, build(fusion=dict(type=MeanFusion))):
+    not_ready = build(**parts, generator=dict(type=OddGenerator, gives=lambda c: torch.randint(0, 0, (2, 8))))
+    for model in (right, fitted_first, not_ready, build(fusion=dict(type=MeanFusion))):
         rng = torch.get_rng_state()
         try_sample(model)
         assert torch.equal(torch.get_rng_state(), rng)
@@ -228,6 +231,29 @@ def test_a_generator_learns_features_with_a_label_each(targets, words):
     needed = r'.*features of shape \(N, 8\) and their labels of shape \(N,\) are needed'
     with pytest.raises(ConfigError, match=rf'model\.head: generator_targets of OddHead {words}{needed}'):
         model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')
+
+
+def test_a_pair_may_be_a_list():
+    targets = [torch.zeros(4, 8), torch.zeros(4, dtype=torch.long)]
+    assert all(map(torch.equal, check_targets(targets, None, 8), targets))
+
+
+class OwnReading(AVClassifier):
+    """Gives the head another width than its parts do."""
+
+    def _features(self, inputs):
+        c_o, context = super()._features(inputs)
+        return c_o[:, :3], context
+
+
+def test_scores_are_tried_as_a_model_predicts(small_avdiff, tmp_path, monkeypatch):
+    cfg = small_avdiff(tmp_path, 'curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1')
+    cfg.model.generator = cfg.model.conditioner = None
+    monkeypatch.setitem(MODELS._module_dict, 'OwnReading', OwnReading)
+    monkeypatch.setitem(HEADS._module_dict, 'OfThree', lambda in_dim, num_classes: LinearHead(3, num_classes))
+    cfg.model.type, cfg.model.head = 'OwnReading', dict(type='OfThree')
+    CurriculumRunner(cfg, stage=1).train()
+    assert (tmp_path / 'stage1_full/last.pth').is_file()
 
 
 @pytest.mark.parametrize(

@@ -111,13 +111,21 @@ class FitsParts(BaseModel):
     def check_scores(self, dataset: GFSLDataset) -> None:
         """Score two videos of a data set, before a long training would end in scores that nothing can use.
 
+        A head that is fitted is left out, since it may not have its weights yet.
+
         Raises:
             ConfigError: If the head gives anything but a score for each video and class.
         """
-        for x, context, label in self.fused_batches(dataset, [np.arange(len(dataset))[:2]]):
+        if isinstance(self.head, contracts.Fitted):
+            return
+        training = self.training
+        self.eval()
+        try:
             with torch.no_grad():
-                scores = self.head.scores(x if self.projector is None else self.projector(x), context)
-            check_scores(scores, self.head, (len(label), len(dataset.base_mask)))
+                found = self.val_step(dataset.__getitems__(list(range(len(dataset)))[:2]))[0]
+        finally:
+            self.train(training)
+        check_scores(found['scores'], self.head, (len(found['label']), len(dataset.base_mask)))
 
     def fused_batches(
         self, dataset: GFSLDataset, batches: Iterable[np.ndarray]

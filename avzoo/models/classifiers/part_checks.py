@@ -75,7 +75,7 @@ def check_sample(sample: Any, features: Tensor, generator: Any) -> Tensor:
 def try_sample(model: Any) -> None:
     """Sample two features as training will, so that a generator that cannot is refused before anything is trained.
 
-    A generator that is fitted first is left out.
+    A generator that is fitted first is left out, and one that fails here: it may need what training tells it first.
 
     Raises:
         ConfigError: As of :func:`check_sample`.
@@ -85,7 +85,10 @@ def try_sample(model: Any) -> None:
         return
     width = (model.fusion if model.projector is None else model.projector).out_dim
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        sample = generator.sample(torch.zeros(2, model.conditioner.out_dim))
+        try:
+            sample = generator.sample(torch.zeros(2, model.conditioner.out_dim))
+        except Exception:
+            return
     check_sample(sample, torch.empty(2, width), generator)
 
 
@@ -111,7 +114,7 @@ def check_targets(targets: Any, head: Any, dim: int) -> tuple[Tensor, Tensor]:
     Raises:
         ConfigError: If it is anything else.
     """
-    pair = isinstance(targets, tuple) and len(targets) == 2 and all(isinstance(t, Tensor) for t in targets)
+    pair = isinstance(targets, tuple | list) and len(targets) == 2 and all(isinstance(t, Tensor) for t in targets)
     if not pair or targets[0].shape != (*targets[1].shape[:1], dim) or targets[1].ndim != 1:
         raise ConfigError(
             f'model.head: generator_targets of {type(head).__name__} gives {_given(targets)}; features of shape '

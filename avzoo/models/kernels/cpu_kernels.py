@@ -22,6 +22,7 @@ _ROWS, _ROUNDS = 1024, 5
 _WIDTHS = ((300, 512), (512, 300))  # Those of AV-DIFF's attention.
 _FASTER = 0.9  # Of the time of PyTorch's own kernel; where both are about as fast, the choice must not change.
 _chosen: CPUKernels = 'auto'
+_answer: bool | None = None  # The last one since then, whether oneDNN pays.
 
 
 def choose_cpu_kernels(choice: CPUKernels) -> CPUKernels:
@@ -32,8 +33,8 @@ def choose_cpu_kernels(choice: CPUKernels) -> CPUKernels:
             where a measurement has shown that it is faster. It is measured once for a machine and kept, so that a run
             can be repeated bit for bit. With both other parts compute in ways of avzoo, too: see :func:`may_replace`.
     """
-    global _chosen
-    before, _chosen = _chosen, choice
+    global _chosen, _answer
+    before, _chosen, _answer = _chosen, choice, None
     return before
 
 
@@ -59,7 +60,9 @@ def is_followed() -> bool:
 
 def onednn_pays() -> bool:
     """Return whether large linear layers are computed by oneDNN."""
-    return _chosen == 'onednn' or (_chosen == 'auto' and _onednn_is_faster(torch.get_num_threads()))
+    global _answer
+    _answer = _chosen == 'onednn' or (_chosen == 'auto' and _onednn_is_faster(torch.get_num_threads()))
+    return _answer
 
 
 def kernels_in_use() -> dict[str, str | None]:
@@ -67,10 +70,8 @@ def kernels_in_use() -> dict[str, str | None]:
 
     ``linear`` is ``onednn`` or ``torch``; ``None`` where ``auto`` was not asked yet, since no layer was large enough.
     """
-    linear = None if _chosen == 'auto' else _chosen
-    if _chosen == 'auto' and _onednn_is_faster.cache_info().currsize:
-        linear = 'onednn' if onednn_pays() else 'torch'
-    return dict(choice=_chosen, linear=linear)
+    answers = {None: None, True: 'onednn', False: 'torch'}
+    return dict(choice=_chosen, linear=answers[_answer] if _chosen == 'auto' else _chosen)
 
 
 def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
