@@ -55,25 +55,34 @@ def use_one_pass(optimizer: torch.optim.Optimizer) -> None:
     """
     if type(optimizer) not in _WITH_ONE_PASS:
         return
-    for group in optimizer.param_groups:
-        chosen = group['fused'] is not None or group['foreach'] is not None
-        if not (chosen or group['capturable'] or group['differentiable']):
-            group['fused'] = all(may_replace(p) and p.is_contiguous() for p in group['params']) or None
-    if any(group['fused'] for group in optimizer.param_groups):
+    free = [group for group in optimizer.param_groups if _may_take_one_pass(group)]
+    for group in free:
+        group['fused'] = True
+    if free:
         optimizer.register_step_pre_hook(_put_gradients_in_order)
 
 
-def load_optimizer_state(optim_wrapper: OptimWrapper, state: dict) -> None:
-    """Load an optimizer's state, but not in which way it computes: that was chosen for another device or config."""
+def load_optimizer_state(optim_wrapper: OptimWrapper, state: dict, *, keep: tuple[str, ...] = ()) -> None:
+    """Load an optimizer's state, but not in which way it computes: that was chosen for another device or config.
+
+    Args:
+        optim_wrapper: The wrapper of the optimizer.
+        state: Its ``state_dict``.
+        keep: Further settings of the groups that stay as they are, such as ``lr``.
+    """
     groups, own = state['param_groups'], optim_wrapper.optimizer.param_groups
     if len(groups) == len(own):  # Otherwise PyTorch says that they differ.
-        ways = [{way: mine[way] for way in _WAYS if way in mine} for mine in own]
-        groups = [saved | way for saved, way in zip(groups, ways, strict=True)]
+        kept = [{key: mine[key] for key in (*_WAYS, *keep) if key in mine} for mine in own]
+        groups = [saved | mine for saved, mine in zip(groups, kept, strict=True)]
     optim_wrapper.load_state_dict(dict(state, param_groups=groups))
 
 
+def _may_take_one_pass(group: dict[str, Any]) -> bool:
+    chosen = any(group[way] is not None for way in _WAYS) or group['capturable'] or group['differentiable']
+    return not chosen and all(may_replace(p) and p.is_contiguous() for p in group['params'])
+
+
 def _put_gradients_in_order(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-    for group in optimizer.param_groups:
-        for p in group['params']:
-            if group['fused'] and p.grad is not None and not p.grad.is_contiguous():
-                p.grad = p.grad.contiguous()
+    for p in (p for group in optimizer.param_groups if group['fused'] for p in group['params']):
+        if p.grad is not None and not p.grad.is_contiguous():
+            p.grad = p.grad.contiguous()

@@ -153,11 +153,7 @@ class PhaseRunner(Runner):
         state = load_checkpoint(filename).get('optimizer')
         if state is None:
             raise CheckpointError(f'{filename} {WITHOUT_OPTIMIZER}')
-        optimizer = self.optim_wrapper.optimizer
-        rates = [group['lr'] for group in optimizer.param_groups]
-        load_optimizer_state(self.optim_wrapper, state)
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group['lr'] = rate
+        load_optimizer_state(self.optim_wrapper, state, keep=('lr',))
 
     def resume(
         self,

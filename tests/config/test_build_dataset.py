@@ -79,8 +79,9 @@ def test_a_data_set_that_lacks_something_is_refused_before_anything_is_written(c
 
 
 @pytest.mark.parametrize('kind', [Whole, Wrapped])
-def test_one_that_has_it_is_taken(config, kind):
+def test_one_that_has_it_is_taken(config, tmp_path, kind):
     cfg = config(kind, LOADERS)
     cfg.curriculum.base.max_epochs = cfg.curriculum.full.max_epochs = 1
     cfg.curriculum.validate = False
     CurriculumRunner(cfg, stage=1).train()
+    assert (tmp_path / 'run/stage1_full/last.pth').is_file()

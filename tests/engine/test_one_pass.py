@@ -137,6 +137,13 @@ def test_a_state_of_other_groups_is_refused_by_pytorch():
             load_optimizer_state(target, source.state_dict())
 
 
+def test_an_optimizer_that_is_built_already_is_watched_once():
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(3))])
+    for _ in range(2):  # A resumed phase builds it again.
+        use_one_pass(optimizer)
+    assert len(optimizer._optimizer_step_pre_hooks) == 1
+
+
 def test_several_optimizers_are_left_as_they_are():
     several = OptimWrapperDict(one=OptimWrapper(torch.optim.Adam([torch.nn.Parameter(torch.ones(3))])))
     assert PhaseRunner.__new__(PhaseRunner).build_optim_wrapper(several) is several

@@ -56,7 +56,7 @@ class Attention(nn.Module):
         """
         context = x if context is None else context
         own = may_replace(context)
-        if own and x.dim() == 3 and self._are_few(x, context):
+        if own and x is not context and x.dim() == 3 and self._are_few(x, context):
             whole = context if packing is None or context.dim() == 3 else packing.spread(context)
             return self.dropout(self.to_out(self._read(self.to_q(x), whole, bias)))
         keys = packing
@@ -73,12 +73,12 @@ class Attention(nn.Module):
 
     def _are_few(self, x: Tensor, context: Tensor) -> bool:
         """Return whether queries x (B, S, d) are so few beside the rows of ``context`` that :meth:`_read` pays."""
-        if type(self) is not Attention or not only_multiplies(self.to_k, self.to_v):
-            return False
         asking, queries, keys = x.shape[1], x.shape[:2].numel(), context.shape[:-1].numel()
+        if keys < _LEAST_KEYS or type(self) is not Attention or not only_multiplies(self.to_k, self.to_v):
+            return False
         head = self.to_k.out_features // self.num_heads
         # Products for each head and number of a token: at most half of those of the keys, or of the values.
-        return keys >= _LEAST_KEYS and 2 * (queries * head + asking * keys) <= keys * head
+        return 2 * (queries * head + asking * keys) <= keys * head
 
     def _read(self, q: Tensor, context: Tensor, bias: Tensor | None) -> Tensor:
         """Return what queries (B, S, H*c) read in tokens (B, M, d), (B, S, H*c), without their keys and values.
