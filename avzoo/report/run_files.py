@@ -130,7 +130,8 @@ class Run:
     def scales(self) -> list[float]:
         """What the scores of each draw are multiplied by to be logits; empty where a checkpoint is gone."""
         names = [Phase(2, 'full', draw).name for draw in self.draws]
-        return [self.checkpoints[name]['scale'] for name in names if name in self.checkpoints]
+        known = self.checkpoints
+        return [known[name]['scale'] for name in names] if known.keys() >= set(names) else []
 
     @property
     def checkpoints(self) -> dict[str, dict[str, Any]]:

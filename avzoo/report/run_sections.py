@@ -47,7 +47,7 @@ def _tests(run: Run) -> list[Section]:
         text = 'Not every draw of the run has its predictions.npz, so what they would show is left out.'
         return [Section('Predictions', [text])]
     calibration = Section('Calibration of probabilities')
-    if len(run.scales) == len(run.draws):
+    if run.scales:
         calibration.pictures.append(reliability_picture(run))
     else:
         calibration.text.append(

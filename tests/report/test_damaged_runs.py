@@ -246,6 +246,13 @@ def test_a_damaged_checkpoint_costs_the_page_only_what_it_alone_holds(run_dir, t
     ]
 
 
+def test_curves_of_a_run_without_a_draws_checkpoint_leave_out_reliability(run_dir, tmp_path):
+    (run_dir / 'stage2_full_draw1/last.pth').unlink()
+    assert run_tool_file('analysis_tools/curves.py', run_dir, '-o', tmp_path / 'curves') == 0
+    names = {path.stem for path in (tmp_path / 'curves').iterdir()}
+    assert 'seen_unseen' in names and 'reliability' not in names
+
+
 def test_a_checkpoint_that_the_machine_cannot_read_is_not_called_damaged(run_dir, monkeypatch):
     def no_handles(path):
         raise CheckpointError('cannot be opened') from OSError(errno.EMFILE, 'too many')
