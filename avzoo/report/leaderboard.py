@@ -64,10 +64,13 @@ def leaderboard(runs: Iterable[Run]) -> list[Section]:
         groups = [list(group) for _, group in groupby(sorted(members, key=_row_of), key=_row_of)]
         groups.sort(key=lambda group: -_mean(group, 'HM'))
         rows = [_row(group, name) for group, name in zip(groups, _names(groups), strict=True)]
-        title = f'{dataset}, {shots} {"shot" if shots == 1 else "shots"}'
         text = [f'Features: {features}.', *([f'Store: SHA-256 {store[:12]}.'] if store else [])]
-        if any(section.title == title for section in sections):
-            title += f', {features}' if features != _UNNAMED else f', store {store[:12]}'
+        said = [f'{dataset}, {shots} {"shot" if shots == 1 else "shots"}']
+        said += [] if features == _UNNAMED else [features]
+        said.append(f'store {store[:12] or "unknown"}')
+        titles = [', '.join(said[:count]) for count in range(1, len(said) + 1)]
+        taken = [section.title for section in sections]
+        title = next((one for one in titles if one not in taken), titles[-1])
         sections.append(Section(title, text, {'Per cent, by HM': Table(_HEADER, rows)}))
     return sections
 

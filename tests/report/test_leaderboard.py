@@ -90,6 +90,13 @@ def test_runs_on_other_shots_data_or_features_never_share_a_table(tmp_path, chan
     assert len({section.title for section in sections}) == 2
 
 
+def test_tables_of_any_number_of_stores_have_titles_of_their_own(tmp_path):
+    for i, features in enumerate([dict(audio='clap'), None] * 3):
+        store = dict(features=features, sha256=f'{i}' * 64) if i < 4 else dict(features=features)
+        write_run(tmp_path / f'run{i}', provenance=dict(store=store))
+    assert len({section.title for section in leaderboard(find_runs([tmp_path]))}) == 6
+
+
 def test_a_gamma_that_was_searched_on_the_test_set_is_said(tmp_path):
     write_run(tmp_path / 'one', gamma_source='searched on the test set')
     page = leaderboard_markdown(leaderboard(find_runs([tmp_path])))
