@@ -29,12 +29,15 @@ def list_models(
         pretrained: Only those that have weights: zoo weights, or imported ones (or, if false, only the others).
 
     Raises:
-        ConfigError: If the zoo has no model of that data set, that method or that number of shots.
+        ConfigError: If the zoo has no model of that data set, that method or that number of shots, or ``pretrained`` is
+            no bool.
 
     Examples:
         >>> list_models('avdiff_*shot', dataset='ucf')
         ['avdiff_ucf_10shot', 'avdiff_ucf_1shot', 'avdiff_ucf_20shot', 'avdiff_ucf_5shot']
     """
+    if pretrained not in (None, True, False):
+        raise ConfigError(f'pretrained={pretrained!r} is not True, False or None.')
     index = read_index().values()
     wanted = dict(
         dataset=None if dataset is None else _title(str(dataset)),

@@ -57,6 +57,7 @@ def test_every_condition_narrows_the_list(make_zoo, conditions, found):
         ({'method': 3}, 'method=3'),
         ({'shots': 7}, r'shots=7\. Known: 1, 5, 10, 20\.$'),
         ({'shots': '5'}, "shots='5'; give a whole number"),
+        ({'pretrained': 'yes'}, "pretrained='yes'"),
     ],
 )
 def test_a_value_that_no_model_has_is_not_an_empty_list(condition, message):
