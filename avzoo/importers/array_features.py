@@ -39,7 +39,7 @@ class ArrayFeatures:
 
     Args:
         path: The file or the folder.
-        transposed: Modalities whose arrays are (D, T).
+        transposed: Modalities whose arrays are (D, T); those that are (D,) are one step as ever.
 
     Attributes:
         modalities (tuple[str, ...]): Which of ``audio`` and ``visual`` are there.
@@ -93,8 +93,7 @@ class ArrayFeatures:
         self._check_paths([video])
         name = self._names.get(video, video)
         found = {key: values[name] for key, values in self._values.items() if name in values}
-        arrays = {key: self._as_sequence(values, key, video) for key, values in found.items()}
-        return {key: array.T if key in self._transposed else array for key, array in arrays.items()}
+        return {key: self._as_sequence(values, key, video) for key, values in found.items()}
 
     def label(self, video: str, default: str) -> str:
         """Return the label that the file gives a video, or another where it gives none."""
@@ -110,7 +109,7 @@ class ArrayFeatures:
             array = as_numbers(values)
         except ValueError:
             raise self._not_a_sequence(key, video, 'rows of unequal width') from None
-        rows = array[None] if array.ndim == 1 else array
+        rows = array[None] if array.ndim == 1 else array.T if key in self._transposed else array
         if rows.ndim != 2 or rows.dtype.kind not in 'biuf' or not rows.shape[1]:
             raise self._not_a_sequence(key, video, f'{array.dtype} of shape {array.shape}')
         return rows

@@ -240,6 +240,15 @@ def test_axes_that_are_swapped_are_refused_and_read_on_request(folder, ragged, c
     assert_same(FeatureStore(folder / 'out'), ragged)
 
 
+def test_one_step_has_no_axes_to_swap(tmp_path):
+    (tmp_path / 'audio').mkdir()
+    np.save(tmp_path / 'audio/one.npy', np.arange(5.0))
+    np.save(tmp_path / 'audio/three.npy', np.zeros((5, 3)))
+    features = ArrayFeatures(tmp_path, transposed=['audio'])
+    assert np.array_equal(features.read('one')['audio'], [np.arange(5.0)])
+    assert features.read('three')['audio'].shape == (3, 5)
+
+
 def test_an_array_n_d_t_of_a_known_width_is_refused(folder, capsys):
     wide = clips(lambda key, i: 10, widths=dict(audio=128))
     np.savez(folder / 'F.npz', video_id=IDS, **stacked(swapped(wide, 'audio')))
