@@ -170,7 +170,8 @@ def _naming(support: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
     try:
         yield
     except AvzooError as error:
-        raise type(error)(str(error).replace(str(temporary), str(support))) from error
+        message, *details = (line.replace(str(temporary), str(support)) for line in error.lines)
+        raise type(error)(message, details=details) from error
 
 
 def _train_data(model: BaseCheckpoint, clips: SupportSet, base_store: FeatureStore) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from avzoo.apis.adapt import adapt
+from avzoo.apis.adapt import _naming, adapt
 from avzoo.apis.base_checkpoint import BaseCheckpoint
 from avzoo.apis.inferencer import Inferencer
 from avzoo.checkpoints.class_rows import carry_class_rows
@@ -163,6 +163,12 @@ def test_support_that_does_not_fit_is_refused(base_model, support, tmp_path, cha
     with pytest.raises(DataError, match=message):
         adapt(cfg, path, **{'support': support, 'shots': 2, 'out': tmp_path / 'x.pth', 'epochs': 1, **arguments})
     assert not (tmp_path / 'x.pth').exists()
+
+
+def test_the_folder_that_was_given_is_named_in_each_line_of_an_error():
+    with pytest.raises(DataError) as caught, _naming('mine', Path('/tmp/x')):
+        raise DataError('/tmp/x: 2 clips:', details=['/tmp/x/a', '/tmp/x/b'])
+    assert caught.value.lines == ('mine: 2 clips:', 'mine/a', 'mine/b')
 
 
 def test_a_base_model_of_another_config_is_refused(base_model, support, tmp_path, repo_dir):
