@@ -30,7 +30,7 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _warning(draws: Sequence[Mapping[str, Any]]) -> str:
     """Return what tables say of draws whose generator failed the check, see ``check_generator``."""
-    learned = all(draw.get('generator_check', {}).get('learned', True) for draw in draws)
+    learned = all((draw.get('generator_check') or {}).get('learned', True) for draw in draws)
     return '' if learned else ' (generator: not learned)'
 
 
@@ -66,12 +66,12 @@ def paired_text(paired: Mapping[str, Any] | None) -> str:
 
     Args:
         paired: ``against``, the name of the reference; ``draws``, by metric what ``paired_difference`` finds; and
-            ``bootstrap``, what ``bootstrap_difference`` finds, or None.
+            ``bootstrap``, what ``bootstrap_difference`` finds; None or absent where it is unknown.
     """
     if not paired:
         return ''
     title = reference_title(paired['against'])
-    videos = paired['bootstrap'] or {}
+    videos = paired.get('bootstrap') or {}
     lines = [f'minus {title}, the strongest reference on validation (95% intervals):']
     for metric, difference in paired['draws'].items():
         over_videos = f', {interval(videos[metric])} (bootstrap over videos)' if metric in videos else ''

@@ -90,11 +90,14 @@ def test_differences_to_the_strongest_reference_have_both_intervals(results, tmp
     assert '- AUSUC -0.50 (one draw)\n' in text
     assert text.strip() in write_results(tmp_path, dict(results, paired=paired))[1].read_text('utf-8')
     assert '+3.10' not in paired_text(dict(paired, bootstrap=None))
+    del paired['bootstrap']
+    assert '- HM +4.65 ± 0.94 (draws)\n' in paired_text(paired)
     assert paired_text(None) == ''
 
 
-def test_results_without_references_and_recall_are_fine(results, tmp_path):
+def test_results_without_references_recall_and_check_are_fine(results, tmp_path):
     del results['references'], results['per_class_recall']
+    results['draws'][0]['generator_check'] = None
     text = write_results(tmp_path, results)[1].read_text('utf-8')
     assert 'nearest' not in text and 'Recall' not in text
 
