@@ -38,7 +38,7 @@ class Settings:
     Attributes:
         video_stream: Index of the video stream, or the file's best.
         audio_stream: Likewise of the sound.
-        no_audio: What becomes of a clip without sound: it is left out, or gets one second of features that are zero.
+        no_audio: What becomes of a clip without sound: it is left out, or gets one step of features that are zero.
     """
 
     video_stream: int | None = None

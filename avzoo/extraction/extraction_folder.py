@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from avzoo.utils.errors import DataError
+from avzoo.utils.regular_files import read_json
 
 STAMP_FILE = 'extraction.json'
 _LOGGER = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def read_stamps(folder: Path) -> dict[str, dict[str, Any]] | None:
 
 def _read(path: Path, key: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding='utf-8'))[key])
+        return dict(read_json(path)[key])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path} lacks {key} or is damaged ({error}). Extract the features again.') from None
 

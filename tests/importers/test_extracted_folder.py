@@ -68,7 +68,10 @@ def test_of_one_extracted_modality_only_that_one_is_stamped(folder):
     assert list(stamps_of(folder)) == ['visual']
 
 
-@pytest.mark.parametrize('name, text', [('facts/x.json', '{"seconds_per'), ('extraction.json', '[]')])
+@pytest.mark.parametrize(
+    'name, text',
+    [('facts/x.json', '{"seconds_per'), ('extraction.json', '[]'), ('extraction.json', '[' * 10**5)],
+)
 def test_damaged_facts_are_refused_by_name(folder, name, text):
     (folder / 'F' / name).write_text(text)
     with pytest.raises(DataError, match=name):
