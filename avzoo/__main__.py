@@ -38,8 +38,6 @@ _TOOLS = {
     'demo': ('demo.py', 'start a page to teach a classifier by a few clips'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }
-# Texts of a tool's --help.
-_SHOWN = ('__doc__', '_EPILOG', '_CHECKPOINT_HELP')
 _OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a bug report'}
 # Distributions whose versions matter in a bug report.
 _PACKAGES = (
@@ -81,11 +79,8 @@ def _run_tool_file(command: str, arguments: list[str]) -> int:
     path = zoo_root() / 'tools' / _TOOLS[command][0]
     sys.argv = [f'avzoo {command}', *arguments]  # argparse shows it in the usage.
     sys.path.insert(0, str(path.parent))  # As if Python had been started with the file.
-    tool = runpy.run_path(str(path))['main']
-    texts = tool.__globals__  # Those of its --help: the docstring, examples, what an argument is.
-    texts |= {name: _as_commands(text) for name, text in texts.items() if isinstance(text, str) and name in _SHOWN}
     cli.spell_tools = _as_commands
-    return run_tool(tool, arguments)
+    return run_tool(runpy.run_path(str(path))['main'], arguments)
 
 
 def console() -> None:

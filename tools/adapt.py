@@ -43,7 +43,7 @@ _WITH_MODEL, _WITHOUT_MODEL = ('shots', 'classes', 'draw', 'epochs', 'cfg_option
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ParserOfIds(__doc__)
     add = parser.add_argument
     add('model', metavar='MODEL', nargs='?', help='a name of the zoo, or a config file; none: see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the weights of the name)')

@@ -15,11 +15,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool
+from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('--folder', default='avzoo_demo', metavar='DIR', help='where it writes (default: %(default)s)')
     add('--classifier', metavar='DIR', help='a saved classifier to begin with')

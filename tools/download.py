@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.printable import printable
 from avzoo.zoo.benchmarks import BENCHMARKS, Benchmark, find_benchmark
@@ -25,7 +25,7 @@ from avzoo.zoo.index import ModelEntry, find_model, read_index
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('names', metavar='NAME', nargs='*', help='models of the zoo')
     add('--dataset', metavar='NAME', help=f'features of a data set: {", ".join(BENCHMARKS)}')

@@ -26,15 +26,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool, show
-from avzoo.utils.errors import ConfigError
+from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
 from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[_launcher_parser()]
-    )
+    parser = ToolParser(__doc__, parents=[_launcher_parser()])
     add = parser.add_argument
     add('videos', metavar='VIDEOS', help='video, folder or table, see above')
     add('out', metavar='OUT', help='folder of features to write, or to go on with')
@@ -62,6 +59,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.visual == args.audio == 'none':
         parser.error('--visual none --audio none leaves nothing to extract')
+    for modality, texts in dict(visual=args.visual_option, audio=args.audio_option).items():
+        if texts and getattr(args, modality) == 'none':
+            parser.error(f'--{modality}-option {texts[0]} is of an extractor, but --{modality} is none')
     if args.launcher == 'none' and (args.array is not None or args.slurm):
         parser.error('--array and --slurm belong to --launcher slurm')
     if args.launcher == 'slurm' and (args.array is None or args.shard):
@@ -97,9 +97,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     clips = find_clips(args.videos)
     named = dict(visual=(args.visual, args.visual_option), audio=(args.audio, args.audio_option))
     specs = {m: (spec, read_options(spec, texts)) for m, (spec, texts) in named.items() if spec != 'none'}
-    for modality, (_, texts) in named.items():
-        if texts and modality not in specs:
-            raise ConfigError(f'--{modality}-option {texts[0]} is of an extractor, but --{modality} is none.')
     if args.launcher == 'slurm':
         return _submit(args, sys.argv[1:] if argv is None else argv)
     settings = Settings(args.video_stream, args.audio_stream, args.no_audio)

@@ -14,12 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import print_error, run_tool, show
+from avzoo.utils.cli import ToolParser, print_error, run_tool, show
 from avzoo.utils.errors import DataError
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('places', metavar='PLACE', nargs='+', help='where the runs are')
     add('-o', '--out', default='leaderboard.md', help='the page, .md or .html (default: %(default)s)')

@@ -42,7 +42,7 @@ DEFAULT_MODEL = 'work_dirs/classifier'  # Where adapt.py writes.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ParserOfIds(__doc__)
     add = parser.add_argument
     add('model', metavar='MODEL', nargs='?', help='see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the weights of the name)')

@@ -8,12 +8,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 from avzoo.utils.printable import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('config', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='config values to change')

@@ -17,12 +17,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import natural_int, print_error, run_tool, show
+from avzoo.utils.cli import ToolParser, natural_int, print_error, run_tool, show
 from avzoo.utils.errors import DataError
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('runs', metavar='RUN', nargs='+', help='the --work-dir of a finished training')
     add('-o', '--out', default='report.html', metavar='FILE', help='.html, .md, .csv or .tex (default: %(default)s)')

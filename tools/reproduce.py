@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool, show
+from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
 from avzoo.zoo.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ _OWN_OPTIONS = {'num_shots': '--shots', 'randomness.seed': '--seeds', 'work_dir'
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, epilog=_EPILOG)
     parser.add_argument(
         '--table',
         type=int,

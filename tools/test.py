@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.utils.files import atomic_write_text, check_out
 from avzoo.utils.launch_arguments import add_common_arguments, say
@@ -32,9 +32,7 @@ _EPILOG = """examples:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, epilog=_EPILOG)
     parser.add_argument(
         'config',
         metavar='NAME_OR_CONFIG',

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool, show
+from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.launch_arguments import add_common_arguments, say
 
@@ -35,9 +35,7 @@ _EPILOG = """examples:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, epilog=_EPILOG)
     parser.add_argument(
         'config',
         metavar='NAME_OR_CONFIG',

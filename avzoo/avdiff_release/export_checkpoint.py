@@ -14,7 +14,7 @@ from avzoo.avdiff_release.settings import CURRICULUM, MODEL, PLAIN, RELEASED_DAT
 from avzoo.avdiff_release.tensors import check_names, check_tensors
 from avzoo.checkpoints.meta import carried_config
 from avzoo.checkpoints.training import load_checkpoint
-from avzoo.utils.differences import first_difference
+from avzoo.config.differences import first_difference
 from avzoo.utils.errors import CheckpointError
 
 _CALIBRATION_HIDDEN = 32  # Width of the released code's unused network.

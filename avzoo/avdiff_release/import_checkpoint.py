@@ -16,11 +16,11 @@ from avzoo.avdiff_release.keys import UNUSED, from_released
 from avzoo.avdiff_release.runs import ReleasedFile, find_runs
 from avzoo.checkpoints.training import TRAINING_FORMAT, load_weights
 from avzoo.config.as_data import as_plain
+from avzoo.config.differences import first_difference
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.protocol import MODALITIES, SECONDS_PER_STEP, SHOTS, base_split
 from avzoo.registry import MODELS
-from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError
 from avzoo.version import __version__
 

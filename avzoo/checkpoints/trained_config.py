@@ -9,8 +9,8 @@ from mmengine.config import Config
 
 from avzoo.checkpoints.meta import carried_config
 from avzoo.config.choices import choices_of, describe, with_alternatives
+from avzoo.config.differences import first_difference
 from avzoo.config.parts import find_classes, find_registered_class, refuse_unregistered
-from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError, ConfigError, shortened
 
 _Find: TypeAlias = Callable[[str, str], type]  # The class of a type at a path.

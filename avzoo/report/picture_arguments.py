@@ -2,10 +2,12 @@
 
 import argparse
 
+from avzoo.utils.cli import ToolParser
+
 
 def picture_parser(text: str | None, *, several: bool = False) -> argparse.ArgumentParser:
     """Return the parser of such a tool; ``text`` is what its help says."""
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(text)
     add = parser.add_argument
     if several:
         add('runs', metavar='RUN', nargs='+', help='the --work-dir of a finished training')

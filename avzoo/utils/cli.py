@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from avzoo.utils import compat
 from avzoo.utils.errors import AvzooError, nearest
@@ -21,11 +21,41 @@ from avzoo.utils.stop_signals import Stopped, stopping_cleanly
 _PLAIN = {'±': '+-', 'Δ': 'D', 'γ': 'gamma', '…': '...', '–': '-', '’': "'"}
 _LONGEST_LINE = 1600  # Characters of an error.
 _Number = TypeVar('_Number', int, float)
-# How errors name the tools, `tools/train.py`; the command `avzoo`, which runs them by other names, sets it.
+# How help and errors name the tools, `tools/train.py`; the command `avzoo`, which runs them by other names, sets it.
 spell_tools: Callable[[str], str] = str
 
 
-class ParserOfIds(argparse.ArgumentParser):
+class ToolParser(argparse.ArgumentParser):
+    """A parser of a tool: texts keep their lines and name tools as errors do; the nearest of mistyped options is named.
+
+    Args:
+        description: The docstring of the tool.
+        settings: Further arguments of :class:`argparse.ArgumentParser`.
+    """
+
+    def __init__(self, description: str | None = None, **settings: Any) -> None:
+        super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        self._given: list[str] = []
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def format_help(self) -> str:
+        return spell_tools(super().format_help())
+
+    def error(self, message: str) -> NoReturn:
+        options = self._option_string_actions
+        given = (re.match(r'--[a-z][\w-]*', argument) for argument in self._given)
+        unknown = [name[0] for name in given if name and not any(option.startswith(name[0]) for option in options)]
+        if unknown and message.startswith('the following arguments are required'):
+            message += f'. {unknown[0]} is unknown.{nearest(unknown[0], options)}'
+        elif unknown and message.startswith('unrecognized arguments'):
+            message += f'.{nearest(unknown[0], options)}'
+        super().error(message)
+
+
+class ParserOfIds(ToolParser):
     """A parser of a tool that takes ids or names, which may begin with a dash."""
 
     def error(self, message: str) -> NoReturn:
@@ -34,8 +64,6 @@ class ParserOfIds(argparse.ArgumentParser):
         if wanted or dashed:
             option, value = wanted[1] if wanted else '--OPTION', dashed[1] if dashed else '-A'
             message += f'; a value that begins with a dash is joined by =, once for each: {option}={value}'
-        if mistyped := re.match(r'unrecognized arguments: (--[a-z][a-z-]*)', message):
-            message += f'.{nearest(mistyped[1], self._option_string_actions)}'
         super().error(message)
 
 

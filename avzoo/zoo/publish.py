@@ -12,8 +12,8 @@ from avzoo.checkpoints.meta import carried_config, check_outcomes, class_columns
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.checkpoints.zoo_weights import write_zoo_weights
 from avzoo.config.as_data import portable_config
+from avzoo.config.differences import first_difference
 from avzoo.config.parts import refuse_unregistered
-from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import CheckpointError, ConfigError, shortened
 from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__

@@ -214,6 +214,12 @@ def test_a_mistyped_option_names_the_nearest_one(repo_dir, capsys):
     assert "Did you mean '--visual-option'?" in told and 'joined' not in told
 
 
+def test_a_mistyped_option_that_is_required_names_the_nearest_one(repo_dir, capsys):
+    with pytest.raises(SystemExit):
+        load(repo_dir, 'adapt').parse_args(['m', '--shot=1', '--suport', 'x'])
+    assert "required: --support. --suport is unknown. Did you mean '--support'?" in capsys.readouterr().err
+
+
 def test_names_of_classes_may_begin_with_a_dash(repo_dir):
     args = load(repo_dir, 'adapt').parse_args(
         ['m', '--support', 'x', '--shots', '1', '--classes=-x', '--classes', 'y', 'z']

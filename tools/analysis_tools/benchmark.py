@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import positive_float, run_tool, show
+from avzoo.utils.cli import ToolParser, positive_float, run_tool, show
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.files import atomic_write_text, check_out
 from avzoo.utils.tables import text_table
@@ -28,7 +28,7 @@ _KEPT = 2 / 3  # Of a ratio, before --against fails.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('config', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
     parser.add_argument(
         '--device', choices=('cpu', 'cuda'), default='cpu', help='where to compute (default: %(default)s)'

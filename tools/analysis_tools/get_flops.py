@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.protocol import CLIP_SECONDS
-from avzoo.utils.cli import positive_float, run_tool, show
+from avzoo.utils.cli import ToolParser, positive_float, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('models', metavar='NAME_OR_CONFIG', nargs='+', help='a name of the zoo, or a config file')
     parser.add_argument('--data-root', metavar='STORE', help="feature store (default: the config's)")
     parser.add_argument(

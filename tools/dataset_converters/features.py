@@ -33,11 +33,11 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.protocol import AUDIO, SECONDS_PER_STEP, VISUAL
-from avzoo.utils.cli import natural_int, positive_float, positive_int, run_tool, show
+from avzoo.utils.cli import ToolParser, natural_int, positive_float, positive_int, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
     add('--features', required=True, metavar='FILE|DIR', help='features, see above')

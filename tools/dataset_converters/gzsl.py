@@ -21,11 +21,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool, show
+from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     add = parser.add_argument
     add('root', metavar='ROOT', help='folder of one data set of a release')
     add('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')

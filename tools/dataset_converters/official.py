@@ -12,14 +12,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import positive_int, run_tool, show
+from avzoo.utils.cli import ToolParser, positive_int, run_tool, show
 from avzoo.zoo.benchmarks import BENCHMARKS
 
 RELEASED = [key for key, benchmark in BENCHMARKS.items() if benchmark.urls]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('root', metavar='ROOT', help='folder of one released data set')
     parser.add_argument('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
     parser.add_argument(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ParserOfIds(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ParserOfIds(__doc__)
     parser.add_argument('lists', metavar='LISTS', help='folder of zero-shot lists; with --novel, a table, see above')
     parser.add_argument('out', metavar='OUT', help='folder to write, or a feature store to add the splits to')
     parser.add_argument(

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import natural_int, run_tool, show
+from avzoo.utils.cli import ToolParser, natural_int, run_tool, show
 
 _EPILOG = """example:
   python tools/dataset_converters/synth.py data/synth_fsl
@@ -13,9 +13,7 @@ tools/train.py generates data/synth_fsl when it is missing.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(__doc__, epilog=_EPILOG)
     parser.add_argument('out', help='folder to write')
     parser.add_argument('--seed', type=natural_int, default=0, help='seed of everything (default 0)')
     return parser.parse_args(argv)

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 from avzoo.utils.files import atomic_write_text
 from benchmark_sections import SECTIONS, BenchmarkRun, Section
 
@@ -26,7 +26,7 @@ PAGE, NUMBERS = REPO / 'docs/benchmarks.md', REPO / 'docs/benchmarks.json'
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--work-dir', default='work_dirs/benchmarks', help='folder of all runs (default: %(default)s)')
     parser.add_argument('--data-root', help='feature store of the sections on real features')
     parser.add_argument('--synth-root', default='data/synth8_fsl', help='generated if missing (default: %(default)s)')

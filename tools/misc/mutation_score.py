@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import positive_int, run_tool, show
+from avzoo.utils.cli import ToolParser, positive_int, run_tool, show
 from avzoo.utils.errors import DataError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ NOTICED = {'killed', 'timeout', 'caught by type check'}
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('groups', nargs='*', metavar='GROUP', help=f'{", ".join(GROUPS)} (default: all)')
     parser.add_argument('--processes', type=positive_int, default=1, help='mutants tested at a time (default: 1)')
     args = parser.parse_args(argv)

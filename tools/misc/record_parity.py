@@ -11,11 +11,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('out', metavar='FILE.npz', help='file to write')
     return parser.parse_args(argv)
 

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from avzoo.protocol import TABLE_METRICS
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 from avzoo.utils.errors import ConfigError, nearest
 from avzoo.utils.files import atomic_write_text, sha256_of
 from avzoo.zoo.index import ModelEntry, find_model, read_index
@@ -33,7 +33,7 @@ ORIGIN = 'Converted From'  # As mim's metafiles call it.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--models', nargs='+', metavar='PATTERN', help='which models (default: all)')
     parser.add_argument('--weights', type=Path, metavar='FILE', help='zoo weights, in the repository')
     parser.add_argument('--url', nargs='+', metavar='URL', help='other addresses of the weights; tried in this order')

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from avzoo.utils.cli import natural_int, positive_int, run_tool, show
+from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.printable import printable
@@ -28,7 +28,7 @@ from avzoo.zoo.benchmarks import BENCHMARKS
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('src', metavar='SRC', type=Path, help='what to import; with --reverse, what to export')
     parser.add_argument('dst', metavar='DST', type=Path, help='folder to write to; with --reverse the .pt to write')
     parser.add_argument(

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('name', metavar='NAME', help='name of a model of the zoo')
     parser.add_argument('-o', '--out', type=Path, metavar='FILE', help='file to write (default: print the card)')
     return parser.parse_args(argv)

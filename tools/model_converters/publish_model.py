@@ -13,11 +13,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from avzoo.utils.cli import run_tool, show
+from avzoo.utils.cli import ToolParser, run_tool, show
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', metavar='CKPT', help='a checkpoint of a training, or of an adapted model')
     parser.add_argument('out', metavar='OUT', help='file ending in .safetensors, or a folder together with --name')
     parser.add_argument('--name', help="the model's name, the stem of its config (default: the stem of OUT)")

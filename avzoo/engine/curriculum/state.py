@@ -9,9 +9,9 @@ from typing import Any
 from mmengine.config import Config
 
 from avzoo.checkpoints.meta import check_outcomes
+from avzoo.config.differences import first_difference
 from avzoo.config.types import check_present, check_types
 from avzoo.engine.curriculum.plan import Phase, plan_phases
-from avzoo.utils.differences import first_difference
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, shortened
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.regular_files import read_json
