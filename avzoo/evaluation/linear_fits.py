@@ -30,7 +30,7 @@ class Linear(NamedTuple):
 
 def prototypes(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
     """Return the classifier by the cosine to class means, times ``sharpness``."""
-    means = _means(features, labels)
+    means = class_means(features, labels)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     return Linear(sharpness * means / np.maximum(lengths, 1e-12), np.zeros(len(means)))
 
@@ -45,7 +45,7 @@ def logistic_regression(features: np.ndarray, labels: np.ndarray, strength: floa
 
 def discriminant(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
     """Return the linear discriminant of a covariance shrunk by the rule of Ledoit and Wolf, times ``sharpness``."""
-    means = _means(features, labels)
+    means = class_means(features, labels)
     residuals = features - means[labels]
     # Of single clips nothing is known but the means.
     weight = _divided_by_covariance(means, residuals, len(means)) if residuals.any() else means
@@ -62,14 +62,15 @@ def base_discriminant(residuals: np.ndarray, num_classes: int) -> 'Method':
     precision = _divided_by_covariance(np.eye(residuals.shape[1]), residuals, num_classes)
 
     def fit(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
-        means = _means(features, labels)
+        means = class_means(features, labels)
         weight = means @ precision
         return Linear(sharpness * weight, -0.5 * sharpness * (weight * means).sum(axis=1))
 
     return fit, METHODS['discriminant'][1]
 
 
-def _means(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def class_means(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean of each class, (C, D), of features (N, D) and labels (N,) from 0 to C - 1."""
     return np.stack([features[labels == c].mean(axis=0) for c in range(labels.max() + 1)])
 
 

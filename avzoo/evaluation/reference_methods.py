@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from avzoo.evaluation.linear_fits import class_means
 from avzoo.evaluation.reference_features import StageVideos, Task, unit
 from avzoo.protocol import AUDIO
 
@@ -47,9 +49,8 @@ class Method(NamedTuple):
 
 def nearest_class_mean(task: Task, *, scale: float) -> np.ndarray:
     """Return the softmax over scale * cosine between a sample and each class mean, (N, C)."""
-    logits = scale * unit(task.features) @ unit(_class_means(task)).T
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    means = class_means(task.train_features, task.train_labels)
+    return softmax(scale * unit(task.features) @ unit(means).T, axis=1)
 
 
 def logistic_regression(task: Task, *, C: float) -> np.ndarray:  # noqa: N803 - its name everywhere
@@ -61,7 +62,8 @@ def logistic_regression(task: Task, *, C: float) -> np.ndarray:  # noqa: N803 - 
 def centred_cosines(task: Task) -> np.ndarray:
     """Return the cosine between a sample and each class mean, both from the mean of the training videos, (N, C)."""
     centre = task.train_features.mean(axis=0)
-    return (unit(task.features - centre) @ unit(_class_means(task) - centre).T).astype(np.float32)
+    means = class_means(task.train_features, task.train_labels)
+    return (unit(task.features - centre) @ unit(means - centre).T).astype(np.float32)
 
 
 def regression_logits(task: Task, *, C: float) -> np.ndarray:  # noqa: N803
@@ -71,13 +73,6 @@ def regression_logits(task: Task, *, C: float) -> np.ndarray:  # noqa: N803
     if logits.ndim == 1:  # Of two classes it gives one number, that of the second over the first.
         logits = np.stack([-logits / 2, logits / 2], axis=1)
     return logits.astype(np.float32)
-
-
-def _class_means(task: Task) -> np.ndarray:
-    """Return the mean of each class's training videos, (C, D)."""
-    return np.stack(
-        [task.train_features[task.train_labels == column].mean(axis=0) for column in range(len(task.base_mask))]
-    )
 
 
 def _fitted(task: Task, inverse_penalty: float) -> tuple[LogisticRegression, np.ndarray]:
