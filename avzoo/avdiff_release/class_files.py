@@ -15,7 +15,7 @@ import numpy as np
 from avzoo.datasets.store_format import read_lines
 from avzoo.protocol import AUDIO, VISUAL
 from avzoo.utils.errors import DataError, nearest
-from avzoo.utils.safe_pickle import load_pickle
+from avzoo.utils.safe_pickle import load_npy, load_pickle
 
 # Data set -> (file of word vectors, file of class names, whether the case of class names varies between files)
 RELEASED_DATASETS = {
@@ -113,12 +113,22 @@ def read_class(path: Path) -> dict[str, Any]:
     return dict(zip(ids, features, strict=True))
 
 
-def as_sequence(values: Any, video: str, path: Path) -> np.ndarray:
-    """Return the features of a video as a contiguous (steps, width) array."""
+def read_vectors(path: Path) -> dict[str, Any]:
+    """Read a file of class vectors as class in words -> vector."""
+    content = load_npy(path)
+    table = content.item() if content.shape == () else None
+    if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
+        raise DataError(f'{path}: expected a dict of vectors by class name.')
+    return table
+
+
+def as_sequence(values: Any, video: str, path: Path, *, may_be_averaged: bool = False) -> np.ndarray:
+    """Return the features of a video as a contiguous (steps, width) array; an average over the video is one step."""
     try:
         array = np.ascontiguousarray(values)
     except (ValueError, TypeError):  # rows of unequal width
         array = np.empty(0, object)
+    array = array[None] if may_be_averaged and array.ndim == 1 else array
     if array.dtype.kind not in 'biuf' or array.ndim != 2:
         raise DataError(f'{path}: features of video {video!r} are not a (steps, width) array of numbers.')
     return array

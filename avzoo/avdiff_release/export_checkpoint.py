@@ -10,7 +10,7 @@ from torch import Tensor
 
 from avzoo.avdiff_release.config import config_from_args, lookup, window_by_seconds, zoo_config
 from avzoo.avdiff_release.keys import UNUSED, to_released
-from avzoo.avdiff_release.settings import CURRICULUM, MODEL, PLAIN, RELEASED_DATASETS, TRAINING, check_settings
+from avzoo.avdiff_release.settings import CURRICULUM, DATASET_KEYS, MODEL, PLAIN, TRAINING, check_settings
 from avzoo.avdiff_release.tensors import check_names, check_tensors
 from avzoo.checkpoints.meta import carried_config
 from avzoo.checkpoints.training import load_checkpoint
@@ -98,8 +98,8 @@ def _dataset(config: dict[str, Any], meta: dict[str, Any], asked: str | None, so
     root, noted = config.get('data_root'), meta.get('dataset')
     told = (
         noted
-        if noted in RELEASED_DATASETS.values()
-        else next((key for key in RELEASED_DATASETS.values() if Path(str(root)).name == f'{key}_fsl'), None)
+        if noted in DATASET_KEYS.values()
+        else next((key for key in DATASET_KEYS.values() if Path(str(root)).name == f'{key}_fsl'), None)
     )
     if asked and told and asked != told:
         origin = 'its import' if told == noted else f'its config (data_root {root!r})'
@@ -130,7 +130,7 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     for theirs, ours in (('audio', 'audio'), ('video', 'visual')):
         settings[f'input_size_{theirs}'] = lookup(meta, f'data_info.feature_dims.{ours}')
     if dataset:
-        settings['dataset_name'] = next(name for name, key in RELEASED_DATASETS.items() if key == dataset)
+        settings['dataset_name'] = next(name for name, key in DATASET_KEYS.items() if key == dataset)
     check_settings(settings, source)
     rebuilt = config_from_args(settings, dataset or 'ucf', shots).model.to_dict()
     for part in _PARTS:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from avzoo.avdiff_release.class_files import (
     find_shots,
     match_key,
     read_class,
+    read_vectors,
     tell_dataset,
     width_of,
 )
@@ -31,7 +31,6 @@ from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.store_format import read_csv, read_lines
 from avzoo.protocol import MODALITIES, NUM_DRAWS, SECONDS_PER_STEP, base_split, evaluation_splits, train_splits
 from avzoo.utils.errors import DataError, nearest
-from avzoo.utils.safe_pickle import load_npy
 
 _STAGE_1 = (*train_splits(1), *evaluation_splits('val'))
 # Splits of training and of its evaluation, which must share no video. A draw is evaluated on its own novel videos.
@@ -181,7 +180,7 @@ def _class_words(
     names_path = root / 'class-split' / names_name
     words = {match_key(original, fold): manual for original, manual in read_csv(names_path, ['original', 'manual'])}
     vectors_path = root / 'features' / f'{shots}-shot' / 'text' / vectors_name
-    table = _word_vectors(vectors_path)
+    table = read_vectors(vectors_path)
     texts = []
     for label in labels:
         text = words.get(match_key(label, fold))
@@ -204,11 +203,3 @@ def _class_words(
         return texts, np.stack([np.asarray(table[owner]) for owner in owners])
     except (TypeError, ValueError) as error:
         raise DataError(f'{vectors_path}: word vectors are not numbers or of unequal width: {error}') from None
-
-
-def _word_vectors(path: Path) -> dict[str, Any]:
-    content = load_npy(path)
-    table = content.item() if content.shape == () else None
-    if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
-        raise DataError(f'{path}: expected a dict of word vectors by class name.')
-    return table

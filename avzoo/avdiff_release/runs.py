@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from avzoo.avdiff_release.settings import RELEASED_DATASETS, parse_settings, shots_of
+from avzoo.avdiff_release.settings import DATASET_KEYS, parse_settings, shots_of
 from avzoo.avdiff_release.tensors import shown
 from avzoo.checkpoints.safe_load import load_tensors
 from avzoo.checkpoints.states import without_wrappers
@@ -45,7 +45,7 @@ class ReleasedRun:
     @property
     def dataset(self) -> str | None:
         """``vgg``, ``ucf`` or ``activitynet``."""
-        return RELEASED_DATASETS.get(self.args.get('dataset_name', ''))
+        return DATASET_KEYS.get(self.args.get('dataset_name', ''))
 
     @property
     def shots(self) -> int | None:

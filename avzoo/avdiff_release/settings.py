@@ -8,7 +8,8 @@ import yaml
 
 from avzoo.utils.errors import CheckpointError, first_line
 
-RELEASED_DATASETS = {'VGGSound': 'vgg', 'UCF': 'ucf', 'ActivityNet': 'activitynet'}
+# The released setting dataset_name -> key of the data set, as in configs
+DATASET_KEYS = {'VGGSound': 'vgg', 'UCF': 'ucf', 'ActivityNet': 'activitynet'}
 # With these values the released code builds AV-DIFF as avzoo does.
 PLAIN = dict(
     final_model=True,
@@ -129,7 +130,7 @@ _RULES: dict[str, _Rule] = {
     'lr_scheduler': _SWITCH,
     **dict.fromkeys(('batch_seqlen_train', 'batch_seqlen_test'), _choice('max', 'fixed')),
     **dict.fromkeys(('batch_seqlen_train_trim', 'batch_seqlen_test_trim'), _choice('random', 'center')),
-    'dataset_name': _choice(*RELEASED_DATASETS),
+    'dataset_name': _choice(*DATASET_KEYS),
     'zero_shot_split': (
         lambda value: isinstance(value, str) and bool(not value or _SHOTS.fullmatch(value)),
         'text such as 5-shot',

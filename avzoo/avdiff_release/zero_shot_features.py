@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from avzoo.avdiff_release.class_files import RELEASED_FEATURES, match_key
+import numpy as np
+
+from avzoo.avdiff_release.class_files import RELEASED_FEATURES, as_sequence, match_key
 from avzoo.avdiff_release.zero_shot_files import (
     ZeroShotFile,
-    as_steps,
     class_folder,
     find_class_files,
     find_feature_set,
@@ -126,7 +127,7 @@ def _recognise(file: ZeroShotFile, names: tuple[str, str] | None) -> tuple[Relea
     """Return what the features are and how wide, by the first video of a file that is not empty."""
     content = {key: read_class_file(path) for key, path in file.paths.items()}
     common = [video for video in content[AUDIO] if video in content[VISUAL]]
-    arrays = [{key: as_steps(content[key][video], video, file.paths[key]) for key in MODALITIES} for video in common]
+    arrays = [_steps_of(content, video, file) for video in common]
     first = next((i for i, steps in enumerate(arrays) if all(array.size for array in steps.values())), None)
     if first is None:
         raise DataError(f'{file.paths[AUDIO]}: no video of the first class has features in both modalities.')
@@ -145,6 +146,10 @@ def _recognise(file: ZeroShotFile, names: tuple[str, str] | None) -> tuple[Relea
     if averaged and pair != _ONE_STEP:
         return ReleasedKind({key: f'{text}-mean' for key, text in known.names.items()}, _WHOLE), widths
     return known, widths
+
+
+def _steps_of(content: Mapping[str, Mapping[str, Any]], video: str, file: ZeroShotFile) -> dict[str, np.ndarray]:
+    return {m: as_sequence(content[m][video], video, file.paths[m], may_be_averaged=True) for m in MODALITIES}
 
 
 @dataclass
@@ -172,7 +177,7 @@ class _Copier:
                     f'{file.paths[AUDIO]}: video {video!r} is of class {label!r} in {self.given.folder}. Unpack the '
                     'data set again.'
                 )
-            steps = {key: as_steps(content[key][video], video, file.paths[key]) for key in MODALITIES}
+            steps = _steps_of(content, video, file)
             if not all(array.size for array in steps.values()):
                 continue
             if video not in self._labels and not self._list(file, video):

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from avzoo.avdiff_release.class_files import find_shots, match_key
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, read_zero_shot_lists
 from avzoo.datasets.store_format import read_lines
@@ -143,15 +141,3 @@ def video_name(value: Any) -> str:
     """Return the name of a video as the lists have it: as text and without the suffix of a file."""
     text = value.decode('utf-8', 'replace') if isinstance(value, bytes) else str(value)
     return _VIDEO_SUFFIX.sub('', text)
-
-
-def as_steps(values: Any, video: str, path: Path) -> np.ndarray:
-    """Return the features of a video as (steps, width); an average over the video is one step."""
-    try:
-        array = np.ascontiguousarray(values)
-    except ValueError:  # rows of unequal width
-        array = np.empty(0, object)
-    array = array[None] if array.ndim == 1 else array
-    if array.dtype.kind not in 'biuf' or array.ndim != 2:
-        raise DataError(f'{path}: features of video {video!r} are not a (steps, width) array of numbers.')
-    return array

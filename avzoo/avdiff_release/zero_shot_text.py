@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from avzoo.avdiff_release.class_files import match_key
+from avzoo.avdiff_release.class_files import match_key, read_vectors
 from avzoo.avdiff_release.zero_shot_files import class_folder
 from avzoo.datasets.store_format import read_csv
 from avzoo.utils.errors import DataError, nearest
-from avzoo.utils.safe_pickle import load_npy
 
 _LOGGER = logging.getLogger(__name__)
 # What a class is called in a table of vectors: columns of the csv files of class names
@@ -25,7 +24,7 @@ def read_class_vectors(root: Path, features: Path, labels: Sequence[str]) -> tup
         _LOGGER.warning('%s has no class vectors; methods that need them cannot use this store', features / 'text')
     found = {}
     for path in files:
-        vectors = _read_vectors(path, labels, words)
+        vectors = _vectors_of_classes(path, labels, words)
         found[_kind_of(path, vectors)] = vectors
     if {'clip', 'clap'} <= found.keys():  # ClipClap joins them
         found = {'clip_clap': np.concatenate([found['clip'], found['clap']], axis=1), **found}
@@ -51,11 +50,8 @@ def _read_words(folder: Path, labels: Sequence[str]) -> dict[str, list[str]]:
     return words | {'label': list(labels)}
 
 
-def _read_vectors(path: Path, labels: Sequence[str], words: dict[str, list[str]]) -> np.ndarray:
-    content = load_npy(path)
-    table = content.item() if content.shape == () else None
-    if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
-        raise DataError(f'{path}: expected a dict of vectors by class name.')
+def _vectors_of_classes(path: Path, labels: Sequence[str], words: dict[str, list[str]]) -> np.ndarray:
+    table = read_vectors(path)
     lacking = {column: [text for text in texts if text not in table] for column, texts in words.items()}
     column = min(lacking, key=lambda column: len(lacking[column]))
     if lacking[column]:
