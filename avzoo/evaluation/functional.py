@@ -158,13 +158,6 @@ def gfsl_accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarra
     return _Tally(scores, labels, base_mask).accuracies(gamma)
 
 
-def sweep_gamma(
-    scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, grid: Sequence[float] = DEFAULT_GAMMA_GRID
-) -> tuple[float, dict[str, float]]:
-    """Return the gamma of the grid with the best HM, the first of equal ones, and its B, N, HM and FSL."""
-    return _Tally(scores, labels, base_mask).best(grid)
-
-
 def score_margins(scores: np.ndarray, base_mask: np.ndarray) -> np.ndarray:
     """Return the margin of each sample (N,): its best base minus its best novel score."""
     scores, _, base_mask = check_arrays(scores, np.zeros(len(scores), dtype=np.int64), base_mask)

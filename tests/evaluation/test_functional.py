@@ -87,9 +87,9 @@ def test_golden_lines_at_every_gamma(golden):
 
 def test_golden_search_and_fixed_gamma(golden):
     scores, labels, mask, own = golden
-    gamma, row = F.sweep_gamma(scores, labels, mask)
+    row = F.gfsl_metrics(scores, labels, mask)
     fixed = F.gfsl_accuracies(scores, labels, mask, 0.37)
-    assert gamma == pytest.approx(own['best_beta'])
+    assert row['gamma'] == pytest.approx(own['best_beta'])
     for key, name in GOLDEN_NAMES.items():
         assert row[key] / 100 == pytest.approx(own[f'best_{name}'], abs=1e-6)
         assert fixed[key] / 100 == pytest.approx(own[f'fixed037_{name}'], abs=1e-6)
@@ -127,14 +127,14 @@ def test_sweep_equals_brute_force(seed):
     scores, labels, mask = random_case(seed)
     rows = [plain_accuracies(scores, labels, mask, gamma) for gamma in F.DEFAULT_GAMMA_GRID]
     best = int(np.argmax([row['HM'] for row in rows]))
-    gamma, row = F.sweep_gamma(scores, labels, mask)
-    assert gamma == F.DEFAULT_GAMMA_GRID[best]
-    assert row == pytest.approx(rows[best])
+    row = F.gfsl_metrics(scores, labels, mask)
+    assert row['gamma'] == F.DEFAULT_GAMMA_GRID[best]
+    assert {key: row[key] for key in rows[best]} == pytest.approx(rows[best])
 
 
 def test_sweep_takes_the_first_of_equal_gammas():
-    assert F.sweep_gamma(TINY, TINY_LABELS, TINY_MASK, [0.9, 0.15, 0.16])[0] == 0.15
-    assert F.sweep_gamma(TINY, TINY_LABELS, TINY_MASK, [0.9, 0.16, 0.15])[0] == 0.16
+    for grid in ([0.9, 0.15, 0.16], [0.9, 0.16, 0.15]):
+        assert F.gfsl_metrics(TINY, TINY_LABELS, TINY_MASK, gamma_grid=grid)['gamma'] == grid[1]
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -212,7 +212,7 @@ def test_bad_arrays_are_refused():
     with pytest.raises(ValueError, match='2 of 4 score rows hold NaN'):
         F.ausuc(np.where(TINY >= 0.45, np.nan, TINY), TINY_LABELS, TINY_MASK)
     with pytest.raises(ValueError, match='grid of gammas is empty'):
-        F.sweep_gamma(TINY, TINY_LABELS, TINY_MASK, [])
+        F.gfsl_metrics(TINY, TINY_LABELS, TINY_MASK, gamma_grid=[])
 
 
 def test_draws_are_combined_as_the_paper_does():
