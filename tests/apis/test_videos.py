@@ -21,7 +21,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.importers.class_vector_file import make_class_vectors
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.cli import run_tool
-from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.errors import AvzooError, ConfigError, DataError
 from avzoo.zoo.build import config_of
 from tests.support_clips import write_support
 from tests.tools.test_printing import tool
@@ -148,7 +148,7 @@ def test_a_window_that_is_shorter_than_a_step_is_refused(extractors, tmp_path):
 )
 def test_features_that_cannot_be_made_again_are_refused(weights, tmp_path, features, named):
     model = Inferencer(NAME, weights(features), device='cpu')
-    with pytest.raises(Exception, match=named):
+    with pytest.raises(AvzooError, match=named):
         list(classify_videos(model, [write_video(tmp_path / 'clip.mkv')]))
 
 

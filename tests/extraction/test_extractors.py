@@ -13,7 +13,7 @@ from avzoo.extraction.extractors.c3d import C3DNetwork, clips
 from avzoo.extraction.extractors.vggish import VGGishNetwork, quantise
 from avzoo.extraction.frame_steps import frames_of_steps, repeat_rows
 from avzoo.extraction.media import Frame, MediaFile
-from avzoo.utils.errors import CheckpointError, ConfigError
+from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError
 from avzoo.utils.files import sha256_of
 from tests.extraction.made_videos import make_video
 from tests.extraction.sending import assert_it_can_be_sent
@@ -230,5 +230,5 @@ def test_without_a_network_the_file_and_the_option_are_named(monkeypatch, tmp_pa
     monkeypatch.setenv('AVZOO_OFFLINE', '1')
     monkeypatch.setenv('AVZOO_HOME', str(tmp_path))
     for make in (VGGish, C3D):
-        with pytest.raises(Exception, match=r'AVZOO_OFFLINE(.|\n)*put it at'):
+        with pytest.raises(AvzooError, match=r'AVZOO_OFFLINE(.|\n)*put it at'):
             make()
