@@ -44,6 +44,9 @@ class ArrayFeatures:
     Attributes:
         modalities (tuple[str, ...]): Which of ``audio`` and ``visual`` are there.
         labels (Mapping[str, str]): Label of each video, where the file has them.
+
+    Raises:
+        DataError: If it is of another layout, or lacks a modality that is transposed.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, transposed: Collection[str] = ()) -> None:
@@ -53,6 +56,9 @@ class ArrayFeatures:
         self.modalities = tuple(arrays.values)
         self._values = arrays.values
         self._transposed = frozenset(transposed)
+        if odd := self._transposed.difference(self.modalities):
+            known = ' and '.join(self.modalities)
+            raise DataError(f'{self.path}: {min(odd)} cannot be transposed; it has {known} features only.')
         self._names: dict[str, str] = {}
         self._is_folder = self.path.is_dir()
 

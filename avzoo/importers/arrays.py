@@ -73,7 +73,8 @@ def import_arrays(
         skip_missing: Leave out listed videos without features instead of raising an error.
         skip_bad: Leave out these, and those whose features cannot be used; the store's source says which and why.
         match: ``id``, or ``stem`` to find videos also without suffix, folder and times, see ``match_ids``.
-        transpose: Modalities whose arrays are (D, T). None takes all as (T, D), and refuses those that look otherwise.
+        transpose: Modalities whose arrays are (D, T). Others are taken as (T, D), whatever they look like; None
+            refuses those that look otherwise.
         on_progress: Called with (videos done, all videos).
     """
     source = ArrayFeatures(features, transposed=transpose or ())

@@ -240,6 +240,13 @@ def test_axes_that_are_swapped_are_refused_and_read_on_request(folder, ragged, c
     assert_same(FeatureStore(folder / 'out'), ragged)
 
 
+@pytest.mark.parametrize('keys, named', [(['visual'], 'visual'), (['audio', 'none'], 'none')])
+def test_what_is_not_there_is_not_transposed(folder, ragged, capsys, keys, named):
+    write_folder(folder / 'F', {'audio': ragged['audio']})
+    assert run_features(folder, '--transpose', *keys) == 2
+    assert f'{named} cannot be transposed; it has audio features only' in capsys.readouterr().err
+
+
 def test_one_step_has_no_axes_to_swap(tmp_path):
     (tmp_path / 'audio').mkdir()
     np.save(tmp_path / 'audio/one.npy', np.arange(5.0))

@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             skip_missing=args.skip_missing,
             skip_bad=args.skip_bad,
             match=args.match,
-            transpose=args.transpose,
+            transpose=[] if args.transpose == ['none'] else args.transpose,
             on_progress=on_progress,
         )
     show(describe_store(out))
