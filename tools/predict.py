@@ -77,7 +77,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help='rank by score alone, without the validated calibration gamma, which lowers the scores of base classes',
     )
-    add('--batch-size', type=positive_int, default=64, help='clips in one batch (default: %(default)s)')
+    add('--batch-size', type=positive_int, metavar='N', help='clips of --features in one batch (default: 64)')
     add(
         '--cfg-options',
         nargs='+',
@@ -98,6 +98,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     for modality in MODALITIES if not args.video else ():
         if getattr(args, f'{modality}_option'):
             parser.error(f'argument --{modality}-option: it is for the extractor of videos; give --video')
+    if args.video and args.batch_size:
+        parser.error('argument --batch-size: it is for --features; videos are read one by one')
     if args.video and (args.video_id or args.video_id_file):
         parser.error('argument --video-id: it chooses from --features; name the videos themselves')
     return args
@@ -160,7 +162,7 @@ def of_features(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dic
         args.features,
         video_ids=ids,
         top=args.top,
-        batch_size=args.batch_size,
+        batch_size=args.batch_size or 64,
         calibrate=not args.no_calibration,
         on_bad=bad.__setitem__,
     )
@@ -195,6 +197,7 @@ def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> list[d
         'cfg_options',
         'video_id',
         'video_id_file',
+        'batch_size',
         'no_calibration',
         'audio_option',
         'visual_option',

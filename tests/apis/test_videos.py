@@ -182,6 +182,7 @@ def test_the_tool_reports_bad_videos_and_answers_the_others(weights, tmp_path, c
         ['--every', '5', '--features', 'x'],
         ['--audio-option', 'weights=y', '--features', 'x'],
         ['--video', 'x', '--video-id', 'y'],
+        ['--video', 'x', '--batch-size', '2'],
         ['--video', 'x', '--features', 'y'],
         [],
     ],
@@ -189,12 +190,19 @@ def test_the_tool_reports_bad_videos_and_answers_the_others(weights, tmp_path, c
 def test_options_that_do_not_go_together_are_refused(given, capsys):
     with pytest.raises(SystemExit):
         tool('predict').parse_args(['m', *given])
-    assert 'argument' in capsys.readouterr().err
+    assert 'error: argument --' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     'given',
-    [['w.pth'], ['--cfg-options', 'a=1'], ['--no-calibration'], ['--audio-option', 'a=1'], ['--visual-option', 'a=1']],
+    [
+        ['w.pth', '--video', 'x.mp4'],
+        ['--cfg-options', 'a=1', '--video', 'x.mp4'],
+        ['--no-calibration', '--video', 'x.mp4'],
+        ['--audio-option', 'a=1', '--video', 'x.mp4'],
+        ['--visual-option', 'a=1', '--video', 'x.mp4'],
+        ['--batch-size', '2', '--features', 'x'],
+    ],
     ids=lambda given: given[0],
 )
 def test_options_of_a_trained_model_are_refused_for_a_classifier(given, tmp_path):
@@ -202,7 +210,7 @@ def test_options_of_a_trained_model_are_refused_for_a_classifier(given, tmp_path
         (tmp_path / name).touch()
     option = given[0] if given[0].startswith('--') else 'CKPT'
     with pytest.raises(ConfigError, match=f'few-shot classifier.*{option}'):
-        tool('predict').main([str(tmp_path), *given, '--video', 'x.mp4'])
+        tool('predict').main([str(tmp_path), *given])
 
 
 @pytest.mark.parametrize(
