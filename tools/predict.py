@@ -174,35 +174,16 @@ def of_videos(
     from avzoo.apis.video_answers import classify_videos
 
     options = {m: getattr(args, f'{m}_option') for m in MODALITIES}
-    calibrate = not args.no_calibration
-    return list(
-        classify_videos(
-            model,
-            args.video,
-            every=args.every,
-            top=args.top,
-            calibrate=calibrate,
-            options=options,
-            on_bad=bad.__setitem__,
-        )
-    )
+    how = dict(every=args.every, top=args.top, calibrate=not args.no_calibration, options=options)
+    return list(classify_videos(model, args.video, **how, on_bad=bad.__setitem__))
 
 
 def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dict[str, Any]]:
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.video_answers import classify_features
 
-    names = (
-        'checkpoint',
-        'cfg_options',
-        'video_id',
-        'video_id_file',
-        'batch_size',
-        'no_calibration',
-        'audio_option',
-        'visual_option',
-    )
-    idle = [name for name in names if getattr(args, name)]
+    names = 'checkpoint cfg_options video_id video_id_file batch_size no_calibration audio_option visual_option'
+    idle = [name for name in names.split() if getattr(args, name)]
     if idle:
         option = 'CKPT' if idle[0] == 'checkpoint' else f'--{idle[0].replace("_", "-")}'
         raise ConfigError(f'{args.model} is a few-shot classifier: {option} is not for it. Leave it out.')

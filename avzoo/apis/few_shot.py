@@ -42,8 +42,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     Attributes:
         classes_: Labels by column, (C,).
         method_: The method that was chosen.
-        report_: Cross-validated accuracy of each method: ``{method: {accuracy, deviation, folds, log_loss}}``; empty
-            where a class has a single clip.
+        report_: What cross-validation found, ``{method: {accuracy, deviation, folds, log_loss, setting}}``; empty where
+            a class has a single clip.
 
     Examples:
         >>> model = FewShotClassifier().fit('clips')              # a folder for each class
@@ -78,6 +78,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             DataError: If clips and labels do not fit, or there are fewer than two classes.
+            ConfigError: If ``method`` is unknown or does not go with ``base``, or ``random_state`` is no seed.
         """
         if self.method not in ('auto', *METHOD_NAMES):
             raise ConfigError(
@@ -90,7 +91,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             raise ConfigError(
                 f'method={self.method} does not use base: leave it out, or take base_discriminant or auto.'
             )
-        _check_seed(self.random_state)
+        try:
+            check_random_state(self.random_state)
+        except ValueError as error:
+            raise ConfigError(f'random_state={self.random_state!r} is not possible ({error}).') from error
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
             self.__dict__.pop(known, None)
         if isinstance(clips, str | os.PathLike):
@@ -242,11 +246,3 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
         return standardised(features, self.centre_, self.scale_)
-
-
-def _check_seed(random_state: Any) -> None:
-    """Refuse what scikit-learn takes for no seed, with a ConfigError."""
-    try:
-        check_random_state(random_state)
-    except ValueError as error:
-        raise ConfigError(f'random_state={random_state!r} is not possible ({error}).') from error

@@ -111,6 +111,7 @@ def get_installed_path(package: str) -> str:
 
     Raises:
         ModuleNotFoundError: If nothing of that name can be imported.
+        RuntimeError: If it is a namespace package.
     """
     module = package
     if find_spec(package) is None and _distribution(package) is not None:
