@@ -76,6 +76,12 @@ class Collection:
     meta: dict[str, Any]
     models: tuple[ModelEntry, ...] = field(default=())
 
+    @property
+    def paper(self) -> str:
+        """Title of its paper, in Markdown a link where the address is known; empty where it has none."""
+        paper = self.meta.get('Paper') or {}
+        return f'[{paper["Title"]}]({paper["URL"]})' if paper.get('URL') else paper.get('Title', '')
+
 
 def zoo_root() -> Path:
     """Return the folder that holds ``model-index.yml`` and ``configs/``.

@@ -85,8 +85,6 @@ def _result(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _body(entry: ModelEntry, collection: Collection) -> str:
-    paper = collection.meta.get('Paper') or {}
-    title = f'[{paper["Title"]}]({paper["URL"]})' if paper.get('URL') else paper.get('Title', '')
     return _BODY.format(
         name=entry.name,
         method=entry.method,
@@ -95,7 +93,7 @@ def _body(entry: ModelEntry, collection: Collection) -> str:
         videos='video' if entry.shots == 1 else 'videos',
         features=entry.features,
         parameters=f'{entry.parameters:,} parameters.' if entry.parameters else '',
-        title=f'Paper: {title}.' if title else '',
+        title=f'Paper: {collection.paper}.' if collection.paper else '',
         table=_table(entry),
         origin=_origin(entry),
         arguments=f"'{entry.name}'" + (', pretrained=True' if entry.weights or entry.released_url else ''),

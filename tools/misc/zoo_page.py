@@ -87,11 +87,10 @@ def table(models: Sequence[ModelEntry], origin: Path) -> str:
 def _page(collections: Sequence[Collection], root: Path) -> str:
     parts = []
     for collection in collections:
-        paper = collection.meta.get('Paper') or {}
-        title = f'[{paper["Title"]}]({paper["URL"]})' if paper.get('URL') else paper.get('Title', '')
+        paper = f'{collection.paper}. ' if collection.paper else ''
         readme = os.path.relpath(root / collection.meta['README'], root / 'docs')
         parts.append(
-            f'## {collection.name}\n\n{title + ". " if title else ""}[How it is done here]({readme}).\n\n'
+            f'## {collection.name}\n\n{paper}[How it is done here]({readme}).\n\n'
             + table(collection.models, root / 'docs')
         )
     released = [('models', RELEASED_MODELS[0], '`tools/download.py avdiff_ucf_5shot --data-root data/ucf_fsl`')]
