@@ -23,7 +23,7 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     method = results['method']
     rows = [dict(draw, name=f'{method} / draw {draw["draw"]}{_warning([draw])}') for draw in results['draws']]
     rows.append(dict(results['aggregate'], name=f'{method} / mean{_warning(results["draws"])}'))
-    for name, reference in results.get('references', {}).items():
+    for name, reference in (results.get('references') or {}).items():
         rows.append(dict(reference['aggregate'], name=f'{reference_title(name)} / mean'))
     return rows
 

@@ -153,7 +153,7 @@ def _row(runs: Sequence[Run], name: str) -> tuple[object, ...]:
         len(runs),
         sum(len(run.results['draws']) for run in runs),
         ', '.join(str(seed) for seed in sorted({run.results.get('seed', 0) for run in runs})),
-        printable(', '.join(runs[0].store.get('class_vectors') or ()) or '-'),
+        printable(runs[0].class_vectors or '-'),
         printable(' / '.join(dict.fromkeys(str(run.results.get('gamma_source') or '-') for run in runs))),
     )
 

@@ -66,6 +66,12 @@ class Run:
         return ', '.join(f'{m} {name}' for m, name in sorted(features.items())) if isinstance(features, dict) else ''
 
     @property
+    def class_vectors(self) -> str:
+        """Names of the store's class vectors, in one line; empty where the results do not say them."""
+        names = self.store.get('class_vectors')
+        return ', '.join(map(str, names)) if isinstance(names, list) else ''
+
+    @property
     def setting(self) -> str:
         """What it was tested on, as a sentence or two."""
         shots = self.results['num_shots']

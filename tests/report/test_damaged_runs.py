@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from avzoo.evaluation.predictions import write_arrays
+from avzoo.report.leaderboard import leaderboard
 from avzoo.report.pictures import learning_pictures, seen_unseen_picture
 from avzoo.report.report import write_report
 from avzoo.report.run_files import read_run
@@ -83,6 +84,19 @@ def test_results_of_another_kind_are_refused_by_the_name_of_the_entry(tmp_path, 
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=named):
         read_run(folder)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(references=None, paired=None),
+        dict(provenance=dict(store=dict(class_vectors=[1]))),
+        dict(provenance=dict(store=dict(class_vectors=5))),
+    ],
+)
+def test_what_may_be_missing_may_be_null_or_of_another_kind(tmp_path, change):
+    run = read_run(write_run(tmp_path / 'odd', **change))
+    assert sections_of_run(run) and leaderboard([run])
 
 
 @pytest.mark.parametrize('content', [b'', b'[]', b'{', b'\xff', b'null', b'"text"'])
