@@ -2,19 +2,21 @@
 
 import json
 import logging
+import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from avzoo.utils.errors import DataError
 from avzoo.utils.regular_files import read_json
 
 STAMP_FILE = 'extraction.json'
 _LOGGER = logging.getLogger(__name__)
+_Kind = TypeVar('_Kind')
 _NEARLY = 0.01  # Rates such as 29.97 and 30 frames per second are alike.
 
 
@@ -41,8 +43,8 @@ def read_extraction(folder: str | os.PathLike[str]) -> Extraction | None:
     stamps = read_stamps(folder)
     if stamps is None:
         return None
-    facts = [_read(path, 'seconds_per_step') for path in sorted((folder / 'facts').rglob('*.json'))]
-    found = {m: [float(one[m]) for one in facts if m in one] for m in stamps}
+    facts = [_read(path, 'seconds_per_step', _seconds) for path in sorted((folder / 'facts').rglob('*.json'))]
+    found = {m: [one[m] for one in facts if m in one] for m in stamps}
     seconds = {m: _usual(folder, m, values) for m, values in found.items() if values}
     return Extraction(seconds, {m: in_one_line(stamp) for m, stamp in stamps.items() if (folder / m).is_dir()})
 
@@ -55,17 +57,20 @@ def read_stamps(folder: Path) -> dict[str, dict[str, Any]] | None:
     """
     if not (folder / STAMP_FILE).is_file():
         return None
-    stamps = _read(folder / STAMP_FILE, 'modalities')
-    if not all(isinstance(stamp, dict) for stamp in stamps.values()):
-        raise DataError(f'{folder / STAMP_FILE} is damaged. Extract the features again.')
-    return stamps
+    return _read(folder / STAMP_FILE, 'modalities', dict)
 
 
-def _read(path: Path, key: str) -> dict[str, Any]:
+def _read(path: Path, key: str, kind: Callable[[Any], _Kind]) -> dict[str, _Kind]:
     try:
-        return dict(read_json(path)[key])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {name: kind(value) for name, value in read_json(path)[key].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f'{path} lacks {key} or is damaged ({error}). Extract the features again.') from None
+
+
+def _seconds(value: float) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError(f'a step of {value!r} s')
+    return float(value)
 
 
 def _usual(folder: Path, modality: str, values: Iterable[float]) -> float:

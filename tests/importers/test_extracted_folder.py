@@ -70,7 +70,15 @@ def test_of_one_extracted_modality_only_that_one_is_stamped(folder):
 
 @pytest.mark.parametrize(
     'name, text',
-    [('facts/x.json', '{"seconds_per'), ('extraction.json', '[]'), ('extraction.json', '[' * 10**5)],
+    [
+        ('facts/x.json', '{"seconds_per'),
+        ('facts/x.json', '{"seconds_per_step": {"audio": "x"}}'),
+        ('facts/x.json', '{"seconds_per_step": {"audio": NaN}}'),
+        ('facts/x.json', '{"seconds_per_step": []}'),
+        ('extraction.json', '[]'),
+        ('extraction.json', '{"modalities": {"audio": "x"}}'),
+        ('extraction.json', '[' * 10**5),
+    ],
 )
 def test_damaged_facts_are_refused_by_name(folder, name, text):
     (folder / 'F' / name).write_text(text)
