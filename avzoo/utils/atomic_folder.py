@@ -1,18 +1,23 @@
 """Make a folder that is either complete or absent: fill a hidden sibling, then rename it."""
 
+import ctypes
+import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from avzoo.utils.errors import DataError
-from avzoo.utils.exchange import exchange
 from avzoo.utils.files import flush_folder, flush_tree, make_folder
 from avzoo.utils.in_progress import in_progress, siblings, sweep
 from avzoo.utils.lock import locked
 
 _ENDING, _OLD = 'part', 'part.old'
+_HERE = -100  # AT_FDCWD: paths are relative to the current folder.
+_SWAP = 2  # RENAME_EXCHANGE
+_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 
 def check_target(out: Path, marker: str, kind: str) -> None:
@@ -94,6 +99,23 @@ def restore_folder(out: Path) -> None:
         if old and not out.exists():
             os.rename(old.pop(), out)
         sweep(out, _OLD)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two paths swap what they name, so that neither is missing at any moment.
+
+    Returns:
+        Whether it was done; ``False`` where the system or the file system cannot do that.
+    """
+    if sys.platform != 'linux' or not hasattr(ctypes.CDLL(None), 'renameat2'):
+        return False
+    renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    if renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), ctypes.c_uint(_SWAP)) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNKNOWN:
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))
 
 
 def _replace(part: Path, out: Path) -> None:

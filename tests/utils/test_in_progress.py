@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from avzoo.utils import atomic_folder, exchange, in_progress
+from avzoo.utils import atomic_folder, in_progress
 from avzoo.utils.atomic_folder import PartFolder, fill_folder, restore_folder
 from avzoo.utils.files import atomic_path, atomic_write_text
 from avzoo.utils.in_progress import scratch_folder
@@ -76,9 +76,9 @@ def test_two_folders_are_exchanged_and_an_error_names_them(tmp_path):
     for name in 'ab':
         (tmp_path / name).mkdir()
         (tmp_path / name / name).write_text('')
-    assert exchange.exchange(tmp_path / 'a', tmp_path / 'b') and names(tmp_path / 'a') == ['b']
+    assert atomic_folder.exchange(tmp_path / 'a', tmp_path / 'b') and names(tmp_path / 'a') == ['b']
     with pytest.raises(FileNotFoundError, match='none'):
-        exchange.exchange(tmp_path / 'a', tmp_path / 'none')
+        atomic_folder.exchange(tmp_path / 'a', tmp_path / 'none')
 
 
 def test_an_old_folder_gets_its_name_back_where_its_replacement_was_killed_between_two_renames(tmp_path, monkeypatch):
