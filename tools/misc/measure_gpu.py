@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from avzoo.utils.cli import positive_float, run_tool, show
+from avzoo.utils.cli import ToolParser, positive_float, run_tool, show
 from avzoo.utils.errors import AvzooError
 from avzoo.utils.tables import text_table
 
@@ -58,7 +58,7 @@ class Figure(NamedTuple):
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('parts', nargs='*', metavar='PART', help=f'{", ".join(PARTS)} (default: all)')
     parser.add_argument(
         '--device', choices=('cuda', 'cpu'), default='cuda', help='cpu: to try this tool out (default: %(default)s)'
