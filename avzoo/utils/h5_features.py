@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from avzoo.utils.errors import DataError
 from avzoo.utils.h5_arrays import naming_damage, open_h5, read_datasets
 
 
@@ -43,6 +44,9 @@ def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
     Args:
         path: The file.
         keys: Modalities; groups of other names are returned too.
+
+    Raises:
+        DataError: As of :func:`read_h5`, and if one modality is an array and another has one for each video.
     """
     file = open_h5(path)
     names: list[str] = []
@@ -57,6 +61,11 @@ def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
         start, _, last = name.rpartition('/')
         key, item = (first, rest) if by_first else (last, start)
         nested.setdefault(key, {})[item] = name
+    whole = [name for name in names if name in keys]
+    if nested and whole:
+        raise DataError(
+            f'{path}: {whole[0]} is one array, and {min(nested)} has one for each video. Save both in one way.'
+        )
     if nested:
         return {key: H5Features(path, file, by_id) for key, by_id in nested.items()}
     with file:

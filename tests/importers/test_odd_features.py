@@ -198,6 +198,15 @@ def test_a_group_of_another_name_is_not_passed_over(folder, values, capsys, writ
     assert "Did you mean 'visual'?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('write', [write_h5_by_modality, write_h5_by_video])
+def test_modalities_in_two_layouts_are_refused(folder, values, capsys, write):
+    write(folder / 'F.h5', {'audio': values['audio']})
+    with pytest.importorskip('h5py').File(folder / 'F.h5', 'a') as file:
+        file['visual'] = stacked(values)['visual']
+    assert run_features(folder, features='F.h5') == 2
+    assert 'visual is one array, and audio has one for each video' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('name', ['F.h5', 'F.pkl'])
 def test_labels_of_the_file_are_compared_with_the_lists(folder, values, capsys, name):
     labels = {**video_ids(), IDS[0]: 'd'}
