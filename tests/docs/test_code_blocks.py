@@ -1,6 +1,7 @@
 """Every block of code of a page runs, or is understood by what it starts, or is listed here with the reason why not."""
 
 import importlib.util
+import re
 import shutil
 from functools import cache
 
@@ -10,7 +11,7 @@ from avzoo.__main__ import _TOOLS
 from avzoo.config.load import load_config
 from avzoo.zoo.index import read_index
 from tests.conftest import CONFIGS, REPO
-from tests.docs.pages import blocks, commands
+from tests.docs.pages import PAGES, blocks, commands
 
 # Commands of other programs, by how they begin.
 NOT_RUN = {
@@ -103,3 +104,8 @@ def test_a_piece_of_a_config_fits_the_config_of_its_page(text, tmp_path):
 def test_pages_whose_code_runs_elsewhere_have_code():
     assert {page for page, _, _ in blocks('python')} >= ELSEWHERE.keys()
     assert len(PROGRAMS) > 3 and FRAGMENTS
+
+
+def test_no_page_has_the_marks_of_a_merge():
+    marks = re.compile(r'^(<{7}|>{7}) ', re.MULTILINE)
+    assert not [page.name for page in PAGES if marks.search(page.read_text(encoding='utf-8'))]
