@@ -1,5 +1,6 @@
 """Open a video file, and choose its streams. Needs PyAV (extra ``[video]``)."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,9 +108,13 @@ def choose_stream(path: Path, container: Any, kind: str, index: int | None) -> S
     if chosen is None:
         return None
     rate = (chosen.average_rate or chosen.guessed_rate) if kind == 'video' else None
+    # Of Matroska a tag has the length of a stream. The container's is that of the longest stream.
+    tag = next((text for key, text in chosen.metadata.items() if key.startswith('DURATION')), '')
     lengths = [(container.duration or 0) / 1e6]
     if chosen.duration and chosen.time_base:
         lengths = [float(chosen.duration * chosen.time_base)]
+    elif parts := re.fullmatch(r'(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)', tag, re.ASCII):
+        lengths = [int(parts[1]) * 3600 + int(parts[2]) * 60 + float(parts[3])]
     if rate and chosen.frames:
         lengths.append(float(chosen.frames / rate))
     return Stream(chosen.index, kind, rate, chosen.time_base, max(lengths))

@@ -183,6 +183,22 @@ def test_a_file_that_is_cut_short_is_noted(tmp_path):
     assert clip.facts.missing_seconds > 2 and 'cut short' in clip.facts.notes[-1]
 
 
+def test_pictures_that_end_before_the_sound_are_not_cut_short(tmp_path):
+    path = make_video(tmp_path / 'clip.mkv', seconds=1, sound=np.zeros((1, 4 * 16000), np.float32))
+    clip = MediaFile(path)
+    assert len(list(clip.frames())) == 25
+    assert sum(map(len, clip.samples(16000))) >= 4 * 16000
+    assert clip.facts.notes == [] and clip.facts.missing_seconds == 0
+
+
+def test_a_matroska_file_that_is_cut_short_is_noted(tmp_path):
+    path = make_video(tmp_path / 'clip.mkv', seconds=8, codec='mjpeg', pix_fmt='yuvj420p')
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    clip = MediaFile(path)
+    assert 0 < len(list(clip.frames())) < 150
+    assert 'cut short: the header says 8.0 s' in clip.facts.notes[-1]
+
+
 @pytest.mark.parametrize('content', [b'', b'hello', bytes(2000)])
 def test_what_is_not_a_video_is_refused(tmp_path, content):
     (tmp_path / 'x.mp4').write_bytes(content)
