@@ -48,7 +48,7 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     Args:
         videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns
             ``filename`` and, optionally, ``label``, ``start`` and ``end`` (seconds).
-            Its names are relative to its folder.
+            Its names are relative to its folder; its fields are divided by commas, semicolons or tabs.
 
     Raises:
         NoVideos: If there is no video.
@@ -98,7 +98,9 @@ def _read_table(path: Path) -> list[Clip]:
         raise unreadable(path, error) from None
     except UnicodeDecodeError as error:
         raise DataError(f'{path} is not text in UTF-8 ({error}). Save it as UTF-8.') from None
-    reader = csv.DictReader(lines, strict=True)
+    # Names of columns hold no delimiter, so the first line shows which it is; spreadsheets of some countries take ;
+    delimiter = max(',;\t', key=lines[0].count) if lines else ','
+    reader = csv.DictReader(lines, strict=True, delimiter=delimiter)
     try:
         header = reader.fieldnames or ()
         if 'filename' not in header or set(header) - set(_COLUMNS):
@@ -114,7 +116,7 @@ def _read_table(path: Path) -> list[Clip]:
 def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
     where = f'{table}, line {line}'
     if None in row or None in row.values():
-        raise DataError(f'{where}: it has more or fewer fields than the header; quote names that hold a comma.')
+        raise DataError(f'{where}: it has more or fewer fields than the header; quote names that hold the delimiter.')
     name = row['filename'].strip()
     if not name:
         raise DataError(f'{where}: filename is empty.')
@@ -124,10 +126,13 @@ def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
         try:
             times[key] = float(text) if text else None
         except ValueError:
-            raise DataError(f'{where}: {key}={text!r} is not a number of seconds.') from None
+            raise DataError(f'{where}: {key}={text!r} is not a number of seconds, such as 12.5.') from None
     start, end = times['start'] or 0.0, times['end']
     if not 0 <= start < (_LONGEST if end is None else end) <= _LONGEST:
-        raise DataError(f'{where}: a clip from {start:g} s to {"the end" if end is None else f"{end:g} s"}.')
+        raise DataError(
+            f'{where}: a clip from {start:g} s to {"the end" if end is None else f"{end:g} s"}. Write seconds from the '
+            'beginning of the video, the smaller number first.'
+        )
     path = table.parent / name
     cut = f'_{start:.12g}' + ('' if end is None else f'_{end:.12g}') if start or end is not None else ''
     if path.suffix.lower() not in MEDIA_SUFFIXES:

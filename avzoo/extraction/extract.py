@@ -124,7 +124,7 @@ def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], set
             features[stage] = _steps(stage, extractor, media, clip, settings)
             seconds[stage] = extractor.seconds_per_step(media)
             if not len(features[stage]):
-                part = f' from {clip.start:g} s' if clip.start else ''
+                part = f' from {clip.start:g} s; see where the video ends' if clip.start else ''
                 raise MediaError(f'{clip.path} has less than one step of {stage} features{part}.')
             if not np.isfinite(features[stage]).all():
                 raise MediaError(f'{clip.path}: the network gives values that are not finite.')

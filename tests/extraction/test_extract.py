@@ -18,7 +18,7 @@ import torch
 from avzoo import reproduction
 from avzoo.extraction import jobs, shared_networks
 from avzoo.extraction.build import build_extractor
-from avzoo.extraction.clips import find_clips, shard_of
+from avzoo.extraction.clips import Clip, find_clips, shard_of
 from avzoo.extraction.extract import Settings, extract_all, extract_clip, finish, open_folder, stamps_of
 from avzoo.extraction.extraction_folder import differences, read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
@@ -249,6 +249,20 @@ def test_a_table_names_parts_of_videos(videos, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize('mark', ['', '\ufeff'])
+@pytest.mark.parametrize('delimiter', [';', '\t'])
+def test_a_table_may_be_that_of_a_spreadsheet(tmp_path, delimiter, mark):
+    text = f'{mark}filename;label;start;end\r\n"a, b.mp4";dog, barking;0.5;1.5\r\n'.replace(';', delimiter)
+    (tmp_path / 'clips.csv').write_text(text, encoding='utf-8', newline='')
+    assert find_clips(tmp_path / 'clips.csv') == [Clip('a, b_0.5_1.5', tmp_path / 'a, b.mp4', 'dog, barking', 0.5, 1.5)]
+
+
+def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path):
+    clip = Clip('x', videos / 'dog/dog_0.mkv', start=100.0)
+    failure = extract_clip(clip, tmp_path, dict(audio=LogMelStatistics()), Settings())
+    assert 'less than one step of audio features from 100 s; see where the video ends' in failure.reason
+
+
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
@@ -256,8 +270,11 @@ def test_a_table_names_parts_of_videos(videos, tmp_path):
         ('', 'the columns are missing'),
         ('filename,label\na.mp4,dog, barking\n', 'line 2: it has more or fewer fields'),
         ('filename,label\n,x\n', 'line 2: filename is empty'),
-        ('filename,start\na.mp4,soon\n', "line 2: start='soon'"),
-        ('filename,start,end\na.mp4,5,4\n', 'line 2: a clip from 5 s to 4 s'),
+        ('filename,start\na.mp4,soon\n', "line 2: start='soon' is not a number of seconds, such as 12.5"),
+        (
+            'filename,start,end\na.mp4,5,4\n',
+            'line 2: a clip from 5 s to 4 s. Write seconds from .*, the smaller number first',
+        ),
         ('filename,start\na.mp4,nan\n', 'line 2: a clip from nan'),
         ('filename\na.mp4\na.mp4\n', 'two clips are called'),
         ('filename\n', 'holds no video'),
