@@ -18,6 +18,7 @@ from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
 from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.spelling import spellings
 
 # For a first trial, without a hub; not for a benchmark.
 DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}
@@ -145,7 +146,7 @@ def are_videos(clips: Any) -> bool:
 def columns_of(
     y: Any, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes of labels, sorted (C,), and the class of each clip (N,); warns of a clip in two classes.
+    """Return the classes of labels, sorted (C,), and the class of each clip (N,); warns of copies and odd spellings.
 
     Args:
         y: A label for each clip.
@@ -164,6 +165,9 @@ def columns_of(
     classes, columns = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise DataError(f'all clips are of one class ({classes[0].item()!r}): two are needed at least.')
+    if alike := spellings(map(str, classes)):
+        one, other = alike[0]
+        warnings.warn(f'the classes {one!r} and {other!r} differ in their spelling alone. Are they one?', stacklevel=3)
     return classes, columns
 
 
@@ -202,14 +206,16 @@ def as_labels(labels: Any) -> np.ndarray:
 def _warn_of_copies(
     labels: np.ndarray, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None
 ) -> None:
-    """Warn of clips with the same features in two classes."""
+    """Warn of clips with the same features in two classes, and of files whose copies are of the same class."""
     first: dict[bytes, int] = {}
     keys = [b''.join(rows[row].tobytes() for rows in features.values()) for row in range(len(labels))]
     pairs = [(first.setdefault(key, row), row) for row, key in enumerate(keys)]
     apart = [(one, other) for one, other in pairs if labels[one] != labels[other]]
-    if apart:
-        one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in apart[0])
-        more = f' ({len(apart) - 1} more such pairs)' if len(apart) > 1 else ''
+    # Rows of an array may be repeated on purpose.
+    within = [(o, i) for o, i in pairs if o != i and labels[o] == labels[i]] if videos is not None else []
+    if copies := apart + within:
+        one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in copies[0])
+        more = f' ({len(copies) - 1} more such pairs)' if len(copies) > 1 else ''
         warnings.warn(f'{one} and {other} are the same{more}. Remove one.', stacklevel=4)
 
 

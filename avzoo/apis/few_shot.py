@@ -95,14 +95,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             check_random_state(self.random_state)
         except ValueError as error:
             raise ConfigError(f'random_state={self.random_state!r} is not possible ({error}).') from error
+        names = None
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
             self.__dict__.pop(known, None)
         if isinstance(clips, str | os.PathLike):
             if y is not None:
                 raise DataError('the folders give the labels; leave y out, or give a list of videos.')
-            clips, y = self._open_folder(clips)
+            clips, y, names = self._open_folder(clips)
         features = self._read(clips)
-        self.classes_, columns = columns_of(y, features, clips if are_videos(clips) else None)
+        self.classes_, columns = columns_of(y, features, clips if are_videos(clips) else names)
         self.centre_, self.scale_ = moments(features)
         self._learn(self._standardised(features), columns)
         return self
@@ -185,13 +186,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         model.linear_ = Linear(arrays['weight'], arrays['bias'])
         return model
 
-    def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, Any]:
-        """Return the clips of a folder and their labels: videos, or what was extracted of them."""
+    def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, Any, Any]:
+        """Return the clips of a folder, their labels and names: videos, or what was extracted of them."""
         extracted = extracted_clips(folder, None if self.extractor is None else specs_of(self.extractor))
         if extracted is None:
-            return videos_of(folder)
+            return *videos_of(folder), None
         self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
-        return extracted.features, extracted.labels
+        return extracted.features, extracted.labels, extracted.videos
 
     def _learn(self, rows: np.ndarray, columns: np.ndarray) -> None:
         methods = dict(METHODS)

@@ -23,11 +23,13 @@ class ExtractedClips:
         features: {modality: a sequence (T, D) for each clip}.
         labels: The class of each clip.
         stamps: What made the features, by modality.
+        videos: What each clip is called.
     """
 
     features: dict[str, list[np.ndarray]]
     labels: list[str]
     stamps: dict[str, dict[str, Any]]
+    videos: list[str]
 
 
 def extracted_clips(
@@ -58,7 +60,7 @@ def extracted_clips(
     arrays = ArrayFeatures(folder)
     clips = [arrays.read(video) for video, _ in rows]
     features = {m: [clip[m] for clip in clips] for m in stamps}
-    return ExtractedClips(features, [label for _, label in rows], stamps)
+    return ExtractedClips(features, [label for _, label in rows], stamps, [video for video, _ in rows])
 
 
 def _stamp_of(folder: Path, modality: str, spec: str, stamps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

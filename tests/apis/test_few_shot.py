@@ -538,3 +538,21 @@ def test_teaching_without_sound_leaves_the_extracted_sound_out(extracted, tmp_pa
     out = tmp_path / 'taught'
     assert main(['--support', str(extracted), '--audio', 'none', '--out', str(out)]) == 0
     assert FewShotClassifier.from_pretrained(out).centre_.keys() == {'visual'}
+
+
+@pytest.mark.parametrize('other', ['v1', 'v2'])
+def test_a_copy_among_extracted_clips_is_named_in_another_class_and_in_its_own(extracted, other):
+    for modality in ('audio', 'visual'):
+        shutil.copy(extracted / modality / 'v0.npy', extracted / modality / f'{other}.npy')
+    with pytest.warns(UserWarning, match=f'^v0 of class a and {other} of class . are the same. Remove one.$'):
+        FewShotClassifier(method='prototypes').fit(extracted)
+
+
+def test_classes_in_two_spellings_are_warned_of():
+    with pytest.warns(UserWarning, match="'Dog' and 'dog ' differ in their spelling alone"):
+        FewShotClassifier(method='prototypes').fit(np.eye(4), ['Dog', 'cat', 'dog ', 'cat'])
+
+
+def test_rows_of_an_array_may_be_repeated(recwarn):
+    FewShotClassifier(method='prototypes').fit(np.eye(3)[[0, 1, 1]], ['a', 'b', 'b'])
+    assert not recwarn.list
