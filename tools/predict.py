@@ -206,7 +206,7 @@ def show_answers(args: argparse.Namespace, found: list[dict[str, Any]], bad: dic
     else:
         show_clips(found)
     if bad:
-        count = len({clip['video_id'] for clip in found}) + len(bad)
+        count = len(bad) + len({clip['video_id'] for clip in found} if args.every else found)
         print_error(DataError(f'{source}: {len(bad)} of {count} clips cannot be used:', details=told))
     return 3 if bad else 0
 

@@ -33,7 +33,8 @@ def classify_videos(
         top: Number of classes for each.
         calibrate: Subtract the calibration gamma of a trained model.
         options: ``KEY=VALUE`` of the extractors of a trained model by modality, e.g. ``weights=FILE``.
-        on_bad: Called with the name and the error of a video that cannot be used; by default its error is raised.
+        on_bad: Called with the name (of a part in a table: and its id) and the error of a video that cannot be used; by
+            default its error is raised.
 
     Yields:
         ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video), and
@@ -49,7 +50,7 @@ def classify_videos(
         except DataError as error:
             if on_bad is None:
                 raise
-            on_bad(name, error)
+            on_bad(name if part.end is None and not part.start else f'{name} ({part.id})', error)
             continue
         if isinstance(model, FewShotClassifier):
             ranked = _few_shot(model, clips, top)

@@ -1,6 +1,7 @@
 """Videos as clips of features, whole or window by window."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ def read_video(
     Args:
         part: The video, or a part of it.
         extractors: By modality.
-        every: Seconds of a window; by default one clip is the whole of it. The last window may be shorter.
+        every: Seconds of a window; by default one clip is the whole of it. The last window may be shorter; windows in
+            which a modality has ended are left out, with a warning.
         name: What the video is called (by default as its file).
 
     Raises:
@@ -87,14 +89,19 @@ def read_video(
             f'{part.path}: a window of {every:g} s is shorter than a step of its features, which has '
             f'{max(seconds.values()):g} s. Take longer windows.'
         )
-    longest = max(len(array) * seconds[m] for m, array in steps.items())
-    windows = []
-    for number in range(int(np.ceil(longest / every - 1e-6))):
-        cut = {
-            m: a[round(number * every / seconds[m]) : round((number + 1) * every / seconds[m])]
-            for m, a in steps.items()
-        }
+    ends = {m: len(array) * seconds[m] for m, array in steps.items()}
+    shortest, longest = min(ends.values()), max(ends.values())
+    length = longest if part.end is None else min(longest, part.end - part.start)
+    windows, left_out = [], 0
+    for number in range(int(np.ceil(length / every - 1e-6))):
+        since, until = number * every, (number + 1) * every
+        cut = {m: a[round(since / seconds[m]) : round(until / seconds[m])] for m, a in steps.items()}
         if all(len(array) for array in cut.values()):
-            start = part.start + number * every
-            windows.append(VideoClip(name, start, min(start + every, part.start + longest), cut))
+            windows.append(VideoClip(name, part.start + since, part.start + min(until, length), cut))
+        else:
+            left_out += until <= length
+    if left_out:
+        first = min(ends, key=ends.__getitem__)
+        lack = f'of {longest:.1f} s only {shortest:.1f} s have {first} features'
+        warnings.warn(f'{name}: {lack}. {left_out} windows have no answer.', stacklevel=2)
     return windows

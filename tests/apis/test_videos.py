@@ -47,7 +47,7 @@ class TinySound(Extractor):
     def steps(self, media, start=0.0, end=None):
         samples = np.concatenate([np.zeros(0), *media.samples(16000, start, end)]).astype(np.float32)
         rows = samples[: len(samples) // 3200 * 3200].reshape(-1, 3200)
-        bands = np.abs(np.fft.rfft(rows))[:, :1500].reshape(len(rows), 6, -1).mean(2)
+        bands = np.abs(np.fft.rfft(rows))[:, :1500].reshape(len(rows), 6, 250).mean(2)
         return (self.gain * bands / 100).astype(np.float32)
 
     def stamp(self):
@@ -117,6 +117,29 @@ def test_windows_cut_each_modality_at_the_same_times(extractors, tmp_path):
     for m, array in whole.features.items():
         assert np.array_equal(np.concatenate([clip.features[m] for clip in windows]), array)
         assert len(windows[0].features[m]) == round(1 / SECONDS[m])
+
+
+def test_the_last_window_of_a_part_ends_with_it(extractors, tmp_path):
+    write_video(tmp_path / 'long.mkv', seconds=2.5)
+    (tmp_path / 'parts.csv').write_text('filename,start,end\nlong.mkv,0.2,1.83\n')
+    (part,) = find_videos([tmp_path / 'parts.csv'])
+    assert [(c.start, c.end) for c in read_video(part, extractors, every=1.0)] == [(0.2, 1.2), (1.2, 1.83)]
+
+
+def test_windows_in_which_a_modality_has_ended_are_warned_of(extractors, tmp_path):
+    sound = np.random.default_rng(0).normal(size=(1, 24000)).astype(np.float32)
+    (part,) = find_videos([make_video(tmp_path / 'clip.mkv', seconds=5, rate=10, sound=sound)])
+    with pytest.warns(UserWarning, match=r'clip.mkv: of 5\.0 s only 1\.\d s have audio features. 3 windows'):
+        assert len(read_video(part, extractors, every=1.0)) == 2
+
+
+def test_each_part_of_a_video_that_cannot_be_used_is_told(weights, extractors, tmp_path, capsys):
+    write_video(tmp_path / 'long.mkv', seconds=2.5)
+    (tmp_path / 'parts.csv').write_text('filename,start\nlong.mkv,0\nlong.mkv,50\nlong.mkv,60\nlong.mkv,1\n')
+    assert predict(NAME, weights(), '--video', tmp_path / 'parts.csv', '--device', 'cpu', '--json') == 3
+    told = capsys.readouterr()
+    assert [answer['start'] for answer in json.loads(told.out)] == [0, 1]
+    assert '2 of 4 clips' in told.err and 'long.mkv (long_50)' in told.err and 'long.mkv (long_60)' in told.err
 
 
 @pytest.mark.parametrize(('values', 'problem'), [([], 'less than one step'), ([[np.nan] * 9], 'not finite')])
