@@ -21,7 +21,7 @@ LONGEST = (
     'demo/test_page.py',
     'faults/test_every_event.py',
     'engine/test_optimizers.py',
-    'apis/test_speed.py',
+    'speed/test_speed.py',
     'models/test_generative_methods.py',
     'extraction/test_extractors.py',
     'zoo/test_wheel_zoo.py',

@@ -27,6 +27,7 @@ LAYERS = (
     'reproduction',
     'report',
     'apis',
+    'speed',
     'demo',
     '__main__',
 )

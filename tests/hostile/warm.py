@@ -22,7 +22,7 @@ _TOOLS = (
 )
 _MODULES = (
     'avzoo.apis.adapt',
-    'avzoo.apis.flops',
+    'avzoo.speed.flops',
     'avzoo.apis.inferencer',
     'avzoo.avdiff_release',
     'avzoo.avdiff_release.downloads',

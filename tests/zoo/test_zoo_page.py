@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from avzoo.apis.flops import count_flops, count_parameters
 from avzoo.apis.hub import get_model
 from avzoo.registry import FUSIONS
+from avzoo.speed.flops import count_flops, count_parameters
 from avzoo.utils.errors import ConfigError
 from avzoo.zoo.benchmarks import BENCHMARKS, RELEASED_MODELS, find_benchmark
 from avzoo.zoo.index import read_collections, read_index

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
 
     from avzoo.apis.register import register_all_modules
-    from avzoo.apis.speed import measure
+    from avzoo.speed.measure import measure
     from avzoo.zoo.build import config_of, data_info_of
 
     register_all_modules()

@@ -36,8 +36,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
-    from avzoo.apis.flops import count_flops, count_parameters
     from avzoo.apis.hub import get_model
+    from avzoo.speed.flops import count_flops, count_parameters
     from avzoo.zoo.build import config_of, data_info_of
 
     for name in args.models:

@@ -98,8 +98,8 @@ def write_index() -> None:
 
 def write_sizes(patterns: Sequence[str]) -> None:
     # Imported in the functions, so that --help and a mistyped option answer at once.
-    from avzoo.apis.flops import count_flops, count_parameters
     from avzoo.apis.hub import get_model
+    from avzoo.speed.flops import count_flops, count_parameters
     from avzoo.zoo.benchmarks import find_benchmark
     from avzoo.zoo.build import config_of
 

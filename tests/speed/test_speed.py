@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import nn
 
-from avzoo.apis.plain_path import plain_path
-from avzoo.apis.random_data import random_batches
-from avzoo.apis.speed import _flops
-from avzoo.apis.speed_cases import ONE_CLIP, SpeedCases
 from avzoo.config.load import load_config
 from avzoo.datasets.collate import collate
 from avzoo.models.kernels import cpu_kernels
 from avzoo.models.kernels.cpu_kernels import onednn_linear
 from avzoo.models.kernels.fast_linear import FastLinear
 from avzoo.registry import MODELS
+from avzoo.speed.cases import ONE_CLIP, SpeedCases
+from avzoo.speed.measure import _flops
+from avzoo.speed.plain_path import plain_path
+from avzoo.speed.random_data import random_batches
 from avzoo.utils.errors import ConfigError
 from tests.conftest import CONFIGS, REPO
 from tests.small_batches import INFO, batch
@@ -80,12 +80,12 @@ def test_what_is_measured_multiplies_matrices_as_the_config_says(run, precision,
         seen.append(torch.get_float32_matmul_precision())
         return [dict(name=name, plain=1.0, now=1.0, ratio=1.0, floor=1.0) for name in ('data', 'base step')]
 
-    monkeypatch.setattr('avzoo.apis.speed.measure', measure)
+    monkeypatch.setattr('avzoo.speed.measure.measure', measure)
     assert run(f'float32_matmul_precision={precision}') == 0 and seen == [precision]
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(run, tmp_path, monkeypatch):
-    monkeypatch.setattr('avzoo.apis.speed.measure', lambda *given, **named: pytest.fail('it measured'))
+    monkeypatch.setattr('avzoo.speed.measure.measure', lambda *given, **named: pytest.fail('it measured'))
     (tmp_path / 'file').write_text('')
     for place in (tmp_path, tmp_path / 'file' / 'speed.json'):
         with pytest.raises(ConfigError, match=f'{place} cannot be written'):
@@ -116,7 +116,7 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
         assert row['ratio'] == pytest.approx(row['plain'] / row['now']) and row['floor'] > 0
     assert 'full iteration' in capsys.readouterr().out
     same = json.loads(out.read_text())['cases']
-    monkeypatch.setattr('avzoo.apis.speed.measure', lambda *args, **options: same)
+    monkeypatch.setattr('avzoo.speed.measure.measure', lambda *args, **options: same)
     record['cases'][1]['ratio'] = 1000.0
     record['cases'][2]['ratio'] = 1e-3
     out.write_text(json.dumps(record))
@@ -154,7 +154,7 @@ def test_learned_latents_can_be_counted(tmp_path):
 
 def test_no_part_has_lost_a_third_of_its_gain_over_the_plain_path(run):
     """Ratios of CPU time, never times; what else the machine does changes them little, and not three times."""
-    recorded = REPO / 'tests/apis/speed_ratios.json'
+    recorded = REPO / 'tests/speed/speed_ratios.json'
     options = ['model.generator.schedule.num_steps=30', '--against', str(recorded)]
     assert any(run(*options) == 0 for _ in range(3))
 

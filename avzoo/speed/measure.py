@@ -13,10 +13,10 @@ from mmengine.config import Config
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from avzoo.apis.clip_steps import steps_of
-from avzoo.apis.plain_path import plain_path
-from avzoo.apis.speed_cases import BASE_STEP, STREAMED, Case, Run, SpeedCases
 from avzoo.models.kernels.cpu_kernels import onednn_linear, onednn_pays
+from avzoo.speed.cases import BASE_STEP, STREAMED, Case, Run, SpeedCases
+from avzoo.speed.clip_steps import steps_of
+from avzoo.speed.plain_path import plain_path
 
 Clock = Callable[[], float]
 _TIMES = ('plain', 'now', 'floor', 'graphs')

@@ -10,8 +10,6 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 
-from avzoo.apis.plain_path import collate_one_by_one
-from avzoo.apis.random_data import random_batches, write_random_store
 from avzoo.datasets.collate import PaddedSequences, collate
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.window import Window
@@ -21,6 +19,8 @@ from avzoo.engine.graphs import GraphedPrediction, GraphedRun, GraphedStep
 from avzoo.engine.memory import keep_freed_memory
 from avzoo.engine.optim import use_one_pass
 from avzoo.models.classifiers.av_classifier import AVClassifier
+from avzoo.speed.plain_path import collate_one_by_one
+from avzoo.speed.random_data import random_batches, write_random_store
 from avzoo.zoo.build import build_model, move_to
 
 Run = Callable[[], object]

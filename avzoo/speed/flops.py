@@ -8,11 +8,11 @@ import numpy as np
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
-from avzoo.apis.clip_steps import steps_of
 from avzoo.checkpoints.states import is_extra_state
 from avzoo.datasets.collate import PaddedSequences, collate_arrays
 from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.protocol import CLIP_SECONDS
+from avzoo.speed.clip_steps import steps_of
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -41,7 +41,7 @@ def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: floa
     total = int(analysis.total())
     missed = [name for name in analysis.unsupported_ops() if 'attention' in name or 'matmul' in name or 'mm_' in name]
     if missed:
-        raise RuntimeError(f'{missed[0]} is not counted; give it a handle in avzoo/apis/flops.py')
+        raise RuntimeError(f'{missed[0]} is not counted; give it a handle in avzoo/speed/flops.py')
     return total
 
 
