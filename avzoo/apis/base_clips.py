@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avzoo.apis.clip_features import as_labels, pooled
+from avzoo.apis.clip_features import pooled
+from avzoo.apis.clip_labels import as_labels
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.extraction.extracted_clips import extracted_clips

@@ -1,7 +1,6 @@
 """One vector for each clip and modality, from videos or from features."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
+from avzoo.importers.progress import progress_of
 from avzoo.utils.errors import ConfigError, DataError
-from avzoo.utils.spelling import spellings
 
 # For a first trial, without a hub; not for a benchmark.
 DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}
@@ -32,13 +31,18 @@ class ClipFeatures:
         device: Where they compute.
         stamps: What is known of extractors that features were made by, see :meth:`Extractor.stamp`; with these the
             same ones are built, and others refused.
+        verbose: Show on stderr how many videos are read.
     """
 
     def __init__(
-        self, extractor: Mapping[str, str], device: str = 'cpu', stamps: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        extractor: Mapping[str, str],
+        device: str = 'cpu',
+        stamps: Mapping[str, Mapping[str, Any]] | None = None,
+        verbose: bool = False,
     ) -> None:
         self.specs = dict(extractor)
-        self.device = device
+        self.device, self.verbose = device, verbose
         self._known = dict(stamps or {})
         self._extractors: dict[str, Extractor] | None = None
         self._kept: dict[tuple, dict[str, np.ndarray]] = {}
@@ -54,12 +58,15 @@ class ClipFeatures:
             DataError: If any video cannot be read; lists all of them.
         """
         found, problems, silent = [], [], False
-        for path in map(Path, paths):
-            try:
-                found.append(self._of_video(path))
-            except DataError as error:
-                problems.append(str(error))
-                silent |= isinstance(error, NoSound)
+        with progress_of('videos') as report:
+            for done, path in enumerate(map(Path, paths), 1):
+                try:
+                    found.append(self._of_video(path))
+                except DataError as error:
+                    problems.append(str(error))
+                    silent |= isinstance(error, NoSound)
+                if self.verbose:
+                    report(done, len(paths))
         if problems:
             more = [f'and {len(problems) - 20} more'] if len(problems) > 20 else []
             cure = ', or read no sound (--audio none)' if silent and 'visual' in self.specs else ''
@@ -143,34 +150,6 @@ def are_videos(clips: Any) -> bool:
     return isinstance(clips, Sequence | np.ndarray) and len(clips) > 0 and isinstance(clips[0], str | os.PathLike)
 
 
-def columns_of(
-    y: Any, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes of labels, sorted (C,), and the class of each clip (N,); warns of copies and odd spellings.
-
-    Args:
-        y: A label for each clip.
-        features: Of the clips, (N, D) by modality.
-        videos: What the clips are called.
-
-    Raises:
-        DataError: If there is not one label for each clip, or only one class.
-    """
-    if y is None:
-        raise DataError('only a folder of classes gives the labels: fit(clips, y) needs y, a label for each clip.')
-    labels, count = as_labels(y), len(next(iter(features.values())))
-    if labels.shape != (count,):
-        raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
-    _warn_of_copies(labels, features, videos)
-    classes, columns = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise DataError(f'all clips are of one class ({classes[0].item()!r}): two are needed at least.')
-    if alike := spellings(map(str, classes)):
-        one, other = alike[0]
-        warnings.warn(f'the classes {one!r} and {other!r} differ in their spelling alone. Are they one?', stacklevel=3)
-    return classes, columns
-
-
 def pooled(features: Any) -> dict[str, np.ndarray]:
     """Return features as one vector for each clip, (N, D) by modality.
 
@@ -186,37 +165,6 @@ def pooled(features: Any) -> dict[str, np.ndarray]:
     if len(set(counts.values())) != 1:
         raise DataError(f'the modalities have different numbers of clips: {counts}.')
     return found
-
-
-def as_labels(labels: Any) -> np.ndarray:
-    """Return labels as an array of text, whole numbers or truth values; a column of a table has them as objects.
-
-    Raises:
-        DataError: If they are anything else.
-    """
-    array = np.asarray(labels)
-    kinds = {type(label) for label in array.tolist()} if array.dtype == object and array.ndim == 1 else set()
-    if kinds in ({str}, {int}):
-        array = np.array(array.tolist())
-    if array.dtype.kind not in 'Uiub' or np.ma.is_masked(labels):
-        raise DataError(f'labels of dtype {array.dtype}: give text or whole numbers, one for each clip.')
-    return array
-
-
-def _warn_of_copies(
-    labels: np.ndarray, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None
-) -> None:
-    """Warn of clips with the same features in two classes, and of files whose copies are of the same class."""
-    first: dict[bytes, int] = {}
-    keys = [b''.join(rows[row].tobytes() for rows in features.values()) for row in range(len(labels))]
-    pairs = [(first.setdefault(key, row), row) for row, key in enumerate(keys)]
-    apart = [(one, other) for one, other in pairs if labels[one] != labels[other]]
-    # Rows of an array may be repeated on purpose.
-    within = [(o, i) for o, i in pairs if o != i and labels[o] == labels[i]] if videos is not None else []
-    if copies := apart + within:
-        one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in copies[0])
-        more = f' ({len(copies) - 1} more such pairs)' if len(copies) > 1 else ''
-        warnings.warn(f'{one} and {other} are the same{more}. Remove one.', stacklevel=4)
 
 
 def _pooled(name: str, rows: Any) -> np.ndarray:

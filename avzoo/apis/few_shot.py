@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
-from avzoo.apis.clip_features import ClipFeatures, are_videos, columns_of, pooled, specs_of, videos_of
-from avzoo.apis.few_shot_files import METHOD_NAMES, plain_seed, read_classifier, upload, write_classifier
+from avzoo.apis.clip_features import ClipFeatures, are_videos, pooled, specs_of, videos_of
+from avzoo.apis.clip_labels import columns_of
+from avzoo.apis.few_shot_files import plain_seed, read_classifier, upload, write_classifier
+from avzoo.apis.few_shot_methods import check_method, learn
 from avzoo.apis.scaling import moments, standardised
-from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant, compare, usual_setting
+from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant
 from avzoo.extraction.extracted_clips import extracted_clips
 from avzoo.extraction.extractor import Extractor
-from avzoo.utils.errors import ConfigError, DataError, nearest
+from avzoo.utils.errors import DataError
 from avzoo.utils.in_progress import scratch_folder
 
 
@@ -38,6 +39,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         base: Clips of other classes, where there are some: a feature store, what ``tools/extract_features.py`` wrote,
             or (features, labels). They give a method more, ``base_discriminant``: class means of the examples with the
             covariance of the base clips within their classes.
+        verbose: Show on stderr how many videos are read.
 
     Attributes:
         classes_: Labels by column, (C,).
@@ -60,12 +62,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         random_state: int = 0,
         device: str = 'cpu',
         base: Any = None,
+        verbose: bool = False,
     ) -> None:
         self.extractor = extractor
         self.method = method
         self.random_state = random_state
         self.device = device
         self.base = base
+        self.verbose = verbose
 
     def fit(self, clips: Any, y: Any = None) -> 'FewShotClassifier':
         """Learn the classes of some clips.
@@ -80,21 +84,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             DataError: If clips and labels do not fit, or there are fewer than two classes.
             ConfigError: If ``method`` is unknown or does not go with ``base``, or ``random_state`` is no seed.
         """
-        if self.method not in ('auto', *METHOD_NAMES):
-            raise ConfigError(
-                f'method={self.method!r} is not one of auto, {", ".join(METHOD_NAMES)}.'
-                f'{nearest(self.method, METHOD_NAMES)}'
-            )
-        if self.method == 'base_discriminant' and self.base is None:
-            raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
-        if self.method not in ('auto', 'base_discriminant') and self.base is not None:
-            raise ConfigError(
-                f'method={self.method} does not use base: leave it out, or take base_discriminant or auto.'
-            )
-        try:
-            check_random_state(self.random_state)
-        except ValueError as error:
-            raise ConfigError(f'random_state={self.random_state!r} is not possible ({error}).') from error
+        check_method(self.method, self.base, self.random_state)
         names = None
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
             self.__dict__.pop(known, None)
@@ -201,21 +191,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             methods['base_discriminant'] = base_discriminant(*base.residuals(self._standardised(base.features)))
         if self.method != 'auto':
             methods = {self.method: methods[self.method]}
-        compared = compare(rows, columns, methods, self.random_state)
-        # One clip of a class cannot be held out; class means are the safest then.
-        self.method_ = compared[0].method if compared else next(iter(methods))
-        chosen = methods[self.method_]
-        self.linear_ = chosen[0](rows, columns, compared[0].setting if compared else usual_setting(chosen))
-        self.report_ = {
-            one.method: dict(
-                accuracy=float(np.mean(one.accuracies)),
-                deviation=float(np.std(one.accuracies)),
-                folds=len(one.accuracies),
-                log_loss=one.log_loss,
-                setting=one.setting,
-            )
-            for one in compared
-        }
+        self.method_, self.linear_, self.report_ = learn(rows, columns, methods, self.random_state)
 
     def _read(self, clips: Any) -> dict[str, np.ndarray]:
         if not are_videos(clips):
@@ -238,6 +214,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         kept: ClipFeatures | None = getattr(self, '_features', None)
         if kept is None or kept.specs != specs or (stamps and kept.stamps() != stamps):
             kept = self._features = ClipFeatures(specs, self.device, stamps)
+        kept.verbose = self.verbose
         return kept
 
     def _extractor_specs(self) -> dict[str, str]:

@@ -1,0 +1,70 @@
+"""The classes of clips that a classifier is taught, and doubts about them."""
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from avzoo.utils.errors import DataError
+from avzoo.utils.spelling import spellings
+
+
+def columns_of(
+    y: Any, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes of labels, sorted (C,), and the class of each clip (N,); warns of copies and odd spellings.
+
+    Args:
+        y: A label for each clip.
+        features: Of the clips, (N, D) by modality.
+        videos: What the clips are called.
+
+    Raises:
+        DataError: If there is not one label for each clip, or only one class.
+    """
+    if y is None:
+        raise DataError('only a folder of classes gives the labels: fit(clips, y) needs y, a label for each clip.')
+    labels, count = as_labels(y), len(next(iter(features.values())))
+    if labels.shape != (count,):
+        raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
+    _warn_of_copies(labels, features, videos)
+    classes, columns = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise DataError(f'all clips are of one class ({classes[0].item()!r}): two are needed at least.')
+    if alike := spellings(map(str, classes)):
+        one, other = alike[0]
+        warnings.warn(f'the classes {one!r} and {other!r} differ in their spelling alone. Are they one?', stacklevel=3)
+    return classes, columns
+
+
+def as_labels(labels: Any) -> np.ndarray:
+    """Return labels as an array of text, whole numbers or truth values; a column of a table has them as objects.
+
+    Raises:
+        DataError: If they are anything else.
+    """
+    array = np.asarray(labels)
+    kinds = {type(label) for label in array.tolist()} if array.dtype == object and array.ndim == 1 else set()
+    if kinds in ({str}, {int}):
+        array = np.array(array.tolist())
+    if array.dtype.kind not in 'Uiub' or np.ma.is_masked(labels):
+        raise DataError(f'labels of dtype {array.dtype}: give text or whole numbers, one for each clip.')
+    return array
+
+
+def _warn_of_copies(
+    labels: np.ndarray, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None
+) -> None:
+    """Warn of clips with the same features in two classes, and of files whose copies are of the same class."""
+    first: dict[bytes, int] = {}
+    keys = [b''.join(rows[row].tobytes() for rows in features.values()) for row in range(len(labels))]
+    pairs = [(first.setdefault(key, row), row) for row, key in enumerate(keys)]
+    apart = [(one, other) for one, other in pairs if labels[one] != labels[other]]
+    # Rows of an array may be repeated on purpose.
+    within = [(o, i) for o, i in pairs if o != i and labels[o] == labels[i]] if videos is not None else []
+    if copies := apart + within:
+        one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in copies[0])
+        more = f' ({len(copies) - 1} more such pairs)' if len(copies) > 1 else ''
+        warnings.warn(f'{one} and {other} are the same{more}. Remove one.', stacklevel=4)
