@@ -104,17 +104,18 @@ def test_the_weights_of_a_wide_layer_have_their_gradient_by_onednn(width, produc
 
 
 @needs_onednn
-@pytest.mark.parametrize('case', ['few rows', 'double', 'autocast', 'functorch', 'traced', 'switched off'])
+@pytest.mark.parametrize('case', ['few rows', 'double', 'autocast', 'functorch', 'traced', 'switched off', 'slower'])
 def test_where_a_kernel_cannot_serve_pytorch_computes(case, kernels, monkeypatch):
     calls, part, x = used_onednn(monkeypatch), layer(), rows(300).detach()
-    kernels('torch' if case == 'switched off' else 'onednn')
+    kernels({'switched off': 'torch', 'slower': 'auto'}.get(case, 'onednn'))
+    monkeypatch.setattr(cpu_kernels, '_onednn_is_faster', lambda threads: case != 'slower')
     with torch.autocast('cpu', enabled=case == 'autocast'):
         if case == 'functorch':
             torch.func.vmap(part)(x.view(2, 150, 24))
         elif case == 'traced':
             torch.jit.trace(part, x, check_trace=False)
         else:
-            part.double()(x.double()) if case == 'double' else part(x[:9] if case == 'few rows' else x)
+            part.double()(x.double()) if case == 'double' else part(x[:255] if case == 'few rows' else x)
     assert not calls
 
 
