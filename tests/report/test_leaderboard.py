@@ -4,6 +4,7 @@ import json
 import pytest
 
 from avzoo.evaluation.functional import half_width_95
+from avzoo.protocol import METRIC_NAMES
 from avzoo.report.exports import as_csv, as_latex, as_markdown
 from avzoo.report.leaderboard import find_runs, leaderboard, leaderboard_markdown
 from avzoo.report.run_files import read_run
@@ -17,14 +18,16 @@ def rows_of(section):
 
 
 def test_seeds_of_one_method_are_one_row_and_the_best_stands_first(tmp_path):
-    for seed in (42, 43):
+    for seed in (42, 48):
         write_run(tmp_path / f'seed{seed}', seed=seed)
     write_run(tmp_path / 'better', method='AV-Gauss', skill=5.0)
     (section,) = leaderboard(find_runs([tmp_path]))
     first, second = rows_of(section)
     assert (first['method'], second['method']) == ('AV-Gauss', 'AV-DIFF')
-    assert (second['seeds'], second['runs'], second['draws']) == ('42, 43', 2, 6)
-    draws = [row['HM'] for row in read_run(tmp_path / 'seed42').results['draws']]
+    assert (second['seeds'], second['runs'], second['draws']) == ('42, 48', 2, 6)
+    results = read_run(tmp_path / 'seed42').results
+    assert [second[m] for m in METRIC_NAMES] == [round(results['aggregate'][m], 2) for m in METRIC_NAMES]
+    draws = [row['HM'] for row in results['draws']]
     assert second['HM ±'] == round(half_width_95(draws * 2), 2)
 
 
@@ -47,7 +50,7 @@ def set_settings(folder, **settings):
 def test_a_name_has_the_settings_that_make_it_the_only_one_and_says_where_it_leaves_some_out(tmp_path):
     for place, (five, long) in enumerate([(1, 'a'), (1, 'b'), (2, 'a')]):
         settings = dict(a=place > 0, b=0, c=place > 0, d=place > 0, e=place > 0, f=five, g=f'{"x" * 50}{long}')
-        set_settings(write_run(tmp_path / f'run{place}'), **settings, long=dict(a='y' * place * 50))
+        set_settings(write_run(tmp_path / f'run{place}'), **settings, aa=dict(a='y' * place * 50))
     flags = 'a={0}, c={0}, d={0}'.format
     assert names_below(tmp_path) == {
         f'AV-DIFF ({flags(False)}, f=1, ...)',
@@ -95,6 +98,58 @@ def test_tables_of_any_number_of_stores_have_titles_of_their_own(tmp_path):
         store = dict(features=features, sha256=f'{i}' * 64) if i < 4 else dict(features=features)
         write_run(tmp_path / f'run{i}', provenance=dict(store=store))
     assert len({section.title for section in leaderboard(find_runs([tmp_path]))}) == 6
+
+
+def test_tables_and_rows_are_whole_in_whatever_order_runs_are_found(tmp_path):
+    for place in range(3):
+        write_run(tmp_path / f'{place}few', num_shots=1, seed=place, depth=2 + place % 2)
+        write_run(tmp_path / f'{place}more', seed=place)
+    few, more = leaderboard(find_runs([tmp_path]))
+    assert (few.title, more.title) == ('tiny, 1 shot', 'tiny, 5 shots')
+    assert {row['seeds'] for row in rows_of(few)} == {'0, 2', '1'} and rows_of(more)[0]['seeds'] == '0, 1, 2'
+
+
+def test_settings_in_another_order_are_the_same_and_a_run_without_them_stands_beside(tmp_path):
+    for name in ('one', 'two', 'none'):
+        write_run(tmp_path / name)
+    set_settings(tmp_path / 'one', a=1, b=2)
+    set_settings(tmp_path / 'two', b=2, a=1)
+    (tmp_path / 'none/curriculum.json').unlink()
+    (section,) = leaderboard(find_runs([tmp_path]))
+    assert sorted(row['runs'] for row in rows_of(section)) == [1, 2]
+
+
+def test_a_title_has_what_tells_tables_apart_and_the_text_says_the_rest(tmp_path):
+    stores = [dict(sha256='a' * 64), dict(sha256='b' * 64), dict(features=dict(audio='clap'))]
+    for place, store in enumerate(stores):
+        write_run(tmp_path / str(place), provenance=dict(store=store))
+    said = [(section.title, *section.text) for section in leaderboard(find_runs([tmp_path]))]
+    unnamed = 'Features: not named by the store.'
+    assert said == [
+        ('tiny, 5 shots', 'Features: audio clap.'),
+        ('tiny, 5 shots, store aaaaaaaaaaaa', unnamed, 'Store: SHA-256 aaaaaaaaaaaa.'),
+        ('tiny, 5 shots, store bbbbbbbbbbbb', unnamed, 'Store: SHA-256 bbbbbbbbbbbb.'),
+    ]
+
+
+def test_a_title_names_the_features_where_they_are_what_differs(tmp_path):
+    for name in ('clap', 'clip'):
+        write_run(tmp_path / name, provenance=dict(store=dict(features=dict(audio=name))))
+    sections = leaderboard(find_runs([tmp_path]))
+    assert [section.title for section in sections] == ['tiny, 5 shots', 'tiny, 5 shots, audio clip']
+
+
+def test_a_row_says_how_classes_were_described_and_has_a_dash_for_what_an_older_version_left_out(tmp_path):
+    described = dict(store=dict(class_vectors=['w2v\n', 'clip']))
+    write_run(tmp_path / 'new', method='New\x1b', provenance=described, gamma_source='a\x1b', skill=5.0)
+    old = write_run(tmp_path / 'old') / 'results.json'
+    kept = {key: value for key, value in json.loads(old.read_text()).items() if key not in ('seed', 'gamma_source')}
+    old.write_text(json.dumps(kept))
+    (section,) = leaderboard(find_runs([tmp_path]))
+    assert [(row['method'], row['class vectors'], row['gamma'], row['seeds']) for row in rows_of(section)] == [
+        (r'New\x1b', r'w2v\n, clip', r'a\x1b', '0'),
+        ('AV-DIFF', '-', '-', '0'),
+    ]
 
 
 def test_a_gamma_that_was_searched_on_the_test_set_is_said(tmp_path):
