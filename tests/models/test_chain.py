@@ -94,12 +94,17 @@ def test_a_second_derivative_of_a_chain_is_refused():
         slope.sum().backward()
 
 
-@pytest.mark.parametrize('trained', [True, False])
+@pytest.mark.parametrize('trained', ['all', 'the last bias', 'none', 'all, without gradients'])
 def test_a_chain_keeps_its_activations_only_for_weights_that_are_trained(trained, monkeypatch):
     part, kept, walk = generator('plain', 'ddpm'), [], mlp_chain._forward
     monkeypatch.setattr(mlp_chain, '_forward', lambda *args: kept.append(args[-1]) or walk(*args))
     steps = torch.arange(STEPS - 1, -1, -1)
-    weights = part.requires_grad_(trained).noise_predictor.as_mlp(steps, condition())
+    part.requires_grad_(trained.startswith('all'))
+    *_, last = part.noise_predictor.parameters()
+    last.requires_grad_(trained != 'none')
+    weights = part.noise_predictor.as_mlp(steps, condition())
     factors = [part._step(int(t)) for t in steps]
-    found = mlp_chain.mlp_chain(torch.zeros(BATCH, DIM), weights, factors, lambda: torch.zeros(BATCH, DIM))
-    assert kept == [trained] and found.requires_grad == trained
+    learns = trained in ('all', 'the last bias')
+    with torch.set_grad_enabled(trained != 'all, without gradients'):
+        found = mlp_chain.mlp_chain(torch.zeros(BATCH, DIM), weights, factors, lambda: torch.zeros(BATCH, DIM))
+    assert kept == [learns] and found.requires_grad == learns

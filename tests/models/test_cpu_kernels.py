@@ -1,5 +1,9 @@
 """Linear layers on a CPU: the numbers of PyTorch's, and a choice that stays."""
 
+import platform
+from pathlib import Path
+from unittest.mock import Mock
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,6 +20,7 @@ from avzoo.models.kernels.fast_dropout import FastDropout
 from avzoo.models.kernels.fast_layers import use_fast_layers
 from avzoo.models.kernels.fast_linear import FastLinear
 from avzoo.models.layers import transformer_layer
+from avzoo.utils.errors import AvzooError
 from tests.conftest import CONFIGS
 from tests.engine.test_graphs import batch, model
 
@@ -171,12 +176,42 @@ def test_a_measurement_is_made_once_for_a_machine(measured):
 
 
 @needs_onednn
-def test_a_machine_without_a_place_to_keep_it_measures_anew(measured, monkeypatch):
+@pytest.mark.parametrize('case', ['a file in its place', 'held by another', 'no home'])
+def test_a_machine_without_a_place_to_keep_it_measures_anew(measured, monkeypatch, case):
     found, home = measured
-    (home / 'file').touch()
-    monkeypatch.setenv('AVZOO_HOME', str(home / 'file' / 'below'))
+    if case == 'no home':
+        monkeypatch.delenv('AVZOO_HOME')
+        monkeypatch.setattr(cpu_kernels, 'has_home', lambda: False)
+        monkeypatch.setattr(cpu_kernels, 'cache_home', lambda: pytest.fail('a folder is asked for'))
+    elif case == 'held by another':
+        monkeypatch.setattr(cpu_kernels, 'locked', Mock(side_effect=AvzooError('it is held')))
+    else:
+        (home / 'file').touch()
+        monkeypatch.setenv('AVZOO_HOME', str(home / 'file' / 'below'))
     found += [False]
     assert not cpu_kernels.onednn_pays() and not found
+
+
+@needs_onednn
+def test_a_measurement_is_kept_in_the_home_too(measured, monkeypatch):
+    found, home = measured
+    monkeypatch.delenv('AVZOO_HOME')
+    monkeypatch.setenv('HOME', str(home))
+    found += [True]
+    assert cpu_kernels.onednn_pays() and len(list(home.glob('.cache/avzoo/cpu_kernels/*.txt'))) == 1
+
+
+def test_what_is_timed_is_run():
+    runs = []
+    assert cpu_kernels._seconds(lambda: runs.append(1)) >= 0 and runs == [1]
+
+
+@pytest.mark.parametrize(('text', 'name'), [('flags : fpu\nmodel name\t: A chip: 2 \n', 'A chip: 2'), ('', 'generic')])
+def test_the_name_of_a_processor_is_that_of_the_system_or_its_kind(text, name, monkeypatch, tmp_path):
+    (tmp_path / 'cpuinfo').write_text(text)
+    monkeypatch.setattr(cpu_kernels, 'Path', lambda path: tmp_path / Path(path).name)
+    monkeypatch.setattr(platform, 'processor', lambda: 'generic')
+    assert cpu_kernels.cpu_name() == name
 
 
 @needs_onednn

@@ -6,6 +6,7 @@ import torch
 from avzoo.models.fusions import MaskedTransformer
 from avzoo.models.fusions.attention_patterns import layer_patterns
 from avzoo.models.generators import DDPM, WGANGP, LinearSchedule, MLPNoisePredictor
+from avzoo.models.layers.transformer_layer import Attention, TransformerLayer
 
 
 def test_the_masked_transformer_has_four_hybrid_layers_of_eight_heads():
@@ -16,6 +17,13 @@ def test_the_masked_transformer_has_four_hybrid_layers_of_eight_heads():
     assert layer.mlp.fc1.out_features == 128 and layer.mlp_norm is None
     assert layer.attn.dropout.p == pytest.approx(0.1)
     assert part.summary.shape == (1, 1, 12) and (part.out_dim, part.num_readouts) == (12, 1)
+
+
+def test_a_transformer_layer_has_eight_heads_of_64_and_a_hidden_layer_of_128():
+    for part in (Attention(12), (layer := TransformerLayer(12)).attn):
+        assert part.num_heads == 8 and part.to_q.out_features == 8 * 64
+    assert layer.mlp.fc1.out_features == 128 and layer.mlp_norm is None
+    assert Attention(12).dropout.p == 0 and layer.attn.dropout.p == pytest.approx(0.1)
 
 
 def test_summary_tokens_start_with_the_standard_deviation_asked_for():

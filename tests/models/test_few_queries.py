@@ -109,6 +109,13 @@ def normed_keys(part: Attention) -> None:
     part.__class__ = NormedKeys
 
 
+class DoubledLinear(nn.Linear):
+    """Doubles what a linear layer gives."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
 DO_MORE = {
     'hook': lambda part: part.to_v.register_forward_hook(lambda layer, args, out: 2 * out),
     'hook before': lambda part: part.to_v.register_forward_pre_hook(lambda layer, args: 2 * args[0]),
@@ -119,6 +126,7 @@ DO_MORE = {
     'parametrized': lambda part: weight_norm(part.to_v),
     'wrapped': lambda part: setattr(part, 'to_k', nn.Sequential(part.to_k)),
     'own attention': normed_keys,
+    'own layer': lambda part: setattr(part.to_v, '__class__', DoubledLinear),
 }
 
 
@@ -153,10 +161,11 @@ def test_keys_are_computed_where_pytorchs_way_is_asked_for(case, used):
 # Two heads of 30: few are at most half of the products of keys, 2 (B S 30 + S B M) <= B M 30, and 256 keys or more.
 COUNTS = [
     (32, 8, 1, True),
-    (31, 8, 1, False),
+    (85, 3, 1, False),
     (90, 3, 1, True),
     (130, 2, 1, False),
     (80, 8, 3, True),
+    (13, 20, 6, True),
     (80, 8, 4, False),
     (80, 7, 3, False),
 ]

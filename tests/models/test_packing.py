@@ -94,6 +94,8 @@ def test_packed_steps_come_back_to_their_places():
     assert packed.flatten().tolist() == [0, 2, 3]
     assert torch.equal(packing.spread(packed)[valid], x[valid])
     assert packing.first(packed, 1).flatten().tolist() == [0, 3]
+    packing = Packing(~valid)  # The first of all steps is padding.
+    assert torch.equal(packing.spread(packing.pack(x))[~valid], x[~valid])
 
 
 @pytest.mark.parametrize(('real', 'packs'), [(20, False), (19, False), (18, True), (1, True), (0, False)])
