@@ -21,6 +21,13 @@ class Bare(Dataset):
         return 3
 
 
+class Nothing(Dataset):
+    """Has nothing of what a run asks of a data set."""
+
+    def __init__(self, **others):
+        pass
+
+
 class Narrow(Dataset):
     """Takes no splits."""
 
@@ -50,6 +57,11 @@ class Wrapped(Dataset):
         return self.inner.__getitems__(positions)
 
 
+def made(**arguments):
+    """A function may stand for a type."""
+    return GFSLDataset(**arguments)
+
+
 @pytest.fixture
 def config(small_avdiff, tmp_path, monkeypatch):
     """A function that gives some loaders a data set of a type."""
@@ -69,6 +81,7 @@ def config(small_avdiff, tmp_path, monkeypatch):
     ('kind', 'words'),
     [
         (Bare, r'Bare has no __getitems__, store, videos, labels, class_ids, base_mask, metainfo, data_info\.'),
+        (Nothing, r'Nothing has no __len__, __getitems__, store, splits, videos, .*, data_info\.'),
         (Narrow, r"Narrow has to take \(data_root, num_shots, splits, modalities, seed\): .*'splits'"),
     ],
 )
@@ -78,7 +91,7 @@ def test_a_data_set_that_lacks_something_is_refused_before_anything_is_written(c
     assert not (tmp_path / 'run').exists()
 
 
-@pytest.mark.parametrize('kind', [Whole, Wrapped])
+@pytest.mark.parametrize('kind', [Whole, Wrapped, made])
 def test_one_that_has_it_is_taken(config, tmp_path, kind):
     cfg = config(kind, LOADERS)
     cfg.curriculum.base.max_epochs = cfg.curriculum.full.max_epochs = 1

@@ -89,6 +89,7 @@ def clips():
         (dict(gives=lambda x: x[:2]), r'float32 of shape \(2, 8\)'),
         (dict(gives=lambda x: x[:, None, None]), r'float32 of shape \(4, 1, 1, 8\)'),
         (dict(gives=lambda x: x[0]), r'float32 of shape \(8,\)'),
+        (dict(claims=4, gives=lambda x: x[:, 0]), r'float32 of shape \(4,\)'),
         (dict(gives=lambda x: x.long()), r'int64 of shape \(4, 8\)'),
         (dict(gives=lambda x: None), r'a NoneType'),
     ],
@@ -180,6 +181,13 @@ class OddGenerator(nn.Module):
         return self.gives(condition)
 
 
+class LaterGenerator(OddGenerator):
+    """Knows its width after it was fitted."""
+
+    def fit(self, training):
+        return {}
+
+
 @pytest.mark.parametrize(
     ('gives', 'words'),
     [
@@ -203,7 +211,7 @@ def test_a_generator_is_tried_before_anything_is_trained():
         build(**parts, generator=dict(type=OddGenerator, gives=lambda c, width=width: torch.randn(len(c), width)))
         for width in (9, 8)
     )
-    fitted_first = build(**parts, generator=dict(type='TextGaussian'))
+    fitted_first = build(**parts, generator=dict(type=LaterGenerator, gives=lambda c: torch.zeros(len(c), 0)))
     with pytest.raises(ConfigError, match=r'sample of OddGenerator has shape \(2, 9\); .*\(2, 8\) are needed'):
         try_sample(wide)
     not_ready = build(**parts, generator=dict(type=OddGenerator, gives=lambda c: torch.randint(0, 0, (2, 8))))
