@@ -77,6 +77,7 @@ def test_chosen_classes_alone_are_taught(choose, tiny_store, unsplit_store, fold
     assert choose(tiny_store, classes=['class10']).classes == ('class10',)
     assert choose(unsplit_store, classes=['class10']).classes == ('class10',)
     assert choose(folder, classes=['tap dance']).classes == ('tap dance',)
+    assert len(choose(folder, classes=['tap dance', 'tap dance']).video_ids) == 2
 
 
 def test_a_chosen_class_outside_the_split_is_refused(choose, tiny_store):
@@ -102,6 +103,27 @@ def test_a_class_that_the_model_knows_in_another_spelling_is_refused(choose, fol
     assert ascii(known) in str(error.value)
 
 
+def test_a_class_of_fewer_clips_than_shots_is_refused(choose, folder):
+    with pytest.raises(DataError, match="folder class 'blowing glass' has 3 clips; --shots asks for 4"):
+        choose(folder, shots=4)
+
+
+def test_one_clip_of_one_class_is_enough(choose, folder):
+    shutil.rmtree(folder / 'blowing glass')
+    for i in (1, 2):
+        (folder / f'tap dance/{i}.npz').unlink()
+    assert choose(folder, shots=1).video_ids == ('tap dance/0',)
+    shutil.rmtree(folder / 'tap dance')
+    with pytest.raises(DataError, match='folder has no clips'):
+        choose(folder)
+
+
+def test_a_list_of_other_classes_than_the_folders_is_refused(choose, folder):
+    (folder / 'classes.csv').write_text('label\nblowing glass\nyodelling\n')
+    with pytest.raises(DataError, match="do not name the same classes: 'tap dance' is in one only"):
+        choose(folder)
+
+
 def test_a_folder_of_a_class_without_clips_is_refused(choose, folder):
     (folder / 'yodelling').mkdir()
     with pytest.raises(DataError, match='yodelling has no clips'):
@@ -109,8 +131,10 @@ def test_a_folder_of_a_class_without_clips_is_refused(choose, folder):
 
 
 def test_class_vectors_of_a_folder_are_matched_by_name(choose, folder):
-    np.savez(folder / 'class_embeddings.npz', names=['tap dance', 'blowing glass', 'x'], vectors=[[1.0], [2.0], [3.0]])
+    vectors = dict(names=['tap dance', 'blowing glass', 'x'], vectors=[[1.0], [2.0], [3.0]])
+    np.savez(folder / 'class_embeddings.npz', **vectors, provenance='{"kind": "own", "source": "by hand"}')
     store = choose(folder).store
+    assert store.embedding_source('own') == '{"source": "by hand"}'
     assert dict(zip(store.class_names, store.class_embeddings()[:, 0], strict=True)) == {
         'blowing glass': 2,
         'tap dance': 1,
@@ -135,6 +159,7 @@ def test_a_model_that_needs_no_class_vectors_gets_none_where_its_store_had_none(
         folder, shots=1, known=BASE, scratch=tmp_path / 'scratch', seconds={}, missing_vectors=none, seed=0
     )
     assert found.store.embedding_dim() == 0
+    assert {modality.seconds_per_step for modality in found.store.modalities.values()} == {1.0}  # None was given.
 
 
 def test_leftovers_of_systems_are_neither_classes_nor_clips(choose, folder):
