@@ -140,6 +140,24 @@ def test_a_trial_counts_all_that_comes_after_it(small_avdiff, tmp_path, choices,
     choose(cfg, tmp_path, state, trial, plan_phases(range(draws)), jobs)
     later = [(place.later['base'], place.later['full']) for place in places]
     assert later == [(3 * b, 6 * f) for b, f in zip(base, full, strict=True)]
+    # Stage 1 of an earlier choice is not that of the last one's only alternative.
+    kept = list(STAGE_ONE) if choices[-1] > 1 else []
+    assert sorted(state.phases) == sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == kept
+
+
+def test_scores_that_differ_by_rounding_alone_leave_the_first(small_avdiff, tmp_path):
+    cfg = small_avdiff(tmp_path, *SHORT)
+    cfg.curriculum.choices = [[{'model.synthetic_weight': float(n)} for n in range(4)]]
+    scores = iter([50.0, 60.0, 60.0 + 1e-12, 60.0])
+
+    def trial(cfg, chosen, place):
+        for name in STAGE_ONE:
+            (tmp_path / name).mkdir(parents=True)
+        score = next(scores)
+        return {name: dict(metrics=dict(AUSUC=score)) for name in STAGE_ONE}
+
+    state = CurriculumState(tmp_path, {}, processes=1)
+    assert choose(cfg, tmp_path, state, trial).model.synthetic_weight == 1.0
 
 
 def test_the_time_left_in_a_trial_is_that_of_the_whole_run(small_avdiff, tmp_path):
