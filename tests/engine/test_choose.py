@@ -148,7 +148,7 @@ def test_a_trial_counts_all_that_comes_after_it(small_avdiff, tmp_path, choices,
 def test_scores_that_differ_by_rounding_alone_leave_the_first(small_avdiff, tmp_path):
     cfg = small_avdiff(tmp_path, *SHORT)
     cfg.curriculum.choices = [[{'model.synthetic_weight': float(n)} for n in range(4)]]
-    scores = iter([50.0, 60.0, 60.0 + 1e-12, 60.0])
+    scores = iter([50.0, 60.0 - 1e-12, 60.0 + 1e-12, 60.0])
 
     def trial(cfg, chosen, place):
         for name in STAGE_ONE:
@@ -167,6 +167,19 @@ def test_the_time_left_in_a_trial_is_that_of_the_whole_run(small_avdiff, tmp_pat
     progress.begin(phases[0], 0)
     # One step of three, two epochs of the next phase, and what comes after the trial.
     assert progress._clock(SimpleNamespace(max_iters=3, iter=2)) == clock(1 + 2 * 2 * 6 + 600 + 2 * 30)
+
+
+def test_the_pace_is_that_of_the_steps_since_the_phase_began(small_avdiff, tmp_path, monkeypatch):
+    cfg = small_avdiff(tmp_path, *SHORT, 'train_dataloader.batch_sampler.num_batches=3')
+    phases, pace, lines, now = plan_phases((), 1), {}, [], [100.0]
+    monkeypatch.setattr('avzoo.engine.curriculum.progress.time.monotonic', lambda: now[0])
+    monkeypatch.setattr('avzoo.engine.curriculum.progress.log_line', lines.append)
+    progress = Progress(cfg, phases, {}, pace=pace)
+    progress.begin(phases[0], 2)  # Two steps were done before an interruption.
+    now[0] += 30
+    progress.report(SimpleNamespace(iter=5, max_iters=6, max_epochs=2), [dict(loss=1.0, lr=1e-3)], None)
+    assert pace == dict(base=10.0)
+    assert lines == [f'[1/2] stage1_base       epoch  1/2  loss 1.0000  lr 1.0e-03  left {clock(10 + 2 * 6 * 10)}']
 
 
 @pytest.mark.parametrize('trial', [0, 1])
