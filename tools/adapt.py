@@ -132,7 +132,7 @@ def teach_classifier(args: argparse.Namespace) -> int:
     check_out(Path(out, 'config.json'))
     named = {m: name for m, name in (('visual', args.visual), ('audio', args.audio)) if name is not None}
     extractor = named_extractors(named, args.support) if named else None
-    model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device, base=args.base_store)
+    model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device, base=args.base_store, verbose=True)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: say(f'warning: {printable(message)}')
         model.fit(args.support)

@@ -23,7 +23,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,15 +170,19 @@ def of_features(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dic
 
 def of_videos(
     args: argparse.Namespace, model: 'Inferencer | FewShotClassifier', bad: dict[str, DataError]
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     from avzoo.apis.video_answers import classify_videos
+    from avzoo.importers.progress import progress_of
 
     options = {m: getattr(args, f'{m}_option') for m in MODALITIES}
     how = dict(every=args.every, top=args.top, calibrate=not args.no_calibration, options=options)
-    return list(classify_videos(model, args.video, **how, on_bad=bad.__setitem__))
+    with progress_of('videos') as report:
+        if not args.json and sys.stdout.isatty():  # The answers show how far it is.
+            report = None
+        yield from classify_videos(model, args.video, **how, on_bad=bad.__setitem__, on_progress=report)
 
 
-def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dict[str, Any]]:
+def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> Iterable[dict[str, Any]]:
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.video_answers import classify_features
 
@@ -193,7 +197,15 @@ def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> list[d
     return classify_features(model, args.features, top=args.top, on_bad=bad.__setitem__)
 
 
-def show_answers(args: argparse.Namespace, found: list[dict[str, Any]], bad: dict[str, DataError]) -> int:
+def show_answers(args: argparse.Namespace, answers: Iterable[dict[str, Any]], bad: dict[str, DataError]) -> int:
+    """Show each answer as soon as it is there, or all of them as JSON; then what could not be used."""
+    found = []
+    for clip in answers:
+        found.append(clip)
+        if args.csv:
+            show(csv_rows(clip, header=len(found) == 1))
+        elif not args.json:
+            show_clip(clip)
     source = args.features or ' '.join(args.video)
     told = list_items({name: str(error).removeprefix(f"Clip '{name}': ") for name, error in bad.items()})
     if bad and not found:
@@ -201,25 +213,21 @@ def show_answers(args: argparse.Namespace, found: list[dict[str, Any]], bad: dic
         raise one if len(bad) == 1 else DataError(f'{source}: no clip can be used:', details=told)
     if args.json:
         show(printable_json(found))
-    elif args.csv:
-        show(as_csv(found).rstrip('\n'))
-    else:
-        show_clips(found)
     if bad:
         count = len(bad) + len({clip['video_id'] for clip in found} if args.every else found)
         print_error(DataError(f'{source}: {len(bad)} of {count} clips cannot be used:', details=told))
     return 3 if bad else 0
 
 
-def as_csv(found: Sequence[dict[str, Any]]) -> str:
+def csv_rows(clip: dict[str, Any], *, header: bool) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator='\n')
-    rows.writerow(['video_id', 'start', 'end', 'rank', 'class', 'probability', 'kind'])
-    for clip in found:
-        for rank, entry in enumerate(clip['predictions'], 1):
-            where = [clip['video_id'], clip.get('start', ''), clip.get('end', '')]
-            rows.writerow([*where, rank, entry['class'], entry['probability'], kind_of(entry)])
-    return text.getvalue()
+    if header:
+        rows.writerow(['video_id', 'start', 'end', 'rank', 'class', 'probability', 'kind'])
+    where = [clip['video_id'], clip.get('start', ''), clip.get('end', '')]
+    for rank, entry in enumerate(clip['predictions'], 1):
+        rows.writerow([*where, rank, entry['class'], entry['probability'], kind_of(entry)])
+    return text.getvalue().rstrip('\n')
 
 
 def kind_of(entry: dict[str, Any]) -> str:
@@ -235,13 +243,12 @@ def read_ids(path: str) -> list[str]:
     return ids
 
 
-def show_clips(found: Sequence[dict[str, Any]]) -> None:
-    for clip in found:
-        window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s' if clip.get('end') is not None else ''
-        show(printable(clip['video_id']) + window)
-        for rank, entry in enumerate(clip['predictions'], 1):
-            kind = f'{kind_of(entry):<5}  ' if 'novel' in entry else ''
-            show(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind}{printable(entry["class"])}')
+def show_clip(clip: dict[str, Any]) -> None:
+    window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s' if clip.get('end') is not None else ''
+    show(printable(clip['video_id']) + window)
+    for rank, entry in enumerate(clip['predictions'], 1):
+        kind = f'{kind_of(entry):<5}  ' if 'novel' in entry else ''
+        show(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind}{printable(entry["class"])}')
 
 
 if __name__ == '__main__':

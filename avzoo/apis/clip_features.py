@@ -14,7 +14,7 @@ from avzoo.extraction.clips import NoVideos, find_clips
 from avzoo.extraction.extraction_folder import read_stamps
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
-from avzoo.extraction.media_container import NoSound
+from avzoo.extraction.media_container import NoPictures, NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
 from avzoo.importers.progress import progress_of
 from avzoo.utils.errors import ConfigError, DataError
@@ -57,22 +57,23 @@ class ClipFeatures:
         Raises:
             DataError: If any video cannot be read; lists all of them.
         """
-        found, problems, silent = [], [], False
+        found, problems = [], []
         with progress_of('videos') as report:
-            for done, path in enumerate(map(Path, paths), 1):
+            for done, path in enumerate(map(Path, paths)):
+                if self.verbose:
+                    report(done, len(paths))
                 try:
                     found.append(self._of_video(path))
                 except DataError as error:
-                    problems.append(str(error))
-                    silent |= isinstance(error, NoSound)
-                if self.verbose:
-                    report(done, len(paths))
+                    problems.append(error)
         if problems:
             more = [f'and {len(problems) - 20} more'] if len(problems) > 20 else []
-            cure = ', or read no sound (--audio none)' if silent and 'visual' in self.specs else ''
+            lacking = {NoSound: 'sound (--audio none)', NoPictures: 'pictures (--visual none)'}
+            cures = [text for kind, text in lacking.items() if any(isinstance(error, kind) for error in problems)]
+            cure = f', or read no {cures[0]}' if len(cures) == 1 and len(self.specs) > 1 else ''
             raise DataError(
                 f'{len(problems)} of {len(paths)} clips cannot be used. Leave them out{cure}:',
-                details=[*problems[:20], *more],
+                details=[*map(str, problems[:20]), *more],
             )
         return {modality: np.stack([one[modality] for one in found]) for modality in self.specs}
 

@@ -39,9 +39,11 @@ def check_target(folder: str | os.PathLike[str]) -> None:
     """Refuse a folder of other things: saving would replace files of the same names, such as a README.
 
     Raises:
-        CheckpointError: If it holds more than hidden files, and is not a classifier, whole or begun.
+        CheckpointError: If it is a file, or holds more than hidden files and is not a classifier, whole or begun.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise CheckpointError(f'{folder} is a file, and a classifier is a folder. Choose another name.')
     names = {entry.name for entry in folder.iterdir() if entry.name[0] != '.'} if folder.is_dir() else set()
     if _FACTS in names:
         ours = read_kept(folder / _FACTS).get('format') == _FORMAT

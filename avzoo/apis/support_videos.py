@@ -17,6 +17,7 @@ from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.class_vector_file import make_class_vectors, write_class_vectors
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
+from avzoo.importers.progress import progress_of
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.errors import AvzooError, DataError
@@ -82,16 +83,18 @@ def _from_videos(
 ) -> Mapping[str, str]:
     otherwise = f'Extract features as its training features were, and put them into {support}/CLASS NAME/*.npz.'
     extractors = rebuild_extractors(model, modalities, device=device, otherwise=otherwise)
-    bad: dict[str, str] = {}
-    for part in find_clips(support):
-        if not part.label:
-            bad[part.path.name] = 'it lies beside the folders of the classes'
-            continue
-        try:
-            (clip,) = read_video(part, extractors)
-            _write_clip(out, part.label, part.id, clip.features)
-        except DataError as error:
-            bad[part.id] = str(error)
+    bad, parts = {}, find_clips(support)
+    with progress_of('videos') as report:
+        for done, part in enumerate(parts):
+            report(done, len(parts))
+            if not part.label:
+                bad[part.path.name] = 'it lies beside the folders of the classes'
+                continue
+            try:
+                (clip,) = read_video(part, extractors)
+                _write_clip(out, part.label, part.id, clip.features)
+            except DataError as error:
+                bad[part.id] = str(error)
     if bad:
         raise DataError(f'{support}: {len(bad)} videos cannot be used. Leave them out:', details=list_items(bad))
     return {m: model.texts[m] for m in modalities}

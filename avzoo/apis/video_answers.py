@@ -23,6 +23,7 @@ def classify_videos(
     calibrate: bool = True,
     options: Mapping[str, Sequence[str]] | None = None,
     on_bad: Callable[[str, DataError], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Classify videos, one after the other.
 
@@ -35,6 +36,7 @@ def classify_videos(
         options: ``KEY=VALUE`` of the extractors of a trained model by modality, e.g. ``weights=FILE``.
         on_bad: Called with the name (of a part in a table: and its id) and the error of a video that cannot be used; by
             default its error is raised.
+        on_progress: Called with (videos done, all videos) before each.
 
     Yields:
         ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video), and
@@ -44,7 +46,9 @@ def classify_videos(
     check_positive('top', top)
     parts = find_videos(videos)
     extractors = model.extractors() if isinstance(model, FewShotClassifier) else extractors_of(model, options or {})
-    for part, name in zip(parts, names_of(parts), strict=True):
+    for done, (part, name) in enumerate(zip(parts, names_of(parts), strict=True)):
+        if on_progress is not None:
+            on_progress(done, len(parts))
         try:
             clips = read_video(part, extractors, every, name)
         except DataError as error:

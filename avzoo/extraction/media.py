@@ -17,6 +17,7 @@ import numpy as np
 
 from avzoo.extraction.media_container import (
     MediaError,
+    NoPictures,
     NoSound,
     Stream,
     choose_stream,
@@ -107,7 +108,7 @@ class MediaFile:
             MediaError: If the file has no video, or none of it can be decoded.
         """
         if self._video is None:
-            raise MediaError(f'{self.path} has no video stream.')
+            raise NoPictures(f'{self.path} has no video stream.')
         self.facts.frames = 0
         first = None
         last = 0.0

@@ -40,6 +40,10 @@ class NoSound(MediaError):
     """A video file without sound, where it was asked for."""
 
 
+class NoPictures(MediaError):
+    """A file without a video stream, where its pictures were asked for."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """What is known of a stream before it is decoded."""

@@ -376,6 +376,12 @@ def test_a_folder_of_other_things_is_not_written_into(task, tmp_path, files, tak
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
 
 
+def test_a_classifier_is_not_saved_as_a_file(task, tmp_path):
+    (tmp_path / 'model').write_text('mine')
+    with pytest.raises(CheckpointError, match='is a file'):
+        FewShotClassifier(method='prototypes').fit(*task[:2]).save_pretrained(tmp_path / 'model')
+
+
 def test_videos_are_taught_and_asked(tmp_path):
     pytest.importorskip('av')
     from tests.extraction.made_videos import make_video

@@ -199,6 +199,21 @@ def test_the_tool_reports_bad_videos_and_answers_the_others(weights, tmp_path, c
     assert 'bad.mkv' in err
 
 
+@pytest.mark.parametrize('form', [[], ['--csv']])
+def test_answers_are_shown_as_they_come(weights, tmp_path, capsys, monkeypatch, form):
+    video = write_video(tmp_path / 'first.mkv')
+
+    def read(part, *rest):
+        if part.path != video:
+            raise KeyboardInterrupt
+        return read_video(part, *rest)
+
+    monkeypatch.setattr('avzoo.apis.video_answers.read_video', read)
+    given = ['--video', video, write_video(tmp_path / 'second.mkv'), '--device', 'cpu', '--top', '1', *form]
+    assert predict(NAME, weights(), *given) == 130
+    assert len([line for line in capsys.readouterr().out.splitlines() if 'first.mkv' in line]) == 1
+
+
 @pytest.mark.parametrize(
     'given',
     [
@@ -310,6 +325,30 @@ def test_without_a_model_the_clips_alone_teach_a_classifier(folder, tmp_path, ca
     assert sum(entry['probability'] for entry in answer['predictions']) == pytest.approx(1)
 
 
+@pytest.fixture
+def shown(monkeypatch, capsys):
+    """What is shown of the progress while a function runs, a line for each call."""
+    monkeypatch.setattr('avzoo.importers.progress._EVERY', 0)
+
+    def lines(work):
+        capsys.readouterr()
+        work()
+        return [line.split(',')[0] for line in capsys.readouterr().err.splitlines() if ' videos/s' in line]
+
+    return lines
+
+
+def test_long_work_on_videos_shows_how_far_it_is(folder, weights, base_store, tmp_path, shown):
+    taught, extractor = tmp_path / 'taught', dict(audio='tiny_sound')
+    given = ['--support', str(folder), '--out', str(taught), '--audio', 'tiny_sound', '--visual', 'none']
+    each = [f'{done} of 8 videos' for done in range(8)]
+    assert shown(lambda: run_tool(tool('adapt').main, given)) == each
+    assert shown(lambda: predict(taught, '--video', folder, '--json')) == each
+    assert shown(lambda: FewShotClassifier(extractor, verbose=True).fit(folder)) == each
+    assert shown(lambda: FewShotClassifier(extractor).fit(folder)) == []
+    assert shown(lambda: teach(weights(), folder, base_store, tmp_path)) == each
+
+
 def test_a_folder_of_other_things_is_not_written_into(folder, tmp_path, capsys):
     (tmp_path / 'work').mkdir()
     (tmp_path / 'work' / 'README.md').write_text('mine')
@@ -327,22 +366,20 @@ def test_a_clip_in_two_classes_is_warned_of(folder, tmp_path, capsys):
     assert 'low0.mkv' in warning and 'again.mkv' in warning and warning.count('warning') == 1
 
 
-def test_a_clip_without_sound_asks_whether_sound_is_to_be_read(folder, tmp_path, capsys):
-    make_video(folder / 'low' / 'silent.mkv', seconds=1.6, rate=10)  # Longer: its pictures are not those of all others.
-    given = [
-        '--support',
-        str(folder),
-        '--audio',
-        'tiny_sound',
-        '--visual',
-        'tiny_pictures',
-        '--out',
-        str(tmp_path / 't'),
-    ]
-    assert run_tool(tool('adapt').main, given) == 2
-    assert '--audio none' in capsys.readouterr().err
-    given[3] = 'none'
-    assert run_tool(tool('adapt').main, given) == 0
+@pytest.mark.parametrize([('audio', 'no sound (--audio none)'), ('visual', 'no pictures (--visual none)')])
+def test_a_clip_that_lacks_a_modality_asks_whether_it_is_to_be_read(folder, tmp_path, capsys, lacking, cure):
+    if lacking == 'audio':  # Longer: its pictures are not those of all others.
+        make_video(folder / 'low' / 'silent.mkv', seconds=1.6, rate=10)
+    else:
+        make_video(folder / 'low' / 'dark.mkv', codec=None, sound=np.ones((1, 16000), np.float32) / 2)
+    names = dict(audio='tiny_sound', visual='tiny_pictures')
+    given = ['--support', str(folder), '--out', str(tmp_path / 't')]
+    asked = [text for m, name in names.items() for text in (f'--{m}', name)]
+    assert run_tool(tool('adapt').main, [*given, *asked]) == 2
+    assert f'Leave them out, or read {cure}:' in capsys.readouterr().err
+    names[lacking] = 'none'
+    asked = [text for m, name in names.items() for text in (f'--{m}', name)]
+    assert run_tool(tool('adapt').main, [*given, *asked]) == 0
 
 
 def test_extracted_features_teach_what_their_videos_teach(folder, tmp_path):

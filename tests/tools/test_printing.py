@@ -19,7 +19,7 @@ def tool(name):
 
 def test_predicted_classes_and_clips_stay_on_their_lines(capsys):
     answer = dict(probability=0.5, novel=True, **{'class': HOSTILE})
-    tool('predict').show_clips([dict(video_id=HOSTILE, predictions=[answer])])
+    tool('predict').show_clip(dict(video_id=HOSTILE, predictions=[answer]))
     clip, entry = capsys.readouterr().out.splitlines()
     assert clip.isprintable() and entry.isprintable() and r'dog\x1b[2J' in clip and r'dog\x1b[2J' in entry
 
