@@ -366,7 +366,9 @@ def test_a_clip_in_two_classes_is_warned_of(folder, tmp_path, capsys):
     assert 'low0.mkv' in warning and 'again.mkv' in warning and warning.count('warning') == 1
 
 
-@pytest.mark.parametrize([('audio', 'no sound (--audio none)'), ('visual', 'no pictures (--visual none)')])
+@pytest.mark.parametrize(
+    'lacking, cure', [('audio', 'no sound (--audio none)'), ('visual', 'no pictures (--visual none)')]
+)
 def test_a_clip_that_lacks_a_modality_asks_whether_it_is_to_be_read(folder, tmp_path, capsys, lacking, cure):
     if lacking == 'audio':  # Longer: its pictures are not those of all others.
         make_video(folder / 'low' / 'silent.mkv', seconds=1.6, rate=10)
