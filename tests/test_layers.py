@@ -11,6 +11,7 @@ from tests.conftest import REPO
 # Bottom up. A file may import from its own layer and from those before it; docs/design.md says what each is for.
 LAYERS = (
     'utils',
+    'readers',
     'protocol',
     'registry',
     'datasets',

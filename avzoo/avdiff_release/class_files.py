@@ -14,8 +14,8 @@ import numpy as np
 
 from avzoo.datasets.store_format import read_lines
 from avzoo.protocol import AUDIO, VISUAL
+from avzoo.readers.safe_pickle import load_npy, load_pickle
 from avzoo.utils.errors import DataError, nearest
-from avzoo.utils.safe_pickle import load_npy, load_pickle
 
 # Data set -> (file of word vectors, file of class names, whether the case of class names varies between files)
 RELEASED_DATASETS = {

@@ -14,8 +14,8 @@ from avzoo.avdiff_release.settings import DATASET_KEYS, parse_settings, shots_of
 from avzoo.avdiff_release.tensors import shown
 from avzoo.checkpoints.safe_load import load_tensors
 from avzoo.checkpoints.states import without_wrappers
+from avzoo.readers.zip_checks import ZIP_ERRORS, checked_members
 from avzoo.utils.errors import CheckpointError, first_line
-from avzoo.utils.zip_checks import ZIP_ERRORS, checked_members
 
 _FACTS = {'dataset': 'dataset_name', 'shots': 'zero_shot_split', 'stage': 'retrain_all'}
 # Bytes that are read into memory: settings have a few KiB, a checkpoint with its optimizer some 100 MiB.

@@ -13,9 +13,9 @@ from avzoo.avdiff_release.class_files import find_shots, match_key
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, read_zero_shot_lists
 from avzoo.datasets.store_format import read_lines
 from avzoo.protocol import AUDIO, MODALITIES, VISUAL
+from avzoo.readers.h5_arrays import read_h5
+from avzoo.readers.safe_pickle import load_pickle
 from avzoo.utils.errors import DataError, nearest
-from avzoo.utils.h5_arrays import read_h5
-from avzoo.utils.safe_pickle import load_pickle
 
 FOLDERS = {AUDIO: 'audio', VISUAL: 'video'}
 _SUFFIXES = ('.pkl', '.h5')

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from avzoo.checkpoints.checksums import zip_comment_length
+from avzoo.readers.zip_checks import ZIP_ERRORS
 from avzoo.utils.errors import CheckpointError, first_line
 from avzoo.utils.memory import available_memory
 from avzoo.utils.regular_files import open_readable
-from avzoo.utils.zip_checks import ZIP_ERRORS
 
 _MAX_TABLE = 16 << 20  # Those of the zoo have 0.03 MB; JSON takes up to 30 times its size in memory.
 _MAX_MEMBERS = 100_000

@@ -12,7 +12,7 @@ from avzoo.datasets.list_classes import check_apart, check_learned, check_restri
 from avzoo.datasets.shots import draw_grouped_shots, draw_shots
 from avzoo.datasets.store_format import check_names, read_lines
 from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
-from avzoo.utils.csv_columns import read_columns
+from avzoo.readers.csv_columns import read_columns
 from avzoo.utils.errors import DataError
 from avzoo.utils.tables import text_table
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from avzoo.utils.csv_columns import check_widths
+from avzoo.readers.csv_columns import check_widths
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.paths import stays_inside
 from avzoo.utils.printable import quoted

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.evaluation.checks import check_arrays
+from avzoo.readers.safe_pickle import load_npz
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path
-from avzoo.utils.safe_pickle import load_npz
 
 _FIELDS = ('video_id', 'label', 'scores', 'classes', 'base_mask', 'gamma')
 

@@ -12,8 +12,8 @@ from avzoo.importers.array_folder import open_folder
 from avzoo.importers.array_layouts import Arrays, arrange, as_numbers
 from avzoo.importers.video_ids import match_ids
 from avzoo.protocol import MODALITIES
+from avzoo.readers.h5_features import read_h5_layout
 from avzoo.utils.errors import DataError
-from avzoo.utils.h5_features import read_h5_layout
 
 _HDF5 = ('.h5', '.hdf5', '.hdf')
 OTHER_FORMS = (*_HDF5, *FORMS)  # Suffixes of files that are not .npz

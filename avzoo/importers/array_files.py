@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from avzoo.readers.mat_files import read_mat
+from avzoo.readers.safe_pickle import load_npy, load_npz, load_pickle
+from avzoo.readers.tensor_files import read_tensors
 from avzoo.utils.errors import DataError
-from avzoo.utils.mat_files import read_mat
-from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
-from avzoo.utils.tensor_files import read_tensors
 
 HOW_TO_SAVE = (
     'Save numpy.savez(FILE.npz, video_id=..., audio=..., visual=...), or one .npy file for each video in DIR/audio and '

@@ -11,9 +11,9 @@ from avzoo.datasets.store_format import check_paths, stays_inside
 from avzoo.importers.array_layouts import check_words
 from avzoo.importers.clip_files import open_clip_files
 from avzoo.protocol import MODALITIES
+from avzoo.readers.safe_pickle import load_npy
 from avzoo.utils.errors import DataError
 from avzoo.utils.leftovers import files_below, is_leftover
-from avzoo.utils.safe_pickle import load_npy
 
 _LOGGER = logging.getLogger(__name__)
 

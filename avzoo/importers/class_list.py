@@ -6,7 +6,7 @@ from pathlib import Path
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.splits import LIST_COLUMNS, ZeroShotLists, read_zero_shot_lists
 from avzoo.datasets.store_format import check_names, read_lines
-from avzoo.utils.csv_columns import read_columns
+from avzoo.readers.csv_columns import read_columns
 from avzoo.utils.errors import DataError, nearest
 
 _COLUMNS = {'label': LIST_COLUMNS['label'], 'text': ('text',)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avzoo.datasets.splits import LIST_COLUMNS, LIST_NAMES
 from avzoo.datasets.store_format import check_names
-from avzoo.utils.csv_columns import read_columns
+from avzoo.readers.csv_columns import read_columns
 from avzoo.utils.errors import DataError
 from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.spelling import spellings

@@ -14,9 +14,9 @@ import numpy as np
 
 from avzoo.datasets.store_format import UNKNOWN_EMBEDDING, number_problem
 from avzoo.importers.class_order import alike, check_order
+from avzoo.readers.safe_pickle import load_npy, load_npz, load_pickle
+from avzoo.readers.tensor_files import read_tensors
 from avzoo.utils.errors import DataError, nearest
-from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
-from avzoo.utils.tensor_files import read_tensors
 
 _LOGGER = logging.getLogger(__name__)
 _FORMS = (

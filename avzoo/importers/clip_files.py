@@ -10,11 +10,11 @@ import numpy as np
 from avzoo.datasets.store_format import check_paths, stays_inside
 from avzoo.importers.array_layouts import check_words
 from avzoo.protocol import MODALITIES
+from avzoo.readers.safe_pickle import load_npz
+from avzoo.readers.zip_checks import ZIP_ERRORS
 from avzoo.utils.errors import DataError
 from avzoo.utils.leftovers import files_below
 from avzoo.utils.regular_files import open_regular
-from avzoo.utils.safe_pickle import load_npz
-from avzoo.utils.zip_checks import ZIP_ERRORS
 
 _LOOKED_AT = 200  # Files that say which modalities there are.
 

@@ -12,9 +12,9 @@ from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
 from avzoo.importers.array_layouts import as_numbers, check_words
 from avzoo.importers.clip_files import array_names
 from avzoo.protocol import MODALITIES
+from avzoo.readers.safe_pickle import load_npz
 from avzoo.utils.errors import DataError, first_line, nearest
 from avzoo.utils.leftovers import files_below
-from avzoo.utils.safe_pickle import load_npz
 
 Clip = Mapping[str, np.ndarray]
 

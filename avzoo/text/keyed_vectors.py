@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from avzoo.readers.safe_pickle import load_pickle
 from avzoo.utils.errors import DataError
-from avzoo.utils.safe_pickle import load_pickle
 
 
 class _KeyedVectors:

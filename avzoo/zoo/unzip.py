@@ -6,10 +6,10 @@ import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from avzoo.readers.zip_checks import ZIP_ERRORS, check_directory, checked_members
 from avzoo.utils.atomic_folder import fill_folder
 from avzoo.utils.errors import first_line
 from avzoo.utils.regular_files import open_regular
-from avzoo.utils.zip_checks import ZIP_ERRORS, check_directory, checked_members
 from avzoo.zoo.fetch import DownloadError
 
 # What zipfile and the file system raise for a damaged archive, or one whose members overwrite each other.

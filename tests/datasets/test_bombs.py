@@ -9,8 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from avzoo.readers.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.utils.errors import DataError
-from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
 
 GIGABYTE = 1 << 30
 
@@ -137,7 +137,7 @@ def test_copies_and_texts_of_an_ordinary_size_are_read(tmp_path):
 _READ_ALL = """
 import resource, sys
 from pathlib import Path
-from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
+from avzoo.readers.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.datasets.store_format import read_csv, read_lines
 from avzoo.utils.errors import DataError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

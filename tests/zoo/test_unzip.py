@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from avzoo.utils import zip_checks
+from avzoo.readers import zip_checks
 from avzoo.zoo.fetch import DownloadError
 from avzoo.zoo.unzip import unpack_zip
 

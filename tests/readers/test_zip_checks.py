@@ -6,9 +6,9 @@ import zipfile
 
 import pytest
 
-from avzoo.utils import zip_checks
+from avzoo.readers import zip_checks
+from avzoo.readers.zip_checks import RATIO_MATTERS_FROM, checked_members
 from avzoo.utils.errors import DataError
-from avzoo.utils.zip_checks import RATIO_MATTERS_FROM, checked_members
 
 
 def check(members, packing=zipfile.ZIP_DEFLATED, change=None, **options):

@@ -4,7 +4,7 @@ Only the directory of the archive is read. What it says can be relied on for mem
 unpacks no more of these than their stated size.
 
 Archives of numpy arrays are an exception to the limit on the ratio: features that are padded with zeros rightly shrink
-to a thousandth. They are held to the free memory only, see :func:`avzoo.utils.safe_pickle.load_npz`.
+to a thousandth. They are held to the free memory only, see :func:`avzoo.readers.safe_pickle.load_npz`.
 """
 
 import os

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from avzoo.readers.zip_checks import MAX_RATIO
 from avzoo.utils.errors import DataError
 from avzoo.utils.memory import available_memory
 from avzoo.utils.regular_files import open_regular
-from avzoo.utils.zip_checks import MAX_RATIO
 
 _MODEST = 256 << 20  # Bytes; what unpacks to no more does no harm.
 

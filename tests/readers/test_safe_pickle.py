@@ -8,10 +8,10 @@ import struct
 import numpy as np
 import pytest
 
-from avzoo.utils import safe_pickle
+from avzoo.readers import safe_pickle
+from avzoo.readers.safe_pickle import load_npy, load_npz, load_pickle
+from avzoo.readers.zip_checks import MAX_RATIO, RATIO_MATTERS_FROM
 from avzoo.utils.errors import DataError
-from avzoo.utils.safe_pickle import load_npy, load_npz, load_pickle
-from avzoo.utils.zip_checks import MAX_RATIO, RATIO_MATTERS_FROM
 
 
 class Hostile:

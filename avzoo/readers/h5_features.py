@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from avzoo.readers.h5_arrays import naming_damage, open_h5, read_datasets
 from avzoo.utils.errors import DataError
-from avzoo.utils.h5_arrays import naming_damage, open_h5, read_datasets
 
 
 class H5Features(Mapping[str, np.ndarray]):

@@ -4,7 +4,7 @@ import pytest
 
 from avzoo.datasets.splits import LIST_COLUMNS
 from avzoo.datasets.store_format import read_csv
-from avzoo.utils.csv_columns import read_columns
+from avzoo.readers.csv_columns import read_columns
 from avzoo.utils.errors import DataError
 
 ROWS = [['v1', 'dog, barking', ''], ['v2', 'cat', ''], ['v3', 'cat', '']]

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
+from avzoo.readers.h5_arrays import read_h5
 from avzoo.utils.errors import DataError
-from avzoo.utils.h5_arrays import read_h5
 
 h5py = pytest.importorskip('h5py')
 

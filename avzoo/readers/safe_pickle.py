@@ -13,11 +13,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from avzoo.readers.plain_pickle import Refused, check_header, load_plain
+from avzoo.readers.zip_checks import MAX_RATIO, ZIP_ERRORS, checked_members
 from avzoo.utils.errors import DataError, first_line
 from avzoo.utils.memory import available_memory
-from avzoo.utils.plain_pickle import Refused, check_header, load_plain
 from avzoo.utils.regular_files import open_readable, unreadable
-from avzoo.utils.zip_checks import MAX_RATIO, ZIP_ERRORS, checked_members
 
 _MOST_PADDING = 256 << 20  # Bytes: what arrays that shrink to less than a hundredth may unpack to.
 
