@@ -105,8 +105,8 @@ def fetch_weights(entry: ModelEntry, data_root: str | None, gamma: float | None)
 
 
 def fetch_dataset(benchmark: Benchmark, out: str | None, dtype: str) -> None:
-    from avzoo.importers.progress import progress_of
     from avzoo.importers.report import describe_store
+    from avzoo.utils.progress import progress_of
 
     target = Path(out or f'data/{benchmark.store_name}')
     if not benchmark.urls:

@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.extraction.clips import find_clips, shard_of
     from avzoo.extraction.extract import Settings, finish, open_folder
     from avzoo.extraction.jobs import Workers
-    from avzoo.importers.progress import progress_of
+    from avzoo.utils.progress import progress_of
 
     clips = find_clips(args.videos)
     named = dict(visual=(args.visual, args.visual_option), audio=(args.audio, args.audio_option))

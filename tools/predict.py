@@ -172,7 +172,7 @@ def of_videos(
     args: argparse.Namespace, model: 'Inferencer | FewShotClassifier', bad: dict[str, DataError]
 ) -> Iterator[dict[str, Any]]:
     from avzoo.apis.video_answers import classify_videos
-    from avzoo.importers.progress import progress_of
+    from avzoo.utils.progress import progress_of
 
     options = {m: getattr(args, f'{m}_option') for m in MODALITIES}
     how = dict(every=args.every, top=args.top, calibrate=not args.no_calibration, options=options)

@@ -16,8 +16,8 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import NoPictures, NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
-from avzoo.importers.progress import progress_of
 from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.progress import progress_of
 
 # For a first trial, without a hub; not for a benchmark.
 DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}

@@ -17,10 +17,10 @@ from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.class_vector_file import make_class_vectors, write_class_vectors
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
-from avzoo.importers.progress import progress_of
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.errors import AvzooError, DataError
+from avzoo.utils.progress import progress_of
 
 _VECTORS = ('class_embeddings.npz', 'class_embeddings.npy', 'classes.csv')
 

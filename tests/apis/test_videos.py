@@ -328,7 +328,7 @@ def test_without_a_model_the_clips_alone_teach_a_classifier(folder, tmp_path, ca
 @pytest.fixture
 def shown(monkeypatch, capsys):
     """What is shown of the progress while a function runs, a line for each call."""
-    monkeypatch.setattr('avzoo.importers.progress._EVERY', 0)
+    monkeypatch.setattr('avzoo.utils.progress._EVERY', 0)
 
     def lines(work):
         capsys.readouterr()

@@ -103,8 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.extraction.extraction_folder import read_extraction
     from avzoo.importers.arrays import import_arrays
-    from avzoo.importers.progress import progress_of
     from avzoo.importers.report import describe_store
+    from avzoo.utils.progress import progress_of
 
     given = {AUDIO: args.seconds_audio, VISUAL: args.seconds_visual}
     extraction = read_extraction(args.features)

@@ -55,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.avdiff_release.zero_shot_features import import_zero_shot_features
-    from avzoo.importers.progress import progress_of
     from avzoo.importers.report import describe_store
+    from avzoo.utils.progress import progress_of
 
     with progress_of('class files') as on_progress:
         out = import_zero_shot_features(

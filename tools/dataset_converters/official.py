@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.avdiff_release.features import import_released_features
-    from avzoo.importers.progress import progress_of
     from avzoo.importers.report import describe_store
+    from avzoo.utils.progress import progress_of
 
     with progress_of('class files') as on_progress:
         out = import_released_features(

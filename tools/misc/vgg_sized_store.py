@@ -7,8 +7,8 @@ import numpy as np
 
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import ZeroShotLists, draw_splits
-from avzoo.importers.progress import progress_of
 from avzoo.protocol import AUDIO, NUM_DRAWS, SECONDS_PER_STEP, VISUAL
+from avzoo.utils.progress import progress_of
 
 # Number of classes, and videos of each by list, which give the sets of the paper within 1% (AV-DIFF, Table 1).
 _GROUPS = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from avzoo.importers import progress
+from avzoo.utils import progress
 
 
 def test_a_line_tells_clips_their_speed_and_the_time_left():
