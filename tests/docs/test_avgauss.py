@@ -2,11 +2,13 @@
 
 import json
 import re
+from inspect import signature
 
 import pytest
 
 from avzoo.config.load import load_config
 from avzoo.engine import CurriculumRunner
+from avzoo.models.heads import EnsembleHead, LogisticHead
 from tests.conftest import CONFIGS, REPO, SMALL_AVDIFF
 
 BLOCKS = dict(
@@ -37,3 +39,18 @@ def test_a_config_of_the_page_trains(name, tiny_store, tmp_path):
     CurriculumRunner(cfg, stage=1).train()
     stage_one = json.loads((tmp_path / 'run' / 'curriculum.json').read_text())['phases']['stage1_full']
     assert stage_one['metrics']['FSL'] > 0 and stage_one['scale'] > 0
+
+
+def test_the_readme_names_the_settings():
+    model = load_config(CONFIGS / 'avgauss/avgauss_custom_5shot.py').model
+    readme = ' '.join((CONFIGS / 'avgauss/README.md').read_text('utf-8').split())
+    metric, ridge = model.projector, model.generator.text_ridge
+    logistic, ensemble = (signature(kind).parameters for kind in (LogisticHead, EnsembleHead))
+    for setting in (
+        f'a = {metric.within_shrinkage}, b = {metric.between_shape} and at most {metric.max_dim:,} dimensions',
+        f'r = {ridge} (',
+        f'power {model.head.heads[1].power}, {logistic["num_dims"].default} dimensions',
+        f'C = {logistic["inverse_penalty"].default}',
+        f'sharpness {ensemble["sharpness"].default:g} (',
+    ):
+        assert setting in readme

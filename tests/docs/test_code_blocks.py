@@ -72,6 +72,13 @@ def test_a_tool_understands_its_command_and_the_config_its_options(words):
         load_config(REPO / config if (REPO / config).is_file() else read_index()[config].config, args['cfg_options'])
 
 
+def test_who_trains_on_a_store_of_their_own_teaches_with_it():
+    blocks_with_both = [
+        text for _, _, text in blocks('bash') if 'data_root=data/mine' in text and 'tools/adapt.py' in text
+    ]
+    assert blocks_with_both and all('--base-store' in text for text in blocks_with_both)
+
+
 def test_each_other_command_is_listed_and_nothing_else():
     others = [words for words in COMMANDS if words not in OF_TOOLS]
     assert len(OF_TOOLS) > 60
