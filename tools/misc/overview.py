@@ -1,13 +1,13 @@
 """Lay out what the README lists: methods, data sets, tools and parts, from the index, the registries and the files."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from avzoo import registry
 from avzoo.utils.tables import Markdown, markdown_table
 from avzoo.zoo.benchmarks import BENCHMARKS
-from avzoo.zoo.index import Collection, ModelEntry, read_collections
+from avzoo.zoo.index import ModelEntry, read_collections
 
 KINDS = (
     registry.ENCODERS,
@@ -42,7 +42,7 @@ def _zoo_rows(root: Path) -> Iterator[tuple[str, str]]:
         if variants := dict.fromkeys(filter(None, map(_variant, collection.models))):
             yield f'Variants of {collection.name}', _code(variants)
     yield 'Data sets', _data_sets()
-    yield 'Shots', _shots(collections)
+    yield 'Shots', ', '.join(map(str, sorted({m.shots for c in collections for m in c.models})))
     for folder in ('', 'dataset_converters', 'model_converters', 'analysis_tools'):
         if tools := sorted(path for path in (root / 'tools' / folder).glob('*') if path.suffix in ('.py', '.sh')):
             yield f'`tools/{folder}`', _code(tool.name for tool in tools)
@@ -51,14 +51,6 @@ def _zoo_rows(root: Path) -> Iterator[tuple[str, str]]:
 def _variant(model: ModelEntry) -> str:
     """Return the part of a name that tells a variant from its method, e.g. ``-cross``."""
     return ''.join(re.findall(r'-[a-z]+', model.name))
-
-
-def _shots(collections: Sequence[Collection]) -> str:
-    def listed(variants: bool) -> str:
-        models = [m for c in collections for m in c.models if bool(_variant(m)) == variants]
-        return ', '.join(map(str, sorted({m.shots for m in models})))
-
-    return f'{listed(False)}; variants {listed(True)}' if listed(True) else listed(False)
 
 
 def _data_sets() -> str:

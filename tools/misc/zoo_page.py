@@ -31,19 +31,11 @@ Names, numbers and files of all models, from `model-index.yml` and the metafiles
 are those of all parts, *multiply-adds* those of one prediction on ten seconds. *paper* is what the AV-DIFF paper
 reports, with the number of its table. *ours* is the mean over the draws, and HM is computed from the mean B and the
 mean N; with several seeds, each number is the mean over them. An interval (95%, over draws or seeds) belongs to HM. An
-empty cell is a number that the paper's tables do not give, or a config that we have not run. A *checkpoint* is one
+empty cell is a number that the paper's tables do not give, or a config that was not run. A *checkpoint* is one
 draw; `weights/NAME.results.json` has its numbers, for weights in the repository.
 
-```python
-import avzoo
-
-avzoo.list_models('avdiff*', dataset='ucf', shots=5)
-model = avzoo.get_model('avdiff_synth_5shot', pretrained=True)
-```
-
-`AVZOO_HOME` (default `~/.cache/avzoo`) is the folder of downloads; `AVZOO_OFFLINE=1` forbids network access. Weights
-are checked against their published SHA-256 before they are used. *to import* marks weights that others released:
-`tools/download.py NAME --data-root STORE` fetches and imports them, if the archive holds the model.
+*to import* marks weights that others released: `tools/download.py NAME --data-root STORE` fetches and imports them, if
+the archive holds the model. [Use a trained model](inference.md) shows how models are listed and loaded by name.
 
 {methods}
 
