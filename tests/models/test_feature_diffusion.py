@@ -59,7 +59,7 @@ def unfitted(**options) -> FeatureDiffusion:
         noise_predictor=dict(type='EmbeddedPredictor', hidden_dim=64),
         sampler='ddpm',
         sample_steps=100,
-        steps=1000,
+        steps=600,
         batch_size=256,
         lr=5e-3,
     )
