@@ -13,16 +13,19 @@ FILES = sorted([*REPO.glob('tools/*.py'), *REPO.glob('tools/*/*.py')])
 TOOLS = [path.relative_to(REPO).as_posix() for path in FILES if '__main__' in path.read_text(encoding='utf-8')]
 HEAVY = ('torch', 'mmengine', 'timm', 'sklearn', 'scipy', 'numpy')
 
-# Runs a tool as the command line does, then says which heavy modules were imported, and the setting for threads.
+# Runs tools one after the other as the command line does; says after each which heavy modules were imported so far,
+# and the setting for threads, which it forgets before the next.
 SHOW_HELP = f"""
 import os, runpy, sys
-sys.path.insert(0, os.path.dirname(sys.argv[1]))
-sys.argv = [sys.argv[1], '--help']
-try:
-    runpy.run_path(sys.argv[0], run_name='__main__')
-except SystemExit as stop:
-    assert stop.code == 0
-print('\\nimported:', *(name for name in {HEAVY} if name in sys.modules), os.environ['OMP_WAIT_POLICY'])
+for tool in sys.argv[1:]:
+    sys.path[0] = os.path.dirname(tool)
+    sys.argv = [tool, '--help']
+    try:
+        runpy.run_path(tool, run_name='__main__')
+    except SystemExit as stop:
+        assert stop.code == 0, tool
+    heavy = [name for name in {HEAVY} if name in sys.modules]
+    print('\\nimported:', *heavy, os.environ.pop('OMP_WAIT_POLICY'), end='\\f')
 """
 
 
@@ -31,16 +34,20 @@ def test_only_helpers_of_our_own_pages_are_no_tools():
     assert {name.rpartition('/')[0] for name in others} == {'tools/misc'}
 
 
-@pytest.mark.parametrize('tool', TOOLS)
-def test_help_shows_an_example_and_imports_nothing_heavy(tool):
+def test_help_shows_an_example_and_imports_nothing_heavy():
     environment = {name: value for name, value in os.environ.items() if name != 'OMP_WAIT_POLICY'}
     done = subprocess.run(
-        [sys.executable, '-c', SHOW_HELP, str(REPO / tool)], capture_output=True, text=True, env=environment
+        [sys.executable, '-c', SHOW_HELP, *(str(REPO / tool) for tool in TOOLS)],
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
-    page, _, found = done.stdout.rpartition('\nimported:')
-    assert f'python {tool} ' in page
-    assert found.split() == ['PASSIVE']  # set before torch is imported, as it must be
+    pages = done.stdout.split('\f')[:-1]
+    for tool, text in zip(TOOLS, pages, strict=True):
+        page, _, found = text.rpartition('\nimported:')
+        assert f'python {tool} ' in page
+        assert found.split() == ['PASSIVE'], tool  # set before torch is imported, as it must be
 
 
 @pytest.mark.parametrize('tool', TOOLS)
