@@ -33,6 +33,7 @@ from tests.extraction.made_videos import make_video
 NAME = 'tiny_custom_5shot'
 SET = {'audio': 'tiny_sound gain=2.0', 'visual': 'tiny_pictures'}
 SECONDS = dict(audio=0.2, visual=0.1)
+QUICK = ['--audio', 'tiny_sound', '--visual', 'none', '--method', 'prototypes']
 
 
 class TinySound(Extractor):
@@ -340,12 +341,12 @@ def shown(monkeypatch, capsys):
 
 def test_long_work_on_videos_shows_how_far_it_is(folder, weights, base_store, tmp_path, shown):
     taught, extractor = tmp_path / 'taught', dict(audio='tiny_sound')
-    given = ['--support', str(folder), '--out', str(taught), '--audio', 'tiny_sound', '--visual', 'none']
+    given = ['--support', str(folder), '--out', str(taught), *QUICK]
     each = [f'{done} of 8 videos' for done in range(8)]
     assert shown(lambda: run_tool(tool('adapt').main, given)) == each
     assert shown(lambda: predict(taught, '--video', folder, '--json')) == each
-    assert shown(lambda: FewShotClassifier(extractor, verbose=True).fit(folder)) == each
-    assert shown(lambda: FewShotClassifier(extractor).fit(folder)) == []
+    assert shown(lambda: FewShotClassifier(extractor, 'prototypes', verbose=True).fit(folder)) == each
+    assert shown(lambda: FewShotClassifier(extractor, 'prototypes').fit(folder)) == []
     assert shown(lambda: teach(weights(), folder, base_store, tmp_path)) == each
 
 
@@ -360,7 +361,7 @@ def test_a_folder_of_other_things_is_not_written_into(folder, tmp_path, capsys):
 
 def test_a_clip_in_two_classes_is_warned_of(folder, tmp_path, capsys):
     shutil.copy(folder / 'low' / 'low0.mkv', folder / 'high' / 'again.mkv')
-    given = ['--support', str(folder), '--audio', 'tiny_sound', '--visual', 'none', '--out', str(tmp_path / 'taught')]
+    given = ['--support', str(folder), '--out', str(tmp_path / 'taught'), *QUICK]
     assert run_tool(tool('adapt').main, given) == 0
     warning = capsys.readouterr().err
     assert 'low0.mkv' in warning and 'again.mkv' in warning and warning.count('warning') == 1
@@ -375,7 +376,7 @@ def test_a_clip_that_lacks_a_modality_asks_whether_it_is_to_be_read(folder, tmp_
     else:
         make_video(folder / 'low' / 'dark.mkv', codec=None, sound=np.ones((1, 16000), np.float32) / 2)
     names = dict(audio='tiny_sound', visual='tiny_pictures')
-    given = ['--support', str(folder), '--out', str(tmp_path / 't')]
+    given = ['--support', str(folder), '--out', str(tmp_path / 't'), '--method', 'prototypes']
     asked = [text for m, name in names.items() for text in (f'--{m}', name)]
     assert run_tool(tool('adapt').main, [*given, *asked]) == 2
     assert f'Leave them out, or read {cure}:' in capsys.readouterr().err
