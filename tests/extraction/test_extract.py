@@ -153,8 +153,15 @@ def test_an_error_of_a_shared_network_reaches_the_user(videos, tmp_path):
         shared_networks._Remote('audio', remote)(np.zeros(3))
 
 
+@pytest.fixture
+def copied_processes(monkeypatch):
+    """Has workers be copies of this process, which begin at once; they must not compute."""
+    context = multiprocessing.get_context('fork')
+    monkeypatch.setattr(jobs.multiprocessing, 'get_context', lambda method: context)
+
+
 @pytest.mark.parametrize('number', [1, 2])
-def test_what_cannot_be_built_is_refused_by_every_number_of_processes(tool, videos, tmp_path, number):
+def test_what_cannot_be_built_is_refused_by_every_number_of_processes(tool, videos, tmp_path, number, copied_processes):
     options = ['--visual', 'none', '--audio', 'vggish', '--audio-option', 'weights=no.pth', '--jobs', str(number)]
     with pytest.raises(CheckpointError, match=r'no\.pth'):
         tool([str(videos), str(tmp_path / 'out'), *options])
@@ -169,7 +176,7 @@ def test_a_device_that_is_not_here_is_refused(tool, videos, tmp_path, device):
         build_extractor('timm:resnet10t', 'visual', device=device)
 
 
-def test_a_process_that_is_killed_is_an_error_with_its_cure():
+def test_a_process_that_is_killed_is_an_error_with_its_cure(copied_processes):
     specs = dict(audio=('log_mel_statistics', {}))
     with Workers(specs, Settings(), jobs=2) as workers, pytest.raises(AvzooError, match='fewer --jobs'):
         workers._result_of(workers._pool.submit(os._exit, 1))
