@@ -29,7 +29,7 @@ def hm(case, offset):
 def test_the_best_offset_is_the_best_of_all_numbers(seed, shift):
     case = logits_case(seed, shift)
     found = best_offset(*case)
-    assert hm(case, found) == pytest.approx(max(hm(case, o) for o in np.linspace(-12, 12, 4801)), abs=1e-9)
+    assert hm(case, found) >= max(hm(case, o) for o in np.linspace(-12, 12, 1201)) - 1e-9
     assert abs(found - shift) < 1.5
 
 
@@ -133,8 +133,8 @@ def case(seed, bias=0.0):
 def test_no_real_number_gives_a_better_hm(seed, bias):
     scores, labels = case(seed, bias)
     gamma = best_offset(scores, labels, MASK)
-    best = max(gfsl_accuracies(scores, labels, MASK, g)['HM'] for g in bias + np.linspace(-8, 8, 4001))
-    assert gfsl_accuracies(scores, labels, MASK, gamma)['HM'] == pytest.approx(best)
+    best = max(gfsl_accuracies(scores, labels, MASK, g)['HM'] for g in bias + np.linspace(-8, 8, 1001))
+    assert gfsl_accuracies(scores, labels, MASK, gamma)['HM'] >= best - 1e-9
     assert abs(gamma - bias) < 8
 
 

@@ -42,25 +42,29 @@ class Page(HTMLParser):
                 self.links.append(value)
 
 
-def test_a_page_needs_nothing_else(run_dir, tmp_path):
-    text = write_report([run_dir], tmp_path / 'report.html').read_text()
-    links = Page(text).links
+@pytest.fixture(scope='module')
+def page(tmp_path_factory) -> str:
+    """The page of one run."""
+    folder = tmp_path_factory.mktemp('page')
+    return write_report([write_run(folder / 'first')], folder / 'report.html').read_text()
+
+
+def test_a_page_needs_nothing_else(page):
+    links = Page(page).links
     assert all(link.startswith(('#', 'data:')) for link in links)
-    assert len(text) < 500_000
+    assert len(page) < 500_000
 
 
-def test_names_of_classes_are_text(run_dir, tmp_path):
-    text = write_report([run_dir], tmp_path / 'report.html').read_text()
-    assert '<script>alert' not in text
-    assert '&lt;script&gt;alert' in text
-    assert Page(text).tags.count('script') == 2
+def test_names_of_classes_are_text(page):
+    assert '<script>alert' not in page
+    assert '&lt;script&gt;alert' in page
+    assert Page(page).tags.count('script') == 2
 
 
-def test_each_tip_belongs_to_a_part_of_a_picture(run_dir, tmp_path):
-    text = write_report([run_dir], tmp_path / 'report.html').read_text()
-    tips = json.loads(re.search(r'id="tips">(.*?)</script>', text, re.DOTALL)[1])
+def test_each_tip_belongs_to_a_part_of_a_picture(page):
+    tips = json.loads(re.search(r'id="tips">(.*?)</script>', page, re.DOTALL)[1])
     assert tips
-    assert set(tips) <= set(Page(text).ids)
+    assert set(tips) <= set(Page(page).ids)
 
 
 def test_the_results_stand_beside_the_reference_and_the_paper(run_dir):
@@ -170,8 +174,8 @@ def test_the_page_of_many_videos_and_classes_stays_small(tmp_path):
     assert text.count('class number') > 271
 
 
-def test_parts_of_pictures_have_names_of_their_own(run_dir, tmp_path):
-    ids = Page(write_report([run_dir], tmp_path / 'report.html').read_text()).ids
+def test_parts_of_pictures_have_names_of_their_own(page):
+    ids = Page(page).ids
     assert len(ids) == len(set(ids))
 
 
