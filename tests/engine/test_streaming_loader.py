@@ -177,7 +177,11 @@ def test_a_run_on_batches_made_ahead_is_that_on_a_store_in_the_devices_memory(
         'randomness.deterministic=True',
         f'default_hooks.graphs.enabled={device != "cpu"}',
     )
-    less += ('train_dataloader.batch_sampler.num_batches=6',)
+    less += (
+        'train_dataloader.batch_sampler.num_batches=6',
+        'curriculum.base.max_epochs=2',
+        'curriculum.full.max_epochs=1',
+    )
     held = run(small_avdiff(tmp_path / 'held', *less, *options(device, True)))
     made, batches = [], StreamingLoader._batches
     monkeypatch.setattr(StreamingLoader, '_batches', lambda *args: (made.append(args), batches(*args))[1])
