@@ -90,8 +90,9 @@ _SEEDS = ('randomness.seed',)
 _UNNAMED = 'not named by the store'
 _TEXT = (
     'Made from the `results.json` of finished runs by `tools/leaderboard.py`. HM is that of mean B and mean N, '
-    'averaged over the seeds; beside it the half-width of its 95% interval over the draws of all seeds. Rank by paired '
-    'differences (`tools/report.py` of several runs), not by overlapping intervals: draws differ in difficulty.'
+    'averaged over the seeds; beside it the half-width of its 95% interval over the draws, each averaged over its '
+    'seeds. Rank by paired differences (`tools/report.py` of several runs), not by overlapping intervals: draws differ '
+    'in difficulty.'
 )
 
 
@@ -145,7 +146,11 @@ def _values(group: Sequence[Run]) -> dict[str, str]:
 
 
 def _row(runs: Sequence[Run], name: str) -> tuple[object, ...]:
-    width = half_width_95([row['HM'] for run in runs for row in run.results['draws']])
+    # A draw has the same shots with every seed: its repeats are not independent, and more seeds no more draws.
+    draws: dict[int, list[float]] = {}
+    for row in (row for run in runs for row in run.results['draws']):
+        draws.setdefault(int(row['draw']), []).append(row['HM'])
+    width = half_width_95([sum(values) / len(values) for values in draws.values()])
     return (
         name,
         *(round(_mean(runs, key), 2) for key in METRIC_NAMES),

@@ -28,7 +28,18 @@ def test_seeds_of_one_method_are_one_row_and_the_best_stands_first(tmp_path):
     results = read_run(tmp_path / 'seed42').results
     assert [second[m] for m in METRIC_NAMES] == [round(results['aggregate'][m], 2) for m in METRIC_NAMES]
     draws = [row['HM'] for row in results['draws']]
-    assert second['HM ±'] == round(half_width_95(draws * 2), 2)
+    assert second['HM ±'] == round(half_width_95(draws), 2)  # More seeds are no more draws.
+
+
+def test_the_interval_is_over_the_draws_each_averaged_over_its_seeds(tmp_path):
+    for seed, values in ((42, (50.0, 60.0, 64.0)), (43, (54.0, 62.0, 70.0))):
+        folder = write_run(tmp_path / f'seed{seed}', seed=seed)
+        results = json.loads((folder / 'results.json').read_text())
+        for row, value in zip(results['draws'], values, strict=True):
+            row['HM'] = value
+        (folder / 'results.json').write_text(json.dumps(results))
+    (row,) = rows_of(*leaderboard(find_runs([tmp_path])))
+    assert row['HM ±'] == round(half_width_95([52.0, 61.0, 67.0]), 2)
 
 
 def test_settings_tell_variants_of_a_method_apart(tmp_path):
