@@ -68,8 +68,8 @@ class Run:
     @property
     def class_vectors(self) -> str:
         """Names of the store's class vectors, in one line; empty where the results do not say them."""
-        names = self.store.get('class_vectors')
-        return ', '.join(map(str, names)) if isinstance(names, list) else ''
+        names = self.store.get('class_vectors')  # A list in an older version; later with what made each.
+        return ', '.join(map(str, names)) if isinstance(names, list | dict) else ''
 
     @property
     def setting(self) -> str:

@@ -150,8 +150,9 @@ def test_a_title_names_the_features_where_they_are_what_differs(tmp_path):
     assert [section.title for section in sections] == ['tiny, 5 shots', 'tiny, 5 shots, audio clip']
 
 
-def test_a_row_says_how_classes_were_described_and_has_a_dash_for_what_an_older_version_left_out(tmp_path):
-    described = dict(store=dict(class_vectors=['w2v\n', 'clip']))
+@pytest.mark.parametrize('names', [['w2v\n', 'clip'], {'w2v\n': dict(sha256='0'), 'clip': {}}])
+def test_a_row_says_how_classes_were_described_and_has_a_dash_for_what_an_older_version_left_out(tmp_path, names):
+    described = dict(store=dict(class_vectors=names))
     write_run(tmp_path / 'new', method='New\x1b', provenance=described, gamma_source='a\x1b', skill=5.0)
     old = write_run(tmp_path / 'old') / 'results.json'
     kept = {key: value for key, value in json.loads(old.read_text()).items() if key not in ('seed', 'gamma_source')}
