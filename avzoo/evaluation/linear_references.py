@@ -106,7 +106,7 @@ def predictions_file(folder: str | os.PathLike[str], name: str, draw: int) -> Pa
 
 def strongest_reference(references: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the reference with the best HM on validation, never on the test set; the first of equal ones."""
-    known = {name: entry['validation']['HM'] for name, entry in references.items() if 'validation' in entry}
+    known = {name: round(entry['validation']['HM'], 9) for name, entry in references.items() if 'validation' in entry}
     return max(known, key=lambda name: known[name]) if known else None
 
 

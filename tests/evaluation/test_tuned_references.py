@@ -232,7 +232,7 @@ def test_the_strongest_reference_is_that_of_validation():
     references = dict(
         a=dict(validation=dict(HM=60.0), aggregate=dict(HM=80.0)),
         b=dict(validation=dict(HM=70.0), aggregate=dict(HM=50.0)),
-        c=dict(validation=dict(HM=70.0), aggregate=dict(HM=90.0)),
+        c=dict(validation=dict(HM=70.0 + 1e-13), aggregate=dict(HM=90.0)),
     )
     assert strongest_reference(references) == 'b'
     assert strongest_reference({}) is None
