@@ -54,7 +54,10 @@ def nearest_class_mean(task: Task, *, scale: float) -> np.ndarray:
 
 
 def logistic_regression(task: Task, *, C: float) -> np.ndarray:  # noqa: N803 - its name everywhere
-    """Return class probabilities of a class-balanced multinomial logistic regression, (N, C)."""
+    """Return class probabilities of a class-balanced multinomial logistic regression, (N, C).
+
+    It is fitted to scikit-learn's default tolerance, which may stop it early on hard data; that acts as more penalty.
+    """
     model, features = _fitted(task, C)
     return model.predict_proba(features)
 
