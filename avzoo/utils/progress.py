@@ -32,6 +32,7 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
         _Speed(what),
         Progress.get_default_columns()[3],
         console=console,
+        redirect_stdout=False,  # rich would print on stderr what a tool prints on stdout.
     ) as progress:
         task = progress.add_task(what, total=None, visible=False)
         yield lambda done, total: progress.update(task, completed=done, total=total, visible=True)

@@ -1,5 +1,7 @@
 """What is said about how far a tool is."""
 
+import sys
+
 import pytest
 
 from avzoo.utils import progress
@@ -26,8 +28,10 @@ def test_on_a_terminal_the_speed_stands_beside_the_bar(monkeypatch, capsys):
     with progress.progress_of('clips') as on_progress:
         for done in range(1, 4):
             on_progress(done, 3)
-    shown = capsys.readouterr().err
-    assert '3/3' in shown and 'clips/s' in shown
+            sys.stdout.write(f'answer {done}\n')  # As of a tool whose stdout is a file.
+    shown = capsys.readouterr()
+    assert '3/3' in shown.err and 'clips/s' in shown.err
+    assert shown.out == 'answer 1\nanswer 2\nanswer 3\n' and 'answer' not in shown.err
 
 
 @pytest.fixture(autouse=True)
