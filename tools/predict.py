@@ -24,6 +24,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,9 +177,8 @@ def of_videos(
 
     options = {m: getattr(args, f'{m}_option') for m in MODALITIES}
     how = dict(every=args.every, top=args.top, calibrate=not args.no_calibration, options=options)
-    with progress_of('videos') as report:
-        if not args.json and sys.stdout.isatty():  # The answers show how far it is.
-            report = None
+    # On a terminal the answers show how far it is.
+    with nullcontext() if sys.stdout.isatty() and not args.json else progress_of('videos') as report:
         yield from classify_videos(model, args.video, **how, on_bad=bad.__setitem__, on_progress=report)
 
 
@@ -199,6 +199,8 @@ def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> Iterab
 
 def show_answers(args: argparse.Namespace, answers: Iterable[dict[str, Any]], bad: dict[str, DataError]) -> int:
     """Show each answer as soon as it is there, or all of them as JSON; then what could not be used."""
+    from avzoo.apis.video_clips import find_videos
+
     found = []
     for clip in answers:
         found.append(clip)
@@ -214,7 +216,7 @@ def show_answers(args: argparse.Namespace, answers: Iterable[dict[str, Any]], ba
     if args.json:
         show(printable_json(found))
     if bad:
-        count = len(bad) + len({clip['video_id'] for clip in found} if args.every else found)
+        count = len(find_videos(args.video)) if args.video else len(bad) + len(found)
         print_error(DataError(f'{source}: {len(bad)} of {count} clips cannot be used:', details=told))
     return 3 if bad else 0
 

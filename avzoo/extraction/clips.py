@@ -103,14 +103,14 @@ def _read_table(path: Path) -> list[Clip]:
     reader = csv.DictReader(lines, strict=True, delimiter=delimiter)
     try:
         header = reader.fieldnames or ()
-        if 'filename' not in header or set(header) - set(_COLUMNS):
+        if 'filename' not in header or Counter(header) - Counter(_COLUMNS):
             raise DataError(
                 f'{path}: the columns are {shortened(", ".join(header)) or "missing"}; write a header of filename and '
                 f'any of {", ".join(_COLUMNS[1:])}.'
             )
         return [_clip_of(path, reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise DataError(f'{path}, line {reader.line_num}: {error}.') from error
+        raise DataError(f'{path}, line {reader.reader.line_num}: {error}.') from error
 
 
 def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:

@@ -134,12 +134,14 @@ def test_windows_in_which_a_modality_has_ended_are_warned_of(extractors, tmp_pat
         assert len(read_video(part, extractors, every=1.0)) == 2
 
 
-def test_each_part_of_a_video_that_cannot_be_used_is_told(weights, extractors, tmp_path, capsys):
+@pytest.mark.parametrize('windows', [[], ['--every', '0.5']])
+def test_each_part_of_a_video_that_cannot_be_used_is_told(windows, weights, extractors, tmp_path, capsys):
     write_video(tmp_path / 'long.mkv', seconds=2.5)
     (tmp_path / 'parts.csv').write_text('filename,start\nlong.mkv,0\nlong.mkv,50\nlong.mkv,60\nlong.mkv,1\n')
-    assert predict(NAME, weights(), '--video', tmp_path / 'parts.csv', '--device', 'cpu', '--json') == 3
+    given = ['--video', tmp_path / 'parts.csv', '--device', 'cpu', '--json', *windows]
+    assert predict(NAME, weights(), *given) == 3
     told = capsys.readouterr()
-    assert [answer['start'] for answer in json.loads(told.out)] == [0, 1]
+    assert {answer['start'] for answer in json.loads(told.out)} >= {0, 1}
     assert '2 of 4 clips' in told.err and 'long.mkv (long_50)' in told.err and 'long.mkv (long_60)' in told.err
 
 

@@ -275,6 +275,8 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
     [
         ('video,label\na.mp4,x\n', 'write a header of filename'),
         ('', 'the columns are missing'),
+        ('filename,label,label\na.mp4,x,y\n', 'the columns are filename, label, label'),
+        ('filename\na.mp4\n"a"b.mp4\n', 'line 3: .* expected after'),
         ('filename,label\na.mp4,dog, barking\n', 'line 2: it has more or fewer fields'),
         ('filename,label\n,x\n', 'line 2: filename is empty'),
         ('filename,start\na.mp4,soon\n', "line 2: start='soon' is not a number of seconds, such as 12.5"),
