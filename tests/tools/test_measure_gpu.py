@@ -44,9 +44,13 @@ def test_every_figure_stands_beside_that_of_an_h100(ran, tmp_path, capsys):
     assert ['vgg:', 'base', 'step', '1.00', 'ms', '6.3', 'ms'] in [line.split() for line in table]
 
 
-def test_one_part_with_values_of_its_own(ran, tmp_path):
+def test_one_part_with_values_of_its_own(ran, tmp_path, monkeypatch):
     options = ['float32_matmul_precision=high', 'seed=3']
-    measure_gpu.main(['steps', '--device', 'cpu', '--out', str(tmp_path), '--cfg-options', *options])
+    monkeypatch.chdir(tmp_path)
+    measure_gpu.main(['steps', '--device', 'cpu', '--out', '.', '--cfg-options', *options])
+    assert [command[command.index('--out') + 1] for command in ran] == [
+        str(tmp_path / f'{d}.json') for d in ('vgg', 'ucf')
+    ]
     assert len(ran) == 2 and all(command[-3:] == ['--cfg-options', *options] for command in ran)
 
 

@@ -77,6 +77,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
     args = parser.parse_args(argv)
+    args.out = args.out.absolute()  # The commands run in the repository.
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f'unknown part: {", ".join(sorted(unknown))}; choose of {", ".join(PARTS)}')
     return args
