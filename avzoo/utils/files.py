@@ -44,9 +44,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def atomic_write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a text file as :func:`atomic_path` does, and return its path."""
+    """Write a text file as :func:`atomic_path` does, escaping bytes of names that are no text; return its path."""
     with atomic_path(path) as partial:
-        partial.write_text(text, encoding='utf-8')
+        partial.write_text(text, encoding='utf-8', errors='backslashreplace')
     return Path(path)
 
 

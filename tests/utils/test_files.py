@@ -60,6 +60,9 @@ def test_each_writer_has_a_hidden_file_of_its_own(tmp_path):
 
 def test_names_are_kept_outside_of_ascii(tmp_path):
     assert atomic_write_text(tmp_path / 'Größe.txt', 'γ').read_text(encoding='utf-8') == 'γ'
+    # As Python has the name of a folder of an old archive, here in Latin-1.
+    name = b'w\xf6rk'.decode('utf-8', 'surrogateescape')
+    assert atomic_write_text(tmp_path / 'path.txt', name).read_text(encoding='utf-8') == 'w\\udcf6rk'
 
 
 def test_a_link_stays_a_link_and_the_file_keeps_its_permissions(tmp_path):
