@@ -35,6 +35,8 @@ def test_listing_brings_in_no_torch(repo_dir):
         ({}, True),
         ({'pattern': 'tiny*'}, True),
         ({'pattern': 'CUSTOM'}, True),
+        ({'pattern': 'tiny_custom_?shot'}, True),
+        ({'pattern': 'tiny_custom_[45]shot'}, True),
         ({'pattern': 'avdiff*'}, False),
         ({'dataset': 'Custom'}, True),
         ({'method': 'tiny'}, True),

@@ -79,8 +79,16 @@ def test_an_old_library_keeps_what_it_can(monkeypatch):
 def test_freed_memory_is_given_back(monkeypatch):
     library = Library()
     monkeypatch.setattr(memory, '_glibc', lambda: library)
+
+    def empty_cache():
+        library.calls.append('gpu')
+        raise RuntimeError('an illegal memory access was met')
+
+    monkeypatch.setattr(memory, 'release_held_store', lambda: library.calls.append('store'))
+    monkeypatch.setattr(memory.gc, 'collect', lambda: library.calls.append('cycles'))
+    monkeypatch.setattr(torch.cuda, 'empty_cache', empty_cache)
     memory.free_memory()
-    assert library.calls == [('trim', 0)]
+    assert library.calls == ['store', 'cycles', 'gpu', ('trim', 0)]  # Each frees what the next one gives back.
 
 
 @pytest.mark.parametrize('platform', ['darwin', 'win32'])

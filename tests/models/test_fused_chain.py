@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -63,8 +64,19 @@ def test_what_does_not_fit_goes_step_by_step(mark, monkeypatch):
     assert fused_chain.chain_kernels(x.double(), x.double(), 3) is None
 
 
-def test_on_a_cpu_a_chain_goes_step_by_step():
+def test_on_a_cpu_a_chain_goes_step_by_step(monkeypatch):
+    monkeypatch.setattr(fused_chain, '_kernels_of', lambda device: SimpleNamespace(fits=lambda *tensors: True))
     assert fused_chain.chain_kernels(torch.zeros(4, 3), torch.zeros(5, 3), 10) is None
+
+
+def test_kernels_are_taken_where_they_fit_and_the_noise_is_not_too_much(monkeypatch):
+    x = SimpleNamespace(is_cuda=True, device='cuda', numel=lambda: 12)
+    kernels = SimpleNamespace(fits=lambda x, of_x: of_x == 'fitting')
+    monkeypatch.setattr(fused_chain, '_kernels_of', lambda device: kernels)
+    monkeypatch.setattr(fused_chain, '_MOST_NOISE', 120)
+    assert fused_chain.chain_kernels(x, 'fitting', 10) is kernels
+    assert fused_chain.chain_kernels(x, 'fitting', 11) is None
+    assert fused_chain.chain_kernels(x, 'too large', 10) is None
 
 
 def compare_in_python(width: int, height: int, batch: int, count: int, slope: float) -> None:
