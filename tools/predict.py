@@ -20,8 +20,6 @@ examples:
 """
 
 import argparse
-import csv
-import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -33,7 +31,7 @@ from avzoo.utils.bad_items import list_items
 from avzoo.utils.cli import ParserOfIds, positive_float, positive_int, print_error, run_tool, show
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.launch_arguments import say
-from avzoo.utils.printable import printable, printable_json
+from avzoo.utils.printable import printable_json
 
 if TYPE_CHECKING:
     from avzoo.apis.few_shot import FewShotClassifier
@@ -199,15 +197,16 @@ def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> Iterab
 
 def show_answers(args: argparse.Namespace, answers: Iterable[dict[str, Any]], bad: dict[str, DataError]) -> int:
     """Show each answer as soon as it is there, or all of them as JSON; then what could not be used."""
+    from avzoo.apis.answer_text import answer_lines, answer_rows
     from avzoo.apis.video_clips import find_videos
 
     found = []
     for clip in answers:
         found.append(clip)
         if args.csv:
-            show(csv_rows(clip, header=len(found) == 1))
+            show(answer_rows(clip, header=len(found) == 1))
         elif not args.json:
-            show_clip(clip)
+            show(answer_lines(clip))
     source = args.features or ' '.join(args.video)
     told = list_items({name: str(error).removeprefix(f"Clip '{name}': ") for name, error in bad.items()})
     if bad and not found:
@@ -221,21 +220,6 @@ def show_answers(args: argparse.Namespace, answers: Iterable[dict[str, Any]], ba
     return 3 if bad else 0
 
 
-def csv_rows(clip: dict[str, Any], *, header: bool) -> str:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator='\n')
-    if header:
-        rows.writerow(['video_id', 'start', 'end', 'rank', 'class', 'probability', 'kind'])
-    where = [clip['video_id'], clip.get('start', ''), clip.get('end', '')]
-    for rank, entry in enumerate(clip['predictions'], 1):
-        rows.writerow([*where, rank, entry['class'], entry['probability'], kind_of(entry)])
-    return text.getvalue().rstrip('\n')
-
-
-def kind_of(entry: dict[str, Any]) -> str:
-    return {True: 'novel', False: 'base', None: ''}[entry.get('novel')]
-
-
 def read_ids(path: str) -> list[str]:
     from avzoo.datasets.store_format import read_lines
 
@@ -243,14 +227,6 @@ def read_ids(path: str) -> list[str]:
     if not ids:
         raise DataError(f'{path} holds no ids. Write one per line, or leave --video-id-file out.')
     return ids
-
-
-def show_clip(clip: dict[str, Any]) -> None:
-    window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s' if clip.get('end') is not None else ''
-    show(printable(clip['video_id']) + window)
-    for rank, entry in enumerate(clip['predictions'], 1):
-        kind = f'{kind_of(entry):<5}  ' if 'novel' in entry else ''
-        show(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind}{printable(entry["class"])}')
 
 
 if __name__ == '__main__':

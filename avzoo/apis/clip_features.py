@@ -66,6 +66,8 @@ class ClipFeatures:
                     found.append(self._of_video(path))
                 except DataError as error:
                     problems.append(error)
+            if self.verbose:
+                report(len(paths), len(paths))
         if problems:
             more = [f'and {len(problems) - 20} more'] if len(problems) > 20 else []
             lacking = {NoSound: 'sound (--audio none)', NoPictures: 'pictures (--visual none)'}

@@ -95,6 +95,7 @@ def _from_videos(
                 _write_clip(out, part.label, part.id, clip.features)
             except DataError as error:
                 bad[part.id] = str(error)
+        report(len(parts), len(parts))
     if bad:
         raise DataError(f'{support}: {len(bad)} videos cannot be used. Leave them out:', details=list_items(bad))
     return {m: model.texts[m] for m in modalities}

@@ -36,7 +36,7 @@ def classify_videos(
         options: ``KEY=VALUE`` of the extractors of a trained model by modality, e.g. ``weights=FILE``.
         on_bad: Called with the name (of a part in a table: and its id) and the error of a video that cannot be used; by
             default its error is raised.
-        on_progress: Called with (videos done, all videos) before each.
+        on_progress: Called with (videos done, all videos) before each and at the end.
 
     Yields:
         ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video), and
@@ -62,6 +62,8 @@ def classify_videos(
             ranked = _trained(model, clips, top, calibrate)
         for clip, predictions in zip(clips, ranked, strict=True):
             yield dict(video_id=clip.video, start=clip.start, end=clip.end, predictions=predictions)
+    if on_progress is not None:
+        on_progress(len(parts), len(parts))
 
 
 def classify_features(

@@ -344,7 +344,7 @@ def shown(monkeypatch, capsys):
 def test_long_work_on_videos_shows_how_far_it_is(folder, weights, base_store, tmp_path, shown):
     taught, extractor = tmp_path / 'taught', dict(audio='tiny_sound')
     given = ['--support', str(folder), '--out', str(taught), *QUICK]
-    each = [f'{done} of 8 videos' for done in range(8)]
+    each = [f'{done} of 8 videos' for done in range(9)]
     assert shown(lambda: run_tool(tool('adapt').main, given)) == each
     assert shown(lambda: predict(taught, '--video', folder, '--json')) == each
     assert shown(lambda: FewShotClassifier(extractor, 'prototypes', verbose=True).fit(folder)) == each
