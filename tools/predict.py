@@ -6,14 +6,15 @@ FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)), a 
 of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, as the model was
 trained on: it scales them itself.
 VIDEO is a video file, a folder of them, or a table (see tools/extract_features.py); needs the extra [video]. Features
-are extracted as those that the model was trained on. A video in the place of MODEL or CKPT is one too.
+are extracted as those that the model was trained on. Videos need no --video: those among MODEL and CKPT are told by
+their suffix.
 
 Exit code 3: some clips cannot be used and are reported; the others are answered.
 
 examples:
   python tools/predict.py avdiff_synth_5shot --features clip.npz
   python tools/predict.py avdiff_synth_5shot --features data/synth_fsl --video-id c03_stage_2_test_seen_00
-  python tools/predict.py clip.mp4
+  python tools/predict.py clip.mp4 another.mkv
   python tools/predict.py my_classifier --video talk.mp4 more_clips --every 5 --csv
   python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_full_draw0/last.pth \\
       --features clips/ --top 1 --json > answers.json
@@ -45,6 +46,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('model', metavar='MODEL', nargs='?', help='see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the weights of the name)')
+    add('more', metavar='VIDEO', nargs='*', help='videos, which may also stand in the place of MODEL and CKPT')
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--features', help='clip.npz, a folder, or a feature store')
     source.add_argument('--video', nargs='+', action='extend', metavar='VIDEO', help='video files, folders, tables')
@@ -86,7 +88,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
     args = parser.parse_args(argv)
-    take_videos(args)
+    if odd := take_videos(args):
+        parser.error(f'unrecognized arguments: {" ".join(odd)}; videos in folders and tables are named by --video')
     if not args.features and not args.video:
         taken = f' ({args.model} was taken for MODEL)' if args.model != DEFAULT_MODEL else ''
         parser.error(f'argument --video or --features: what to classify is missing{taken}')
@@ -104,17 +107,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def take_videos(args: argparse.Namespace) -> None:
-    """Move videos that stand in the place of MODEL or CKPT to those of --video."""
+def take_videos(args: argparse.Namespace) -> list[str]:
+    """Move videos among the positional arguments to those of --video; returns what is neither they, MODEL nor CKPT."""
     from avzoo.importers.video_ids import MEDIA_SUFFIXES
 
-    for name in ('checkpoint', 'model'):
-        given = getattr(args, name)
-        if given and Path(given).suffix.lower() in MEDIA_SUFFIXES:
-            args.video = [given, *(args.video or [])]
-            setattr(args, name, None)
-    if args.model is None:
-        args.model = DEFAULT_MODEL
+    given = [one for one in (args.model, args.checkpoint, *args.more) if one is not None]
+    videos = [one for one in given if Path(one).suffix.lower() in MEDIA_SUFFIXES]
+    args.model, args.checkpoint, *odd = [*(one for one in given if one not in videos), None, None]
+    args.video = [*videos, *(args.video or [])] or None
+    args.model = args.model or DEFAULT_MODEL
+    return odd[:-2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -261,11 +261,21 @@ def test_options_of_a_trained_model_are_refused_for_a_classifier(given, tmp_path
         (['m', 'a.WEBM'], 'm', None, ['a.WEBM']),
         (['a.mp4', 'b.mkv', '--video', 'c'], 'work_dirs/classifier', None, ['a.mp4', 'b.mkv', 'c']),
         (['m', 'w.pth', '--video', 'a.mp4'], 'm', 'w.pth', ['a.mp4']),
+        (['a.mp4', 'b.mp4', 'c.mp4', 'd.mp4'], 'work_dirs/classifier', None, ['a.mp4', 'b.mp4', 'c.mp4', 'd.mp4']),
+        (['m', 'w.pth', 'a.mp4', 'b.mp4'], 'm', 'w.pth', ['a.mp4', 'b.mp4']),
+        (['a.mp4', 'm'], 'm', None, ['a.mp4']),
+        (['m', '--video', 'c', 'd', '--top', '2'], 'm', None, ['c', 'd']),
     ],
 )
 def test_a_video_among_the_positions_is_asked_about(given, model, checkpoint, videos):
     args = tool('predict').parse_args(given)
     assert (args.model, args.checkpoint, args.video) == (model, checkpoint, videos)
+
+
+def test_a_third_name_that_is_no_video_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        tool('predict').parse_args(['m', 'a.mp4', 'w.pth', 'clips', 'more'])
+    assert 'unrecognized arguments: clips more; videos in folders' in capsys.readouterr().err
 
 
 def test_a_folder_of_videos_without_its_option_is_not_taken_for_one(capsys):

@@ -45,7 +45,7 @@ def test_help_and_errors_name_commands_in_place_of_tools(capsys, tmp_path, monke
     with pytest.raises(SystemExit):
         main(['predict', '--help'])
     page = capsys.readouterr().out
-    assert '\n  avzoo predict clip.mp4\n' in page and '(see avzoo import)' in page and 'tools/' not in page
+    assert '\n  avzoo predict clip.mp4 another.mkv\n' in page and '(see avzoo import)' in page and 'tools/' not in page
     monkeypatch.chdir(tmp_path)
     assert main(['predict', 'clip.mp4']) == 2
     assert 'avzoo adapt --support' in capsys.readouterr().err
