@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import NoPictures, NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
 from avzoo.utils.errors import ConfigError, DataError
-from avzoo.utils.progress import progress_of
+from avzoo.utils.progress import counted, progress_of
 
 # For a first trial, without a hub; not for a benchmark.
 DEFAULT_EXTRACTORS = {'visual': 'timm:tf_efficientnet_lite0', 'audio': 'log_mel_statistics'}
@@ -31,18 +32,13 @@ class ClipFeatures:
         device: Where they compute.
         stamps: What is known of extractors that features were made by, see :meth:`Extractor.stamp`; with these the
             same ones are built, and others refused.
-        verbose: Show on stderr how many videos are read.
     """
 
     def __init__(
-        self,
-        extractor: Mapping[str, str],
-        device: str = 'cpu',
-        stamps: Mapping[str, Mapping[str, Any]] | None = None,
-        verbose: bool = False,
+        self, extractor: Mapping[str, str], device: str = 'cpu', stamps: Mapping[str, Mapping[str, Any]] | None = None
     ) -> None:
         self.specs = dict(extractor)
-        self.device, self.verbose = device, verbose
+        self.device = device
         self._known = dict(stamps or {})
         self._extractors: dict[str, Extractor] | None = None
         self._kept: dict[tuple, dict[str, np.ndarray]] = {}
@@ -51,23 +47,23 @@ class ClipFeatures:
         """Return what decides the features of each modality."""
         return {modality: extractor.stamp() for modality, extractor in self.extractors().items()}
 
-    def of_videos(self, paths: Sequence[str | os.PathLike[str]]) -> dict[str, np.ndarray]:
+    def of_videos(self, paths: Sequence[str | os.PathLike[str]], *, verbose: bool = False) -> dict[str, np.ndarray]:
         """Return the means over time of each video's features, (N, D) by modality.
+
+        Args:
+            paths: The files, N of them.
+            verbose: Show on stderr how many are read.
 
         Raises:
             DataError: If any video cannot be read; lists all of them.
         """
         found, problems = [], []
-        with progress_of('videos') as report:
-            for done, path in enumerate(map(Path, paths)):
-                if self.verbose:
-                    report(done, len(paths))
+        with progress_of('videos') if verbose else nullcontext() as report:
+            for path in counted(paths, report):
                 try:
-                    found.append(self._of_video(path))
+                    found.append(self._of_video(Path(path)))
                 except DataError as error:
                     problems.append(error)
-            if self.verbose:
-                report(len(paths), len(paths))
         if problems:
             more = [f'and {len(problems) - 20} more'] if len(problems) > 20 else []
             lacking = {NoSound: 'sound (--audio none)', NoPictures: 'pictures (--visual none)'}

@@ -206,7 +206,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 f'{stamps}. Give features of the same kind, or fit it again.'
             )
         self.stamps_ = stamps
-        return source.of_videos(clips)
+        return source.of_videos(clips, verbose=self.verbose)
 
     def _source(self) -> ClipFeatures:
         """Return what reads videos; it keeps the features of those that were read."""
@@ -214,7 +214,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         kept: ClipFeatures | None = getattr(self, '_features', None)
         if kept is None or kept.specs != specs or (stamps and kept.stamps() != stamps):
             kept = self._features = ClipFeatures(specs, self.device, stamps)
-        kept.verbose = self.verbose
         return kept
 
     def _extractor_specs(self) -> dict[str, str]:

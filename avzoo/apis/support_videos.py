@@ -20,7 +20,7 @@ from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.errors import AvzooError, DataError
-from avzoo.utils.progress import progress_of
+from avzoo.utils.progress import counted, progress_of
 
 _VECTORS = ('class_embeddings.npz', 'class_embeddings.npy', 'classes.csv')
 
@@ -85,8 +85,7 @@ def _from_videos(
     extractors = rebuild_extractors(model, modalities, device=device, otherwise=otherwise)
     bad, parts = {}, find_clips(support)
     with progress_of('videos') as report:
-        for done, part in enumerate(parts):
-            report(done, len(parts))
+        for part in counted(parts, report):
             if not part.label:
                 bad[part.path.name] = 'it lies beside the folders of the classes'
                 continue
@@ -95,7 +94,6 @@ def _from_videos(
                 _write_clip(out, part.label, part.id, clip.features)
             except DataError as error:
                 bad[part.id] = str(error)
-        report(len(parts), len(parts))
     if bad:
         raise DataError(f'{support}: {len(bad)} videos cannot be used. Leave them out:', details=list_items(bad))
     return {m: model.texts[m] for m in modalities}

@@ -12,6 +12,7 @@ from avzoo.extraction.rebuild import rebuild_extractors
 from avzoo.importers.clips import ClipReader
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import DataError
+from avzoo.utils.progress import counted
 
 
 def classify_videos(
@@ -46,9 +47,7 @@ def classify_videos(
     check_positive('top', top)
     parts = find_videos(videos)
     extractors = model.extractors() if isinstance(model, FewShotClassifier) else extractors_of(model, options or {})
-    for done, (part, name) in enumerate(zip(parts, names_of(parts), strict=True)):
-        if on_progress is not None:
-            on_progress(done, len(parts))
+    for part, name in counted(list(zip(parts, names_of(parts), strict=True)), on_progress):
         try:
             clips = read_video(part, extractors, every, name)
         except DataError as error:
@@ -62,8 +61,6 @@ def classify_videos(
             ranked = _trained(model, clips, top, calibrate)
         for clip, predictions in zip(clips, ranked, strict=True):
             yield dict(video_id=clip.video, start=clip.start, end=clip.end, predictions=predictions)
-    if on_progress is not None:
-        on_progress(len(parts), len(parts))
 
 
 def classify_features(

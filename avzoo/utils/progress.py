@@ -1,8 +1,9 @@
 """How far a tool is: items done, items per second, time left."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, ProgressColumn, Task
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from avzoo.utils.tables import clock
 
+_Item = TypeVar('_Item')
 _EVERY = 30.0  # Seconds between two lines where there is no terminal.
 
 
@@ -36,6 +38,16 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
     ) as progress:
         task = progress.add_task(what, total=None, visible=False)
         yield lambda done, total: progress.update(task, completed=done, total=total, visible=True)
+
+
+def counted(items: Sequence[_Item], report: Callable[[int, int], None] | None) -> Iterator[_Item]:
+    """Yield items, and tell ``report``, if there is one, (done, total) before each and at the end."""
+    for done, item in enumerate(items):
+        if report is not None:
+            report(done, len(items))
+        yield item
+    if report is not None:
+        report(len(items), len(items))
 
 
 class _Speed(ProgressColumn):
