@@ -1,7 +1,7 @@
 """Extract features from videos: a sequence for each clip and modality.
 
 VIDEOS is a video, a folder of videos (or of one folder for each class), or a .csv with the columns filename and,
-optionally, label, start and end (seconds).
+optionally, label, start and end (seconds) for parts of videos, and group for clips that are alike.
 
 OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, the reasons
 for what is missing in failed.csv, and the extractors in extraction.json. The same command goes on where it was stopped.
@@ -89,8 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.extraction.build import read_options
+    from avzoo.extraction.clip_tables import write_tables
     from avzoo.extraction.clips import find_clips, shard_of
-    from avzoo.extraction.extract import Settings, finish, open_folder
+    from avzoo.extraction.extract import Settings, open_folder
     from avzoo.extraction.jobs import Workers
     from avzoo.utils.progress import progress_of
 
@@ -106,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with progress_of('clips') as on_progress:
             failures = workers.extract(part, out, on_progress)
     if args.shard == (0, 1):
-        finish(out, clips, failures)
+        write_tables(out, clips, failures)
     else:
         show(
             f'Part {args.shard[0] + 1} of {args.shard[1]}. '

@@ -37,7 +37,8 @@ def draw_grouped_shots(groups: Mapping[str, str | None], shots: int, rng: np.ran
     if kept is None:
         raise DataError(
             f'{what} has {len(groups)} videos in {len(members)} groups; {shots} shots need that many videos and one '
-            'more group to evaluate on. Add videos of other groups, or leave the class or this K out.'
+            'more group to evaluate on. Add videos of other groups, or leave the class or this K out. With an empty '
+            'column group, accuracy would be that on videos like those of the training.'
         )
     drawn = _until(order, shots)
     if len(drawn) == len(order):  # Nothing would be left.

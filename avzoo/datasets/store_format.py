@@ -170,7 +170,7 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
             )
         places = [header.index(name) if name in header else None for name in (*columns, *optional)]
         whole = check_widths(path, header, ((rows.line_num, row) for row in rows if row))
-        return [['' if place is None else row[place] for place in places] for row in whole]
+        return [['' if place is None else row[place] for place in places] for _, row in whole]
     except FileNotFoundError:
         raise DataError(f'{path} does not exist.') from None
     except OSError as error:

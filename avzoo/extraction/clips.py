@@ -1,22 +1,26 @@
 """Which clips are extracted: a file, a folder, or a table."""
 
-import csv
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from avzoo.datasets.splits import LIST_COLUMNS
 from avzoo.datasets.store_format import check_names, check_paths
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
+from avzoo.readers.csv_columns import read_numbered
 from avzoo.utils.errors import DataError, shortened
 from avzoo.utils.leftovers import is_leftover
-from avzoo.utils.regular_files import lines_of, unreadable
 
 _LOGGER = logging.getLogger(__name__)
 _LONGEST = 1e6  # Seconds.
-_COLUMNS = ('filename', 'label', 'start', 'end')
+_COLUMNS = {
+    **LIST_COLUMNS,
+    'start': ('start', 'start_time', 'start_seconds', 'start_sec', 'start_s', 'start_(s)', 'begin', 'onset'),
+    'end': ('end', 'end_time', 'end_seconds', 'end_sec', 'end_s', 'end_(s)', 'stop', 'stop_(s)', 'offset'),
+}
 
 
 class NoVideos(DataError):
@@ -33,6 +37,8 @@ class Clip:
         label: Its class, or ''.
         start: Where it begins, in seconds.
         end: Where it ends, or ``None`` for the end of the video.
+        group: What clips that are alike have in common, such as the video of which they are parts, or ''. A clip is not
+            evaluated on after training on others of its group.
     """
 
     id: str
@@ -40,6 +46,12 @@ class Clip:
     label: str = ''
     start: float = 0.0
     end: float | None = None
+    group: str = ''
+
+    @property
+    def name(self) -> str:
+        """The path of the video, and where a part of it begins."""
+        return f'{self.path}' + (f' from {self.start:g} s' if self.start or self.end is not None else '')
 
 
 def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
@@ -47,8 +59,9 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
 
     Args:
         videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns
-            ``filename`` and, optionally, ``label``, ``start`` and ``end`` (seconds).
-            Its names are relative to its folder; its fields are divided by commas, semicolons or tabs.
+            ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds) and ``group``; see
+            :func:`read_numbered`. Its names are relative to its folder. Parts of one video are one group where the
+            table does not name groups.
 
     Raises:
         NoVideos: If there is no video.
@@ -92,37 +105,25 @@ def _warn_of_empty_classes(folder: Path, videos: Iterable[Path]) -> None:
 
 
 def _read_table(path: Path) -> list[Clip]:
-    try:
-        lines = list(lines_of(path, newline=''))
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except UnicodeDecodeError as error:
-        raise DataError(f'{path} is not text in UTF-8 ({error}). Save it as UTF-8.') from None
-    # Names of columns hold no delimiter, so the first line shows which it is; spreadsheets of some countries take ;
-    delimiter = max(',;\t', key=lines[0].count) if lines else ','
-    reader = csv.DictReader(lines, strict=True, delimiter=delimiter)
-    try:
-        header = reader.fieldnames or ()
-        if 'filename' not in header or Counter(header) - Counter(_COLUMNS):
-            raise DataError(
-                f'{path}: the columns are {shortened(", ".join(header)) or "missing"}; write a header of filename and '
-                f'any of {", ".join(_COLUMNS[1:])}.'
-            )
-        return [_clip_of(path, reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise DataError(f'{path}, line {reader.reader.line_num}: {error}.') from error
+    rows, unread = read_numbered(path, _COLUMNS, optional=['label', 'group', 'start', 'end'])
+    if unread:
+        known = ', '.join(_COLUMNS)
+        _LOGGER.warning('%s: not read: %s. Columns are %s.', path, shortened(', '.join(unread)), known)
+    clips = [_clip_of(path, line, dict(zip(_COLUMNS, row, strict=True))) for line, row in rows]
+    if any(clip.group for clip in clips):
+        return clips
+    count = Counter(clip.path for clip in clips)
+    return [replace(clip, group=os.fspath(clip.path)) if count[clip.path] > 1 else clip for clip in clips]
 
 
-def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
+def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
     where = f'{table}, line {line}'
-    if None in row or None in row.values():
-        raise DataError(f'{where}: it has more or fewer fields than the header; quote names that hold the delimiter.')
     name = row['filename'].strip()
     if not name:
         raise DataError(f'{where}: filename is empty.')
     times = {}
     for key in ('start', 'end'):
-        text = row.get(key, '').strip()
+        text = row[key].strip()
         try:
             times[key] = float(text) if text else None
         except ValueError:
@@ -137,7 +138,7 @@ def _clip_of(table: Path, line: int, row: dict[str, str]) -> Clip:
     cut = f'_{start:.12g}' + ('' if end is None else f'_{end:.12g}') if start or end is not None else ''
     if path.suffix.lower() not in MEDIA_SUFFIXES:
         raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
-    return Clip(path.stem + cut, path, row.get('label', '').strip(), start, end)
+    return Clip(path.stem + cut, path, row['label'].strip(), start, end, row['group'].strip())
 
 
 def _check_ids(clips: list[Clip]) -> list[Clip]:
@@ -145,6 +146,7 @@ def _check_ids(clips: list[Clip]) -> list[Clip]:
     check_names([clip.id for clip in clips], 'clip')
     check_paths([clip.id for clip in clips], 'clip')
     check_names(sorted({clip.label for clip in clips if clip.label}), 'label')
+    check_names(sorted({clip.group for clip in clips if clip.group}), 'group')
     return clips
 
 

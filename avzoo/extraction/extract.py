@@ -1,8 +1,6 @@
 """Extract the features of many clips into a folder, in a way that can be stopped anywhere and gone on with."""
 
-import csv
 import hashlib
-import io
 import json
 import os
 import platform
@@ -17,17 +15,15 @@ import torch
 
 from avzoo.datasets.store_format import npy_bytes
 from avzoo.extraction.clips import Clip
-from avzoo.extraction.extraction_folder import STAMP_FILE, differences
+from avzoo.extraction.extraction_folder import STAMP_FILE, differences, read_facts
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import MediaError, import_av
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_path, atomic_write_text, sha256_of
 from avzoo.utils.lock import locked
-from avzoo.utils.regular_files import read_json
 from avzoo.version import __version__
 
-CLIPS_FILE, FAILED_FILE = 'clips.csv', 'failed.csv'
 NoAudio = Literal['skip', 'zeros']
 
 
@@ -97,7 +93,7 @@ def open_folder(out: str | os.PathLike[str], stamps: Stamps, settings: Settings)
     with locked(path):
         if not path.is_file():
             atomic_write_text(path, json.dumps(whole, indent=1) + '\n')
-    begun, now = ({key: facts.get(key) for key in ('modalities', 'settings')} for facts in (_facts(path), whole))
+    begun, now = ({key: facts.get(key) for key in ('modalities', 'settings')} for facts in (read_facts(path), whole))
     if other := differences(begun, now):
         raise DataError(
             f'{out} was begun with other extractors or settings: {other}. '
@@ -116,7 +112,7 @@ def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], set
     stage = 'open'
     try:
         source = _source(clip)
-        if done.is_file() and _is_done(_facts(done), source, out, clip, extractors):
+        if done.is_file() and _is_done(read_facts(done), source, out, clip, extractors):
             return None
         media = MediaFile(clip.path, video_stream=settings.video_stream, audio_stream=settings.audio_stream)
         features, seconds = {}, {}
@@ -172,40 +168,6 @@ def _write_array(path: Path, array: np.ndarray) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = read_json(path)
-        if not isinstance(facts, dict):
-            raise ValueError('it does not hold a dict')
-    except (OSError, ValueError) as error:
-        raise DataError(f'{path} is damaged ({error}). Delete it and repeat the command.') from None
-    return facts
-
-
-def finish(out: Path, clips: list[Clip], failures: list[Failure]) -> None:
-    """Write the tables of clips and of failures, in the order of the clips."""
-    failed = {failure.id for failure in failures}
-    rows = []
-    for clip in clips:
-        path = out / 'facts' / f'{clip.id}.json'
-        if clip.id not in failed and path.is_file():
-            facts = _facts(path)
-            rows.append(
-                dict(
-                    video=clip.id,
-                    label=clip.label,
-                    filename=os.fspath(clip.path),
-                    start=clip.start,
-                    end='' if clip.end is None else clip.end,
-                    **{key: facts[key] for key in ('video_stream', 'audio_stream', 'frames', 'samples', 'bad_packets')},
-                    notes='; '.join(facts['notes']),
-                )
-            )
-    _write_table(out / CLIPS_FILE, rows)
-    order = {clip.id: i for i, clip in enumerate(clips)}
-    _write_table(out / FAILED_FILE, [asdict(f) for f in sorted(failures, key=lambda f: order[f.id])])
-
-
 def extract_all(
     clips: list[Clip],
     out: Path,
@@ -235,14 +197,3 @@ def _cure(stage: str) -> str:
     if stage == 'audio':
         return 'leave the clip out, or name --no-audio zeros where it has no sound'
     return 'get the file again, or leave the clip out'
-
-
-def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        path.unlink(missing_ok=True)
-        return
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
-    table.writeheader()
-    table.writerows(rows)
-    atomic_write_text(path, text.getvalue())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from avzoo.datasets.store_format import read_csv
+from avzoo.extraction.clip_tables import CLIPS_FILE
 from avzoo.extraction.extraction_folder import read_stamps
 from avzoo.extraction.extractor import plain_name
 from avzoo.importers.array_features import ArrayFeatures
@@ -24,12 +25,14 @@ class ExtractedClips:
         labels: The class of each clip.
         stamps: What made the features, by modality.
         videos: What each clip is called.
+        groups: The group of each clip, or ''; see :class:`Clip`.
     """
 
     features: dict[str, list[np.ndarray]]
     labels: list[str]
     stamps: dict[str, dict[str, Any]]
     videos: list[str]
+    groups: list[str]
 
 
 def extracted_clips(
@@ -48,8 +51,8 @@ def extracted_clips(
     stamps = read_stamps(folder)
     if stamps is None:
         return None
-    rows = read_csv(folder / 'clips.csv', ['video', 'label'])
-    unlabelled = [video for video, label in rows if not label]
+    rows = read_csv(folder / CLIPS_FILE, ['video', 'label'], optional=['group'])  # Older folders have no groups.
+    unlabelled = [video for video, label, _ in rows if not label]
     if unlabelled:
         raise DataError(
             f'{folder}: clip {unlabelled[0]!r} has no label. Extract from one folder for each class, or from a table '
@@ -58,9 +61,10 @@ def extracted_clips(
     if extractor is not None:
         stamps = {m: _stamp_of(folder, m, spec, stamps) for m, spec in extractor.items()}
     arrays = ArrayFeatures(folder)
-    clips = [arrays.read(video) for video, _ in rows]
+    clips = [arrays.read(video) for video, *_ in rows]
     features = {m: [clip[m] for clip in clips] for m in stamps}
-    return ExtractedClips(features, [label for _, label in rows], stamps, [video for video, _ in rows])
+    videos, labels, groups = ([row[place] for row in rows] for place in range(3))
+    return ExtractedClips(features, labels, stamps, videos, groups)
 
 
 def _stamp_of(folder: Path, modality: str, spec: str, stamps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

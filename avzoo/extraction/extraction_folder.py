@@ -60,6 +60,21 @@ def read_stamps(folder: Path) -> dict[str, dict[str, Any]] | None:
     return _read(folder / STAMP_FILE, 'modalities', dict)
 
 
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read what was noted of a folder or of a clip.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    try:
+        facts = read_json(path)
+        if not isinstance(facts, dict):
+            raise ValueError('it does not hold a dict')
+    except (OSError, ValueError) as error:
+        raise DataError(f'{path} is damaged ({error}). Delete it and repeat the command.') from None
+    return facts
+
+
 def _read(path: Path, key: str, kind: Callable[[Any], _Kind]) -> dict[str, _Kind]:
     try:
         return {name: kind(value) for name, value in read_json(path)[key].items()}

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.regular_files import lines_of, open_regular, unreadable
@@ -15,7 +16,19 @@ _DELIMITERS = ',;\t|'
 _UTF_16 = (b'\xff\xfe', b'\xfe\xff')  # as spreadsheets write "Unicode text"
 
 
+class Columns(NamedTuple):
+    """Some columns of a table: the rows, each with the number of its line, and what the columns not read are called."""
+
+    rows: list[Numbered]
+    unread: list[str]
+
+
 def read_columns(path: Path, words: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> list[list[str]]:
+    """Return the rows of :func:`read_numbered` alone."""
+    return [row for _, row in read_numbered(path, words, optional).rows]
+
+
+def read_numbered(path: Path, words: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> Columns:
     """Read some columns of a table, without rows that are blank.
 
     The fields are divided by commas, semicolons, tabs or ``|``, whichever makes the first line name the columns. A
@@ -37,21 +50,23 @@ def read_columns(path: Path, words: Mapping[str, Sequence[str]], optional: Seque
     header, delimiter = _find_header(path, lines, delimiters, words, needed)
     if header is None:
         rows = _without_header(path, lines, delimiters, needed)
-        return [[*row, *([''] * len(optional))] for row in rows]
+        return Columns([(line, [*row, *([''] * len(optional))]) for line, row in rows], [])
     offset = 1 if declared else 0
-    rows = list(check_widths(path, header, _parse(path, lines, delimiter, offset), delimiter))[1:]
+    parsed = _parse(path, lines, delimiter, offset, strict=True)
+    rows = [(line, row) for line, row in check_widths(path, header, parsed, delimiter) if any(map(str.strip, row))][1:]
     places = [_place(path, header, words[column]) for column in words]
-    return [['' if place is None else row[place] for place in places] for row in rows if any(map(str.strip, row))]
+    unread = [name for place, name in enumerate(header) if place not in places and name.strip()]
+    return Columns([(n, ['' if place is None else row[place] for place in places]) for n, row in rows], unread)
 
 
 def check_widths(
     path: Path, header: Sequence[str], rows: Iterable[Numbered], delimiter: str = ','
-) -> Iterator[list[str]]:
+) -> Iterator[Numbered]:
     """Pass rows on, then refuse those with more or fewer fields than the header, all of them at once."""
     odd: list[tuple[int, int]] = []
     for line, row in rows:
         if len(row) == len(header):
-            yield row
+            yield line, row
         else:
             odd.append((line, len(row)))
     longer = [(line, width) for line, width in odd if width > len(header)]
@@ -85,13 +100,13 @@ def _read_text(path: Path) -> str:
         raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}. Save it as UTF-8.') from None
 
 
-def _parse(path: Path, text: str, delimiter: str, offset: int = 0) -> list[Numbered]:
+def _parse(path: Path, text: str, delimiter: str, offset: int = 0, *, strict: bool = False) -> list[Numbered]:
     # StringIO, not str.splitlines: that also breaks at characters such as U+2028, which a name may hold.
-    reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True, strict=strict)
     try:
         return [(reader.line_num + offset, row) for row in reader if row]
     except csv.Error as error:
-        raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}') from None
+        raise DataError(f'{path}, line {reader.line_num + offset}: {error}. Save it as a csv file.') from None
 
 
 def _first_line(text: str) -> str:
@@ -132,16 +147,16 @@ def _find_header(
     return (None, mark) if missing else (headers[mark], mark)
 
 
-def _without_header(path: Path, text: str, delimiters: str, needed: Sequence[str]) -> list[list[str]]:
+def _without_header(path: Path, text: str, delimiters: str, needed: Sequence[str]) -> list[Numbered]:
     """Return video and label of a file without a header, if it is plain which is which."""
     for mark in delimiters:
-        rows = [row for _, row in _parse(path, text, mark) if any(map(str.strip, row))]
-        if len(needed) == 2 and all(len(row) == 2 for row in rows):
-            counts = [Counter(column) for column in zip(*rows, strict=True)]
+        rows = [(line, row) for line, row in _parse(path, text, mark) if any(map(str.strip, row))]
+        if len(needed) == 2 and all(len(row) == 2 for _, row in rows):
+            counts = [Counter(column) for column in zip(*(row for _, row in rows), strict=True)]
             unique = [max(count.values()) == 1 for count in counts]
-            if sorted(unique) == [False, True] and counts[unique.index(False)][rows[0][unique.index(False)]] > 1:
+            if sorted(unique) == [False, True] and counts[unique.index(False)][rows[0][1][unique.index(False)]] > 1:
                 video = unique.index(True)
-                return [[row[video], row[1 - video]] for row in rows]
+                return [(line, [row[video], row[1 - video]]) for line, row in rows]
     first = _first_line(text)
     raise DataError(
         f'{path}: no column {needed[-1]!r}; its first line {first[:80]!r} names none of the columns {list(needed)}. '

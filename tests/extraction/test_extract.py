@@ -18,8 +18,9 @@ import torch
 from avzoo import reproduction
 from avzoo.extraction import jobs, shared_networks
 from avzoo.extraction.build import build_extractor
+from avzoo.extraction.clip_tables import write_tables
 from avzoo.extraction.clips import Clip, find_clips, shard_of
-from avzoo.extraction.extract import Settings, extract_all, extract_clip, finish, open_folder, stamps_of
+from avzoo.extraction.extract import Settings, extract_all, extract_clip, open_folder, stamps_of
 from avzoo.extraction.extraction_folder import differences, read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
 from avzoo.extraction.jobs import Workers
@@ -96,13 +97,13 @@ def test_a_clip_without_sound_may_have_zeros(tool, videos, tmp_path):
 def test_a_run_that_was_stopped_goes_on_to_the_same_files(videos, tmp_path, monkeypatch):
     extractors, settings, clips = dict(audio=LogMelStatistics()), Settings(), find_clips(videos)
     whole = open_folder(tmp_path / 'whole', stamps_of(extractors), settings)
-    finish(whole, clips, extract_all(clips, whole, extractors, settings))
+    write_tables(whole, clips, extract_all(clips, whole, extractors, settings))
     broken = open_folder(tmp_path / 'broken', stamps_of(extractors), settings)
     extract_all(clips[:2], broken, extractors, settings)
     (broken / 'facts' / f'{clips[1].id}.json').unlink(missing_ok=True)  # As if killed between array and facts.
     (broken / 'audio' / 'cat_1.npy').unlink()
     again = open_folder(broken, stamps_of(extractors), settings)
-    finish(again, clips, extract_all(clips, again, extractors, settings))
+    write_tables(again, clips, extract_all(clips, again, extractors, settings))
     assert content(whole) == content(broken)
 
 
@@ -136,7 +137,7 @@ def test_decoding_processes_that_share_a_network_write_the_same_files(videos, tm
             compute = workers._extractors['visual'].compute
             networks = compute.network.register_forward_pre_hook(lambda *args: computed.append(name))  # noqa: B023
             out = open_folder(tmp_path / name, workers.stamps(), Settings())
-            finish(out, clips, workers.extract(clips, out))
+            write_tables(out, clips, workers.extract(clips, out))
             networks.remove()
     assert content(tmp_path / 'alone') == content(tmp_path / 'shared')
     assert computed.count('alone') == computed.count('shared') > 4  # All of it in this process.
@@ -237,6 +238,33 @@ def test_shards_together_are_the_whole(tool, videos, tmp_path):
     assert sorted(c.id for i in range(3) for c in shard_of(clips, i, 3)) == sorted(c.id for c in clips)
 
 
+def test_clips_of_an_earlier_run_are_told(tool, videos, tmp_path, capsys, caplog):
+    out = tmp_path / 'out'
+    for video in ('cat_0', 'cat_1'):
+        assert tool([str(videos / 'cat' / f'{video}.mkv'), str(out), *AUDIO]) == 0
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert message.startswith(f'{out} also holds features of 1 clips that were not named now') and 'cat_0' in message
+    assert [row['video'] for row in rows(out / 'clips.csv')] == ['cat_1']
+
+
+def test_groups_are_written_beside_the_labels(tool, videos, tmp_path):
+    out = tmp_path / 'out'
+    (videos / 'clips.csv').write_text('filename,label,group\ndog/dog_0.mkv,dog,day 1\ncat/cat_0.mkv,cat,\n')
+    assert tool([str(videos / 'clips.csv'), str(out), *AUDIO]) == 0
+    assert [row['group'] for row in rows(out / 'clips.csv')] == ['day 1', '']
+
+
+def test_facts_without_an_entry_are_damaged(videos, tmp_path):
+    clips = find_clips(videos / 'dog' / 'dog_0.mkv')
+    out = open_folder(tmp_path / 'out', stamps_of(dict(audio=LogMelStatistics())), Settings())
+    assert extract_clip(clips[0], out, dict(audio=LogMelStatistics()), Settings()) is None
+    path = out / 'facts' / 'dog_0.json'
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in facts.items() if key != 'frames'}))
+    with pytest.raises(DataError, match=r"dog_0\.json is damaged \(no 'frames'\)\. Delete it and repeat the command"):
+        write_tables(out, clips, [])
+
+
 def test_features_of_other_extractors_do_not_mix(videos, tmp_path):
     out = open_folder(tmp_path / 'out', stamps_of(dict(audio=LogMelStatistics())), Settings())
     with pytest.raises(DataError, match=r'other extractors or settings.*Name another folder'):
@@ -264,6 +292,32 @@ def test_a_table_may_be_that_of_a_spreadsheet(tmp_path, delimiter, mark):
     assert find_clips(tmp_path / 'clips.csv') == [Clip('a, b_0.5_1.5', tmp_path / 'a, b.mp4', 'dog, barking', 0.5, 1.5)]
 
 
+def test_a_table_may_name_its_columns_otherwise_and_what_is_not_read_is_told(tmp_path, caplog):
+    text = 'Video\tClass\tStart time\tStop\tNotes\nb.mp4\tdog\t1\t2\twindy\n'
+    (tmp_path / 'clips.csv').write_text(text, encoding='utf-16')
+    assert find_clips(tmp_path / 'clips.csv') == [Clip('b_1_2', tmp_path / 'b.mp4', 'dog', 1.0, 2.0)]
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert message == f'{tmp_path / "clips.csv"}: not read: Notes. Columns are filename, label, group, start, end.'
+
+
+def test_parts_of_one_video_are_a_group_where_a_table_names_none(tmp_path):
+    def groups(text: str) -> list[str]:
+        (tmp_path / 'clips.csv').write_text(text)
+        return [clip.group for clip in find_clips(tmp_path / 'clips.csv')]
+
+    assert groups('filename,start\na.mp4,1\nb.mp4,\na.mp4,5\n') == [
+        str(tmp_path / 'a.mp4'),
+        '',
+        str(tmp_path / 'a.mp4'),
+    ]
+    assert groups('filename,start,group\na.mp4,1,\nb.mp4,,day 1\na.mp4,5,\nc.mp4,,day 1\n') == [
+        '',
+        'day 1',
+        '',
+        'day 1',
+    ]
+
+
 def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path):
     clip = Clip('x', videos / 'dog/dog_0.mkv', start=100.0)
     failure = extract_clip(clip, tmp_path, dict(audio=LogMelStatistics()), Settings())
@@ -273,11 +327,11 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        ('video,label\na.mp4,x\n', 'write a header of filename'),
-        ('', 'the columns are missing'),
-        ('filename,label,label\na.mp4,x,y\n', 'the columns are filename, label, label'),
+        ('class,begin\nx,1\n', "no column 'filename'"),
+        ('', "no column 'filename'"),
+        ('filename,label,label\na.mp4,x,y\n', "two columns are called 'label'"),
         ('filename\na.mp4\n"a"b.mp4\n', 'line 3: .* expected after'),
-        ('filename,label\na.mp4,dog, barking\n', 'line 2: it has more or fewer fields'),
+        ('filename,label\na.mp4,dog, barking\n', 'line 2 has 3 fields, more than the 2 of the first line. Quote names'),
         ('filename,label\n,x\n', 'line 2: filename is empty'),
         ('filename,start\na.mp4,soon\n', "line 2: start='soon' is not a number of seconds, such as 12.5"),
         (

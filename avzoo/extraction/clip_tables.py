@@ -1,0 +1,58 @@
+"""The tables of a folder of extracted features: its clips, and those that have no features."""
+
+import csv
+import io
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from avzoo.extraction.clips import Clip
+from avzoo.extraction.extract import Failure
+from avzoo.extraction.extraction_folder import read_facts
+from avzoo.utils.errors import DataError, shortened
+from avzoo.utils.files import atomic_write_text
+
+_LOGGER = logging.getLogger(__name__)
+CLIPS_FILE, FAILED_FILE = 'clips.csv', 'failed.csv'
+
+
+def write_tables(out: Path, clips: Sequence[Clip], failures: Sequence[Failure]) -> None:
+    """Write the tables of clips and of failures, in the order of the clips; warns of features of other clips."""
+    failed = {failure.id for failure in failures}
+    done = {path.stem: path for path in (out / 'facts').glob('*.json')}
+    _write_table(out / CLIPS_FILE, [_row(c, done[c.id]) for c in clips if c.id in done and c.id not in failed])
+    order = {clip.id: i for i, clip in enumerate(clips)}
+    _write_table(out / FAILED_FILE, [asdict(f) for f in sorted(failures, key=lambda f: order[f.id])])
+    if others := sorted(done.keys() - order.keys()):
+        _LOGGER.warning(
+            '%s also holds features of %d clips that were not named now, and %s leaves out: %s. Delete their files, or '
+            'name another folder, unless they are wanted.',
+            *(out, len(others), CLIPS_FILE, shortened(', '.join(others))),
+        )
+
+
+def _row(clip: Clip, path: Path) -> dict[str, Any]:
+    """Return the row of a clip whose facts are in a file."""
+    facts = read_facts(path)
+    try:
+        found = {key: facts[key] for key in ('video_stream', 'audio_stream', 'frames', 'samples', 'bad_packets')}
+        notes = '; '.join(facts['notes'])
+    except (KeyError, TypeError) as error:
+        raise DataError(f'{path} is damaged (no {error}). Delete it and repeat the command.') from None
+    end = '' if clip.end is None else clip.end
+    where = dict(filename=os.fspath(clip.path), start=clip.start, end=end)
+    return dict(video=clip.id, label=clip.label, group=clip.group, **where, **found, notes=notes)
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
+    table.writeheader()
+    table.writerows(rows)
+    atomic_write_text(path, text.getvalue())
