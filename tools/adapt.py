@@ -2,8 +2,8 @@
 
 Without MODEL, the clips alone decide (no base data, no training of networks): class means, logistic regression or a
 linear discriminant, whichever is best in cross-validation on the clips. --support is a folder with a folder of videos
-for each class, or the folder of features that tools/extract_features.py made of it. OUT becomes a folder; predict.py
-takes it.
+for each class, a table of videos or parts of them (.csv: filename, label, start, end, group), or the folder of features
+that tools/extract_features.py made of either. OUT becomes a folder; predict.py takes it.
 
 With MODEL, the model keeps its base classes; the new classes replace the novel classes that it knew. One full
 sub-stage is run: parts are frozen as the config says, and batches of base videos alternate with batches of the new
@@ -11,7 +11,8 @@ clips. It needs
   - a base model: zoo weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
   - the training videos of its base classes (--base-store), so that it does not forget them,
   - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder
-      SUPPORT/CLASS NAME/*.mp4 ...  one video each; features are extracted as the base model's were, or
+      SUPPORT/CLASS NAME/*.mp4 ...  one video each (or a table, as above); features are extracted as the base model's
+                                    were, or
       SUPPORT/CLASS NAME/*.npz      one clip each, arrays audio (T, D) and visual (T, D)
       SUPPORT/class_embeddings.npz  of tools/class_vectors.py, with the --text of the base classes' vectors; made from
                                     the names of the folders where it is missing and the base store says how; or

@@ -11,7 +11,7 @@ import numpy as np
 from avzoo.apis.video_clips import read_steps
 from avzoo.datasets.store_format import number_problem, unmasked
 from avzoo.extraction.build import build_extractor
-from avzoo.extraction.clips import NoVideos, find_clips
+from avzoo.extraction.clips import Clip, NoVideos, find_clips
 from avzoo.extraction.extraction_folder import read_stamps
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
@@ -47,11 +47,13 @@ class ClipFeatures:
         """Return what decides the features of each modality."""
         return {modality: extractor.stamp() for modality, extractor in self.extractors().items()}
 
-    def of_videos(self, paths: Sequence[str | os.PathLike[str]], *, verbose: bool = False) -> dict[str, np.ndarray]:
+    def of_videos(
+        self, videos: Sequence[str | os.PathLike[str] | Clip], *, verbose: bool = False
+    ) -> dict[str, np.ndarray]:
         """Return the means over time of each video's features, (N, D) by modality.
 
         Args:
-            paths: The files, N of them.
+            videos: The files, or parts of them, N.
             verbose: Show on stderr how many are read.
 
         Raises:
@@ -59,9 +61,9 @@ class ClipFeatures:
         """
         found, problems = [], []
         with progress_of('videos') if verbose else nullcontext() as report:
-            for path in counted(paths, report):
+            for video in counted(videos, report):
                 try:
-                    found.append(self._of_video(Path(path)))
+                    found.append(self._of_video(video if isinstance(video, Clip) else Clip('', Path(video))))
                 except DataError as error:
                     problems.append(error)
         if problems:
@@ -70,18 +72,18 @@ class ClipFeatures:
             cures = [text for kind, text in lacking.items() if any(isinstance(error, kind) for error in problems)]
             cure = f', or read no {cures[0]}' if len(cures) == 1 and len(self.specs) > 1 else ''
             raise DataError(
-                f'{len(problems)} of {len(paths)} clips cannot be used. Leave them out{cure}:',
+                f'{len(problems)} of {len(videos)} clips cannot be used. Leave them out{cure}:',
                 details=[*map(str, problems[:20]), *more],
             )
         return {modality: np.stack([one[modality] for one in found]) for modality in self.specs}
 
-    def _of_video(self, path: Path) -> dict[str, np.ndarray]:
-        if not path.exists():
-            raise DataError(f'{path}: there is no such file.')
-        state = path.stat()
-        key = (str(path.resolve()), state.st_size, state.st_mtime_ns)
+    def _of_video(self, clip: Clip) -> dict[str, np.ndarray]:
+        if not clip.path.exists():
+            raise DataError(f'{clip.path}: there is no such file.')
+        state = clip.path.stat()
+        key = (str(clip.path.resolve()), state.st_size, state.st_mtime_ns, clip.start, clip.end)
         if key not in self._kept:
-            steps = read_steps(MediaFile(path), self.extractors())
+            steps = read_steps(MediaFile(clip.path), self.extractors(), clip.start, clip.end)
             self._kept[key] = {m: array.mean(axis=0) for m, array in steps.items()}
         return self._kept[key]
 
@@ -124,29 +126,35 @@ def named_extractors(names: Mapping[str, str], support: str | os.PathLike[str]) 
     return chosen
 
 
-def videos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
-    """Return the videos of a folder that has one folder for each class, and their classes.
+def labelled_clips(videos: str | os.PathLike[str]) -> list[Clip]:
+    """Return the clips of a folder that has one folder for each class, or of a table.
 
     Raises:
-        DataError: If a video lies beside the folders, or there is none; names what else can be taught from.
+        DataError: If a clip has no class, or there is none; names what else can be taught from.
     """
     try:
-        clips = find_clips(folder)
+        clips = find_clips(videos)
     except NoVideos as error:
         raise DataError(
-            f'{error} A classifier is taught from a folder of videos for each class, or from what '
-            'tools/extract_features.py wrote of them. A feature store, or a folder of .npz clips, teaches a trained '
-            'model: tools/adapt.py MODEL ... --shots K. In Python, fit(features, labels) takes arrays.'
+            f'{error} A classifier is taught from a folder of videos for each class, from a table (.csv) of filename '
+            'and label, or from what tools/extract_features.py wrote of them. A feature store, or a folder of .npz '
+            'clips, teaches a trained model: tools/adapt.py MODEL ... --shots K. In Python, fit(features, labels) '
+            'takes arrays.'
         ) from error
     loose = [clip.path.name for clip in clips if not clip.label]
     if loose:
-        raise DataError(f'{folder}: {loose[0]} lies in no class; make one folder for each class, or give labels.')
-    return [clip.path for clip in clips], [clip.label for clip in clips]
+        raise DataError(
+            f'{videos}: {loose[0]} lies in no class. Make one folder for each class, or a table (.csv) of filename and '
+            'label.'
+        )
+    return clips
 
 
 def are_videos(clips: Any) -> bool:
-    """Tell a list of paths of videos from features."""
-    return isinstance(clips, Sequence | np.ndarray) and len(clips) > 0 and isinstance(clips[0], str | os.PathLike)
+    """Tell a list of videos, or of parts of them, from features."""
+    return (
+        isinstance(clips, Sequence | np.ndarray) and len(clips) > 0 and isinstance(clips[0], str | os.PathLike | Clip)
+    )
 
 
 def pooled(features: Any) -> dict[str, np.ndarray]:

@@ -39,6 +39,27 @@ def columns_of(
     return classes, columns
 
 
+def group_of_each(groups: Any, count: int) -> np.ndarray | None:
+    """Return a number for the group of each clip, (N,); ``None`` where each is alone.
+
+    Args:
+        groups: Text or numbers, one for each clip; ``''`` and ``None`` are of a clip that is alone.
+        count: Number of clips N.
+
+    Raises:
+        DataError: If there is not one for each clip.
+    """
+    if groups is None:
+        return None
+    named = [None if group == '' else group for group in np.asarray(groups, object).ravel().tolist()]
+    if len(named) != count or np.ndim(groups) != 1:
+        raise DataError(f'{count} clips, but groups of shape {np.shape(groups)}: give one group for each clip.')
+    numbers: dict[Any, int] = {}
+    keys = [(row, None) if group is None else group for row, group in enumerate(named)]
+    found = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+    return found if len(numbers) < count else None
+
+
 def as_labels(labels: Any) -> np.ndarray:
     """Return labels as an array of text, whole numbers or truth values; a column of a table has them as objects.
 

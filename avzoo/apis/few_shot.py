@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
-from avzoo.apis.clip_features import ClipFeatures, are_videos, pooled, specs_of, videos_of
-from avzoo.apis.clip_labels import columns_of
+from avzoo.apis.clip_features import ClipFeatures, are_videos, labelled_clips, pooled, specs_of
+from avzoo.apis.clip_labels import columns_of, group_of_each
 from avzoo.apis.few_shot_files import plain_seed, read_classifier, upload, write_classifier
 from avzoo.apis.few_shot_methods import check_method, learn
 from avzoo.apis.scaling import moments, standardised
@@ -71,14 +71,16 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.base = base
         self.verbose = verbose
 
-    def fit(self, clips: Any, y: Any = None) -> 'FewShotClassifier':
+    def fit(self, clips: Any, y: Any = None, groups: Any = None) -> 'FewShotClassifier':
         """Learn the classes of some clips.
 
         Args:
-            clips: A folder with one folder of videos for each class, or what ``tools/extract_features.py`` made of it;
-                a list of videos; or features: an array (N, D) or (N, T, D), a list of (T_i, D), or a dict of these by
-                modality.
-            y: Label of each clip; not with a folder.
+            clips: A folder with one folder of videos for each class, or a table of videos or parts of them (``.csv``,
+                see :func:`find_clips`), or what ``tools/extract_features.py`` made of it; a list of videos; or
+                features: an array (N, D) or (N, T, D), a list of (T_i, D), or a dict of these by modality.
+            y: Label of each clip; not with a folder or a table.
+            groups: Group of each clip, such as the video that it was cut from: cross-validation holds out whole groups.
+                Not with a folder or a table, where parts of one video are a group.
 
         Raises:
             DataError: If clips and labels do not fit, or there are fewer than two classes.
@@ -89,13 +91,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
             self.__dict__.pop(known, None)
         if isinstance(clips, str | os.PathLike):
-            if y is not None:
-                raise DataError('the folders give the labels; leave y out, or give a list of videos.')
-            clips, y, names = self._open_folder(clips)
+            if y is not None or groups is not None:
+                raise DataError('the folders give labels and groups; leave y and groups out, or give a list of videos.')
+            clips, y, groups, names = self._open_folder(clips)
+        elif are_videos(clips):
+            names = clips
         features = self._read(clips)
-        self.classes_, columns = columns_of(y, features, clips if are_videos(clips) else names)
+        self.classes_, columns = columns_of(y, features, names)
         self.centre_, self.scale_ = moments(features)
-        self._learn(self._standardised(features), columns)
+        self._learn(self._standardised(features), columns, group_of_each(groups, len(columns)))
         return self
 
     def predict(self, clips: Any) -> np.ndarray:
@@ -176,22 +180,23 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         model.linear_ = Linear(arrays['weight'], arrays['bias'])
         return model
 
-    def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, Any, Any]:
-        """Return the clips of a folder, their labels and names: videos, or what was extracted of them."""
+    def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, list[str], list[str], list[str]]:
+        """Return the clips of a folder or table, their labels, groups and names: videos, or what was extracted."""
         extracted = extracted_clips(folder, None if self.extractor is None else specs_of(self.extractor))
         if extracted is None:
-            return *videos_of(folder), None
+            clips = labelled_clips(folder)
+            return clips, [c.label for c in clips], [c.group for c in clips], [c.name for c in clips]
         self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
-        return extracted.features, extracted.labels, extracted.videos
+        return extracted.features, extracted.labels, extracted.groups, extracted.videos
 
-    def _learn(self, rows: np.ndarray, columns: np.ndarray) -> None:
+    def _learn(self, rows: np.ndarray, columns: np.ndarray, groups: np.ndarray | None) -> None:
         methods = dict(METHODS)
         if self.base is not None:
             base = read_base(self.base, {m: x.size for m, x in self.centre_.items()}, self.stamps_, self.classes_)
             methods['base_discriminant'] = base_discriminant(*base.residuals(self._standardised(base.features)))
         if self.method != 'auto':
             methods = {self.method: methods[self.method]}
-        self.method_, self.linear_, self.report_ = learn(rows, columns, methods, self.random_state)
+        self.method_, self.linear_, self.report_ = learn(rows, columns, methods, self.random_state, groups)
 
     def _read(self, clips: Any) -> dict[str, np.ndarray]:
         if not are_videos(clips):

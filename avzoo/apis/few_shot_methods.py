@@ -1,5 +1,6 @@
 """The methods of a few-shot classifier: which are possible, and which one suits some clips."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -39,7 +40,13 @@ def check_method(method: str, base: Any, random_state: Any) -> None:
         raise ConfigError(f'random_state={random_state!r} is not possible ({error}).') from error
 
 
-def learn(rows: np.ndarray, columns: np.ndarray, methods: Mapping[str, Method], random_state: Any) -> Learned:
+def learn(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    methods: Mapping[str, Method],
+    random_state: Any,
+    groups: np.ndarray | None = None,
+) -> Learned:
     """Fit the method with the best cross-validation; without one, where a class has a single clip, the first.
 
     Args:
@@ -47,8 +54,15 @@ def learn(rows: np.ndarray, columns: np.ndarray, methods: Mapping[str, Method], 
         columns: Class of each, (N,).
         methods: By name, the safest first.
         random_state: Of the folds.
+        groups: Group of each, (N,), which no fold divides.
     """
-    compared = compare(rows, columns, methods, random_state)
+    compared = compare(rows, columns, methods, random_state, groups)
+    if not compared and groups is not None and (compared := compare(rows, columns, methods, random_state)):
+        warnings.warn(
+            'all clips of some class are of one group (such as parts of one video): held-out clips are of groups that '
+            'were trained on, and their accuracy is too high. Add clips of other videos.',
+            stacklevel=4,
+        )
     # One clip of a class cannot be held out; class means are the safest then.
     name = compared[0].method if compared else next(iter(methods))
     fit, _ = chosen = methods[name]

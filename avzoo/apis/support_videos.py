@@ -20,6 +20,8 @@ from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.errors import AvzooError, DataError
+from avzoo.utils.paths import stays_inside
+from avzoo.utils.printable import quoted
 from avzoo.utils.progress import counted, progress_of
 
 _VECTORS = ('class_embeddings.npz', 'class_embeddings.npy', 'classes.csv')
@@ -46,7 +48,7 @@ def prepare_support(
     scratch: Path,
     device: str,
 ) -> SupportClips:
-    """Turn a folder of videos, or of features extracted from them, into clips that fit a base model.
+    """Turn a folder or table of videos, or a folder of features extracted from them, into clips that fit a base model.
 
     Args:
         support: Any support set; one that has neither videos nor extracted features is returned as it is.
@@ -58,19 +60,21 @@ def prepare_support(
     Raises:
         DataError: If videos cannot be read (all of them are listed), or the features are not the model's.
     """
-    if not support.is_dir() or (support / 'store.json').is_file():
+    is_table = support.suffix.lower() == '.csv' and support.is_file()
+    if (support / 'store.json').is_file() or not (is_table or support.is_dir()):
         return SupportClips(support, {})
     extracted = extracted_clips(support)
-    if extracted is None and not _has_videos(support):
+    if extracted is None and not (is_table or _has_videos(support)):
         return SupportClips(support, {})
     out = scratch / 'support_clips'
     if extracted is None:
         texts = _from_videos(support, out, model, modalities, device)
     else:
         texts = _from_extraction(extracted, out, modalities)
+    beside = support.parent if is_table else support
     for name in _VECTORS:
-        if (support / name).is_file():
-            shutil.copyfile(support / name, out / name)
+        if (beside / name).is_file():
+            shutil.copyfile(beside / name, out / name)
     return SupportClips(out, texts)
 
 
@@ -81,13 +85,13 @@ def _has_videos(folder: Path) -> bool:
 def _from_videos(
     support: Path, out: Path, model: FeatureSet, modalities: Sequence[str], device: str
 ) -> Mapping[str, str]:
-    otherwise = f'Extract features as its training features were, and put them into {support}/CLASS NAME/*.npz.'
+    otherwise = 'Extract features as its training features were, and put them into FOLDER/CLASS NAME/*.npz.'
     extractors = rebuild_extractors(model, modalities, device=device, otherwise=otherwise)
     bad, parts = {}, find_clips(support)
     with progress_of('videos') as report:
         for part in counted(parts, report):
             if not part.label:
-                bad[part.path.name] = 'it lies beside the folders of the classes'
+                bad[part.path.name] = 'it has no label, or lies beside the folders of the classes'
                 continue
             try:
                 (clip,) = read_video(part, extractors)
@@ -109,6 +113,8 @@ def _from_extraction(extracted: ExtractedClips, out: Path, modalities: Sequence[
 
 
 def _write_clip(out: Path, label: str, name: str, features: Mapping[str, np.ndarray]) -> None:
+    if '/' in label or not stays_inside(label):
+        raise DataError(f'class {quoted(label)} cannot be the name of a folder. Rename it.')
     (out / label).mkdir(parents=True, exist_ok=True)
     np.savez(out / label / f'{name}.npz', **features)  # type: ignore[arg-type]  # A name might be that of an option.
 

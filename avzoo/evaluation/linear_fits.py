@@ -1,13 +1,14 @@
 """Linear classifiers that need no more than a few clips of each class."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RepeatedStratifiedKFold
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 # Folds and repeats of the comparison of methods.
@@ -114,28 +115,50 @@ class Compared(NamedTuple):
     log_loss: float
 
 
-def compare(features: np.ndarray, labels: np.ndarray, methods: Mapping[str, Method], seed: int) -> list[Compared]:
+def compare(
+    features: np.ndarray, labels: np.ndarray, methods: Mapping[str, Method], seed: Any, groups: np.ndarray | None = None
+) -> list[Compared]:
     """Return the best setting of each method by cross-validation, best method first.
 
-    Methods are ranked by accuracy, those within one hundredth of the best by log loss. With one clip in some class
-    nothing can be held out: the list is empty.
+    Methods are ranked by accuracy, those within one hundredth of the best by log loss. With one clip in some class, or
+    one group, nothing can be held out: the list is empty.
 
     Args:
         features: (N, D).
         labels: (N,), whole numbers from 0.
         methods: By name, such as :data:`METHODS`.
         seed: Of the folds.
+        groups: Group of each clip (N,), which no fold divides; by default each is alone.
     """
-    smallest = int(np.bincount(labels).min())
-    if smallest < 2:
+    folds = _folds(labels, seed) if groups is None else _folds_of_groups(labels, groups, seed)
+    if not folds:
         return []
-    splitter = RepeatedStratifiedKFold(n_splits=min(_FOLDS, smallest), n_repeats=_REPEATS, random_state=seed)
-    folds = list(splitter.split(features, labels))
     found = [_best_setting(features, labels, name, method, folds) for name, method in methods.items()]
     accuracies = {one.method: float(np.mean(one.accuracies)) for one in found}
     best = max(accuracies.values())
     alike = {name for name, accuracy in accuracies.items() if accuracy >= best - 0.01}
     return sorted(found, key=lambda one: (-best if one.method in alike else -accuracies[one.method], one.log_loss))
+
+
+def _folds(labels: np.ndarray, seed: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the clips that are trained on, and those held out, of each fold; none where a class has a single clip."""
+    smallest = int(np.bincount(labels).min())
+    if smallest < 2:
+        return []
+    splitter = RepeatedStratifiedKFold(n_splits=min(_FOLDS, smallest), n_repeats=_REPEATS, random_state=seed)
+    return list(splitter.split(labels, labels))
+
+
+def _folds_of_groups(labels: np.ndarray, groups: np.ndarray, seed: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return folds that divide no group; none where all clips of a class are in one."""
+    fewest = min(len(np.unique(groups[labels == c])) for c in np.unique(labels))
+    if fewest < 2:
+        return []
+    seeds = check_random_state(seed).randint(2**31, size=_REPEATS)
+    splitters = [StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=int(one)) for one in seeds]
+    folds = [fold for splitter in splitters for fold in splitter.split(labels, labels, groups)]
+    # All groups of a class may be held out at once.
+    return [(trained, held_out) for trained, held_out in folds if set(labels[trained]) == set(labels)]
 
 
 def _best_setting(features: np.ndarray, labels: np.ndarray, name: str, method: Method, folds: list) -> Compared:

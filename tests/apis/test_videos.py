@@ -523,3 +523,60 @@ def test_a_class_with_too_few_videos_is_named_by_the_folder_that_was_given(weigh
     with pytest.raises(DataError) as caught:
         teach(weights(), folder, base_store, tmp_path)
     assert str(caught.value).startswith(f"{folder} class 'low' has 1 clips")
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table of parts of six seconds of sound: each second is of the other class."""
+    times = np.arange(6 * 16000) / 16000
+    hertz = np.where(times.astype(int) % 2, 300, 3500)
+    for seed, name in enumerate(('one', 'two')):
+        noise = 0.01 * np.random.default_rng(seed).normal(size=len(times))
+        sound = (0.5 * np.sin(2 * np.pi * hertz * times) + noise).astype(np.float32)[None]
+        make_video(tmp_path / f'{name}.mkv', seconds=6.0, rate=10, sound=sound)
+    rows = [f'{name}.mkv,{"low" if i % 2 else "high"},{i},{i + 1}' for name in ('one', 'two') for i in range(6)]
+    path = tmp_path / 'parts.csv'
+    path.write_text('\n'.join(['filename,label,start,end', *rows]))
+    return path
+
+
+def test_a_classifier_is_taught_by_the_parts_that_a_table_names(table, tmp_path):
+    parts = find_videos([table])
+    means = np.stack([read_video(part, dict(audio=TinySound()))[0].features['audio'].mean(axis=0) for part in parts])
+    groups = [part.path.name for part in parts]
+    expected = FewShotClassifier().fit(dict(audio=means), [part.label for part in parts], groups=groups)
+    found = FewShotClassifier(dict(audio='tiny_sound')).fit(table)
+    assert found.report_ == expected.report_ and found.report_['prototypes']['accuracy'] == 1
+    np.testing.assert_allclose(found.linear_.weight, expected.linear_.weight, atol=1e-6)
+    assert run_tool(tool('adapt').main, ['--support', str(table), '--out', str(tmp_path / 'taught'), *QUICK]) == 0
+    taught = FewShotClassifier.from_pretrained(tmp_path / 'taught')
+    answers = [answer['predictions'][0]['class'] for answer in classify_videos(taught, [table])]
+    assert answers == [part.label for part in parts]
+
+
+def test_parts_that_are_the_same_are_told_apart_in_a_warning(table):
+    table.write_text('filename,label,start,end\none.mkv,a,0,1\none.mkv,b,0,1.01\ntwo.mkv,b,,\n')
+    told = r'one\.mkv from 0 s of class a and \S*one\.mkv from 0 s of class b are the same'
+    with pytest.warns(UserWarning, match=told):
+        FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
+
+
+def test_a_table_without_labels_teaches_nothing(table):
+    table.write_text('filename,start,end\none.mkv,0,1\ntwo.mkv,0,1\n')
+    with pytest.raises(DataError, match=r'parts\.csv: one\.mkv lies in no class.* a table \(\.csv\) of filename and'):
+        FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
+
+
+def test_a_model_is_taught_by_the_parts_that_a_table_names(weights, base_store, table, tmp_path):
+    done = teach(weights(), table, base_store, tmp_path)
+    assert sorted(done['novel_classes']) == ['high', 'low']
+
+
+@pytest.mark.parametrize('label', ['../low', 'a/b', '..'])
+def test_a_label_that_cannot_be_the_name_of_a_folder_is_refused(weights, base_store, table, tmp_path, label):
+    table.write_text(table.read_text().replace('low', label))
+    model, before = weights(), sorted(tmp_path.rglob('*'))
+    with pytest.raises(DataError, match='videos cannot be used') as caught:
+        teach(model, table, base_store, tmp_path)
+    assert f"class '{label}' cannot be the name of a folder. Rename it." in str(caught.value)
+    assert sorted(tmp_path.rglob('*')) == before

@@ -1,0 +1,81 @@
+"""Clips that are alike, such as parts of one video, are not held out from each other."""
+
+import json
+
+import numpy as np
+import pytest
+
+from avzoo import FewShotClassifier
+from avzoo.apis.clip_labels import group_of_each
+from avzoo.evaluation.linear_fits import METHODS, compare
+from avzoo.utils.errors import DataError
+
+LABELS = np.arange(64) // 32
+GROUPS = np.arange(64) // 4
+
+
+@pytest.fixture
+def rows():
+    """Parts of sixteen videos, eight of each class, that tell their video but not their class."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(16, 20))[GROUPS] + 0.1 * rng.normal(size=(64, 20))
+
+
+@pytest.mark.parametrize('groups', [GROUPS, [f'video {group}' for group in GROUPS]])
+def test_accuracy_is_that_on_other_groups_than_were_trained_on(rows, groups):
+    alone, grouped = (FewShotClassifier().fit(rows, LABELS, groups=g).report_ for g in (None, groups))
+    assert alone['logistic_regression']['accuracy'] == 1
+    assert all(one['accuracy'] < 0.75 for one in grouped.values())
+    assert grouped == FewShotClassifier().fit(rows, LABELS, groups=groups).report_
+    assert grouped != FewShotClassifier(random_state=1).fit(rows, LABELS, groups=groups).report_
+
+
+def test_no_fold_divides_a_group_or_trains_without_a_class(rows):
+    groups = np.where(LABELS == 0, GROUPS, 8 + GROUPS // 12)  # Two of the second class, which one fold may hold out.
+    seen = []
+
+    def fit(x, y, setting):
+        seen.append([np.flatnonzero((rows == row).all(axis=1)).item() for row in x])
+        assert set(y) == {0, 1}
+        return METHODS['prototypes'][0](x, y, setting)
+
+    (found,) = compare(rows, LABELS, dict(one=(fit, (1.0,))), 0, groups)
+    assert 4 <= len(found.accuracies) == len(seen) <= 8
+    for trained in seen:
+        assert not set(groups[trained]) & set(np.delete(groups, trained))
+
+
+def test_a_class_of_one_group_is_warned_of(rows):
+    groups = np.where(LABELS == 0, 7, GROUPS)
+    with pytest.warns(UserWarning, match='all clips of some class are of one group'):
+        model = FewShotClassifier().fit(rows, LABELS, groups=groups)
+    assert model.report_ == FewShotClassifier().fit(rows, LABELS).report_
+
+
+def test_single_clips_are_no_groups_to_warn_of(recwarn):
+    assert FewShotClassifier().fit(np.eye(3), ['a', 'b', 'b'], groups=['', 'x', 'x']).report_ == {}
+    assert not recwarn.list
+
+
+def test_a_clip_without_a_group_is_alone():
+    assert group_of_each(['x', '', None, 'x', ''], 5).tolist() == [0, 1, 2, 0, 3]
+    assert group_of_each(['', None, 'x'], 3) is None and group_of_each(None, 3) is None
+
+
+@pytest.mark.parametrize('groups', [['x'] * 3, [['x'] * 4] * 16, 'x'])
+def test_there_is_one_group_for_each_clip(rows, groups):
+    with pytest.raises(DataError, match='64 clips, but groups of shape'):
+        FewShotClassifier().fit(rows, LABELS, groups=groups)
+
+
+def test_groups_of_extracted_clips_are_those_of_their_table(rows, tmp_path):
+    (tmp_path / 'extraction.json').write_text(json.dumps(dict(modalities=dict(audio=dict(extractor='vggish')))))
+    (tmp_path / 'audio').mkdir()
+    lines = [f'{i},{label},{group}' for i, (label, group) in enumerate(zip(LABELS, GROUPS, strict=True))]
+    (tmp_path / 'clips.csv').write_text('\n'.join(['video,label,group', *lines]))
+    for i, row in enumerate(rows):
+        np.save(tmp_path / 'audio' / f'{i}.npy', row[None])
+    found, expected = FewShotClassifier().fit(tmp_path), FewShotClassifier().fit(rows, LABELS, groups=GROUPS)
+    assert found.report_ == expected.report_
+    with pytest.raises(DataError, match='leave y and groups out'):
+        FewShotClassifier().fit(tmp_path, groups=GROUPS)
