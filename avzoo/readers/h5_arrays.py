@@ -10,7 +10,7 @@ import numpy as np
 from avzoo.readers.zip_checks import MAX_RATIO
 from avzoo.utils.errors import DataError
 from avzoo.utils.memory import available_memory
-from avzoo.utils.regular_files import open_regular
+from avzoo.utils.regular_files import open_readable
 
 _MODEST = 256 << 20  # Bytes; what unpacks to no more does no harm.
 
@@ -27,7 +27,11 @@ def read_h5(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, np.
 
 
 def open_h5(path: str | os.PathLike[str]) -> Any:
-    """Open a file for reading."""
+    """Open a file for reading, as a context manager that closes it.
+
+    Raises:
+        DataError: h5py is not installed, or the file cannot be read or is damaged.
+    """
     try:
         # An optional package, which few layouts need.
         import h5py
@@ -35,10 +39,7 @@ def open_h5(path: str | os.PathLike[str]) -> Any:
         raise DataError(
             f'{path} is a HDF5 file; reading it needs the package h5py: pip install "avzoo[hdf5]"'
         ) from None
-    try:
-        open_regular(path).close()  # The library would wait for a pipe.
-    except FileNotFoundError:
-        raise DataError(f'{path} does not exist.') from None
+    open_readable(path).close()  # The library would wait for a pipe.
     with naming_damage(path):
         return h5py.File(path, 'r')
 
@@ -66,8 +67,6 @@ def naming_damage(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what the library says of damaged files into an error that names the file."""
     try:
         yield
-    except FileNotFoundError:
-        raise DataError(f'{path} does not exist.') from None
     except (OSError, KeyError, RuntimeError, ValueError) as error:  # of the HDF5 library, for whatever is damaged
         raise DataError(f'{path} is not a whole HDF5 file: {error}') from None
 

@@ -1,30 +1,29 @@
 """Features of an HDF5 file with an array for each video, read one video at a time."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avzoo.readers.h5_arrays import naming_damage, open_h5, read_datasets
+from avzoo.readers.h5_arrays import naming_damage, open_h5, read_datasets, read_h5
 from avzoo.utils.errors import DataError
 
 
 class H5Features(Mapping[str, np.ndarray]):
-    """Arrays of one modality by video id.
+    """Arrays of one modality by video id; the file is open only while one of them is read.
 
     Args:
-        path: The file, for errors.
-        file: The open file.
+        path: The file.
         names: Video id -> name of its data set.
     """
 
-    def __init__(self, path: Path, file: Any, names: Mapping[str, str]) -> None:
-        self._path, self._file, self._names = path, file, names
+    def __init__(self, path: Path, names: Mapping[str, str]) -> None:
+        self._path, self._names = path, names
 
     def __getitem__(self, video: str) -> np.ndarray:
         name = self._names[video]
-        return read_datasets(self._file, [name], self._path)[name]
+        return read_h5(self._path, [name])[name]
 
     def __contains__(self, video: object) -> bool:
         return video in self._names
@@ -48,11 +47,24 @@ def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
     Raises:
         DataError: As of :func:`read_h5`, and if one modality is an array and another has one for each video.
     """
-    file = open_h5(path)
     names: list[str] = []
-    with naming_damage(path):
-        # Unlike iteration, this follows no links.
-        file.visititems(lambda name, item: names.append(name) if hasattr(item, 'dtype') else None)
+    with open_h5(path) as file:
+        with naming_damage(path):
+            # Unlike iteration, this follows no links.
+            file.visititems(lambda name, item: names.append(name) if hasattr(item, 'dtype') else None)
+        nested = _by_video(names, keys)
+        if not nested:
+            return dict(read_datasets(file, names, path))
+    whole = [name for name in names if name in keys]
+    if whole:
+        raise DataError(
+            f'{path}: {whole[0]} is one array, and {min(nested)} has one for each video. Save both in one way.'
+        )
+    return {key: H5Features(path, by_id) for key, by_id in nested.items()}
+
+
+def _by_video(names: Sequence[str], keys: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return {key: {video id: name}} of the names that are ``KEY/VIDEO_ID`` or ``VIDEO_ID/KEY``."""
     inner = [name for name in names if '/' in name]
     by_first = any(name.partition('/')[0] in keys for name in inner)
     nested: dict[str, dict[str, str]] = {}
@@ -61,12 +73,4 @@ def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
         start, _, last = name.rpartition('/')
         key, item = (first, rest) if by_first else (last, start)
         nested.setdefault(key, {})[item] = name
-    whole = [name for name in names if name in keys]
-    if nested and whole:
-        raise DataError(
-            f'{path}: {whole[0]} is one array, and {min(nested)} has one for each video. Save both in one way.'
-        )
-    if nested:
-        return {key: H5Features(path, file, by_id) for key, by_id in nested.items()}
-    with file:
-        return dict(read_datasets(file, names, path))
+    return nested

@@ -37,3 +37,10 @@ def test_what_holds_no_array_is_refused(tmp_path):
     os.mkfifo(tmp_path / 'pipe.h5')
     with pytest.raises(DataError, match='not a file'):
         read_h5(tmp_path / 'pipe.h5', ['a'])
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / 'x.h5').symlink_to(tmp_path / 'x.h5')
+    for name in ('x.h5', 'absent.h5'):
+        with pytest.raises(DataError, match=f'{name} cannot be read'):
+            read_h5(tmp_path / name, ['a'])
