@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from avzoo.utils.equal_items import equal_groups
 from avzoo.utils.errors import DataError
 from avzoo.utils.spelling import spellings
 
@@ -79,12 +80,11 @@ def _warn_of_copies(
     labels: np.ndarray, features: Mapping[str, np.ndarray], videos: Sequence[str | os.PathLike[str]] | None
 ) -> None:
     """Warn of clips with the same features in two classes, and of files whose copies are of the same class."""
-    first: dict[bytes, int] = {}
     keys = [b''.join(rows[row].tobytes() for rows in features.values()) for row in range(len(labels))]
-    pairs = [(first.setdefault(key, row), row) for row, key in enumerate(keys)]
+    pairs = [(first, row) for first, *others in equal_groups(enumerate(keys)) for row in others]
     apart = [(one, other) for one, other in pairs if labels[one] != labels[other]]
     # Rows of an array may be repeated on purpose.
-    within = [(o, i) for o, i in pairs if o != i and labels[o] == labels[i]] if videos is not None else []
+    within = [(one, other) for one, other in pairs if labels[one] == labels[other]] if videos is not None else []
     if copies := apart + within:
         one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in copies[0])
         more = f' ({len(copies) - 1} more such pairs)' if len(copies) > 1 else ''

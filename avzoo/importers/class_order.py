@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avzoo.utils.equal_items import equal_groups
 from avzoo.utils.errors import DataError
 
 
@@ -51,7 +52,4 @@ def check_order(path: Path, names: Sequence[str]) -> None:
 
 def alike(names: Iterable[str], vectors: np.ndarray) -> list[list[str]]:
     """Return the groups of classes that cannot be told apart by their vectors (C, d)."""
-    groups: dict[bytes, list[str]] = {}
-    for name, row in zip(names, vectors, strict=True):
-        groups.setdefault(row.tobytes(), []).append(name)
-    return [group for group in groups.values() if len(group) > 1]
+    return equal_groups(zip(names, (row.tobytes() for row in vectors), strict=True))

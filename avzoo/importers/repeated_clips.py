@@ -5,19 +5,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from avzoo.utils.equal_items import equal_groups
+
 _MOST_STEPS = 16  # That are compared, evenly spread over a clip.
 
 
 class RepeatedClips:
-    """Notice clips that have the same features as an earlier one; no features are kept.
-
-    Attributes:
-        found: The clip and the earlier one, by names.
-    """
+    """Notice clips that have the same features as an earlier one; no features are kept."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, str]] = []
-        self._first: dict[bytes, str] = {}
+        self._digests: dict[str, bytes] = {}
+
+    @property
+    def found(self) -> list[tuple[str, str]]:
+        """Each such clip and the earliest one of its features, by names."""
+        return [(clip, first) for first, *others in equal_groups(self._digests.items()) for clip in others]
 
     def add(self, name: str, features: Mapping[str, np.ndarray]) -> None:
         """Look at a clip, {modality: (T, D)}; one of which nothing varies, such as zeros, is passed over."""
@@ -28,9 +30,7 @@ class RepeatedClips:
             digest.update(f'{modality} {rows.shape} {rows.dtype}'.encode() + taken.tobytes())
             varies = varies or bool((taken != taken[:1, :1]).any())
         if varies:
-            first = self._first.setdefault(digest.digest(), name)
-            if first != name:
-                self.found.append((name, first))
+            self._digests[name] = digest.digest()
 
     def warning(self, lists: Mapping[str, str]) -> str:
         """Return what to warn of; empty if no clip can be trained on of which a copy is evaluated on.
