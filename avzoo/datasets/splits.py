@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avzoo.datasets.list_classes import check_apart, check_learned, check_restriction, warn_of_divided_groups
-from avzoo.datasets.shots import draw_grouped_shots, draw_shots
+from avzoo.datasets.shots import draw_shots
 from avzoo.datasets.store_format import check_names, read_lines
 from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
 from avzoo.readers.csv_columns import read_columns
@@ -220,11 +220,7 @@ def _add_novel(
                 f'at least {shots + 1}, one of them to evaluate on. Leave the class or this K out.'
             )
         rng = np.random.default_rng([*key, zlib.crc32(label.encode())])
-        if lists.groups.keys().isdisjoint(ids):
-            taken, left = draw_shots(ids, shots, rng)
-        else:
-            groups = {video: lists.groups.get(video) for video in ids}
-            taken, left = draw_grouped_shots(groups, shots, rng, f'{lists.folder / source}.csv: class {label!r}')
+        taken, left = draw_shots(ids, lists.groups, shots, rng, f'{lists.folder / source}.csv: class {label!r}')
         chosen += taken
         rest += left
     splits[names[0]], splits[names[1]] = chosen, rest

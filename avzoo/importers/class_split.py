@@ -1,12 +1,13 @@
 """Divide the classes of one table into base and novel ones, and its videos into zero-shot lists."""
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from avzoo.datasets.shots import units
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists
 from avzoo.datasets.store_format import write_csv
 from avzoo.importers.class_table import ClassTable
@@ -138,11 +139,11 @@ def _check_sizes(table: ClassTable, classes: Mapping[str, list[str]], roles: Rol
     small = []
     for least, parts, labels in zip(needed, _PARTS, roles, strict=True):
         for label in labels:
-            number, units = len(classes[label]), len(_units(classes[label], table.groups))
+            number, apart = len(classes[label]), len(units(classes[label], table.groups))
             if number < least:
                 small.append((number, f'{label!r} has {number} videos and needs {least}'))
-            elif units < parts:
-                small.append((units, f'{label!r} has {units} groups and needs {parts}'))
+            elif apart < parts:
+                small.append((apart, f'{label!r} has {apart} groups and needs {parts}'))
     if small:
         shown = '; '.join(text for _, text in sorted(small)[:_SHOWN])
         more = f'; and {len(small) - _SHOWN} more' if len(small) > _SHOWN else ''
@@ -163,20 +164,12 @@ def _held(number: int) -> int:
     return max(1, round(number / _HELD_OUT))
 
 
-def _units(videos: Collection[str], groups: Mapping[str, str]) -> list[list[str]]:
-    """Return the videos that stay together: each group, and each video that is alone."""
-    members: dict[tuple[bool, str], list[str]] = {}
-    for video in videos:
-        members.setdefault((True, groups[video]) if video in groups else (False, video), []).append(video)
-    return list(members.values())
-
-
 def _cut(videos: list[str], groups: Mapping[str, str], parts: int, rng: np.random.Generator) -> list[list[str]]:
     """Cut the videos of a class: a tenth for the last part, a tenth of the others for the one before, and so on."""
     held: list[list[str]] = []
     for left in range(parts - 1, 0, -1):
-        units = _units(videos, groups)
-        order = [units[i] for i in rng.permutation(len(units))]
+        together = units(videos, groups)
+        order = [together[i] for i in rng.permutation(len(together))]
         # Each part that is still to be cut, and the shots of a novel class, need a unit.
         out = set(_about(order, _held(len(videos)), len(order) - max(2, left)))
         held.append([video for video in videos if video in out])
@@ -184,10 +177,10 @@ def _cut(videos: list[str], groups: Mapping[str, str], parts: int, rng: np.rando
     return [videos, *held[::-1]]
 
 
-def _about(units: Sequence[list[str]], number: int, most: int) -> list[str]:
+def _about(order: Sequence[list[str]], number: int, most: int) -> list[str]:
     """Return the videos of some whole units, at most so many; of the smallest unit if each has more."""
     chosen: list[list[str]] = []
-    for unit in units:
+    for unit in order:
         if len(chosen) < most and sum(map(len, chosen)) + len(unit) <= number:
             chosen.append(unit)
-    return [video for unit in chosen or [min(units, key=len)] for video in unit]
+    return [video for unit in chosen or [min(order, key=len)] for video in unit]

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from avzoo.datasets.shots import draw_grouped_shots
+from avzoo.datasets.shots import draw_shots
 from avzoo.datasets.splits import draw_splits, format_table, read_zero_shot_lists
 from avzoo.protocol import split_names
 from avzoo.utils.errors import DataError
@@ -158,12 +158,19 @@ def test_classes_without_groups_are_drawn_as_without_the_column(tmp_path, lists)
     assert draw_splits(read_zero_shot_lists(folder), 3) == draw_splits(lists, 3)
 
 
+def test_shots_of_videos_without_groups_are_the_first_of_a_permutation():
+    videos = [f'v{i}' for i in range(20)]
+    taken, rest = draw_shots(videos, {'of another class': 'g'}, 5, np.random.default_rng(3), '')
+    first = np.random.default_rng(3).permutation(20)[:5]
+    assert taken == [videos[i] for i in sorted(first)] and sorted(taken + rest) == sorted(videos)
+
+
 @pytest.mark.parametrize('seed', range(8))
 def test_a_group_that_leaves_enough_others_is_kept_to_evaluate_on(seed):
     # With the small group and then the large one, nothing would be left: only the large one alone is possible.
     sizes = {'large': 5, 'small': 1}
     groups = {f'{group} {i}': group for group, size in sizes.items() for i in range(size)}
-    assert draw_grouped_shots(groups, 5, np.random.default_rng(seed), '') == (
+    assert draw_shots(list(groups), groups, 5, np.random.default_rng(seed), '') == (
         [f'large {i}' for i in range(5)],
         ['small 0'],
     )
