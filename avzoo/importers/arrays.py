@@ -77,24 +77,19 @@ def import_arrays(
             refuses those that look otherwise.
         on_progress: Called with (videos done, all videos).
     """
-    source = ArrayFeatures(features, transposed=transpose or ())
-    listed = _complete_lists(lists)
+    source, listed = ArrayFeatures(features, transposed=transpose or ()), _complete_lists(lists)
+    report, may_skip = Path(f'{os.path.abspath(out)}.bad_clips.csv'), skip_missing or skip_bad
     if match == 'stem':
         match_stems(source, listed)
-    report = Path(f'{os.path.abspath(out)}.bad_clips.csv')
-    missing = find_missing(source, listed, report, may_skip=skip_missing or skip_bad)
+    missing = find_missing(source, listed, report, may_skip=may_skip)
     found = _without(listed, missing)
-    labels = found.labels
     compare_labels(source, found)
-    modalities = _modalities(source, list(labels), seconds_per_step or {}, may_be_transposed=transpose is None)
-    widths = {key: int(entry['dim']) for key, entry in modalities.items()}
-    if missing and not (skip_missing or skip_bad):
-        bad = {video: why for video in labels if (why := problem_of(source, video, widths, dtype))}
-        raise refusal(source, listed, {**missing, **bad}, report, skip='--skip-bad' if bad else '--skip-missing')
+    modalities = _modalities(source, list(found.labels), seconds_per_step or {}, may_be_transposed=transpose is None)
+    if missing and not may_skip:
+        raise _refusal_of_all(source, listed, missing, report, _widths(modalities), dtype)
     # Before the long work, since they may fail.
-    splits = {k: draw_splits(found, k, draws, seed) for k in sorted(set(shots))}
+    splits = _draw_all(found, shots, draws, seed)
     classes, texts, vectors = _read_classes(found, Path(lists), class_embeddings)
-    repeated = RepeatedClips()
     with FeatureStoreWriter(
         out,
         name=name or Path(out).name,
@@ -107,15 +102,14 @@ def import_arrays(
     ) as writer:
         if vectors is not None:
             writer.write_class_embeddings(vectors.kind, vectors.array, source=vectors.source)
-        bad = _write_videos(writer, source, labels, widths, repeated, on_progress)
+        bad, copies = _write_videos(writer, source, found, _widths(modalities), on_progress)
         if bad and not skip_bad:
             raise refusal(source, listed, bad, report, skip='--skip-bad')
         if bad:
-            found = _without(found, bad)
-            splits = {k: draw_splits(found, k, draws, seed) for k in splits}
+            splits = _draw_all(_without(found, bad), shots, draws, seed)
         _report_left_out(writer, {**missing, **bad}, report)
-        if warning := repeated.warning({video: name for name in found.videos for video in found.ids(name)}):
-            _LOGGER.warning('%s: %s', source.path, warning)
+        if copies:
+            _LOGGER.warning('%s: %s', source.path, copies)
         for k, ids in splits.items():
             writer.write_splits(k, ids)
         return writer.finish()
@@ -153,15 +147,38 @@ def _modalities(
     return found
 
 
+def _widths(modalities: Mapping[str, Mapping[str, float]]) -> dict[str, int]:
+    return {key: int(entry['dim']) for key, entry in modalities.items()}
+
+
+def _refusal_of_all(
+    source: ArrayFeatures,
+    listed: ZeroShotLists,
+    missing: Mapping[str, str],
+    report: Path,
+    widths: Mapping[str, int],
+    dtype: str,
+) -> DataError:
+    """Return the error of videos without features, which names also those whose features cannot be used."""
+    there = (video for video in listed.labels if video not in missing)
+    bad = {video: why for video in there if (why := problem_of(source, video, widths, dtype))}
+    return refusal(source, listed, {**missing, **bad}, report, skip='--skip-bad' if bad else '--skip-missing')
+
+
+def _draw_all(lists: ZeroShotLists, shots: Sequence[int], draws: int, seed: int) -> dict[int, dict[str, list[str]]]:
+    """Return the splits of each K."""
+    return {k: draw_splits(lists, k, draws, seed) for k in sorted(set(shots))}
+
+
 def _write_videos(
     writer: FeatureStoreWriter,
     source: ArrayFeatures,
-    labels: Mapping[str, str],
+    lists: ZeroShotLists,
     widths: Mapping[str, int],
-    repeated: RepeatedClips,
     on_progress: Callable[[int, int], None] | None,
-) -> dict[str, str]:
-    """Write the videos that can be used; return the others with the reasons."""
+) -> tuple[dict[str, str], str]:
+    """Write the videos that can be used; return the others with the reasons, and what to warn of copies."""
+    labels, repeated = lists.labels, RepeatedClips()
     bad = {}
     for done, (video, label) in enumerate(labels.items(), 1):
         try:
@@ -172,7 +189,7 @@ def _write_videos(
             bad[video] = reason_of(source, video, error)
         if on_progress:
             on_progress(done, len(labels))
-    return bad
+    return bad, repeated.warning({video: name for name in lists.videos for video in lists.ids(name)})
 
 
 def _report_left_out(writer: FeatureStoreWriter, left_out: Mapping[str, str], report: Path) -> None:
