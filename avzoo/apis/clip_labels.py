@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from avzoo.utils.counts import number_of
 from avzoo.utils.equal_items import equal_groups
 from avzoo.utils.errors import DataError
 from avzoo.utils.spelling import spellings
@@ -29,7 +30,9 @@ def columns_of(
         raise DataError('only a folder of classes gives the labels: fit(clips, y) needs y, a label for each clip.')
     labels, count = as_labels(y), len(next(iter(features.values())))
     if labels.shape != (count,):
-        raise DataError(f'{count} clips, but labels of shape {labels.shape}: give one label for each clip.')
+        raise DataError(
+            f'{number_of(count, "clip")}, but labels of shape {labels.shape}: give one label for each clip.'
+        )
     _warn_of_copies(labels, features, videos)
     classes, columns = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -87,5 +90,5 @@ def _warn_of_copies(
     within = [(one, other) for one, other in pairs if labels[one] == labels[other]] if videos is not None else []
     if copies := apart + within:
         one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in copies[0])
-        more = f' ({len(copies) - 1} more such pairs)' if len(copies) > 1 else ''
+        more = f' ({number_of(len(copies) - 1, "more such pair")})' if len(copies) > 1 else ''
         warnings.warn(f'{one} and {other} are the same{more}. Remove one.', stacklevel=4)

@@ -19,6 +19,7 @@ from avzoo.importers.class_vector_file import make_class_vectors, write_class_ve
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import AvzooError, DataError
 from avzoo.utils.paths import stays_inside
 from avzoo.utils.printable import quoted
@@ -99,7 +100,9 @@ def _from_videos(
             except DataError as error:
                 bad[part.id] = str(error)
     if bad:
-        raise DataError(f'{support}: {len(bad)} videos cannot be used. Leave them out:', details=list_items(bad))
+        raise DataError(
+            f'{support}: {number_of(len(bad), "video")} cannot be used. Leave out:', details=list_items(bad)
+        )
     return {m: model.texts[m] for m in modalities}
 
 

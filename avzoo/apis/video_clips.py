@@ -12,6 +12,7 @@ from avzoo.extraction.clips import Clip as VideoPart
 from avzoo.extraction.clips import find_clips
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 
 
@@ -103,5 +104,5 @@ def read_video(
     if left_out:
         first = min(ends, key=ends.__getitem__)
         lack = f'of {longest:.1f} s only {shortest:.1f} s have {first} features'
-        warnings.warn(f'{name}: {lack}. {left_out} windows have no answer.', stacklevel=2)
+        warnings.warn(f'{name}: {lack}. {number_of(left_out, "window has", "windows have")} no answer.', stacklevel=2)
     return windows

@@ -15,6 +15,7 @@ import numpy as np
 from avzoo.datasets.store_format import read_lines
 from avzoo.protocol import AUDIO, VISUAL
 from avzoo.readers.safe_pickle import load_npy, load_pickle
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 # Data set -> (file of word vectors, file of class names, whether the case of class names varies between files)
@@ -107,7 +108,7 @@ def read_class(path: Path) -> dict[str, Any]:
         raise DataError(f'{path}: expected a dict with features and video_names.') from None
     if len(features) != len(ids) or len(set(ids)) != len(ids) or not ids:
         raise DataError(
-            f'{path}: {len(features)} features and {len(ids)} video names ({len(set(ids))} different); '
+            f'{path}: {len(features)} features and {number_of(len(ids), "video name")} ({len(set(ids))} different); '
             'one of each is needed. Unpack the data set again.'
         )
     return dict(zip(ids, features, strict=True))

@@ -30,6 +30,7 @@ from avzoo.avdiff_release.class_files import (
 from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.store_format import read_csv, read_lines
 from avzoo.protocol import MODALITIES, NUM_DRAWS, SECONDS_PER_STEP, base_split, evaluation_splits, train_splits
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 _STAGE_1 = (*train_splits(1), *evaluation_splits('val'))
@@ -193,7 +194,7 @@ def _class_words(
     if ranked is not None:
         if len(table) != len(ranked):
             raise DataError(
-                f'{vectors_path} has {len(table)} vectors for the {len(ranked)} classes of '
+                f'{vectors_path} has {number_of(len(table), "vector")} for the {len(ranked)} classes of '
                 f'{root / "class-split" / "all_class.txt"}; by position (text order: released) there must '
                 'be one for each. Match them by name.'
             )

@@ -21,6 +21,7 @@ from avzoo.datasets.gfsl_dataset import GFSLDataset
 from avzoo.engine.curriculum.plan import Phase
 from avzoo.protocol import MODALITIES, SECONDS_PER_STEP, SHOTS, base_split
 from avzoo.registry import MODELS
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import AvzooError, CheckpointError
 from avzoo.version import __version__
 
@@ -84,8 +85,8 @@ def import_checkpoint(
         ''
         if run.args
         else (
-            f" There is no args.yaml beside it, so the authors' best settings of {dataset} with {shots} "
-            'shots were taken: check --dataset and --shots, or put its args.yaml there.'
+            f" There is no args.yaml beside it, so the authors' best settings of {dataset} with "
+            f'{number_of(shots, "shot")} were taken: check --dataset and --shots, or put its args.yaml there.'
         )
     )
     _check_layers(released['model'], cfg, str(file), hint)
@@ -93,12 +94,12 @@ def import_checkpoint(
     meta['data_info'] = _data_info(state, str(file))
     notes = _complete(state, meta, cfg, data_root, gamma)
     if not run.args and shots not in SHOTS:
-        notes.append(f'The authors released no settings for {shots} shots: those for 5 were taken.')
+        notes.append(f'The authors released no settings for {number_of(shots, "shot")}: those for 5 were taken.')
     notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, meta['data_info'], state, str(file), hint)
     meta.update(config=as_plain(cfg), notes=notes)
     checkpoint = dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=_origin(released))
-    text = config_text(cfg, f'{TITLE}: {dataset}, {shots} shots, stage {stage}.')
+    text = config_text(cfg, f'{TITLE}: {dataset}, {number_of(shots, "shot")}, stage {stage}.')
     return ImportedCheckpoint(checkpoint, text, str(file), notes)
 
 
@@ -137,7 +138,7 @@ def _check_layers(released: dict[str, Tensor], cfg: Config, source: str, hint: s
     if depth != cfg.model.fusion.depth:
         raise CheckpointError(
             f'{source} does not fit its settings: they say transformer_depth: '
-            f'{cfg.model.fusion.depth}, it has {depth} layers.{hint}'
+            f'{cfg.model.fusion.depth}, it has {number_of(depth, "layer")}.{hint}'
         )
     dropout = cfg.model.generator.noise_predictor.dropout
     if ('generator.fc.4.weight' in released) != (dropout > 0):
@@ -216,8 +217,8 @@ def _add_classes(meta: dict[str, Any], data_root: Path, num_shots: int) -> Tenso
     if odd := first_difference(data.data_info, meta['data_info']):
         raise CheckpointError(
             f'{data_root} does not fit the checkpoint: {odd.path} is {odd.before} in the store '
-            f'(stage {meta["stage"]}, {num_shots} shots) and {odd.now} in the checkpoint. '
-            'Check --data-root and, where no args.yaml tells them, --stage and --shots.'
+            f'(stage {meta["stage"]}, {number_of(num_shots, "shot")}) and {odd.now} in the checkpoint. Check '
+            '--data-root and, where no args.yaml tells them, --stage and --shots.'
         )
     meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
     if features := data.store.feature_set.texts:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError, first_line
 
 # The released setting dataset_name -> key of the data set, as in configs
@@ -179,8 +180,8 @@ def check_settings(args: dict[str, Any], name: str) -> None:
             missing += sorted({*lengths, f'batch_seqlen_{mode}_trim'} - args.keys())
     if missing:
         raise CheckpointError(
-            f'{name}: args.yaml lacks {len(missing)} settings of AV-DIFF, such as {missing[0]}. '
-            'Take the run folder as the released code wrote it.'
+            f'{name}: args.yaml lacks {number_of(len(missing), "setting")} of AV-DIFF, such as {missing[0]}. Take the '
+            'run folder as the released code wrote it.'
         )
 
 

@@ -23,6 +23,7 @@ from avzoo.datasets.feature_store_writer import FeatureStoreWriter
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists, draw_splits
 from avzoo.datasets.store_format import read_lines
 from avzoo.protocol import AUDIO, MODALITIES, NUM_DRAWS, SECONDS_PER_STEP, SHOTS, VISUAL
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 _LOGGER = logging.getLogger(__name__)
@@ -210,7 +211,7 @@ class _Copier:
         if missing:
             _LOGGER.warning('%d of %d listed videos have no features and are left out', len(missing), len(self._labels))
         if self._unlisted:
-            _LOGGER.warning('%s: %d videos are in no list and are left out', folder, self._unlisted)
+            _LOGGER.warning('%s: %s in no list, left out', folder, number_of(self._unlisted, 'video'))
         if self._of_folders:
             _LOGGER.warning(
                 '%s lacks %s: the videos of the folders of these names are taken',

@@ -15,6 +15,7 @@ from avzoo.datasets.store_format import read_lines
 from avzoo.protocol import AUDIO, MODALITIES, VISUAL
 from avzoo.readers.h5_arrays import read_h5
 from avzoo.readers.safe_pickle import load_pickle
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 FOLDERS = {AUDIO: 'audio', VISUAL: 'video'}
@@ -128,11 +129,13 @@ def read_class_file(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, IndexError):
         raise DataError(f'{path}: expected a dict with {" and ".join(keys)}.') from None
     if len(set(videos)) != len(videos) or not videos:
-        raise DataError(f'{path}: {len(videos)} video names, {len(set(videos))} of them different. Unpack it again.')
+        raise DataError(
+            f'{path}: {number_of(len(videos), "video name")}, {len(set(videos))} of them different. Unpack it again.'
+        )
     if len(features) != len(videos):
         raise DataError(
-            f'{path}: {len(features)} features and {len(videos)} video names, so it is unknown which are whose. '
-            'Extract this class again, or remove its files and import with --skip-missing.'
+            f'{path}: {len(features)} features and {number_of(len(videos), "video name")}, so it is unknown which are '
+            'whose. Extract this class again, or remove its files and import with --skip-missing.'
         )
     return dict(zip(videos, features, strict=True))
 

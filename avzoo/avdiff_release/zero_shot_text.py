@@ -9,6 +9,7 @@ import numpy as np
 from avzoo.avdiff_release.class_files import match_key, read_vectors
 from avzoo.avdiff_release.zero_shot_files import class_folder
 from avzoo.datasets.store_format import read_csv
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 _LOGGER = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ def _vectors_of_classes(path: Path, labels: Sequence[str], words: dict[str, list
     if lacking[column]:
         text = lacking[column][0]
         raise DataError(
-            f'{path} has no vector for {text!r} (class {labels[words[column].index(text)]!r}; {len(lacking[column])} '
-            'such classes).' + nearest(text, table)
+            f'{path} has no vector for {text!r} (class {labels[words[column].index(text)]!r}; '
+            f'{number_of(len(lacking[column]), "such class", "such classes")}).' + nearest(text, table)
         )
     try:
         return np.stack([np.asarray(table[text], np.float32) for text in words[column]])

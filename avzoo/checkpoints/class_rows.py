@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.checkpoints.states import is_extra_state
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError
 
 
@@ -36,8 +37,8 @@ def carry_class_rows(
     odd = sorted(own.keys() ^ {key for key in state if not is_extra_state(key)})
     if odd:
         raise CheckpointError(
-            f'{source} does not fit the config: {len(odd)} weights differ by name, the first is '
-            f'{odd[0]}. Use the config that it was trained with.'
+            f'{source} does not fit the config: {number_of(len(odd), "weight differs", "weights differ")} by name, the '
+            f'first is {odd[0]}. Use the config that it was trained with.'
         )
     more = wider.state_dict()
     old_rows, new_rows = (_positions(keep, classes) for classes in (before, now))

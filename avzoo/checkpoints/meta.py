@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from avzoo.config.types import Limit, check_present, check_types
 from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.store_format import check_feature_set, check_names
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError, shortened
 
 _Width = Annotated[int, Limit('a whole number from 1 to 2147483647', lambda width: 0 < width < 2**31)]
@@ -149,7 +150,8 @@ def class_columns(meta: dict[str, Any], source: str | os.PathLike[str]) -> tuple
     scored = require_meta(meta, 'data_info', source)['num_classes']
     if not len(classes) == len(base_mask) == scored:
         raise CheckpointError(
-            f'{source} names {len(classes)} classes (base_mask: {len(base_mask)}) and scores {scored}; it is damaged.'
+            f'{source} names {number_of(len(classes), "class", "classes")} (base_mask: {len(base_mask)}) and scores '
+            f'{scored}; it is damaged.'
         )
     return classes, base_mask
 

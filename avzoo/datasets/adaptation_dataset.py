@@ -11,6 +11,7 @@ from avzoo.datasets.joined_store import JoinedStore
 from avzoo.datasets.window import Window
 from avzoo.protocol import base_split
 from avzoo.registry import DATASETS
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 
 
@@ -87,7 +88,8 @@ class AdaptationDataset(GFSLDataset):
             count = int((self.store.labels[videos] == column).sum())
             if num_shots and count != num_shots:
                 raise DataError(
-                    f"{extra.root}: the support has {count} clips of class '{self.store.class_names[column]}'; "
+                    f'{extra.root}: the support has {number_of(count, "clip")} of class '
+                    f"'{self.store.class_names[column]}'; "
                     f'num_shots={num_shots} are needed. Change support_ids or num_shots.'
                 )
         return videos

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from avzoo.datasets.window import Window
+from avzoo.utils.counts import number_of
 
 
 class PaddedSequences(TypedDict):
@@ -122,8 +123,8 @@ def gather_rows(
     total = longest if take.pad_to is None else int(take.pad_to)
     if total < longest:
         raise ValueError(
-            f'pad_to={total} is less than the longest sequence of the batch ({longest} steps); '
-            f'pass max_steps={total} to cut it'
+            f'pad_to={total} is less than the longest sequence of the batch ({number_of(longest, "step")}); pass '
+            f'max_steps={total} to cut it'
         )
     if isinstance(rows, Tensor) and rows.device.type != 'cpu':
         return _gather_on_device(rows, first, steps, total)

@@ -14,6 +14,7 @@ from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.store_files import open_array, read_meta, verify_checksums
 from avzoo.datasets.store_format import Modality, number_problem, read_lines, shots_folder
 from avzoo.datasets.store_tables import tables_of
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.paths import stays_inside
 
@@ -65,7 +66,8 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         streams = ', '.join(f'{m.name} {m.dim}-d {m.dtype}' for m in self.modalities.values())
-        return f'FeatureStore({self.name}: {len(self)} videos, {len(self.class_names)} classes, {streams})'
+        videos, classes = number_of(len(self), 'video'), number_of(len(self.class_names), 'class', 'classes')
+        return f'FeatureStore({self.name}: {videos}, {classes}, {streams})'
 
     def __getstate__(self) -> dict:
         # A memory map would be pickled with its contents; a spawned worker opens the files itself instead.

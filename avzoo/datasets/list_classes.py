@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.spelling import spelling_key, spellings
 
@@ -34,12 +35,12 @@ def check_apart(
     twice = spellings(label for labels in classes.values() for label in labels)
     if twice:
         _LOGGER.warning(
-            '%s: the classes %s and %s differ in their spelling alone (%d such pairs) and are taken as two classes. '
+            '%s: the classes %s and %s differ in their spelling alone (%s) and are taken as two classes. '
             'Spell a class alike in all lists.',
             folder,
             ascii(twice[0][0]),
             ascii(twice[0][1]),
-            len(twice),
+            number_of(len(twice), 'such pair'),
         )
 
 
@@ -60,8 +61,9 @@ def check_learned(
         unknown = sorted(label for label, ids in videos[name].items() if ids and label not in known)
         if unknown:
             raise DataError(
-                f'{folder / name}.csv: class {unknown[0]!r} ({len(unknown)} such classes) is evaluated on as a base '
-                f'class, but has no video in {", ".join(f"{source}.csv" for source in sources)}.'
+                f'{folder / name}.csv: class {unknown[0]!r} ({number_of(len(unknown), "such class", "such classes")}) '
+                'is evaluated on as a base class, but has no video in '
+                f'{", ".join(f"{source}.csv" for source in sources)}.'
                 f'{nearest(unknown[0], known)} Spell it alike, or leave it out.'
             )
 
@@ -81,11 +83,11 @@ def check_restriction(names_path: Path, named: Iterable[str], labels: Collection
             )
     if absent:
         _LOGGER.warning(
-            '%s: no row of %s has class %r (%d such classes).%s',
+            '%s: no row of %s has class %r (%s).%s',
             names_path,
             names_path.with_suffix('.csv').name,
             absent[0],
-            len(absent),
+            number_of(len(absent), 'such class', 'such classes'),
             nearest(absent[0], labels),
         )
 
@@ -109,11 +111,11 @@ def warn_of_divided_groups(
     if divided:
         (label, group), names = next(iter(divided.items()))
         _LOGGER.warning(
-            '%s: group %r of class %r is in %s (%d such groups). Videos of one group are then trained and evaluated '
+            '%s: group %r of class %r is in %s (%s). Videos of one group are then trained and evaluated '
             'on; move each group into one list.',
             folder,
             group,
             label,
             ' and '.join(names),
-            len(divided),
+            number_of(len(divided), 'such group'),
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 
 
@@ -42,8 +43,9 @@ def draw_shots(
     kept = next((one for one in order if len(videos) - len(one) >= shots), None)
     if kept is None:
         raise DataError(
-            f'{what} has {len(videos)} videos in {len(order)} groups; {shots} shots need that many videos and one '
-            'more group to evaluate on. Add videos of other groups, or leave the class or this K out.'
+            f'{what} has {number_of(len(videos), "video")} in {number_of(len(order), "group")}; '
+            f'{number_of(shots, "shot needs", "shots need")} that many videos and one more group to evaluate on. Add '
+            'videos of other groups, or leave the class or this K out.'
         )
     drawn = _until(order, shots)
     if len(drawn) == len(order):  # Nothing would be left.

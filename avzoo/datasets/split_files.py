@@ -9,6 +9,7 @@ from typing import Any
 from avzoo.datasets.store_files import read_meta
 from avzoo.datasets.store_format import read_csv, write_lines
 from avzoo.utils.atomic_folder import check_target, fill_folder
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 from avzoo.utils.files import atomic_write_text, sha256_of
 
@@ -77,8 +78,8 @@ def _check_fit(root: Path, splits: Mapping[int, Splits], labels: Mapping[str, st
             if other:
                 raise DataError(
                     f'{root}: video {other[0]!r} is of class {stored[other[0]]!r} in the store, of '
-                    f'{labels[other[0]]!r} in the lists ({len(other)} such videos in the {shots}-shot split '
-                    f'{name}). Correct the lists, or import the features again.'
+                    f'{labels[other[0]]!r} in the lists ({number_of(len(other), "such video")} in the {shots}-shot '
+                    f'split {name}). Correct the lists, or import the features again.'
                 )
 
 

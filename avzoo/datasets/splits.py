@@ -13,6 +13,7 @@ from avzoo.datasets.shots import draw_shots
 from avzoo.datasets.store_format import check_names, read_lines
 from avzoo.protocol import NUM_DRAWS, base_split, evaluation_splits, split_names, train_splits
 from avzoo.readers.csv_columns import read_columns
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 from avzoo.utils.tables import text_table
 
@@ -195,8 +196,9 @@ def _check_filled(lists: ZeroShotLists) -> None:
             raise DataError(f'{lists.folder / name}.csv: no video of it is left to use. Add features of its videos.')
         if empty and name == 'stage_1_train':
             raise DataError(
-                f'{lists.folder / name}.csv: class {empty[0]!r} has no video to train on ({len(empty)} '
-                'such classes). Add videos of it, or leave the class out of all lists.'
+                f'{lists.folder / name}.csv: class {empty[0]!r} has no video to train on '
+                f'({number_of(len(empty), "such class", "such classes")}). '
+                'Add videos of it, or leave the class out of all lists.'
             )
 
 
@@ -216,8 +218,9 @@ def _add_novel(
     for label, ids in lists.videos[source].items():
         if len(ids) <= shots:
             raise DataError(
-                f'{lists.folder / source}.csv: class {label!r} has {len(ids)} videos; {shots} shots need '
-                f'at least {shots + 1}, one of them to evaluate on. Leave the class or this K out.'
+                f'{lists.folder / source}.csv: class {label!r} has {number_of(len(ids), "video")}; '
+                f'{number_of(shots, "shot needs", "shots need")} at least {shots + 1}, one of them to evaluate on. '
+                'Leave the class or this K out.'
             )
         rng = np.random.default_rng([*key, zlib.crc32(label.encode())])
         taken, left = draw_shots(ids, lists.groups, shots, rng, f'{lists.folder / source}.csv: class {label!r}')

@@ -17,6 +17,7 @@ from avzoo.datasets.store_format import (
     read_csv,
 )
 from avzoo.utils.atomic_folder import restore_folder
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, first_line, nearest
 from avzoo.utils.files import sha256_of
 from avzoo.utils.paths import stays_inside
@@ -181,7 +182,7 @@ def read_videos(
     columns = [f'{key}_{what}' for key in meta['modalities'] for what in ('start', 'len')]
     rows = read_csv(path, ['video_id', 'label', *columns])
     if len(rows) != meta['num_videos'] or not rows:
-        raise DataError(f'{path} has {len(rows)} videos, store.json says {meta["num_videos"]}. {_HINT}')
+        raise DataError(f'{path} has {number_of(len(rows), "video")}, store.json says {meta["num_videos"]}. {_HINT}')
     ids, labels, *numbers = zip(*rows, strict=True)
     check_names(ids, f'{path}: video')
     order = {label: i for i, label in enumerate(class_names)}

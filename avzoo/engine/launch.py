@@ -13,6 +13,7 @@ from mmengine.dist import init_dist, is_distributed
 
 from avzoo.config.load import check_config, load_config
 from avzoo.engine.roll_call import roll_call
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.printable import printable
 
@@ -106,9 +107,9 @@ def _check_device(launcher: str) -> None:
     local, gpus = _number(name, 0), torch.cuda.device_count()
     if torch.cuda.is_available() and local >= gpus:
         raise ConfigError(
-            f'{name}={local}, but this machine has {gpus} GPU{"" if gpus == 1 else "s"} for {local + 1} or more '
-            f'processes. Start {gpus} here, e.g. torchrun --nproc_per_node={gpus}, or hide the GPUs by '
-            'CUDA_VISIBLE_DEVICES= to train on the CPU.'
+            f'{name}={local}, but this machine has {number_of(gpus, "GPU")} for {local + 1} or more processes. Start '
+            f'{gpus} here, e.g. torchrun --nproc_per_node={gpus}, or hide the GPUs by CUDA_VISIBLE_DEVICES= to train '
+            'on the CPU.'
         )
 
 

@@ -12,6 +12,7 @@ from avzoo.evaluation.calibration import best_offset, score_scale
 from avzoo.evaluation.checks import as_mask
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, calibrated_predictions, gfsl_metrics, per_class_recall
 from avzoo.registry import METRICS
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError, DataError
 
 _FIELDS = ('index', 'label', 'scores')
@@ -144,12 +145,15 @@ class GFSLMetric(BaseMetric):
         num_columns, num_rows = results['scores'].shape[1], len(results['index'])
         if not num_columns == len(meta['classes']) == len(meta['base_mask']):
             raise DataError(
-                f'GFSLMetric: the model scores {num_columns} classes, but the data set has '
+                f'GFSLMetric: the model scores {number_of(num_columns, "class", "classes")}, but the data set has '
                 f'{len(meta["classes"])} (base_mask: {len(meta["base_mask"])}); model and data must be of the '
                 'same stage.'
             )
         if len(meta['video_ids']) != num_rows:
-            raise DataError(f'GFSLMetric: metainfo names {len(meta["video_ids"])} videos for {num_rows} samples.')
+            raise DataError(
+                f'GFSLMetric: metainfo names {number_of(len(meta["video_ids"]), "video")} for '
+                f'{number_of(num_rows, "sample")}.'
+            )
         try:
             as_mask(meta['base_mask'])
         except ValueError as error:
@@ -158,7 +162,7 @@ class GFSLMetric(BaseMetric):
         if len(bad):
             kind = 'NaN' if np.isnan(results['scores'][bad]).any() else 'infinite'
             raise DataError(
-                f'GFSLMetric: the scores of {len(bad)} samples are {kind}, first video '
+                f'GFSLMetric: the scores of {number_of(len(bad), "sample")} are {kind}, first video '
                 f"'{meta['video_ids'][bad[0]]}'; training has diverged or a feature is broken: lower the "
                 'learning rate, or verify the store.'
             )
@@ -186,7 +190,9 @@ def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
     """
     filled = [shard for shard in shards if shard['index'] is not None]
     if not filled:
-        raise DataError(f'GFSLMetric: no scores arrived for a data set of {size} samples; is its loader empty?')
+        raise DataError(
+            f'GFSLMetric: no scores arrived for a data set of {number_of(size, "sample")}; is its loader empty?'
+        )
     joined = {field: _joined([shard[field] for shard in filled]) for field in _FIELDS}
     index, first = np.unique(joined['index'], return_index=True)
     if not np.array_equal(index, np.arange(size)):

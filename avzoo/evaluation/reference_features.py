@@ -11,6 +11,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import stage_classes
 from avzoo.models.layers.time_bins import bin_means
 from avzoo.protocol import AUDIO
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import ConfigError, DataError, nearest
 
 Scaling = Literal['unit', 'z_score']
@@ -92,7 +93,7 @@ def load_videos(
     if len(untrained) or len(unlisted):
         label = store.class_names[np.concatenate([untrained, unlisted])[0]]
         raise DataError(
-            f"store '{store.name}', {num_shots} shots: class '{label}' is in some but not all of the "
+            f"store '{store.name}', {number_of(num_shots, 'shot')}: class '{label}' is in some but not all of the "
             f'splits {", ".join(splits)} and the class list of stage {stage}; fix the split lists.'
         )
     return StageVideos(

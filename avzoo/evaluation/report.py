@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from avzoo.protocol import METRIC_NAMES
+from avzoo.utils.counts import number_of
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.printable import printable
 from avzoo.utils.tables import Layout, markdown_table, text_table, two_decimals
@@ -56,8 +57,8 @@ def interval_line(aggregate: Mapping[str, Any]) -> str:
     if aggregate.get('ci95') is None:
         return f'{text} (one draw, no interval).'
     return (
-        f'{text}. Mean HM of {aggregate["num_draws"]} draws: {two_decimals(aggregate["HM_mean"])} '
-        f'± {two_decimals(aggregate["ci95"])} (95%).'
+        f'{text}. Mean HM of {number_of(aggregate["num_draws"], "draw")}: {two_decimals(aggregate["HM_mean"])} ± '
+        f'{two_decimals(aggregate["ci95"])} (95%).'
     )
 
 
@@ -114,7 +115,7 @@ def write_results(work_dir: str | os.PathLike[str], results: Mapping[str, Any]) 
 def _markdown(results: Mapping[str, Any]) -> str:
     shots = results['num_shots']
     parts = [
-        f'# {printable(results["method"])} on {printable(results["dataset"])}, {shots} shot{"" if shots == 1 else "s"}',
+        f'# {printable(results["method"])} on {printable(results["dataset"])}, {number_of(shots, "shot")}',
         f'Seed {results["seed"]}, calibration gamma {results["gamma"]:g} ({results["gamma_source"]}). Per cent.',
         results_table(results_rows(results), markdown_table),
         interval_line(results['aggregate']),

@@ -25,6 +25,7 @@ from avzoo.extraction.media_container import (
     open_container,
     reason_of,
 )
+from avzoo.utils.counts import number_of
 
 # More frames than a codec holds back for reordering: 16 in H.264.
 _REORDERED = 17
@@ -191,8 +192,8 @@ class MediaFile:
                 blocks = resampler.resample(frame)
             except av.error.FFmpegError as error:
                 raise MediaError(
-                    f'{self.path}: its sound, {frame.layout.nb_channels} channels at {frame.sample_rate} Hz, cannot be '
-                    f'resampled ({reason_of(error)}).'
+                    f'{self.path}: its sound, {number_of(frame.layout.nb_channels, "channel")} at {frame.sample_rate} '
+                    f'Hz, cannot be resampled ({reason_of(error)}).'
                 ) from error
             yield from map(_mono, blocks)
         if resampler is not None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from avzoo.checkpoints.safe_load import load_tensors
 from avzoo.checkpoints.states import without_wrappers
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError
 from avzoo.utils.files import sha256_of
 from avzoo.zoo.fetch import fetch
@@ -73,8 +74,8 @@ def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor], path: 
     ]
     if odd:
         raise CheckpointError(
-            f'{path} does not fit {type(network).__name__}: {len(odd)} tensors differ by name or shape, '
-            f'first {", ".join(odd[:3])}. Name the weights of this network.'
+            f'{path} does not fit {type(network).__name__}: {number_of(len(odd), "tensor differs", "tensors differ")} '
+            f'by name or shape, first {", ".join(odd[:3])}. Name the weights of this network.'
         )
     weights = {name: weights[name].to(value.dtype) for name, value in wanted.items()}
     network.load_state_dict(weights, assign=any(value.is_meta for value in wanted.values()))

@@ -13,6 +13,7 @@ from avzoo.importers.array_layouts import Arrays, arrange, as_numbers
 from avzoo.importers.video_ids import match_ids
 from avzoo.protocol import MODALITIES
 from avzoo.readers.h5_features import read_h5_layout
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 
 _HDF5 = ('.h5', '.hdf5', '.hdf')
@@ -77,8 +78,8 @@ class ArrayFeatures:
         if unclear:
             name, others = next(iter(unclear.items()))
             raise DataError(
-                f'{self.path}: {len(unclear)} ids are not certain by their stem. {name!r} may mean the same as '
-                f'{", ".join(map(repr, others[:3]))}. Use the same ids in both.'
+                f'{self.path}: {number_of(len(unclear), "id is", "ids are")} not certain by their stem. {name!r} may '
+                f'mean the same as {", ".join(map(repr, others[:3]))}. Use the same ids in both.'
             )
         self._names = {name: other for name, other in found.items() if name != other}
         return self._names

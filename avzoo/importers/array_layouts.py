@@ -10,6 +10,7 @@ import numpy as np
 from avzoo.datasets.store_format import check_names
 from avzoo.importers.array_files import HOW_TO_SAVE
 from avzoo.protocol import MODALITIES
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 _COLUMNS = ('video_id', 'label', *MODALITIES, *(f'{key}_len' for key in MODALITIES))
@@ -136,7 +137,9 @@ def _from_columns(path: Path, content: Mapping[str, Any]) -> Arrays:
     check_names(ids, f'{path}: video')
     labels = _texts(path, 'label', columns['label']) if 'label' in content else None
     if labels is not None and len(labels) != len(ids):
-        raise DataError(f'{path}: {len(labels)} labels for {len(ids)} videos; each needs one.')
+        raise DataError(
+            f'{path}: {number_of(len(labels), "label")} for {number_of(len(ids), "video")}; each needs one.'
+        )
     values = {key: _split(path, key, columns[key], columns.get(f'{key}_len'), len(ids)) for key in found}
     return Arrays(
         {key: dict(zip(ids, one, strict=True)) for key, one in values.items()},
@@ -188,8 +191,7 @@ def _split(
         return np.split(array, np.cumsum(lengths)[:-1])
     if array.ndim not in (1, 2, 3) or len(array) != num_videos or (array.ndim == 1 and array.dtype != object):
         raise DataError(
-            f'{path}: {key} has shape {array.shape} for {num_videos} videos. Give (N, D), '
-            f'(N, T, D), an object array of N sequences, or all steps one after the other with '
-            f'{key}_len.'
+            f'{path}: {key} has shape {array.shape} for {number_of(num_videos, "video")}. Give (N, D), (N, T, D), an '
+            f'object array of N sequences, or all steps one after the other with {key}_len.'
         )
     return list(array)

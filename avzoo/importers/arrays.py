@@ -26,6 +26,7 @@ from avzoo.importers.repeated_clips import RepeatedClips
 from avzoo.importers.shape_checks import check_axes, sample_shapes, usual_width, warn_of_durations
 from avzoo.protocol import NUM_DRAWS, SHOTS
 from avzoo.utils.bad_items import count_reasons, list_items, write_items
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 
 _LOGGER = logging.getLogger(__name__)
@@ -195,9 +196,12 @@ def _write_videos(
 def _report_left_out(writer: FeatureStoreWriter, left_out: Mapping[str, str], report: Path) -> None:
     write_items(report, left_out)
     if left_out:
-        writer.source += f'; {len(left_out)} videos left out, {count_reasons(left_out)}'
+        writer.source += f'; {number_of(len(left_out), "video")} left out, {count_reasons(left_out)}'
         _LOGGER.warning(
-            '%d videos are left out, listed in %s:\n%s', len(left_out), report, '\n'.join(list_items(left_out))
+            '%s left out, listed in %s:\n%s',
+            number_of(len(left_out), 'video is', 'videos are'),
+            report,
+            '\n'.join(list_items(left_out)),
         )
 
 

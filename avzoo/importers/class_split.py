@@ -11,6 +11,7 @@ from avzoo.datasets.shots import units
 from avzoo.datasets.splits import LIST_NAMES, ZeroShotLists
 from avzoo.datasets.store_format import write_csv
 from avzoo.importers.class_table import ClassTable
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 _HELD_OUT = 10  # one of so many videos of a known class is evaluated on
@@ -54,8 +55,8 @@ def draw_roles(table: ClassTable, novel_1: int, novel_2: int, base: Sequence[str
     number = novel_1 + novel_2
     if min(novel_1, novel_2) < 1 or number > len(free) or number == len(labels):
         raise DataError(
-            f'{table.path} has {len(labels)} classes, {len(free)} of which may become novel: {novel_1} and {novel_2} '
-            'cannot be drawn. Give two numbers of at least 1 that leave a base class.'
+            f'{table.path} has {number_of(len(labels), "class", "classes")}, {len(free)} of which may become novel: '
+            f'{novel_1} and {novel_2} cannot be drawn. Give two numbers of at least 1 that leave a base class.'
         )
     order = [free[i] for i in np.random.default_rng([seed, 0]).permutation(len(free))]
     rest = [label for label in labels if label not in set(order[:number])]
@@ -78,8 +79,8 @@ def name_roles(
     roles = Roles(base or [label for label in table.classes if label not in set(named)], novel_1, novel_2)
     if not all(roles):
         raise DataError(
-            f'{table.path}: {len(roles.base)} base classes, {len(novel_1)} new in stage 1 and {len(novel_2)} new in '
-            'stage 2; each needs at least one.'
+            f'{table.path}: {number_of(len(roles.base), "base class", "base classes")}, {len(novel_1)} new in stage 1 '
+            f'and {len(novel_2)} new in stage 2; each needs at least one.'
         )
     return roles
 
@@ -141,15 +142,15 @@ def _check_sizes(table: ClassTable, classes: Mapping[str, list[str]], roles: Rol
         for label in labels:
             number, apart = len(classes[label]), len(units(classes[label], table.groups))
             if number < least:
-                small.append((number, f'{label!r} has {number} videos and needs {least}'))
+                small.append((number, f'{label!r} has {number_of(number, "video")} and needs {least}'))
             elif apart < parts:
-                small.append((apart, f'{label!r} has {apart} groups and needs {parts}'))
+                small.append((apart, f'{label!r} has {number_of(apart, "group")} and needs {parts}'))
     if small:
         shown = '; '.join(text for _, text in sorted(small)[:_SHOWN])
         more = f'; and {len(small) - _SHOWN} more' if len(small) > _SHOWN else ''
         raise DataError(
-            f'{table.path}: too few videos for {shots} shots: class {shown}{more}. Lower --shots, keep small classes '
-            'base with --base, or leave them out of the table.'
+            f'{table.path}: too few videos for {number_of(shots, "shot")}: class {shown}{more}. Lower --shots, keep '
+            'small classes base with --base, or leave them out of the table.'
         )
 
 

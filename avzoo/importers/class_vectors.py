@@ -16,6 +16,7 @@ from avzoo.datasets.store_format import UNKNOWN_EMBEDDING, number_problem
 from avzoo.importers.class_order import alike, check_order
 from avzoo.readers.safe_pickle import load_npy, load_npz, load_pickle
 from avzoo.readers.tensor_files import read_tensors
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 _LOGGER = logging.getLogger(__name__)
@@ -191,7 +192,7 @@ def _by_name(path: Path, table: Mapping[str, np.ndarray], classes: Sequence[str]
     if missing:
         raise DataError(
             f'{path}: {len(missing)} of {len(classes)} classes have no vector: {_listed(missing)}. It has '
-            f'{len(table)} names.{nearest(missing[0], table)} Add them, e.g. with tools/class_vectors.py.'
+            f'{number_of(len(table), "name")}.{nearest(missing[0], table)} Add them, e.g. with tools/class_vectors.py.'
         )
     exact = dict(zip(classes, texts, strict=True))
     renamed = [f'{label} <- {name}' for label, name in found.items() if name not in (label, exact[label])]
@@ -238,7 +239,7 @@ def _check_values(path: Path, array: np.ndarray, classes: Sequence[str]) -> None
         raise DataError(f'{path}: {problems[bad[0]]} in the vectors of {_listed(bad)}. Compute them again.')
     zero = [label for label, row in zip(classes, array, strict=True) if not row.any()]
     if zero:
-        _LOGGER.warning('%s: the vector is all zeros for %d classes: %s', path, len(zero), _listed(zero))
+        _LOGGER.warning('%s: the vector is all zeros for %s', path, _listed(zero))
     for group in alike(classes, array)[:3]:
         _LOGGER.warning('%s: by the same vector no method can tell apart: %s', path, _listed(group))
 

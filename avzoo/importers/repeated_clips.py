@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from avzoo.utils.counts import number_of
 from avzoo.utils.equal_items import equal_groups
 
 _MOST_STEPS = 16  # That are compared, evenly spread over a clip.
@@ -43,6 +44,7 @@ class RepeatedClips:
             return ''
         one, other = apart[0]
         return (
-            f'{len(apart)} videos have the very features of another, the first is {one!r} of {lists[one]}.csv, as '
-            f'{other!r} of {lists[other]}.csv. One may be trained on and the other evaluated on. Leave one of each out.'
+            f'{number_of(len(apart), "video has", "videos have")} the very features of another, the first is {one!r} '
+            f'of {lists[one]}.csv, as {other!r} of {lists[other]}.csv. One may be trained on and the other evaluated '
+            'on. Leave one of each out.'
         )

@@ -14,6 +14,7 @@ from avzoo.importers.class_list import class_rows
 from avzoo.importers.class_vectors import ClassVectors, read_class_vectors
 from avzoo.importers.clips import read_clip
 from avzoo.protocol import train_splits
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.spelling import spelling_key
@@ -80,7 +81,7 @@ def open_support_set(
     labels = np.array(store.class_names)[store.labels]
     has_splits = bool(store.shots())
     videos = _split(store, shots, draw) if has_splits else np.arange(len(store))
-    origin = f'{path}, split {train_splits(2, draw)[1]} of {shots} shots,' if has_splits else str(path)
+    origin = f'{path}, split {train_splits(2, draw)[1]} of {number_of(shots, "shot")},' if has_splits else str(path)
     present = set(labels[videos].tolist())
     offered = [name for name in store.class_names if name in present]
     if classes is None:  # Splits and folders have new classes only; other stores may have base classes too.
@@ -116,7 +117,9 @@ def _split(store: FeatureStore, shots: int, draw: int) -> np.ndarray:
 def _draw(videos: np.ndarray, shots: int, origin: str, rng: np.random.Generator) -> np.ndarray:
     """Return K of the videos of a class."""
     if len(videos) < shots:
-        raise DataError(f'{origin} has {len(videos)} clips; --shots asks for {shots}. Add clips, or lower --shots.')
+        raise DataError(
+            f'{origin} has {number_of(len(videos), "clip")}; --shots asks for {shots}. Add clips, or lower --shots.'
+        )
     return rng.permutation(videos)[:shots]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.regular_files import lines_of, open_regular, unreadable
 
@@ -83,7 +84,7 @@ def _describe(odd: Sequence[tuple[int, int]], how: str, width: int) -> str:
     line, found = odd[0]
     others = ', '.join(str(line) for line, _ in odd[1:6]) + (', ...' if len(odd) > 6 else '')
     more = f' ({len(odd)} such lines; the others are {others})' if others else ''
-    return f'line {line} has {found} fields, {how} than the {width} of the first line{more}'
+    return f'line {line} has {number_of(found, "field")}, {how} than the {width} of the first line{more}'
 
 
 def _read_text(path: Path) -> str:

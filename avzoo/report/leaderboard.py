@@ -11,6 +11,7 @@ from avzoo.report.comparison import differing_keys, labels_of, shortened
 from avzoo.report.figures import Table
 from avzoo.report.run_files import Run, read_run
 from avzoo.report.section import Section
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 from avzoo.utils.printable import printable
 from avzoo.utils.tables import markdown_table
@@ -65,7 +66,7 @@ def leaderboard(runs: Iterable[Run]) -> list[Section]:
         groups.sort(key=lambda group: -_mean(group, 'HM'))
         rows = [_row(group, name) for group, name in zip(groups, _names(groups), strict=True)]
         text = [f'Features: {features}.', *([f'Store: SHA-256 {store[:12]}.'] if store else [])]
-        said = [f'{dataset}, {shots} {"shot" if shots == 1 else "shots"}']
+        said = [f'{dataset}, {number_of(shots, "shot")}']
         said += [] if features == _UNNAMED else [features]
         said.append(f'store {store[:12] or "unknown"}')
         titles = [', '.join(said[:count]) for count in range(1, len(said) + 1)]

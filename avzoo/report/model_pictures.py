@@ -12,6 +12,7 @@ from avzoo.evaluation.projections import Projection, project
 from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, legend_label, new_figure, styled
 from avzoo.report.section import Section, rounded
 from avzoo.report.trained_draw import open_draw
+from avzoo.utils.counts import number_of
 from avzoo.utils.printable import printable
 
 _TITLES = dict(pca='principal components', tsne='t-SNE')
@@ -120,8 +121,9 @@ def attention_picture(found: AttentionShares, draw: int) -> Picture:
     picture = Picture(
         f'attention_draw{draw}',
         'Where attention goes',
-        f'Means over heads and {found.num_videos} test videos. The first three: shares of the attention of a kind of '
-        'token by layer; dashed is what even attention over all allowed tokens would give. Last: which part of a '
+        f'Means over heads and {number_of(found.num_videos, "test video")}. The first three: shares of the attention '
+        'of a kind of token by layer; dashed is what even attention over all allowed tokens would give. Last: which '
+        'part of a '
         'video the summary token attends to, over all layers. A layer without such tokens has no value.',
         figure,
         Table(

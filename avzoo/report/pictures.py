@@ -11,6 +11,7 @@ from avzoo.protocol import METRIC_NAMES
 from avzoo.report.figures import BASE, COLOURS, NOVEL, PLAIN, Picture, Table, legend_label, new_figure, styled
 from avzoo.report.numbers import Curve, chosen_point, confusion, reliability, seen_unseen_curve, tested_columns
 from avzoo.report.run_files import Run
+from avzoo.utils.counts import number_of
 from avzoo.utils.printable import printable
 
 _LOSS_NAMES = {'loss': 'sum', 'loss_ce': 'classification'}
@@ -108,7 +109,7 @@ def confusion_picture(run: Run) -> Picture:
         'confusion',
         'Confusion matrix',
         'Rows are the true classes, columns the predicted ones, in per cent of the row, over all draws. '
-        f'The first {num_base} classes are base, the lines mark where the novel ones begin.',
+        f'The first {number_of(num_base, "class is", "classes are")} base, the lines mark where the novel ones begin.',
         figure,
         Table(('true', 'predicted', 'videos', 'per cent'), _confusions(names, counts[np.ix_(order, order)], share)),
     )
@@ -145,7 +146,9 @@ def reliability_picture(run: Run) -> Picture:
     for left, count, confidence, accuracy in zip(edges, *found, strict=False):
         if count:
             (bar,) = axes.bar(left + 5, accuracy, width=9, color=BASE, alpha=0.35 + 0.65 * count / found.videos.max())
-            picture.tip(bar, f'{int(count)} videos, confidence {confidence:.1f}, right {accuracy:.1f} per cent')
+            picture.tip(
+                bar, f'{number_of(int(count), "video")}, confidence {confidence:.1f}, right {accuracy:.1f} per cent'
+            )
     axes.set(
         xlabel='probability of the likeliest class, per cent', ylabel='right, per cent', xlim=(0, 100), ylim=(0, 100)
     )

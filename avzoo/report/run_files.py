@@ -19,6 +19,7 @@ from avzoo.evaluation.paired import check_same_classes
 from avzoo.evaluation.predictions import read_predictions
 from avzoo.report.result_kinds import TOLERANCE, check_phase_kinds, check_results
 from avzoo.report.run_settings import settings_of
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.utils.host_errors import host_error
 from avzoo.utils.printable import printable
@@ -75,7 +76,7 @@ class Run:
     def setting(self) -> str:
         """What it was tested on, as a sentence or two."""
         shots = self.results['num_shots']
-        text = f'{self.results["dataset"]}, {shots} {"shot" if shots == 1 else "shots"}.'
+        text = f'{self.results["dataset"]}, {number_of(shots, "shot")}.'
         return printable(f'{text} Features: {self.feature_set}.' if self.feature_set else text)
 
     @property

@@ -12,6 +12,7 @@ from avzoo.evaluation.functional import half_width_95
 from avzoo.evaluation.report import reference_title
 from avzoo.protocol import TABLE_METRICS
 from avzoo.reproduction.plan import Run, Status
+from avzoo.utils.counts import number_of
 from avzoo.utils.files import atomic_write_text
 from avzoo.utils.tables import Layout, Markdown, markdown_table, text_table, two_decimals
 from avzoo.zoo.index import paper_results
@@ -166,7 +167,7 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, 
             ]
             for row in one['rows']
         ]
-        shots = f'{one["shots"]} shot{"" if one["shots"] == 1 else "s"}'
+        shots = number_of(one['shots'], 'shot')
         parts.append(f'{heading}Table {number}: {one["dataset"]}, {shots}\n\n{table(header, cells)}')
     notes = [
         'Per cent. ± after a value is the 95% interval of the mean over seeds; `draws ±` is that of HM over the '

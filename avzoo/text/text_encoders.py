@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from avzoo.text.encoder_files import quiet_transformers, weight_files
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, first_line
 from avzoo.utils.regular_files import read_json
 
@@ -77,7 +78,12 @@ class TextEncoder:
         rows = self._tokenizer(self._spelled(texts))['input_ids']
         cut = [text for text, row in zip(texts, rows, strict=True) if len(row) > self._longest]
         if cut:
-            _LOGGER.warning('%d texts are cut after %d tokens, the first: %r', len(cut), self._longest, cut[0])
+            _LOGGER.warning(
+                '%s cut after %d tokens, the first: %r',
+                number_of(len(cut), 'text is', 'texts are'),
+                self._longest,
+                cut[0],
+            )
         empty = {self._tokenizer.unk_token_id, *self._tokenizer.all_special_ids}
         lost = [text for text, row in zip(texts, rows, strict=True) if empty.issuperset(row)]
         if lost:

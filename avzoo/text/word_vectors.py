@@ -10,6 +10,7 @@ from typing import IO, cast
 import numpy as np
 
 from avzoo.text.keyed_vectors import read_keyed_vectors
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 from avzoo.utils.regular_files import open_regular
 
@@ -111,7 +112,9 @@ def _read_text(
             parts = line.rsplit(maxsplit=width)
             vector = _numbers(parts[-width:], width) if len(parts) == width + 1 else None
             if vector is None:
-                raise DataError(f'{path}: word {number} is not followed by {width} numbers. Download it again.')
+                raise DataError(
+                    f'{path}: word {number} is not followed by {number_of(width, "number")}. Download it again.'
+                )
             if parts[0] in wanted:
                 yield parts[0], vector
         line = file.readline(_LONGEST)

@@ -522,7 +522,7 @@ def test_a_class_with_too_few_videos_is_named_by_the_folder_that_was_given(weigh
         video.unlink()
     with pytest.raises(DataError) as caught:
         teach(weights(), folder, base_store, tmp_path)
-    assert str(caught.value).startswith(f"{folder} class 'low' has 1 clips")
+    assert str(caught.value).startswith(f"{folder} class 'low' has 1 clip;")
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_values_of_the_wrong_kind_or_out_of_range_are_refused(run_folder, name, 
     ],
 )
 def test_windows_need_their_length_and_place(run_folder, name):
-    with pytest.raises(CheckpointError, match=f'lacks 1 settings of AV-DIFF, such as {name}'):
+    with pytest.raises(CheckpointError, match=f'lacks 1 setting of AV-DIFF, such as {name}'):
         import_checkpoint(run_folder(**{key: value for key, value in FIXED.items() if key != name}))
 
 

@@ -165,7 +165,7 @@ def test_videos_in_no_list_are_left_out_and_counted(release, features, caplog):
         videos = [*videos_of('stage_1_train', 'Archery'), 'other']
         write_file(features / modality / 'stage_1_train' / 'Archery', videos, [np.ones(shape)] * 5)
     assert 'other' not in FeatureStore(take(release)).video_ids
-    assert '1 videos are in no list' in caplog.text
+    assert '1 video in no list, left out' in caplog.text
 
 
 def test_videos_without_features_are_left_out_on_demand(release, features):

@@ -54,7 +54,7 @@ def test_the_base_split_chooses_the_base_videos(tiny_store, split):
 
 def test_the_support_has_as_many_clips_of_each_new_class_as_there_are_shots(tiny_store):
     assert len(adaptation(tiny_store, num_shots=1)) == len(adaptation(tiny_store))
-    with pytest.raises(DataError, match=r"1 clips of class 'class09'; num_shots=2"):
+    with pytest.raises(DataError, match=r"1 clip of class 'class09'; num_shots=2"):
         adaptation(tiny_store, num_shots=2)
 
 

@@ -186,7 +186,7 @@ def test_meta_that_contradicts_the_scores_is_an_error(case):
 
 def test_nan_scores_name_the_video(case):
     case[0][4, 2] = np.nan
-    with pytest.raises(DataError, match="scores of 1 samples are NaN, first video 'video_4'"):
+    with pytest.raises(DataError, match="scores of 1 sample are NaN, first video 'video_4'"):
         feed(make_metric(case[2]), case, range(NUM_SAMPLES)).evaluate(NUM_SAMPLES)
 
 

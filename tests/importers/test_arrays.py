@@ -206,7 +206,7 @@ def test_bad_features_of_ones_own_name_the_video(own, change, words):
         (dict(audio=np.zeros((2, 2)), video_id=[0.5, 1.5]), 'video_id is float64'),
         (dict(audio=np.zeros((2, 2)), video_id=['a', 'a']), "video 'a' comes twice"),
         (dict(audio=np.zeros((2, 2)), video_id=['a', 'b\rc']), 'control character'),
-        (dict(audio=np.zeros((2, 2)), label=['x']), '1 labels for 2 videos'),
+        (dict(audio=np.zeros((2, 2)), label=['x']), '1 label for 2 videos'),
         (dict(audio=np.zeros((2, 2)), label=[['x'], ['y']]), r'label is <U1 of shape \(2, 1\)'),
     ],
 )

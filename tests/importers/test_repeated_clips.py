@@ -28,7 +28,7 @@ def imported(folder, change):
 )
 def test_a_copy_that_may_be_evaluated_on_is_warned_of(tmp_path, caplog, one, other, told):
     assert imported(tmp_path, lambda arrays: arrays.update({other: arrays[one].copy()})) == 0
-    assert ('1 videos have the very features of another' in caplog.text) == told
+    assert ('1 video has the very features of another' in caplog.text) == told
     assert (repr(other) in caplog.text and repr(one) in caplog.text) == told
 
 

@@ -39,7 +39,7 @@ REFUSED = {
         'filename,label\n' + 'v,a,b\n' * 9,
         r'line 2 .*\(9 such lines; the others are 3, 4, 5, 6, 7, ...\)',
     ),
-    'cut off': ('filename,label\nv1,a\nv2\n', 'line 3 has 1 fields, fewer than the 2.*cut off'),
+    'cut off': ('filename,label\nv1,a\nv2\n', 'line 3 has 1 field, fewer than the 2.*cut off'),
     'unknown header': ('clip no,species\nv1,a\nv2,a\n', "first line 'clip no,species'.*'filename'"),
     'half a header': ('filename,species\nv1,a\nv2,a\n', "no column 'label'.*class, class_name"),
     'no header and three columns': ('v1,3,a\nv2,4,a\n', 'Make the first line `filename,label`'),

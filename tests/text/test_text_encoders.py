@@ -113,7 +113,7 @@ def test_a_sentence_encoder_pools_as_it_says_whatever_the_batch(models, sentence
 def test_settings_of_a_sentence_encoder_are_kept(models, sentence_encoder, caplog):
     short = TextEncoder(sentence_encoder(max_seq_length=3)).encode(['dog bark hammer', 'dog'])
     np.testing.assert_allclose(short[0], short[1], atol=1e-6)
-    assert "1 texts are cut after 3 tokens, the first: 'dog bark hammer'" in caplog.text
+    assert "1 text is cut after 3 tokens, the first: 'dog bark hammer'" in caplog.text
 
 
 def test_a_text_longer_than_the_model_is_cut_to_it(models):

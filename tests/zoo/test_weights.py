@@ -275,7 +275,7 @@ def test_half_precision_halves_the_file_and_reads_as_single(published, tmp_path)
     [
         ('classes', None, 'does not say its classes.*--data-root'),
         ('base_mask', None, 'does not say its base_mask'),
-        ('classes', ['one'], 'names 1 classes .* and scores 11'),
+        ('classes', ['one'], 'names 1 class .* and scores 11'),
     ],
 )
 def test_a_checkpoint_that_cannot_name_its_columns_is_refused(zoo, published, tmp_path, key, value, message):

@@ -24,6 +24,7 @@ from avzoo.engine.log import warn_once
 from avzoo.engine.optim import autocast
 from avzoo.engine.phase_runner import PhaseRunner
 from avzoo.protocol import EvaluationName
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError, ConfigError
 
 
@@ -120,8 +121,8 @@ def _check_origin(cfg: Config, meta: dict, split: str, source: str) -> None:
     shots = meta.get('num_shots', cfg.num_shots)
     if shots != cfg.num_shots:
         raise CheckpointError(
-            f'{source} was trained with {shots} shots, the config says num_shots={cfg.num_shots}: '
-            f'the test set would hold videos of its training. Take the {shots}-shot config.'
+            f'{source} was trained with {number_of(shots, "shot")}, the config says num_shots={cfg.num_shots}: the '
+            f'test set would hold videos of its training. Take the {shots}-shot config.'
         )
 
 
@@ -142,7 +143,7 @@ def _check_classes(meta: dict, classes: list[str], source: str) -> None:
     if known != list(classes):
         odd = next(
             (f"'{a}' where the data has '{b}'" for a, b in zip(known, classes, strict=False) if a != b),
-            f'{len(known)} classes where the data has {len(classes)}',
+            f'{number_of(len(known), "class", "classes")} where the data has {len(classes)}',
         )
         raise CheckpointError(
             f'{source} was trained on other classes: it has {odd}. Name the data it was trained on '

@@ -20,6 +20,7 @@ from avzoo.models.conditioners.class_embedding import ClassEmbedding
 from avzoo.models.contracts import Fitted, FittedGenerator
 from avzoo.protocol import train_splits
 from avzoo.registry import METRICS, MODELS, PARAM_SCHEDULERS, import_parts
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import ConfigError, DataError
 from avzoo.utils.printable import printable
 
@@ -84,8 +85,9 @@ def _describe_work(cfg: Config, phase: Phase, run: Config) -> str:
     if cfg.curriculum[phase.substage].get('fit'):
         work.append(f'{", ".join(cfg.curriculum[phase.substage].fit)} fitted')
     if 'max_epochs' in run.train_cfg:
+        epochs = number_of(run.train_cfg.max_epochs, 'epoch')
         upto = 'up to ' if phase.stage == 2 and cfg.curriculum.validate else ''
-        work.append(f'{upto}{run.train_cfg.max_epochs} epochs of {epoch_steps(cfg, phase)} steps')
+        work.append(f'{upto}{epochs} of {number_of(epoch_steps(cfg, phase), "step")}')
     return ', '.join(work)
 
 
@@ -96,7 +98,7 @@ def _check_apart(train: GFSLDataset, held_out: GFSLDataset) -> None:
         store = train.store
         raise DataError(
             f'{store.root}: video {str(store.video_ids[shared[0]])!r} is both in {", ".join(train.splits)} '
-            f'and in {", ".join(held_out.splits)} ({len(shared)} such videos). Draw the splits again with '
+            f'and in {", ".join(held_out.splits)} ({number_of(len(shared), "such video")}). Draw the splits again with '
             'tools/dataset_converters/splits.py.'
         )
 

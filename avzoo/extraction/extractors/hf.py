@@ -14,6 +14,7 @@ from avzoo.extraction.media import MediaFile
 from avzoo.extraction.sound_windows import sound_windows
 from avzoo.registry import EXTRACTORS
 from avzoo.text.encoder_files import Wanted, from_hub, quiet_transformers, weight_files
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError, first_line
 from avzoo.utils.files import joint_sha256
 from avzoo.utils.regular_files import read_json
@@ -170,7 +171,8 @@ def _load(folder: Path, config: dict[str, Any], tower: Tower) -> tuple[Any, Any]
     lacking = sorted(key for key in report['missing_keys'] if not {'text_model', *tower.unused} & {*key.split('.')})
     if lacking:
         raise CheckpointError(
-            f'{folder}: its weights lack {len(lacking)} tensors of the model, first {lacking[0]}. Download it again.'
+            f'{folder}: its weights lack {number_of(len(lacking), "tensor")} of the model, first {lacking[0]}. '
+            'Download it again.'
         )
     for part in tower.unused:
         if hasattr(model, part):
