@@ -30,7 +30,7 @@ def read_columns(path: Path, words: Mapping[str, Sequence[str]], optional: Seque
 
 
 def read_numbered(path: Path, words: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> Columns:
-    """Read some columns of a table, without rows that are blank.
+    """Read some columns of a table, without rows of which all fields are blank.
 
     The fields are divided by commas, semicolons, tabs or ``|``, whichever makes the first line name the columns. A
     file of two columns may lack that line, if its first row has a label that comes again and the videos do not.
@@ -41,7 +41,8 @@ def read_numbered(path: Path, words: Mapping[str, Sequence[str]], optional: Sequ
         optional: Which of these the file may lack; such fields are empty.
 
     Raises:
-        DataError: The file cannot be read, a column is missing or comes twice, or a row has more or fewer fields.
+        DataError: The file cannot be read, a column is missing or comes twice, a row has more or fewer fields, or a
+            quote is not closed.
     """
     text = _read_text(path)
     declared = re.match(r'sep=(.)\r?\n', text)
@@ -54,7 +55,7 @@ def read_numbered(path: Path, words: Mapping[str, Sequence[str]], optional: Sequ
         return Columns([(line, [*row, *([''] * len(optional))]) for line, row in rows], [])
     offset = 1 if declared else 0
     parsed = _parse(path, lines, delimiter, offset, strict=True)
-    rows = [(line, row) for line, row in check_widths(path, header, parsed, delimiter) if any(map(str.strip, row))][1:]
+    rows = list(check_widths(path, header, parsed, delimiter))[1:]
     places = [_place(path, header, words[column]) for column in words]
     unread = [name for place, name in enumerate(header) if place not in places and name.strip()]
     return Columns([(n, ['' if place is None else row[place] for place in places]) for n, row in rows], unread)
@@ -102,16 +103,27 @@ def _read_text(path: Path) -> str:
 
 
 def _parse(path: Path, text: str, delimiter: str, offset: int = 0, *, strict: bool = False) -> list[Numbered]:
+    """Return the rows that are not blank; ``strict`` refuses quotes that would hide the rows after them."""
     # StringIO, not str.splitlines: that also breaks at characters such as U+2028, which a name may hold.
     reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True, strict=strict)
+    rows: list[Numbered] = []
+    end = offset
     try:
-        return [(reader.line_num + offset, row) for row in reader if row]
+        for row in reader:
+            end = reader.line_num + offset
+            if any(map(str.strip, row)):
+                rows.append((end, row))
     except csv.Error as error:
-        raise DataError(f'{path}, line {reader.line_num + offset}: {error}. Save it as a csv file.') from None
+        raise DataError(
+            f'{path}: the row that begins at line {end + 1} cannot be read: {error}. Close each quote, and write two '
+            'for one inside a quoted field.'
+        ) from None
+    return rows
 
 
 def _first_line(text: str) -> str:
-    return re.split(r'[\r\n]', text.lstrip('\r\n'), maxsplit=1)[0]
+    found = re.search(r'[^\r\n]*\S[^\r\n]*', text)
+    return found[0] if found else ''
 
 
 def _fold(word: str) -> str:
@@ -134,7 +146,7 @@ def _find_header(
 ) -> tuple[list[str] | None, str]:
     """Return the header and the delimiter; ``None`` if the first line names none of the columns."""
     first = _first_line(text)
-    headers = {mark: _parse(path, first, mark)[0][1] for mark in delimiters if first}
+    headers = {mark: rows[0][1] for mark in delimiters if (rows := _parse(path, first, mark))}
     known = {mark: [c for c in words if _place(path, names, words[c]) is not None] for mark, names in headers.items()}
     mark = max(known, key=lambda mark: len(known[mark]), default=',')
     missing = [column for column in needed if column not in known.get(mark, ())]
@@ -151,7 +163,7 @@ def _find_header(
 def _without_header(path: Path, text: str, delimiters: str, needed: Sequence[str]) -> list[Numbered]:
     """Return video and label of a file without a header, if it is plain which is which."""
     for mark in delimiters:
-        rows = [(line, row) for line, row in _parse(path, text, mark) if any(map(str.strip, row))]
+        rows = _parse(path, text, mark)
         if len(needed) == 2 and all(len(row) == 2 for _, row in rows):
             counts = [Counter(column) for column in zip(*(row for _, row in rows), strict=True)]
             unique = [max(count.values()) == 1 for count in counts]

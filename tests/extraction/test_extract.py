@@ -330,7 +330,7 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
         ('class,begin\nx,1\n', "no column 'filename'"),
         ('', "no column 'filename'"),
         ('filename,label,label\na.mp4,x,y\n', "two columns are called 'label'"),
-        ('filename\na.mp4\n"a"b.mp4\n', 'line 3: .* expected after'),
+        ('filename\na.mp4\n"a"b.mp4\n', 'begins at line 3 cannot be read: .* expected after'),
         ('filename,label\na.mp4,dog, barking\n', 'line 2 has 3 fields, more than the 2 of the first line. Quote names'),
         ('filename,label\n,x\n', 'line 2: filename is empty'),
         ('filename,start\na.mp4,soon\n', "line 2: start='soon' is not a number of seconds, such as 12.5"),

@@ -24,6 +24,7 @@ READ = {
     'blanks after commas': 'filename, label\nv1, "dog, barking"\nv2, cat\nv3, cat\n',
     'other order': 'label,code,filename\n"dog, barking",1,v1\ncat,2,v2\ncat,2,v3\n',
     'blank rows': '\nfilename,label\nv1,"dog, barking"\n\n,\nv2,cat\nv3,cat\n\n',
+    'rows of blanks alone': '  \nfilename,label\nv1,"dog, barking"\n   \nv2,cat\n,,,,\nv3,cat\n \n',
     'all quoted': '"filename","label"\n"v1","dog, barking"\n"v2","cat"\n"v3","cat"\n',
     'empty last column': 'filename,label,\nv1,"dog, barking",\nv2,cat,\nv3,cat,\n',
 }
@@ -40,6 +41,9 @@ REFUSED = {
         r'line 2 .*\(9 such lines; the others are 3, 4, 5, 6, 7, ...\)',
     ),
     'cut off': ('filename,label\nv1,a\nv2\n', 'line 3 has 1 field, fewer than the 2.*cut off'),
+    'a quote not closed': ('filename,label,group\nv1,a,g\nv2,a,"g\nv3,a,g\n', 'begins at line 3 .*Close each quote'),
+    'it, below sep=': ('sep=,\nfilename,label,group\nv1,a,"g\nv2,a,g\n', 'begins at line 3 '),
+    'a quote too early': ('filename,label\nv1,a\nv2,"a" b\n', 'begins at line 3 .*write two'),
     'unknown header': ('clip no,species\nv1,a\nv2,a\n', "first line 'clip no,species'.*'filename'"),
     'half a header': ('filename,species\nv1,a\nv2,a\n', "no column 'label'.*class, class_name"),
     'no header and three columns': ('v1,3,a\nv2,4,a\n', 'Make the first line `filename,label`'),
