@@ -89,7 +89,7 @@ def arrange(path: Path, content: Any) -> Arrays:
     if any(key in MODALITIES for key in content):
         check_words(path, (key for key in content if key not in _COLUMNS), 'array')
         values = {key: _with_text_ids(path, content[key]) for key in MODALITIES if key in content}
-        return Arrays(values, _labels(_with_text_ids(path, content.get('label', {}))))
+        return Arrays(values, _labels(path, _with_text_ids(path, content.get('label', {}))))
     return _from_videos(path, content)
 
 
@@ -100,12 +100,12 @@ def _from_videos(path: Path, content: Mapping[Any, Mapping[str, Any]]) -> Arrays
     values = {key: {v: entry[key] for v, entry in videos.items() if key in entry} for key in MODALITIES}
     if not any(values.values()):
         raise DataError(f'{path} has {", ".join(map(repr, [*videos][:3]))} without audio or visual. {HOW_TO_SAVE}')
-    labels = _labels({video: entry['label'] for video, entry in videos.items() if 'label' in entry})
+    labels = _labels(path, {video: entry['label'] for video, entry in videos.items() if 'label' in entry})
     return Arrays({key: by_id for key, by_id in values.items() if by_id}, labels)
 
 
-def _labels(by_id: Mapping[str, Any]) -> dict[str, str]:
-    return {video: label.decode() if isinstance(label, bytes) else str(label) for video, label in by_id.items()}
+def _labels(path: Path, by_id: Mapping[str, Any]) -> dict[str, str]:
+    return dict(zip(by_id, _texts(path, 'label', _column([*by_id.values()])), strict=True))
 
 
 def _by_their_ids(path: Path, entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -119,7 +119,9 @@ def _by_their_ids(path: Path, entries: Sequence[Mapping[str, Any]]) -> dict[str,
 def _with_text_ids(path: Path, by_id: Mapping[Any, Any]) -> Mapping[str, Any]:
     if all(isinstance(video, str) for video in by_id):
         return by_id
-    return dict(zip(_texts(path, 'video_id', np.array(list(by_id), object)), by_id.values(), strict=True))
+    ids = _texts(path, 'video_id', np.array(list(by_id), object))
+    check_names(ids, f'{path}: video')  # 1 and '1' are one.
+    return dict(zip(ids, by_id.values(), strict=True))
 
 
 def _from_columns(path: Path, content: Mapping[str, Any]) -> Arrays:
@@ -161,7 +163,7 @@ def _column(value: Any) -> np.ndarray:
 
 def _texts(path: Path, name: str, array: np.ndarray) -> list[str]:
     """Return an array of names or of whole numbers (N,) as text."""
-    items = array.tolist() if array.ndim == 1 else [None]
+    items = [item.item() if isinstance(item, np.generic) else item for item in array] if array.ndim == 1 else [None]
     try:
         items = [item.decode() if isinstance(item, bytes) else item for item in items]
     except UnicodeDecodeError as error:

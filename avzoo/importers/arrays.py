@@ -24,7 +24,7 @@ from avzoo.importers.clip_checks import (
 )
 from avzoo.importers.repeated_clips import RepeatedClips
 from avzoo.importers.shape_checks import check_axes, sample_shapes, usual_width, warn_of_durations
-from avzoo.protocol import NUM_DRAWS, SHOTS
+from avzoo.protocol import MODALITIES, NUM_DRAWS, SHOTS
 from avzoo.utils.bad_items import count_reasons, list_items, write_items
 from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
@@ -138,6 +138,8 @@ def _modalities(
     source: ArrayFeatures, videos: Sequence[str], seconds: Mapping[str, float], *, may_be_transposed: bool
 ) -> dict[str, dict[str, float]]:
     """Return the usual width of each modality, and the seconds of a step."""
+    if odd := seconds.keys() - set(MODALITIES):
+        raise DataError(f'seconds_per_step names {min(odd)!r}. Its keys are {" and ".join(MODALITIES)}.')
     shapes = sample_shapes(source, videos)
     if may_be_transposed:
         check_axes(source.path, shapes)

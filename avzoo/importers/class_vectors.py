@@ -5,7 +5,7 @@ import logging
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray] | np.ndarray, str, str]:
     if isinstance(content, np.ndarray) and content.shape == () and content.dtype == object:
         content = content.item()
     if isinstance(content, Mapping):
-        return _as_table(path, content), UNKNOWN_EMBEDDING, ''
+        return _as_table(path, content.items()), UNKNOWN_EMBEDDING, ''
     if isinstance(content, np.ndarray):
         return content, UNKNOWN_EMBEDDING, ''
     raise DataError(f'{path} holds {type(content).__name__}; class vectors are {_FORMS}.')
@@ -104,7 +104,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray] | np.ndarray, str, str]:
 def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], str, str]:
     content = load_npz(path)
     if not {'names', 'vectors'} & content.keys():  # numpy.savez(FILE, **{name: vector})
-        return _as_table(path, content), UNKNOWN_EMBEDDING, ''
+        return _as_table(path, content.items()), UNKNOWN_EMBEDDING, ''
     odd = sorted({'names', 'vectors'} ^ (content.keys() - {'provenance'}))
     if odd:
         raise DataError(f'{path} has the arrays {", ".join(content)}; class vectors are {_FORMS}.')
@@ -114,12 +114,8 @@ def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], str, str]:
             f'{path}: names of shape {names.shape} and vectors of shape {vectors.shape}; (N,) and (N, width) are '
             'needed.'
         )
-    texts = [_as_text(path, name) for name in names.tolist()]
-    twice = sorted(name for name, count in Counter(texts).items() if count > 1)
-    if twice:
-        raise DataError(f'{path}: names come twice: {_listed(twice)}. Keep one vector of each.')
     kind, source = _provenance(path, content.get('provenance'))
-    return _as_table(path, dict(zip(texts, vectors, strict=True))), kind, source
+    return _as_table(path, zip(names.tolist(), vectors, strict=True)), kind, source
 
 
 def _provenance(path: Path, entry: np.ndarray | None) -> tuple[str, str]:
@@ -153,11 +149,14 @@ def _as_text(path: Path, name: object) -> str:
     return str(name)
 
 
-def _as_table(path: Path, content: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+def _as_table(path: Path, content: Iterable[tuple[Any, Any]]) -> dict[str, np.ndarray]:
     """Return vectors by name as arrays (d,), all of the same width."""
+    pairs = [(_as_text(path, name), value) for name, value in content]
+    twice = sorted(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+    if twice:
+        raise DataError(f'{path}: names come twice: {_listed(twice)}. Keep one vector of each.')
     table, odd = {}, []
-    for key, value in content.items():
-        name = _as_text(path, key)
+    for name, value in pairs:
         try:
             vector = np.asarray(value)
         except ValueError:  # rows of unequal width

@@ -123,7 +123,7 @@ class ClipReader:
         arrays = ArrayFeatures(path)
         self.ids, self._read = arrays.video_ids, arrays.read
         if not self.ids:
-            raise DataError(f'{path} has no .npy file in its folders {", ".join(arrays.modalities)}.')
+            raise DataError(f'{path} has no {" or ".join(arrays.modalities)} features of any video. Add some.')
 
 
 def read_clip(path: Path) -> dict[str, np.ndarray]:

@@ -56,6 +56,12 @@ def test_numbers_as_names_are_labels_too(tmp_path):
     assert column(read_class_vectors(save(tmp_path, {10: [1.0], 2: [2.0]}), ['2', '10'])) == [2, 1]
 
 
+def test_two_names_that_are_one_as_text_are_refused(tmp_path):
+    (tmp_path / 'v.pkl').write_bytes(pickle.dumps({1: [1.0, 2.0], '1': [3.0, 4.0]}))
+    with pytest.raises(DataError, match=r"names come twice: '1'\. Keep one"):
+        read_class_vectors(tmp_path / 'v.pkl', ['1'])
+
+
 def test_a_class_may_be_named_by_its_text_or_in_another_spelling(tmp_path, caplog):
     path = save(tmp_path, {'apply eye makeup': [1.0], 'throwing hammers': [2.0], 'Yo-Yo': [3.0]})
     found = read_class_vectors(path, CLASSES, texts=['Apply Eye Makeup', 'throwing hammers', 'yoyo'])

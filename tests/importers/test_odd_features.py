@@ -12,12 +12,15 @@ from scipy import io
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.importers.array_features import ArrayFeatures
+from avzoo.importers.arrays import import_arrays
+from avzoo.importers.clips import ClipReader
 from avzoo.importers.video_ids import match_ids
 from avzoo.utils.errors import DataError
 from tests.importers.own_data import clips, run_features, video_ids, write_folder, write_lists
 
 IDS = list(video_ids())
 LENGTHS = {'audio': 2, 'visual': 3}  # Of durations that fit together.
+STEP = np.ones((1, 2), np.float32)
 
 
 @pytest.fixture
@@ -219,6 +222,37 @@ def test_labels_of_the_file_are_compared_with_the_lists(folder, values, capsys, 
         (folder / name).write_bytes(pickle.dumps({**values, 'label': labels}))
     assert run_features(folder, features=name) == 2
     assert f"{IDS[0]!r} is of class 'a'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ({'audio': {1: STEP, '1': STEP}}, "video '1' comes twice"),
+        ({1: {'audio': STEP}, '1': {'audio': STEP}}, "video '1' comes twice"),
+        ({'audio': {'a': STEP}, 'label': {'a': b'\xff'}}, 'label holds bytes that are not UTF-8'),
+        ({'audio': {'a': STEP}, 'label': {'a': np.array(['x'])}}, 'label is object .*of text or of whole numbers'),
+        ({'audio': {}}, 'has no audio features of any video'),
+    ],
+)
+def test_ids_and_labels_that_are_not_one_text_each_are_refused(tmp_path, content, words):
+    (tmp_path / 'F.pkl').write_bytes(pickle.dumps(content))
+    with pytest.raises(DataError, match=rf'F\.pkl:? {words}'):
+        ClipReader(tmp_path / 'F.pkl')
+
+
+def test_ids_and_labels_may_be_whole_numbers_of_numpy(tmp_path):
+    content = {'audio': {np.int64(7): STEP}, 'label': {np.int64(7): np.int32(3)}}
+    (tmp_path / 'F.pkl').write_bytes(pickle.dumps(content))
+    found = ArrayFeatures(tmp_path / 'F.pkl')
+    assert found.video_ids == ['7'] and found.labels == {'7': '3'}
+
+
+def test_seconds_of_a_modality_that_does_not_exist_are_refused(folder, values):
+    write_folder(folder / 'F', values)
+    with pytest.raises(DataError, match=r"seconds_per_step names 'video'\. Its keys are audio and visual"):
+        import_arrays(
+            folder / 'out', features=folder / 'F', lists=folder / 'lists', shots=[1], seconds_per_step={'video': 0.04}
+        )
 
 
 def test_leftovers_of_systems_are_not_videos(folder, values):
