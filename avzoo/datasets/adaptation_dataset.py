@@ -84,6 +84,11 @@ class AdaptationDataset(GFSLDataset):
         base, extra = self.store.parts
         places = {str(name): len(base) + i for i, name in enumerate(extra.video_ids)}
         videos = np.array([places[name] for name in ids], dtype=np.int64)
+        if len(odd := videos[self.store.labels[videos] < 0]):
+            raise DataError(
+                f'{extra.root}: the class of video {str(self.store.video_ids[odd[0]])!r} of the support is not in '
+                'classes. Add it, or leave the video out of support_ids.'
+            )
         for column in np.flatnonzero(~self.base_mask):
             count = int((self.store.labels[videos] == column).sum())
             if num_shots and count != num_shots:

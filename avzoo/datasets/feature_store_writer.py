@@ -1,7 +1,6 @@
 """Write a feature store one video at a time; it appears complete or not at all."""
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from avzoo.datasets.store_format import (
     DTYPES,
     FORMAT,
+    LONGEST_STEP,
     VERSION,
     check_feature_set,
     check_name,
@@ -171,6 +171,7 @@ class FeatureStoreWriter:
         folder.mkdir(parents=True)
         for name, ids in splits.items():
             check_name(name, f'{shots}-shot split')
+            check_names(ids, f'{shots}-shot split {name}: video')
             unknown = [video for video in ids if video not in self._ids]
             if unknown:
                 raise DataError(
@@ -239,9 +240,9 @@ def _begun(what: str, key: str, entry: Mapping[str, Any], dtype: str) -> dict[st
     """Return what ``store.json`` says of a modality that has no videos yet."""
     check_name(key, what)
     dim, seconds = entry['dim'], entry['seconds_per_step']
-    if int(dim) != dim or dim < 1 or not 0 < seconds < math.inf:
+    if int(dim) != dim or dim < 1 or not 0 < seconds <= LONGEST_STEP:
         raise DataError(
             f'{what} {key!r} of width {dim} and {seconds} seconds a step; a whole number of at least 1 and a number '
-            'above 0 are needed.'
+            f'above 0, up to {LONGEST_STEP:,}, are needed.'
         )
     return dict(dim=int(dim), dtype=dtype, seconds_per_step=float(seconds), num_steps=0, file=f'{key}.npy')

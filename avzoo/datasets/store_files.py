@@ -10,6 +10,7 @@ import numpy as np
 from avzoo.datasets.store_format import (
     DTYPES,
     FORMAT,
+    LONGEST_STEP,
     MODALITY_NAME,
     VERSION,
     check_feature_set,
@@ -23,7 +24,6 @@ from avzoo.utils.files import sha256_of
 from avzoo.utils.paths import stays_inside
 from avzoo.utils.regular_files import open_regular, read_json, unreadable
 
-_LONGEST_STEP = 86_400  # Seconds; positions in time must stay ordinary numbers.
 _MAX_META = 16 << 20  # Bytes of store.json: a hundred for each list and array.
 _HINT = 'Restore the file or import the data again (tools/dataset_converters/).'
 
@@ -57,7 +57,7 @@ _ARRAY = dict(dim=_is_count, file=_is_inside, sha256=_is_text)
 _MODALITY = _ARRAY | dict(
     num_steps=_is_count,
     dtype=lambda value: value in DTYPES,
-    seconds_per_step=lambda value: type(value) in (int, float) and 0 < value <= _LONGEST_STEP,
+    seconds_per_step=lambda value: type(value) in (int, float) and 0 < value <= LONGEST_STEP,
 )
 
 

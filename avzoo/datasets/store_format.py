@@ -23,6 +23,7 @@ VERSION = 1
 DTYPES = ('float32', 'float16')
 UNKNOWN_EMBEDDING = 'text'  # name of class vectors that do not say which text embedding they are
 MODALITY_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')  # it becomes a file name, a column and a keyword
+LONGEST_STEP = 86_400  # Seconds; positions in time must stay ordinary numbers.
 MAX_NAME = 1000  # Characters: a table of names takes as much memory for each as for the longest.
 _LARGEST = 1e15  # The sum of the squares of a million such values is a float32.
 _LEAST_OF_HALF = 2.0**-14  # Below it float16 loses digits, and soon all.

@@ -58,6 +58,11 @@ def test_the_support_has_as_many_clips_of_each_new_class_as_there_are_shots(tiny
         adaptation(tiny_store, num_shots=2)
 
 
+def test_a_clip_of_a_class_that_is_not_named_is_refused(tiny_store):
+    with pytest.raises(DataError, match=f"class of video '{SUPPORT[1]}' of the support is not in classes"):
+        adaptation(tiny_store, classes=NAMES[:10])
+
+
 def test_the_names_of_splits_change_no_video(tiny_store):
     plain, other = adaptation(tiny_store), adaptation(tiny_store, splits=('support',))
     np.testing.assert_array_equal(plain.videos, other.videos)

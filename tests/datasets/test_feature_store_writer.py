@@ -78,12 +78,23 @@ def test_a_video_comes_once_and_has_a_known_class_and_every_modality(tmp_path):
         (dict(texts=['a']), '3 classes and 1 texts'),
         (dict(modalities={"a': print()": dict(dim=1, seconds_per_step=1.0)}), 'letters, digits'),
         (dict(modalities=dict(audio=dict(dim=0, seconds_per_step=1.0))), 'width 0'),
+        (dict(modalities=dict(audio=dict(dim=1, seconds_per_step=86_401))), '86401 seconds a step; .* up to 86,400'),
+        (dict(modalities=dict(audio=dict(dim=1, seconds_per_step=float('nan')))), 'nan seconds a step'),
     ],
 )
 def test_what_a_reader_would_refuse_is_not_written(tmp_path, changes, words):
     with pytest.raises(DataError, match=words):
         FeatureStoreWriter(tmp_path / 'store', **dict(name='x', modalities=MODALITIES, classes=CLASSES) | changes)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_split_lists_a_video_once(tmp_path):
+    with (
+        pytest.raises(DataError, match="1-shot split stage1_base: video 'v' comes twice"),
+        FeatureStoreWriter(tmp_path / 'store', name='x', modalities=MODALITIES, classes=CLASSES) as writer,
+    ):
+        writer.add('v', CLASSES[0], {name: np.ones((1, entry['dim'])) for name, entry in MODALITIES.items()})
+        writer.write_splits(1, {'stage1_base': ['v', 'v']})
 
 
 def test_class_vectors_have_a_width(tmp_path):
