@@ -125,7 +125,7 @@ def teach_model(args: argparse.Namespace) -> int:
 def teach_classifier(args: argparse.Namespace) -> int:
     from avzoo.apis.clip_features import named_extractors
     from avzoo.apis.few_shot import FewShotClassifier
-    from avzoo.apis.few_shot_files import check_target, comparison_lines
+    from avzoo.apis.few_shot_files import check_target, comparison_lines, mistakes_line
 
     began = time.monotonic()
     out = args.out or 'work_dirs/classifier'
@@ -140,6 +140,8 @@ def teach_classifier(args: argparse.Namespace) -> int:
     model.save_pretrained(out)
     for line in comparison_lines(model.method_, model.report_):
         show(line)
+    if line := mistakes_line(model.mistakes_):
+        show(printable(line))
     classes = '; '.join(map(str, model.classes_.tolist()))
     show(f'{out}: {model.method_}, taught in {time.monotonic() - began:.0f} s: {printable(classes)}')
     return 0

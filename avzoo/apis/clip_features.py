@@ -161,17 +161,29 @@ def pooled(features: Any) -> dict[str, np.ndarray]:
     """Return features as one vector for each clip, (N, D) by modality.
 
     Args:
-        features: An array (N, D) or (N, T, D), a list of sequences (T_i, D), or a dict of these by modality.
+        features: An array (N, D) or (N, T, D), a list of sequences (T_i, D), a dict of these by modality, or a list of
+            dicts, one for each clip.
 
     Raises:
         DataError: If they have another form, or values that are not finite.
     """
-    by_modality = features if isinstance(features, Mapping) else {'features': features}
+    by_modality = features if isinstance(features, Mapping) else _by_modality(features)
     found = {name: _pooled(name, rows) for name, rows in by_modality.items()}
     counts = {name: len(rows) for name, rows in found.items()}
     if len(set(counts.values())) != 1:
         raise DataError(f'the modalities have different numbers of clips: {counts}.')
     return found
+
+
+def _by_modality(features: Any) -> dict[str, Any]:
+    """Return features that are no dict by modality; a list of dicts, one for each clip, becomes one of lists."""
+    if not isinstance(features, Sequence | np.ndarray) or not len(features) or not isinstance(features[0], Mapping):
+        return {'features': features}
+    for i, one in enumerate(features):
+        if not isinstance(one, Mapping) or one.keys() != features[0].keys():
+            found = list(one) if isinstance(one, Mapping) else type(one).__name__
+            raise DataError(f'clip {i} has {found}, clip 0 has {list(features[0])}. Give all the same modalities.')
+    return {name: [one[name] for one in features] for name in features[0]}
 
 
 def _pooled(name: str, rows: Any) -> np.ndarray:

@@ -14,9 +14,9 @@ from avzoo.apis.base_clips import read_base
 from avzoo.apis.clip_features import ClipFeatures, are_videos, labelled_clips, pooled, specs_of
 from avzoo.apis.clip_labels import columns_of, group_of_each
 from avzoo.apis.few_shot_files import plain_seed, read_classifier, upload, write_classifier
-from avzoo.apis.few_shot_methods import check_method, learn
-from avzoo.apis.scaling import moments, standardised
-from avzoo.evaluation.linear_fits import METHODS, Linear, base_discriminant
+from avzoo.apis.few_shot_methods import Examples, check_method, learn
+from avzoo.apis.scaling import check_varies, moments, standardised
+from avzoo.evaluation.linear_fits import Linear
 from avzoo.extraction.extracted_clips import extracted_clips
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import DataError
@@ -26,8 +26,8 @@ from avzoo.utils.in_progress import scratch_folder
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
     """Classify clips after a few examples of each class.
 
-    Every modality is averaged over time, standardised on the examples, and scaled to length 1. A linear classifier
-    decides: class means, logistic regression, or a linear discriminant with a shrunk covariance.
+    Every modality is averaged over time, standardised on the examples (see :func:`moments`), and scaled to length 1. A
+    linear classifier decides: class means, logistic regression, or a linear discriminant with a shrunk covariance.
 
     Args:
         extractor: Spec of the extractor of each modality (``tools/extract_features.py --help``). By default networks
@@ -46,6 +46,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         method_: The method that was chosen.
         report_: What cross-validation found, ``{method: {accuracy, deviation, folds, log_loss, setting}}``; empty where
             a class has a single clip.
+        mistakes_: Clips that the method mostly took for another class when they were held out, dicts of ``clip`` (its
+            name, or its number), ``label`` and ``answer``. Not of a classifier that was read.
 
     Examples:
         >>> model = FewShotClassifier().fit('clips')              # a folder for each class
@@ -77,7 +79,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Args:
             clips: A folder with one folder of videos for each class, or a table of videos or parts of them (``.csv``,
                 see :func:`find_clips`), or what ``tools/extract_features.py`` made of it; a list of videos; or
-                features: an array (N, D) or (N, T, D), a list of (T_i, D), or a dict of these by modality.
+                features: an array (N, D) or (N, T, D), a list of (T_i, D), a dict of these by modality, or a list of
+                dicts, one for each clip, which scikit-learn can split.
             y: Label of each clip; not with a folder or a table.
             groups: Group of each clip, such as the video that it was cut from: cross-validation holds out whole groups.
                 Not with a folder or a table, where parts of one video are a group.
@@ -98,8 +101,17 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             names = clips
         features = self._read(clips)
         self.classes_, columns = columns_of(y, features, names)
+        check_varies(features)
         self.centre_, self.scale_ = moments(features)
-        self._learn(self._standardised(features), columns, group_of_each(groups, len(columns)))
+        widths = {m: rows.size for m, rows in self.centre_.items()}
+        base = None if self.base is None else read_base(self.base, widths, self.stamps_, self.classes_)
+        examples = Examples(features, columns, group_of_each(groups, len(columns)), base)
+        self.method_, self.linear_, self.report_, answers = learn(examples, self.method, self.random_state)
+        self.mistakes_ = [
+            dict(clip=row if names is None else str(names[row]), label=one.item(), answer=other.item())
+            for row, one, other in zip(range(len(columns)), self.classes_[columns], self.classes_[answers], strict=True)
+            if answers[row] >= 0 and one != other
+        ]
         return self
 
     def predict(self, clips: Any) -> np.ndarray:
@@ -188,15 +200,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             return clips, [c.label for c in clips], [c.group for c in clips], [c.name for c in clips]
         self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
         return extracted.features, extracted.labels, extracted.groups, extracted.videos
-
-    def _learn(self, rows: np.ndarray, columns: np.ndarray, groups: np.ndarray | None) -> None:
-        methods = dict(METHODS)
-        if self.base is not None:
-            base = read_base(self.base, {m: x.size for m, x in self.centre_.items()}, self.stamps_, self.classes_)
-            methods['base_discriminant'] = base_discriminant(*base.residuals(self._standardised(base.features)))
-        if self.method != 'auto':
-            methods = {self.method: methods[self.method]}
-        self.method_, self.linear_, self.report_ = learn(rows, columns, methods, self.random_state, groups)
 
     def _read(self, clips: Any) -> dict[str, np.ndarray]:
         if not are_videos(clips):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from avzoo.zoo.model_card import card
 METHOD_NAMES = ('prototypes', 'logistic_regression', 'discriminant', 'base_discriminant')
 _FORMAT = 'avzoo-few-shot-v1'
 _LARGEST = 1 << 30  # Bytes of weights.
+_MOST_NAMED = 10
 _FACTS, _WEIGHTS, _CARD = 'config.json', 'model.safetensors', 'README.md'
 
 
@@ -157,6 +158,15 @@ def comparison_lines(method: str, report: Mapping[str, Mapping[str, float]]) -> 
         why = ' So small a difference does not count; log loss decided.' if ahead < 1 else ''
         lines.append(f'{method} was chosen, {ahead:+.1f} points from the best accuracy of the others.{why}')
     return lines
+
+
+def mistakes_line(mistakes: Sequence[Mapping[str, Any]]) -> str:
+    """Name the clips that were taken for another class when they were held out; '' where none was."""
+    if not mistakes:
+        return ''
+    shown = [f'{one["clip"]} ({one["label"]}, taken for {one["answer"]})' for one in mistakes[:_MOST_NAMED]]
+    more = f'; and {len(mistakes) - _MOST_NAMED} more' if len(mistakes) > _MOST_NAMED else ''
+    return f'Wrong when held out: {"; ".join(shown)}{more}.'
 
 
 def _card(facts: Mapping[str, Any]) -> str:

@@ -1,23 +1,65 @@
 """The methods of a few-shot classifier: which are possible, and which one suits some clips."""
 
 import warnings
-from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from avzoo.apis.base_clips import BaseClips
 from avzoo.apis.few_shot_files import METHOD_NAMES
-from avzoo.evaluation.linear_fits import Linear, Method, compare, usual_setting
+from avzoo.apis.scaling import moments, standardised
+from avzoo.evaluation.linear_fits import METHODS, Linear, Method, base_discriminant, compare, usual_setting
 from avzoo.utils.errors import ConfigError, nearest
 
 
+@dataclass(frozen=True)
+class Examples:
+    """The clips that a classifier is taught.
+
+    Attributes:
+        features: (N, D) by modality.
+        columns: Class of each, (N,).
+        groups: Group of each, (N,), which no fold divides, or ``None``.
+        base: Clips of other classes.
+    """
+
+    features: dict[str, np.ndarray]
+    columns: np.ndarray
+    groups: np.ndarray | None = None
+    base: BaseClips | None = None
+
+    def scaled_by(self, some: np.ndarray, method: str) -> tuple[np.ndarray, dict[str, Method]]:
+        """Return all clips (N, D) as some of them scale the features, and the methods in that scale.
+
+        Args:
+            some: Positions of clips.
+            method: Name of the method, or ``auto`` for all that are possible.
+        """
+        scaling = moments({m: rows[some] for m, rows in self.features.items()})
+        methods = METHODS if method == 'auto' else {n: one for n, one in METHODS.items() if n == method}
+        if self.base is not None:
+            precise = base_discriminant(*self.base.residuals(standardised(self.base.features, *scaling)))
+            methods = {**methods, 'base_discriminant': precise}
+        return standardised(self.features, *scaling), dict(methods)
+
+
 class Learned(NamedTuple):
-    """The method that was chosen, its classifier, and what cross-validation found of each method."""
+    """The method that was chosen and its classifier.
+
+    Attributes:
+        method: Its name.
+        linear: Its classifier of scaled features.
+        report: What cross-validation found of each method.
+        answers: What each clip was mostly taken for when it was held out, (N,), or -1.
+    """
 
     method: str
     linear: Linear
     report: dict[str, dict[str, Any]]
+    answers: np.ndarray
 
 
 def check_method(method: str, base: Any, random_state: Any) -> None:
@@ -40,29 +82,24 @@ def check_method(method: str, base: Any, random_state: Any) -> None:
         raise ConfigError(f'random_state={random_state!r} is not possible ({error}).') from error
 
 
-def learn(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    methods: Mapping[str, Method],
-    random_state: Any,
-    groups: np.ndarray | None = None,
-) -> Learned:
+def learn(examples: Examples, method: str, random_state: Any) -> Learned:
     """Fit the method with the best cross-validation; without one, where a class has a single clip, the first.
 
     Args:
-        rows: (N, D).
-        columns: Class of each, (N,).
-        methods: By name, the safest first.
+        examples: The clips.
+        method: Name of the method, or ``auto``.
         random_state: Of the folds.
-        groups: Group of each, (N,), which no fold divides.
     """
-    compared = compare(rows, columns, methods, random_state, groups)
-    if not compared and groups is not None and (compared := compare(rows, columns, methods, random_state)):
+    columns = examples.columns
+    prepare = partial(examples.scaled_by, method=method)
+    compared = compare(prepare, columns, random_state, examples.groups)
+    if not compared and examples.groups is not None and (compared := compare(prepare, columns, random_state)):
         warnings.warn(
             'all clips of some class are of one group (such as parts of one video): held-out clips are of groups that '
             'were trained on, and their accuracy is too high. Add clips of other videos.',
             stacklevel=4,
         )
+    rows, methods = prepare(np.arange(len(columns)))
     # One clip of a class cannot be held out; class means are the safest then.
     name = compared[0].method if compared else next(iter(methods))
     fit, _ = chosen = methods[name]
@@ -77,4 +114,5 @@ def learn(
         )
         for one in compared
     }
-    return Learned(name, linear, report)
+    answers = compared[0].answers if compared else np.full(len(columns), -1)
+    return Learned(name, linear, report, answers)

@@ -13,23 +13,40 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def moments(features: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the means of features (N, D) by modality, and their deviations, 1 where a dimension is constant.
+    """Return what few clips say of their features (N, D) by modality: means, and scales that are not their deviations.
 
-    Raises:
-        DataError: If all are constant.
+    Of few examples a deviation is hardly known, and a dimension that happens to vary little, or not at all, would drown
+    the others in a new clip. So a scale is the root mean square of the deviation of its dimension and of the median
+    deviation, over those dimensions of the modality that vary; 1 where none does.
     """
     centre = {m: rows.mean(axis=0, dtype=np.float64) for m, rows in features.items()}
-    scale = {m: rows.std(axis=0, dtype=np.float64) for m, rows in features.items()}
-    varies = {m: scale[m] > np.maximum(_LEAST_SHARE * np.abs(centre[m]), _LEAST) for m in features}
-    if not any(one.any() for one in varies.values()):
+    scale = {m: _scale(rows.std(axis=0, dtype=np.float64), centre[m]) for m, rows in features.items()}
+    return {m: rows.astype(np.float32) for m, rows in centre.items()}, scale
+
+
+def check_varies(features: Arrays) -> None:
+    """Refuse clips that are all the same.
+
+    Raises:
+        DataError: If no feature varies.
+    """
+    if not any(_varies(rows.std(axis=0, dtype=np.float64), rows.mean(axis=0)).any() for rows in features.values()):
         raise DataError('all clips have the same features, so nothing can be learned from them. Extract them again.')
-    return (
-        {m: rows.astype(np.float32) for m, rows in centre.items()},
-        {m: np.where(varies[m], scale[m], 1.0).astype(np.float32) for m in features},
-    )
 
 
 def standardised(features: Arrays, centre: Arrays, scale: Arrays) -> np.ndarray:
     """Return the standardised features of each clip, of length 1 in every modality, side by side."""
     rows = [unit((features[m] - centre[m]) / scale[m]) for m in centre]
     return np.concatenate(rows, axis=1).astype(np.float64)
+
+
+def _scale(deviation: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    varies = _varies(deviation, centre)
+    if not varies.any():
+        return np.ones(len(deviation), np.float32)
+    typical = np.median(deviation[varies])
+    return np.sqrt(0.5 * np.square(np.where(varies, deviation, 0.0)) + 0.5 * typical**2).astype(np.float32)
+
+
+def _varies(deviation: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    return deviation > np.maximum(_LEAST_SHARE * np.abs(centre), _LEAST)

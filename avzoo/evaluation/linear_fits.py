@@ -1,6 +1,6 @@
 """Linear classifiers that need no more than a few clips of each class."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ _FOLDS, _REPEATS = 5, 4
 # Nats of log loss that make no difference: the softer probabilities are preferred then. Of clips that are easily told
 # apart, the sharpest setting would always win, and be as sure of clips unlike all of them.
 _ALIKE = 0.02
+_LEAST_SHRINKAGE = 1e-6
 
 
 class Linear(NamedTuple):
@@ -80,10 +81,11 @@ def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes:
     count, width = residuals.shape
     scale = 1.0 / max(1, count - num_classes)
     with threadpool_limits(limits=1):
-        shrinkage = ledoit_wolf_shrinkage(residuals, assume_centered=True)
+        # The rule may find no need, of clips that are copies of few.
+        shrinkage = max(ledoit_wolf_shrinkage(residuals, assume_centered=True), _LEAST_SHRINKAGE)
         ridge = shrinkage * scale * float(np.square(residuals).sum()) / width
         inner = (1 - shrinkage) * scale
-        if count >= width or not ridge:
+        if count >= width:
             covariance = inner * residuals.T @ residuals + ridge * np.eye(width)
             return np.linalg.solve(covariance, rows.T).T
         # Of few clips with many numbers, a system of N equations says the same as one of D (Woodbury).
@@ -107,37 +109,82 @@ def usual_setting(method: Method) -> float:
 
 
 class Compared(NamedTuple):
-    """A method and its setting, as validation found them: share of right answers in each fold, mean log loss."""
+    """A method and its setting, as validation found them.
+
+    Attributes:
+        method: Its name.
+        setting: The setting.
+        accuracies: Share of right answers in each fold.
+        log_loss: Mean over the folds.
+        answers: What a clip was mostly taken for when it was held out, (N,); -1 for one that never was.
+    """
 
     method: str
     setting: float
     accuracies: tuple[float, ...]
     log_loss: float
+    answers: np.ndarray
 
 
-def compare(
-    features: np.ndarray, labels: np.ndarray, methods: Mapping[str, Method], seed: Any, groups: np.ndarray | None = None
-) -> list[Compared]:
+# From positions of clips that are trained on: the features of all clips (N, D) as these scale them, and the methods.
+Prepare = Callable[[np.ndarray], tuple[np.ndarray, Mapping[str, Method]]]
+
+
+def compare(prepare: Prepare, labels: np.ndarray, seed: Any, groups: np.ndarray | None = None) -> list[Compared]:
     """Return the best setting of each method by cross-validation, best method first.
 
     Methods are ranked by accuracy, those within one hundredth of the best by log loss. With one clip in some class, or
     one group, nothing can be held out: the list is empty.
 
     Args:
-        features: (N, D).
+        prepare: Gives features and methods for each fold, so that nothing of held-out clips enters.
         labels: (N,), whole numbers from 0.
-        methods: By name, such as :data:`METHODS`.
         seed: Of the folds.
         groups: Group of each clip (N,), which no fold divides; by default each is alone.
     """
     folds = _folds(labels, seed) if groups is None else _folds_of_groups(labels, groups, seed)
     if not folds:
         return []
-    found = [_best_setting(features, labels, name, method, folds) for name, method in methods.items()]
-    accuracies = {one.method: float(np.mean(one.accuracies)) for one in found}
-    best = max(accuracies.values())
-    alike = {name for name, accuracy in accuracies.items() if accuracy >= best - 0.01}
-    return sorted(found, key=lambda one: (-best if one.method in alike else -accuracies[one.method], one.log_loss))
+    tried: dict[tuple[str, float], list[_Fold]] = {}
+    for trained, held_out in folds:
+        features, methods = prepare(trained)
+        for name, (fit, settings) in methods.items():
+            for setting in settings:
+                logits = fit(features[trained], labels[trained], setting).logits(features[held_out])
+                tried.setdefault((name, setting), []).append(_fold(held_out, logits, labels[held_out]))
+    each = [_compared(name, setting, found, labels) for (name, setting), found in tried.items()]
+    best = [_best_setting([one for one in each if one.method == name]) for name in methods]
+    accuracies = {one.method: float(np.mean(one.accuracies)) for one in best}
+    highest = max(accuracies.values())
+    alike = {name for name, accuracy in accuracies.items() if accuracy >= highest - 0.01}
+    return sorted(best, key=lambda one: (-highest if one.method in alike else -accuracies[one.method], one.log_loss))
+
+
+class _Fold(NamedTuple):
+    held_out: np.ndarray
+    answers: np.ndarray
+    accuracy: float
+    log_loss: float
+
+
+def _fold(held_out: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> _Fold:
+    answers = logits.argmax(axis=1)
+    loss = -float(log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+    return _Fold(held_out, answers, float(np.mean(answers == labels)), loss)
+
+
+def _compared(name: str, setting: float, folds: Sequence[_Fold], labels: np.ndarray) -> Compared:
+    votes = np.zeros((len(labels), labels.max() + 1), int)
+    for fold in folds:
+        votes[fold.held_out, fold.answers] += 1
+    answers = np.where(votes.any(axis=1), votes.argmax(axis=1), -1)
+    loss = float(np.mean([fold.log_loss for fold in folds]))
+    return Compared(name, setting, tuple(fold.accuracy for fold in folds), loss, answers)
+
+
+def _best_setting(tried: Sequence[Compared]) -> Compared:
+    best = min(one.log_loss for one in tried)
+    return next(one for one in tried if one.log_loss <= best + _ALIKE)
 
 
 def _folds(labels: np.ndarray, seed: Any) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -159,20 +206,6 @@ def _folds_of_groups(labels: np.ndarray, groups: np.ndarray, seed: Any) -> list[
     folds = [fold for splitter in splitters for fold in splitter.split(labels, labels, groups)]
     # All groups of a class may be held out at once.
     return [(trained, held_out) for trained, held_out in folds if set(labels[trained]) == set(labels)]
-
-
-def _best_setting(features: np.ndarray, labels: np.ndarray, name: str, method: Method, folds: list) -> Compared:
-    fit, settings = method
-    tried = []
-    for setting in settings:
-        accuracies, losses = [], []
-        for trained, held_out in folds:
-            logits = fit(features[trained], labels[trained], setting).logits(features[held_out])
-            accuracies.append(float(np.mean(logits.argmax(axis=1) == labels[held_out])))
-            losses.append(-float(log_softmax(logits, axis=1)[np.arange(len(held_out)), labels[held_out]].mean()))
-        tried.append(Compared(name, setting, tuple(accuracies), float(np.mean(losses))))
-    best = min(one.log_loss for one in tried)
-    return next(one for one in tried if one.log_loss <= best + _ALIKE)
 
 
 def _of_all_classes(weight: np.ndarray, bias: np.ndarray) -> Linear:

@@ -34,6 +34,11 @@ class ExtractedClips:
     videos: list[str]
     groups: list[str]
 
+    @property
+    def by_clip(self) -> list[dict[str, np.ndarray]]:
+        """The features of each clip by modality, a list that scikit-learn can split."""
+        return [dict(zip(self.features, steps, strict=True)) for steps in zip(*self.features.values(), strict=True)]
+
 
 def extracted_clips(
     folder: str | os.PathLike[str], extractor: Mapping[str, str] | None = None

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import warnings
 from functools import cache
@@ -17,11 +18,11 @@ from sklearn.base import clone
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 
 from avzoo import FewShotClassifier
 from avzoo.apis.clip_features import DEFAULT_EXTRACTORS
-from avzoo.apis.few_shot_files import METHOD_NAMES
+from avzoo.apis.few_shot_files import METHOD_NAMES, mistakes_line
 from avzoo.apis.video_answers import classify_features, classify_videos
 from avzoo.evaluation.linear_fits import METHODS, Linear, compare
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
@@ -87,7 +88,7 @@ def test_methods_below_the_best_are_ranked_by_accuracy():
     methods = dict(
         poor=(reading([4, 5], 0.01), (1.0,)), good=(reading([2, 3], 99.0), (1.0,)), best=(reading([0, 1], 9.0), (1.0,))
     )
-    found = compare(rows, labels, methods, 0)
+    found = compare(lambda trained: (rows, methods), labels, 0)
     assert [one.method for one in found] == ['best', 'good', 'poor']
     assert found[1].log_loss > found[2].log_loss
 
@@ -95,8 +96,59 @@ def test_methods_below_the_best_are_ranked_by_accuracy():
 def test_the_choice_does_not_see_what_is_held_out():
     rng = np.random.default_rng(0)
     noise, labels = rng.normal(size=(40, 200)), np.arange(40) % 4
-    found = compare(noise, labels, METHODS, 0)
+    found = compare(lambda trained: (noise, METHODS), labels, 0)
     assert all(np.mean(one.accuracies) < 0.5 for one in found)  # Chance is 0.25; fitted to themselves all have 1.
+
+
+@pytest.mark.parametrize('base', [None, 'base'])
+def test_accuracy_is_that_of_classifiers_taught_without_the_clips_that_are_held_out(base):
+    rng = np.random.default_rng(1)
+    labels, noise = np.arange(20) % 2, rng.normal(size=(60, 300))
+    rows = np.maximum(noise[:20] + 0.15 * rng.normal(size=(2, 300))[labels] - 1, 0)  # As of a network: most are zero.
+    if base is not None:
+        base = (np.maximum(noise[20:] - 1, 0), np.arange(100, 140) // 10)
+    method = 'prototypes' if base is None else 'base_discriminant'
+    found = FewShotClassifier(method=method, base=base).fit(rows, labels).report_[method]
+    accuracies = [
+        FewShotClassifier(method=method, base=base).fit(rows[one], labels[one]).score(rows[other], labels[other])
+        for one, other in RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=0).split(rows, labels)
+    ]
+    assert found['accuracy'] == pytest.approx(np.mean(accuracies)) and 0.55 < found['accuracy'] < 0.95
+    assert found['deviation'] == pytest.approx(np.std(accuracies))
+
+
+def test_a_dimension_that_hardly_varies_among_few_clips_does_not_drown_the_others():
+    rng = np.random.default_rng(0)
+    rows = np.stack([np.arange(8) % 2 + 0.1 * rng.normal(size=8), 1e-3 * rng.normal(size=8)], axis=1)
+    rows = np.concatenate([rows, rng.normal(size=(8, 1))], axis=1)
+    model = FewShotClassifier().fit(rows, np.arange(8) % 2)
+    assert model.predict([[0.0, 0.3, 0.0], [1.0, -0.3, 0.0]]).tolist() == [0, 1]
+    deviations = rows.std(axis=0)
+    typical = np.median(deviations)
+    np.testing.assert_allclose(model.scale_['features'], np.sqrt((deviations**2 + typical**2) / 2), rtol=1e-6)
+
+
+def test_clips_that_were_wrong_when_held_out_are_named(task):
+    features, labels = task[0], task[1].copy()
+    labels[0] = 'zoo'
+    model = FewShotClassifier().fit(features, labels)
+    assert dict(clip=0, label='zoo', answer=task[1][0]) in model.mistakes_ and len(model.mistakes_) < 4
+    assert f'0 (zoo, taken for {task[1][0]})' in mistakes_line(model.mistakes_)
+    assert FewShotClassifier().fit(np.eye(3), ['a', 'b', 'c']).mistakes_ == []
+
+
+def test_many_mistakes_are_counted():
+    line = mistakes_line([dict(clip=f'v{i}', label='a', answer='b') for i in range(12)])
+    assert line.startswith('Wrong when held out: v0 (a, taken for b); v1 (')
+    assert line.endswith('v9 (a, taken for b); and 2 more.')
+    assert mistakes_line([]) == ''
+
+
+def test_classes_whose_means_coincide_are_no_error():
+    rows, labels = np.array([[0, 1], [0, 1], [1, 0], [1, 0]] * 3, float), list('abab') * 3
+    with pytest.warns(UserWarning, match='are the same'):
+        probabilities = FewShotClassifier(method='discriminant').fit(rows, labels).predict_proba(rows)
+    np.testing.assert_allclose(probabilities, 0.5)
 
 
 def test_of_single_clips_the_class_means_are_taken():
@@ -290,7 +342,8 @@ def test_a_hub_that_refuses_is_told(task, monkeypatch):
 
 def test_of_settings_that_validate_alike_the_softest_is_taken():
     rows = 5 * np.eye(4)[np.arange(20) % 4] + 0.01 * np.random.default_rng(0).normal(size=(20, 4))
-    (found,) = compare(rows, np.arange(20) % 4, dict(discriminant=METHODS['discriminant']), 0)
+    methods = dict(discriminant=METHODS['discriminant'])
+    (found,) = compare(lambda trained: (rows, methods), np.arange(20) % 4, 0)
     assert found.setting < METHODS['discriminant'][1][-1]
     assert found.log_loss < 0.03
 
@@ -464,6 +517,22 @@ def test_no_method_depends_on_the_unit_of_the_features(task, rows, method):
     np.testing.assert_allclose(*found, atol=1e-4)
 
 
+def test_a_list_of_dicts_is_a_dict_of_lists(task):
+    features, labels, asked, _ = task
+    one, other = ([dict(zip(x, row, strict=True)) for row in zip(*x.values(), strict=True)] for x in (features, asked))
+    expected, found = FewShotClassifier().fit(features, labels), FewShotClassifier().fit(one, labels)
+    np.testing.assert_array_equal(found.predict_proba(other), expected.predict_proba(asked))
+    scores = cross_val_score(FewShotClassifier(method='prototypes'), one, labels, cv=3)
+    assert len(scores) == 3 and scores.mean() > 0.5
+
+
+@pytest.mark.parametrize(('other', 'told'), [(dict(audio=[1.0]), r"\['audio'\]"), ([1.0], 'list')])
+def test_a_list_of_dicts_of_other_modalities_is_refused(other, told):
+    clips = [dict(audio=[1.0], visual=[2.0]), dict(audio=[2.0], visual=[1.0]), other]
+    with pytest.raises(DataError, match=rf"clip 2 has {told}, clip 0 has \['audio', 'visual'\]. Give all the same"):
+        FewShotClassifier().fit(clips, ['a', 'b', 'b'])
+
+
 def test_a_square_table_is_not_read_by_the_names_of_its_columns(rows):
     square, labels = rows[:12, :12], np.arange(12) % 2
     expected = FewShotClassifier(method='prototypes').fit(square, labels).predict_proba(square)
@@ -544,12 +613,13 @@ def test_of_extracted_features_the_named_modalities_are_taken(extracted, extract
     assert model.fit(extracted).centre_.keys() == model.stamps_.keys() == taken
 
 
-def test_teaching_without_sound_leaves_the_extracted_sound_out(extracted, tmp_path):
+def test_teaching_without_sound_leaves_the_extracted_sound_out(extracted, tmp_path, capsys):
     from tools.adapt import main
 
     out = tmp_path / 'taught'
     assert main(['--support', str(extracted), '--audio', 'none', '--out', str(out)]) == 0
     assert FewShotClassifier.from_pretrained(out).centre_.keys() == {'visual'}
+    assert re.search(r'Wrong when held out: v\d \([ab], taken for [ab]\)', capsys.readouterr().out)
 
 
 @pytest.mark.parametrize('other', ['v1', 'v2'])

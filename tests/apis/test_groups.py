@@ -1,6 +1,7 @@
 """Clips that are alike, such as parts of one video, are not held out from each other."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from avzoo import FewShotClassifier
 from avzoo.apis.clip_labels import group_of_each
 from avzoo.evaluation.linear_fits import METHODS, compare
 from avzoo.utils.errors import DataError
+from tests.conftest import REPO
 
 LABELS = np.arange(64) // 32
 GROUPS = np.arange(64) // 4
@@ -39,7 +41,7 @@ def test_no_fold_divides_a_group_or_trains_without_a_class(rows):
         assert set(y) == {0, 1}
         return METHODS['prototypes'][0](x, y, setting)
 
-    (found,) = compare(rows, LABELS, dict(one=(fit, (1.0,))), 0, groups)
+    (found,) = compare(lambda trained: (rows, dict(one=(fit, (1.0,)))), LABELS, 0, groups)
     assert 4 <= len(found.accuracies) == len(seen) <= 8
     for trained in seen:
         assert not set(groups[trained]) & set(np.delete(groups, trained))
@@ -68,14 +70,29 @@ def test_there_is_one_group_for_each_clip(rows, groups):
         FewShotClassifier().fit(rows, LABELS, groups=groups)
 
 
-def test_groups_of_extracted_clips_are_those_of_their_table(rows, tmp_path):
-    (tmp_path / 'extraction.json').write_text(json.dumps(dict(modalities=dict(audio=dict(extractor='vggish')))))
-    (tmp_path / 'audio').mkdir()
+def write_extraction(folder, rows):
+    """Write a folder of extracted features."""
+    (folder / 'audio').mkdir(parents=True)
+    (folder / 'extraction.json').write_text(json.dumps(dict(modalities=dict(audio=dict(extractor='vggish')))))
     lines = [f'{i},{label},{group}' for i, (label, group) in enumerate(zip(LABELS, GROUPS, strict=True))]
-    (tmp_path / 'clips.csv').write_text('\n'.join(['video,label,group', *lines]))
+    (folder / 'clips.csv').write_text('\n'.join(['video,label,group', *lines]))
     for i, row in enumerate(rows):
-        np.save(tmp_path / 'audio' / f'{i}.npy', row[None])
+        np.save(folder / 'audio' / f'{i}.npy', row[None])
+
+
+def test_groups_of_extracted_clips_are_those_of_their_table(rows, tmp_path):
+    write_extraction(tmp_path, rows)
     found, expected = FewShotClassifier().fit(tmp_path), FewShotClassifier().fit(rows, LABELS, groups=GROUPS)
     assert found.report_ == expected.report_
     with pytest.raises(DataError, match='leave y and groups out'):
         FewShotClassifier().fit(tmp_path, groups=GROUPS)
+
+
+def test_the_example_of_the_page_holds_out_whole_groups(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_extraction(tmp_path / 'features', rows)
+    page = (REPO / 'docs/from_videos.md').read_text(encoding='utf-8')
+    (example,) = (text for text in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'extracted_clips' in text)
+    known = dict(FewShotClassifier=FewShotClassifier)
+    exec(example.replace('cross_val_score(Few', 'scores = cross_val_score(Few'), known)
+    assert len(known['scores']) == 5 and known['scores'].mean() < 0.75
