@@ -9,6 +9,8 @@ VIDEO is a video file, a folder of them, or a table (see tools/extract_features.
 are extracted as those that the model was trained on. Videos need no --video: those among MODEL and CKPT are told by
 their suffix.
 
+Labels that folders of classes or a table give stand beside the answers, and at the end how many are right.
+
 Exit code 3: some clips cannot be used and are reported; the others are answered.
 
 examples:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from avzoo.apis.inferencer import Inferencer
 
 DEFAULT_MODEL = 'work_dirs/classifier'  # Where adapt.py writes.
+Answers = tuple[Iterable[dict[str, Any]], Sequence[Any]]  # And the classes of the model.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -115,6 +118,7 @@ def take_videos(args: argparse.Namespace) -> list[str]:
     videos = [one for one in given if Path(one).suffix.lower() in MEDIA_SUFFIXES]
     args.model, args.checkpoint, *odd = [*(one for one in given if one not in videos), None, None]
     args.video = [*videos, *(args.video or [])] or None
+    args.by_default = args.model is None
     args.model = args.model or DEFAULT_MODEL
     return odd[:-2]
 
@@ -123,17 +127,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     # Imported here, so that --help and a mistyped option answer at once.
     from avzoo.apis.few_shot_files import is_classifier
+    from avzoo.apis.known_labels import labels_of, with_labels
 
     bad: dict[str, DataError] = {}
     if args.model == DEFAULT_MODEL and not is_classifier(DEFAULT_MODEL):
         raise ConfigError(f'{DEFAULT_MODEL} holds no classifier. Name MODEL, or teach one: adapt.py --support FOLDER.')
-    if is_classifier(args.model):
-        found = of_classifier(args, bad)
-    elif args.video:
-        found = of_videos(args, inferencer_of(args), bad)
-    else:
-        found = of_features(args, bad)
-    return show_answers(args, found, bad)
+    answer = of_classifier if is_classifier(args.model) else of_trained
+    found, classes = answer(args, bad)
+    if args.features:
+        found = with_labels(found, labels_of(args.features))
+    return show_answers(args, found, classes, bad)
+
+
+def of_trained(args: argparse.Namespace, bad: dict[str, DataError]) -> Answers:
+    model = inferencer_of(args)
+    found = of_videos(args, model, bad) if args.video else of_features(args, model, bad)
+    return found, model.classes
 
 
 def inferencer_of(args: argparse.Namespace) -> 'Inferencer':
@@ -152,21 +161,14 @@ def inferencer_of(args: argparse.Namespace) -> 'Inferencer':
     return Inferencer(cfg, args.checkpoint, device=args.device)
 
 
-def of_features(args: argparse.Namespace, bad: dict[str, DataError]) -> list[dict[str, Any]]:
+def of_features(args: argparse.Namespace, classify: 'Inferencer', bad: dict[str, DataError]) -> list[dict[str, Any]]:
     ids = args.video_id
     if args.video_id_file:
         ids = list(dict.fromkeys([*(ids or []), *read_ids(args.video_id_file)]))
-    classify = inferencer_of(args)
     if classify.feature_set.texts and not (Path(args.features) / 'store.json').is_file():
         say(f'This model was trained on {classify.feature_set}.')
-    return classify(
-        args.features,
-        video_ids=ids,
-        top=args.top,
-        batch_size=args.batch_size or 64,
-        calibrate=not args.no_calibration,
-        on_bad=bad.__setitem__,
-    )
+    how = dict(top=args.top, batch_size=args.batch_size or 64, calibrate=not args.no_calibration)
+    return classify(args.features, video_ids=ids, **how, on_bad=bad.__setitem__)
 
 
 def of_videos(
@@ -182,7 +184,7 @@ def of_videos(
         yield from classify_videos(model, args.video, **how, on_bad=bad.__setitem__, on_progress=report)
 
 
-def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> Iterable[dict[str, Any]]:
+def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> Answers:
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.video_answers import classify_features
 
@@ -192,14 +194,23 @@ def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> Iterab
         option = 'CKPT' if idle[0] == 'checkpoint' else f'--{idle[0].replace("_", "-")}'
         raise ConfigError(f'{args.model} is a few-shot classifier: {option} is not for it. Leave it out.')
     model = FewShotClassifier.from_pretrained(args.model, device=args.device or 'cpu')
+    classes = model.classes_.tolist()
+    if args.by_default:
+        say(f'No MODEL was named: {args.model} answers, a classifier of {len(classes)} classes.')
     if args.video:
-        return of_videos(args, model, bad)
-    return classify_features(model, args.features, top=args.top, on_bad=bad.__setitem__)
+        return of_videos(args, model, bad), classes
+    return classify_features(model, args.features, top=args.top, on_bad=bad.__setitem__), classes
 
 
-def show_answers(args: argparse.Namespace, answers: Iterable[dict[str, Any]], bad: dict[str, DataError]) -> int:
-    """Show each answer as soon as it is there, or all of them as JSON; then what could not be used."""
+def show_answers(
+    args: argparse.Namespace,
+    answers: Iterable[dict[str, Any]],
+    classes: Sequence[Any],
+    bad: dict[str, DataError],
+) -> int:
+    """Show each answer as soon as it is there, or all of them as JSON; then how many are right, and what was bad."""
     from avzoo.apis.answer_text import answer_lines, answer_rows
+    from avzoo.apis.known_labels import agreement, agreement_lines
     from avzoo.apis.video_clips import find_videos
 
     found = []
@@ -216,6 +227,9 @@ def show_answers(args: argparse.Namespace, answers: Iterable[dict[str, Any]], ba
         raise one if len(bad) == 1 else DataError(f'{source}: no clip can be used:', details=told)
     if args.json:
         show(printable_json(found))
+    if not args.every:  # Windows of one video are no clips of their own.
+        for line in agreement_lines(agreement(found, classes)):
+            show(line, stderr=True)
     if bad:
         count = len(find_videos(args.video)) if args.video else len(bad) + len(found)
         print_error(DataError(f'{source}: {len(bad)} of {count} clips cannot be used:', details=told))

@@ -14,23 +14,33 @@ def answer_lines(clip: Mapping[str, Any]) -> str:
     Args:
         clip: As :func:`classify_videos` and :class:`Inferencer` give it.
     """
-    window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s' if clip.get('end') is not None else ''
-    lines = [printable(clip['video_id']) + window]
+    lines = [clip_name(clip) + (f'  label {printable(clip["label"])}' if clip.get('label') else '')]
     for rank, entry in enumerate(clip['predictions'], 1):
         kind = f'{_kind_of(entry):<5}  ' if 'novel' in entry else ''
         lines.append(f'  {rank:>2}  {100 * entry["probability"]:6.2f} %  {kind}{printable(entry["class"])}')
     return '\n'.join(lines)
 
 
+def clip_name(clip: Mapping[str, Any]) -> str:
+    """Return the name of a clip, printable, and which seconds of a video it is."""
+    window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s' if clip.get('end') is not None else ''
+    return printable(clip['video_id']) + window
+
+
 def answer_rows(clip: Mapping[str, Any], *, header: bool) -> str:
-    """Return the same as csv, a row for each class, below the names of the columns if ``header``."""
+    """Return the same as csv, a row for each class, below the names of the columns if ``header``.
+
+    There is a column of labels where ``clip`` has the key.
+    """
+    labels = [clip['label'] or ''] if 'label' in clip else []
     text = io.StringIO()
     rows = csv.writer(text, lineterminator='\n')
     if header:
-        rows.writerow(['video_id', 'start', 'end', 'rank', 'class', 'probability', 'kind'])
+        names = ['video_id', 'start', 'end', 'rank', 'class', 'probability', 'kind']
+        rows.writerow([*names, 'label'] if labels else names)
     where = [clip['video_id'], clip.get('start', ''), clip.get('end', '')]
     for rank, entry in enumerate(clip['predictions'], 1):
-        rows.writerow([*where, rank, entry['class'], entry['probability'], _kind_of(entry)])
+        rows.writerow([*where, rank, entry['class'], entry['probability'], _kind_of(entry), *labels])
     return text.getvalue().rstrip('\n')
 
 

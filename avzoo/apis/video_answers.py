@@ -40,12 +40,13 @@ def classify_videos(
         on_progress: Called with (videos done, all videos) before each and at the end.
 
     Yields:
-        ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video), and
-        ``predictions``: best first, each with ``class`` and ``probability``, and of a trained model ``score`` and
-        ``novel``.
+        ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video); ``label`` where
+        folders or a table give some video a label, ``None`` for one that has none; and ``predictions``: best first,
+        each with ``class`` and ``probability``, and of a trained model ``score`` and ``novel``.
     """
     check_positive('top', top)
     parts = find_videos(videos)
+    labelled = any(part.label for part in parts)
     extractors = model.extractors() if isinstance(model, FewShotClassifier) else extractors_of(model, options or {})
     for part, name in counted(list(zip(parts, names_of(parts), strict=True)), on_progress):
         try:
@@ -59,8 +60,9 @@ def classify_videos(
             ranked = _few_shot(model, clips, top)
         else:
             ranked = _trained(model, clips, top, calibrate)
+        known = dict(label=part.label or None) if labelled else {}
         for clip, predictions in zip(clips, ranked, strict=True):
-            yield dict(video_id=clip.video, start=clip.start, end=clip.end, predictions=predictions)
+            yield dict(video_id=clip.video, start=clip.start, end=clip.end, **known, predictions=predictions)
 
 
 def classify_features(

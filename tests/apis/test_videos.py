@@ -338,6 +338,66 @@ def test_without_a_model_the_clips_alone_teach_a_classifier(folder, tmp_path, ca
     assert sum(entry['probability'] for entry in answer['predictions']) == pytest.approx(1)
 
 
+def test_known_labels_stand_beside_the_answers_and_are_counted(folder, tmp_path, capsys, monkeypatch):
+    FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(folder).save_pretrained(tmp_path / 'taught')
+    asked = tmp_path / 'asked'
+    for name, hertz in {'low/a': 320, 'low/b': 3400, 'high/c': 3300, 'horn/d': 300, 'e': 300}.items():
+        write_video(asked / f'{name}.mkv', hertz)
+    expected = {'a': 'low', 'b': 'low', 'c': 'high', 'd': 'horn', 'e': None}
+    summary = (
+        '2 of 3 labelled clips right: 66.7 % (95% interval 20.8 to 93.9).\n'
+        '  b{0}: label low, answer high\n'
+        '1 clip has a label of no class of the model: horn.\n'
+    )
+    assert predict(tmp_path / 'taught', '--video', asked, '--json') == 0
+    told = capsys.readouterr()
+    assert {one['video_id'][0]: one['label'] for one in json.loads(told.out)} == expected
+    assert told.err.endswith(summary.format('.mkv'))
+    assert predict(tmp_path / 'taught', '--video', asked, '--csv', '--every', '0.5') == 0  # Windows are not counted.
+    told = capsys.readouterr()
+    assert {row['video_id'][0]: row['label'] or None for row in csv.DictReader(told.out.splitlines())} == expected
+    assert ' right' not in told.err
+    given = [asked, tmp_path / 'features', '--audio', 'tiny_sound', '--visual', 'none']
+    assert run_tool(tool('extract_features').main, [str(one) for one in given]) == 0
+    assert predict(tmp_path / 'taught', '--features', tmp_path / 'features') == 0
+    told = capsys.readouterr()
+    assert told.err.endswith(summary.format('')) and '\na  label low\n' in f'\n{told.out}'
+
+
+def test_answers_without_labels_have_no_place_for_them(folder, tmp_path, capsys):
+    FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(folder).save_pretrained(tmp_path / 'taught')
+    for form in ('--json', '--csv'):
+        assert predict(tmp_path / 'taught', '--video', folder / 'low', form) == 0
+        told = capsys.readouterr()
+        assert 'label' not in told.out and ' right' not in told.err
+
+
+def test_known_labels_stand_beside_the_answers_of_a_trained_model(weights, tmp_path, capsys):
+    write_video(tmp_path / 'asked' / 'class00' / 'a.mkv')
+    assert predict(NAME, weights(), '--video', tmp_path / 'asked', '--json', '--device', 'cpu') == 0
+    told = capsys.readouterr()
+    (answer,) = json.loads(told.out)
+    right = answer['predictions'][0]['class'] == answer['label'] == 'class00'
+    assert f'{int(right)} of 1 labelled clip right' in told.err
+    names = ['--audio', 'tiny_sound', '--visual', 'tiny_pictures']
+    given = [tmp_path / 'asked', tmp_path / 'features', *names]
+    assert run_tool(tool('extract_features').main, [str(one) for one in given]) == 0
+    capsys.readouterr()
+    assert predict(NAME, weights(), '--features', tmp_path / 'features', '--json', '--device', 'cpu') == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)[0]['label'] == 'class00' and 'of 1 labelled clip right' in told.err
+
+
+def test_a_classifier_that_was_not_named_is_said_to_answer(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(folder)
+    model.save_pretrained('work_dirs/classifier')
+    said = 'No MODEL was named: work_dirs/classifier answers, a classifier of 2 classes.'
+    video = write_video(tmp_path / 'new.mkv', 320)
+    assert predict(video) == 0 and said in capsys.readouterr().err
+    assert predict('work_dirs/classifier', video) == 0 and said not in capsys.readouterr().err
+
+
 @pytest.fixture
 def shown(monkeypatch, capsys):
     """What is shown of the progress while a function runs, a line for each call."""
