@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 
+from avzoo.apis.few_shot_files import is_classifier
 from avzoo.apis.hub import NameOrConfig, get_model
 from avzoo.checkpoints.meta import class_columns, feature_set_of
 from avzoo.datasets.collate import collate_arrays
@@ -16,7 +18,7 @@ from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.window import Window
 from avzoo.importers.clips import Clip, ClipReader, batches, check_clips
 from avzoo.utils.arguments import check_positive
-from avzoo.utils.errors import CheckpointError, DataError
+from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.utils.launch_arguments import say
 from avzoo.zoo.build import config_of, model_name
 
@@ -28,6 +30,9 @@ class Inferencer:
         name_or_config: A name of the index, a config file, or a config.
         checkpoint: A file or a name; by default the weights of the name.
         device: Where to compute; by default a GPU if there is one.
+
+    Raises:
+        ConfigError: If there is no such model, or it is the folder of a few-shot classifier.
 
     Attributes:
         classes (list[str]): Class names by column.
@@ -47,7 +52,7 @@ class Inferencer:
         device: str | None = None,
     ) -> None:
         self.device = device or get_device()
-        self.cfg = config_of(name_or_config, of_runs=False)
+        self.cfg = _config_of(name_or_config)
         pretrained = True if checkpoint is None else checkpoint
         self.model = get_model(self.cfg, pretrained=pretrained, device=self.device)
         meta = self.model.meta
@@ -187,6 +192,18 @@ class Inferencer:
             }
             for i in order
         ]
+
+
+def _config_of(name_or_config: NameOrConfig) -> Config:
+    try:
+        return config_of(name_or_config, of_runs=False)
+    except ConfigError as error:
+        if not isinstance(name_or_config, str | os.PathLike) or not is_classifier(name_or_config):
+            raise
+        raise ConfigError(
+            f'{name_or_config} is a few-shot classifier, and Inferencer takes a trained model. Read it by '
+            'FewShotClassifier.from_pretrained.'
+        ) from error
 
 
 def init_model(

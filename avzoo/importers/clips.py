@@ -11,6 +11,7 @@ from avzoo.datasets.store_format import number_problem, unmasked
 from avzoo.importers.array_features import OTHER_FORMS, ArrayFeatures
 from avzoo.importers.array_layouts import as_numbers, check_words
 from avzoo.importers.clip_files import array_names
+from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.protocol import MODALITIES
 from avzoo.readers.safe_pickle import load_npz
 from avzoo.utils.errors import DataError, first_line, nearest
@@ -96,6 +97,11 @@ class ClipReader:
         self._origin = str(path)
         if not path.exists():
             raise DataError(f'{path} does not exist. Give an .npz file, a folder of them, or a feature store.')
+        if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file():
+            raise DataError(
+                f'{path} is a video, not features of one. tools/predict.py takes it by --video, Python by '
+                'avzoo.apis.video_answers.classify_videos.'
+            )
         if (path / 'store.json').is_file():
             self._open_store(FeatureStore(path))
         elif not path.is_dir():

@@ -63,6 +63,22 @@ def test_npz_folders_and_stores_are_read(classify, tmp_path, tiny_store):
     assert classify(tiny_store, video_ids=[name])[0]['video_id'] == name
 
 
+def test_a_few_shot_classifier_is_told_from_a_trained_model(tmp_path):
+    for name in ('config.json', 'model.safetensors'):
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=r'is a few-shot classifier.* FewShotClassifier\.from_pretrained'):
+        Inferencer(tmp_path)
+    (tmp_path / 'config.json').unlink()
+    with pytest.raises(ConfigError, match='There is no config'):
+        Inferencer(tmp_path)
+
+
+def test_a_video_in_place_of_features_is_told_who_takes_it(classify, tmp_path):
+    (tmp_path / 'x.MP4').write_bytes(b'video')
+    with pytest.raises(DataError, match=r'x\.MP4 is a video.* --video.*classify_videos'):
+        classify(tmp_path / 'x.MP4')
+
+
 @pytest.mark.parametrize(
     ('broken', 'message'),
     [
