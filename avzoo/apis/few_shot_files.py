@@ -179,6 +179,7 @@ def _card(facts: Mapping[str, Any]) -> str:
     body = (
         '# Few-shot classifier of clips\n\n'
         f'Classes: {len(facts["classes"])}. Method: {facts["method"]}. Features: {features}.\n\n'
+        'A clip of none of the classes gets one of them, too: probabilities rank the classes, no more.\n\n'
         + (f'Cross-validation on the examples:\n\n{table}\n' if rows else 'Too few clips for a cross-validation.\n')
     )
     return card(dict(pipeline_tag='video-classification'), body)

@@ -224,6 +224,7 @@ def test_a_saved_classifier_says_the_same(task, fitted, tmp_path):
     assert again.get_params() == dict(model.get_params(), extractor=DEFAULT_EXTRACTORS)
     card = (tmp_path / 'model' / 'README.md').read_text(encoding='utf-8')
     assert all(name in card for name in METHODS) and f'Method: {model.method_}' in card
+    assert 'A clip of none of the classes gets one of them' in card
 
 
 @pytest.fixture(scope='module')
