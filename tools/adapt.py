@@ -82,6 +82,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--seed', type=natural_int, help="default: the config's")
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
     args = parser.parse_args(argv)
+    if args.model and Path(args.model).is_dir():
+        from avzoo.apis.few_shot_files import is_classifier
+
+        if is_classifier(args.model):
+            parser.error(
+                f'argument MODEL: {args.model} is a classifier that was taught by clips alone. It is taught anew by '
+                'all clips together, old and new, without MODEL: --support ALL'
+            )
     if args.model and args.shots is None:
         parser.error('argument --shots: a model is taught K clips of each class; give --shots K')
     for name in _WITHOUT_MODEL if args.model else _WITH_MODEL:
@@ -115,9 +123,11 @@ def teach_model(args: argparse.Namespace) -> int:
         seed=args.seed,
         device=args.device,
     )
+    dropped = done['dropped_classes']
     show(
         f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
         f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {printable("; ".join(done["novel_classes"]))}'
+        + (f'; instead of: {printable("; ".join(dropped))}' if dropped else '')
     )
     return 0
 

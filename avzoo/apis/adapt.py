@@ -70,7 +70,8 @@ def adapt(
         device: Where the features of videos are extracted.
 
     Returns:
-        ``checkpoint`` (its path), ``base_classes`` and ``novel_classes``.
+        ``checkpoint`` (its path), ``base_classes``, ``novel_classes``, and ``dropped_classes``: novel classes that the
+        model had learned before and no longer knows.
 
     Raises:
         ConfigError: If ``out`` cannot be written; this is checked before training.
@@ -105,7 +106,9 @@ def adapt(
         kept = dict(config=config, **({'feature_set': features} if features else {}))
         trained.pop('optimizer')  # Nothing goes on with it.
         save_checkpoint(out, dict(trained, meta=trained['meta'] | kept))
-    return dict(checkpoint=out, base_classes=base, novel_classes=list(clips.classes))
+    novel = list(clips.classes)
+    dropped = [name for name in model.novel_classes if name not in novel]
+    return dict(checkpoint=out, base_classes=base, novel_classes=novel, dropped_classes=dropped)
 
 
 def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> tuple[Config, BaseCheckpoint]:

@@ -49,6 +49,13 @@ class BaseCheckpoint:
         return names
 
     @property
+    def novel_classes(self) -> list[str]:
+        """The novel classes that it has learned; none after a base sub-stage, which never shows videos of them."""
+        if self.meta.get('substage') == 'base':
+            return []
+        return [name for name, is_base in zip(*class_columns(self.meta, self.path), strict=True) if not is_base]
+
+    @property
     def base_split(self) -> str:
         """The split that its base classes were trained on."""
         return base_split(require_meta(self.meta, 'stage', self.path))

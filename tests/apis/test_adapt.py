@@ -73,6 +73,7 @@ def test_a_base_model_taught_the_curriculums_classes_is_the_curriculums_own_stag
     cfg, path, results = base_model
     done = adapt(cfg, path, support=tiny_store, shots=2, out=tmp_path / 'taught.pth')
     assert done['novel_classes'] == ['class09', 'class10'] and len(done['base_classes']) == 9
+    assert done['dropped_classes'] == []  # A base sub-stage has learned no novel class.
     taught = load_checkpoint(tmp_path / 'taught.pth')
     trained = load_checkpoint(f'{cfg.work_dir}/stage2_full_draw0/last.pth')['state_dict']
     assert all(torch.equal(value, taught['state_dict'][key]) for key, value in trained.items())
@@ -118,6 +119,7 @@ def test_what_is_taught_can_be_taught_again(base_model, support, tmp_path):
         cfg, tmp_path / 'one.pth', support=support, shots=1, out=tmp_path / 'two.pth', epochs=1, classes=['tap dance']
     )
     assert done['novel_classes'] == ['tap dance'] and len(done['base_classes']) == 9
+    assert done['dropped_classes'] == ['blowing glass']
 
 
 def test_the_seed_decides_the_result(base_model, support, tmp_path):

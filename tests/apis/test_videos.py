@@ -513,6 +513,24 @@ def test_options_of_the_other_way_to_teach_are_refused(given, named, capsys):
     assert f'argument {named}' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('more', [[], ['--shots', '5']])
+def test_a_classifier_of_clips_alone_is_not_taken_for_a_model_to_teach(more, tmp_path, capsys):
+    for name in ('config.json', 'model.safetensors'):
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit):
+        tool('adapt').parse_args([str(tmp_path), '--support', 'x', *more])
+    assert 'taught anew by all clips together, old and new, without MODEL: --support ALL' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('dropped', 'end'), [(['dog', 'cat'], ': low; instead of: dog; cat\n'), ([], ': low\n')])
+def test_the_tool_names_the_classes_that_are_dropped(dropped, end, monkeypatch, capsys):
+    done = dict(checkpoint='taught.pth', base_classes=['a'], novel_classes=['low'], dropped_classes=dropped)
+    monkeypatch.setattr('avzoo.apis.adapt.adapt', lambda *_, **__: done)
+    monkeypatch.setattr('avzoo.zoo.build.config_of', lambda *_: None)
+    assert run_tool(tool('adapt').main, ['m', '--support', 'x', '--shots', '5']) == 0
+    assert capsys.readouterr().out.endswith(end)
+
+
 @pytest.fixture
 def base_store(tiny_store, tmp_path, monkeypatch):
     """The tiny store, whose class vectors are means of word vectors, and the file of these."""
