@@ -9,6 +9,7 @@ from avzoo.evaluation.functional import half_width_95
 from avzoo.protocol import METRIC_NAMES
 from avzoo.report.comparison import differing_keys, labels_of, shortened
 from avzoo.report.figures import Table
+from avzoo.report.repeats import SEED_KEYS, row_of, seeds_of, warn_of_equal_repeats
 from avzoo.report.run_files import Run, read_run
 from avzoo.report.section import Section
 from avzoo.utils.counts import number_of
@@ -56,13 +57,15 @@ def leaderboard(runs: Iterable[Run]) -> list[Section]:
     """Rank runs by HM, the mean over draws and seeds.
 
     Runs that differ in nothing but the seed form one row, whatever validation chose for each. Runs on other features,
-    of another number of shots, or tested on another store stand in a table of their own.
+    of another number of shots, or tested on another store stand in a table of their own. Seeds that change nothing are
+    warned of.
     """
     runs = sorted(runs, key=_table_of)
+    warn_of_equal_repeats(runs)
     sections: list[Section] = []
     for key, members in groupby(runs, key=_table_of):
         dataset, shots, features, store = key
-        groups = [list(group) for _, group in groupby(sorted(members, key=_row_of), key=_row_of)]
+        groups = [list(group) for _, group in groupby(sorted(members, key=row_of), key=row_of)]
         groups.sort(key=lambda group: -_mean(group, 'HM'))
         rows = [_row(group, name) for group, name in zip(groups, _names(groups), strict=True)]
         text = [f'Features: {features}.', *([f'Store: SHA-256 {store[:12]}.'] if store else [])]
@@ -87,7 +90,6 @@ def leaderboard_markdown(sections: Sequence[Section]) -> str:
 
 
 _FEW, _LONGEST = 3, 40  # Settings in a name, unless more are needed; characters of a value.
-_SEEDS = ('randomness.seed',)
 _UNNAMED = 'not named by the store'
 _TEXT = (
     'Made from the `results.json` of finished runs by `tools/leaderboard.py`. HM is that of mean B and mean N, '
@@ -101,12 +103,6 @@ def _table_of(run: Run) -> tuple[str, int, str, str]:
     """Return data set, shots, features and checksum of the store: what runs of one table share."""
     features, store = run.feature_set or _UNNAMED, str(run.store.get('sha256') or '')
     return str(run.results['dataset']), int(run.results['num_shots']), features, store
-
-
-def _row_of(run: Run) -> tuple[str, str]:
-    """Return method and settings: what runs of one row share. Without settings, only the run itself."""
-    settings = {key: value for key, value in run.configured.items() if key not in _SEEDS}
-    return str(run.results['method']), repr(sorted(settings.items())) if settings else str(run.folder)
 
 
 def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
@@ -141,7 +137,7 @@ def _cells(settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[t
 
 def _values(group: Sequence[Run]) -> dict[str, str]:
     """Return the settings of a row as text; validation may have chosen another value with each seed."""
-    keys = set().union(*(run.settings for run in group)).difference(_SEEDS)
+    keys = set().union(*(run.settings for run in group)).difference(SEED_KEYS)
     values = {key: dict.fromkeys(str(run.settings.get(key, '-')) for run in group) for key in keys}
     return {key: shortened(' / '.join(those), _LONGEST) for key, those in values.items()}
 
@@ -158,7 +154,7 @@ def _row(runs: Sequence[Run], name: str) -> tuple[object, ...]:
         '-' if width is None else round(width, 2),
         len(runs),
         sum(len(run.results['draws']) for run in runs),
-        ', '.join(str(seed) for seed in sorted({run.results.get('seed', 0) for run in runs})),
+        ', '.join(map(str, seeds_of(runs))),
         printable(runs[0].class_vectors or '-'),
         printable(' / '.join(dict.fromkeys(str(run.results.get('gamma_source') or '-') for run in runs))),
     )

@@ -9,6 +9,7 @@ from avzoo.report.comparison_sections import sections_of_comparison
 from avzoo.report.exports import FORMATS
 from avzoo.report.model_pictures import model_section
 from avzoo.report.page import render
+from avzoo.report.repeats import warn_of_equal_repeats
 from avzoo.report.run_files import Run, read_run
 from avzoo.report.run_sections import sections_of_run
 from avzoo.report.section import Section
@@ -27,6 +28,8 @@ def write_report(
     on_bad: Callable[[DataError], object] | None = None,
 ) -> Path:
     """Write a page of one run, or one that compares several; or the rows of their results.
+
+    Of several runs, seeds that change nothing are warned of.
 
     Args:
         folders: Work directories of finished runs.
@@ -48,6 +51,7 @@ def write_report(
             raise error
         on_bad(error)
     check_comparable(runs)
+    warn_of_equal_repeats(runs)
     if to_text := FORMATS.get(Path(out).suffix):
         return atomic_write_text(out, to_text(runs))
     first = runs[0].results
