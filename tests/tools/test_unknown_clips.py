@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import measure_unknown
 import unknown_clips
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.utils.errors import DataError
@@ -37,7 +38,7 @@ def test_classes_and_clips_are_apart(tiny_store, monkeypatch):
 
 
 def test_each_case_is_a_row_for_each_number_of_others(tiny_store, capsys):
-    assert unknown_clips.main([str(tiny_store), '--case', '4', '2', '--case', '5', '4', '--draws', '2']) == 0
+    assert measure_unknown.main([str(tiny_store), '--case', '4', '2', '--case', '5', '4', '--draws', '2']) == 0
     rows = [line.split(' | ') for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[:2] for row in rows] == [
         ['| 4 x 2', '-'], ['| 4 x 2', '2'], ['| 4 x 2', '4'], ['| 5 x 4', '-'], ['| 5 x 4', '4']
@@ -48,4 +49,4 @@ def test_each_case_is_a_row_for_each_number_of_others(tiny_store, capsys):
 
 def test_too_few_classes_are_told(tiny_store):
     with pytest.raises(DataError, match=r'has 11 classes; 12 are needed to teach 6. Name fewer with --case'):
-        unknown_clips.main([str(tiny_store), '--case', '6', '2'])
+        measure_unknown.main([str(tiny_store), '--case', '6', '2'])

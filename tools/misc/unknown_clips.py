@@ -1,17 +1,6 @@
-"""Measure what FewShotClassifier says of clips of none of its classes, and what a class of other clips changes.
+"""What a few-shot classifier says of clips of none of its classes."""
 
-Some classes of a store are taught, other classes are asked about. `unknown found` is the share of these that get the
-class of other clips, `known lost` that of clips of the taught classes. The AUROC is of the largest probability: how
-often a clip of a taught class has a larger one than a clip of another class.
-
-examples:
-  python tools/misc/unknown_clips.py data/yt8m_fsl
-  python tools/misc/unknown_clips.py data/mine --draws 3 --case 2 10 --case 4 5
-"""
-
-import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -19,39 +8,26 @@ from sklearn.metrics import roc_auc_score
 from avzoo import FewShotClassifier
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.evaluation.functional import half_width_95
-from avzoo.utils.cli import ToolParser, positive_int, run_tool, show
 from avzoo.utils.errors import DataError
 
-_CASES = [[4, 5], [4, 20], [10, 5]]  # Classes and clips of each.
 _OTHER_CLASSES = 20
 _MOST_ASKED = 1000
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = ToolParser(__doc__)
-    parser.add_argument('store', help='a feature store with at least 22 classes more than are taught')
-    parser.add_argument(
-        '--case',
-        nargs=2,
-        type=positive_int,
-        action='append',
-        metavar=('CLASSES', 'CLIPS'),
-        help='classes, and clips of each; may be repeated (default: 4 5, 4 20, 10 5)',
-    )
-    parser.add_argument('--draws', type=positive_int, default=8, help='of classes and clips (default: %(default)s)')
-    return parser.parse_args(argv)
+def table(store: FeatureStore, cases: Sequence[Sequence[int]], draws: int) -> Iterator[str]:
+    """Yield the lines of a table, one for each case and number of other clips, see :func:`measure`.
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
-    store = FeatureStore(args.store)
-    show('| classes x clips | other clips | accuracy | known lost | unknown found | AUROC |\n|---|--:|--:|--:|--:|--:|')
-    for classes, clips in args.case or _CASES:
+    Args:
+        store: The store.
+        cases: Classes, and clips of each.
+        draws: Of classes and clips.
+    """
+    yield '| classes x clips | other clips | accuracy | known lost | unknown found | AUROC |'
+    yield '|---|--:|--:|--:|--:|--:|'
+    for classes, clips in cases:
         for others in dict.fromkeys((0, clips, _OTHER_CLASSES)):
-            found = np.array([measure(store, classes, clips, others, draw) for draw in range(args.draws)])
-            cells = [_cell(values) for values in found.T]
-            show(f'| {classes} x {clips} | {others or "-"} | ' + ' | '.join(cells) + ' |')
-    return 0
+            found = np.array([measure(store, classes, clips, others, draw) for draw in range(draws)])
+            yield f'| {classes} x {clips} | {others or "-"} | ' + ' | '.join(map(_cell, found.T)) + ' |'
 
 
 def measure(store: FeatureStore, classes: int, clips: int, others: int, draw: int) -> list[float]:
@@ -101,7 +77,3 @@ def _features(store: FeatureStore, videos: Sequence[int] | np.ndarray) -> dict[s
 def _cell(values: np.ndarray) -> str:
     width = half_width_95(values.tolist())
     return f'{values.mean():.1f}' + ('' if width is None else f' ± {width:.1f}')
-
-
-if __name__ == '__main__':
-    sys.exit(run_tool(main))
