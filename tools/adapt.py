@@ -3,7 +3,8 @@
 Without MODEL, the clips alone decide (no base data, no training of networks): class means, logistic regression or a
 linear discriminant, whichever is best in cross-validation on the clips. --support is a folder with a folder of videos
 for each class, a table of videos or parts of them (.csv: filename, label, start, end, group), or the folder of features
-that tools/extract_features.py made of either. OUT becomes a folder; predict.py takes it.
+that tools/extract_features.py made of either. With --labels, it is features of your own (a folder of audio/ID.npy and
+visual/ID.npy, .npz, .h5, .mat, ...). OUT becomes a folder; predict.py takes it.
 
 With MODEL, the model keeps its base classes; the new classes replace the novel classes that it knew. One full
 sub-stage is run: parts are frozen as the config says, and batches of base videos alternate with batches of the new
@@ -22,6 +23,7 @@ clips. It needs
 examples:
   python tools/adapt.py --support clips --out work_dirs/classifier
   python tools/predict.py work_dirs/classifier --video new.mp4
+  python tools/adapt.py --support my_features.h5 --labels clips.csv --out work_dirs/classifier
   python tools/adapt.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_base/last.pth \\
       --support my_classes --shots 5 --base-store data/mine --out work_dirs/taught.pth
   python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/taught.pth --features clip.npz
@@ -40,7 +42,8 @@ from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable
 
 # Options that only teaching a model takes, and those that only teaching a classifier takes.
-_WITH_MODEL, _WITHOUT_MODEL = ('shots', 'classes', 'draw', 'epochs', 'cfg_options'), ('visual', 'audio', 'method')
+_WITH_MODEL = ('shots', 'classes', 'draw', 'epochs', 'cfg_options')
+_WITHOUT_MODEL = ('visual', 'audio', 'method', 'labels')
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +51,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('model', metavar='MODEL', nargs='?', help='a name of the zoo, or a config file; none: see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the weights of the name)')
-    add('--support', required=True, metavar='STORE_OR_FOLDER', help='clips of the new classes')
+    add('--support', required=True, metavar='CLIPS', help='clips of the new classes: see above')
+    add('--labels', metavar='TABLE', help='without MODEL: video and label of each clip; --support then has features')
     add('--shots', type=positive_int, metavar='K', help='clips of each new class; needed with MODEL')
     add(
         '--out',
@@ -96,6 +100,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         if getattr(args, name) != parser.get_default(name):
             other = 'without' if args.model else 'to'
             parser.error(f'argument --{name.replace("_", "-")}: it is for teaching {other} a model; see --help')
+    if args.labels and (args.visual or args.audio):
+        parser.error('argument --labels: --support has features then; leave --visual and --audio out')
     return args
 
 
@@ -136,6 +142,7 @@ def teach_classifier(args: argparse.Namespace) -> int:
     from avzoo.apis.clip_features import named_extractors
     from avzoo.apis.few_shot import FewShotClassifier
     from avzoo.apis.few_shot_files import check_target, comparison_lines, mistakes_line
+    from avzoo.apis.own_features import read_own_features
 
     began = time.monotonic()
     out = args.out or 'work_dirs/classifier'
@@ -146,7 +153,7 @@ def teach_classifier(args: argparse.Namespace) -> int:
     model = FewShotClassifier(extractor, args.method, args.seed or 0, args.device, base=args.base_store, verbose=True)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: say(f'warning: {printable(message)}')
-        model.fit(args.support)
+        model.fit(read_own_features(args.support, args.labels) if args.labels else args.support)
     model.save_pretrained(out)
     for line in comparison_lines(model.method_, model.report_):
         show(line)

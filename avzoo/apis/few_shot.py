@@ -17,7 +17,8 @@ from avzoo.apis.few_shot_files import plain_seed, read_classifier, upload, write
 from avzoo.apis.few_shot_methods import Examples, check_method, learn
 from avzoo.apis.scaling import check_varies, moments, standardised
 from avzoo.evaluation.linear_fits import Linear
-from avzoo.extraction.extracted_clips import extracted_clips
+from avzoo.extraction.clips import Clip
+from avzoo.extraction.extracted_clips import ExtractedClips, extracted_clips
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import DataError
 from avzoo.utils.in_progress import scratch_folder
@@ -78,7 +79,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             clips: A folder with one folder of videos for each class, or a table of videos or parts of them (``.csv``,
-                see :func:`find_clips`), or what ``tools/extract_features.py`` made of it; a list of videos; or
+                see :func:`find_clips`), or what ``tools/extract_features.py`` made of it, as a path or as
+                :func:`extracted_clips` or :func:`read_own_features` read it; a list of videos; or
                 features: an array (N, D) or (N, T, D), a list of (T_i, D), a dict of these by modality, or a list of
                 dicts, one for each clip, which scikit-learn can split.
             y: Label of each clip; not with a folder or a table.
@@ -93,10 +95,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         names = None
         for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
             self.__dict__.pop(known, None)
-        if isinstance(clips, str | os.PathLike):
+        if isinstance(clips, str | os.PathLike | ExtractedClips):
             if y is not None or groups is not None:
                 raise DataError('the folders give labels and groups; leave y and groups out, or give a list of videos.')
-            clips, y, groups, names = self._open_folder(clips)
+            clips, y, groups, names = self._open(clips)
         elif are_videos(clips):
             names = clips
         features = self._read(clips)
@@ -192,14 +194,16 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         model.linear_ = Linear(arrays['weight'], arrays['bias'])
         return model
 
-    def _open_folder(self, folder: str | os.PathLike[str]) -> tuple[Any, list[str], list[str], list[str]]:
-        """Return the clips of a folder or table, their labels, groups and names: videos, or what was extracted."""
-        extracted = extracted_clips(folder, None if self.extractor is None else specs_of(self.extractor))
-        if extracted is None:
-            clips = labelled_clips(folder)
-            return clips, [c.label for c in clips], [c.group for c in clips], [c.name for c in clips]
-        self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in extracted.stamps.items()}
-        return extracted.features, extracted.labels, extracted.groups, extracted.videos
+    def _open(self, given: str | os.PathLike[str] | ExtractedClips) -> tuple[Any, list[str], list[str], list[str]]:
+        """Return the clips of a folder or table, their labels, groups and names: videos, or features of them."""
+        if isinstance(given, ExtractedClips):
+            found: ExtractedClips | list[Clip] = given
+        else:
+            found = extracted_clips(given, self.extractor and specs_of(self.extractor)) or labelled_clips(given)
+        if isinstance(found, list):
+            return found, [c.label for c in found], [c.group for c in found], [c.name for c in found]
+        self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in found.stamps.items()}
+        return found.features, found.labels, found.groups, found.videos
 
     def _read(self, clips: Any) -> dict[str, np.ndarray]:
         if not are_videos(clips):

@@ -18,12 +18,12 @@ from avzoo.utils.errors import DataError
 
 @dataclass(frozen=True)
 class ExtractedClips:
-    """A folder of extracted features.
+    """Labelled clips of extracted features, or of a user's own.
 
     Attributes:
         features: {modality: a sequence (T, D) for each clip}.
         labels: The class of each clip.
-        stamps: What made the features, by modality.
+        stamps: What made the features, by modality; empty where that is not known.
         videos: What each clip is called.
         groups: The group of each clip, or ''; see :class:`Clip`.
     """

@@ -1,0 +1,45 @@
+"""Labelled features of the user's own."""
+
+import logging
+import os
+from pathlib import Path
+
+from avzoo.extraction.extracted_clips import ExtractedClips
+from avzoo.importers.array_features import ArrayFeatures
+from avzoo.importers.class_table import ClassTable, read_class_table
+from avzoo.utils.bad_items import list_items
+from avzoo.utils.counts import number_of
+from avzoo.utils.errors import DataError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None) -> ExtractedClips:
+    """Read features in any layout of :class:`ArrayFeatures`, and the labels of their clips.
+
+    Args:
+        features: A file or a folder.
+        labels: A table of video and label, and optionally group, or a folder of classes; by default the file's own
+            labels. Ids that differ are matched by their stems.
+
+    Raises:
+        DataError: If a clip of the table has no features, or no clip has a label.
+    """
+    arrays = ArrayFeatures(features)
+    table = ClassTable(Path(features), arrays.labels) if labels is None else read_class_table(labels)
+    if not table.labels:
+        raise DataError(f'{features} has no labels. Name a table of video and label (--labels).')
+    arrays.match(table.labels)
+    if bad := arrays.missing(table.labels):
+        raise DataError(
+            f'{features} lacks features of {number_of(len(bad), "clip")} of {table.path}. Leave them out of the table, '
+            'or extract them:',
+            details=list_items(bad),
+        )
+    if unused := len(arrays.video_ids) - len(table.labels):
+        _LOGGER.warning('%s: %s without a label in %s.', features, number_of(unused, 'clip'), table.path)
+    videos = list(table.labels)
+    clips = [arrays.read(video) for video in videos]
+    by_modality = {m: [clip[m] for clip in clips] for m in arrays.modalities}
+    groups = [table.groups.get(video, '') for video in videos]
+    return ExtractedClips(by_modality, list(table.labels.values()), {}, videos, groups)
