@@ -3,18 +3,18 @@
 Sound and frames are streamed, so memory does not grow with the length of a video. Needs PyAV (extra ``[video]``).
 """
 
-import heapq
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from avzoo.extraction.frame_order import Doubt, Entry, find_entry, in_display_order
 from avzoo.extraction.media_container import (
     MediaError,
     NoPictures,
@@ -25,10 +25,7 @@ from avzoo.extraction.media_container import (
     open_container,
     reason_of,
 )
-from avzoo.utils.counts import number_of
-
-# More frames than a codec holds back for reordering: 16 in H.264.
-_REORDERED = 17
+from avzoo.extraction.resampling import mono, resampled
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class MediaFacts:
     Attributes:
         video_stream: Index of the video stream that was read, or ``None``.
         audio_stream: Index of the audio stream that was read, or ``None``.
-        frames: Frames that were decoded.
+        frames: Frames up to the end of what was read. Those before a part that were not decoded count by their packets.
         samples: Samples of sound that were decoded, at the rate that was asked for.
         bad_packets: Packets that could not be decoded and were left out.
         missing_seconds: Seconds that the header announces and the streams do not have.
@@ -105,29 +102,23 @@ class MediaFile:
     def frames(self, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
         """Yield the frames that are shown from ``start`` to before ``end`` (seconds), in the order of display.
 
+        They are decoded from a keyframe shortly before ``start``, or from the beginning where they might differ.
+
         Raises:
             MediaError: If the file has no video, or none of it can be decoded.
         """
         if self._video is None:
             raise NoPictures(f'{self.path} has no video stream.')
-        self.facts.frames = 0
-        first = None
-        last = 0.0
-        for frame, pts in _in_display_order(self._decoded(self._video)):
-            self.facts.frames += 1
-            seconds = self._seconds(self._video, pts, self.facts.frames - 1)
-            first = seconds if first is None else first
-            last = seconds - first
-            if end is not None and seconds - first >= end:
-                break
-            if seconds - first >= start:
-                yield Frame(seconds - first, partial(_upright, frame))
-        else:
-            rate = float(self.frame_rate or 25)
-            # Some files have fewer frames than their rate says, at longer distances.
-            self._compare_length(self._video, max(self.facts.frames / rate, last + 1 / rate))
-        if not self.facts.frames:
-            raise MediaError(f'{self.path}: no frame of its video stream {self._video.index} can be decoded.')
+        shown, bad_packets = 0, self.facts.bad_packets
+        if start > 0 and (entry := find_entry(self.path, self._video, start)) is not None:
+            try:
+                for frame in self._shown(self._video, start, end, entry):
+                    shown += 1
+                    yield frame
+                return
+            except Doubt:
+                self.facts.bad_packets = bad_packets
+        yield from islice(self._shown(self._video, start, end), shown, None)
 
     def samples(self, rate: int, start: float = 0.0, end: float | None = None) -> Iterator[np.ndarray]:
         """Yield blocks of mono sound, (n,) of float32 in -1..1, from ``start`` to before ``end`` (seconds).
@@ -142,12 +133,13 @@ class MediaFile:
             raise NoSound(f'{self.path} has no sound.')
         self.facts.samples = 0
         first, last = round(start * rate), None if end is None else round(end * rate)
-        for block in self._resampled(self._audio, rate):
+        for frame in resampled(self.path, self._decoded(self._audio), rate):
             position = self.facts.samples
-            self.facts.samples += len(block)
-            cut = block[max(0, first - position) : None if last is None else max(0, last - position)]
-            if len(cut):
-                yield cut
+            self.facts.samples += frame.samples
+            if self.facts.samples > first:
+                cut = mono(frame)[max(0, first - position) : None if last is None else max(0, last - position)]
+                if len(cut):
+                    yield cut
             if last is not None and self.facts.samples >= last:
                 break
         else:
@@ -155,13 +147,60 @@ class MediaFile:
         if not self.facts.samples:
             raise MediaError(f'{self.path}: no sound of its stream {self._audio.index} can be decoded.')
 
-    def _decoded(self, wanted: Stream) -> Iterator[Any]:
-        """Yield what a stream holds; packets that cannot be decoded are counted and left out."""
+    def _shown(self, video: Stream, start: float, end: float | None, entry: Entry | None = None) -> Iterator[Frame]:
+        """Yield the frames of a part, decoded from an entry or from the beginning."""
+        self.facts.frames = 0 if entry is None else entry.packets
+        decoded = self._decoded(video) if entry is None else self._decoded_from(video, entry)
+        first = None if entry is None else self._seconds(video, entry.first, 0)
+        last = 0.0
+        for frame, pts in in_display_order(decoded):
+            self.facts.frames += 1
+            seconds = self._seconds(video, pts, self.facts.frames - 1)
+            first = seconds if first is None else first
+            last = seconds - first
+            if end is not None and seconds - first >= end:
+                break
+            if seconds - first >= start:
+                yield Frame(seconds - first, partial(_upright, frame))
+        else:
+            rate = float(self.frame_rate or 25)
+            # Some files have fewer frames than their rate says, at longer distances.
+            self._compare_length(video, max(self.facts.frames / rate, last + 1 / rate))
+        if not self.facts.frames:
+            raise MediaError(f'{self.path}: no frame of its video stream {video.index} can be decoded.')
+
+    def _decoded_from(self, video: Stream, entry: Entry) -> Iterator[Any]:
+        """Yield what a stream holds from an entry on.
+
+        Raises:
+            Doubt: Before a frame that might not be the one that decoding from the beginning gives.
+        """
+        if [frame.pts for frame in islice(self._decoded(video), 1)] != [entry.first]:
+            raise Doubt
+        before = None
+        for frame in self._decoded(video, entry):
+            entry.check(frame, before)
+            before = frame.pts
+            yield frame
+        if before is None:
+            raise Doubt
+
+    def _decoded(self, wanted: Stream, entry: Entry | None = None) -> Iterator[Any]:
+        """Yield what a stream holds; packets that cannot be decoded are counted and left out.
+
+        Args:
+            wanted: The stream.
+            entry: Where to begin. The first error of a decoder is then a doubt: what it makes of a damaged packet
+                depends on what it decoded before.
+        """
         error_kinds = import_av().error
         with open_container(self.path) as container:
             stream = container.streams[wanted.index]
             stream.codec_context.thread_count = 1  # Several drop good frames beside a bad packet; --jobs is faster.
             packets = container.demux(stream)
+            if entry is not None:
+                stream.codec_context.options = dict(err_detect='explode')
+                packets = islice(packets, entry.packets, None)
             packet = None
             while True:
                 try:
@@ -174,30 +213,11 @@ class MediaFile:
                 except error_kinds.EOFError:
                     return
                 except (error_kinds.FFmpegError, MemoryError):
+                    if entry is not None:
+                        raise Doubt from None
                     self.facts.bad_packets += 1
                 if packet is None or packet.size == 0:
                     return
-
-    def _resampled(self, stream: Stream, rate: int) -> Iterator[np.ndarray]:
-        av = import_av()
-        resampler: Any = None
-        form = None
-        for frame in self._decoded(stream):
-            if form != (form := (frame.format.name, frame.layout.name, frame.sample_rate)):
-                if resampler is not None:
-                    yield from map(_mono, resampler.resample(None))
-                # Packed: PyAV reads at most 8 planes of planar sound.
-                resampler = av.AudioResampler(format='flt', layout=frame.layout.name, rate=rate)
-            try:
-                blocks = resampler.resample(frame)
-            except av.error.FFmpegError as error:
-                raise MediaError(
-                    f'{self.path}: its sound, {number_of(frame.layout.nb_channels, "channel")} at {frame.sample_rate} '
-                    f'Hz, cannot be resampled ({reason_of(error)}).'
-                ) from error
-            yield from map(_mono, blocks)
-        if resampler is not None:
-            yield from map(_mono, resampler.resample(None))
 
     def _seconds(self, stream: Stream, pts: int | None, index: int) -> float:
         if pts is None or stream.time_base is None:
@@ -216,34 +236,6 @@ class MediaFile:
             self.facts.notes.append(text)
 
 
-def _in_display_order(frames: Iterator[Any]) -> Iterator[tuple[Any, int | None]]:
-    """Yield frames with rising times.
-
-    Decoders give frames in the order of display. In AVI files the times are those of decoding, 1 2 4 3 5, so the i-th
-    frame has the i-th smallest time.
-    """
-    waiting: deque[Any] = deque()
-    times: list[int] = []
-    for frame in frames:
-        waiting.append(frame)
-        if frame.pts is not None:
-            heapq.heappush(times, frame.pts)
-        if len(waiting) == _REORDERED:
-            yield _next(waiting, times)
-    while waiting:
-        yield _next(waiting, times)
-
-
-def _next(waiting: deque[Any], times: list[int]) -> tuple[Any, int | None]:
-    frame = waiting.popleft()
-    return frame, None if frame.pts is None else heapq.heappop(times)
-
-
 def _upright(frame: Any) -> np.ndarray:
     """Return the picture of a frame, turned as its header says; the angle is counted anticlockwise."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='rgb24'), round(frame.rotation / 90) % 4))
-
-
-def _mono(frame: Any) -> np.ndarray:
-    """Return the mean of the channels, (n,), of packed sound (1, n * channels)."""
-    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).mean(axis=1, dtype=np.float32)

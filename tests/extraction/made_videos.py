@@ -15,6 +15,7 @@ def make_video(
     sound: np.ndarray | None = None,
     sound_rate: int = 16000,
     max_b_frames: int = 0,
+    options: dict[str, str] | None = None,
     size: tuple[int, int] = (64, 48),
 ) -> Path:
     """Write a video whose i-th frame is a grey of 10 * i (modulo 240), left half; the right half is black.
@@ -28,6 +29,7 @@ def make_video(
         sound: (channels, n) of float32, or ``None`` for no sound.
         sound_rate: Samples per second.
         max_b_frames: Frames between two others that are coded by both.
+        options: Of the codec of the frames, such as ``dict(g='12')`` for a keyframe every 12 frames.
         size: Width and height.
     """
     import av
@@ -35,7 +37,9 @@ def make_video(
     with av.open(str(path), 'w') as file:
         video = None
         if codec is not None:
-            video = file.add_stream(codec, rate=rate, width=size[0], height=size[1], pix_fmt=pix_fmt)
+            video = file.add_stream(
+                codec, rate=rate, width=size[0], height=size[1], pix_fmt=pix_fmt, options=options or {}
+            )
             video.codec_context.max_b_frames = max_b_frames
         audio = None
         if sound is not None:

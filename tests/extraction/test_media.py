@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from avzoo.extraction import media
+from avzoo.extraction.frame_order import in_display_order
 from avzoo.extraction.log_mel import log_mel_examples
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import MediaError
@@ -73,7 +74,7 @@ def test_a_part_of_a_clip_is_cut_from_both_streams(tmp_path):
 
 def test_times_of_decoding_are_put_in_order():
     decoded = [SimpleNamespace(name=i, pts=pts) for i, pts in enumerate([1, 2, 4, 3, 5, 7, 6, *range(8, 40), None])]
-    found = list(media._in_display_order(iter(decoded)))
+    found = list(in_display_order(iter(decoded)))
     assert [frame.name for frame, _ in found] == [*range(40)]  # Frames stay as they come.
     assert [pts for _, pts in found] == [*range(1, 40), None]
 
