@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from avzoo.utils.leftovers import is_leftover
 
 _LOGGER = logging.getLogger(__name__)
 _LONGEST = 1e6  # Seconds.
+# Hours, or none, minutes, and seconds.
+_CLOCK = re.compile(r'(?:(\d{1,3}):(?=\d\d:))?(\d{1,5}):([0-5]\d(?:\.\d*)?)', re.ASCII)
 _COLUMNS = {
     **LIST_COLUMNS,
     'start': ('start', 'start_time', 'start_seconds', 'start_sec', 'start_s', 'start_(s)', 'begin', 'onset'),
@@ -59,9 +62,9 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
 
     Args:
         videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns
-            ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds) and ``group``; see
-            :func:`read_numbered`. Its names are relative to its folder. Parts of one video are one group where the
-            table does not name groups.
+            ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as ``1:02``) and
+            ``group``; see :func:`read_numbered`. Its names are relative to its folder. Parts of one video are one group
+            where the table does not name groups.
 
     Raises:
         NoVideos: If there is no video.
@@ -125,9 +128,12 @@ def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
     for key in ('start', 'end'):
         text = row[key].strip()
         try:
-            times[key] = float(text) if text else None
+            times[key] = _seconds_of(text) if text else None
         except ValueError:
-            raise DataError(f'{where}: {key}={text!r} is not a number of seconds, such as 12.5.') from None
+            raise DataError(
+                f'{where}: {key}={text!r} is not a number of seconds, such as 12.5 or 12,5, or a time, such as 1:02 or '
+                '00:01:02.5.'
+            ) from None
     start, end = times['start'] or 0.0, times['end']
     if not 0 <= start < (_LONGEST if end is None else end) <= _LONGEST:
         raise DataError(
@@ -139,6 +145,17 @@ def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
     if path.suffix.lower() not in MEDIA_SUFFIXES:
         raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     return Clip(path.stem + cut, path, row['label'].strip(), start, end, row['group'].strip())
+
+
+def _seconds_of(text: str) -> float:
+    """Return the seconds of a number or a time; a comma in a field is that of decimals, or it would divide fields."""
+    text = text.replace(',', '.')
+    if not (clock := _CLOCK.fullmatch(text)):
+        return float(text)
+    hours, minutes, seconds = clock.groups()
+    if hours and int(minutes) > 59:
+        raise ValueError(text)
+    return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def _check_ids(clips: list[Clip]) -> list[Clip]:

@@ -300,6 +300,34 @@ def test_a_table_may_name_its_columns_otherwise_and_what_is_not_read_is_told(tmp
     assert message == f'{tmp_path / "clips.csv"}: not read: Notes. Columns are filename, label, group, start, end.'
 
 
+@pytest.mark.parametrize(
+    ('text', 'seconds'),
+    [
+        ('6,5', 6.5),
+        ('1:02', 62.0),
+        ('00:01:02.5', 62.5),
+        ('00:01:02,5', 62.5),
+        ('75:30', 4530.0),
+        ('1:00:00', 3600.0),
+        (' 12 ', 12.0),
+    ],
+)
+@pytest.mark.parametrize('form', ['filename;start\na.mp4;{}\n', 'filename,start\na.mp4,"{}"\n'])
+def test_a_time_may_have_colons_and_a_decimal_comma(tmp_path, form, text, seconds):
+    (tmp_path / 'clips.csv').write_text(form.format(text))
+    (clip,) = find_clips(tmp_path / 'clips.csv')
+    assert clip.start == seconds and clip.id == f'a_{seconds:g}'
+
+
+@pytest.mark.parametrize(
+    'text', ['1:2', '1:60', '1:75:00', '-1:02', '1:02:', ':30', '1,2,3', '1,0.5', '1:2:3:04', '5s']
+)
+def test_what_is_no_time_is_refused(tmp_path, text):
+    (tmp_path / 'clips.csv').write_text(f'filename;start\na.mp4;{text}\n')
+    with pytest.raises(DataError, match=r'line 2: start=.* is not a number of seconds.*12,5.*00:01:02\.5'):
+        find_clips(tmp_path / 'clips.csv')
+
+
 def test_parts_of_one_video_are_a_group_where_a_table_names_none(tmp_path):
     def groups(text: str) -> list[str]:
         (tmp_path / 'clips.csv').write_text(text)
@@ -333,7 +361,10 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
         ('filename\na.mp4\n"a"b.mp4\n', 'begins at line 3 cannot be read: .* expected after'),
         ('filename,label\na.mp4,dog, barking\n', 'line 2 has 3 fields, more than the 2 of the first line. Quote names'),
         ('filename,label\n,x\n', 'line 2: filename is empty'),
-        ('filename,start\na.mp4,soon\n', "line 2: start='soon' is not a number of seconds, such as 12.5"),
+        (
+            'filename,start\na.mp4,soon\n',
+            "line 2: start='soon' is not a number of seconds, such as 12.5",
+        ),
         (
             'filename,start,end\na.mp4,5,4\n',
             'line 2: a clip from 5 s to 4 s. Write seconds from .*, the smaller number first',
