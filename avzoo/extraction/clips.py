@@ -113,10 +113,22 @@ def _read_table(path: Path) -> list[Clip]:
         known = ', '.join(_COLUMNS)
         _LOGGER.warning('%s: not read: %s. Columns are %s.', path, shortened(', '.join(unread)), known)
     clips = [_clip_of(path, line, dict(zip(_COLUMNS, row, strict=True))) for line, row in rows]
+    _check_twice(path, [line for line, _ in rows], clips)
     if any(clip.group for clip in clips):
         return clips
     count = Counter(clip.path for clip in clips)
     return [replace(clip, group=os.fspath(clip.path)) if count[clip.path] > 1 else clip for clip in clips]
+
+
+def _check_twice(table: Path, lines: Iterable[int], clips: Iterable[Clip]) -> None:
+    """Refuse two rows of one part of one file."""
+    known: dict[tuple[Path, float, float | None], tuple[int, str]] = {}
+    for line, clip in zip(lines, clips, strict=True):
+        before, label = known.setdefault((clip.path, clip.start, clip.end), (line, clip.label))
+        if before != line:
+            part = f'{clip.name} to {clip.end:g} s' if clip.end is not None else clip.name
+            other = f', as {label!r} and {clip.label!r}; a clip has one label' if label != clip.label else ''
+            raise DataError(f'{table}, lines {before} and {line}: both are {part}{other}. Leave one row out.')
 
 
 def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:

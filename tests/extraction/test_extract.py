@@ -370,7 +370,12 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
             'line 2: a clip from 5 s to 4 s. Write seconds from .*, the smaller number first',
         ),
         ('filename,start\na.mp4,nan\n', 'line 2: a clip from nan'),
-        ('filename\na.mp4\na.mp4\n', 'two clips are called'),
+        ('filename\na.mp4\na.mp4\n', r'lines 2 and 3: both are .*a\.mp4\. Leave one row out'),
+        (
+            'filename,label,start,end\na.mp4,x,1,2\na.mp4,x,2,\na.mp4,y,1.0,2\n',
+            r"lines 2 and 4: both are .*a\.mp4 from 1 s to 2 s, as 'x' and 'y'; a clip has one label\. Leave",
+        ),
+        ('filename\na.mp4\n../x/a.mp4\n../y/../x/a.mp4\n', 'two clips are called x__a__mp4: give the files'),
         ('filename\n', 'holds no video'),
     ],
 )
