@@ -28,8 +28,8 @@ def write_tables(out: Path, clips: Sequence[Clip], failures: Sequence[Failure]) 
     _write_table(out / FAILED_FILE, [asdict(f) for f in sorted(failures, key=lambda f: order[f.id])])
     if others := sorted(done.keys() - order.keys()):
         _LOGGER.warning(
-            '%s also holds features of %d clips that were not named now, and %s leaves out: %s. Delete their files, or '
-            'name another folder, unless they are wanted.',
+            '%s also holds features of %d clips that were not named now, and %s leaves out: %s. To keep them, '
+            'name all clips together, in one folder or table; else delete their files, or name another folder.',
             *(out, len(others), CLIPS_FILE, shortened(', '.join(others))),
         )
 

@@ -244,6 +244,7 @@ def test_clips_of_an_earlier_run_are_told(tool, videos, tmp_path, capsys, caplog
         assert tool([str(videos / 'cat' / f'{video}.mkv'), str(out), *AUDIO]) == 0
     (message,) = (record.getMessage() for record in caplog.records)
     assert message.startswith(f'{out} also holds features of 1 clips that were not named now') and 'cat_0' in message
+    assert 'To keep them, name all clips together, in one folder or table; else delete their files' in message
     assert [row['video'] for row in rows(out / 'clips.csv')] == ['cat_1']
 
 
