@@ -70,7 +70,7 @@ def test_the_metric_takes_no_fractions_for_columns_and_places(given, name):
 def test_scores_without_an_order_name_the_video(value, word):
     scores = SCORES.copy()
     scores[1, 0] = value
-    with pytest.raises(DataError, match=f"1 samples are {word}, first video 'w'"):
+    with pytest.raises(DataError, match=f"1 sample are {word}, first video 'w'"):
         evaluate(metric_of(), scores)
 
 
