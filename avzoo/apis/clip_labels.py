@@ -47,7 +47,7 @@ def group_of_each(groups: Any, count: int) -> np.ndarray | None:
     """Return a number for the group of each clip, (N,); ``None`` where each is alone.
 
     Args:
-        groups: Text or numbers, one for each clip; ``''`` and ``None`` are of a clip that is alone.
+        groups: Text or numbers, one for each clip; ``''``, ``None`` and NaN are of a clip that is alone.
         count: Number of clips N.
 
     Raises:
@@ -55,13 +55,20 @@ def group_of_each(groups: Any, count: int) -> np.ndarray | None:
     """
     if groups is None:
         return None
-    named = [None if group == '' else group for group in np.asarray(groups, object).ravel().tolist()]
-    if len(named) != count or np.ndim(groups) != 1:
-        raise DataError(f'{count} clips, but groups of shape {np.shape(groups)}: give one group for each clip.')
+    named = np.asarray(groups, object)
+    if named.shape != (count,):
+        raise DataError(f'{number_of(count, "clip")}, but groups of shape {named.shape}: give one group for each clip.')
     numbers: dict[Any, int] = {}
-    keys = [(row, None) if group is None else group for row, group in enumerate(named)]
+    keys = [(row, None) if _is_missing(group) else group for row, group in enumerate(named.tolist())]
     found = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
     return found if len(numbers) < count else None
+
+
+def _is_missing(group: Any) -> bool:
+    try:
+        return group is None or group == '' or bool(group != group)  # NaN differs from itself.
+    except TypeError:  # Of the NA of pandas, which neither is nor is not equal to anything.
+        return True
 
 
 def as_labels(labels: Any) -> np.ndarray:
@@ -71,8 +78,7 @@ def as_labels(labels: Any) -> np.ndarray:
         DataError: If they are anything else.
     """
     array = np.asarray(labels)
-    kinds = {type(label) for label in array.tolist()} if array.dtype == object and array.ndim == 1 else set()
-    if kinds in ({str}, {int}):
+    if array.dtype == object and array.ndim == 1 and len(set(map(type, array))) == 1:
         array = np.array(array.tolist())
     if array.dtype.kind not in 'Uiub' or np.ma.is_masked(labels):
         raise DataError(f'labels of dtype {array.dtype}: give text or whole numbers, one for each clip.')

@@ -97,7 +97,7 @@ def learn(examples: Examples, method: str, random_state: Any) -> Learned:
         warnings.warn(
             'all clips of some class are of one group (such as parts of one video): held-out clips are of groups that '
             'were trained on, and their accuracy is too high. Add clips of other videos.',
-            stacklevel=4,
+            stacklevel=3,
         )
     rows, methods = prepare(np.arange(len(columns)))
     # One clip of a class cannot be held out; class means are the safest then.

@@ -368,6 +368,7 @@ def test_of_settings_that_validate_alike_the_softest_is_taken():
         (np.eye(2), [b'a', b'b'], 'labels of dtype'),
         (np.eye(2), np.ma.masked_array([0, 1], [True, False]), 'labels of dtype'),
         (np.eye(2), np.array(['a', 1], object), 'labels of dtype object'),
+        (np.eye(2), np.array([0.5, 1.5], object), 'labels of dtype float64'),
         (np.arange(2.0), ['a', 'b'], r'shape \(\)'),
         (1e25 * np.eye(2), ['a', 'b'], 'numbers beyond'),
         (np.ones((4, 3)), [0, 0, 1, 1], 'the same features'),
@@ -551,11 +552,17 @@ def test_a_constant_dimension_does_not_count_however_large_it_is(task, rows):
     np.testing.assert_allclose(asked(12345.678), without, atol=1e-2)
 
 
-@pytest.mark.parametrize('of_columns', [str, int])
+@pytest.mark.parametrize('of_columns', [str, int, np.int64, np.str_])
 def test_labels_of_a_column_of_objects_are_those_of_a_list(rows, of_columns):
     labels = [of_columns(i % 3) for i in range(len(rows))]
     model = FewShotClassifier(method='prototypes').fit(rows, np.array(labels, object))
     assert model.classes_.tolist() == sorted(set(labels))
+
+
+def test_truth_values_of_a_column_of_objects_are_labels(rows):
+    labels = np.arange(len(rows)) % 2 == 0
+    model = FewShotClassifier(method='prototypes').fit(rows, labels.astype(object))
+    assert model.classes_.tolist() == [False, True]
 
 
 @pytest.mark.parametrize('seed', [None, np.int64(3), np.random.RandomState(0)])

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +18,9 @@ LABELS = np.arange(64) // 32
 GROUPS = np.arange(64) // 4
 
 
+quick = partial(FewShotClassifier, method='discriminant')
+
+
 @pytest.fixture
 def rows():
     """Parts of sixteen videos, eight of each class, that tell their video but not their class."""
@@ -25,11 +30,11 @@ def rows():
 
 @pytest.mark.parametrize('groups', [GROUPS, [f'video {group}' for group in GROUPS]])
 def test_accuracy_is_that_on_other_groups_than_were_trained_on(rows, groups):
-    alone, grouped = (FewShotClassifier().fit(rows, LABELS, groups=g).report_ for g in (None, groups))
-    assert alone['logistic_regression']['accuracy'] == 1
-    assert all(one['accuracy'] < 0.75 for one in grouped.values())
-    assert grouped == FewShotClassifier().fit(rows, LABELS, groups=groups).report_
-    assert grouped != FewShotClassifier(random_state=1).fit(rows, LABELS, groups=groups).report_
+    alone, grouped = (quick().fit(rows, LABELS, groups=g).report_ for g in (None, groups))
+    assert alone['discriminant']['accuracy'] == 1
+    assert grouped['discriminant']['accuracy'] < 0.75
+    assert grouped == quick().fit(rows, LABELS, groups=groups).report_
+    assert grouped != quick(random_state=1).fit(rows, LABELS, groups=groups).report_
 
 
 def test_no_fold_divides_a_group_or_trains_without_a_class(rows):
@@ -49,9 +54,10 @@ def test_no_fold_divides_a_group_or_trains_without_a_class(rows):
 
 def test_a_class_of_one_group_is_warned_of(rows):
     groups = np.where(LABELS == 0, 7, GROUPS)
-    with pytest.warns(UserWarning, match='all clips of some class are of one group'):
-        model = FewShotClassifier().fit(rows, LABELS, groups=groups)
-    assert model.report_ == FewShotClassifier().fit(rows, LABELS).report_
+    with pytest.warns(UserWarning, match='all clips of some class are of one group') as told:
+        model = quick().fit(rows, LABELS, groups=groups)
+    assert model.report_ == quick().fit(rows, LABELS).report_
+    assert [one.filename for one in told] == [__file__]  # Where fit is called.
 
 
 def test_single_clips_are_no_groups_to_warn_of(recwarn):
@@ -62,6 +68,24 @@ def test_single_clips_are_no_groups_to_warn_of(recwarn):
 def test_a_clip_without_a_group_is_alone():
     assert group_of_each(['x', '', None, 'x', ''], 5).tolist() == [0, 1, 2, 0, 3]
     assert group_of_each(['', None, 'x'], 3) is None and group_of_each(None, 3) is None
+
+
+class NotAvailable:
+    """Like the NA of pandas, which is there once and gives no answer."""
+
+    def __eq__(self, other):
+        return self
+
+    def __hash__(self):
+        return 0
+
+    def __bool__(self):
+        raise TypeError('boolean value of NA is ambiguous')
+
+
+@pytest.mark.parametrize('missing', [np.nan, NotAvailable()])
+def test_what_a_column_of_a_table_has_for_nothing_is_no_group(missing):
+    assert group_of_each(['x', missing, missing, 'x'], 4).tolist() == [0, 1, 2, 0]
 
 
 @pytest.mark.parametrize('groups', [['x'] * 3, [['x'] * 4] * 16, 'x'])
@@ -82,7 +106,7 @@ def write_extraction(folder, rows):
 
 def test_groups_of_extracted_clips_are_those_of_their_table(rows, tmp_path):
     write_extraction(tmp_path, rows)
-    found, expected = FewShotClassifier().fit(tmp_path), FewShotClassifier().fit(rows, LABELS, groups=GROUPS)
+    found, expected = quick().fit(tmp_path), quick().fit(rows, LABELS, groups=GROUPS)
     assert found.report_ == expected.report_
     with pytest.raises(DataError, match='leave y and groups out'):
         FewShotClassifier().fit(tmp_path, groups=GROUPS)
@@ -93,6 +117,18 @@ def test_the_example_of_the_page_holds_out_whole_groups(rows, tmp_path, monkeypa
     write_extraction(tmp_path / 'features', rows)
     page = (REPO / 'docs/from_videos.md').read_text(encoding='utf-8')
     (example,) = (text for text in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'extracted_clips' in text)
-    known = dict(FewShotClassifier=FewShotClassifier)
-    exec(example.replace('cross_val_score(Few', 'scores = cross_val_score(Few'), known)
-    assert len(known['scores']) == 5 and known['scores'].mean() < 0.75
+    taught = []
+    learn = FewShotClassifier.fit
+
+    def fit(self, clips, y, groups=None):
+        taught.append(groups)
+        return learn(self, clips, y, groups)
+
+    monkeypatch.setattr(FewShotClassifier, 'fit', fit)
+    known = dict(FewShotClassifier=quick)
+    example = example.replace('cross_val_score(Few', 'scores = cross_val_score(Few')
+    exec(example, known)
+    assert len(known['scores']) == 5 and known['scores'].mean() < 0.75 and taught == [None] * 5
+    taught.clear()
+    exec(example.replace('groups=groups,', 'groups=groups, params=dict(groups=groups),'), known)
+    assert len(taught) == 5 and all(set(Counter(groups).values()) == {4} for groups in taught)
