@@ -9,7 +9,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 # Folds and repeats of the comparison of methods.
 _FOLDS, _REPEATS = 5, 4
@@ -17,6 +17,7 @@ _FOLDS, _REPEATS = 5, 4
 # apart, the sharpest setting would always win, and be as sure of clips unlike all of them.
 _ALIKE = 0.02
 _LEAST_SHRINKAGE = 1e-6
+_LIBRARIES = ThreadpoolController()  # To look for them takes longer than a fit.
 
 
 class Linear(NamedTuple):
@@ -40,7 +41,7 @@ def prototypes(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Li
 def logistic_regression(features: np.ndarray, labels: np.ndarray, strength: float) -> Linear:
     """Return a class-balanced multinomial logistic regression; ``strength`` is scikit-learn's C."""
     scale = 1.0 / max(float(features.std()), 1e-12)  # Small features lie below the solver's tolerance.
-    with threadpool_limits(limits=1):
+    with _LIBRARIES.limit(limits=1):
         model = LogisticRegression(C=strength, class_weight='balanced', max_iter=2000).fit(features * scale, labels)
     return _of_all_classes(model.coef_ * scale, model.intercept_)
 
@@ -80,7 +81,7 @@ def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes:
     """Return rows (C, D) times the inverse of the shrunk covariance of residuals (N, D)."""
     count, width = residuals.shape
     scale = 1.0 / max(1, count - num_classes)
-    with threadpool_limits(limits=1):
+    with _LIBRARIES.limit(limits=1):
         # The rule may find no need, of clips that are copies of few.
         shrinkage = max(ledoit_wolf_shrinkage(residuals, assume_centered=True), _LEAST_SHRINKAGE)
         ridge = shrinkage * scale * float(np.square(residuals).sum()) / width
@@ -116,7 +117,8 @@ class Compared(NamedTuple):
         setting: The setting.
         accuracies: Share of right answers in each fold.
         log_loss: Mean over the folds.
-        answers: What a clip was mostly taken for when it was held out, (N,); -1 for one that never was.
+        answers: What a clip was mostly taken for when it was held out, (N,), its own class if that comes first with
+            another; -1 for one that never was.
     """
 
     method: str
@@ -174,10 +176,12 @@ def _fold(held_out: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> _Fold
 
 
 def _compared(name: str, setting: float, folds: Sequence[_Fold], labels: np.ndarray) -> Compared:
-    votes = np.zeros((len(labels), labels.max() + 1), int)
+    votes = np.zeros((len(labels), labels.max() + 1))
     for fold in folds:
         votes[fold.held_out, fold.answers] += 1
-    answers = np.where(votes.any(axis=1), votes.argmax(axis=1), -1)
+    was_held_out = votes.any(axis=1)
+    votes[np.arange(len(labels)), labels] += 0.5  # No mistake if it was right as often.
+    answers = np.where(was_held_out, votes.argmax(axis=1), -1)
     loss = float(np.mean([fold.log_loss for fold in folds]))
     return Compared(name, setting, tuple(fold.accuracy for fold in folds), loss, answers)
 

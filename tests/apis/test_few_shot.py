@@ -137,6 +137,16 @@ def test_clips_that_were_wrong_when_held_out_are_named(task):
     assert FewShotClassifier().fit(np.eye(3), ['a', 'b', 'c']).mistakes_ == []
 
 
+def test_a_clip_that_was_right_as_often_as_wrong_is_no_mistake():
+    labels, answers = np.array([0, 0, 1, 1]), iter([0, 0, 1, 1] * 2)  # Two folds, each of one answer; four times.
+
+    def fit(features, labels, setting):
+        return Linear(np.zeros((2, 1)), np.eye(2)[next(answers)])
+
+    (found,) = compare(lambda trained: (np.zeros((4, 1)), dict(one=(fit, (1.0,)))), labels, 0)
+    assert found.accuracies == (0.5,) * 8 and found.answers.tolist() == labels.tolist()
+
+
 def test_many_mistakes_are_counted():
     line = mistakes_line([dict(clip=f'v{i}', label='a', answer='b') for i in range(12)])
     assert line.startswith('Wrong when held out: v0 (a, taken for b); v1 (')
