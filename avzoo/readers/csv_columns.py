@@ -115,8 +115,8 @@ def _parse(path: Path, text: str, delimiter: str, offset: int = 0, *, strict: bo
                 rows.append((end, row))
     except csv.Error as error:
         raise DataError(
-            f'{path}: the row that begins at line {end + 1} cannot be read: {error}. Close each quote, and write two '
-            'for one inside a quoted field.'
+            f'{path}: the row that begins at line {end + 1} cannot be read: {error}. Close each quote right before '
+            'a delimiter or the end of the line, and write two for one inside a quoted field.'
         ) from None
     return rows
 

@@ -43,6 +43,7 @@ REFUSED = {
     'cut off': ('filename,label\nv1,a\nv2\n', 'line 3 has 1 field, fewer than the 2.*cut off'),
     'a quote not closed': ('filename,label,group\nv1,a,g\nv2,a,"g\nv3,a,g\n', 'begins at line 3 .*Close each quote'),
     'it, below sep=': ('sep=,\nfilename,label,group\nv1,a,"g\nv2,a,g\n', 'begins at line 3 '),
+    'a blank after a quote': ('filename,label\nv1,a\nv2,"a" \n', 'line 3 .*Close each quote right before a delimiter'),
     'a quote too early': ('filename,label\nv1,a\nv2,"a" b\n', 'begins at line 3 .*write two'),
     'unknown header': ('clip no,species\nv1,a\nv2,a\n', "first line 'clip no,species'.*'filename'"),
     'half a header': ('filename,species\nv1,a\nv2,a\n', "no column 'label'.*class, class_name"),
