@@ -64,7 +64,7 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
         videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns
             ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as ``1:02``) and
             ``group``; see :func:`read_numbered`. Its names are relative to its folder. Parts of one video are one group
-            where the table does not name groups.
+            where the table does not name theirs.
 
     Raises:
         NoVideos: If there is no video.
@@ -114,10 +114,8 @@ def _read_table(path: Path) -> list[Clip]:
         _LOGGER.warning('%s: not read: %s. Columns are %s.', path, shortened(', '.join(unread)), known)
     clips = [_clip_of(path, line, dict(zip(_COLUMNS, row, strict=True))) for line, row in rows]
     _check_twice(path, [line for line, _ in rows], clips)
-    if any(clip.group for clip in clips):
-        return clips
     count = Counter(clip.path for clip in clips)
-    return [replace(clip, group=os.fspath(clip.path)) if count[clip.path] > 1 else clip for clip in clips]
+    return [replace(c, group=c.group or os.fspath(c.path)) if count[c.path] > 1 else c for c in clips]
 
 
 def _check_twice(table: Path, lines: Iterable[int], clips: Iterable[Clip]) -> None:

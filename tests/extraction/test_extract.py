@@ -332,19 +332,11 @@ def test_what_is_no_time_is_refused(tmp_path, text):
 def test_parts_of_one_video_are_a_group_where_a_table_names_none(tmp_path):
     def groups(text: str) -> list[str]:
         (tmp_path / 'clips.csv').write_text(text)
-        return [clip.group for clip in find_clips(tmp_path / 'clips.csv')]
+        return [clip.group.removeprefix(f'{tmp_path}/') for clip in find_clips(tmp_path / 'clips.csv')]
 
-    assert groups('filename,start\na.mp4,1\nb.mp4,\na.mp4,5\n') == [
-        str(tmp_path / 'a.mp4'),
-        '',
-        str(tmp_path / 'a.mp4'),
-    ]
-    assert groups('filename,start,group\na.mp4,1,\nb.mp4,,day 1\na.mp4,5,\nc.mp4,,day 1\n') == [
-        '',
-        'day 1',
-        '',
-        'day 1',
-    ]
+    assert groups('filename,start\na.mp4,1\nb.mp4,\na.mp4,5\n') == ['a.mp4', '', 'a.mp4']
+    text = 'filename,start,group\na.mp4,1,\nb.mp4,,day 1\na.mp4,5,\nb.mp4,7,day 2\nc.mp4,,day 1\nd.mp4,,\n'
+    assert groups(text) == ['a.mp4', 'day 1', 'a.mp4', 'day 2', 'day 1', '']
 
 
 def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path):
