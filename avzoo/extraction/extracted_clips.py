@@ -25,7 +25,7 @@ class ExtractedClips:
         labels: The class of each clip.
         stamps: What made the features, by modality; empty where that is not known.
         videos: What each clip is called.
-        groups: The group of each clip, or ''; see :class:`Clip`.
+        groups: The group of each clip, by default its file, or ''; see :class:`Clip`.
     """
 
     features: dict[str, list[np.ndarray]]
@@ -56,8 +56,9 @@ def extracted_clips(
     stamps = read_stamps(folder)
     if stamps is None:
         return None
-    rows = read_csv(folder / CLIPS_FILE, ['video', 'label'], optional=['group'])  # Older folders have no groups.
-    unlabelled = [video for video, label, _ in rows if not label]
+    # Older folders have no groups, but parts of one file.
+    rows = read_csv(folder / CLIPS_FILE, ['video', 'label'], optional=['group', 'filename'])
+    unlabelled = [video for video, label, *_ in rows if not label]
     if unlabelled:
         raise DataError(
             f'{folder}: clip {unlabelled[0]!r} has no label. Extract from one folder for each class, or from a table '
@@ -68,7 +69,8 @@ def extracted_clips(
     arrays = ArrayFeatures(folder)
     clips = [arrays.read(video) for video, *_ in rows]
     features = {m: [clip[m] for clip in clips] for m in stamps}
-    videos, labels, groups = ([row[place] for row in rows] for place in range(3))
+    videos, labels = ([row[place] for row in rows] for place in range(2))
+    groups = [group or file for *_, group, file in rows]
     return ExtractedClips(features, labels, stamps, videos, groups)
 
 

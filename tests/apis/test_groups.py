@@ -94,18 +94,19 @@ def test_there_is_one_group_for_each_clip(rows, groups):
         FewShotClassifier().fit(rows, LABELS, groups=groups)
 
 
-def write_extraction(folder, rows):
-    """Write a folder of extracted features."""
+def write_extraction(folder, rows, column='group'):
+    """Write a folder of extracted features, whose table has the groups in a column."""
     (folder / 'audio').mkdir(parents=True)
     (folder / 'extraction.json').write_text(json.dumps(dict(modalities=dict(audio=dict(extractor='vggish')))))
     lines = [f'{i},{label},{group}' for i, (label, group) in enumerate(zip(LABELS, GROUPS, strict=True))]
-    (folder / 'clips.csv').write_text('\n'.join(['video,label,group', *lines]))
+    (folder / 'clips.csv').write_text('\n'.join([f'video,label,{column}', *lines]))
     for i, row in enumerate(rows):
         np.save(folder / 'audio' / f'{i}.npy', row[None])
 
 
-def test_groups_of_extracted_clips_are_those_of_their_table(rows, tmp_path):
-    write_extraction(tmp_path, rows)
+@pytest.mark.parametrize('column', ['group', 'filename'])  # An older folder names the files of its parts alone.
+def test_groups_of_extracted_clips_are_those_of_their_table(rows, tmp_path, column):
+    write_extraction(tmp_path, rows, column)
     found, expected = quick().fit(tmp_path), quick().fit(rows, LABELS, groups=GROUPS)
     assert found.report_ == expected.report_
     with pytest.raises(DataError, match='leave y and groups out'):
