@@ -142,7 +142,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 f'features of shape {found}; the classifier was fitted to {known}. Give features of the same '
                 'modalities and widths, or fit it again.'
             )
-        return self.linear_.logits(self._standardised(features))
+        return self.linear_.logits(standardised(features, self.centre_, self.scale_))
 
     def extractors(self) -> dict[str, Extractor]:
         """Return the extractors of the features that the classifier was fitted to, by modality.
@@ -232,6 +232,3 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if stamps := getattr(self, 'stamps_', None):
             return {m: str(stamp.get('extractor')) for m, stamp in stamps.items()}
         return specs_of(self.extractor)
-
-    def _standardised(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
-        return standardised(features, self.centre_, self.scale_)
