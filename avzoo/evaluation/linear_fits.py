@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
-from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold
 from sklearn.utils import check_random_state
@@ -82,16 +81,31 @@ def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes:
     count, width = residuals.shape
     scale = 1.0 / max(1, count - num_classes)
     with _LIBRARIES.limit(limits=1):
+        # Of few clips with many numbers, a system of N equations says the same as one of D (Woodbury).
+        is_small = count < width
+        gram = residuals @ residuals.T if is_small else residuals.T @ residuals
         # The rule may find no need, of clips that are copies of few.
-        shrinkage = max(ledoit_wolf_shrinkage(residuals, assume_centered=True), _LEAST_SHRINKAGE)
+        shrinkage = max(_shrinkage(residuals, gram), _LEAST_SHRINKAGE)
         ridge = shrinkage * scale * float(np.square(residuals).sum()) / width
         inner = (1 - shrinkage) * scale
-        if count >= width:
-            covariance = inner * residuals.T @ residuals + ridge * np.eye(width)
-            return np.linalg.solve(covariance, rows.T).T
-        # Of few clips with many numbers, a system of N equations says the same as one of D (Woodbury).
-        small = ridge * np.eye(count) + inner * residuals @ residuals.T
-        return (rows - inner * np.linalg.solve(small, residuals @ rows.T).T @ residuals) / ridge
+        system = inner * gram + ridge * np.eye(len(gram))
+        if is_small:
+            return (rows - inner * np.linalg.solve(system, residuals @ rows.T).T @ residuals) / ridge
+        return np.linalg.solve(system, rows.T).T
+
+
+def _shrinkage(residuals: np.ndarray, gram: np.ndarray) -> float:
+    """Return the share of Ledoit and Wolf of residuals (N, D), which are centred; of their Gram matrix of either side.
+
+    It is that of scikit-learn, which computes three products of matrices for it.
+    """
+    count, width = residuals.shape
+    squares = np.square(residuals).sum(axis=1) / count
+    mean = squares.sum() / width
+    norm = np.square(gram).sum() / count**2
+    distance = norm - width * mean**2
+    noise = min(np.square(squares).sum() - norm / count, distance)
+    return float(noise / distance) if noise > 0 else 0.0
 
 
 Fit = Callable[[np.ndarray, np.ndarray, float], Linear]
