@@ -114,8 +114,18 @@ def _read_table(path: Path) -> list[Clip]:
         _LOGGER.warning('%s: not read: %s. Columns are %s.', path, shortened(', '.join(unread)), known)
     clips = [_clip_of(path, line, dict(zip(_COLUMNS, row, strict=True))) for line, row in rows]
     _check_twice(path, [line for line, _ in rows], clips)
-    count = Counter(clip.path for clip in clips)
-    return [replace(c, group=c.group or os.fspath(c.path)) if count[c.path] > 1 else c for c in clips]
+    files = [_file_of(clip.path) for clip in clips]
+    count, first = Counter(files), dict(zip(reversed(files), reversed(clips), strict=True))
+    groups = [clip.group or os.fspath(first[file].path) for file, clip in zip(files, clips, strict=True)]
+    return [replace(c, group=g) if count[f] > 1 else c for c, g, f in zip(clips, groups, files, strict=True)]
+
+
+def _file_of(path: Path) -> str:
+    """Return the file of a path that may be a link, or lead through folders and back."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # No file has such a name, which is refused later.
+        return os.fspath(path)
 
 
 def _check_twice(table: Path, lines: Iterable[int], clips: Iterable[Clip]) -> None:

@@ -339,6 +339,16 @@ def test_parts_of_one_video_are_a_group_where_a_table_names_none(tmp_path):
     assert groups(text) == ['a.mp4', 'day 1', 'a.mp4', 'day 2', 'day 1', '']
 
 
+def test_parts_of_one_video_by_several_paths_are_a_group(tmp_path):
+    (tmp_path / 'a.mp4').write_bytes(b'')
+    (tmp_path / 'link.mp4').symlink_to('a.mp4')
+    (tmp_path / 'clips.csv').write_text('filename,start\na.mp4,1\nx/../a.mp4,2\nlink.mp4,3\nb.mp4,\n')
+    assert [clip.group for clip in find_clips(tmp_path / 'clips.csv')] == [*[str(tmp_path / 'a.mp4')] * 3, '']
+    (tmp_path / 'clips.csv').write_text('filename\na\0b.mp4\n')
+    with pytest.raises(DataError, match='control character'):
+        find_clips(tmp_path / 'clips.csv')
+
+
 def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path):
     clip = Clip('x', videos / 'dog/dog_0.mkv', start=100.0)
     failure = extract_clip(clip, tmp_path, dict(audio=LogMelStatistics()), Settings())
