@@ -23,7 +23,11 @@ def answer_lines(clip: Mapping[str, Any]) -> str:
 
 def clip_name(clip: Mapping[str, Any]) -> str:
     """Return the name of a clip, printable, and which seconds of a video it is."""
-    window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s' if clip.get('end') is not None else ''
+    window = ''
+    if clip.get('end') is not None:
+        window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s'
+    elif clip.get('start'):
+        window = f'  from {clip["start"]:.1f} s'
     return printable(clip['video_id']) + window
 
 

@@ -26,6 +26,8 @@ def test_no_more_than_ten_wrong_clips_are_told():
 def test_a_part_that_is_wrong_is_told_with_its_seconds():
     wrong = answer('a', 'dog', 'cat') | dict(start=1.0, end=2.5)
     assert agreement_lines(agreement([wrong], ['dog', 'cat']))[1] == '  a  1.0-2.5 s: label dog, answer cat'
+    to_the_end = answer('a', 'dog', 'cat') | dict(start=2.5, end=None)
+    assert agreement_lines(agreement([to_the_end], ['dog', 'cat']))[1] == '  a  from 2.5 s: label dog, answer cat'
 
 
 def test_without_labels_nothing_is_told_or_added():
