@@ -57,7 +57,8 @@ def read_steps(
     steps = {m: extractor.steps(media, start, end) for m, extractor in extractors.items()}
     for modality, array in steps.items():
         if not len(array):
-            raise DataError(f'{media.path} has less than one step of {modality} features.')
+            part = f' from {start:g} s; see where the video ends' if start else ''
+            raise DataError(f'{media.path} has less than one step of {modality} features{part}.')
         if not np.isfinite(array).all():
             raise DataError(f'{media.path}: its {modality} features are not finite.')
     return steps

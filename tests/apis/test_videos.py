@@ -639,6 +639,13 @@ def test_parts_that_are_the_same_are_told_apart_in_a_warning(table):
         FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
 
 
+def test_parts_behind_the_end_of_a_video_are_told_apart(table):
+    table.write_text('filename,label,start\none.mkv,a,0\none.mkv,b,50\ntwo.mkv,b,\none.mkv,a,60\n')
+    with pytest.raises(DataError, match='2 of 4 clips cannot be used') as caught:
+        FewShotClassifier(dict(audio='tiny_sound')).fit(table)
+    assert all(f'from {start} s; see where the video ends' in str(caught.value) for start in (50, 60))
+
+
 def test_a_table_without_labels_teaches_nothing(table):
     table.write_text('filename,start,end\none.mkv,0,1\ntwo.mkv,0,1\n')
     with pytest.raises(DataError, match=r'parts\.csv: one\.mkv lies in no class.* a table \(\.csv\) of filename and'):
