@@ -56,6 +56,11 @@ def extracted_clips(
     stamps = read_stamps(folder)
     if stamps is None:
         return None
+    if not (folder / CLIPS_FILE).is_file():
+        raise DataError(
+            f'{folder} has no table {CLIPS_FILE}. Run tools/extract_features.py of all clips once without --shard: it '
+            'writes it.'
+        )
     # Older folders have no groups, but parts of one file.
     rows = read_csv(folder / CLIPS_FILE, ['video', 'label'], optional=['group', 'filename'])
     unlabelled = [video for video, label, *_ in rows if not label]
@@ -68,6 +73,9 @@ def extracted_clips(
         stamps = {m: _stamp_of(folder, m, spec, stamps) for m, spec in extractor.items()}
     arrays = ArrayFeatures(folder)
     clips = [arrays.read(video) for video, *_ in rows]
+    lacking = ((row[0], m) for row, clip in zip(rows, clips, strict=True) for m in stamps if m not in clip)
+    if one := next(lacking, None):
+        raise DataError(f'{folder}: clip {one[0]!r} of {CLIPS_FILE} has no {one[1]} features. Extract the clips again.')
     features = {m: [clip[m] for clip in clips] for m in stamps}
     videos, labels = ([row[place] for row in rows] for place in range(2))
     groups = [group or file for *_, group, file in rows]

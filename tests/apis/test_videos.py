@@ -469,6 +469,18 @@ def test_extracted_features_teach_what_their_videos_teach(folder, tmp_path):
     assert again.predict(videos).tolist() == [path.parent.name for path in videos]
 
 
+@pytest.mark.parametrize(
+    ('file', 'problem'),
+    [('audio/low0.npy', "clip 'low0' of clips.csv has no audio features"), ('clips.csv', 'once without --shard')],
+)
+def test_extracted_features_that_are_not_complete_are_refused(file, problem, folder, tmp_path):
+    given = [folder, tmp_path / 'features', '--audio', 'tiny_sound', '--visual', 'none']
+    assert run_tool(tool('extract_features').main, [str(one) for one in given]) == 0
+    (tmp_path / 'features' / file).unlink()
+    with pytest.raises(DataError, match=problem):
+        FewShotClassifier().fit(tmp_path / 'features')
+
+
 def test_the_tool_uses_clips_of_other_classes(folder, tmp_path, capsys):
     for name, hertz in dict(middle=1200, top=6000).items():
         for i in range(3):
