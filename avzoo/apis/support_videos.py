@@ -21,6 +21,7 @@ from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.counts import number_of
 from avzoo.utils.errors import AvzooError, DataError
+from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.paths import stays_inside
 from avzoo.utils.printable import quoted
 from avzoo.utils.progress import counted, progress_of
@@ -92,7 +93,7 @@ def _from_videos(
     with progress_of('videos') as report:
         for part in counted(parts, report):
             if not part.label:
-                bad[part.path.name] = 'it has no label, or lies beside the folders of the classes'
+                bad[part.id] = 'it has no label, or lies beside the folders of the classes'
                 continue
             try:
                 (clip,) = read_video(part, extractors)
@@ -116,8 +117,11 @@ def _from_extraction(extracted: ExtractedClips, out: Path, modalities: Sequence[
 
 
 def _write_clip(out: Path, label: str, name: str, features: Mapping[str, np.ndarray]) -> None:
-    if '/' in label or not stays_inside(label):
+    # Hidden ones are not read.
+    if '/' in label or not stays_inside(label) or is_leftover(label):
         raise DataError(f'class {quoted(label)} cannot be the name of a folder. Rename it.')
+    if is_leftover(name):
+        raise DataError(f'clip {quoted(name)} is the name of a hidden file. Rename it.')
     (out / label).mkdir(parents=True, exist_ok=True)
     np.savez(out / label / f'{name}.npz', **features)  # type: ignore[arg-type]  # A name might be that of an option.
 

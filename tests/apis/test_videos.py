@@ -651,6 +651,20 @@ def test_parts_that_are_the_same_are_told_apart_in_a_warning(table):
         FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
 
 
+def test_a_hidden_clip_does_not_teach_a_model_in_silence(weights, base_store, table, tmp_path):
+    shutil.copy(tmp_path / 'one.mkv', tmp_path / '.one.mkv')
+    table.write_text(table.read_text().replace('one.mkv', '.one.mkv'))
+    with pytest.raises(DataError, match=r"clip '\.one_0_1' is the name of a hidden file"):
+        teach(weights(), table, base_store, tmp_path)
+
+
+def test_all_parts_without_a_label_are_named(weights, base_store, table, tmp_path):
+    table.write_text('filename,label,start\none.mkv,low,0\none.mkv,,1\none.mkv,,2\n')
+    with pytest.raises(DataError, match='2 videos cannot be used') as caught:
+        teach(weights(), table, base_store, tmp_path)
+    assert 'one_1' in str(caught.value) and 'one_2' in str(caught.value)
+
+
 def test_parts_behind_the_end_of_a_video_are_told_apart(table):
     table.write_text('filename,label,start\none.mkv,a,0\none.mkv,b,50\ntwo.mkv,b,\none.mkv,a,60\n')
     with pytest.raises(DataError, match='2 of 4 clips cannot be used') as caught:
@@ -669,7 +683,7 @@ def test_a_model_is_taught_by_the_parts_that_a_table_names(weights, base_store, 
     assert sorted(done['novel_classes']) == ['high', 'low']
 
 
-@pytest.mark.parametrize('label', ['../low', 'a/b', '..'])
+@pytest.mark.parametrize('label', ['../low', 'a/b', '..', '.low', '__MACOSX'])
 def test_a_label_that_cannot_be_the_name_of_a_folder_is_refused(weights, base_store, table, tmp_path, label):
     table.write_text(table.read_text().replace('low', label))
     model, before = weights(), sorted(tmp_path.rglob('*'))
