@@ -15,7 +15,7 @@ from avzoo.apis.clip_features import ClipFeatures, are_videos, labelled_clips, p
 from avzoo.apis.clip_labels import columns_of, group_of_each
 from avzoo.apis.few_shot_files import plain_seed, read_classifier, upload, write_classifier
 from avzoo.apis.few_shot_methods import Examples, check_method, learn
-from avzoo.apis.scaling import check_varies, moments, standardised
+from avzoo.apis.scaling import check_varies, standardised
 from avzoo.evaluation.linear_fits import Linear
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extracted_clips import ExtractedClips, extracted_clips
@@ -27,8 +27,9 @@ from avzoo.utils.in_progress import scratch_folder
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
     """Classify clips after a few examples of each class.
 
-    Every modality is averaged over time, standardised on the examples (see :func:`moments`), and scaled to length 1. A
-    linear classifier decides: class means, logistic regression, or a linear discriminant with a shrunk covariance.
+    Every modality is averaged over time, standardised as far as few examples tell how (see
+    :func:`avzoo.apis.scaling.moments`), and scaled to length 1. A linear classifier decides: class means, logistic
+    regression, or a linear discriminant with a shrunk covariance.
 
     Args:
         extractor: Spec of the extractor of each modality (``tools/extract_features.py --help``). By default networks
@@ -104,10 +105,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         features = self._read(clips)
         self.classes_, columns = columns_of(y, features, names)
         check_varies(features)
-        self.centre_, self.scale_ = moments(features)
-        widths = {m: rows.size for m, rows in self.centre_.items()}
+        widths = {m: rows.shape[1] for m, rows in features.items()}
         base = None if self.base is None else read_base(self.base, widths, self.stamps_, self.classes_)
         examples = Examples(features, columns, group_of_each(groups, len(columns)), base)
+        self.centre_, self.scale_ = examples.moments(np.arange(len(columns)))
         self.method_, self.linear_, self.report_, answers = learn(examples, self.method, self.random_state)
         self.mistakes_ = [
             dict(clip=row if names is None else str(names[row]), label=one.item(), answer=other.item())

@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from avzoo.apis.base_clips import BaseClips
 from avzoo.apis.few_shot_files import METHOD_NAMES
-from avzoo.apis.scaling import moments, standardised
+from avzoo.apis.scaling import Arrays, moments, standardised
 from avzoo.evaluation.linear_fits import METHODS, Linear, Method, base_discriminant, compare, usual_setting
 from avzoo.utils.errors import ConfigError, nearest
 
@@ -31,19 +31,27 @@ class Examples:
     groups: np.ndarray | None = None
     base: BaseClips | None = None
 
-    def scaled_by(self, some: np.ndarray, method: str) -> tuple[np.ndarray, dict[str, Method]]:
-        """Return all clips (N, D) as some of them scale the features, and the methods in that scale.
+    def moments(self, some: np.ndarray) -> tuple[Arrays, Arrays]:
+        """Return the centres of the clips at some positions, and their scales or those of the base clips."""
+        scale = None if self.base is None else self._base_moments[1]
+        return moments({m: rows[some] for m, rows in self.features.items()}, self.columns[some], scale)
 
-        Args:
-            some: Positions of clips.
-            method: Name of the method, or ``auto`` for all that are possible.
-        """
-        scaling = moments({m: rows[some] for m, rows in self.features.items()})
-        methods = METHODS if method == 'auto' else {n: one for n, one in METHODS.items() if n == method}
-        if self.base is not None:
-            precise = base_discriminant(*self.base.residuals(standardised(self.base.features, *scaling)))
-            methods = {**methods, 'base_discriminant': precise}
-        return standardised(self.features, *scaling), dict(methods)
+    def scaled_by(self, some: np.ndarray) -> np.ndarray:
+        """Return all clips (N, D) as those at some positions scale them."""
+        return standardised(self.features, *self.moments(some))
+
+    def methods(self, name: str) -> dict[str, Method]:
+        """Return a method by its name, all that are possible for ``auto``."""
+        found = METHODS if name == 'auto' else {n: one for n, one in METHODS.items() if n == name}
+        if self.base is None:
+            return dict(found)
+        residuals = self.base.residuals(standardised(self.base.features, *self._base_moments))
+        return {**found, 'base_discriminant': base_discriminant(*residuals)}
+
+    @cached_property
+    def _base_moments(self) -> tuple[Arrays, Arrays]:
+        assert self.base is not None
+        return moments(self.base.features, np.unique(self.base.labels, return_inverse=True)[1])
 
 
 class Learned(NamedTuple):
@@ -90,20 +98,20 @@ def learn(examples: Examples, method: str, random_state: Any) -> Learned:
         method: Name of the method, or ``auto``.
         random_state: Of the folds.
     """
-    columns = examples.columns
-    prepare = partial(examples.scaled_by, method=method)
-    compared = compare(prepare, columns, random_state, examples.groups)
-    if not compared and examples.groups is not None and (compared := compare(prepare, columns, random_state)):
+    columns, methods = examples.columns, examples.methods(method)
+    compare_by = partial(compare, examples.scaled_by, columns, methods, random_state)
+    compared = compare_by(examples.groups)
+    if not compared and examples.groups is not None and (compared := compare_by()):
         warnings.warn(
             'all clips of some class are of one group (such as parts of one video): held-out clips are of groups that '
             'were trained on, and their accuracy is too high. Add clips of other videos.',
             stacklevel=3,
         )
-    rows, methods = prepare(np.arange(len(columns)))
     # One clip of a class cannot be held out; class means are the safest then.
     name = compared[0].method if compared else next(iter(methods))
     fit, _ = chosen = methods[name]
-    linear = fit(rows, columns, compared[0].setting if compared else usual_setting(chosen))
+    setting = compared[0].setting if compared else usual_setting(chosen)
+    (linear,) = fit(examples.scaled_by(np.arange(len(columns))), columns, [setting])
     report = {
         one.method: dict(
             accuracy=float(np.mean(one.accuracies)),

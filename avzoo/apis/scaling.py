@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from avzoo.evaluation.linear_fits import class_means
 from avzoo.evaluation.reference_features import unit
 from avzoo.utils.errors import DataError
 
@@ -12,16 +13,27 @@ _LEAST = 1e-36  # What varies less is too small for the weights of a file.
 Arrays = Mapping[str, np.ndarray]
 
 
-def moments(features: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return what few clips say of their features (N, D) by modality: means, and scales that are not their deviations.
+def moments(
+    features: Arrays, columns: np.ndarray, scale: Arrays | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return centres and scales of features (N, D) by modality, as far as few clips of few classes tell them.
 
     Of few examples a deviation is hardly known, and a dimension that happens to vary little, or not at all, would drown
     the others in a new clip. So a scale is the root mean square of the deviation of its dimension and of the median
     deviation, over those dimensions of the modality that vary; 1 where none does.
+
+    The mean of few classes is hardly known either: of two clips it lies half-way between them, wherever the others
+    lie. It is drawn towards zero by the rule of James and Stein (1961, the positive part), whose noise is that of a
+    mean over the classes, counted in scales. A dimension that does not vary keeps its mean.
+
+    Args:
+        features: Of the clips.
+        columns: Their classes, (N,), whole numbers from 0.
+        scale: Scales that are known better, such as those of many other clips.
     """
-    centre = {m: rows.mean(axis=0, dtype=np.float64) for m, rows in features.items()}
-    scale = {m: _scale(rows.std(axis=0, dtype=np.float64), centre[m]) for m, rows in features.items()}
-    return {m: rows.astype(np.float32) for m, rows in centre.items()}, scale
+    if scale is None:
+        scale = {m: _scale(*_mean_and_deviation(rows)) for m, rows in features.items()}
+    return {m: _centre(rows, columns, scale[m]) for m, rows in features.items()}, dict(scale)
 
 
 def check_varies(features: Arrays) -> None:
@@ -30,7 +42,7 @@ def check_varies(features: Arrays) -> None:
     Raises:
         DataError: If no feature varies.
     """
-    if not any(_varies(rows.std(axis=0, dtype=np.float64), rows.mean(axis=0)).any() for rows in features.values()):
+    if not any(_varies(*_mean_and_deviation(rows)).any() for rows in features.values()):
         raise DataError('all clips have the same features, so nothing can be learned from them. Extract them again.')
 
 
@@ -40,13 +52,26 @@ def standardised(features: Arrays, centre: Arrays, scale: Arrays) -> np.ndarray:
     return np.concatenate(rows, axis=1).astype(np.float64)
 
 
-def _scale(deviation: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    varies = _varies(deviation, centre)
+def _mean_and_deviation(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+
+
+def _varies(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    return deviation > np.maximum(_LEAST_SHARE * np.abs(mean), _LEAST)
+
+
+def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    varies = _varies(mean, deviation)
     if not varies.any():
         return np.ones(len(deviation), np.float32)
     typical = np.median(deviation[varies])
     return np.sqrt(0.5 * np.square(np.where(varies, deviation, 0.0)) + 0.5 * typical**2).astype(np.float32)
 
 
-def _varies(deviation: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    return deviation > np.maximum(_LEAST_SHARE * np.abs(centre), _LEAST)
+def _centre(rows: np.ndarray, columns: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    means = class_means(rows.astype(np.float64), columns)
+    mean, varies = means.mean(axis=0), _varies(*_mean_and_deviation(rows))
+    known = np.square((mean / scale)[varies]).sum()
+    noise = np.square((means.std(axis=0, ddof=1) / scale)[varies]).sum() / len(means)
+    kept = max(0.0, 1.0 - noise / known) if known else 0.0
+    return np.where(varies, kept * mean, mean).astype(np.float32)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedGroupKFold
 from sklearn.utils import check_random_state
@@ -30,28 +31,29 @@ class Linear(NamedTuple):
         return features @ self.weight.T + self.bias
 
 
-def prototypes(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
-    """Return the classifier by the cosine to class means, times ``sharpness``."""
+def prototypes(features: np.ndarray, labels: np.ndarray, sharpness: Sequence[float]) -> list[Linear]:
+    """Return the classifier by the cosine to class means, times each ``sharpness``."""
     means = class_means(features, labels)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
-    return Linear(sharpness * means / np.maximum(lengths, 1e-12), np.zeros(len(means)))
+    return _sharpened(means / np.maximum(lengths, 1e-12), np.zeros(len(means)), sharpness)
 
 
-def logistic_regression(features: np.ndarray, labels: np.ndarray, strength: float) -> Linear:
-    """Return a class-balanced multinomial logistic regression; ``strength`` is scikit-learn's C."""
+def logistic_regression(features: np.ndarray, labels: np.ndarray, strength: Sequence[float]) -> list[Linear]:
+    """Return a class-balanced multinomial logistic regression for each ``strength``, scikit-learn's C."""
     scale = 1.0 / max(float(features.std()), 1e-12)  # Small features lie below the solver's tolerance.
     with _LIBRARIES.limit(limits=1):
-        model = LogisticRegression(C=strength, class_weight='balanced', max_iter=2000).fit(features * scale, labels)
-    return _of_all_classes(model.coef_ * scale, model.intercept_)
+        models = [LogisticRegression(C=one, class_weight='balanced', max_iter=2000) for one in strength]
+        fitted = [model.fit(features * scale, labels) for model in models]
+    return [_of_all_classes(model.coef_ * scale, model.intercept_) for model in fitted]
 
 
-def discriminant(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
-    """Return the linear discriminant of a covariance shrunk by the rule of Ledoit and Wolf, times ``sharpness``."""
+def discriminant(features: np.ndarray, labels: np.ndarray, sharpness: Sequence[float]) -> list[Linear]:
+    """Return the linear discriminant of a covariance shrunk as Ledoit and Wolf do, times each ``sharpness``."""
     means = class_means(features, labels)
     residuals = features - means[labels]
     # Of single clips nothing is known but the means.
     weight = _divided_by_covariance(means, residuals, len(means)) if residuals.any() else means
-    return Linear(sharpness * weight, -0.5 * sharpness * (weight * means).sum(axis=1))
+    return _sharpened(weight, -0.5 * (weight * means).sum(axis=1), sharpness)
 
 
 def base_discriminant(residuals: np.ndarray, num_classes: int) -> 'Method':
@@ -63,12 +65,16 @@ def base_discriminant(residuals: np.ndarray, num_classes: int) -> 'Method':
     """
     precision = _divided_by_covariance(np.eye(residuals.shape[1]), residuals, num_classes)
 
-    def fit(features: np.ndarray, labels: np.ndarray, sharpness: float) -> Linear:
+    def fit(features: np.ndarray, labels: np.ndarray, sharpness: Sequence[float]) -> list[Linear]:
         means = class_means(features, labels)
         weight = means @ precision
-        return Linear(sharpness * weight, -0.5 * sharpness * (weight * means).sum(axis=1))
+        return _sharpened(weight, -0.5 * (weight * means).sum(axis=1), sharpness)
 
     return fit, METHODS['discriminant'][1]
+
+
+def _sharpened(weight: np.ndarray, bias: np.ndarray, sharpness: Sequence[float]) -> list[Linear]:
+    return [Linear(one * weight, one * bias) for one in sharpness]
 
 
 def class_means(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -85,7 +91,7 @@ def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes:
         is_small = count < width
         gram = residuals @ residuals.T if is_small else residuals.T @ residuals
         # The rule may find no need, of clips that are copies of few.
-        shrinkage = max(_shrinkage(residuals, gram), _LEAST_SHRINKAGE)
+        shrinkage = max(ledoit_wolf_shrinkage(residuals, assume_centered=True), _LEAST_SHRINKAGE)
         ridge = shrinkage * scale * float(np.square(residuals).sum()) / width
         inner = (1 - shrinkage) * scale
         system = inner * gram + ridge * np.eye(len(gram))
@@ -94,22 +100,8 @@ def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes:
         return np.linalg.solve(system, rows.T).T
 
 
-def _shrinkage(residuals: np.ndarray, gram: np.ndarray) -> float:
-    """Return the share of Ledoit and Wolf of residuals (N, D), which are centred; of their Gram matrix of either side.
-
-    It is that of scikit-learn, which computes three products of matrices for it.
-    """
-    count, width = residuals.shape
-    squares = np.square(residuals).sum(axis=1) / count
-    mean = squares.sum() / width
-    norm = np.square(gram).sum() / count**2
-    distance = norm - width * mean**2
-    noise = min(np.square(squares).sum() - norm / count, distance)
-    return float(noise / distance) if noise > 0 else 0.0
-
-
-Fit = Callable[[np.ndarray, np.ndarray, float], Linear]
-# What a method leaves to validation is one number; the softest comes first.
+# What a method leaves to validation is one number; the softest comes first. A fit gives a classifier for each.
+Fit = Callable[[np.ndarray, np.ndarray, Sequence[float]], list[Linear]]
 Method = tuple[Fit, tuple[float, ...]]
 METHODS: dict[str, Method] = {
     'prototypes': (prototypes, (10.0, 30.0, 100.0)),
@@ -142,19 +134,23 @@ class Compared(NamedTuple):
     answers: np.ndarray
 
 
-# From positions of clips that are trained on: the features of all clips (N, D) as these scale them, and the methods.
-Prepare = Callable[[np.ndarray], tuple[np.ndarray, Mapping[str, Method]]]
-
-
-def compare(prepare: Prepare, labels: np.ndarray, seed: Any, groups: np.ndarray | None = None) -> list[Compared]:
+def compare(
+    scaled_by: Callable[[np.ndarray], np.ndarray],
+    labels: np.ndarray,
+    methods: Mapping[str, Method],
+    seed: Any,
+    groups: np.ndarray | None = None,
+) -> list[Compared]:
     """Return the best setting of each method by cross-validation, best method first.
 
     Methods are ranked by accuracy, those within one hundredth of the best by log loss. With one clip in some class, or
     one group, nothing can be held out: the list is empty.
 
     Args:
-        prepare: Gives features and methods for each fold, so that nothing of held-out clips enters.
+        scaled_by: Returns the features of all clips (N, D) as the clips at some positions scale them, so that nothing
+            of held-out clips enters.
         labels: (N,), whole numbers from 0.
+        methods: By name, such as :data:`METHODS`.
         seed: Of the folds.
         groups: Group of each clip (N,), which no fold divides; by default each is alone.
     """
@@ -163,11 +159,11 @@ def compare(prepare: Prepare, labels: np.ndarray, seed: Any, groups: np.ndarray 
         return []
     tried: dict[tuple[str, float], list[_Fold]] = {}
     for trained, held_out in folds:
-        features, methods = prepare(trained)
+        features = scaled_by(trained)
         for name, (fit, settings) in methods.items():
-            for setting in settings:
-                logits = fit(features[trained], labels[trained], setting).logits(features[held_out])
-                tried.setdefault((name, setting), []).append(_fold(held_out, logits, labels[held_out]))
+            for setting, linear in zip(settings, fit(features[trained], labels[trained], settings), strict=True):
+                found = _fold(held_out, linear.logits(features[held_out]), labels[held_out])
+                tried.setdefault((name, setting), []).append(found)
     each = [_compared(name, setting, found, labels) for (name, setting), found in tried.items()]
     best = [_best_setting([one for one in each if one.method == name]) for name in methods]
     accuracies = {one.method: float(np.mean(one.accuracies)) for one in best}

@@ -44,7 +44,7 @@ def test_it_is_the_discriminant_of_the_covariance_of_the_base_clips():
     rng = np.random.default_rng(1)
     residuals = rng.normal(size=(50_000, 3)) * [1.0, 2.0, 0.5]
     features, labels = rng.normal(size=(6, 3)), np.array([0, 0, 1, 1, 2, 2])
-    found = base_discriminant(residuals, 10)[0](features, labels, 1.0)
+    (found,) = base_discriminant(residuals, 10)[0](features, labels, [1.0])
     means = np.stack([features[labels == c].mean(axis=0) for c in range(3)])
     distances = ((features[:, None] - means) ** 2 / np.square([1.0, 2.0, 0.5])).sum(axis=2)
     expected = -0.5 * distances

@@ -31,7 +31,7 @@ def rows():
 @pytest.mark.parametrize('groups', [GROUPS, [f'video {group}' for group in GROUPS]])
 def test_accuracy_is_that_on_other_groups_than_were_trained_on(rows, groups):
     alone, grouped = (quick().fit(rows, LABELS, groups=g).report_ for g in (None, groups))
-    assert alone['discriminant']['accuracy'] == 1
+    assert alone['discriminant']['accuracy'] > 0.95
     assert grouped['discriminant']['accuracy'] < 0.75
     assert grouped == quick().fit(rows, LABELS, groups=groups).report_
     assert grouped != quick(random_state=1).fit(rows, LABELS, groups=groups).report_
@@ -46,7 +46,7 @@ def test_no_fold_divides_a_group_or_trains_without_a_class(rows):
         assert set(y) == {0, 1}
         return METHODS['prototypes'][0](x, y, setting)
 
-    (found,) = compare(lambda trained: (rows, dict(one=(fit, (1.0,)))), LABELS, 0, groups)
+    (found,) = compare(lambda trained: rows, LABELS, dict(one=(fit, (1.0,))), 0, groups)
     assert 4 <= len(found.accuracies) == len(seen) <= 8
     for trained in seen:
         assert not set(groups[trained]) & set(np.delete(groups, trained))
