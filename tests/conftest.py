@@ -64,6 +64,13 @@ def own_choice_of_kernels():
         kernels.choose_cpu_kernels('auto')
 
 
+@pytest.fixture(autouse=True)
+def own_random_numbers():
+    """Has each test draw the same numbers, whichever tests ran before it in its process."""
+    if (torch := sys.modules.get('torch')) is not None:
+        torch.manual_seed(0)
+
+
 @pytest.fixture
 def deterministic():
     """Lets a run ask for deterministic algorithms, which those after it in this process must not have."""

@@ -46,7 +46,7 @@ def test_tcaf_scores_are_minus_distances():
     theta_o = torch.rand(2, 4)
     projected = head.w_proj(WORDS)
     expected = [[-np.linalg.norm(array(o - p)) for p in projected] for o in theta_o]
-    np.testing.assert_allclose(array(head.scores(theta_o)), expected, rtol=1e-5)
+    np.testing.assert_allclose(array(head.scores(theta_o)), expected, rtol=1e-5, atol=1e-6)
 
 
 def triplet(anchor, positive, negative, margin=0.3):
@@ -116,8 +116,8 @@ def test_readouts_become_one_decision_by_logits_or_by_probabilities():
     each = linear(array(c_o), logits.fc)  # (B, R, C)
     softmax = np.exp(each) / np.exp(each).sum(-1, keepdims=True)
     mean = np.exp(each.mean(1))
-    np.testing.assert_allclose(array(logits.scores(c_o)), mean / mean.sum(-1, keepdims=True), rtol=1e-5)
-    np.testing.assert_allclose(array(probability.scores(c_o)), softmax.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(array(logits.scores(c_o)), mean / mean.sum(-1, keepdims=True), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(array(probability.scores(c_o)), softmax.mean(1), rtol=1e-5, atol=1e-6)
     assert logits.loss(c_o, labels)['loss_ce'].item() == pytest.approx(cross_entropy(each.mean(1), labels), rel=1e-5)
     assert probability.loss(c_o, labels)['loss_ce'].item() == pytest.approx(
         np.mean([cross_entropy(each[:, r], labels) for r in range(2)]), rel=1e-5
@@ -143,7 +143,7 @@ def test_a_readout_that_does_not_count_enters_neither_loss_nor_scores(readout):
         want.append(mean if by_logits else softmax.mean(0))
         losses.append(-np.log(mean[label]) if by_logits else -np.log(softmax[:, label]).mean())
     assert loss.item() == pytest.approx(np.mean(losses), rel=1e-5)
-    np.testing.assert_allclose(array(scores), want, rtol=1e-5)
+    np.testing.assert_allclose(array(scores), want, rtol=1e-5, atol=1e-6)
     (gradient,) = torch.autograd.grad(loss, c_o)
     assert not gradient[~MASK].any() and gradient[MASK].any(1).all()
 
