@@ -12,8 +12,10 @@ from typing import Any
 from avzoo.extraction.clips import Clip
 from avzoo.extraction.extract import Failure
 from avzoo.extraction.extraction_folder import read_facts
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, shortened
 from avzoo.utils.files import atomic_write_text
+from avzoo.utils.leftovers import is_leftover
 
 _LOGGER = logging.getLogger(__name__)
 CLIPS_FILE, FAILED_FILE = 'clips.csv', 'failed.csv'
@@ -26,11 +28,11 @@ def write_tables(out: Path, clips: Sequence[Clip], failures: Sequence[Failure]) 
     _write_table(out / CLIPS_FILE, [_row(c, done[c.id]) for c in clips if c.id in done and c.id not in failed])
     order = {clip.id: i for i, clip in enumerate(clips)}
     _write_table(out / FAILED_FILE, [asdict(f) for f in sorted(failures, key=lambda f: order[f.id])])
-    if others := sorted(done.keys() - order.keys()):
+    if others := sorted(name for name in done.keys() - order.keys() if not is_leftover(name)):
         _LOGGER.warning(
-            '%s also holds features of %d clips that were not named now, and %s leaves out: %s. To keep them, '
-            'name all clips together, in one folder or table; else delete their files, or name another folder.',
-            *(out, len(others), CLIPS_FILE, shortened(', '.join(others))),
+            '%s also holds features of %s not named now, which %s leaves out: %s. To keep them, name all clips '
+            'together, in one folder or table; else delete their files, or name another folder.',
+            *(out, number_of(len(others), 'clip'), CLIPS_FILE, shortened(', '.join(others))),
         )
 
 

@@ -242,8 +242,9 @@ def test_clips_of_an_earlier_run_are_told(tool, videos, tmp_path, capsys, caplog
     out = tmp_path / 'out'
     for video in ('cat_0', 'cat_1'):
         assert tool([str(videos / 'cat' / f'{video}.mkv'), str(out), *AUDIO]) == 0
+        (out / 'facts' / '._cat_0.json').write_bytes(b'of the file system')
     (message,) = (record.getMessage() for record in caplog.records)
-    assert message.startswith(f'{out} also holds features of 1 clips that were not named now') and 'cat_0' in message
+    assert message.startswith(f'{out} also holds features of 1 clip not named now, which clips.csv leaves out: cat_0. ')
     assert 'To keep them, name all clips together, in one folder or table; else delete their files' in message
     assert [row['video'] for row in rows(out / 'clips.csv')] == ['cat_1']
 
