@@ -43,6 +43,7 @@ class Case(NamedTuple):
         calls: How often it is run in a row, before the GPU is waited for.
         rounds: How often a call does it.
         videos: How many a call evaluates; its time is given for 1,000.
+        multiplies: It multiplies matrices, which bfloat16 may make faster.
     """
 
     run: Run
@@ -51,6 +52,7 @@ class Case(NamedTuple):
     calls: int = 1
     rounds: int = 1
     videos: int = 1000
+    multiplies: bool = True
 
 
 class _Trained(NamedTuple):
@@ -135,7 +137,7 @@ class SpeedCases:
         """Return what is measured, by name."""
         by_length = np.argsort(np.max(list(self.store.lengths.values()), axis=0))
         return {
-            'data': Case(self.batch, plain=self._plain_data),
+            'data': Case(self.batch, plain=self._plain_data, multiplies=False),
             **self._training_cases(),
             **self._generator_cases(),
             EVALUATION: self._prediction(self.batch_size, calls=self.steps, videos=self.batch_size),

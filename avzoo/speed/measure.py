@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from avzoo.speed.clip_steps import steps_of
 from avzoo.speed.plain_path import plain_path
 
 Clock = Callable[[], float]
-_TIMES = ('plain', 'now', 'floor', 'graphs')
+_TIMES = ('plain', 'now', 'bf16', 'floor', 'graphs')
 
 
 def measure(
@@ -35,10 +36,11 @@ def measure(
         clip: Shortest and longest clip in seconds.
 
     Returns:
-        For each case its ``name``, seconds of the ``plain`` path and ``now``, their ``ratio``, and the ``floor``:
-        unavoidable products at the rate of this machine, or for data bytes at its copy rate. On a GPU also seconds as
-        ``graphs``, and of these (where there are none, of ``now``) the number of ``kernels`` and of ``waits`` for it
-        by any thread, and the share of time that it is ``busy``. There steps and evaluations are some in a row.
+        For each case its ``name``, seconds of the ``plain`` path and ``now``, their ``ratio``, seconds in ``bf16``, as
+        ``--amp`` computes (not for data), and the ``floor``: unavoidable products in float32 at the rate of this
+        machine, or for data bytes at its copy rate. On a GPU also seconds as ``graphs``, and of these (where there are
+        none, of ``now``) the number of ``kernels`` and of ``waits`` for it by any thread, and the share of time that
+        it is ``busy``. There steps and evaluations are some in a row.
     """
     steps_of(clip[1], info, cfg.model.encoders)  # Before any are made.
     clock = time.process_time if device == 'cpu' else time.perf_counter
@@ -55,13 +57,17 @@ def measure(
 
 def _row(case: Case, floor: float, seconds: float, clock: Clock, device: str) -> dict[str, Any]:
     """Measure a case; its floor is that of one round."""
-    now, plain = (_in_a_row(run, case.calls) for run in (case.run, _plainly(case.plain or case.run)))
-    row: dict[str, Any] = _paired(plain, now, seconds, clock, device)
+    runs = dict(plain=_within(plain_path, case.plain or case.run), now=case.run)
+    if case.multiplies:
+        runs['bf16'] = _within(partial(torch.autocast, device, torch.bfloat16), case.run)
+    runs = {name: _in_a_row(run, case.calls) for name, run in runs.items()}
+    row: dict[str, Any] = _shortest(runs, seconds, clock, device)
+    row['ratio'] = row['plain'] / row['now']
     if device != 'cpu':
         graph = case.graph()
-        row |= _on_gpu(now, None if graph is None else _in_a_row(graph, case.calls), seconds)
+        row |= _on_gpu(runs['now'], None if graph is None else _in_a_row(graph, case.calls), seconds)
     rounds = case.calls * case.rounds
-    row |= {key: row[key] / rounds for key in ('plain', 'now', 'graphs') if key in row} | dict(floor=floor)
+    row |= {key: row[key] / rounds for key in _TIMES if key in row} | dict(floor=floor)
     row |= {key: row[key] // rounds for key in ('kernels', 'waits') if key in row}
     return row | {key: row[key] * 1000 / case.videos for key in _TIMES if key in row}
 
@@ -75,23 +81,22 @@ def _in_a_row(run: Run, times: int) -> Run:
     return repeated
 
 
-def _plainly(run: Run) -> Run:
-    def plain() -> object:
-        with plain_path():
+def _within(context: Callable[[], AbstractContextManager], run: Run) -> Run:
+    def within() -> object:
+        with context():
             return run()
 
-    return plain
+    return within
 
 
-def _paired(plain: Run, now: Run, seconds: float, clock: Clock, device: str) -> dict[str, float]:
-    """Run two ways in turn and return the shortest time of each, and their ratio."""
-    times: dict[str, list[float]] = dict(plain=[], now=[])
+def _shortest(runs: Mapping[str, Run], seconds: float, clock: Clock, device: str) -> dict[str, float]:
+    """Run all in turn and return the shortest time of each."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
     begin = time.monotonic()
-    while len(times['now']) < 3 or time.monotonic() - begin < seconds:
-        for name, run in (('plain', plain), ('now', now)):
+    while len(next(iter(times.values()))) < 3 or time.monotonic() - begin < seconds:
+        for name, run in runs.items():
             times[name].append(_time(run, clock, device))
-    shortest = {name: min(found) for name, found in times.items()}
-    return dict(shortest, ratio=shortest['plain'] / shortest['now'])
+    return {name: min(found) for name, found in times.items()}
 
 
 def _time(run: Run, clock: Clock, device: str) -> float:
@@ -137,7 +142,7 @@ def _on_gpu(run: Run, graph: Run | None, seconds: float) -> dict[str, float]:
     found: dict[str, float] = {}
     if graph is not None:
         run = graph
-        found['graphs'] = _paired(run, run, seconds / 2, time.perf_counter, 'cuda')['now']
+        found |= _shortest(dict(graphs=run), seconds / 2, time.perf_counter, 'cuda')
     took = _time(run, time.perf_counter, 'cuda')
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
         run()

@@ -108,3 +108,25 @@ def test_a_chain_keeps_its_activations_only_for_weights_that_are_trained(trained
     with torch.set_grad_enabled(trained != 'all, without gradients'):
         found = mlp_chain.mlp_chain(torch.zeros(BATCH, DIM), weights, factors, lambda: torch.zeros(BATCH, DIM))
     assert kept == [learns] and found.requires_grad == learns
+
+
+@pytest.mark.parametrize('kind', ['ddpm', 'guided', 'fitted'])
+def test_samples_of_a_chain_and_their_gradients_do_not_depend_on_autocast(kind):
+    part, words, found = generator('plain', kind), condition().bfloat16(), []
+    trained = [p for p in part.parameters() if p.requires_grad]
+    for enabled in (False, True):
+        torch.manual_seed(3)
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
+            sample = part.sample(words if enabled else words.float())
+        found.append([sample, *(torch.autograd.grad(sample.square().sum(), trained) if trained else ())])
+    assert len(found[0]) == 1 + len(trained) and found[1][0].dtype == torch.float32
+    assert all(map(torch.equal, *found))
+
+
+def test_a_chain_is_walked_back_in_full_precision_under_autocast():
+    part, found = generator('plain', 'ddpm'), []
+    for enabled in (False, True):
+        torch.manual_seed(3)
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
+            found += torch.autograd.grad(part.sample(condition()).square().sum(), part.noise_predictor.net[-1].weight)
+    assert torch.equal(*found)

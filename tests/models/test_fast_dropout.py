@@ -59,14 +59,14 @@ def test_a_seed_repeats_the_draws_and_each_draw_differs(drawn):
     assert drawn == 4 * [(64, 64)]
 
 
-CASES = ['evaluation', 'in place', 'few numbers', 'double', 'autocast', 'vmap', 'kernels of torch', 0.0, 1.0, 1e-9]
+CASES = ['evaluation', 'in place', 'few numbers', 'double', 'bfloat16', 'vmap', 'kernels of torch', 0.0, 1.0, 1e-9]
 
 
 @pytest.mark.parametrize('case', CASES)
 def test_elsewhere_pytorchs_layer_drops(case, drawn):
     p = case if isinstance(case, float) else 0.3
     shape = (63, 65) if case == 'few numbers' else (90, 80)  # 4,095 are few.
-    x = torch.ones(shape, dtype=torch.double if case == 'double' else torch.float)
+    x = torch.ones(shape, dtype={'double': torch.double, 'bfloat16': torch.bfloat16}.get(case))
     found = []
     before = choose_cpu_kernels('torch' if case == 'kernels of torch' else 'auto')
     try:
@@ -74,8 +74,7 @@ def test_elsewhere_pytorchs_layer_drops(case, drawn):
             layer = kind(p, inplace=case == 'in place').train(case != 'evaluation')
             run = torch.func.vmap(layer, randomness='different') if case == 'vmap' else layer
             torch.manual_seed(1)
-            with torch.autocast('cpu', enabled=case == 'autocast'):
-                found.append(run(x.clone()))
+            found.append(run(x.clone()))
     finally:
         choose_cpu_kernels(before)
     assert torch.equal(*found) and not drawn
@@ -84,3 +83,13 @@ def test_elsewhere_pytorchs_layer_drops(case, drawn):
 def test_a_mask_is_made_of_whole_and_broken_quadruples():
     for size in (1, 2, 3, 4, 5, 4095):
         assert draw_mask(torch.Size([size, 1]), 1 << 15).shape == (size, 1)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_under_autocast_the_same_numbers_are_dropped_and_keep_their_type(dtype, drawn):
+    layer, x, found = FastDropout(0.3), torch.ones(64, 65), []
+    for enabled in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
+            found.append(layer(x.to(dtype) if enabled else x))
+    assert found[1].dtype == dtype and torch.equal(found[0].to(dtype), found[1]) and len(drawn) == 2

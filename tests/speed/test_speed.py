@@ -16,7 +16,7 @@ from avzoo.models.kernels.cpu_kernels import onednn_linear
 from avzoo.models.kernels.fast_linear import FastLinear
 from avzoo.registry import MODELS
 from avzoo.speed.cases import ONE_CLIP, SpeedCases
-from avzoo.speed.measure import _flops
+from avzoo.speed.measure import _flops, measure
 from avzoo.speed.plain_path import plain_path
 from avzoo.speed.random_data import random_batches
 from avzoo.utils.errors import ConfigError
@@ -114,7 +114,9 @@ def test_the_benchmark_measures_every_part_and_fails_where_a_ratio_has_fallen(ru
     ]
     for row in record['cases']:
         assert row['ratio'] == pytest.approx(row['plain'] / row['now']) and row['floor'] > 0
-    assert 'full iteration' in capsys.readouterr().out
+        assert row.get('bf16', 0) > 0 or row['name'] == 'data'
+    said = capsys.readouterr().out
+    assert 'full iteration' in said and 'bf16' in said
     same = json.loads(out.read_text())['cases']
     monkeypatch.setattr('avzoo.speed.measure.measure', lambda *args, **options: same)
     record['cases'][1]['ratio'] = 1000.0
@@ -207,3 +209,26 @@ def test_a_base_step_that_reads_random_batches_trains_on_each(device, tmp_path):
     for data in seen:
         wanted = collate(work.on_disk, data['index'].numpy(), work.seconds, window=work.window)
         assert all(torch.equal(data['features'][m][key], wanted[m][key]) for m in wanted for key in wanted[m])
+
+
+def test_all_but_data_is_timed_in_bf16_as_amp_computes(tmp_path, monkeypatch):
+    runs, seen, forward = [], [set()], nn.Linear.forward
+
+    def keep(given, *rest):
+        runs.append(given)
+        for run in given.values():
+            seen.append(set())
+            run()
+        return dict.fromkeys(given, 1.0)
+
+    def linear(layer, x):
+        seen[-1].add(torch.is_autocast_enabled('cpu'))
+        return forward(layer, x)
+
+    monkeypatch.setattr('avzoo.speed.measure._shortest', keep)
+    monkeypatch.setattr(FastLinear, 'forward', linear)
+    small = ['model.fusion.depth=1', 'model.fusion.switch_after=0', 'model.generator.schedule.num_steps=3']
+    cfg = load_config(CONFIGS / 'avdiff/avdiff_ucf_5shot.py', small)
+    measure(cfg, INFO, device='cpu', seconds=0.01, clip=(1, 2))
+    assert [list(given) for given in runs] == [['plain', 'now'], *8 * [['plain', 'now', 'bf16']]]
+    assert seen[1:3] == [set(), set()] and seen[-3:] == [{False}, {False}, {True}]

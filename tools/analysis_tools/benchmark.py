@@ -1,10 +1,11 @@
 """Measure how fast a method is here: data, training, sampling, evaluation, prediction.
 
 Each case runs in turn in a plain way (padding computed like any step, the sampling chain step by step, videos fetched
-one by one) and as avzoo does it. The floor is what cannot be avoided: products of real steps at the rate of this
-machine, or for data the copy of a batch. Features are random, of the widths of the config. On a CPU times are those of
-one thread. On a GPU the table also has times as CUDA graphs, kernels, waits and the share of time that it is busy, and
-a base step on random batches that are read from disk and copied ahead of it; plainly, they are copied by it.
+one by one) and as avzoo does it, in the config's precision and in bf16, as --amp computes. The floor is what cannot be
+avoided: products of real steps at the rate of this machine, or for data the copy of a batch. Features are random, of
+the widths of the config. On a CPU times are those of one thread. On a GPU the table also has times as CUDA graphs,
+kernels, waits and the share of time that it is busy, and a base step on random batches that are read from disk and
+copied ahead of it; plainly, they are copied by it.
 
 examples:
   python tools/analysis_tools/benchmark.py configs/avdiff/avdiff_ucf_5shot.py
@@ -24,6 +25,7 @@ from avzoo.utils.errors import ConfigError
 from avzoo.utils.files import atomic_write_text, check_out
 from avzoo.utils.tables import text_table
 
+_COLUMNS = ('plain', 'now', 'ratio', 'bf16', 'floor', 'graphs', 'kernels', 'waits', 'busy')
 _KEPT = 2 / 3  # Of a ratio, before --against fails.
 
 
@@ -86,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _columns(rows: list[dict]) -> list[str]:
-    return [key for key in ('plain', 'now', 'ratio', 'floor', 'graphs', 'kernels', 'waits', 'busy') if key in rows[1]]
+    return [key for key in _COLUMNS if key in rows[1]]
 
 
 def _cells(row: dict, columns: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from avzoo.models.kernels.precision import without_autocast
 from avzoo.protocol import MODALITIES
 from avzoo.registry import EMBEDDINGS
 
@@ -63,6 +64,6 @@ class TimeModalityEmbedding(nn.Module):
         # The released code duplicates the scalar time, hence two rows of frequencies.
         doubled = torch.stack([seconds, seconds], dim=-1).to(self.frequencies.dtype)
         # Phases reach thousands of radians: in half precision they would be noise.
-        with torch.autocast(seconds.device.type, enabled=False):
+        with without_autocast(seconds.device.type):
             phase = (2 * math.pi * doubled) @ self.frequencies  # (B, T, E/2)
         return torch.cat([phase.sin(), phase.cos()], dim=-1)

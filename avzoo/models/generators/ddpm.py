@@ -1,6 +1,7 @@
 """The text-to-feature diffusion model of AV-DIFF."""
 
 import math
+from functools import partial
 from typing import Literal, TypeGuard
 
 import torch
@@ -11,6 +12,7 @@ from avzoo.models.generators.chain import predict_along
 from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.kernels.mlp_chain import ReverseStep, mlp_chain
+from avzoo.models.kernels.precision import in_float32
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -69,7 +71,10 @@ class DDPM(nn.Module):
         return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Generate one feature vector for each condition (B, d_c); returns (B, D)."""
+        """Generate one feature vector for each condition (B, d_c); returns (B, D), in float32 also under autocast."""
+        return in_float32(partial(self._sample, generator), condition)
+
+    def _sample(self, generator: torch.Generator | None, condition: Tensor) -> Tensor:
         x = _normal_like(condition.new_empty(len(condition), self.dim), generator)
         chain = range(self.schedule.num_steps - 1, -1, -1)
         steps = torch.arange(chain.start, -1, -1, device=x.device)
@@ -107,10 +112,8 @@ def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def _as_one(predictor: nn.Module) -> TypeGuard[MLPNoisePredictor]:
-    """Return whether a chain in full precision is one operation: for its gradients, or on a GPU for its kernel."""
+    """Return whether a chain is one operation: for its gradients, or on a GPU for its kernel."""
     if not isinstance(predictor, MLPNoisePredictor):
         return False
     weight = next(predictor.parameters())
-    wanted = (torch.is_grad_enabled() and weight.requires_grad) or weight.is_cuda
-    # torch knows no autocast for the device `meta`.
-    return wanted and (weight.is_meta or not torch.is_autocast_enabled(weight.device.type))
+    return (torch.is_grad_enabled() and weight.requires_grad) or weight.is_cuda

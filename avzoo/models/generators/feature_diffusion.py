@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Literal, get_args
 
@@ -15,6 +16,7 @@ from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
 from avzoo.models.generators.quickest_threads import quickest_threads
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
+from avzoo.models.kernels.precision import in_float32, without_autocast
 from avzoo.models.layers.fit_once import fit_once
 from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
@@ -111,11 +113,14 @@ class FeatureDiffusion(nn.Module):
         x = (x - self.feature_mean) / self.feature_std
         if self.prior is not None:
             self.prior.fit(x)
-        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        with torch.enable_grad(), without_autocast(x.device.type):
             return fit_once(self, self._train, x, self._scaled(training.conditions[labels]), training.seed)
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Generate one feature vector for each condition (B, d_c); returns (B, D), without gradients."""
+        """Generate a feature vector for each condition (B, d_c); returns (B, D) in float32, without gradients."""
+        return in_float32(partial(self._sample, generator), condition)
+
+    def _sample(self, generator: torch.Generator | None, condition: Tensor) -> Tensor:
         condition = self._scaled(condition)
         x = normal_like(condition.new_empty(len(condition), self.dim), generator)
         with torch.no_grad():

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_reduce_params
 from torch import Tensor, nn
 
+from avzoo.models.kernels.precision import without_autocast
 from avzoo.registry import GENERATORS
 
 _OUTPUTS = {'relu': nn.ReLU, 'linear': nn.Identity}
@@ -113,7 +114,7 @@ class WGANGP(nn.Module):
             ``gradient_penalty`` and ``generator_objective``.
         """
         # Full precision: the penalty differentiates twice.
-        with torch.enable_grad(), torch.autocast(x_0.device.type, enabled=False):
+        with torch.enable_grad(), without_autocast(x_0.device.type):
             x_0, condition = x_0.detach().float(), condition.detach().float()
             log = {}
             for _ in range(self.n_critic):

@@ -42,15 +42,10 @@ def may_replace(x: Tensor) -> bool:
     """Return whether ways of avzoo may compute with x: fp32 numbers on a CPU, which no transform follows.
 
     Those are linear layers (``fast_linear``), dropout (``fast_dropout``), attention of few queries and filled-up keys
-    (``layers.transformer_layer``), and Adam's step (``avzoo.engine.optim``).
+    (``layers.transformer_layer``), and Adam's step (``avzoo.engine.optim``). Under autocast x may be in bfloat16, too.
     """
-    return (
-        _chosen != 'torch'
-        and x.device.type == 'cpu'
-        and x.dtype == torch.float32
-        and not is_followed()
-        and not torch.is_autocast_enabled('cpu')
-    )
+    mixed = x.dtype == torch.bfloat16 and torch.is_autocast_enabled('cpu')
+    return _chosen != 'torch' and x.device.type == 'cpu' and (x.dtype == torch.float32 or mixed) and not is_followed()
 
 
 def is_followed() -> bool:

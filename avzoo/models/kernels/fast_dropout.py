@@ -23,7 +23,7 @@ class FastDropout(nn.Dropout):
             return super().forward(x)
         if not may_replace(x) or x.numel() < _LEAST_NUMBERS:
             return super().forward(x)
-        return x * draw_mask(x.shape, dropped)
+        return x * draw_mask(x.shape, dropped).to(x.dtype)
 
 
 def draw_mask(shape: torch.Size, dropped: int) -> Tensor:

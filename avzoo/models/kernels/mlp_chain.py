@@ -14,6 +14,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from avzoo.models.kernels.fused_chain import chain_kernels
+from avzoo.models.kernels.precision import without_autocast
 
 Draw = Callable[[], Tensor]
 
@@ -81,15 +82,16 @@ class _MLPChain(Function):
     @staticmethod
     @once_differentiable  # A second derivative would miss how the activations that are kept follow from the weights.
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        of_x, out, inputs, hidden = ctx.saved_tensors
-        if ctx.kernels is not None:
-            factors = _factors(ctx.steps, grad.device)
-            grad, eps, of_hidden = ctx.kernels.backward(grad, of_x, out, inputs, hidden, ctx.slope, factors)
-        else:
-            grad, eps, of_hidden = _backward(grad, of_x, out, inputs, hidden, ctx.slope, ctx.steps)
-        of_weights = of_hidden.flatten(0, 1).t() @ inputs.flatten(0, 1)
-        of_out = eps.flatten(0, 1).t() @ hidden.flatten(0, 1)
-        return grad, of_weights, of_hidden.sum(0), of_hidden.sum(1), of_out, eps.sum((0, 1)), None, None, None, None
+        with without_autocast(grad.device.type):
+            of_x, out, inputs, hidden = ctx.saved_tensors
+            if ctx.kernels is not None:
+                factors = _factors(ctx.steps, grad.device)
+                grad, eps, of_hidden = ctx.kernels.backward(grad, of_x, out, inputs, hidden, ctx.slope, factors)
+            else:
+                grad, eps, of_hidden = _backward(grad, of_x, out, inputs, hidden, ctx.slope, ctx.steps)
+            of_weights = of_hidden.flatten(0, 1).t() @ inputs.flatten(0, 1)
+            of_out = eps.flatten(0, 1).t() @ hidden.flatten(0, 1)
+            return grad, of_weights, of_hidden.sum(0), of_hidden.sum(1), of_out, eps.sum((0, 1)), None, None, None, None
 
 
 @cache
