@@ -9,7 +9,8 @@ visual/ID.npy, .npz, .h5, .mat, ...). OUT becomes a folder; predict.py takes it.
 With MODEL, the model keeps its base classes; the new classes replace the novel classes that it knew. One full
 sub-stage is run: parts are frozen as the config says, and batches of base videos alternate with batches of the new
 clips. It needs
-  - a base model: zoo weights, or a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...),
+  - a base model: zoo weights, a checkpoint of tools/train.py (stage2_base/last.pth, or stage2_full_draw0/...), or as
+      MODEL the folder of a run, whose stage2_base is taken,
   - the training videos of its base classes (--base-store), so that it does not forget them,
   - the new clips (--support): a feature store, whose K-shot split is taken if it has splits, or a folder
       SUPPORT/CLASS NAME/*.mp4 ...  one video each (or a table, as above); features are extracted as the base model's
@@ -24,8 +25,7 @@ examples:
   python tools/adapt.py --support clips --out work_dirs/classifier
   python tools/predict.py work_dirs/classifier --video new.mp4
   python tools/adapt.py --support my_features.h5 --labels clips.csv --out work_dirs/classifier
-  python tools/adapt.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_base/last.pth \\
-      --support my_classes --shots 5 --base-store data/mine --out work_dirs/taught.pth
+  python tools/adapt.py work_dirs/mine --support my_classes --shots 5 --base-store data/mine --out work_dirs/taught.pth
   python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/taught.pth --features clip.npz
 """
 

@@ -1,7 +1,7 @@
 """Predict the classes of clips from videos or from their features.
 
-MODEL is a name of the zoo or a config file, or the folder of a few-shot classifier (tools/adapt.py); by default the
-classifier that was taught last without --out, work_dirs/classifier.
+MODEL is a name of the zoo, a config file, the folder of a run (tools/train.py) or that of a few-shot classifier
+(tools/adapt.py); by default the classifier that was taught last without --out, work_dirs/classifier.
 FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)), a folder of such files, a file or a folder
 of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, as the model was
 trained on: it scales them itself.
@@ -18,8 +18,9 @@ examples:
   python tools/predict.py avdiff_synth_5shot --features data/synth_fsl --video-id c03_stage_2_test_seen_00
   python tools/predict.py clip.mp4 another.mkv
   python tools/predict.py my_classifier --video talk.mp4 more_clips --every 5 --csv
-  python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_full_draw0/last.pth \\
-      --features clips/ --top 1 --json > answers.json
+  python tools/predict.py work_dirs/mine --features clips/ --top 1 --json > answers.json
+  python tools/predict.py configs/avdiff/avdiff_custom_5shot.py work_dirs/mine/stage2_full_draw1/last.pth \\
+      --features clips/
 """
 
 import argparse
@@ -48,7 +49,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(__doc__)
     add = parser.add_argument
     add('model', metavar='MODEL', nargs='?', help='see above')
-    add('checkpoint', metavar='CKPT', nargs='?', help='a checkpoint (default: the weights of the name)')
+    add('checkpoint', metavar='CKPT', nargs='?', help="a checkpoint (default: of MODEL's name, or of its first draw)")
     add('more', metavar='VIDEO', nargs='*', help='videos, which may also stand in the place of MODEL and CKPT')
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--features', help='clip.npz, a folder, or a feature store')

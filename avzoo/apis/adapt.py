@@ -29,8 +29,8 @@ from avzoo.utils.arguments import check_natural, check_positive
 from avzoo.utils.errors import AvzooError, ConfigError, DataError
 from avzoo.utils.files import check_out
 from avzoo.utils.in_progress import scratch_folder
-from avzoo.zoo.build import config_of, model_name
-from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
+from avzoo.zoo.build import config_of, weights_of
+from avzoo.zoo.weights import find_checkpoint
 
 
 def adapt(
@@ -56,8 +56,9 @@ def adapt(
     and calibration are those that stage 1 chose, if the checkpoint has them.
 
     Args:
-        name_or_config: A name of the index, a config file, or a config.
-        checkpoint: A checkpoint of a base or of a full sub-stage; by default the weights of the name.
+        name_or_config: A name of the index, a config file, the folder of a run, or a config.
+        checkpoint: A checkpoint of a base or of a full sub-stage; by default the weights of the name, or of the base
+            model of the run's stage 2.
         support: Clips of the new classes: a feature store or a folder, see :func:`open_support_set`; or videos or
             extracted features, see :func:`prepare_support`.
         shots: Clips per new class.
@@ -113,7 +114,7 @@ def adapt(
 
 def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> tuple[Config, BaseCheckpoint]:
     """Load the base model; return it with the config as it was trained, and refuse one of another config."""
-    file = find_zoo_weights(model_name(cfg)) if checkpoint is None else find_checkpoint(checkpoint)
+    file = weights_of(cfg, 'base') if checkpoint is None else find_checkpoint(checkpoint)
     model = BaseCheckpoint(file.path, file.load())
     return as_trained(cfg, model.meta, str(file.path)), model
 

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from avzoo.checkpoints.meta import require_meta
 from avzoo.checkpoints.trained_config import as_trained
 from avzoo.models.classifiers.av_classifier import AVClassifier
-from avzoo.zoo.build import build_model, build_trained, config_of, data_info_of, model_name, move_to
-from avzoo.zoo.weights import find_checkpoint, find_zoo_weights
+from avzoo.zoo.build import build_model, build_trained, config_of, data_info_of, move_to, weights_of
+from avzoo.zoo.weights import find_checkpoint
 
 NameOrConfig: TypeAlias = str | os.PathLike[str] | Config
 
@@ -30,9 +30,9 @@ def get_model(
     come from the checkpoint.
 
     Args:
-        name_or_config: A name of the index, a config file, or a config.
-        pretrained: True loads the weights of that name, or of the config file's name; a path or another name
-            loads those; False or None leaves the weights random.
+        name_or_config: A name of the index, a config file, the folder of a run, or a config.
+        pretrained: True loads the weights of that name, of the config file's name, or of the run's first draw; a path
+            or another name loads those; False or None leaves the weights random.
         data_root: A feature store.
         data_info: See :class:`AVClassifier`.
         device: Where to put it; by default it stays on the CPU.
@@ -48,7 +48,7 @@ def get_model(
     if pretrained is None or pretrained is False:
         model = build_model(cfg, data_info or data_info_of(cfg, data_root=data_root))
     else:
-        file = find_zoo_weights(model_name(cfg)) if pretrained is True else find_checkpoint(pretrained)
+        file = weights_of(cfg) if pretrained is True else find_checkpoint(pretrained)
         checkpoint, source = file.load(), file.path
         cfg = as_trained(cfg, checkpoint['meta'], str(source))
         info = require_meta(checkpoint['meta'], 'data_info', source)

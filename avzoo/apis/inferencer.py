@@ -20,15 +20,15 @@ from avzoo.importers.clips import Clip, ClipReader, batches, check_clips
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.utils.launch_arguments import say
-from avzoo.zoo.build import config_of, model_name
+from avzoo.zoo.build import config_of
 
 
 class Inferencer:
     """Classify clips with a trained model.
 
     Args:
-        name_or_config: A name of the index, a config file, or a config.
-        checkpoint: A file or a name; by default the weights of the name.
+        name_or_config: A name of the index, a config file, the folder of a run, or a config.
+        checkpoint: A file or a name; by default the weights of the name, or of the run's first draw.
         device: Where to compute; by default a GPU if there is one.
 
     Raises:
@@ -56,7 +56,7 @@ class Inferencer:
         pretrained = True if checkpoint is None else checkpoint
         self.model = get_model(self.cfg, pretrained=pretrained, device=self.device)
         meta = self.model.meta
-        self._source = model_name(self.cfg) if checkpoint is None else str(checkpoint)
+        self._source = self.cfg.filename if checkpoint is None else str(checkpoint)
         self.classes, self.base_mask = class_columns(meta, self._source)
         self.feature_set = feature_set_of(meta, self._source)
         self._said: set[str] = set()
@@ -215,8 +215,8 @@ def init_model(
     """Load a model with its weights for :func:`inference_model`.
 
     Args:
-        name_or_config: A name of the index, a config file, or a config.
-        checkpoint: A file or a name; by default the weights of the name.
+        name_or_config: A name of the index, a config file, the folder of a run, or a config.
+        checkpoint: A file or a name; by default the weights of the name, or of the run's first draw.
         device: Where to compute; by default a GPU if there is one.
     """
     return Inferencer(name_or_config, checkpoint, device=device)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
@@ -20,6 +20,8 @@ from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError, first_line
 from avzoo.zoo.benchmarks import find_benchmark
 from avzoo.zoo.index import find_model
+from avzoo.zoo.runs import RUN_CONFIG, is_run, run_weights
+from avzoo.zoo.weights import CheckpointFile, find_zoo_weights
 
 # Of any width. Below, a model takes some megabytes; an outline of it imports torch._dynamo, which takes a second.
 _LARGE = 1 << 13
@@ -30,7 +32,7 @@ _TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma', 'scale')
 def config_of(
     name_or_config: str | os.PathLike[str] | Config, options: Sequence[str] = (), *, of_runs: bool = True
 ) -> Config:
-    """Return the config of a model's name, of a config file, or the config itself.
+    """Return the config of a model's name, of a config file, of the folder of a run, or the config itself.
 
     Args:
         name_or_config: Any of them.
@@ -43,7 +45,7 @@ def config_of(
 
 
 def config_path(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the config file of a model's name; a path is returned unchanged.
+    """Return the config file of a model's name, or of the folder of a run; another path is returned unchanged.
 
     Raises:
         ConfigError: If the zoo has no model of that name.
@@ -51,6 +53,8 @@ def config_path(name_or_path: str | os.PathLike[str]) -> Path:
     if not str(name_or_path):
         raise ConfigError('The name of the model is empty. `avzoo list` shows all names.')
     path = Path(name_or_path)
+    if is_run(path):
+        return path / RUN_CONFIG
     return path if path.suffix or len(path.parts) > 1 else find_model(str(name_or_path)).config
 
 
@@ -63,6 +67,25 @@ def model_name(cfg: Config) -> str:
     if not cfg.filename:
         raise ConfigError('This config was made in memory, so it has no name to find weights by: name a checkpoint.')
     return Path(cfg.filename).stem
+
+
+def weights_of(cfg: Config, substage: Literal['base', 'full'] = 'full') -> CheckpointFile:
+    """Return the weights that go with a config: those of its run, or else those that go by its name.
+
+    Args:
+        cfg: Read from a file.
+        substage: Of a run, see :func:`run_weights`.
+
+    Raises:
+        ConfigError: If the config was not read from a file.
+        CheckpointError: If there are no weights.
+        DownloadError: If no address had the right file.
+    """
+    name = model_name(cfg)
+    file = Path(cfg.filename)
+    if file.name == RUN_CONFIG and is_run(file.parent):
+        return CheckpointFile(run_weights(file.parent, substage))
+    return find_zoo_weights(name)
 
 
 def data_info_of(cfg: Config, *, data_root: str | os.PathLike[str] | None = None) -> dict[str, Any]:

@@ -15,6 +15,23 @@ def test_training_reports_its_progress_and_ends_with_the_table(trained):
     assert (work_dir / 'results.json').is_file() and (work_dir / 'config.py').is_file()
 
 
+def test_the_folder_of_a_run_is_its_model(trained, run, tiny_store, tmp_path):
+    folder, _ = trained
+    found = []
+    config, clip = folder / 'config.py', 'class00_stage_1_train_0'
+    for model in ((folder,), (config,), (config, folder / 'stage2_full_draw0/last.pth')):
+        code, out, err = run('predict', *model, '--features', tiny_store, '--video-id', clip, '--json')
+        assert code == 0 and ('stage2_full_draw0/last.pth is used' in err) == (len(model) == 1), err
+        found.append(out)
+    assert found[0] == found[1] == found[2]
+    code, out, err = run(
+        'adapt', folder, '--support', tiny_store, '--shots', '2', '--epochs', '1', '--out', tmp_path / 'taught.pth'
+    )
+    assert code == 0 and 'stage2_base/last.pth is used' in err, err
+    code, out, err = run('test', folder, folder, '--work-dir', tmp_path / 'test')
+    assert code == 0 and 'draw 1' in out, err
+
+
 def test_two_processes_train_and_evaluate_like_one(options, tool_server, repo_dir, tmp_path):
     options = *options, 'curriculum.num_draws=1', 'curriculum.references=[]'
     on_cpu = dict(CUDA_VISIBLE_DEVICES='')  # Two processes need two GPUs, or none.

@@ -1,0 +1,61 @@
+"""Which weights answer for the folder of a run."""
+
+import json
+
+import pytest
+
+from avzoo.utils.errors import CheckpointError
+from avzoo.zoo.build import config_path
+from avzoo.zoo.runs import is_run, run_weights
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """A function that makes the folder of a run whose finished phases have files of weights."""
+
+    def make(*finished, files=()):
+        (tmp_path / 'config.py').write_text('')
+        (tmp_path / 'curriculum.json').write_text(json.dumps(dict(phases={name: {} for name in finished})))
+        for file in files:
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).write_bytes(b'')
+        return tmp_path
+
+    return make
+
+
+def test_the_config_of_a_run_is_that_in_its_folder(run_folder):
+    assert config_path(run_folder()) == run_folder() / 'config.py'
+
+
+@pytest.mark.parametrize('missing', ['config.py', 'curriculum.json'])
+def test_a_folder_without_config_or_progress_is_no_run(run_folder, missing):
+    folder = run_folder()
+    (folder / missing).unlink()
+    assert not is_run(folder) and config_path(folder) == folder
+
+
+BASE, DRAW_0, DRAW_1 = 'stage2_base', 'stage2_full_draw0', 'stage2_full_draw1'
+ALL = ('stage1_base', 'stage1_full', BASE, DRAW_0, DRAW_1)
+
+
+@pytest.mark.parametrize(
+    ('finished', 'files', 'full', 'base'),
+    [
+        (ALL, [f'{phase}/last.pth' for phase in ALL], f'{DRAW_0}/last.pth', f'{BASE}/last.pth'),
+        (ALL, [f'{DRAW_0}/last.pth', f'{DRAW_0}/best.pth'], f'{DRAW_0}/best.pth', f'{DRAW_0}/best.pth'),
+        ((BASE, DRAW_1), [f'{p}/last.pth' for p in (DRAW_0, DRAW_1)], f'{DRAW_1}/last.pth', f'{DRAW_1}/last.pth'),
+    ],
+)
+def test_the_first_finished_draw_answers_and_the_base_model_is_taught(run_folder, finished, files, full, base, capsys):
+    folder = run_folder(*finished, files=files)
+    assert run_weights(folder, 'full') == folder / full and full in capsys.readouterr().err
+    assert run_weights(folder, 'base') == folder / base
+
+
+@pytest.mark.parametrize('text', ['{}', '[]', '{"phases": [1]}', '{"phases": {"stage1_full": {}}}', 'no JSON'])
+def test_a_run_without_a_finished_draw_is_refused(run_folder, text):
+    folder = run_folder(files=['stage1_full/last.pth', f'{DRAW_0}/last.pth'])
+    (folder / 'curriculum.json').write_text(text)
+    with pytest.raises(CheckpointError, match=f'{folder} has finished no full sub-stage of stage 2. Go on with it'):
+        run_weights(folder, 'full')
