@@ -51,7 +51,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('model', metavar='MODEL', nargs='?', help='a name of the zoo, or a config file; none: see above')
     add('checkpoint', metavar='CKPT', nargs='?', help='the base model (default: the weights of the name)')
-    add('--support', required=True, metavar='CLIPS', help='clips of the new classes: see above')
+    add('--support', action='append', required=True, metavar='CLIPS', help='clips of the new classes: see above')
     add('--labels', metavar='TABLE', help='without MODEL: video and label of each clip; --support then has features')
     add('--shots', type=positive_int, metavar='K', help='clips of each new class; needed with MODEL')
     add(
@@ -77,7 +77,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--classes',
         nargs='+',
-        action='extend',
         metavar='NAME',
         help='only these classes of the support; may be repeated. A name that begins with a dash: --classes=-x',
     )
@@ -86,6 +85,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--seed', type=natural_int, help="default: the config's")
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
     args = parser.parse_args(argv)
+    args.support, *others = args.support
+    if others:
+        parser.error('argument --support: it is given once; put the clips into one folder or table')
     if args.model and Path(args.model).is_dir():
         from avzoo.apis.few_shot_files import is_classifier
 

@@ -53,7 +53,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('more', metavar='VIDEO', nargs='*', help='videos, which may also stand in the place of MODEL and CKPT')
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--features', help='clip.npz, a folder, or a feature store')
-    source.add_argument('--video', nargs='+', action='extend', metavar='VIDEO', help='video files, folders, tables')
+    source.add_argument('--video', nargs='+', metavar='VIDEO', help='video files, folders, tables')
     add(
         '--every', type=positive_float, metavar='SECONDS', help='classify windows of --video (default: each as a whole)'
     )
@@ -68,7 +68,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--video-id',
         nargs='+',
-        action='extend',
         metavar='ID',
         help='only these clips (default: all); may be repeated. An id that begins with a dash: --video-id=-A',
     )

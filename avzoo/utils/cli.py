@@ -25,8 +25,20 @@ _Number = TypeVar('_Number', int, float)
 spell_tools: Callable[[str], str] = str
 
 
+class _Store(argparse.Action):
+    """Store the value of an argument; an option of several values that is given again adds its values."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        before = getattr(namespace, self.dest)
+        if option_string and self.nargs in ('+', '*') and before is not self.default:
+            values = [*before, *values]
+        setattr(namespace, self.dest, values)
+
+
 class ToolParser(argparse.ArgumentParser):
     """A parser of a tool: texts keep their lines and name tools as errors do; the nearest of mistyped options is named.
+
+    ``--x a --x b`` is ``--x a b`` where an option takes several values.
 
     Args:
         description: The docstring of the tool.
@@ -35,6 +47,7 @@ class ToolParser(argparse.ArgumentParser):
 
     def __init__(self, description: str | None = None, **settings: Any) -> None:
         super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        self.register('action', None, _Store)
         self._given: list[str] = []
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:

@@ -165,3 +165,22 @@ def test_a_long_error_is_cut_before_its_cure(capsys):
 def test_what_a_tool_shows_does_not_act_on_the_terminal(capsys, stderr):
     cli.show('a\x9b\nb\u202e', stderr=stderr)
     assert capsys.readouterr()[stderr] == 'a\\x9b\nb\\u202e\n'
+
+
+@pytest.mark.parametrize(
+    ('given', 'kept'),
+    [
+        ([], ([1, 5], None, None)),
+        (['--shots', '2'], ([2], None, None)),
+        (['--shots', '2', '--seed', '1', '--shots', '3', '4', '--shots=5'], ([2, 3, 4, 5], 1, None)),
+        (['--ids', 'a', '--ids', '--ids', 'b', '--seed', '1', '--seed', '2'], ([1, 5], 2, ['a', 'b'])),
+    ],
+)
+def test_an_option_of_several_values_that_is_given_again_adds_its_values(given, kept):
+    parser = cli.ToolParser()
+    parser.add_argument('--shots', type=int, nargs='+', default=[1, 5])
+    parser.add_mutually_exclusive_group().add_argument('--ids', nargs='*')
+    parser.add_argument('--seed', type=int)
+    for _ in range(2):  # The defaults stay what they are.
+        args = parser.parse_args(given)
+        assert (args.shots, args.seed, args.ids) == kept

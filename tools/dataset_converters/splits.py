@@ -64,7 +64,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--base',
         nargs='+',
-        action='extend',
         metavar='CLASS|FILE',
         help='base classes of a table (default: all that are not novel). With two numbers: classes that are not drawn',
     )
