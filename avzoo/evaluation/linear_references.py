@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
+from avzoo.datasets.joined_store import known_modalities
 from avzoo.evaluation.calibration import best_offset
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, ausuc, gfsl_metrics
 from avzoo.evaluation.predictions import write_arrays
-from avzoo.evaluation.reference_features import StageVideos, known_modalities, load_videos
+from avzoo.evaluation.reference_features import StageVideos, load_videos
 from avzoo.evaluation.reference_methods import METHODS, Method
 from avzoo.protocol import NUM_DRAWS, evaluation_splits, train_splits
 

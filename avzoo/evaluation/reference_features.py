@@ -12,7 +12,7 @@ from avzoo.datasets.gfsl_dataset import stage_classes
 from avzoo.models.layers.time_bins import bin_means
 from avzoo.protocol import AUDIO
 from avzoo.utils.counts import number_of
-from avzoo.utils.errors import ConfigError, DataError, nearest
+from avzoo.utils.errors import DataError
 
 Scaling = Literal['unit', 'z_score']
 
@@ -126,21 +126,6 @@ def pooled(store: FeatureStore, modality: str, videos: np.ndarray, num_bins: int
 def unit(rows: np.ndarray) -> np.ndarray:
     """Scale rows to length 1; rows of zeros stay."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-
-
-def known_modalities(store: FeatureStore, modalities: Sequence[str] | None) -> list[str]:
-    """Return the modalities to use, refusing any that the store lacks."""
-    if modalities is None:
-        return list(store.modalities)
-    for name in modalities:
-        if name not in store.modalities:
-            raise ConfigError(
-                f"store '{store.name}' has no modality '{name}'.{nearest(name, store.modalities)} "
-                f'It has {", ".join(store.modalities)}.'
-            )
-    if not modalities:
-        raise ConfigError(f'no modality to use; choose from {", ".join(store.modalities)}.')
-    return list(modalities)
 
 
 def _standardised(trained: np.ndarray, evaluated: np.ndarray) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ import torch
 
 from avzoo.datasets.adaptation_dataset import AdaptationDataset
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import ConfigError, DataError
 
 NAMES = [f'class{i:02}' for i in range(11)]
 SUPPORT = ('class09_stage_2_test_unseen_0', 'class10_stage_2_test_unseen_1')
@@ -116,3 +116,8 @@ def test_both_stores_can_be_copied_to_a_device_batch_by_batch(tiny_store):
         found = streamed.__getitems__(index)['features'][modality]
         assert all(torch.equal(found[key], part[key]) for key in part)
     assert streamed._source() is streamed.store
+
+
+def test_a_modality_that_the_stores_lack_is_refused(tiny_store):
+    with pytest.raises(ConfigError, match=r"has no modality 'sound'.*It has audio, visual"):
+        adaptation(tiny_store, modalities=('sound',))

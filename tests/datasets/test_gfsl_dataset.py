@@ -53,6 +53,12 @@ def test_only_the_wanted_modalities_are_gathered(tiny_store):
     assert list(dataset(tiny_store, 'stage1_base', modalities=('audio',))[0]['features']) == ['audio']
 
 
+@pytest.mark.parametrize(('name', 'words'), [('sound', 'It has audio, visual'), ('visuals', "Did you mean 'visual'")])
+def test_a_modality_that_the_store_lacks_is_refused(tiny_store, name, words):
+    with pytest.raises(ConfigError, match=f"has no modality '{name}'.*{words}"):
+        dataset(tiny_store, 'stage1_base', modalities=('audio', name))
+
+
 def test_another_embedding_can_be_named_and_an_unknown_one_is_refused(tiny_store):
     assert dataset(tiny_store, 'stage1_base', embedding='text').class_embeddings.shape == (9, 5)
     with pytest.raises(DataError):
