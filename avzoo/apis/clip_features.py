@@ -11,7 +11,7 @@ import numpy as np
 from avzoo.apis.video_clips import read_steps
 from avzoo.datasets.store_format import number_problem, unmasked
 from avzoo.extraction.build import build_extractor
-from avzoo.extraction.clips import Clip, NoVideos, find_clips
+from avzoo.extraction.clips import Clip, NoVideos, find_clips, grouped
 from avzoo.extraction.extraction_folder import read_stamps
 from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
@@ -61,9 +61,9 @@ class ClipFeatures:
         """
         found, problems = [], []
         with progress_of('videos') if verbose else nullcontext() as report:
-            for video in counted(videos, report):
+            for clip in counted(clips_of(videos), report):
                 try:
-                    found.append(self._of_video(video if isinstance(video, Clip) else Clip('', Path(video))))
+                    found.append(self._of_video(clip))
                 except DataError as error:
                     problems.append(error)
         if problems:
@@ -148,6 +148,11 @@ def labelled_clips(videos: str | os.PathLike[str]) -> list[Clip]:
             'label. Features of your own need their labels: --labels TABLE.'
         )
     return clips
+
+
+def clips_of(videos: Sequence[str | os.PathLike[str] | Clip]) -> list[Clip]:
+    """Return videos, or parts of them, as clips; parts of one file without a group are one."""
+    return grouped([video if isinstance(video, Clip) else Clip('', Path(video)) for video in videos])
 
 
 def are_videos(clips: Any) -> bool:

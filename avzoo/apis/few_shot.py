@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from avzoo.apis.base_clips import read_base
-from avzoo.apis.clip_features import ClipFeatures, are_videos, labelled_clips, pooled, specs_of
+from avzoo.apis.clip_features import ClipFeatures, are_videos, clips_of, labelled_clips, pooled, specs_of
 from avzoo.apis.clip_labels import columns_of, group_of_each
 from avzoo.apis.few_shot_files import plain_seed, read_classifier, upload, write_classifier
 from avzoo.apis.few_shot_methods import Examples, check_method, learn
@@ -81,12 +81,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Args:
             clips: A folder with one folder of videos for each class, or a table of videos or parts of them (``.csv``,
                 see :func:`find_clips`), or what ``tools/extract_features.py`` made of it, as a path or as
-                :func:`extracted_clips` or :func:`read_own_features` read it; a list of videos; or
-                features: an array (N, D) or (N, T, D), a list of (T_i, D), a dict of these by modality, or a list of
-                dicts, one for each clip, which scikit-learn can split.
+                :func:`extracted_clips` or :func:`read_own_features` read it; a list of videos or of parts of them
+                (:class:`Clip`); or features: an array (N, D) or (N, T, D), a list of (T_i, D), a dict of these by
+                modality, or a list of dicts, one for each clip, which scikit-learn can split.
             y: Label of each clip; not with a folder or a table.
             groups: Group of each clip, such as the video that it was cut from: cross-validation holds out whole groups.
-                Not with a folder or a table, where parts of one video are a group.
+                Not with a folder or a table, where parts of one video are a group. Of a list of videos, by default,
+                too, and clips of one ``group``.
 
         Raises:
             DataError: If clips and labels do not fit, or there are fewer than two classes.
@@ -101,7 +102,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 raise DataError('the folders give labels and groups; leave y and groups out, or give a list of videos.')
             clips, y, groups, names = self._open(clips)
         elif are_videos(clips):
-            names = clips
+            clips = clips_of(clips)
+            names = [clip.name for clip in clips]
+            groups = [clip.group for clip in clips] if groups is None else groups
         features = self._read(clips)
         self.classes_, columns = columns_of(y, features, names)
         check_varies(features)
@@ -111,7 +114,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.centre_, self.scale_ = examples.moments(np.arange(len(columns)))
         self.method_, self.linear_, self.report_, answers = learn(examples, self.method, self.random_state)
         self.mistakes_ = [
-            dict(clip=row if names is None else str(names[row]), label=one.item(), answer=other.item())
+            dict(clip=row if names is None else names[row], label=one.item(), answer=other.item())
             for row, one, other in zip(range(len(columns)), self.classes_[columns], self.classes_[answers], strict=True)
             if answers[row] >= 0 and one != other
         ]

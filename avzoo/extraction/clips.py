@@ -4,7 +4,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,6 +114,11 @@ def _read_table(path: Path) -> list[Clip]:
         _LOGGER.warning('%s: not read: %s. Columns are %s.', path, shortened(', '.join(unread)), known)
     clips = [_clip_of(path, line, dict(zip(_COLUMNS, row, strict=True))) for line, row in rows]
     _check_twice(path, [line for line, _ in rows], clips)
+    return grouped(clips)
+
+
+def grouped(clips: Sequence[Clip]) -> list[Clip]:
+    """Return clips of which parts of one file are a group, where they have none."""
     files = [_file_of(clip.path) for clip in clips]
     count, first = Counter(files), dict(zip(reversed(files), reversed(clips), strict=True))
     groups = [clip.group or os.fspath(first[file].path) for file, clip in zip(files, clips, strict=True)]

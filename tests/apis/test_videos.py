@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -643,6 +644,23 @@ def test_a_classifier_is_taught_by_the_parts_that_a_table_names(table, tmp_path)
     taught = FewShotClassifier.from_pretrained(tmp_path / 'taught')
     answers = [answer['predictions'][0]['class'] for answer in classify_videos(taught, [table])]
     assert answers == [part.label for part in parts]
+
+
+def test_a_list_of_parts_is_taught_as_their_table_is(table):
+    model, parts = FewShotClassifier(dict(audio='tiny_sound'), 'prototypes'), find_videos([table])
+    labels = ['low', *(part.label for part in parts[1:])]
+    table.write_text(table.read_text().replace('high', 'low', 1))
+    model.fit(table)
+    report, mistakes = model.report_, model.mistakes_
+    assert mistakes[0] == dict(clip=f'{table.parent / "one.mkv"} from 0 s', label='low', answer='high')
+    for clips in (parts, [replace(part, group='') for part in parts]):
+        found = model.fit(clips, labels)
+        assert (found.report_, found.mistakes_) == (report, mistakes)
+    groups = [f'{i // 2}' for i in range(len(parts))]
+    of_clips = model.fit([replace(part, group=group) for part, group in zip(parts, groups, strict=True)], labels)
+    assert of_clips.report_ != report
+    report = of_clips.report_
+    assert model.fit(parts, labels, groups).report_ == report
 
 
 def test_parts_that_are_the_same_are_told_apart_in_a_warning(table):
