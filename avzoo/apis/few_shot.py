@@ -17,7 +17,7 @@ from avzoo.apis.few_shot_files import plain_seed, read_classifier, upload, write
 from avzoo.apis.few_shot_methods import Examples, check_method, learn
 from avzoo.apis.scaling import check_varies, standardised
 from avzoo.evaluation.linear_fits import Linear
-from avzoo.extraction.clips import Clip
+from avzoo.extraction.clips import Clip, names_of_clips
 from avzoo.extraction.extracted_clips import ExtractedClips, extracted_clips
 from avzoo.extraction.extractor import Extractor
 from avzoo.utils.errors import DataError
@@ -103,7 +103,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             clips, y, groups, names = self._open(clips)
         elif are_videos(clips):
             clips = clips_of(clips)
-            names = [clip.name for clip in clips]
+            names = names_of_clips(clips)
             groups = [clip.group for clip in clips] if groups is None else groups
         features = self._read(clips)
         self.classes_, columns = columns_of(y, features, names)
@@ -205,7 +205,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         else:
             found = extracted_clips(given, self.extractor and specs_of(self.extractor)) or labelled_clips(given)
         if isinstance(found, list):
-            return found, [c.label for c in found], [c.group for c in found], [c.name for c in found]
+            return found, [c.label for c in found], [c.group for c in found], names_of_clips(found)
         self.stamps_ = {m: {k: v for k, v in s.items() if k != 'dim'} for m, s in found.stamps.items()}
         return found.features, found.labels, found.groups, found.videos
 

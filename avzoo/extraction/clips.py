@@ -57,6 +57,18 @@ class Clip:
         return f'{self.path}' + (f' from {self.start:g} s' if self.start or self.end is not None else '')
 
 
+def names_of_clips(clips: Sequence[Clip]) -> list[str]:
+    """Return what clips are called: their names, and of several of one name also where they end."""
+    count = Counter(clip.name for clip in clips)
+    return [_whole_name(clip) if count[clip.name] > 1 else clip.name for clip in clips]
+
+
+def _whole_name(clip: Clip) -> str:
+    """Return the path of a clip, and from where to where it is a part; that of a video as a whole alone."""
+    end = 'the end' if clip.end is None else f'{clip.end:.12g} s'
+    return f'{clip.path} from {clip.start:.12g} s to {end}' if clip.start or clip.end is not None else clip.name
+
+
 def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     """Return the clips that a path stands for.
 
@@ -139,9 +151,10 @@ def _check_twice(table: Path, lines: Iterable[int], clips: Iterable[Clip]) -> No
     for line, clip in zip(lines, clips, strict=True):
         before, label = known.setdefault((clip.path, clip.start, clip.end), (line, clip.label))
         if before != line:
-            part = f'{clip.name} to {clip.end:g} s' if clip.end is not None else clip.name
             other = f', as {label!r} and {clip.label!r}; a clip has one label' if label != clip.label else ''
-            raise DataError(f'{table}, lines {before} and {line}: both are {part}{other}. Leave one row out.')
+            raise DataError(
+                f'{table}, lines {before} and {line}: both are {_whole_name(clip)}{other}. Leave one row out.'
+            )
 
 
 def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:

@@ -19,7 +19,7 @@ from avzoo import reproduction
 from avzoo.extraction import jobs, shared_networks
 from avzoo.extraction.build import build_extractor
 from avzoo.extraction.clip_tables import write_tables
-from avzoo.extraction.clips import Clip, find_clips, shard_of
+from avzoo.extraction.clips import Clip, find_clips, names_of_clips, shard_of
 from avzoo.extraction.extract import Settings, extract_all, extract_clip, open_folder, stamps_of
 from avzoo.extraction.extraction_folder import differences, read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
@@ -348,6 +348,15 @@ def test_parts_of_one_video_by_several_paths_are_a_group(tmp_path):
     (tmp_path / 'clips.csv').write_text('filename\na\0b.mp4\n')
     with pytest.raises(DataError, match='control character'):
         find_clips(tmp_path / 'clips.csv')
+
+
+def test_names_of_parts_that_begin_together_say_where_they_end(tmp_path):
+    parts = ['a,,', 'a,0,2', 'a,3,4', 'a,5,6', 'a,5,7.5', 'a,5,', 'b,5,6', 'b,12345.12,', 'b,12345.14,']
+    (tmp_path / 'x.csv').write_text('\n'.join(['filename,start,end', *(p.replace(',', '.mp4,', 1) for p in parts)]))
+    names = [name.removeprefix(f'{tmp_path}/') for name in names_of_clips(find_clips(tmp_path / 'x.csv'))]
+    assert names[:4] == ['a.mp4', 'a.mp4 from 0 s', 'a.mp4 from 3 s', 'a.mp4 from 5 s to 6 s']
+    assert names[4:7] == ['a.mp4 from 5 s to 7.5 s', 'a.mp4 from 5 s to the end', 'b.mp4 from 5 s']
+    assert names[7:] == ['b.mp4 from 12345.12 s to the end', 'b.mp4 from 12345.14 s to the end']
 
 
 def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path):
