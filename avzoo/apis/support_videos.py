@@ -11,7 +11,7 @@ import numpy as np
 from avzoo.apis.video_clips import read_video
 from avzoo.datasets.feature_set import FeatureSet
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.extraction.clips import find_clips
+from avzoo.extraction.clips import find_clips, is_table
 from avzoo.extraction.extracted_clips import ExtractedClips, extracted_clips
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.extraction.rebuild import rebuild_extractors
@@ -62,18 +62,18 @@ def prepare_support(
     Raises:
         DataError: If videos cannot be read (all of them are listed), or the features are not the model's.
     """
-    is_table = support.suffix.lower() == '.csv' and support.is_file()
-    if (support / 'store.json').is_file() or not (is_table or support.is_dir()):
+    of_table = is_table(support)
+    if (support / 'store.json').is_file() or not (of_table or support.is_dir()):
         return SupportClips(support, {})
     extracted = extracted_clips(support)
-    if extracted is None and not (is_table or _has_videos(support)):
+    if extracted is None and not (of_table or _has_videos(support)):
         return SupportClips(support, {})
     out = scratch / 'support_clips'
     if extracted is None:
         texts = _from_videos(support, out, model, modalities, device)
     else:
         texts = _from_extraction(extracted, out, modalities)
-    beside = support.parent if is_table else support
+    beside = support.parent if of_table else support
     for name in _VECTORS:
         if (beside / name).is_file():
             shutil.copyfile(beside / name, out / name)

@@ -16,6 +16,7 @@ from avzoo.utils.errors import DataError, shortened
 from avzoo.utils.leftovers import is_leftover
 
 _LOGGER = logging.getLogger(__name__)
+_TABLES = ('.csv', '.tsv', '.txt')
 _LONGEST = 1e6  # Seconds.
 # Hours, or none, minutes, and seconds.
 _CLOCK = re.compile(r'(?:(\d{1,3}):(?=\d\d:))?(\d{1,5}):([0-5]\d(?:\.\d*)?)', re.ASCII)
@@ -73,10 +74,10 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     """Return the clips that a path stands for.
 
     Args:
-        videos: A video; a folder of videos, or of one folder for each class; or a ``.csv`` with the columns
-            ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as ``1:02``) and
-            ``group``; see :func:`read_numbered`. Its names are relative to its folder. Parts of one video are one group
-            where the table does not name theirs.
+        videos: A video; a folder of videos, or of one folder for each class; or a table (``.csv``, ``.tsv``, ``.txt``)
+            with the columns ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as
+            ``1:02``) and ``group``; see :func:`read_numbered`. Its names are relative to its folder. Parts of one video
+            are one group where the table does not name theirs.
 
     Raises:
         NoVideos: If there is no video.
@@ -85,7 +86,7 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     path = Path(videos)
     if path.is_dir():
         found = [Clip(p.stem, p, p.parent.name if p.parent != path else '') for p in _videos_of(path)]
-    elif path.suffix.lower() == '.csv' and path.is_file():
+    elif is_table(path):
         found = _read_table(path)
     elif path.is_file():
         found = [Clip(path.stem, path)]
@@ -94,6 +95,11 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     if not found:
         raise NoVideos(f'{path} holds no video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     return _check_ids(_with_unique_ids(found))
+
+
+def is_table(path: Path) -> bool:
+    """Tell a table of videos from a video, by the suffix of the file."""
+    return path.suffix.lower() in _TABLES and path.is_file()
 
 
 def _videos_of(folder: Path) -> list[Path]:

@@ -697,8 +697,9 @@ def test_a_table_without_labels_teaches_nothing(table):
         FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
 
 
-def test_a_model_is_taught_by_the_parts_that_a_table_names(weights, base_store, table, tmp_path):
-    done = teach(weights(), table, base_store, tmp_path)
+@pytest.mark.parametrize('suffix', ['.csv', '.tsv'])
+def test_a_model_is_taught_by_the_parts_that_a_table_names(weights, base_store, table, tmp_path, suffix):
+    done = teach(weights(), table.rename(table.with_suffix(suffix)), base_store, tmp_path)
     assert sorted(done['novel_classes']) == ['high', 'low']
 
 

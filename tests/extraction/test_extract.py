@@ -294,6 +294,15 @@ def test_a_table_may_be_that_of_a_spreadsheet(tmp_path, delimiter, mark):
     assert find_clips(tmp_path / 'clips.csv') == [Clip('a, b_0.5_1.5', tmp_path / 'a, b.mp4', 'dog, barking', 0.5, 1.5)]
 
 
+@pytest.mark.parametrize('name', ['clips.tsv', 'clips.TXT'])
+def test_a_table_of_another_suffix_is_no_video(tmp_path, name):
+    (tmp_path / name).write_text('video\tlabel\na.mp4\tdog\n')
+    assert find_clips(tmp_path / name) == [Clip('a', tmp_path / 'a.mp4', 'dog')]
+    (tmp_path / name).write_text('To do: find videos.\n')
+    with pytest.raises(DataError, match="no column 'filename'; its first line 'To do"):
+        find_clips(tmp_path / name)
+
+
 def test_a_table_may_name_its_columns_otherwise_and_what_is_not_read_is_told(tmp_path, caplog):
     text = 'Video\tClass\tStart time\tStop\tNotes\nb.mp4\tdog\t1\t2\twindy\n'
     (tmp_path / 'clips.csv').write_text(text, encoding='utf-16')
