@@ -311,6 +311,16 @@ def test_a_table_may_name_its_columns_otherwise_and_what_is_not_read_is_told(tmp
     assert message == f'{tmp_path / "clips.csv"}: not read: Notes. Columns are filename, label, group, start, end.'
 
 
+@pytest.mark.parametrize('column', ['path', 'file', 'video', 'File path', 'filename'])
+@pytest.mark.parametrize('other', ['video_id', 'clip', 'id'])
+def test_of_a_file_and_an_id_the_file_is_read(tmp_path, column, other, caplog):
+    (tmp_path / 'x.csv').write_text(f'{other},{column}\n7,a.mp4\n')
+    assert find_clips(tmp_path / 'x.csv') == [Clip('a', tmp_path / 'a.mp4')]
+    assert f'not read: {other}' in caplog.text
+    (tmp_path / 'x.csv').write_text(f'{other}\na.mp4\n')
+    assert find_clips(tmp_path / 'x.csv') == [Clip('a', tmp_path / 'a.mp4')]
+
+
 @pytest.mark.parametrize(
     ('text', 'seconds'),
     [
