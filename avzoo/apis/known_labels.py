@@ -1,6 +1,7 @@
 """The labels of clips, where they are known, beside what a model answers."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,11 +50,15 @@ def agreement(answers: Iterable[Mapping[str, Any]], classes: Iterable[Any]) -> A
         answers: Each with ``predictions``, best first, and ``label``, text.
         classes: Those of the model; they are compared as text.
     """
-    names = set(map(str, classes))
+    names = set(map(_text, classes))
     labelled = [one for one in answers if one.get('label')]
-    known = [one for one in labelled if one['label'] in names]
-    wrong = [one for one in known if one['label'] != str(one['predictions'][0]['class'])]
-    return Agreement(known, wrong, [one for one in labelled if one['label'] not in names])
+    known = [one for one in labelled if _text(one['label']) in names]
+    wrong = [one for one in known if _text(one['label']) != _text(one['predictions'][0]['class'])]
+    return Agreement(known, wrong, [one for one in labelled if _text(one['label']) not in names])
+
+
+def _text(name: Any) -> str:
+    return unicodedata.normalize('NFC', str(name))  # File systems and tables may write accents apart.
 
 
 def agreement_lines(found: Agreement) -> list[str]:

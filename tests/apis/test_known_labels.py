@@ -16,6 +16,11 @@ def test_labels_are_compared_as_text():
     assert agreement([answer('a', '1', 1)], [0, 1]).right == 1
 
 
+def test_labels_may_have_their_accents_apart():
+    found = agreement([answer('a', 'cafe\u0301', 'caf\xe9'), answer('b', 'caf\xe9', 'cafe\u0301')], ['caf\xe9'])
+    assert found.right == 2 and not found.foreign
+
+
 def test_no_more_than_ten_wrong_clips_are_told():
     found = agreement([answer(f'clip{i}', 'dog', 'cat') for i in range(12)], ['dog', 'cat'])
     lines = agreement_lines(found)
