@@ -4,9 +4,13 @@ import logging
 import os
 from pathlib import Path
 
+from avzoo.datasets.splits import LIST_COLUMNS
+from avzoo.extraction.clips import TIME_COLUMNS
 from avzoo.extraction.extracted_clips import ExtractedClips
+from avzoo.extraction.extraction_folder import STAMP_FILE
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.importers.class_table import ClassTable, read_class_table
+from avzoo.readers.csv_columns import read_columns
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
@@ -20,7 +24,8 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
     Args:
         features: A file or a folder.
         labels: A table of video and label, and optionally group, or a folder of classes; by default the file's own
-            labels. Ids that differ are matched by their stems.
+            labels. Ids that differ are matched by their stems. Times of parts in the table are warned of: a label is
+            that of all steps of its features.
 
     Raises:
         DataError: If a clip of the table has no features, or no clip has a label.
@@ -29,6 +34,8 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
     table = ClassTable(Path(features), arrays.labels) if labels is None else read_class_table(labels)
     if not table.labels:
         raise DataError(f'{features} has no labels. Name a table of video and label (--labels).')
+    if labels is not None:
+        _warn_of_times(Path(labels))
     arrays.match(table.labels)
     if bad := arrays.missing(table.labels):
         raise DataError(
@@ -43,3 +50,16 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
     by_modality = {m: [clip[m] for clip in clips] for m in arrays.modalities}
     groups = [table.groups.get(video, '') for video in videos]
     return ExtractedClips(by_modality, list(table.labels.values()), {}, videos, groups)
+
+
+def _warn_of_times(table: Path) -> None:
+    """Warn of a table that labels parts of clips, unless its clips are such parts, as those of an extraction are."""
+    if table.is_dir() or (table.parent / STAMP_FILE).is_file():
+        return
+    rows = read_columns(table, {**LIST_COLUMNS, **TIME_COLUMNS}, optional=['group', *TIME_COLUMNS])
+    if parts := sum(any(time.strip('0.,: ') for time in row[-2:]) for row in rows):  # From 0 is as a whole.
+        _LOGGER.warning(
+            '%s: the times of %s are not read: a label is that of all features of its clip. Leave these columns out if '
+            'the features are those of the parts alone; else cut them.',
+            *(table, number_of(parts, 'clip')),
+        )

@@ -20,13 +20,16 @@ _TABLES = ('.csv', '.tsv', '.txt')
 _LONGEST = 1e6  # Seconds.
 # Hours, or none, minutes, and seconds.
 _CLOCK = re.compile(r'(?:(\d{1,3}):(?=\d\d:))?(\d{1,5}):([0-5]\d(?:\.\d*)?)', re.ASCII)
+TIME_COLUMNS = {
+    'start': ('start', 'start_time', 'start_seconds', 'start_sec', 'start_s', 'start_(s)', 'begin', 'onset'),
+    'end': ('end', 'end_time', 'end_seconds', 'end_sec', 'end_s', 'end_(s)', 'stop', 'stop_(s)', 'offset'),
+}
 # A table may have ids beside the files, unlike a list.
 _FILES = ('filename', 'file', 'file_name', 'path', 'filepath', 'file_path', 'video_path', 'video')
 _COLUMNS = {
     **LIST_COLUMNS,
     'filename': tuple(dict.fromkeys((*_FILES, *LIST_COLUMNS['filename']))),
-    'start': ('start', 'start_time', 'start_seconds', 'start_sec', 'start_s', 'start_(s)', 'begin', 'onset'),
-    'end': ('end', 'end_time', 'end_seconds', 'end_sec', 'end_s', 'end_(s)', 'stop', 'stop_(s)', 'offset'),
+    **TIME_COLUMNS,
 }
 
 

@@ -33,6 +33,26 @@ def test_features_and_a_table_are_one_set_of_clips(features, caplog):
     assert '1 clip without a label' in caplog.text
 
 
+@pytest.mark.parametrize(
+    ('header', 'times', 'told'),
+    [
+        ('start,end', ['0,2', '3,', ' ,'], 'times of 2 clips are not read: a label is that of all features of its'),
+        ('Start_seconds,split', ['10,train', ',train', '0:00,test'], 'times of 1 clip are not read'),
+        ('start,end', [',', '0.0,', ' ,'], None),
+        ('note,split', ['1,2', '3,4', '5,6'], None),
+    ],
+)
+def test_times_of_parts_beside_labels_are_warned_of(features, caplog, header, times, told):
+    folder, table = features
+    table.write_text('\n'.join([f'video,label,{header}', *(f'v{i},{"aba"[i]},{t}' for i, t in enumerate(times))]))
+    assert read_own_features(folder, table).labels == list('aba')
+    assert (told or 'without a label') in caplog.text and ('are not read' in caplog.text) == (told is not None)
+    (table.parent / 'extraction.json').touch()  # Each clip of such a table is a part.
+    caplog.clear()
+    read_own_features(folder, table)
+    assert 'are not read' not in caplog.text
+
+
 def test_a_file_may_have_labels_of_its_own(tmp_path):
     rows = np.random.default_rng(0).normal(size=(6, 4))
     np.savez(tmp_path / 'one.npz', video_id=list('uvwxyz'), audio=rows, label=list('ababab'))
