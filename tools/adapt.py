@@ -37,6 +37,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool, show
+from avzoo.utils.counts import number_of
 from avzoo.utils.files import check_out
 from avzoo.utils.launch_arguments import say
 from avzoo.utils.printable import printable
@@ -131,10 +132,11 @@ def teach_model(args: argparse.Namespace) -> int:
         seed=args.seed,
         device=args.device,
     )
-    dropped = done['dropped_classes']
+    base = number_of(len(done['base_classes']), 'base class', 'base classes')
+    dropped, novel = done['dropped_classes'], printable('; '.join(done['novel_classes']))
     show(
-        f'{done["checkpoint"]}: {len(done["base_classes"])} base classes and, learned in '
-        f'{time.monotonic() - began:.0f} s from {args.shots} clips each: {printable("; ".join(done["novel_classes"]))}'
+        f'{done["checkpoint"]}: {base} and, learned in '
+        f'{time.monotonic() - began:.0f} s from {number_of(args.shots, "clip")} each: {novel}'
         + (f'; instead of: {printable("; ".join(dropped))}' if dropped else '')
     )
     return 0

@@ -27,6 +27,7 @@ import sys
 from collections.abc import Sequence
 
 from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
+from avzoo.utils.counts import number_of
 from avzoo.utils.printable import printable
 
 
@@ -113,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f'Part {args.shard[0] + 1} of {args.shard[1]}. '
             'After all parts, run once without --shard: it writes the tables.'
         )
-    show(f'{out}: {len(part) - len(failures)} of {len(part)} clips have features.')
+    show(f'{out}: features of {len(part) - len(failures)} of {number_of(len(part), "clip")}.')
     for failure in failures[:20]:
         show(f'{printable(failure.id)}: {printable(failure.reason)} ({printable(failure.cure)})', stderr=True)
     return 3 if failures else 0
@@ -132,7 +133,7 @@ def _submit(args: argparse.Namespace, argv: Sequence[str]) -> int:
         folder,
         slurm_parameters(args.slurm),
     )
-    show(f'Submitted {len(jobs)} jobs: {", ".join(jobs)}.')
+    show(f'Submitted {number_of(len(jobs), "job")}: {", ".join(jobs)}.')
     show('When they are done, run this again without --launcher, --array and --slurm: it writes the tables.')
     return 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
+from avzoo.utils.counts import number_of
 from avzoo.zoo.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     todo = [] if args.gather else [run for run in runs if run.status() in ('not run', 'unfinished')]
     if todo and args.launcher == 'slurm':
         jobs = reproduction.submit(todo, Path(args.work_dir) / 'slurm', reproduction.slurm_parameters(args.slurm))
-        show(f'Submitted {len(jobs)} runs: {", ".join(jobs)}. When they are done, run this again with --gather.')
+        show(f'Submitted {number_of(len(jobs), "run")}: {", ".join(jobs)}. When done, run this again with --gather.')
     else:
         failed = _run_all(todo, args)
     tables = reproduction.gather(runs)

@@ -202,14 +202,15 @@ class _Copier:
     def lists(self, folder: Path, skip_missing: bool) -> ZeroShotLists:
         """Return the lists of the copied videos."""
         missing = [video for video in self._labels if video not in self._added]
+        videos = number_of(len(self._labels), 'video')
         if missing and not skip_missing:
             raise DataError(
-                f'{folder}: {len(missing)} of the {len(self._labels)} videos of {self.given.folder} lack features in '
-                f'some modality (the first: {missing[0]!r}). Unpack the data set again, or leave them out with '
+                f'{folder} lacks features, in some modality, of {len(missing)} of the {videos} of {self.given.folder} '
+                f'(the first: {missing[0]!r}). Unpack the data set again, or leave them out with '
                 '--skip-missing.' + nearest(missing[0], list(self._added)[:1000])
             )
         if missing:
-            _LOGGER.warning('%d of %d listed videos have no features and are left out', len(missing), len(self._labels))
+            _LOGGER.warning('Left out, for want of features: %d of %s', len(missing), videos)
         if self._unlisted:
             _LOGGER.warning('%s: %s in no list, left out', folder, number_of(self._unlisted, 'video'))
         if self._of_folders:

@@ -26,6 +26,7 @@ from avzoo.datasets.store_format import (
     write_lines,
 )
 from avzoo.utils.atomic_folder import PartFolder, check_target
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 from avzoo.utils.files import sha256_of
 
@@ -175,8 +176,8 @@ class FeatureStoreWriter:
             unknown = [video for video in ids if video not in self._ids]
             if unknown:
                 raise DataError(
-                    f'{shots}-shot split {name}: {len(unknown)} of {len(ids)} videos have no features, the '
-                    f'first is {unknown[0]!r}.'
+                    f'{shots}-shot split {name}: there are no features of {len(unknown)} of '
+                    f'{number_of(len(ids), "video")}, the first is {unknown[0]!r}.'
                 )
             write_lines(folder / f'{name}.txt', ids)
 

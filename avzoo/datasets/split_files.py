@@ -71,8 +71,8 @@ def _check_fit(root: Path, splits: Mapping[int, Splits], labels: Mapping[str, st
             unknown = [video for video in ids if video not in stored]
             if unknown:
                 raise DataError(
-                    f'{root}: {len(unknown)} of the {len(ids)} videos of the {shots}-shot split {name} are '
-                    f'not in the store, the first is {unknown[0]!r}. Add their features first.'
+                    f'{root} lacks {len(unknown)} of the {number_of(len(ids), "video")} of the {shots}-shot split '
+                    f'{name}, the first is {unknown[0]!r}. Add their features first.'
                 )
             other = [video for video in ids if stored[video] != labels[video]]
             if other:

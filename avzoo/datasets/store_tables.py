@@ -13,6 +13,7 @@ import numpy as np
 
 from avzoo.datasets.store_files import read_videos
 from avzoo.datasets.store_format import check_names, read_csv, read_lines
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, nearest
 
 _SETTLED = 2 * 10**9  # Nanoseconds after which a change would show in the time of a file, on any file system.
@@ -59,7 +60,7 @@ class StoreTables:
         unknown = [video for video in ids if video not in self._positions]
         if unknown:
             raise DataError(
-                f'{path}: {len(unknown)} of {len(ids)} videos are not in the store, the first is '
+                f'{path}: the store lacks {len(unknown)} of {number_of(len(ids), "video")}, the first is '
                 f'{unknown[0][:200]!r}. Add their features or draw the splits again.'
                 + nearest(unknown[0], self._positions if len(self._positions) < 5000 else ())
             )

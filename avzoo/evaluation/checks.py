@@ -48,7 +48,7 @@ def check_arrays(
     if labels.size and not 0 <= labels.min() <= labels.max() < scores.shape[1]:
         raise ValueError(f'labels must be columns 0..{scores.shape[1] - 1}; got {labels.min()}..{labels.max()}.')
     if np.isnan(scores).any():
-        raise ValueError(f'{int(np.isnan(scores).any(axis=1).sum())} of {len(scores)} score rows hold NaN.')
+        raise ValueError(f'NaN in {int(np.isnan(scores).any(axis=1).sum())} of {len(scores)} rows of scores.')
     if scores.dtype not in (np.float32, np.float64):
         scores = scores.astype(np.float32)
     return scores, labels, base_mask

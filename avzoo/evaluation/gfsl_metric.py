@@ -198,8 +198,8 @@ def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
     if not np.array_equal(index, np.arange(size)):
         missing, extra = np.setdiff1d(np.arange(size), index), np.setdiff1d(index, np.arange(size))
         raise DataError(
-            f'GFSLMetric: expected samples 0..{size - 1} once each; {len(missing)} are missing (first '
-            f'{missing[:5].tolist()}), {len(extra)} are beyond (first {extra[:5].tolist()}). The sampler '
+            f'GFSLMetric: expected samples 0..{size - 1} once each; missing: {len(missing)} (first '
+            f'{missing[:5].tolist()}), beyond: {len(extra)} (first {extra[:5].tolist()}). The sampler '
             'must cover the whole data set (round_up=True, drop_last=False).'
         )
     in_order = np.array_equal(joined['index'], index)

@@ -190,8 +190,9 @@ def _by_name(path: Path, table: Mapping[str, np.ndarray], classes: Sequence[str]
     missing = [label for label in classes if label not in found]
     if missing:
         raise DataError(
-            f'{path}: {len(missing)} of {len(classes)} classes have no vector: {_listed(missing)}. It has '
-            f'{number_of(len(table), "name")}.{nearest(missing[0], table)} Add them, e.g. with tools/class_vectors.py.'
+            f'{path} has no vector of {len(missing)} of {number_of(len(classes), "class", "classes")}: '
+            f'{_listed(missing)}. It has {number_of(len(table), "name")}.{nearest(missing[0], table)} Add them, e.g. '
+            'with tools/class_vectors.py.'
         )
     exact = dict(zip(classes, texts, strict=True))
     renamed = [f'{label} <- {name}' for label, name in found.items() if name not in (label, exact[label])]

@@ -11,6 +11,7 @@ from avzoo.datasets.store_format import number_problem
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.importers.video_ids import match_ids
 from avzoo.utils.bad_items import list_items, write_items
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError, most_similar
 
 _LOGGER = logging.getLogger(__name__)
@@ -21,9 +22,8 @@ def match_stems(source: ArrayFeatures, lists: ZeroShotLists) -> None:
     matched = source.match(lists.labels)
     if matched:
         one, other = next(iter(matched.items()))
-        _LOGGER.warning(
-            '%d of %d videos were matched by their stem, e.g. %r with %r', len(matched), len(lists.labels), one, other
-        )
+        listed = number_of(len(lists.labels), 'video')
+        _LOGGER.warning('Matched by stem: %d of %s, e.g. %r with %r', len(matched), listed, one, other)
 
 
 def find_missing(source: ArrayFeatures, lists: ZeroShotLists, report: Path, *, may_skip: bool) -> dict[str, str]:
@@ -34,9 +34,8 @@ def find_missing(source: ArrayFeatures, lists: ZeroShotLists, report: Path, *, m
     if len(missing) == len(lists.labels) or (most and not may_skip):
         raise refusal(source, lists, missing, report, skip='--skip-missing', hint=hint)
     if missing and may_skip:
-        _LOGGER.warning(
-            '%d of %d listed videos have no features and are left out. %s', len(missing), len(lists.labels), hint
-        )
+        listed = number_of(len(lists.labels), 'listed video')
+        _LOGGER.warning('Left out, for want of features: %d of %s. %s', len(missing), listed, hint)
     return missing
 
 
@@ -59,8 +58,8 @@ def refusal(
     """Write all videos that cannot be used to a file, and return the error that names the first of them."""
     write_items(report, bad)
     return DataError(
-        f'{source.path}: {len(bad)} of the {len(lists.labels)} videos of {lists.folder} have no features that can be '
-        f'used. Add or correct them, or leave them out with {skip}. {report} lists all of them:',
+        f'{source.path} has no usable features of {len(bad)} of the {number_of(len(lists.labels), "video")} of '
+        f'{lists.folder}. Add or correct them, or leave them out with {skip}. {report} lists all of them:',
         details=[*list_items(bad), *([hint] if hint else [])],
     )
 

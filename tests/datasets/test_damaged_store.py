@@ -134,7 +134,7 @@ def test_class_vectors_that_are_no_ordinary_numbers_are_refused(root, value):
 
 def test_an_unknown_name_of_any_length_is_quoted_in_part(root):
     (root / 'splits/5shot/val_base.txt').write_text('x' * 9000)
-    with pytest.raises(DataError, match='not in the store') as caught:
+    with pytest.raises(DataError, match='the store lacks 1 of 1 video, the first') as caught:
         FeatureStore(root).split(5, 'val_base')
     assert len(str(caught.value)) < 1000
 

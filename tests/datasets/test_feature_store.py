@@ -103,7 +103,7 @@ def test_a_split_that_is_not_there_names_those_that_are(root, shots, name, words
 def test_a_listed_video_that_is_not_in_the_store_is_named(root):
     with open(root / 'splits/5shot/val_base.txt', 'a') as file:
         file.write('ghost\n')
-    with pytest.raises(DataError, match=r"val_base.txt: 1 of 3 videos are not in the store, the first is 'ghost'"):
+    with pytest.raises(DataError, match=r"val_base.txt: the store lacks 1 of 3 videos, the first is 'ghost'"):
         FeatureStore(root).split(5, 'val_base')
 
 

@@ -207,9 +207,9 @@ def test_bad_arrays_are_refused():
         F.gfsl_accuracies(TINY, TINY_LABELS[:3], TINY_MASK, 0.0)
     with pytest.raises(ValueError, match=r'labels must be columns 0\.\.3; got 0\.\.4'):
         F.gfsl_accuracies(TINY, np.array([0, 1, 2, 4]), TINY_MASK, 0.0)
-    with pytest.raises(ValueError, match='1 of 4 score rows hold NaN'):
+    with pytest.raises(ValueError, match='NaN in 1 of 4 rows'):
         F.ausuc(np.where(TINY == 0.45, np.nan, TINY), TINY_LABELS, TINY_MASK)
-    with pytest.raises(ValueError, match='2 of 4 score rows hold NaN'):
+    with pytest.raises(ValueError, match='NaN in 2 of 4 rows'):
         F.ausuc(np.where(TINY >= 0.45, np.nan, TINY), TINY_LABELS, TINY_MASK)
     with pytest.raises(ValueError, match='grid of gammas is empty'):
         F.gfsl_metrics(TINY, TINY_LABELS, TINY_MASK, gamma_grid=[])

@@ -101,9 +101,9 @@ def test_second_evaluation_starts_afresh(case):
 
 
 def test_missing_samples_are_an_error(case):
-    with pytest.raises(DataError, match=r'expected samples 0..36 once each; 2 are missing \(first \[3, 36\]\)'):
+    with pytest.raises(DataError, match=r'expected samples 0..36 once each; missing: 2 \(first \[3, 36\]\)'):
         feed(make_metric(case[2]), case, [i for i in range(36) if i != 3]).evaluate(NUM_SAMPLES)
-    with pytest.raises(DataError, match='1 are beyond'):
+    with pytest.raises(DataError, match='beyond: 1 '):
         feed(make_metric(case[2]), case, range(NUM_SAMPLES)).evaluate(NUM_SAMPLES - 1)
     with pytest.raises(DataError, match='no scores arrived'):
         make_metric(case[2]).evaluate(NUM_SAMPLES)
@@ -152,9 +152,9 @@ def test_recall_by_class_by_hand(case, gamma):
 
 
 def test_the_first_five_missing_samples_are_named(case):
-    with pytest.raises(DataError, match=r'10 are missing \(first \[0, 1, 2, 3, 4\]\), 0 are beyond \(first \[\]\)'):
+    with pytest.raises(DataError, match=r'missing: 10 \(first \[0, 1, 2, 3, 4\]\), beyond: 0 \(first \[\]\)'):
         feed(make_metric(case[2]), case, range(10, NUM_SAMPLES)).evaluate(NUM_SAMPLES)
-    with pytest.raises(DataError, match=r'7 are beyond \(first \[30, 31, 32, 33, 34\]\)'):
+    with pytest.raises(DataError, match=r'beyond: 7 \(first \[30, 31, 32, 33, 34\]\)'):
         feed(make_metric(case[2]), case, range(NUM_SAMPLES)).evaluate(30)
 
 

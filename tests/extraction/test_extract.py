@@ -73,7 +73,7 @@ def content(folder):
 def test_good_clips_are_done_and_bad_ones_reported(tool, videos, tmp_path, capsys):
     out = tmp_path / 'out'
     assert tool([str(videos), str(out), *AUDIO]) == 3
-    assert '4 of 9 clips have features' in capsys.readouterr().out
+    assert 'features of 4 of 9 clips.' in capsys.readouterr().out
     done = rows(out / 'clips.csv')
     assert [(row['video'], row['label']) for row in done] == [
         ('cat_0', 'cat'), ('cat_1', 'cat'), ('dog_0', 'dog'), ('dog_1', 'dog')

@@ -70,14 +70,14 @@ def test_a_class_may_be_named_by_its_text_or_in_another_spelling(tmp_path, caplo
 
 
 def test_two_spellings_of_one_name_are_not_guessed_between(tmp_path):
-    with pytest.raises(DataError, match="1 of 1 classes have no vector: 'yoyo'"):
+    with pytest.raises(DataError, match="no vector of 1 of 1 class: 'yoyo'"):
         read_class_vectors(save(tmp_path, {'Yo-Yo': [3.0], 'YoYo': [4.0]}), ['yoyo'])
     with pytest.raises(DataError, match="'YOYO', 'YoYo'"):
         read_class_vectors(save(tmp_path, {'yoyo': [3.0]}), ['YOYO', 'YoYo'])
 
 
 def test_all_classes_without_a_vector_are_named_at_once(tmp_path):
-    with pytest.raises(DataError, match=r"2 of 3 classes have no vector: 'HammerThrow', 'yoyo'\. .*class_vectors\.py"):
+    with pytest.raises(DataError, match=r"no vector of 2 of 3 classes: 'HammerThrow', 'yoyo'\. .*class_vectors\.py"):
         read_class_vectors(save(tmp_path, {'Apply Eye Makeup': [1.0]}), CLASSES)
 
 

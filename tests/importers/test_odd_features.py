@@ -460,7 +460,7 @@ def test_ids_that_differ_alike_are_shown_and_matched_on_request(folder, values, 
         told = capsys.readouterr().err
         assert repr(rename(IDS[0])) in told and repr(IDS[0]) in told and '--match stem finds 27' in told
     assert run_features(folder, '--match', 'stem', features='F.npz') == 0
-    assert '27 of 27 videos were matched by their stem' in caplog.text
+    assert 'Matched by stem: 27 of 27 videos' in caplog.text
     store = FeatureStore(folder / 'out')
     assert sorted(store.video_ids) == sorted(map(rename, IDS))
     place = store.video_ids.tolist().index(rename(IDS[4]))

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avzoo.utils.cli import ParserOfIds, natural_int, positive_int, run_tool, show
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def divide(args: argparse.Namespace) -> 'ZeroShotLists':
             f'--novel {" ".join(args.novel[0])}: give two numbers (new in stage 1, new in stage 2), or --novel twice, '
             'each with names of classes or a file of them.'
         )
-    show(f'{args.lists}: {len(roles.base)} base classes')
+    show(f'{args.lists}: {number_of(len(roles.base), "base class", "base classes")}')
     for stage, novel in enumerate(roles[1:], 1):
         show(f'new in stage {stage}: {", ".join(map(repr, novel))}')
     return divide_videos(table, roles, shots=max(args.shots), seed=args.seed)

@@ -73,6 +73,6 @@ def describe_windows(store: FeatureStore, modalities: Sequence[str], windows: Ma
     if not count:
         return ''
     return (
-        f'{count:,} of {len(store):,} videos have more than {steps} steps. Time grows with the square of the '
+        f'More than {steps} steps: {count:,} of {len(store):,} videos. Time grows with the square of the '
         f'steps, so a window of such a video is used: {places}. Change it by `dataset.window` of these loaders.'
     )
