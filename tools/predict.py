@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.apis.known_labels import labels_of, with_labels
 
     bad: dict[str, DataError] = {}
-    if args.model == DEFAULT_MODEL and not is_classifier(DEFAULT_MODEL):
+    if args.by_default and not is_classifier(DEFAULT_MODEL):
         raise ConfigError(f'{DEFAULT_MODEL} holds no classifier. Name MODEL, or teach one: adapt.py --support FOLDER.')
     answer = of_classifier if is_classifier(args.model) else of_trained
     found, classes = answer(args, bad)
@@ -155,7 +155,8 @@ def inferencer_of(args: argparse.Namespace) -> 'Inferencer':
         if not Path(args.model).is_dir():
             raise
         message = (
-            f'{error} The folder {args.model} is not a classifier either: it lacks config.json and model.safetensors.'
+            f'{error} The folder {args.model} is neither a run, which has config.py and curriculum.json, nor a '
+            'classifier, which has config.json and model.safetensors.'
         )
         raise ConfigError(message) from error
     return Inferencer(cfg, args.checkpoint, device=args.device)

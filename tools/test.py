@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'config',
         metavar='NAME_OR_CONFIG',
-        help='what the checkpoint was trained with: a name of the zoo, or a config file',
+        help='what the checkpoint was trained with: a name of the zoo, a config file, or the folder of a run',
     )
     parser.add_argument('checkpoint', help=_CHECKPOINT_HELP)
     add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG/test')
@@ -82,12 +82,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avzoo.evaluation.functional import aggregate_draws
     from avzoo.importers.synthetic import ensure_synth
     from avzoo.zoo.build import config_path
+    from avzoo.zoo.runs import run_of
 
     register_all_modules()  # The config may have a base `avzoo::...`.
     args.config = config_path(args.config)
     cfg = config_from_arguments(args)
     ensure_synth(cfg)
-    work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem / 'test')
+    run = run_of(args.config) or Path('work_dirs') / args.config.stem
+    work_dir = Path(args.work_dir or run / 'test')
     done = [
         evaluate_checkpoint(cfg, path, split=args.split, draw=None, work_dir=work_dir, gamma=args.gamma, amp=args.amp)
         for path in find_checkpoints(args.checkpoint, args.split)

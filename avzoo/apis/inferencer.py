@@ -20,7 +20,7 @@ from avzoo.importers.clips import Clip, ClipReader, batches, check_clips
 from avzoo.utils.arguments import check_positive
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 from avzoo.utils.launch_arguments import say
-from avzoo.zoo.build import config_of
+from avzoo.zoo.build import config_of, model_name
 
 
 class Inferencer:
@@ -56,7 +56,7 @@ class Inferencer:
         pretrained = True if checkpoint is None else checkpoint
         self.model = get_model(self.cfg, pretrained=pretrained, device=self.device)
         meta = self.model.meta
-        self._source = self.cfg.filename if checkpoint is None else str(checkpoint)
+        self._source = model_name(self.cfg) if checkpoint is None else str(checkpoint)
         self.classes, self.base_mask = class_columns(meta, self._source)
         self.feature_set = feature_set_of(meta, self._source)
         self._said: set[str] = set()

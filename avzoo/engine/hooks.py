@@ -168,7 +168,8 @@ class PhaseHook(Hook):
 
     def before_train(self, runner: PhaseRunner) -> None:
         if hasattr(runner.plain_model, 'check_scores'):  # A model of your own need not have it.
-            runner.plain_model.check_scores(runner.train_dataloader.dataset)
+            with runner.optim_wrapper.optim_context(runner.model):  # Kept features are in the precision of the steps.
+                runner.plain_model.check_scores(runner.train_dataloader.dataset)
         self.begin(runner.iter)
 
     def before_train_epoch(self, runner: PhaseRunner) -> None:

@@ -19,8 +19,8 @@ from avzoo.protocol import train_splits
 from avzoo.registry import MODELS
 from avzoo.utils.errors import ConfigError, first_line
 from avzoo.zoo.benchmarks import find_benchmark
-from avzoo.zoo.index import find_model
-from avzoo.zoo.runs import RUN_CONFIG, is_run, run_weights
+from avzoo.zoo.index import find_model, read_index
+from avzoo.zoo.runs import RUN_CONFIG, is_run, run_of, run_weights
 from avzoo.zoo.weights import CheckpointFile, find_zoo_weights
 
 # Of any width. Below, a model takes some megabytes; an outline of it imports torch._dynamo, which takes a second.
@@ -52,21 +52,22 @@ def config_path(name_or_path: str | os.PathLike[str]) -> Path:
     """
     if not str(name_or_path):
         raise ConfigError('The name of the model is empty. `avzoo list` shows all names.')
-    path = Path(name_or_path)
-    if is_run(path):
+    path, name = Path(name_or_path), str(name_or_path)
+    if name not in read_index() and is_run(path):
         return path / RUN_CONFIG
-    return path if path.suffix or len(path.parts) > 1 else find_model(str(name_or_path)).config
+    return path if path.suffix or len(path.parts) > 1 else find_model(name).config
 
 
 def model_name(cfg: Config) -> str:
-    """Return the name that a config's weights go by: the stem of its file.
+    """Return the name that a config's weights go by: the stem of its file, or the folder of its run.
 
     Raises:
         ConfigError: If the config was not read from a file.
     """
     if not cfg.filename:
         raise ConfigError('This config was made in memory, so it has no name to find weights by: name a checkpoint.')
-    return Path(cfg.filename).stem
+    file = Path(cfg.filename)
+    return str(run_of(file) or file.stem)
 
 
 def weights_of(cfg: Config, substage: Literal['base', 'full'] = 'full') -> CheckpointFile:
@@ -81,11 +82,8 @@ def weights_of(cfg: Config, substage: Literal['base', 'full'] = 'full') -> Check
         CheckpointError: If there are no weights.
         DownloadError: If no address had the right file.
     """
-    name = model_name(cfg)
-    file = Path(cfg.filename)
-    if file.name == RUN_CONFIG and is_run(file.parent):
-        return CheckpointFile(run_weights(file.parent, substage))
-    return find_zoo_weights(name)
+    run = run_of(Path(cfg.filename)) if cfg.filename else None
+    return find_zoo_weights(model_name(cfg)) if run is None else CheckpointFile(run_weights(run, substage))
 
 
 def data_info_of(cfg: Config, *, data_root: str | os.PathLike[str] | None = None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The folder that tools/train.py writes: its config, and the weights that answer for it."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,12 @@ RUN_CONFIG, _PROGRESS = 'config.py', 'curriculum.json'
 
 def is_run(folder: Path) -> bool:
     """Return whether a folder is that of a run, by the names of its files."""
-    return all((folder / name).is_file() for name in (RUN_CONFIG, _PROGRESS))
+    return all(os.path.isfile(folder / name) for name in (RUN_CONFIG, _PROGRESS))  # Of no name an error.
+
+
+def run_of(config: Path) -> Path | None:
+    """Return the folder of the run whose config a file is, or ``None``."""
+    return config.parent if config.name == RUN_CONFIG and is_run(config.parent) else None
 
 
 def run_weights(folder: Path, substage: Literal['base', 'full']) -> Path:
@@ -27,14 +33,15 @@ def run_weights(folder: Path, substage: Literal['base', 'full']) -> Path:
         CheckpointError: If none is finished.
     """
     phases = read_kept(folder / _PROGRESS).get('phases')
-    names = sorted(phases) if isinstance(phases, dict) else []  # The base sub-stage comes first, then draw by draw.
+    # The base sub-stage comes first, then draw by draw, the tenth after the ninth.
+    names = sorted(phases, key=lambda name: (len(name), name)) if isinstance(phases, dict) else []
     names = [name for name in names if name.startswith('stage2_' if substage == 'base' else 'stage2_full')]
     files = [folder / name / file for name in names for file in ('best.pth', 'last.pth')]
     found = next((file for file in files if file.is_file()), None)
     if found is None:
         raise CheckpointError(
-            f'The run {folder} has finished no {substage} sub-stage of stage 2. Go on with it (tools/train.py '
-            '--resume), or name a checkpoint.'
+            f'The run {folder} has no weights of a finished {substage} sub-stage of stage 2. Go on with it '
+            '(tools/train.py --resume), or name a checkpoint.'
         )
     say(f'Of the run {folder}, {found.relative_to(folder)} is used.')
     return found

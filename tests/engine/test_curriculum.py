@@ -410,9 +410,11 @@ def test_ranks_draw_different_noise_and_epochs_repeat(monkeypatch):
     assert draw(0, 0) == draw(0, 0) and len({draw(0, 0), draw(1, 0), draw(0, 1)}) == 3
 
 
-def test_amp_trains_in_bfloat16(small_avdiff, tmp_path):
+@pytest.mark.parametrize('frozen_mode', ['train', 'eval'])  # With the second the features of the fusion are kept.
+def test_amp_trains_in_bfloat16(small_avdiff, tmp_path, frozen_mode):
     short = ('curriculum.base.max_epochs=1', 'curriculum.full.max_epochs=1', 'curriculum.references=[]')
-    cfg = small_avdiff(tmp_path, 'optim_wrapper.type=AutocastOptimWrapper', 'curriculum.num_draws=1', *short)
+    mode = f'curriculum.full.frozen_mode={frozen_mode}'
+    cfg = small_avdiff(tmp_path, 'optim_wrapper.type=AutocastOptimWrapper', 'curriculum.num_draws=1', *short, mode)
     results = CurriculumRunner(cfg).train()
     assert 0 <= results['aggregate']['HM'] <= 100
 

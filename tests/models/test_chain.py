@@ -130,3 +130,14 @@ def test_a_chain_is_walked_back_in_full_precision_under_autocast():
         with torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
             found += torch.autograd.grad(part.sample(condition()).square().sum(), part.noise_predictor.net[-1].weight)
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.double])
+@pytest.mark.parametrize('kind', ['ddpm', 'fitted'])
+def test_a_generator_of_another_precision_samples_under_autocast_as_without(kind, dtype):
+    part, found = generator('plain', kind).to(dtype), []
+    for enabled in (False, True):
+        torch.manual_seed(3)
+        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16, enabled=enabled):
+            found.append(part.sample(condition().to(dtype)))
+    assert torch.equal(*found)

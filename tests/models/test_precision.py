@@ -1,10 +1,10 @@
-"""What is computed in float32 also under autocast."""
+"""What is computed in the precision of its weights also under autocast."""
 
 import pytest
 import torch
 
 from avzoo.models.kernels.cpu_kernels import choose_cpu_kernels
-from avzoo.models.kernels.precision import in_float32, without_autocast
+from avzoo.models.kernels.precision import outside_autocast, without_autocast
 from avzoo.models.layers import transformer_layer
 from avzoo.models.layers.transformer_layer import Attention
 
@@ -18,11 +18,13 @@ def product(x: torch.Tensor, nothing: None) -> torch.Tensor:
     return x @ x
 
 
-def test_a_function_computes_in_float32_under_autocast_alone():
+def test_a_function_computes_in_a_precision_under_autocast_alone():
     x = torch.randn(5, 5, dtype=torch.bfloat16).requires_grad_()
-    assert in_float32(product, x, None).dtype == torch.bfloat16  # A model that is in half precision stays so.
+    assert (
+        outside_autocast(product, x, None, dtype=torch.float32).dtype == torch.bfloat16
+    )  # A model that is in half precision stays so.
     with autocast():
-        out = in_float32(product, x, None)
+        out = outside_autocast(product, x, None, dtype=torch.float32)
         assert (x.float() @ x.float()).dtype == torch.bfloat16  # What is outside is not.
     assert torch.equal(out, x.float() @ x.float())
     out.sum().backward()
@@ -31,7 +33,7 @@ def test_a_function_computes_in_float32_under_autocast_alone():
 
 def test_no_autocast_is_no_mistake_where_torch_has_none():
     x = torch.ones(2, 2, device='meta')
-    assert in_float32(product, x, None).device.type == 'meta'
+    assert outside_autocast(product, x, None, dtype=torch.float32).device.type == 'meta'
     with without_autocast('meta'):
         pass
 
@@ -54,3 +56,14 @@ def test_attention_under_autocast(queries, kernels, monkeypatch):
     assert found.dtype == torch.bfloat16
     assert types == [torch.float32, torch.float32 if kernels == 'auto' else torch.bfloat16]
     torch.testing.assert_close(found.float(), wanted, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.double])
+def test_a_model_of_another_precision_may_be_used_under_autocast(dtype):
+    torch.manual_seed(0)
+    part, x, tokens = Attention(6, num_heads=2, head_dim=30).to(dtype), torch.randn(80, 1, 6), torch.randn(80, 9, 6)
+    wanted = part(x.to(dtype), tokens.to(dtype))
+    with autocast():
+        found = part(x.to(dtype), tokens.to(dtype))
+    assert found.dtype == dtype  # Of doubles autocast makes nothing else.
+    torch.testing.assert_close(found, wanted, atol=0.02, rtol=0.02)

@@ -1,10 +1,11 @@
 """Which weights answer for the folder of a run."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, ConfigError
 from avzoo.zoo.build import config_path
 from avzoo.zoo.runs import is_run, run_weights
 
@@ -28,6 +29,19 @@ def test_the_config_of_a_run_is_that_in_its_folder(run_folder):
     assert config_path(run_folder()) == run_folder() / 'config.py'
 
 
+def test_a_name_of_the_zoo_means_its_model_wherever_a_run_lies(run_folder, tmp_path, monkeypatch):
+    folder = run_folder().rename(tmp_path.parent / 'avdiff_synth_5shot')
+    monkeypatch.chdir(folder.parent)
+    assert config_path('avdiff_synth_5shot').parent.name == 'avdiff'
+    for path in ('./avdiff_synth_5shot', 'avdiff_synth_5shot/', folder):
+        assert config_path(path) == Path(path) / 'config.py'
+
+
+def test_a_name_that_no_file_can_have_is_an_unknown_one():
+    with pytest.raises(ConfigError, match='no model'):
+        config_path('a' * 300)
+
+
 @pytest.mark.parametrize('missing', ['config.py', 'curriculum.json'])
 def test_a_folder_without_config_or_progress_is_no_run(run_folder, missing):
     folder = run_folder()
@@ -44,6 +58,12 @@ ALL = ('stage1_base', 'stage1_full', BASE, DRAW_0, DRAW_1)
     [
         (ALL, [f'{phase}/last.pth' for phase in ALL], f'{DRAW_0}/last.pth', f'{BASE}/last.pth'),
         (ALL, [f'{DRAW_0}/last.pth', f'{DRAW_0}/best.pth'], f'{DRAW_0}/best.pth', f'{DRAW_0}/best.pth'),
+        (
+            (BASE, 'stage2_full_draw10', 'stage2_full_draw9'),
+            [f'stage2_full_draw{n}/last.pth' for n in (9, 10)],
+            'stage2_full_draw9/last.pth',
+            'stage2_full_draw9/last.pth',
+        ),
         ((BASE, DRAW_1), [f'{p}/last.pth' for p in (DRAW_0, DRAW_1)], f'{DRAW_1}/last.pth', f'{DRAW_1}/last.pth'),
     ],
 )
@@ -57,5 +77,5 @@ def test_the_first_finished_draw_answers_and_the_base_model_is_taught(run_folder
 def test_a_run_without_a_finished_draw_is_refused(run_folder, text):
     folder = run_folder(files=['stage1_full/last.pth', f'{DRAW_0}/last.pth'])
     (folder / 'curriculum.json').write_text(text)
-    with pytest.raises(CheckpointError, match=f'{folder} has finished no full sub-stage of stage 2. Go on with it'):
+    with pytest.raises(CheckpointError, match=f'{folder} has no weights of a finished full sub-stage of stage 2'):
         run_weights(folder, 'full')

@@ -12,7 +12,7 @@ from avzoo.models.generators.chain import predict_along
 from avzoo.models.generators.noise_predictor import MLPNoisePredictor
 from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.kernels.mlp_chain import ReverseStep, mlp_chain
-from avzoo.models.kernels.precision import in_float32
+from avzoo.models.kernels.precision import outside_autocast
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
 
 
@@ -71,8 +71,12 @@ class DDPM(nn.Module):
         return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Generate one feature vector for each condition (B, d_c); returns (B, D), in float32 also under autocast."""
-        return in_float32(partial(self._sample, generator), condition)
+        """Generate one feature vector for each condition (B, d_c); returns (B, D).
+
+        Also under autocast it computes in the precision of its weights.
+        """
+        weights = next(self.parameters(), condition)
+        return outside_autocast(partial(self._sample, generator), condition, dtype=weights.dtype)
 
     def _sample(self, generator: torch.Generator | None, condition: Tensor) -> Tensor:
         x = _normal_like(condition.new_empty(len(condition), self.dim), generator)

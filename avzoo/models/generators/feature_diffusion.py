@@ -16,7 +16,7 @@ from avzoo.models.generators.noise_schedule import refuse_end_in_noise
 from avzoo.models.generators.predictions import PREDICTIONS, PredictionName
 from avzoo.models.generators.quickest_threads import quickest_threads
 from avzoo.models.generators.samplers import SAMPLERS, Denoise, SamplerName, levels, normal_like
-from avzoo.models.kernels.precision import in_float32, without_autocast
+from avzoo.models.kernels.precision import outside_autocast, without_autocast
 from avzoo.models.layers.fit_once import fit_once
 from avzoo.models.layers.gaussian_denoiser import GaussianDenoiser
 from avzoo.registry import GENERATORS, NOISE_PREDICTORS, NOISE_SCHEDULES
@@ -117,8 +117,11 @@ class FeatureDiffusion(nn.Module):
             return fit_once(self, self._train, x, self._scaled(training.conditions[labels]), training.seed)
 
     def sample(self, condition: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Generate a feature vector for each condition (B, d_c); returns (B, D) in float32, without gradients."""
-        return in_float32(partial(self._sample, generator), condition)
+        """Generate one feature vector for each condition (B, d_c); returns (B, D), without gradients.
+
+        Also under autocast it computes in the precision of its weights.
+        """
+        return outside_autocast(partial(self._sample, generator), condition, dtype=self.feature_mean.dtype)
 
     def _sample(self, generator: torch.Generator | None, condition: Tensor) -> Tensor:
         condition = self._scaled(condition)

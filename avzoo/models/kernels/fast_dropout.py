@@ -12,7 +12,8 @@ _LEAST_NUMBERS = 1 << 12  # Below, the draws take no time worth saving.
 class FastDropout(nn.Dropout):
     """PyTorch's dropout layer, with 16 random bits for each number in place of 64.
 
-    The probability is rounded to a multiple of 2^-16, and what is kept is scaled by exactly that. Random numbers are
+    The probability is rounded to a multiple of 2^-16, and what is kept is scaled by that, as exactly as the
+    type of the numbers allows. Random numbers are
     those of PyTorch's generator, but other ones than its own layer draws.
     """
 

@@ -1,4 +1,4 @@
-"""What autocast does not make faster is computed in float32."""
+"""What autocast does not make faster is computed in the precision of its weights."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -7,17 +7,22 @@ import torch
 from torch import Tensor
 
 
-def in_float32(function: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
-    """Call a function with its tensors; under autocast with these in float32, and outside of it.
+def outside_autocast(function: Callable[..., Tensor], *tensors: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Call a function with its tensors; under autocast with these in a precision, and outside of it.
 
     On a CPU the backward pass of PyTorch's attention takes three times as long in bfloat16. A chain of a hundred small
     products gains nothing there or on a GPU, and its rounding adds up.
+
+    Args:
+        function: What computes.
+        tensors: Its arguments.
+        dtype: That of its weights.
     """
     kind = next(t.device.type for t in tensors if t is not None)
     if not _is_on(kind):
         return function(*tensors)
     with without_autocast(kind):
-        return function(*(t if t is None else t.float() for t in tensors))
+        return function(*(t if t is None else t.to(dtype) for t in tensors))
 
 
 def without_autocast(kind: str) -> AbstractContextManager[object]:

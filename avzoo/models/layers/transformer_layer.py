@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avzoo.models.kernels.cpu_kernels import may_replace
 from avzoo.models.kernels.fast_linear import only_multiplies
 from avzoo.models.kernels.packing import Packing
-from avzoo.models.kernels.precision import in_float32
+from avzoo.models.kernels.precision import outside_autocast
 from avzoo.models.layers.feed_forward import FeedForward
 from avzoo.models.layers.masking import hide_further_keys
 
@@ -59,14 +59,16 @@ class Attention(nn.Module):
         own = may_replace(context)
         if own and x is not context and x.dim() == 3 and self._are_few(x, context):
             whole = context if packing is None or context.dim() == 3 else packing.spread(context)
-            return self.dropout(self.to_out(in_float32(self._read, self.to_q(x), whole, bias)))
+            read = outside_autocast(self._read, self.to_q(x), whole, bias, dtype=self.to_k.weight.dtype)
+            return self.dropout(self.to_out(read))
         keys = packing
         if packing is not None and context.dim() == 2 and own:
             keys = packing.of_keys
             bias = bias if bias is None else hide_further_keys(bias, keys.shape[1] - packing.shape[1])
         q = self._heads(self.to_q(x), packing)
         k, v = (self._heads(t, keys) for t in (self.to_k(context), self.to_v(context)))
-        out = rearrange(in_float32(_attend, q, k, v, bias) if own else _attend(q, k, v, bias), 'b h n d -> b n (h d)')
+        out = outside_autocast(_attend, q, k, v, bias, dtype=torch.float32) if own else _attend(q, k, v, bias)
+        out = rearrange(out, 'b h n d -> b n (h d)')
         if packing is not None and x.dim() == 2:
             out = packing.pack(out)
         return self.dropout(self.to_out(out))
