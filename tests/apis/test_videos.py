@@ -307,7 +307,7 @@ def test_without_a_taught_classifier_the_tool_says_how_to_teach_one(tmp_path, mo
 
 def test_a_folder_that_is_no_classifier_is_named(tmp_path, capsys):
     assert predict(tmp_path, '--video', 'clip.mp4') == 2
-    assert 'lacks config.json' in capsys.readouterr().err
+    assert 'which has config.json' in capsys.readouterr().err
 
 
 def test_a_model_of_the_zoo_is_meant_though_a_folder_has_its_name(weights, tmp_path, monkeypatch, capsys):
