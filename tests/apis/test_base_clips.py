@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from avzoo import FewShotClassifier
-from avzoo.apis.base_clips import read_base
+from avzoo.apis.base_clips import BaseClips, read_base
+from avzoo.apis.few_shot_methods import Examples
+from avzoo.apis.scaling import moments
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.evaluation.linear_fits import METHODS, base_discriminant
 from avzoo.utils.errors import ConfigError, DataError
@@ -30,6 +32,19 @@ def task():
 
     state = {name: clips(*numbers) for name, numbers in dict(base=(100, 30, 20), taught=(0, 4, 3)).items()}
     return state | dict(asked=clips(0, 4, 50))
+
+
+def test_the_scales_are_those_of_the_base_clips_and_the_centres_those_of_the_examples(task):
+    (rows, labels), (clips, taught) = task['base'], task['taught']
+    model = FewShotClassifier(base=(1000 * rows, labels)).fit(clips, taught)
+    centre, scale = moments(dict(features=1000 * rows), labels - labels.min())
+    (name,) = model.scale_
+    np.testing.assert_allclose(model.scale_[name], scale['features'], rtol=1e-5)
+    wanted, _ = moments(dict(features=clips), taught, scale)
+    np.testing.assert_allclose(model.centre_[name], wanted['features'], atol=1e-6)
+    # What base clips tell of classes is counted from their own centre, in which each of their classes has the same say.
+    examples = Examples(dict(features=clips), taught, base=BaseClips(dict(features=1000 * rows), labels))
+    assert np.array_equal(examples._base_moments[0]['features'], centre['features'])
 
 
 def test_base_clips_make_a_better_classifier_and_validation_takes_it(task):

@@ -77,3 +77,13 @@ def test_after_one_clip_of_each_class_more_answers_are_right_than_around_their_m
     ours = accuracy()
     monkeypatch.setattr(scaling, '_centre', lambda rows, columns, scale: rows.mean(axis=0))
     assert ours > accuracy() + 0.02
+
+
+@pytest.mark.parametrize(('deviation', 'varies'), [(1e-4, True), (1e-8, False)])
+def test_a_dimension_varies_unless_it_is_rounding(rows, deviation, varies):
+    rows = np.concatenate([rows, 1 + deviation * rows[:, :1]], axis=1)
+    centre, scale = moments(dict(x=rows), LABELS)
+    typical = np.median(rows[:, : None if varies else -1].std(axis=0))
+    own = rows[:, -1].std() if varies else 0.0
+    assert scale['x'][-1] == pytest.approx(np.sqrt((own**2 + typical**2) / 2), rel=1e-5)
+    assert (centre['x'][-1] == np.float32(class_means(rows, LABELS).mean(axis=0)[-1])) == (not varies)
