@@ -1,6 +1,6 @@
 """Extract features from videos: a sequence for each clip and modality.
 
-VIDEOS is a video, a folder of videos (or of one folder for each class), or a table (.csv, .tsv, .txt) with the
+VIDEOS is a video, a folder of videos (or of one folder for each class), or a table (.csv, .tsv) with the
 columns filename and, optionally, label, start and end (seconds) for parts of videos, and group for clips alike.
 
 OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, the reasons

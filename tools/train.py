@@ -39,7 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'config',
         metavar='NAME_OR_CONFIG',
-        help='a name of the zoo, or a config file, e.g. configs/avdiff/avdiff_ucf_5shot.py',
+        help='a name of the zoo, a config file such as configs/avdiff/avdiff_ucf_5shot.py, or the folder of a run',
     )
     add_common_arguments(parser, 'work_dir of the config, else work_dirs/NAME_OF_CONFIG')
     parser.add_argument(
@@ -119,11 +119,13 @@ def config_of_run(args: argparse.Namespace) -> Config:
     from avzoo.apis.register import register_all_modules
     from avzoo.engine.launch import config_from_arguments
     from avzoo.zoo.build import config_path
+    from avzoo.zoo.runs import run_of
 
     register_all_modules()  # The config may have a base `avzoo::...`.
     args.config = config_path(args.config)
     cfg = config_from_arguments(args)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    own = run_of(Path(args.config)) or cfg.get('work_dir')  # A run may have been moved since.
+    cfg.work_dir = str(args.work_dir or own or Path('work_dirs') / Path(args.config).stem)
     if args.amp:
         cfg.optim_wrapper.type = 'AutocastOptimWrapper'
     if args.no_validate:

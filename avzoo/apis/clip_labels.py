@@ -97,4 +97,4 @@ def _warn_of_copies(
     if copies := apart + within:
         one, other = (f'{f"clip {i}" if videos is None else videos[i]} of class {labels[i]}' for i in copies[0])
         more = f' ({number_of(len(copies) - 1, "more such pair")})' if len(copies) > 1 else ''
-        warnings.warn(f'{one} and {other} are the same{more}. Remove one.', stacklevel=4)
+        warnings.warn(f'{one} and {other} have the same features{more}. Remove one.', stacklevel=4)

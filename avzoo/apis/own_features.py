@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from pathlib import Path
 
 from avzoo.datasets.splits import LIST_COLUMNS
@@ -56,8 +57,11 @@ def _warn_of_times(table: Path) -> None:
     """Warn of a table that labels parts of clips, unless its clips are such parts, as those of an extraction are."""
     if table.is_dir() or (table.parent / STAMP_FILE).is_file():
         return
-    rows = read_columns(table, {**LIST_COLUMNS, **TIME_COLUMNS}, optional=['group', *TIME_COLUMNS])
-    if parts := sum(any(time.strip('0.,: ') for time in row[-2:]) for row in rows):  # From 0 is as a whole.
+    try:
+        rows = read_columns(table, {**LIST_COLUMNS, **TIME_COLUMNS}, optional=['group', *TIME_COLUMNS])
+    except DataError:  # Two columns of one name, say, which the labels do not need.
+        return
+    if parts := sum(any(re.search('[1-9]', time) for time in row[-2:]) for row in rows):  # From 0 is as a whole.
         _LOGGER.warning(
             '%s: the times of %s are not read: a label is that of all features of its clip. Leave these columns out if '
             'the features are those of the parts alone; else cut them.',

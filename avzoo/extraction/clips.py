@@ -16,7 +16,7 @@ from avzoo.utils.errors import DataError, shortened
 from avzoo.utils.leftovers import is_leftover
 
 _LOGGER = logging.getLogger(__name__)
-_TABLES = ('.csv', '.tsv', '.txt')
+_TABLES = ('.csv', '.tsv')
 _LONGEST = 1e6  # Seconds.
 # Hours, or none, minutes, and seconds.
 _CLOCK = re.compile(r'(?:(\d{1,3}):(?=\d\d:))?(\d{1,5}):([0-5]\d(?:\.\d*)?)', re.ASCII)
@@ -80,10 +80,10 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     """Return the clips that a path stands for.
 
     Args:
-        videos: A video; a folder of videos, or of one folder for each class; or a table (``.csv``, ``.tsv``, ``.txt``)
-            with the columns ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as
-            ``1:02``) and ``group``; see :func:`read_numbered`. Its names are relative to its folder. Parts of one video
-            are one group where the table does not name theirs.
+        videos: A video; a folder of videos, or of one folder for each class; or a table (``.csv``, ``.tsv``) with the
+            columns ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as ``1:02``)
+            and ``group``; see :func:`read_numbered`. Its names are relative to its folder. Parts of one video are one
+            group where the table does not name theirs.
 
     Raises:
         NoVideos: If there is no video.
@@ -142,10 +142,14 @@ def _read_table(path: Path) -> list[Clip]:
 
 
 def grouped(clips: Sequence[Clip]) -> list[Clip]:
-    """Return clips of which parts of one file are a group, where they have none."""
+    """Return clips of which parts of one file are a group, where they have none: that of another part, or a new one."""
     files = [_file_of(clip.path) for clip in clips]
-    count, first = Counter(files), dict(zip(reversed(files), reversed(clips), strict=True))
-    groups = [clip.group or os.fspath(first[file].path) for file, clip in zip(files, clips, strict=True)]
+    count = Counter(files)
+    names: dict[str, str] = {}
+    for file, clip in zip(files, clips, strict=True):
+        names[file] = names.get(file) or clip.group
+    first = dict(zip(reversed(files), reversed(clips), strict=True))
+    groups = [c.group or names[f] or os.fspath(first[f].path) for f, c in zip(files, clips, strict=True)]
     return [replace(c, group=g) if count[f] > 1 else c for c, g, f in zip(clips, groups, files, strict=True)]
 
 

@@ -156,7 +156,7 @@ def test_many_mistakes_are_counted():
 
 def test_classes_whose_means_coincide_are_no_error():
     rows, labels = np.array([[0, 1], [0, 1], [1, 0], [1, 0]] * 3, float), list('abab') * 3
-    with pytest.warns(UserWarning, match='are the same'):
+    with pytest.warns(UserWarning, match='have the same features'):
         probabilities = FewShotClassifier(method='discriminant').fit(rows, labels).predict_proba(rows)
     np.testing.assert_allclose(probabilities, 0.5)
 
@@ -644,7 +644,7 @@ def test_teaching_without_sound_leaves_the_extracted_sound_out(extracted, tmp_pa
 def test_a_copy_among_extracted_clips_is_named_in_another_class_and_in_its_own(extracted, other):
     for modality in ('audio', 'visual'):
         shutil.copy(extracted / modality / 'v0.npy', extracted / modality / f'{other}.npy')
-    with pytest.warns(UserWarning, match=f'^v0 of class a and {other} of class . are the same. Remove one.$'):
+    with pytest.warns(UserWarning, match=f'^v0 of class a and {other} of class . have the same features. Remove one.$'):
         FewShotClassifier(method='prototypes').fit(extracted)
 
 

@@ -39,6 +39,8 @@ def test_features_and_a_table_are_one_set_of_clips(features, caplog):
         ('start,end', ['0,2', '3,', ' ,'], 'times of 2 clips are not read: a label is that of all features of its'),
         ('Start_seconds,split', ['10,train', ',train', '0:00,test'], 'times of 1 clip are not read'),
         ('start,end', [',', '0.0,', ' ,'], None),
+        ('start,end', ['NA,NaN', '-,', ','], None),
+        ('start,start', ['1,2', '3,4', '5,6'], None),  # Labels do not need them.
         ('note,split', ['1,2', '3,4', '5,6'], None),
     ],
 )

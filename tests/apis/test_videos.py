@@ -666,7 +666,7 @@ def test_a_list_of_parts_is_taught_as_their_table_is(table):
 
 def test_parts_that_are_the_same_are_told_apart_in_a_warning(table):
     table.write_text('filename,label,start,end\none.mkv,a,0,1\none.mkv,b,0,1.01\ntwo.mkv,b,,\n')
-    told = r'one\.mkv from 0 s to 1 s of class a and \S*one\.mkv from 0 s to 1\.01 s of class b are the same'
+    told = r'one\.mkv from 0 s to 1 s of class a and \S*one\.mkv from 0 s to 1\.01 s of class b have the same features'
     with pytest.warns(UserWarning, match=told):
         FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
 

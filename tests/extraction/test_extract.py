@@ -294,13 +294,26 @@ def test_a_table_may_be_that_of_a_spreadsheet(tmp_path, delimiter, mark):
     assert find_clips(tmp_path / 'clips.csv') == [Clip('a, b_0.5_1.5', tmp_path / 'a, b.mp4', 'dog, barking', 0.5, 1.5)]
 
 
-@pytest.mark.parametrize('name', ['clips.tsv', 'clips.TXT'])
+@pytest.mark.parametrize('name', ['clips.tsv', 'clips.TSV'])
 def test_a_table_of_another_suffix_is_no_video(tmp_path, name):
     (tmp_path / name).write_text('video\tlabel\na.mp4\tdog\n')
     assert find_clips(tmp_path / name) == [Clip('a', tmp_path / 'a.mp4', 'dog')]
     (tmp_path / name).write_text('To do: find videos.\n')
     with pytest.raises(DataError, match="no column 'filename'; its first line 'To do"):
         find_clips(tmp_path / name)
+
+
+def test_a_text_is_no_table(tmp_path):
+    (tmp_path / 'README.txt').write_text('video,label\na.mp4,dog\n')
+    assert find_clips(tmp_path / 'README.txt') == [
+        Clip('README', tmp_path / 'README.txt')
+    ]  # It is told when it is read.
+
+
+def test_a_part_without_a_group_is_of_that_of_another_part(tmp_path):
+    rows = ['a.mp4,dog,0,1,', 'a.mp4,dog,1,2,A', 'a.mp4,dog,2,3,', 'b.mp4,dog,0,1,', 'b.mp4,dog,1,2,']
+    (tmp_path / 'clips.csv').write_text('\n'.join(['video,label,start,end,group', *rows]))
+    assert [clip.group for clip in find_clips(tmp_path / 'clips.csv')] == ['A'] * 3 + [str(tmp_path / 'b.mp4')] * 2
 
 
 def test_a_table_may_name_its_columns_otherwise_and_what_is_not_read_is_told(tmp_path, caplog):

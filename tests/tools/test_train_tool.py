@@ -1,5 +1,8 @@
 """The command line of tools/train.py, as a user types it."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -28,6 +31,11 @@ def test_the_folder_of_a_run_is_its_model(trained, run, tiny_store, tmp_path):
         'adapt', folder, '--support', tiny_store, '--shots', '2', '--epochs', '1', '--out', tmp_path / 'taught.pth'
     )
     assert code == 0 and 'stage2_base/last.pth is used' in err, err
+    moved = Path(shutil.copytree(folder, tmp_path / 'moved'))
+    (moved / 'results.json').unlink()
+    before = (folder / 'results.json').stat()
+    code, out, err = run('train', moved, '--resume')
+    assert code == 0 and (moved / 'results.json').is_file() and (folder / 'results.json').stat() == before, err
     code, out, err = run('test', folder, folder)
     assert code == 0 and 'draw 1' in out and (folder / 'test').is_dir(), err
 
