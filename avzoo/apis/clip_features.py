@@ -84,7 +84,7 @@ class ClipFeatures:
         key = (str(clip.path.resolve()), state.st_size, state.st_mtime_ns, clip.start, clip.end)
         if key not in self._kept:
             steps = read_steps(MediaFile(clip.path), self.extractors(), clip.start, clip.end)
-            self._kept[key] = {m: array.mean(axis=0) for m, array in steps.items()}
+            self._kept[key] = {m: _mean(array) for m, array in steps.items()}
         return self._kept[key]
 
     def extractors(self) -> dict[str, Extractor]:
@@ -208,7 +208,12 @@ def _pooled(name: str, rows: Any) -> np.ndarray:
         problem = '' if bad is None else number_problem(arrays[bad]) or 'no features'
         where = f'widths {sorted(widths)}' if bad is None else f'clip {bad} has {problem}'
         raise DataError(f'{name}: {where}. Features are finite, of one width, at least one step for each clip.')
-    return np.stack([array.astype(np.float32).mean(axis=0) for array in arrays])
+    return np.stack([_mean(array.astype(np.float32)) for array in arrays])
+
+
+def _mean(steps: np.ndarray) -> np.ndarray:
+    # In float32 the mean of equal steps, such as silence, would depend on how many there are.
+    return steps.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def _sequence(row: Any) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.covariance import ledoit_wolf_shrinkage
 
 from avzoo import FewShotClassifier
 from avzoo.apis import scaling
+from avzoo.apis.clip_features import pooled
 from avzoo.apis.scaling import moments, standardised
-from avzoo.evaluation.linear_fits import class_means
+from avzoo.evaluation.linear_fits import class_means, discriminant
 
 LABELS = np.arange(12) % 4
 
@@ -87,3 +89,22 @@ def test_a_dimension_varies_unless_it_is_rounding(rows, deviation, varies):
     own = rows[:, -1].std() if varies else 0.0
     assert scale['x'][-1] == pytest.approx(np.sqrt((own**2 + typical**2) / 2), rel=1e-5)
     assert (centre['x'][-1] == np.float32(class_means(rows, LABELS).mean(axis=0)[-1])) == (not varies)
+
+
+def test_equal_steps_have_one_mean_however_many_there_are():
+    silence = np.full(8, np.log(1e-5), np.float32)
+    rows = pooled(dict(audio=[np.tile(silence, (count, 1)) for count in (1, 7, 60, 3000)]))['audio']
+    assert np.array_equal(rows, np.tile(silence, (4, 1)))
+
+
+@pytest.mark.parametrize('width', [5, 50])  # Fewer numbers than clips, and more.
+def test_a_discriminant_divides_by_the_shrunk_covariance(width):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(12, width)) * np.linspace(1, 3, width)
+    means = class_means(rows, LABELS)
+    residuals = rows - means[LABELS]
+    shrinkage = ledoit_wolf_shrinkage(residuals, assume_centered=True)
+    covariance = residuals.T @ residuals / (12 - 4)
+    shrunk = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / width * np.eye(width)
+    (found,) = discriminant(rows, LABELS, [1.0])
+    np.testing.assert_allclose(found.weight, means @ np.linalg.inv(shrunk), rtol=1e-6, atol=1e-8)

@@ -635,7 +635,8 @@ def table(tmp_path):
 
 def test_a_classifier_is_taught_by_the_parts_that_a_table_names(table, tmp_path):
     parts = find_videos([table])
-    means = np.stack([read_video(part, dict(audio=TinySound()))[0].features['audio'].mean(axis=0) for part in parts])
+    steps = [read_video(part, dict(audio=TinySound()))[0].features['audio'] for part in parts]
+    means = np.stack([array.mean(axis=0, dtype=np.float64) for array in steps])
     groups = [part.path.name for part in parts]
     expected = FewShotClassifier().fit(dict(audio=means), [part.label for part in parts], groups=groups)
     found = FewShotClassifier(dict(audio='tiny_sound')).fit(table)
