@@ -50,17 +50,9 @@ _WITHOUT_MODEL = ('visual', 'audio', 'method', 'labels')
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(__doc__)
     add = parser.add_argument
+    add('model', metavar='MODEL', nargs='?', help='a name of the zoo, a config file, or a run; none: see above')
     add(
-        'model',
-        metavar='MODEL',
-        nargs='?',
-        help='a name of the zoo, a config file, or a run; none: see above',
-    )
-    add(
-        'checkpoint',
-        metavar='CKPT',
-        nargs='?',
-        help='the base model (default: of the name, or stage2_base of the run)',
+        'checkpoint', metavar='CKPT', nargs='?', help='the base model (default: of the name, or stage2_base of the run)'
     )
     add('--support', action='append', required=True, metavar='CLIPS', help='clips of the new classes: see above')
     add('--labels', metavar='TABLE', help='without MODEL: video and label of each clip; --support then has features')

@@ -125,14 +125,14 @@ def find_checkpoints(source: str, split: str) -> list[Path]:
     from avzoo.engine.curriculum.plan import Phase
     from avzoo.engine.curriculum.state import finished_phases
     from avzoo.zoo.index import read_index
+    from avzoo.zoo.runs import weights_in
     from avzoo.zoo.weights import resolve_checkpoint
 
     path = Path(source)
     if source in read_index() or not path.is_dir():
         return [resolve_checkpoint(source)]
     wanted = [p for p in finished_phases(path) if (p == Phase(1, 'full') if split == 'val' else p.draw is not None)]
-    files = [(path / p.name / 'best.pth', path / p.name / 'last.pth') for p in wanted]
-    found = [best if best.is_file() else last for best, last in files if best.is_file() or last.is_file()]
+    found = [file for phase in wanted if (file := weights_in(path / phase.name)) is not None]
     if not found:
         raise CheckpointError(
             f'{path} holds no finished run to evaluate on {split}; train it with tools/train.py, or '

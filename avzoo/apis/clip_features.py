@@ -61,9 +61,9 @@ class ClipFeatures:
         """
         found, problems = [], []
         with progress_of('videos') if verbose else nullcontext() as report:
-            for clip in counted(clips_of(videos), report):
+            for video in counted(videos, report):
                 try:
-                    found.append(self._of_video(clip))
+                    found.append(self._of_video(_as_clip(video)))
                 except DataError as error:
                     problems.append(error)
         if problems:
@@ -152,7 +152,11 @@ def labelled_clips(videos: str | os.PathLike[str]) -> list[Clip]:
 
 def clips_of(videos: Sequence[str | os.PathLike[str] | Clip]) -> list[Clip]:
     """Return videos, or parts of them, as clips; parts of one file without a group are one."""
-    return grouped([video if isinstance(video, Clip) else Clip('', Path(video)) for video in videos])
+    return grouped([_as_clip(video) for video in videos])
+
+
+def _as_clip(video: str | os.PathLike[str] | Clip) -> Clip:
+    return video if isinstance(video, Clip) else Clip('', Path(video))
 
 
 def are_videos(clips: Any) -> bool:

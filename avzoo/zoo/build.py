@@ -53,7 +53,7 @@ def config_path(name_or_path: str | os.PathLike[str]) -> Path:
     if not str(name_or_path):
         raise ConfigError('The name of the model is empty. `avzoo list` shows all names.')
     path, name = Path(name_or_path), str(name_or_path)
-    if name not in read_index() and is_run(path):
+    if is_run(path) and name not in read_index():
         return path / RUN_CONFIG
     return path if path.suffix or len(path.parts) > 1 else find_model(name).config
 

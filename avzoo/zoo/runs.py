@@ -21,6 +21,11 @@ def run_of(config: Path) -> Path | None:
     return config.parent if config.name == RUN_CONFIG and is_run(config.parent) else None
 
 
+def weights_in(phase: Path) -> Path | None:
+    """Return the weights in the folder of a phase, the best where they were kept, or ``None``."""
+    return next((file for file in (phase / 'best.pth', phase / 'last.pth') if file.is_file()), None)
+
+
 def run_weights(folder: Path, substage: Literal['base', 'full']) -> Path:
     """Return the weights of a finished phase of stage 2, and say which.
 
@@ -36,8 +41,7 @@ def run_weights(folder: Path, substage: Literal['base', 'full']) -> Path:
     # The base sub-stage comes first, then draw by draw, the tenth after the ninth.
     names = sorted(phases, key=lambda name: (len(name), name)) if isinstance(phases, dict) else []
     names = [name for name in names if name.startswith('stage2_' if substage == 'base' else 'stage2_full')]
-    files = [folder / name / file for name in names for file in ('best.pth', 'last.pth')]
-    found = next((file for file in files if file.is_file()), None)
+    found = next(filter(None, (weights_in(folder / name) for name in names)), None)
     if found is None:
         raise CheckpointError(
             f'The run {folder} has no weights of a finished {substage} sub-stage of stage 2. Go on with it '

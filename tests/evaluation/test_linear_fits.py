@@ -9,7 +9,7 @@ from avzoo.evaluation.linear_fits import Linear, compare, logistic_regression, u
 LABELS = np.arange(8) % 2
 
 
-def features(some=None):
+def features(some):
     """One number: which class a clip is of."""
     return np.where(LABELS == 1, 1.0, -1.0)[:, None]
 

@@ -20,9 +20,8 @@ def product(x: torch.Tensor, nothing: None) -> torch.Tensor:
 
 def test_a_function_computes_in_a_precision_under_autocast_alone():
     x = torch.randn(5, 5, dtype=torch.bfloat16).requires_grad_()
-    assert (
-        outside_autocast(product, x, None, dtype=torch.float32).dtype == torch.bfloat16
-    )  # A model that is in half precision stays so.
+    # A model that is in half precision stays so.
+    assert outside_autocast(product, x, None, dtype=torch.float32).dtype == torch.bfloat16
     with autocast():
         out = outside_autocast(product, x, None, dtype=torch.float32)
         assert (x.float() @ x.float()).dtype == torch.bfloat16  # What is outside is not.

@@ -1,11 +1,13 @@
 """The command line of tools/train.py, as a user types it."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from avzoo import Inferencer, get_model
 from tests.tools.tool_runs import CONFIG
 
 
@@ -27,6 +29,9 @@ def test_the_folder_of_a_run_is_its_model(trained, run, tiny_store, tmp_path):
         assert code == 0 and ('stage2_full_draw0/last.pth is used' in err) == (len(model) == 1), err
         found.append(out)
     assert found[0] == found[1] == found[2]
+    (answer,) = Inferencer(folder, device='cpu')(tiny_store, video_ids=clip)
+    assert answer == json.loads(found[0])[0]
+    assert get_model(folder, pretrained=True).meta['phase'] == 'stage2_full_draw0'
     code, out, err = run(
         'adapt', folder, '--support', tiny_store, '--shots', '2', '--epochs', '1', '--out', tmp_path / 'taught.pth'
     )

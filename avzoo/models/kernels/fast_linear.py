@@ -23,7 +23,7 @@ class FastLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Map x (..., in_features) to (..., out_features)."""
         fits = x.shape[-1:] == (self.in_features,) and x.dtype == self.weight.dtype  # Else PyTorch says what does not.
-        fits = fits and not torch.is_autocast_enabled('cpu')
+        fits = fits and not torch.is_autocast_enabled('cpu')  # Whose bfloat16 is quicker.
         if not fits or not may_replace(x) or x.numel() < max(1, _LEAST_ROWS * self.in_features) or not onednn_pays():
             return super().forward(x)
         return _Linear.apply(x, self.weight, self.bias)
