@@ -3,16 +3,14 @@
 import logging
 import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from avzoo.apis.clip_features import pooled
 from avzoo.apis.clip_labels import as_labels
+from avzoo.apis.labelled_features import read_labelled_features
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
-from avzoo.datasets.feature_store import FeatureStore
-from avzoo.extraction.extracted_clips import extracted_clips
 from avzoo.extraction.extraction_folder import in_one_line
 from avzoo.utils.errors import DataError
 
@@ -58,7 +56,7 @@ def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Coll
     origin = 'the base clips'
     if isinstance(base, str | os.PathLike):
         origin = str(base)
-        features, labels, known = _of_path(Path(base), widths)
+        features, labels, *_, known = read_labelled_features(base, widths)
         given = FeatureSet('the examples', {m: in_one_line(stamp) for m, stamp in stamps.items()})
         if doubt := compare_feature_sets(given, known, widths):
             _LOGGER.warning('%s', doubt)
@@ -84,19 +82,3 @@ def _given(base: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
     if not isinstance(base, tuple | list) or len(base) != 2:
         raise DataError(f'the base clips are a path, or (features, labels); got {type(base).__name__}.')
     return pooled(base[0]), as_labels(base[1])
-
-
-def _of_path(path: Path, modalities: Collection[str]) -> tuple[dict[str, np.ndarray], np.ndarray, FeatureSet]:
-    if (path / 'store.json').is_file():
-        store = FeatureStore(path)
-        videos = np.arange(len(store))
-        means = {m: store.temporal_mean(m, videos) for m in modalities if m in store.modalities}
-        return means, np.array(store.class_names)[store.labels], store.feature_set
-    clips = extracted_clips(path) if path.is_dir() else None
-    if clips is None:
-        raise DataError(
-            f'{path} is neither a feature store nor a folder of extracted features. tools/extract_features.py makes '
-            'the latter.'
-        )
-    texts = {m: in_one_line(stamp) for m, stamp in clips.stamps.items()}
-    return pooled(clips.features), np.array(clips.labels), FeatureSet(str(path), texts)
