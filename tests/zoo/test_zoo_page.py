@@ -51,7 +51,7 @@ def test_the_readme_lists_methods_shots_and_what_each_part_does(make_zoo):
 def test_variants_and_tools_are_listed_by_name(repo_dir):
     text = zoo_files(repo_dir)[repo_dir / 'README.md']
     assert '| Variants of AV-DIFF | `-full`, `-cross`,' in text and '| Shots | 1, 5, 10, 20 |' in text
-    tools = 'attention', 'benchmark', 'compare', 'confusion', 'curves', 'embedding', 'get_flops'
+    tools = 'attention', 'benchmark', 'compare', 'confusion', 'curves', 'embedding', 'get_flops', 'learning_curve'
     assert f'| `tools/analysis_tools` | {", ".join(f"`{name}.py`" for name in tools)} |' in text
 
 

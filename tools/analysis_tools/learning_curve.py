@@ -1,0 +1,93 @@
+"""How many clips does a few-shot classifier need? Teach it some clips of your features, and ask about the others.
+
+For each number of classes and of clips of each, classes and clips are drawn several times; FewShotClassifier is taught
+these and asked about all other clips of these classes. The table has, in per cent,
+  accuracy                          the share of the other clips that are right
+  cross-validation minus accuracy   how far what the classifier says of itself lies above that, paired by draw
+both as the mean of the draws with its 95% interval (Student's t); and how often each method was chosen. Clips of one
+group, such as parts of one video, are never both taught and asked about. Draws are nested: with more clips, or more
+classes, those of fewer are among them.
+
+examples:
+  python tools/analysis_tools/learning_curve.py data/mine
+  python tools/analysis_tools/learning_curve.py features --classes 4 --shots 1 5 10 --out curve.json
+  python tools/analysis_tools/learning_curve.py my_features.h5 --labels clips.csv --draws 20
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool, show
+from avzoo.utils.errors import DataError
+from avzoo.utils.files import atomic_write_text, check_out
+from avzoo.utils.launch_arguments import say
+from avzoo.utils.printable import printable
+from avzoo.version import __version__
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = ToolParser(__doc__)
+    add = parser.add_argument
+    add('store', metavar='STORE', help='a feature store, or what tools/extract_features.py wrote; see also --labels')
+    add('--labels', metavar='TABLE', help='video and label of each clip; STORE then has features of your own')
+    for name, default, what in (('classes', [4, 10, 20], 'of classes'), ('shots', [1, 2, 5, 20], 'of clips of each')):
+        text = f'numbers {what} (default: {" ".join(map(str, default))})'
+        add(f'--{name}', nargs='+', type=positive_int, default=default, metavar='N', help=text)
+    add('--draws', type=positive_int, default=8, help='of classes and clips (default: %(default)s)')
+    add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
+    add(
+        '--method',
+        choices=['auto', 'prototypes', 'logistic_regression', 'discriminant'],
+        default='auto',
+        help='what decides (default: %(default)s, by cross-validation)',
+    )
+    add('--out', type=Path, metavar='FILE', help='write the numbers of all draws there as JSON')
+    args = parser.parse_args(argv)
+    if min(args.classes) < 2:
+        parser.error('argument --classes: a classifier has two classes at least')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.out is not None:
+        check_out(args.out)
+    # Imported here, so that --help and a mistyped option answer at once.
+    import numpy as np
+
+    from avzoo.apis.clip_labels import columns_of, group_of_each
+    from avzoo.apis.few_shot import FewShotClassifier
+    from avzoo.apis.labelled_features import read_labelled_features
+    from avzoo.evaluation.learning_curve import curve_table, learning_curve, plan_draws
+    from avzoo.utils.progress import progress_of
+
+    clips = read_labelled_features(args.store, labels=args.labels)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: say(f'warning: {printable(message)}')
+        _, columns = columns_of(clips.labels, clips.features, clips.videos)
+    groups = group_of_each(clips.groups, len(columns))
+    groups = np.arange(len(columns)) if groups is None else groups
+    plan, skipped = plan_draws(columns, groups, args.classes, args.shots, args.draws, args.seed)
+    if not plan:
+        raise DataError(
+            f'{args.store} has too few clips. Ask for fewer classes or shots, or add clips:', details=skipped
+        )
+    for line in skipped:
+        show(f'skipped: {line}', stderr=True)
+    with progress_of('draws') as report:
+        model = partial(FewShotClassifier, method=args.method)
+        cases = learning_curve(clips.features, columns, groups, plan, model, report)
+    show(curve_table(cases))
+    if args.out is not None:
+        facts = dict(store=args.store, method=args.method, seed=args.seed, version=__version__)
+        atomic_write_text(args.out, json.dumps(dict(facts, cases=cases), indent=1) + '\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
