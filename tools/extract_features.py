@@ -1,7 +1,8 @@
 """Extract features from videos: a sequence for each clip and modality.
 
 VIDEOS is a video, a folder of videos (or of one folder for each class), or a table (.csv, .tsv) with the
-columns filename and, optionally, label, start and end (seconds) for parts of videos, and group for clips alike.
+columns filename and, optionally, label, start and end (seconds) for parts of videos, group for clips alike, and
+video, a name for each clip.
 
 OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, the reasons
 for what is missing in failed.csv, and the extractors in extraction.json. The same command goes on where it was stopped.

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from avzoo.datasets.splits import LIST_COLUMNS
-from avzoo.extraction.clips import TIME_COLUMNS
 from avzoo.extraction.extracted_clips import ExtractedClips
 from avzoo.extraction.extraction_folder import STAMP_FILE
+from avzoo.extraction.times import TIME_COLUMNS
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.importers.class_table import ClassTable, read_class_table
 from avzoo.readers.csv_columns import read_columns

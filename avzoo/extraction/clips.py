@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,8 @@ from pathlib import Path
 
 from avzoo.datasets.splits import LIST_COLUMNS
 from avzoo.datasets.store_format import check_names, check_paths
+from avzoo.extraction.times import TIME_COLUMNS, seconds_of
+from avzoo.importers.class_table import CLASS_COLUMNS
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.readers.csv_columns import read_numbered
 from avzoo.utils.errors import DataError, shortened
@@ -18,18 +19,13 @@ from avzoo.utils.leftovers import is_leftover
 _LOGGER = logging.getLogger(__name__)
 _TABLES = ('.csv', '.tsv')
 _LONGEST = 1e6  # Seconds.
-# Hours, or none, minutes, and seconds.
-_CLOCK = re.compile(r'(?:(\d{1,3}):(?=\d\d:))?(\d{1,5}):([0-5]\d(?:\.\d*)?)', re.ASCII)
-TIME_COLUMNS = {
-    'start': ('start', 'start_time', 'start_seconds', 'start_sec', 'start_s', 'start_(s)', 'begin', 'onset'),
-    'end': ('end', 'end_time', 'end_seconds', 'end_sec', 'end_s', 'end_(s)', 'stop', 'stop_(s)', 'offset'),
-}
 # A table may have ids beside the files, unlike a list.
 _FILES = ('filename', 'file', 'file_name', 'path', 'filepath', 'file_path', 'video_path', 'video')
 _COLUMNS = {
     **LIST_COLUMNS,
     'filename': tuple(dict.fromkeys((*_FILES, *LIST_COLUMNS['filename']))),
     **TIME_COLUMNS,
+    'video': CLASS_COLUMNS['filename'],
 }
 
 
@@ -82,8 +78,9 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     Args:
         videos: A video; a folder of videos, or of one folder for each class; or a table (``.csv``, ``.tsv``) with the
             columns ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as ``1:02``)
-            and ``group``; see :func:`read_numbered`. Its names are relative to its folder. Parts of one video are one
-            group where the table does not name theirs.
+            and ``group``; see :func:`read_numbered`. Its names are relative to its folder. A further column ``video``
+            names the clips, if each has a name of its own. Parts of one video are one group where the table does not
+            name theirs.
 
     Raises:
         NoVideos: If there is no video.
@@ -132,13 +129,29 @@ def _warn_of_empty_classes(folder: Path, videos: Iterable[Path]) -> None:
 
 
 def _read_table(path: Path) -> list[Clip]:
-    rows, unread = read_numbered(path, _COLUMNS, optional=['label', 'group', 'start', 'end'])
+    rows, unread = read_numbered(path, _COLUMNS, optional=[name for name in _COLUMNS if name != 'filename'])
     if unread:
         known = ', '.join(_COLUMNS)
         _LOGGER.warning('%s: not read: %s. Columns are %s.', path, shortened(', '.join(unread)), known)
-    clips = [_clip_of(path, line, dict(zip(_COLUMNS, row, strict=True))) for line, row in rows]
-    _check_twice(path, [line for line, _ in rows], clips)
-    return grouped(clips)
+    if not rows:
+        raise DataError(f'{path}: there is no row below the first line. Write one for each clip.')
+    fields = [dict(zip(_COLUMNS, row, strict=True)) for _, row in rows]
+    lines = [line for line, _ in rows]
+    clips = [_clip_of(path, line, row) for line, row in zip(lines, fields, strict=True)]
+    _check_twice(path, lines, clips)
+    return grouped(_with_names(path, clips, fields))
+
+
+def _with_names(table: Path, clips: Sequence[Clip], rows: Sequence[Mapping[str, str]]) -> Sequence[Clip]:
+    """Call clips by the names that a table has beside the files, if each has its own."""
+    if all(row['video'] in ('', row['filename']) for row in rows):
+        return clips
+    paths = [Path(row['video'].strip()) for row in rows]
+    names = [path.stem if path.suffix.lower() in MEDIA_SUFFIXES else path.name for path in paths]
+    if len(set(names) - {''}) < len(clips):
+        _LOGGER.warning('%s: clips are called by their files, as the table does not name each another way.', table)
+        return clips
+    return [replace(clip, id=name) for clip, name in zip(clips, names, strict=True)]
 
 
 def grouped(clips: Sequence[Clip]) -> list[Clip]:
@@ -182,7 +195,7 @@ def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
     for key in ('start', 'end'):
         text = row[key].strip()
         try:
-            times[key] = _seconds_of(text) if text else None
+            times[key] = seconds_of(text) if text else None
         except ValueError:
             raise DataError(
                 f'{where}: {key}={text!r} is not a number of seconds, such as 12.5 or 12,5, or a time, such as 1:02 or '
@@ -199,17 +212,6 @@ def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
     if path.suffix.lower() not in MEDIA_SUFFIXES:
         raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     return Clip(path.stem + cut, path, row['label'].strip(), start, end, row['group'].strip())
-
-
-def _seconds_of(text: str) -> float:
-    """Return the seconds of a number or a time; a comma in a field is that of decimals, or it would divide fields."""
-    text = text.replace(',', '.')
-    if not (clock := _CLOCK.fullmatch(text)):
-        return float(text)
-    hours, minutes, seconds = clock.groups()
-    if hours and int(minutes) > 59:
-        raise ValueError(text)
-    return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def _check_ids(clips: list[Clip]) -> list[Clip]:

@@ -13,7 +13,7 @@ from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.spelling import spellings
 
 # The table of an extraction has the id of a clip and, beside it, the file.
-_COLUMNS = {**LIST_COLUMNS, 'filename': ('video_id', 'video', *LIST_COLUMNS['filename'])}
+CLASS_COLUMNS = {**LIST_COLUMNS, 'filename': ('video_id', 'video', *LIST_COLUMNS['filename'])}
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
     path = Path(path)
     if not path.exists():
         raise DataError(f'{path} does not exist. Give a table with columns video and label, or a folder of classes.')
-    rows = _read_folder(path) if path.is_dir() else read_columns(path, _COLUMNS, optional=['group'])
+    rows = _read_folder(path) if path.is_dir() else read_columns(path, CLASS_COLUMNS, optional=['group'])
     if not rows:
-        raise DataError(f'{path} has no video.')
+        raise DataError(f'{path} has no video: there is no row below its first line. Write one for each video.')
     check_names([video for video, _, _ in rows], f'{path}: video')
     check_names(list({label for _, label, _ in rows}), f'{path}: class')
     for one, other in spellings(label for _, label, _ in rows):

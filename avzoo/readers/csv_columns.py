@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from avzoo.utils.regular_files import lines_of, open_regular, unreadable
 
 Numbered = tuple[int, list[str]]  # number of the line that ends a row, and its fields
 _DELIMITERS = ',;\t|'
-_UTF_16 = (b'\xff\xfe', b'\xfe\xff')  # as spreadsheets write "Unicode text"
 
 
 class Columns(NamedTuple):
@@ -36,7 +36,7 @@ def read_numbered(path: Path, words: Mapping[str, Sequence[str]], optional: Sequ
     file of two columns may lack that line, if its first row has a label that comes again and the videos do not.
 
     Args:
-        path: A text file in UTF-8, or in UTF-16 with a mark at its beginning.
+        path: A text file in UTF-8, or in UTF-16 as spreadsheets write "Unicode text".
         words: Column -> what the first line may call it, the most likely first. The case does not matter.
         optional: Which of these the file may lack; such fields are empty.
 
@@ -91,7 +91,7 @@ def _describe(odd: Sequence[tuple[int, int]], how: str, width: int) -> str:
 def _read_text(path: Path) -> str:
     try:
         with open_regular(path) as file:
-            encoding = 'utf-16' if file.read(2) in _UTF_16 else 'utf-8-sig'
+            encoding = _encoding_of(file.read(2))
         text = ''.join(lines_of(path, newline='', encoding=encoding))
         return text.lstrip('\ufeff')  # two marks where a program put one before another's
     except FileNotFoundError:
@@ -99,7 +99,14 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise unreadable(path, error) from None
     except UnicodeDecodeError as error:
-        raise DataError(f'{path} cannot be read as a UTF-8 csv file: {error}. Save it as UTF-8.') from None
+        raise DataError(f'{path} cannot be read as a table: {error}. Save it as UTF-8.') from None
+
+
+def _encoding_of(start: bytes) -> str:
+    """Tell UTF-8 from UTF-16, which has a mark, or a zero in the first letter of a name of a column."""
+    if start in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return 'utf-16'
+    return {start[:1]: 'utf-16-be', start[1:]: 'utf-16-le'}.get(b'\0', 'utf-8-sig')
 
 
 def _parse(path: Path, text: str, delimiter: str, offset: int = 0, *, strict: bool = False) -> list[Numbered]:
@@ -147,11 +154,14 @@ def _find_header(
     """Return the header and the delimiter; ``None`` if the first line names none of the columns."""
     first = _first_line(text)
     headers = {mark: rows[0][1] for mark in delimiters if (rows := _parse(path, first, mark))}
+    if not headers:
+        names = ','.join(needed)
+        raise DataError(f'{path}: the table is empty. Make the first line `{names}`, and write a row for each below.')
     known = {mark: [c for c in words if _place(path, names, words[c]) is not None] for mark, names in headers.items()}
-    mark = max(known, key=lambda mark: len(known[mark]), default=',')
-    missing = [column for column in needed if column not in known.get(mark, ())]
-    if missing and (known.get(mark) or not first):
-        header = headers.get(mark, [])
+    mark = max(known, key=lambda mark: len(known[mark]))
+    missing = [column for column in needed if column not in known[mark]]
+    if missing and known[mark]:
+        header = headers[mark]
         raise DataError(
             f'{path}: no column {missing[0]!r}; its first line names {header}, and the columns {list(needed)} are '
             f'needed (a column {missing[0]!r} may also be called {", ".join(words[missing[0]][1:])}).'

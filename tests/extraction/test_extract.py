@@ -24,6 +24,7 @@ from avzoo.extraction.extract import Settings, extract_all, extract_clip, open_f
 from avzoo.extraction.extraction_folder import differences, read_extraction
 from avzoo.extraction.extractors import LogMelStatistics
 from avzoo.extraction.jobs import Workers
+from avzoo.importers.class_table import read_class_table
 from avzoo.utils.errors import AvzooError, CheckpointError, ConfigError, DataError
 from tests.conftest import REPO
 from tests.extraction.made_videos import make_video
@@ -321,17 +322,46 @@ def test_a_table_may_name_its_columns_otherwise_and_what_is_not_read_is_told(tmp
     (tmp_path / 'clips.csv').write_text(text, encoding='utf-16')
     assert find_clips(tmp_path / 'clips.csv') == [Clip('b_1_2', tmp_path / 'b.mp4', 'dog', 1.0, 2.0)]
     (message,) = (record.getMessage() for record in caplog.records)
-    assert message == f'{tmp_path / "clips.csv"}: not read: Notes. Columns are filename, label, group, start, end.'
+    assert (
+        message == f'{tmp_path / "clips.csv"}: not read: Notes. Columns are filename, label, group, start, end, video.'
+    )
 
 
 @pytest.mark.parametrize('column', ['path', 'file', 'video', 'File path', 'filename'])
-@pytest.mark.parametrize('other', ['video_id', 'clip', 'id'])
-def test_of_a_file_and_an_id_the_file_is_read(tmp_path, column, other, caplog):
-    (tmp_path / 'x.csv').write_text(f'{other},{column}\n7,a.mp4\n')
-    assert find_clips(tmp_path / 'x.csv') == [Clip('a', tmp_path / 'a.mp4')]
-    assert f'not read: {other}' in caplog.text
-    (tmp_path / 'x.csv').write_text(f'{other}\na.mp4\n')
-    assert find_clips(tmp_path / 'x.csv') == [Clip('a', tmp_path / 'a.mp4')]
+@pytest.mark.parametrize('other', ['video_id', 'video', 'clip', 'id'])
+def test_a_table_of_files_and_names_calls_clips_as_the_other_tools_do(tmp_path, column, other, caplog):
+    table = tmp_path / 'x.csv'
+    if other != column:
+        table.write_text(f'{other},{column},label\n7,a.mp4,dog\n')
+        (name,) = read_class_table(table).labels  # Of a file and a number beside it, the file.
+        assert find_clips(table) == [Clip('7' if name == '7' else 'a', tmp_path / 'a.mp4', 'dog')]
+        assert (f'not read: {other}' in caplog.text) == (name != '7')
+        assert name == '7' or (column in ('file', 'video', 'filename') and other in ('clip', 'id'))
+    table.write_text(f'{other}\na.mp4\n')
+    assert find_clips(table) == [Clip('a', tmp_path / 'a.mp4')]
+
+
+@pytest.mark.parametrize(
+    ('rows', 'ids'),
+    [
+        (['first,x/a.mp4,1,2', 'second,x/a.mp4,2,3'], ['first', 'second']),
+        (['a_1_2,x/a.mp4,1,2', 'a_2_3,x/a.mp4,2,3'], ['a_1_2', 'a_2_3']),  # As in clips.csv of an extraction.
+        (['b.mp4,x/a.mp4,,', 'y/c.mp4,x/c.mp4,,'], ['b', 'c']),
+        (['a.mp4,a.mp4,1,', 'b.mp4,b.mp4,1,'], ['a_1', 'b_1']),
+    ],
+)
+def test_clips_have_the_names_beside_their_files(tmp_path, rows, ids, caplog):
+    (tmp_path / 'x.csv').write_text('\n'.join(['video,path,start,end', *rows]))
+    assert [clip.id for clip in find_clips(tmp_path / 'x.csv')] == ids and not caplog.records
+
+
+@pytest.mark.parametrize(
+    ('rows', 'ids'), [(['a,x/a.mp4,1,', 'a,x/a.mp4,2,'], ['a_1', 'a_2']), (['n,a.mp4,,', ',b.mp4,,'], ['a', 'b'])]
+)
+def test_clips_of_which_not_each_has_a_name_are_called_by_their_files(tmp_path, rows, ids, caplog):
+    (tmp_path / 'x.csv').write_text('\n'.join(['video,path,start,end', *rows]))
+    assert [clip.id for clip in find_clips(tmp_path / 'x.csv')] == ids
+    assert 'x.csv: clips are called by their files' in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -401,7 +431,7 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
     ('text', 'words'),
     [
         ('class,begin\nx,1\n', "no column 'filename'"),
-        ('', "no column 'filename'"),
+        ('', 'clips.csv: the table is empty. Make the first line `filename`'),
         ('filename,label,label\na.mp4,x,y\n', "two columns are called 'label'"),
         ('filename\na.mp4\n"a"b.mp4\n', 'begins at line 3 cannot be read: .* expected after'),
         ('filename,label\na.mp4,dog, barking\n', 'line 2 has 3 fields, more than the 2 of the first line. Quote names'),
@@ -421,7 +451,7 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
             r"lines 2 and 4: both are .*a\.mp4 from 1 s to 2 s, as 'x' and 'y'; a clip has one label\. Leave",
         ),
         ('filename\na.mp4\n../x/a.mp4\n../y/../x/a.mp4\n', 'two clips are called x__a__mp4: give the files'),
-        ('filename\n', 'holds no video'),
+        ('filename\n', r'clips\.csv: there is no row below the first line\. Write one for each clip'),
     ],
 )
 def test_a_bad_table_is_refused_by_its_line(tmp_path, text, words):

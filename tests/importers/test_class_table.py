@@ -59,7 +59,7 @@ def test_a_folder_that_is_not_plain_is_refused(tmp_path, names, words):
         ('video,label\nv1,a\nv1,a\n', "video 'v1' comes twice"),
         ('video,label\nv1,a\nv1,b\n', "video 'v1' comes twice"),
         ('video,label\nv1,\n', "class '' is empty"),
-        ('video,label\n', 'has no video'),
+        ('video,label\n', 'has no video: .*Write one for each video'),
         ('video,label\nv1,a\u200b\nv2,a\n', 'spelling alone'),
         ('video,label\nv1,dog, barking\n', 'line 2 has 3 fields'),
     ],

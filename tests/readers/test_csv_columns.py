@@ -50,7 +50,10 @@ REFUSED = {
     'no header and three columns': ('v1,3,a\nv2,4,a\n', 'Make the first line `filename,label`'),
     'no header, one video a class': ('v1,a\nv2,b\n', 'Make the first line'),
     'a column twice': ('filename,label,label\nv1,a,b\n', "two columns are called 'label'"),
-    'empty': ('', "no column 'filename'"),
+    'empty': ('', 'the table is empty. Make the first line `filename,label`, and write a row for each below'),
+    'blank fields alone': ('\n""\n', 'the table is empty'),
+    'nothing below sep=': ('sep=;\n', 'the table is empty'),
+    'bytes of zero': ('\0' * 40, 'names none of the columns'),
 }
 
 
@@ -70,8 +73,16 @@ def test_a_table_without_a_header_is_read_where_labels_come_again(tmp_path, kind
     assert sorted(read(tmp_path, NO_HEADER[kind])) == ROWS
 
 
-def test_unicode_text_of_a_spreadsheet_is_read(tmp_path):
-    assert read(tmp_path, READ['tabs'], 'utf-16') == ROWS
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-le', 'utf-16-be'])  # With a mark at its beginning or without.
+@pytest.mark.parametrize('kind', ['tabs', 'byte order mark', 'delimiter declared', 'blank rows'])
+def test_unicode_text_of_a_spreadsheet_is_read(tmp_path, kind, encoding):
+    assert read(tmp_path, READ[kind], encoding) == ROWS
+
+
+def test_unicode_text_that_is_cut_off_is_refused_with_the_cure(tmp_path):
+    (tmp_path / 'table.csv').write_bytes(READ['tabs'].encode('utf-16')[:-1])
+    with pytest.raises(DataError, match=r"cannot be read as a table: 'utf-16\S*' codec .* Save it as UTF-8"):
+        read_columns(tmp_path / 'table.csv', LIST_COLUMNS, optional=['group'])
 
 
 def test_a_name_may_hold_a_line_separator_of_unicode(tmp_path):
