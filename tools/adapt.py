@@ -2,9 +2,9 @@
 
 Without MODEL, the clips alone decide (no base data, no training of networks): class means, logistic regression or a
 linear discriminant, whichever is best in cross-validation on the clips. --support is a folder with a folder of videos
-for each class, a table of videos or parts of them (.csv: filename, label, start, end, group), or the folder of features
-that tools/extract_features.py made of either. With --labels, it is features of your own (a folder of audio/ID.npy and
-visual/ID.npy, .npz, .h5, .mat, ...). OUT becomes a folder; predict.py takes it.
+for each class, a table of videos or parts of them (.csv, .tsv: filename, label, start, end, group), or the folder of
+features that tools/extract_features.py made of either. With --labels, it is features of your own (a folder of
+audio/ID.npy and visual/ID.npy, .npz, .h5, .mat, ...). OUT becomes a folder; predict.py takes it.
 
 With MODEL, the model keeps its base classes; the new classes replace the novel classes that it knew. One full
 sub-stage is run: parts are frozen as the config says, and batches of base videos alternate with batches of the new

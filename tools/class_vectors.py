@@ -1,7 +1,7 @@
 """Make class vectors from the names of the classes.
 
 CLASSES, one of
-  FILE.csv  a table with a column label and, optionally, text (the class in words), such as classes.csv
+  FILE.csv  a table (or .tsv) with a column label and, optionally, text (the class in words), such as classes.csv
   FILE.txt  one label per line
   DIR       a folder of zero-shot lists, see features.py, or a feature store
 OUT is a .npz of names (C,), vectors (C, d) and provenance; --class-embeddings of features.py reads it.

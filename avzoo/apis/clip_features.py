@@ -136,16 +136,16 @@ def labelled_clips(videos: str | os.PathLike[str]) -> list[Clip]:
         clips = find_clips(videos)
     except NoVideos as error:
         raise DataError(
-            f'{error} A classifier is taught from a folder of videos for each class, from a table (.csv) of filename '
-            'and label, or from what tools/extract_features.py wrote of them. A feature store, or a folder of .npz '
-            'clips, teaches a trained model: tools/adapt.py MODEL ... --shots K. Features of your own need their '
+            f'{error} A classifier is taught from a folder of videos for each class, from a table (.csv, .tsv) of '
+            'filename and label, or from what tools/extract_features.py wrote of them. A feature store, or a folder of '
+            '.npz clips, teaches a trained model: tools/adapt.py MODEL ... --shots K. Features of your own need their '
             'labels: --labels TABLE, or in Python fit(features, labels).'
         ) from error
     loose = [clip.path.name for clip in clips if not clip.label]
     if loose:
         raise DataError(
-            f'{videos}: {loose[0]} lies in no class. Make one folder for each class, or a table (.csv) of filename and '
-            'label. Features of your own need their labels: --labels TABLE.'
+            f'{videos}: {loose[0]} lies in no class. Make one folder for each class, or a table (.csv, .tsv) of '
+            'filename and label. Features of your own need their labels: --labels TABLE.'
         )
     return clips
 

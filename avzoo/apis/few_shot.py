@@ -80,7 +80,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             clips: A folder with one folder of videos for each class, or a table of videos or parts of them (``.csv``,
-                see :func:`find_clips`), or what ``tools/extract_features.py`` made of it, as a path or as
+                ``.tsv``, see :func:`find_clips`), or what ``tools/extract_features.py`` made of it, as a path or as
                 :func:`extracted_clips` or :func:`read_own_features` read it; a list of videos or of parts of them
                 (:class:`Clip`); or features: an array (N, D) or (N, T, D), a list of (T_i, D), a dict of these by
                 modality, or a list of dicts, one for each clip, which scikit-learn can split.

@@ -114,7 +114,7 @@ def _videos_of(folder: Path) -> list[Path]:
     if deep:
         raise DataError(
             f'{deep[0]} lies too deep: {folder} holds videos, or one folder of them for each class. Move it, or '
-            'name the videos in a table (.csv) of filename and label.'
+            'name the videos in a table (.csv, .tsv) of filename and label.'
         )
     _warn_of_empty_classes(folder, videos)
     return videos

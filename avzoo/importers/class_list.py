@@ -46,7 +46,7 @@ def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return {label: the class in words}; a class without words has its label.
 
     Args:
-        path: A feature store; a folder of zero-shot lists, with or without ``classes.csv``; a csv table with a column
+        path: A feature store; a folder of zero-shot lists, with or without ``classes.csv``; a table with a column
             ``label`` and maybe ``text``, in which a label may come often; or a ``.txt`` with one label per line.
     """
     path = Path(path)

@@ -43,7 +43,7 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
     """Read a table or a folder.
 
     Args:
-        path: A csv file with at least a column of videos and one of labels (see ``LIST_COLUMNS``), and optionally
+        path: A table with at least a column of videos and one of labels (see ``LIST_COLUMNS``), and optionally
             ``group``; or a folder with one folder per class, whose files, without their suffix, are the videos.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Read columns of csv files as people have them: other delimiters, other header words, no header."""
+"""Read columns of tables as people have them: other delimiters, other header words, no header."""
 
 import csv
 import io

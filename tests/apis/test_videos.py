@@ -695,7 +695,9 @@ def test_parts_behind_the_end_of_a_video_are_told_apart(table):
 
 def test_a_table_without_labels_teaches_nothing(table):
     table.write_text('filename,start,end\none.mkv,0,1\ntwo.mkv,0,1\n')
-    with pytest.raises(DataError, match=r'parts\.csv: one\.mkv lies in no class.* a table \(\.csv\) of filename and'):
+    with pytest.raises(
+        DataError, match=r'parts\.csv: one\.mkv lies in no class.* a table \(\.csv, \.tsv\) of filename and'
+    ):
         FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
 
 

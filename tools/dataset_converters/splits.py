@@ -6,7 +6,7 @@ the same name restricts a list to the classes that it names. A column group, suc
 optional: within a class, videos of one group are never both shots and evaluated on. The shots are then drawn group by
 group, and the other videos of these groups are left out.
 
-With --novel, LISTS is one table: a csv file with columns video and label (and, optionally, group), or a folder with
+With --novel, LISTS is one table (.csv, .tsv) with columns video and label (and, optionally, group), or a folder with
 one folder of files per class. Its classes are divided into base and novel ones, and a tenth of the videos of each known
 class is held out for validation and for the test. The five lists are written into OUT too, for features.py --lists OUT.
 
