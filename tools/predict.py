@@ -94,8 +94,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     if odd := take_videos(args):
         parser.error(f'unrecognized arguments: {" ".join(odd)}; videos in folders and tables are named by --video')
     if not args.features and not args.video:
-        taken = f' ({args.model} was taken for MODEL)' if args.model != DEFAULT_MODEL else ''
-        parser.error(f'argument --video or --features: what to classify is missing{taken}')
+        last, place = (args.checkpoint, 'CKPT') if args.checkpoint else (args.model, 'MODEL')
+        taken = (
+            f'; {last} was taken for {place}. To classify it, write --video {last} (a folder or a table of videos) or '
+            f'--features {last}'
+        )
+        parser.error(f'argument --video or --features: what to classify is missing{"" if args.by_default else taken}')
     if args.features and args.video:
         parser.error('argument --video: not allowed with argument --features')
     if args.every and not args.video:

@@ -279,10 +279,16 @@ def test_a_third_name_that_is_no_video_is_refused(capsys):
     assert 'unrecognized arguments: clips more; videos in folders' in capsys.readouterr().err
 
 
-def test_a_folder_of_videos_without_its_option_is_not_taken_for_one(capsys):
+@pytest.mark.parametrize(
+    ('given', 'last', 'place'), [(['clips'], 'clips', 'MODEL'), (['my_classifier', 'a.tsv'], 'a.tsv', 'CKPT')]
+)
+def test_a_folder_or_a_table_without_its_option_is_told_which(capsys, given, last, place):
     with pytest.raises(SystemExit):
-        tool('predict').parse_args(['clips'])
-    assert 'clips was taken for MODEL' in capsys.readouterr().err
+        tool('predict').parse_args(given)
+    told = capsys.readouterr().err
+    assert (
+        f'{last} was taken for {place}. To classify it, write --video {last} (' in told and f'--features {last}' in told
+    )
 
 
 def test_videos_of_one_name_are_called_by_their_paths(extractors, tmp_path):
