@@ -159,6 +159,7 @@ class Run:
         return {name: _facts_of(path) for name, path in paths.items() if path.is_file()}
 
 
+_WITHOUT_STATE = 'Restore the file, or move it away: the results are shown without it.'
 _HUGE = 1e30  # Above it lies nothing that was measured, and nothing that can be drawn.
 
 
@@ -170,10 +171,11 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     """
     folder = Path(folder)
     folder = folder.parent if folder.name == 'results.json' else folder
-    results = _json(folder / 'results.json')
-    check_results(results, str(folder / 'results.json'))
     state_file = folder / 'curriculum.json'
-    state = _json(state_file) if state_file.is_file() else {}
+    writes = 'The same training command with --resume writes it.'
+    results = _json(folder / 'results.json', writes if state_file.is_file() else 'Restore it.')
+    check_results(results, str(folder / 'results.json'))
+    state = _json(state_file, _WITHOUT_STATE) if state_file.is_file() else {}
     return Run(folder.resolve(), results, _phases(state, state_file), *settings_of(state, results.get('choices')))
 
 
@@ -227,20 +229,18 @@ def _phases(state: Any, path: Path) -> dict[str, dict[str, Any]]:
         for name, phase in phases.items():
             check_phase_kinds(phase, f'{path}: phases.{name}')
     except ConfigError as error:
-        raise DataError(f'{error} Restore the file.') from error
+        raise DataError(f'{error} {_WITHOUT_STATE}') from error
     return phases
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path, cure: str) -> Any:
     try:
         return read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         begun = (path.parent / 'curriculum.json').is_file()
-        cure = 'The same training command with --resume finishes it.' if begun else 'Name the --work-dir of a run.'
+        where = 'The same training command with --resume finishes it.' if begun else 'Name the --work-dir of a run.'
         if not begun and any(path.parent.glob('*/results.json')):
-            cure = f'Runs are in folders of it: name those, e.g. {path.parent}/*.'
-        raise DataError(f'{path.parent} has no {path.name}, so no finished run is there. {cure}') from None
+            where = f'Runs are in folders of it: name those, e.g. {path.parent}/*.'
+        raise DataError(f'{path.parent} has no {path.name}, so no finished run is there. {where}') from None
     except (OSError, ValueError) as error:
-        raise DataError(
-            f'{path} cannot be read ({error}). The same training command with --resume writes it.'
-        ) from error
+        raise DataError(f'{path} cannot be read ({error}). {cure}') from error

@@ -2,11 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from avzoo.utils.errors import CheckpointError
+from avzoo.utils.errors import CheckpointError, shortened
 from avzoo.utils.launch_arguments import say
-from avzoo.utils.regular_files import read_kept
+from avzoo.utils.regular_files import read_json, unreadable
 
 RUN_CONFIG, _PROGRESS = 'config.py', 'curriculum.json'
 
@@ -35,11 +35,10 @@ def run_weights(folder: Path, substage: Literal['base', 'full']) -> Path:
             first draw.
 
     Raises:
-        CheckpointError: If none is finished.
+        CheckpointError: If none is finished, or the file that says so is damaged.
     """
-    phases = read_kept(folder / _PROGRESS).get('phases')
     # The base sub-stage comes first, then draw by draw, the tenth after the ninth.
-    names = sorted(phases, key=lambda name: (len(name), name)) if isinstance(phases, dict) else []
+    names = sorted(_finished(folder / _PROGRESS), key=lambda name: (len(name), name))
     names = [name for name in names if name.startswith('stage2_' if substage == 'base' else 'stage2_full')]
     found = next(filter(None, (weights_in(folder / name) for name in names)), None)
     if found is None:
@@ -49,3 +48,20 @@ def run_weights(folder: Path, substage: Literal['base', 'full']) -> Path:
         )
     say(f'Of the run {folder}, {found.relative_to(folder)} is used.')
     return found
+
+
+def _finished(progress: Path) -> dict[str, Any]:
+    """Return the finished phases of a run, by name."""
+    try:
+        phases = read_json(progress)['phases']
+        if not isinstance(phases, dict):
+            raise ValueError('its phases are no dict')
+    except OSError as error:
+        raise unreadable(progress, error, CheckpointError) from error
+    except (ValueError, KeyError, TypeError) as error:
+        why = f'no {error}' if isinstance(error, KeyError) else shortened(error)
+        raise CheckpointError(
+            f'{progress}, which says what is finished of the run, is damaged ({why}). Restore it, or name a checkpoint '
+            f'behind the run, e.g. {progress.parent}/stage2_full_draw0/last.pth.'
+        ) from error
+    return phases

@@ -156,8 +156,10 @@ def test_a_phase_that_decided_something_impossible_is_named(tmp_path, begun, pha
 @pytest.mark.parametrize('content', ['[]', '3', 'null', '[' * 100_000])
 def test_json_of_another_kind_is_damaged(tmp_path, begun, content):
     (tmp_path / 'curriculum.json').write_text(content)
-    with pytest.raises(AvzooError, match=r'curriculum\.json is damaged'):
+    with pytest.raises(AvzooError, match=r'curriculum\.json is damaged .* train again in another --work-dir'):
         CurriculumState(tmp_path, begun, processes=2).read()
+    with pytest.raises(AvzooError, match=r'curriculum\.json is damaged .* name a checkpoint file'):
+        finished_phases(tmp_path)
 
 
 def test_a_refused_resume_names_the_folder_and_both_values(tmp_path, tiny_config, begun):

@@ -199,6 +199,22 @@ def test_an_unfinished_run_is_told_how_to_finish(run_dir, tmp_path):
         read_run(tmp_path / 'nothing')
 
 
+def test_a_damaged_file_of_a_run_is_told_what_helps(run_dir):
+    for path, text in ((run_dir / 'curriculum.json', '{"phases": '), (run_dir / 'curriculum.json', '{"phases": 3}')):
+        path.write_text(text)
+        with pytest.raises(
+            DataError, match=r'curriculum\.json.*move it away: the results are shown without it'
+        ) as found:
+            read_run(run_dir)
+        assert '--resume' not in str(found.value)
+    damage(run_dir / 'results.json')
+    with pytest.raises(DataError, match=r'results\.json cannot be read .*--resume writes it'):
+        read_run(run_dir)
+    (run_dir / 'curriculum.json').unlink()
+    with pytest.raises(DataError, match=r'results\.json cannot be read .*\)\. Restore it'):
+        read_run(run_dir)
+
+
 @pytest.mark.parametrize(('key', 'value'), [('metrics', dict(HM='x')), ('generator_check', 3), ('best_epoch', 'x')])
 def test_a_damaged_decision_of_a_phase_is_refused_by_file_and_phase(run_dir, key, value):
     path = run_dir / 'curriculum.json'

@@ -73,9 +73,18 @@ def test_the_first_finished_draw_answers_and_the_base_model_is_taught(run_folder
     assert run_weights(folder, 'base') == folder / base
 
 
-@pytest.mark.parametrize('text', ['{}', '[]', '{"phases": [1]}', '{"phases": {"stage1_full": {}}}', 'no JSON'])
-def test_a_run_without_a_finished_draw_is_refused(run_folder, text):
-    folder = run_folder(files=['stage1_full/last.pth', f'{DRAW_0}/last.pth'])
+@pytest.mark.parametrize('text', ['{}', '[]', '{"phases": [1]}', '{"phases": null}', '{"phases": {"a', ''])
+def test_a_run_whose_progress_is_damaged_is_refused_with_the_way_around(run_folder, text):
+    folder = run_folder(files=[f'{DRAW_0}/last.pth'])
     (folder / 'curriculum.json').write_text(text)
+    with pytest.raises(
+        CheckpointError, match=rf'{folder}/curriculum\.json, .* is damaged .*or name a checkpoint'
+    ) as found:
+        run_weights(folder, 'full')
+    assert '--resume' not in str(found.value)
+
+
+def test_a_run_without_a_finished_draw_is_refused(run_folder):
+    folder = run_folder('stage1_full', files=['stage1_full/last.pth', f'{DRAW_0}/last.pth'])
     with pytest.raises(CheckpointError, match=f'{folder} has no weights of a finished full sub-stage of stage 2'):
         run_weights(folder, 'full')

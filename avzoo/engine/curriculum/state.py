@@ -105,7 +105,7 @@ class CurriculumState:
         Raises:
             ConfigError: If the config, or the number of processes, is another than it was then.
         """
-        content = _read(self.path)
+        content = _read(self.path, 'Restore it, or train again in another --work-dir.')
         before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
         self.store_sha256, processes = content['store_sha256'], content['processes']
         self.choices = content.get('choices', [])
@@ -149,16 +149,18 @@ def finished_phases(work_dir: str | os.PathLike[str]) -> list[Phase]:
 
     Raises:
         CheckpointError: If the folder holds no run.
+        AvzooError: If the file is damaged.
     """
     path = Path(work_dir) / FILE_NAME
     if not path.is_file():
         raise CheckpointError(
             f'{work_dir} holds no run ({FILE_NAME} is missing). Train with tools/train.py, or name a checkpoint file.'
         )
-    return [Phase.from_name(name) for name in _read(path)['phases']]
+    content = _read(path, 'Restore it, or name a checkpoint file of the run.')
+    return [Phase.from_name(name) for name in content['phases']]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, cure: str) -> dict[str, Any]:
     """Read and check the state file."""
     try:
         content = read_json(path)
@@ -173,7 +175,5 @@ def _read(path: Path) -> dict[str, Any]:
         for name in content['phases']:
             Phase.from_name(name)
     except (ValueError, ConfigError) as error:
-        raise AvzooError(
-            f'{path} is damaged ({shortened(error)}); delete the work directory and train again.'
-        ) from error
+        raise AvzooError(f'{path} is damaged ({shortened(error)}). {cure}') from error
     return content
