@@ -2,16 +2,12 @@
 
 import logging
 import os
-import re
 from pathlib import Path
 
-from avzoo.datasets.splits import LIST_COLUMNS
 from avzoo.extraction.extracted_clips import ExtractedClips
 from avzoo.extraction.extraction_folder import STAMP_FILE
-from avzoo.extraction.times import TIME_COLUMNS
 from avzoo.importers.array_features import ArrayFeatures
 from avzoo.importers.class_table import ClassTable, read_class_table
-from avzoo.readers.csv_columns import read_columns
 from avzoo.utils.bad_items import list_items
 from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
@@ -35,8 +31,7 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
     table = ClassTable(Path(features), arrays.labels) if labels is None else read_class_table(labels)
     if not table.labels:
         raise DataError(f'{features} has no labels. Name a table of video and label (--labels).')
-    if labels is not None:
-        _warn_of_times(Path(labels))
+    _warn_of_times(table)
     arrays.match(table.labels)
     if bad := arrays.missing(table.labels):
         raise DataError(
@@ -53,17 +48,11 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
     return ExtractedClips(by_modality, list(table.labels.values()), {}, videos, groups)
 
 
-def _warn_of_times(table: Path) -> None:
+def _warn_of_times(table: ClassTable) -> None:
     """Warn of a table that labels parts of clips, unless its clips are such parts, as those of an extraction are."""
-    if table.is_dir() or (table.parent / STAMP_FILE).is_file():
-        return
-    try:
-        rows = read_columns(table, {**LIST_COLUMNS, **TIME_COLUMNS}, optional=['group', *TIME_COLUMNS])
-    except DataError:  # Two columns of one name, say, which the labels do not need.
-        return
-    if parts := sum(any(re.search('[1-9]', time) for time in row[-2:]) for row in rows):  # From 0 is as a whole.
+    if table.parts and not (table.path.parent / STAMP_FILE).is_file():
         _LOGGER.warning(
             '%s: the times of %s are not read: a label is that of all features of its clip. Leave these columns out if '
             'the features are those of the parts alone; else cut them.',
-            *(table, number_of(parts, 'clip')),
+            *(table.path, number_of(len(table.parts), 'clip')),
         )

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from avzoo.datasets.splits import LIST_COLUMNS
 from avzoo.datasets.store_format import check_names, check_paths
-from avzoo.extraction.times import TIME_COLUMNS, seconds_of
 from avzoo.importers.class_table import CLASS_COLUMNS
 from avzoo.importers.video_ids import MEDIA_SUFFIXES
 from avzoo.readers.csv_columns import read_numbered
+from avzoo.readers.time_columns import TIME_COLUMNS, seconds_of
 from avzoo.utils.errors import DataError, shortened
 from avzoo.utils.leftovers import is_leftover
 

@@ -1,13 +1,15 @@
 """Read which video is of which class: from one table, or from a folder with one folder per class."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from avzoo.datasets.splits import LIST_COLUMNS, LIST_NAMES
 from avzoo.datasets.store_format import check_names
 from avzoo.readers.csv_columns import read_columns
+from avzoo.readers.time_columns import TIME_COLUMNS
 from avzoo.utils.errors import DataError
 from avzoo.utils.leftovers import is_leftover
 from avzoo.utils.spelling import spellings
@@ -24,11 +26,13 @@ class ClassTable:
         path: Where they were read.
         labels: Video -> class.
         groups: Video -> its group, e.g. the recording that it was cut from. A video that is not in it is alone.
+        parts: The videos that have times beside them, other than 0.
     """
 
     path: Path
     labels: Mapping[str, str]
     groups: Mapping[str, str] = field(default_factory=dict)
+    parts: Sequence[str] = ()
 
     @property
     def classes(self) -> dict[str, list[str]]:
@@ -52,18 +56,22 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
     path = Path(path)
     if not path.exists():
         raise DataError(f'{path} does not exist. Give a table with columns video and label, or a folder of classes.')
-    rows = _read_folder(path) if path.is_dir() else read_columns(path, CLASS_COLUMNS, optional=['group'])
+    if path.is_dir():
+        rows = _read_folder(path)
+    else:
+        rows = read_columns(path, {**CLASS_COLUMNS, **TIME_COLUMNS}, optional=['group', *TIME_COLUMNS])
     if not rows:
         raise DataError(f'{path} has no video: there is no row below its first line. Write one for each video.')
-    check_names([video for video, _, _ in rows], f'{path}: video')
-    check_names(list({label for _, label, _ in rows}), f'{path}: class')
-    for one, other in spellings(label for _, label, _ in rows):
+    check_names([video for video, *_ in rows], f'{path}: video')
+    check_names(list({label for _, label, *_ in rows}), f'{path}: class')
+    for one, other in spellings(label for _, label, *_ in rows):
         raise DataError(
             f'{path}: classes {one!r} and {other!r} (as text: {one!a} and {other!a}) differ in their spelling alone. '
             'Spell a class alike in all rows; rename one of them if they are two classes.'
         )
-    groups = {video: group.strip() for video, _, group in rows if group.strip()}
-    return ClassTable(path, {video: label for video, label, _ in rows}, groups)
+    groups = {video: group.strip() for video, _, group, *_ in rows if group.strip()}
+    parts = [video for video, _, _, *times in rows if re.search('[1-9]', ' '.join(times))]
+    return ClassTable(path, {video: label for video, label, *_ in rows}, groups, parts)
 
 
 def _read_folder(path: Path) -> list[list[str]]:

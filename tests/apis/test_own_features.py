@@ -5,8 +5,10 @@ import pytest
 
 from avzoo import FewShotClassifier
 from avzoo.apis.own_features import read_own_features
+from avzoo.readers import csv_columns
 from avzoo.utils.cli import run_tool
 from avzoo.utils.errors import DataError
+from avzoo.utils.regular_files import lines_of
 from tests.tools.test_printing import tool
 
 
@@ -40,7 +42,6 @@ def test_features_and_a_table_are_one_set_of_clips(features, caplog):
         ('Start_seconds,split', ['10,train', ',train', '0:00,test'], 'times of 1 clip are not read'),
         ('start,end', [',', '0.0,', ' ,'], None),
         ('start,end', ['NA,NaN', '-,', ','], None),
-        ('start,start', ['1,2', '3,4', '5,6'], None),  # Labels do not need them.
         ('note,split', ['1,2', '3,4', '5,6'], None),
     ],
 )
@@ -53,6 +54,13 @@ def test_times_of_parts_beside_labels_are_warned_of(features, caplog, header, ti
     caplog.clear()
     read_own_features(folder, table)
     assert 'are not read' not in caplog.text
+
+
+def test_the_table_of_labels_is_read_once(features, monkeypatch):
+    opened = []
+    monkeypatch.setattr(csv_columns, 'lines_of', lambda path, **how: opened.append(path) or lines_of(path, **how))
+    read_own_features(*features)
+    assert opened == [features[1]]
 
 
 def test_a_file_may_have_labels_of_its_own(tmp_path):
