@@ -7,7 +7,7 @@ import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.gfsl_dataset import GFSLDataset, held_store
-from avzoo.datasets.joined_store import JoinedStore, known_modalities
+from avzoo.datasets.joined_store import JoinedStore
 from avzoo.datasets.window import Window
 from avzoo.protocol import base_split
 from avzoo.registry import DATASETS
@@ -59,7 +59,7 @@ class AdaptationDataset(GFSLDataset):
         base, extra = FeatureStore(data_root), FeatureStore(support)
         self.store = JoinedStore(base, extra, classes)
         self.splits = tuple(splits)
-        self.modalities = tuple(known_modalities(self.store, modalities or None))
+        self.modalities = tuple(self.store.known_modalities(modalities or None))
         self.window = Window(**window) if window else None
         self.seed, self._embedding, self.device, self.resident = seed, embedding, device, resident
         self._on_device: JoinedStore | None = None

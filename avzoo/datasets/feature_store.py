@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from avzoo.datasets.store_files import open_array, read_meta, verify_checksums
 from avzoo.datasets.store_format import Modality, number_problem, read_lines, shots_folder
 from avzoo.datasets.store_tables import tables_of
 from avzoo.utils.counts import number_of
-from avzoo.utils.errors import DataError, nearest
+from avzoo.utils.errors import ConfigError, DataError, nearest
 from avzoo.utils.paths import stays_inside
 
 _CHUNK_BYTES = 16 << 20  # of float32 features held at once by temporal_mean
@@ -86,6 +87,21 @@ class FeatureStore:
     def feature_set(self) -> FeatureSet:
         """What the store says that its features are."""
         return FeatureSet(str(self.root), self._meta.get('features', {}))
+
+    def known_modalities(self, wanted: Sequence[str] | None) -> list[str]:
+        """Return the modalities to use, by default all.
+
+        Raises:
+            ConfigError: If the store lacks one, or none is wanted; names those that it has.
+        """
+        chosen, known = list(self.modalities if wanted is None else wanted), ', '.join(self.modalities)
+        for name in chosen:
+            if name not in self.modalities:
+                close = nearest(name, self.modalities)
+                raise ConfigError(f"store '{self.name}' has no modality '{name}'.{close} It has {known}.")
+        if not chosen:
+            raise ConfigError(f'no modality to use; choose from {known}.')
+        return chosen
 
     def gather(self, modality: str, videos: np.ndarray, take: Take = WHOLE) -> tuple[Tensor, Tensor]:
         """Fetch a zero-padded batch of sequences in one indexed copy.

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from avzoo.datasets.collate import PaddedSequences, collate
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.joined_store import JoinedStore, known_modalities
+from avzoo.datasets.joined_store import JoinedStore
 from avzoo.datasets.window import Window
 from avzoo.protocol import stage_of, train_splits
 from avzoo.registry import DATASETS
@@ -65,7 +65,7 @@ class GFSLDataset(Dataset):
         self.store: FeatureStore | JoinedStore
         self.store = store = FeatureStore(data_root)
         self.splits = tuple(splits)
-        self.modalities = tuple(known_modalities(self.store, modalities or None))
+        self.modalities = tuple(store.known_modalities(modalities or None))
         self.window = Window(**window) if window else None
         self.seed = seed
         self.device, self.resident = device, resident

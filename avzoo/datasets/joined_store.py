@@ -11,7 +11,7 @@ from avzoo.datasets.collate import WHOLE, Take
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.datasets.feature_store import FeatureStore
 from avzoo.datasets.store_format import UNKNOWN_EMBEDDING
-from avzoo.utils.errors import ConfigError, DataError, nearest
+from avzoo.utils.errors import DataError
 
 _Found = TypeVar('_Found')
 
@@ -51,6 +51,10 @@ class JoinedStore:
     def split(self, num_shots: int, name: str) -> np.ndarray:
         """Return the videos of a split of the first store as positions in ``video_ids``, (n,) int64."""
         return self.parts[0].split(num_shots, name)
+
+    def known_modalities(self, wanted: Sequence[str] | None) -> list[str]:
+        """Return the modalities to use; see :meth:`FeatureStore.known_modalities`."""
+        return self.parts[0].known_modalities(wanted)
 
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
         """Return class vectors (C, d); those of different text embeddings are refused."""
@@ -122,22 +126,3 @@ def _check_alike(first: FeatureStore, second: FeatureStore) -> None:
                 f'{second.root}: {name} features are {has}, but {first.root} has {one.dim}-d every '
                 f'{one.seconds_per_step:g} s. Extract both with the same networks.'
             )
-
-
-def known_modalities(store: FeatureStore | JoinedStore, modalities: Sequence[str] | None) -> list[str]:
-    """Return the modalities to use, by default all of the store.
-
-    Raises:
-        ConfigError: If the store lacks one, or none is wanted; names those that it has.
-    """
-    if modalities is None:
-        return list(store.modalities)
-    for name in modalities:
-        if name not in store.modalities:
-            raise ConfigError(
-                f"store '{store.name}' has no modality '{name}'.{nearest(name, store.modalities)} "
-                f'It has {", ".join(store.modalities)}.'
-            )
-    if not modalities:
-        raise ConfigError(f'no modality to use; choose from {", ".join(store.modalities)}.')
-    return list(modalities)

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avzoo.datasets.feature_store import FeatureStore
-from avzoo.datasets.joined_store import known_modalities
 from avzoo.evaluation.calibration import best_offset
 from avzoo.evaluation.functional import DEFAULT_GAMMA_GRID, aggregate_draws, ausuc, gfsl_metrics
 from avzoo.evaluation.predictions import write_arrays
@@ -73,7 +72,7 @@ def evaluate_references(
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise ValueError(f"unknown reference '{unknown[0]}'; choose from {', '.join(METHODS)}.")
-    modalities = known_modalities(store, modalities)
+    modalities = store.known_modalities(modalities)
     validation = load_videos(store, num_shots, 1, (*train_splits(1), *evaluation_splits('val')), modalities)
     chosen = {name: _choose(METHODS[name], validation, gamma_grid) for name in methods}
     del validation  # With the features that it keeps.
