@@ -55,7 +55,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'checkpoint', metavar='CKPT', nargs='?', help='the base model (default: of the name, or stage2_base of the run)'
     )
     add('--support', action='append', required=True, metavar='CLIPS', help='clips of the new classes: see above')
-    add('--labels', metavar='TABLE', help='without MODEL: video and label of each clip; --support then has features')
+    text = 'without MODEL: video and label of each clip; --support then has features'
+    add('--labels', action='append', metavar='TABLE', help=text)
     add('--shots', type=positive_int, metavar='K', help='clips of each new class; needed with MODEL')
     add(
         '--out',
@@ -88,9 +89,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--seed', type=natural_int, help="default: the config's")
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
     args = parser.parse_args(argv)
-    args.support, *others = args.support
-    if others:
-        parser.error('argument --support: it is given once; put the clips into one folder or table')
+    for name in ('support', 'labels'):
+        value, *others = getattr(args, name) or [None]
+        if others:
+            parser.error(f'argument --{name}: it is given once; put the clips into one folder or table')
+        setattr(args, name, value)
     if args.model and Path(args.model).is_dir():
         from avzoo.apis.few_shot_files import is_classifier
 

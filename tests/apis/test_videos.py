@@ -525,6 +525,7 @@ def test_features_without_labels_teach_nothing(tmp_path):
         (['m', '--support', 'x', '--shots', '2', '--method', 'prototypes'], '--method'),
         (['m', '--support', 'x', '--shots', '2', '--audio', 'vggish'], '--audio'),
         (['--support', 'x', '--support', 'y'], '--support: it is given once'),
+        (['--support', 'x', '--labels', 'y', '--labels', 'z'], '--labels: it is given once'),
     ],
 )
 def test_options_that_do_not_go_with_the_way_to_teach_are_refused(given, named, capsys):
