@@ -10,12 +10,15 @@ import numpy as np
 from avzoo.apis.clip_features import pooled
 from avzoo.apis.clip_labels import as_labels
 from avzoo.apis.labelled_features import read_labelled_features
+from avzoo.apis.scaling import Arrays
 from avzoo.datasets.feature_set import FeatureSet, compare_feature_sets
 from avzoo.extraction.extraction_folder import in_one_line
+from avzoo.utils.counts import number_of
 from avzoo.utils.errors import DataError
 
 _LOGGER = logging.getLogger(__name__)
 _ROUNDING = 1e-6  # Of the largest value.
+_ROUNDING_OF_MEANS = 1e-5  # Of the largest value: a store sums many steps in float32.
 Stamps = Mapping[str, Mapping[str, Any]]
 
 
@@ -40,19 +43,20 @@ class BaseClips(NamedTuple):
         return residuals, len(names)
 
 
-def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Collection[Any]) -> BaseClips:
-    """Read base clips.
+def read_base(base: Any, examples: Arrays, stamps: Stamps, taught: Collection[Any]) -> BaseClips:
+    """Read base clips; copies of the examples are left out, which may have other labels there, and warned of.
 
     Args:
         base: Path of a feature store, or of a folder that ``tools/extract_features.py`` wrote; or (features, labels) as
             ``FewShotClassifier.fit`` takes them.
-        widths: Modalities of the examples, and their widths.
+        examples: Features of the examples, (N, D) by modality.
         stamps: What made the features of the examples; empty where that is not known.
         taught: Classes of the examples; base clips of these are left out.
 
     Raises:
         DataError: If they are of other features than the examples, or no class has two clips.
     """
+    widths = {m: rows.shape[1] for m, rows in examples.items()}
     origin = 'the base clips'
     if isinstance(base, str | os.PathLike):
         origin = str(base)
@@ -63,18 +67,36 @@ def read_base(base: Any, widths: Mapping[str, int], stamps: Stamps, taught: Coll
     else:
         features, labels = _given(base)
     found = {m: features[m].shape[1] for m in widths if m in features}
-    if found != dict(widths):
+    if found != widths:
         raise DataError(
-            f'{origin}: features of widths {found}; the examples have {dict(widths)}. Give features of the same '
+            f'{origin}: features of widths {found}; the examples have {widths}. Give features of the same '
             'extractors, or leave the base out.'
         )
     if labels.shape != (len(features[next(iter(widths))]),):
         raise DataError(f'{origin}: labels of shape {labels.shape}; one is needed for each clip.')
     kept = ~np.isin(labels, np.asarray(list(taught)))
+    copies = kept & _are_copies(features, examples)
+    if copies.any():
+        told = number_of(copies.sum(), 'clip has the features of an example', 'clips have the features of examples')
+        _LOGGER.warning('%s: %s under another label. Left out: held-out clips would be too easy.', origin, told)
+    kept &= ~copies
     labels = labels[kept]
     if not len(labels) or np.unique(labels, return_counts=True)[1].max() < 2:
         raise DataError(f'{origin}: no class has two clips, besides those that are taught. Leave the base out.')
     return BaseClips({m: features[m][kept] for m in widths}, labels)
+
+
+def _are_copies(base: Arrays, examples: Arrays) -> np.ndarray:
+    """Return which base clips have the features of an example in all its modalities, but for rounding, (N,)."""
+    largest = np.concatenate([np.abs(rows).max(axis=0) for rows in examples.values()])
+    largest[largest == 0] = 1.0
+    theirs, ours = (np.concatenate([rows[m] for m in examples], axis=1) / largest for rows in (base, examples))
+    totals = theirs.sum(axis=1, dtype=np.float64)  # Few clips have the same; the others need no closer look.
+    found = np.zeros(len(theirs), bool)
+    for row in ours:
+        near = np.flatnonzero(np.abs(totals - row.sum(dtype=np.float64)) <= _ROUNDING_OF_MEANS * len(row))
+        found[near[(np.abs(theirs[near] - row) <= _ROUNDING_OF_MEANS).all(axis=1)]] = True
+    return found
 
 
 def _given(base: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -39,8 +39,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         random_state: Seed of the cross-validation.
         device: Where the extractors compute.
         base: Clips of other classes, where there are some: a feature store, what ``tools/extract_features.py`` wrote,
-            or (features, labels). They give a method more, ``base_discriminant``: class means of the examples with the
-            covariance of the base clips within their classes.
+            or (features, labels). Features are then scaled as the base clips tell, whatever the method, and there is
+            a method more, ``base_discriminant``: class means of the examples with the covariance of the base clips
+            within their classes. Base clips of the classes that are taught, and copies of the examples, are left out.
         verbose: Show on stderr how many videos are read.
 
     Attributes:
@@ -108,8 +109,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         features = self._read(clips)
         self.classes_, columns = columns_of(y, features, names)
         check_varies(features)
-        widths = {m: rows.shape[1] for m, rows in features.items()}
-        base = None if self.base is None else read_base(self.base, widths, self.stamps_, self.classes_)
+        base = None if self.base is None else read_base(self.base, features, self.stamps_, self.classes_)
         examples = Examples(features, columns, group_of_each(groups, len(columns)), base)
         self.centre_, self.scale_ = examples.moments(np.arange(len(columns)))
         self.method_, self.linear_, self.report_, answers = learn(examples, self.method, self.random_state)

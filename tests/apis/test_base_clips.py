@@ -8,6 +8,7 @@ import pytest
 
 from avzoo import FewShotClassifier
 from avzoo.apis.base_clips import BaseClips, read_base
+from avzoo.apis.clip_features import pooled
 from avzoo.apis.few_shot_methods import Examples
 from avzoo.apis.scaling import moments
 from avzoo.datasets.feature_store import FeatureStore
@@ -69,7 +70,7 @@ def test_it_is_the_discriminant_of_the_covariance_of_the_base_clips():
 
 def test_clips_of_the_classes_that_are_taught_are_left_out(task):
     rows, labels = task['base']
-    found = read_base((rows, labels % 30), dict(features=40), {}, [3, 4])
+    found = read_base((rows, labels % 30), dict(features=task['taught'][0]), {}, [3, 4])
     assert set(found.labels) == set(range(30)) - {3, 4}
     assert len(found.features['features']) == len(found.labels) == 28 * 20
     residuals, count = found.residuals(found.features['features'])
@@ -116,11 +117,37 @@ def examples(store):
 
 def test_a_store_is_a_base_and_other_features_are_refused(store):
     rows, labels = examples(FeatureStore(store))
-    widths = {m: array.shape[1] for m, array in rows.items()}
     stamps = dict(audio=dict(extractor='sounds', version='v1'), visual=dict(extractor='pictures'))
     with pytest.raises(DataError, match='audio features are different'):
-        read_base(store, widths, stamps, labels)
+        read_base(store, rows, stamps, labels)
     known = dict(stamps, audio=dict(extractor='sounds v1'))
-    found = read_base(store, widths, known, FeatureStore(store).class_names[:2])
-    assert set(found.labels) == set(FeatureStore(store).class_names[2:])
-    assert FewShotClassifier(base=store).fit(rows, labels).report_.keys() >= {'base_discriminant'}
+    names = np.array(FeatureStore(store).class_names)
+    found = read_base(store, rows, known, names[:2])
+    assert set(found.labels) == set(names[2:])
+    assert FewShotClassifier(base=store).fit(rows, names[labels]).report_.keys() >= {'base_discriminant'}
+
+
+def test_examples_among_the_base_clips_are_left_out_under_any_label(task, caplog):
+    (rows, labels), (clips, taught) = task['base'], task['taught']
+    alone = FewShotClassifier(base=(rows, labels)).fit(clips, taught)
+    assert not caplog.messages
+    base = (np.concatenate([rows, clips]), np.concatenate([labels, 1000 + taught]))
+    both = FewShotClassifier(base=base).fit(clips, taught)
+    assert both.report_ == alone.report_
+    np.testing.assert_array_equal(both.linear_.weight, alone.linear_.weight)
+    (told,) = caplog.messages
+    assert told.startswith('the base clips: 12 clips have the features of examples under another label. Left out')
+    with pytest.raises(DataError, match='no class has two clips'):
+        FewShotClassifier(base=(clips, 1000 + taught)).fit(clips, taught)
+
+
+def test_examples_are_found_in_a_store_whose_means_are_rounded_in_another_way(store, caplog):
+    data = FeatureStore(store)
+    videos = np.arange(4)
+    steps = {m: [rows[:n] for rows, n in zip(*data.gather(m, videos), strict=True)] for m in data.modalities}
+    examples = pooled({m: [rows.numpy() for rows in clips] for m, clips in steps.items()})
+    whole = read_base(store, {m: rows + 1 for m, rows in examples.items()}, {}, [])
+    found = read_base(store, examples, {}, [])
+    assert len(found.labels) == len(whole.labels) - 4 and '4 clips have' in caplog.text
+    one = {m: rows if m == 'audio' else rows + 1 for m, rows in examples.items()}  # Silent, say, as many others.
+    assert len(read_base(store, one, {}, []).labels) == len(whole.labels)
