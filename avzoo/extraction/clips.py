@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 
 from avzoo.datasets.splits import LIST_COLUMNS
@@ -39,12 +40,15 @@ class Clip:
 
     Attributes:
         id: Name of its features' files.
-        path: The video.
+        path: The video; a text becomes a path.
         label: Its class, or ''.
         start: Where it begins, in seconds.
         end: Where it ends, or ``None`` for the end of the video.
         group: What clips that are alike have in common, such as the video of which they are parts, or ''. A clip is not
             evaluated on after training on others of its group.
+
+    Raises:
+        DataError: If the times are no seconds, or those of no part.
     """
 
     id: str
@@ -53,6 +57,15 @@ class Clip:
     start: float = 0.0
     end: float | None = None
     group: str = ''
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'path', Path(self.path))  # A text is a path, too.
+        times = (self.start, _LONGEST if self.end is None else self.end)
+        if not all(isinstance(time, Real) for time in times) or not 0 <= times[0] < times[1] <= _LONGEST:
+            part = f'from {self.start} s to {"the end" if self.end is None else f"{self.end} s"} of {self.path.name}'
+            raise DataError(
+                f'a clip {part}. Write seconds from the beginning of the video, as numbers, the smaller one first.'
+            )
 
     @property
     def name(self) -> str:
@@ -202,16 +215,14 @@ def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
                 '00:01:02.5.'
             ) from None
     start, end = times['start'] or 0.0, times['end']
-    if not 0 <= start < (_LONGEST if end is None else end) <= _LONGEST:
-        raise DataError(
-            f'{where}: a clip from {start:g} s to {"the end" if end is None else f"{end:g} s"}. Write seconds from the '
-            'beginning of the video, the smaller number first.'
-        )
     path = table.parent / name
     cut = f'_{start:.12g}' + ('' if end is None else f'_{end:.12g}') if start or end is not None else ''
     if path.suffix.lower() not in MEDIA_SUFFIXES:
         raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
-    return Clip(path.stem + cut, path, row['label'].strip(), start, end, row['group'].strip())
+    try:
+        return Clip(path.stem + cut, path, row['label'].strip(), start, end, row['group'].strip())
+    except DataError as error:
+        raise DataError(f'{where}: {error}') from None
 
 
 def _check_ids(clips: list[Clip]) -> list[Clip]:

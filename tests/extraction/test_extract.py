@@ -9,6 +9,7 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock, Thread
 
 import numpy as np
@@ -442,7 +443,7 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
         ),
         (
             'filename,start,end\na.mp4,5,4\n',
-            'line 2: a clip from 5 s to 4 s. Write seconds from .*, the smaller number first',
+            'line 2: a clip from 5.0 s to 4.0 s of a.mp4. Write seconds from .*, the smaller one first',
         ),
         ('filename,start\na.mp4,nan\n', 'line 2: a clip from nan'),
         ('filename\na.mp4\na.mp4\n', r'lines 2 and 3: both are .*a\.mp4\. Leave one row out'),
@@ -553,3 +554,12 @@ def test_the_differences_of_two_extractions_are_named():
     found = differences(begun, now)
     assert found == 'modalities.audio {"dim": 3}, now null; modalities.visual.colour "bgr", now "rgb"'
     assert differences(begun, begun) == ''
+
+
+def test_clips_whose_path_or_times_cannot_be_are_refused():
+    assert Clip('', 'a.mp4') == Clip('', Path('a.mp4'))
+    with pytest.raises(TypeError, match='not ndarray'):
+        Clip('', np.eye(2))
+    for times in (('0.5',), (0.0, '1'), (1.5, 0.5), (-1.0,), (np.nan,), (None,)):
+        with pytest.raises(DataError, match=r'of a\.mp4\. Write seconds'):
+            Clip('', 'a.mp4', '', *times)
