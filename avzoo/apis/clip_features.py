@@ -17,7 +17,7 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.extraction.media import MediaFile
 from avzoo.extraction.media_container import NoPictures, NoSound
 from avzoo.extraction.rebuild import rebuild_from_stamp
-from avzoo.utils.errors import ConfigError, DataError
+from avzoo.utils.errors import ConfigError, DataError, InputError
 from avzoo.utils.progress import counted, progress_of
 
 # For a first trial, without a hub; not for a benchmark.
@@ -156,7 +156,11 @@ def clips_of(videos: Sequence[str | os.PathLike[str] | Clip]) -> list[Clip]:
 
 
 def _as_clip(video: str | os.PathLike[str] | Clip) -> Clip:
-    return video if isinstance(video, Clip) else Clip('', Path(video))
+    if isinstance(video, Clip):
+        return video
+    if not isinstance(video, str | os.PathLike):
+        raise InputError(f'{type(video).__name__} in a list of videos: give videos alone, or features alone.')
+    return Clip('', Path(video))
 
 
 def are_videos(clips: Any) -> bool:
@@ -174,13 +178,13 @@ def pooled(features: Any) -> dict[str, np.ndarray]:
             dicts, one for each clip.
 
     Raises:
-        DataError: If they have another form, or values that are not finite.
+        InputError: If they have another form, or values that are not finite.
     """
-    by_modality = features if isinstance(features, Mapping) else _by_modality(features)
+    by_modality = features if isinstance(features, Mapping) and not _is_sparse(features) else _by_modality(features)
     found = {name: _pooled(name, rows) for name, rows in by_modality.items()}
     counts = {name: len(rows) for name, rows in found.items()}
     if len(set(counts.values())) != 1:
-        raise DataError(f'the modalities have different numbers of clips: {counts}.')
+        raise InputError(f'the modalities have different numbers of clips: {counts}.')
     return found
 
 
@@ -191,28 +195,34 @@ def _by_modality(features: Any) -> dict[str, Any]:
     for i, one in enumerate(features):
         if not isinstance(one, Mapping) or one.keys() != features[0].keys():
             found = list(one) if isinstance(one, Mapping) else type(one).__name__
-            raise DataError(f'clip {i} has {found}, clip 0 has {list(features[0])}. Give all the same modalities.')
+            raise InputError(f'clip {i} has {found}, clip 0 has {list(features[0])}. Give all the same modalities.')
     return {name: [one[name] for one in features] for name in features[0]}
 
 
 def _pooled(name: str, rows: Any) -> np.ndarray:
+    if _is_sparse(rows):
+        raise InputError(f'{name}: a sparse matrix. Give an array: features.toarray().')
     try:
         if hasattr(rows, '__array__') and not isinstance(rows, np.ndarray):
             rows = np.asarray(rows)  # Of a table, say, whose items are the names of its columns.
         arrays = [_sequence(row) for row in rows]
     except (TypeError, ValueError, RuntimeError) as error:  # The last is of a tensor that requires gradients.
-        raise DataError(
+        raise InputError(
             f'{name}: features are an array (N, D) or (N, T, D), or a list of (T, D), of numbers ({error}).'
         ) from error
     if not arrays:
-        raise DataError(f'{name}: there are no clips.')
+        raise InputError(f'{name}: there are no clips.')
     bad = next((i for i, array in enumerate(arrays) if not array.size or number_problem(array)), None)
     widths = {array.shape[-1] for array in arrays}
     if bad is not None or len(widths) != 1:
         problem = '' if bad is None else number_problem(arrays[bad]) or 'no features'
         where = f'widths {sorted(widths)}' if bad is None else f'clip {bad} has {problem}'
-        raise DataError(f'{name}: {where}. Features are finite, of one width, at least one step for each clip.')
+        raise InputError(f'{name}: {where}. Features are finite, of one width, at least one step for each clip.')
     return np.stack([_mean(array.astype(np.float32)) for array in arrays])
+
+
+def _is_sparse(rows: Any) -> bool:
+    return hasattr(rows, 'toarray')  # Some of SciPy's are mappings, too.
 
 
 def _mean(steps: np.ndarray) -> np.ndarray:
@@ -223,6 +233,10 @@ def _mean(steps: np.ndarray) -> np.ndarray:
 def _sequence(row: Any) -> np.ndarray:
     """Return the features of a clip as numbers (T, D)."""
     array = unmasked(row)
+    if array.dtype == object:  # Of a table whose columns are of several kinds.
+        array = array.astype(float)
+    if not array.ndim:
+        raise TypeError('shape (). Reshape your data: one clip is given as [clip], single numbers as a column')
     if array.dtype.kind not in 'biuf' or array.ndim not in (1, 2):
         raise TypeError(f'{type(row).__name__} of dtype {array.dtype} and shape {array.shape}')
     return np.atleast_2d(array)

@@ -9,7 +9,7 @@ import numpy as np
 
 from avzoo.utils.counts import number_of
 from avzoo.utils.equal_items import equal_groups
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import InputError
 from avzoo.utils.spelling import spellings
 
 
@@ -24,19 +24,22 @@ def columns_of(
         videos: What the clips are called.
 
     Raises:
-        DataError: If there is not one label for each clip, or only one class.
+        InputError: If there is not one label for each clip, or only one class.
     """
     if y is None:
-        raise DataError('only a folder of classes gives the labels: fit(clips, y) needs y, a label for each clip.')
+        raise InputError(
+            'fit(clips, y) requires y to be passed, but the target y is None. Give a label for each clip; a folder of '
+            'classes or a table needs none.'
+        )
     labels, count = as_labels(y), len(next(iter(features.values())))
     if labels.shape != (count,):
-        raise DataError(
+        raise InputError(
             f'{number_of(count, "clip")}, but labels of shape {labels.shape}: give one label for each clip.'
         )
     _warn_of_copies(labels, features, videos)
     classes, columns = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise DataError(f'all clips are of one class ({classes[0].item()!r}): two are needed at least.')
+        raise InputError(f'all clips are of one class ({classes[0].item()!r}): two are needed at least.')
     if alike := spellings(map(str, classes)):
         one, other = alike[0]
         warnings.warn(f'the classes {one!r} and {other!r} differ in their spelling alone. Are they one?', stacklevel=3)
@@ -51,13 +54,15 @@ def group_of_each(groups: Any, count: int) -> np.ndarray | None:
         count: Number of clips N.
 
     Raises:
-        DataError: If there is not one for each clip.
+        InputError: If there is not one for each clip.
     """
     if groups is None:
         return None
     named = np.asarray(groups, object)
     if named.shape != (count,):
-        raise DataError(f'{number_of(count, "clip")}, but groups of shape {named.shape}: give one group for each clip.')
+        raise InputError(
+            f'{number_of(count, "clip")}, but groups of shape {named.shape}: give one group for each clip.'
+        )
     numbers: dict[Any, int] = {}
     keys = [(row, None) if _is_missing(group) else group for row, group in enumerate(named.tolist())]
     found = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
@@ -75,13 +80,20 @@ def as_labels(labels: Any) -> np.ndarray:
     """Return labels as an array of text, whole numbers or truth values; a column of a table has them as objects.
 
     Raises:
-        DataError: If they are anything else.
+        InputError: If they are anything else, or text and numbers together.
     """
     array = np.asarray(labels)
+    if isinstance(labels, list | tuple) and array.dtype.kind == 'U' and not all(isinstance(x, str) for x in labels):
+        array = np.asarray(labels, object)  # Else numbers beside text become text, in silence.
     if array.dtype == object and array.ndim == 1 and len(set(map(type, array))) == 1:
         array = np.array(array.tolist())
-    if array.dtype.kind not in 'Uiub' or np.ma.is_masked(labels):
-        raise DataError(f'labels of dtype {array.dtype}: give text or whole numbers, one for each clip.')
+    # Of whole numbers as floats, which a table or a library may have.
+    is_whole = array.dtype.kind == 'f' and np.isfinite(array).all() and np.array_equal(array, np.round(array))
+    if not (is_whole or array.dtype.kind in 'Uiub') or np.ma.is_masked(labels):
+        raise InputError(
+            f'labels of dtype {array.dtype}: give text alone or whole numbers alone, no continuous or missing values, '
+            'one for each clip.'
+        )
     return array
 
 

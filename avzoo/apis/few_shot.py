@@ -20,7 +20,7 @@ from avzoo.evaluation.linear_fits import Linear
 from avzoo.extraction.clips import Clip, names_of_clips
 from avzoo.extraction.extracted_clips import ExtractedClips, extracted_clips
 from avzoo.extraction.extractor import Extractor
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import DataError, InputError
 from avzoo.utils.in_progress import scratch_folder
 
 
@@ -91,12 +91,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
                 too, and clips of one ``group``.
 
         Raises:
-            DataError: If clips and labels do not fit, or there are fewer than two classes.
+            DataError: If clips and labels do not fit, or there are fewer than two classes. What scikit-learn refuses,
+                too, is an :class:`InputError`, which is also a ``ValueError``.
             ConfigError: If ``method`` is unknown or does not go with ``base``, or ``random_state`` is no seed.
         """
         check_method(self.method, self.base, self.random_state)
         names = None
-        for known in ('linear_', 'stamps_'):  # Of another fit, which may have failed.
+        for known in ('linear_', 'stamps_', 'centre_'):  # Of another fit, which may have failed.
             self.__dict__.pop(known, None)
         if isinstance(clips, str | os.PathLike | ExtractedClips):
             if y is not None or groups is not None:
@@ -120,6 +121,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         ]
         return self
 
+    @property
+    def n_features_in_(self) -> int:
+        """The width of the features that it was fitted to, of all modalities together."""
+        return sum(map(len, self.centre_.values()))
+
     def predict(self, clips: Any) -> np.ndarray:
         """Return the label of each clip, (N,)."""
         logits = self._logits(clips)  # First: it says so where nothing was fitted.
@@ -136,13 +142,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, clips: Any) -> np.ndarray:
         check_is_fitted(self, 'linear_')
-        if isinstance(clips, str | os.PathLike):
+        if isinstance(clips, str | os.PathLike | Clip):
             clips = [clips]
         features = self._read(clips)
         known = {m: rows.shape for m, rows in self.centre_.items()}
         found = {m: rows.shape[1:] for m, rows in features.items()}
         if known != found:
-            raise DataError(
+            raise InputError(
                 f'features of shape {found}; the classifier was fitted to {known}. Give features of the same '
                 'modalities and widths, or fit it again.'
             )

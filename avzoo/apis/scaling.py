@@ -6,7 +6,7 @@ import numpy as np
 
 from avzoo.evaluation.linear_fits import class_means
 from avzoo.evaluation.reference_features import unit
-from avzoo.utils.errors import DataError
+from avzoo.utils.errors import InputError
 
 _LEAST_SHARE = 1e-6  # Deviation of a dimension that varies, over its mean: rounding is less.
 _LEAST = 1e-36  # What varies less is too small for the weights of a file.
@@ -40,10 +40,10 @@ def check_varies(features: Arrays) -> None:
     """Refuse clips that are all the same.
 
     Raises:
-        DataError: If no feature varies.
+        InputError: If no feature varies.
     """
     if not any(_varies(*_mean_and_deviation(rows)).any() for rows in features.values()):
-        raise DataError('all clips have the same features, so nothing can be learned from them. Extract them again.')
+        raise InputError('all clips have the same features, so nothing can be learned from them. Extract them again.')
 
 
 def standardised(features: Arrays, centre: Arrays, scale: Arrays) -> np.ndarray:

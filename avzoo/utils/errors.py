@@ -30,6 +30,10 @@ class DataError(AvzooError):
     """A feature store, a list or a raw feature file is missing or malformed."""
 
 
+class InputError(DataError, ValueError):
+    """Features or labels that were handed over in Python do not fit; scikit-learn expects a ``ValueError``."""
+
+
 class ConfigError(AvzooError):
     """A config holds an unknown key, a wrong value, or contradicts the data."""
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save
+from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.covariance import ledoit_wolf
@@ -25,6 +26,7 @@ from avzoo.apis.clip_features import DEFAULT_EXTRACTORS
 from avzoo.apis.few_shot_files import METHOD_NAMES, mistakes_line
 from avzoo.apis.video_answers import classify_features, classify_videos
 from avzoo.evaluation.linear_fits import METHODS, Linear, compare
+from avzoo.extraction.clips import Clip
 from avzoo.utils.errors import CheckpointError, ConfigError, DataError
 
 
@@ -364,7 +366,7 @@ def test_of_settings_that_validate_alike_the_softest_is_taken():
     [
         (np.eye(3), ['a', 'b'], 'one label for each clip'),
         (np.eye(3), ['a', 'a', 'a'], 'all clips are of one class'),
-        (np.eye(3), None, 'needs y'),
+        (np.eye(3), None, 'requires y'),
         (np.zeros((0, 3)), [], 'no clips'),
         (np.full((2, 3), np.nan), ['a', 'b'], 'clip 0 has NaN or infinity'),
         ([np.ones((2, 3)), np.ones((0, 3))], ['a', 'b'], 'clip 1 has no features'),
@@ -377,9 +379,16 @@ def test_of_settings_that_validate_alike_the_softest_is_taken():
         (np.eye(2), [0.5, np.nan], 'labels of dtype float64'),
         (np.eye(2), [b'a', b'b'], 'labels of dtype'),
         (np.eye(2), np.ma.masked_array([0, 1], [True, False]), 'labels of dtype'),
+        (np.eye(2), np.ma.masked_array([0.0, 1.0], [True, False]), 'labels of dtype'),
         (np.eye(2), np.array(['a', 1], object), 'labels of dtype object'),
         (np.eye(2), np.array([0.5, 1.5], object), 'labels of dtype float64'),
-        (np.arange(2.0), ['a', 'b'], r'shape \(\)'),
+        (np.arange(2.0), ['a', 'b'], r'shape \(\). Reshape your data: one clip is given as \[clip\]'),
+        (np.eye(2), [1, 'a'], 'labels of dtype object: give text alone or whole numbers alone'),
+        (np.eye(2), ('a', 1), 'labels of dtype object'),
+        (np.eye(2), [0.5, 1.5], 'no continuous or missing values'),
+        (np.eye(2), [1.0, np.inf], 'labels of dtype float64'),
+        (csr_array(np.eye(2)), ['a', 'b'], r'a sparse matrix. Give an array: features.toarray\(\)'),
+        (['a.mp4', np.eye(2)], ['a', 'b'], 'ndarray in a list of videos'),
         (1e25 * np.eye(2), ['a', 'b'], 'numbers beyond'),
         (np.ones((4, 3)), [0, 0, 1, 1], 'the same features'),
         (torch.ones(2, 3, requires_grad=True), [0, 1], 'of numbers'),
@@ -469,7 +478,9 @@ def test_videos_are_taught_and_asked(tmp_path):
     model = FewShotClassifier(extractor).fit(tmp_path / 'clips')
     assert model.classes_.tolist() == ['high', 'low']
     asked = [tmp_path / 'clips' / 'low' / 'low0.mkv', tmp_path / 'clips' / 'high' / 'high2.mkv']
-    assert model.predict(asked).tolist() == ['low', 'high'] and model.predict(str(asked[0])).tolist() == ['low']
+    assert model.predict(asked).tolist() == ['low', 'high']
+    for one in (asked[0], str(asked[0]), Clip('', asked[0]), [Clip('', str(asked[0]))]):
+        assert model.predict(one).tolist() == ['low']
     again = FewShotClassifier.from_pretrained(model.save_pretrained(tmp_path / 'model'))
     np.testing.assert_allclose(again.predict_proba(asked), model.predict_proba(asked), atol=1e-5)
     again = FewShotClassifier.from_pretrained(tmp_path / 'model')
@@ -560,6 +571,15 @@ def test_a_constant_dimension_does_not_count_however_large_it_is(task, rows):
     np.testing.assert_allclose(asked(12345.678), asked(12345.679), atol=1e-2)
     without = FewShotClassifier(method='prototypes').fit(rows, task[1]).predict_proba(rows)
     np.testing.assert_allclose(asked(12345.678), without, atol=1e-2)
+
+
+def test_whole_numbers_are_labels_as_floats_too_and_objects_that_are_numbers_are_features(rows, tmp_path):
+    labels = np.arange(len(rows)) % 3
+    model = FewShotClassifier(method='prototypes').fit(rows.astype(object), labels.astype(float))
+    assert model.classes_.tolist() == [0.0, 1.0, 2.0]
+    again = FewShotClassifier.from_pretrained(model.save_pretrained(tmp_path / 'model'))
+    expected = FewShotClassifier(method='prototypes').fit(rows, labels).predict(rows)
+    assert (model.predict(rows) == expected).all() and (again.predict(rows) == expected).all()
 
 
 @pytest.mark.parametrize('of_columns', [str, int, np.int64, np.str_])
