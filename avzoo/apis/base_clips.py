@@ -88,14 +88,15 @@ def read_base(base: Any, examples: Arrays, stamps: Stamps, taught: Collection[An
 
 def _are_copies(base: Arrays, examples: Arrays) -> np.ndarray:
     """Return which base clips have the features of an example in all its modalities, but for rounding, (N,)."""
-    largest = np.concatenate([np.abs(rows).max(axis=0) for rows in examples.values()])
-    largest[largest == 0] = 1.0
-    theirs, ours = (np.concatenate([rows[m] for m in examples], axis=1) / largest for rows in (base, examples))
-    totals = theirs.sum(axis=1, dtype=np.float64)  # Few clips have the same; the others need no closer look.
+    near = {m: np.abs(rows).max(axis=0) * _ROUNDING_OF_MEANS for m, rows in examples.items()}
+    weights = {m: np.divide(1, width, where=width > 0, out=np.zeros_like(width)) for m, width in near.items()}
+    # Few clips have nearly the same sum; the others need no closer look.
+    theirs, ours = (sum(rows[m] @ weights[m] for m in weights) for rows in (base, examples))
     found = np.zeros(len(theirs), bool)
-    for row in ours:
-        near = np.flatnonzero(np.abs(totals - row.sum(dtype=np.float64)) <= _ROUNDING_OF_MEANS * len(row))
-        found[near[(np.abs(theirs[near] - row) <= _ROUNDING_OF_MEANS).all(axis=1)]] = True
+    for row, total in enumerate(ours):
+        some = np.flatnonzero(np.abs(theirs - total) <= sum(map(len, weights.values())))
+        alike = [(np.abs(base[m][some] - examples[m][row]) <= near[m]).all(axis=1) for m in near]
+        found[some[np.logical_and.reduce(alike)]] = True
     return found
 
 
