@@ -114,10 +114,17 @@ _DIFFUSION = (
     Row('AV-DIFF, shuffled text', 'avdiff-shuffled', '_gen'),
     Row('AV-DIFF, no generator', 'avdiff-nogen', '_gen'),
 )
+_WITHOUT = ('model.generator=None', 'model.conditioner=None', "curriculum.full.fit=('head',)")
+_REAL_DIFFUSION = (
+    Row('AV-DIFF, fitted generator', 'avdiff', '_gen'),
+    Row('AV-DIFF, shuffled text', 'avdiff', '_gen', ('model.conditioner.order=shuffled',)),
+    Row('AV-DIFF, no generator', 'avdiff', '_gen', _WITHOUT),
+)
 SECTIONS = (
     Section('real', 'custom', _GAUSS[:1]),
     Section('synth', 'synth', _GAUSS[:1]),
     Section('real_generator', 'custom', _GAUSS, 'AV-Gauss, no generator'),
     Section('synth_generator', 'synth', _GAUSS, 'AV-Gauss, no generator'),
     Section('synth_diffusion', 'synth', _DIFFUSION, 'AV-DIFF, no generator', shots=(1, 5), seeds=(42, 43, 44), draws=3),
+    Section('real_diffusion', 'custom', _REAL_DIFFUSION, 'AV-DIFF, no generator', shots=(1, 5)),
 )
