@@ -57,9 +57,10 @@ def read_labelled_features(
     elif (found := extracted_clips(path) if path.is_dir() else None) is not None:
         clips = found
     else:
+        problem = 'is neither a feature store nor a folder of extracted features' if path.exists() else 'does not exist'
         raise DataError(
-            f'{path} is neither a feature store nor a folder of extracted features. tools/extract_features.py makes '
-            'the latter.'
+            f'{path} {problem}. tools/extract_features.py and tools/dataset_converters make such folders from videos '
+            'and from features.'
         )
     texts = {m: in_one_line(stamp) for m, stamp in clips.stamps.items()}
     known = FeatureSet(str(path), texts)

@@ -54,7 +54,7 @@ def test_extracted_features_keep_their_videos_together(extracted, monkeypatch, c
     asked = []
     predict = FewShotClassifier.predict
     monkeypatch.setattr(FewShotClassifier, 'predict', lambda self, x: asked.append(len(x['audio'])) or predict(self, x))
-    assert run_tool(main, [str(extracted), '--classes', '2', '--shots', '1', '6', '7', *QUICK]) == 0
+    assert run_tool(main, [str(extracted), '--shots', '1', '6', '7', *QUICK]) == 0
     assert asked == [2 * 6] * 2 + [2 * 2] * 2
     assert 'skipped: 2 x 7: only 0 classes' in capsys.readouterr().err
 

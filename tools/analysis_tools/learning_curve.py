@@ -10,7 +10,7 @@ classes, those of fewer are among them.
 
 examples:
   python tools/analysis_tools/learning_curve.py data/mine
-  python tools/analysis_tools/learning_curve.py features --classes 4 --shots 1 5 10 --out curve.json
+  python tools/analysis_tools/learning_curve.py features --classes 4 8 --shots 1 5 10 --out curve.json
   python tools/analysis_tools/learning_curve.py my_features.h5 --labels clips.csv --draws 20
 """
 
@@ -35,9 +35,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add('store', metavar='STORE', help='a feature store, or what tools/extract_features.py wrote; see also --labels')
     add('--labels', metavar='TABLE', help='video and label of each clip; STORE then has features of your own')
-    for name, default, what in (('classes', [4, 10, 20], 'of classes'), ('shots', [1, 2, 5, 20], 'of clips of each')):
-        text = f'numbers {what} (default: {" ".join(map(str, default))})'
-        add(f'--{name}', nargs='+', type=positive_int, default=default, metavar='N', help=text)
+    add('--classes', nargs='+', type=positive_int, metavar='N', help='numbers of classes (default: all that there are)')
+    text = 'numbers of clips of each (default: 1 2 5 20)'
+    add('--shots', nargs='+', type=positive_int, default=[1, 2, 5, 20], metavar='N', help=text)
     add('--draws', type=positive_int, default=8, help='of classes and clips (default: %(default)s)')
     add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
     add(
@@ -48,7 +48,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add('--out', type=Path, metavar='FILE', help='write the numbers of all draws there as JSON')
     args = parser.parse_args(argv)
-    if min(args.classes) < 2:
+    if args.classes and min(args.classes) < 2:
         parser.error('argument --classes: a classifier has two classes at least')
     return args
 
@@ -69,10 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     clips = read_labelled_features(args.store, labels=args.labels)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: say(f'warning: {printable(message)}')
-        _, columns = columns_of(clips.labels, clips.features, clips.videos)
+        names, columns = columns_of(clips.labels, clips.features, clips.videos)
     groups = group_of_each(clips.groups, len(columns))
     groups = np.arange(len(columns)) if groups is None else groups
-    plan, skipped = plan_draws(columns, groups, args.classes, args.shots, args.draws, args.seed)
+    plan, skipped = plan_draws(columns, groups, args.classes or [len(names)], args.shots, args.draws, args.seed)
     if not plan:
         raise DataError(
             f'{args.store} has too few clips. Ask for fewer classes or shots, or add clips:', details=skipped
