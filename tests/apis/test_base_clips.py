@@ -94,7 +94,7 @@ def test_a_saved_classifier_of_base_clips_needs_them_no_more(task, tmp_path):
         ((np.ones((4, 3)), list('aabb')), 'widths'),
         ((np.ones((4, 40)), list('aab')), 'labels'),
         ((np.ones((2, 40)), list('ab')), 'no class has two clips'),
-        ('nowhere', 'nowhere is neither'),
+        ('nowhere', 'nowhere does not exist'),
     ],
 )
 def test_base_clips_that_do_not_fit_are_refused(task, base, named):
