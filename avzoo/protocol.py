@@ -91,5 +91,5 @@ def split_names(num_draws: int = NUM_DRAWS) -> list[str]:
 
 def _number(draw: int | None) -> int:
     if draw is None:
-        raise ValueError('draw=None: the novel splits of stage 2 have a draw, from 0')
+        raise ValueError('draw=None: the novel splits of stage 2 need a draw, counted from 0')
     return draw

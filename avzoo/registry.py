@@ -1,7 +1,7 @@
 """The registries through which configs name the parts of a method.
 
 Every registry is a child of mmengine's registry of the same kind, so configs may also name mmengine's and PyTorch's
-own classes. Each one knows where its parts live and imports them when it is first asked.
+own classes. Each one knows where its parts live and imports them on first use.
 """
 
 from collections.abc import Callable
@@ -17,21 +17,21 @@ compat.apply()  # Every module that builds or defines a part imports this one fi
 
 
 class PartRegistry(Registry):
-    """A registry that imports nothing a plain name could spell, and answers an unknown name with the nearest match."""
+    """A registry that never imports a module for a plain name, and suggests the nearest match for an unknown one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._imported_by_name: dict[str, type] = {}
 
     def names(self) -> list[str]:
-        """Return the sorted names of the parts that are registered here, without those of mmengine."""
+        """Return the sorted names of the parts registered here, without mmengine's."""
         self.import_from_location()
         return sorted(self._module_dict)
 
     def find(self, name: str) -> type | None:
-        """Return the part that is registered under ``name`` here or in mmengine, without importing what a name spells.
+        """Return the part registered under ``name`` here or in mmengine, without importing a module of that name.
 
-        Names of mmengine's form ``package.Part`` are found after :meth:`get` was asked for them, as for a config file.
+        Names of mmengine's form ``package.Part`` are found once :meth:`get` has imported them, as for a config file.
         """
         registry: Registry | None = self
         while registry is not None:
@@ -42,12 +42,12 @@ class PartRegistry(Registry):
         return self._imported_by_name.get(name)
 
     def get(self, key: str) -> type | None:
-        """Return the part of a name, or ``None``; of ``package.Part`` the package is imported, as mmengine does.
+        """Return the part of a name, or ``None``; for ``package.Part`` it imports the package, as mmengine does.
 
         mmengine would also import a module of the current folder that has the plain name of a part.
 
         Raises:
-            ConfigError: If a package is named and its import fails, or it has something else under that name.
+            ConfigError: If a package is named whose import fails, or whose entry of that name is not a class.
         """
         found = self.find(key)
         if found is None and '.' in key:
@@ -62,7 +62,7 @@ class PartRegistry(Registry):
         return found
 
     def unknown(self, name: str, path: str = '') -> ConfigError:
-        """Return the error of a name that is not registered; ``path`` is the section whose ``type`` it is."""
+        """Return the error for a name that is not registered; ``path`` is the section whose ``type`` it is."""
         names, parent = self.names(), self.parent
         inherited = sorted(parent.module_dict) if parent is not None else []
         where = f'{path}.type={name!r}' if path else repr(name)

@@ -28,12 +28,12 @@ class AdaptationDataset(GFSLDataset):
         base_split: Training split of the base classes.
         splits: Names of the splits, for messages about missing videos.
         num_shots: Support clips that each new class must have; 0 accepts any number.
-        modalities: As for :class:`GFSLDataset`.
-        window: As there.
-        embedding: As there.
-        seed: As there.
-        device: As there; it holds both stores.
-        resident: As there.
+        modalities: As in :class:`GFSLDataset`.
+        window: As in :class:`GFSLDataset`.
+        embedding: As in :class:`GFSLDataset`.
+        seed: As in :class:`GFSLDataset`.
+        device: As in :class:`GFSLDataset`; it holds both stores.
+        resident: As in :class:`GFSLDataset`.
     """
 
     store: JoinedStore
@@ -80,13 +80,13 @@ class AdaptationDataset(GFSLDataset):
         return self._on_device
 
     def _support_videos(self, ids: Sequence[str], num_shots: int) -> np.ndarray:
-        """Return the support clips, after a check that each new class has as many as asked for."""
+        """Return the support clips, after checking that each new class has the requested number."""
         base, extra = self.store.parts
         places = {str(name): len(base) + i for i, name in enumerate(extra.video_ids)}
         videos = np.array([places[name] for name in ids], dtype=np.int64)
         if len(odd := videos[self.store.labels[videos] < 0]):
             raise DataError(
-                f'{extra.root}: the class of video {str(self.store.video_ids[odd[0]])!r} of the support is not in '
+                f'{extra.root}: the class of support video {str(self.store.video_ids[odd[0]])!r} is not in '
                 'classes. Add it, or leave the video out of support_ids.'
             )
         for column in np.flatnonzero(~self.base_mask):
@@ -95,7 +95,7 @@ class AdaptationDataset(GFSLDataset):
                 raise DataError(
                     f'{extra.root}: the support has {number_of(count, "clip")} of class '
                     f"'{self.store.class_names[column]}'; "
-                    f'num_shots={num_shots} are needed. Change support_ids or num_shots.'
+                    f'num_shots={num_shots} asks for {num_shots}. Change support_ids or num_shots.'
                 )
         return videos
 

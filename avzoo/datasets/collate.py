@@ -1,4 +1,4 @@
-"""From sequences of features to a padded batch, for training, evaluation, prediction and adaptation alike."""
+"""Collate feature sequences into padded batches, for training, evaluation, prediction and adaptation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class PaddedSequences(TypedDict):
 
 @dataclass(frozen=True)
 class Take:
-    """Which steps of the sequences of a batch are taken, and where the batch is completed.
+    """Which steps of each sequence enter a batch, and where the batch is completed.
 
     Attributes:
-        starts: First step of each sequence, (B,) int64; None takes 0.
+        starts: First step of each sequence, (B,) int64; None starts at 0.
         max_steps: Cut longer sequences to this many steps, one number for all or one for each.
-        pad_to: Steps T of the batch; None takes its longest sequence.
+        pad_to: Steps T of the batch; None pads to its longest sequence.
         device: Copy the rows there as they are stored, through pinned memory to a GPU, and convert and pad them there,
             all without waiting for it. None completes the batch where the rows are.
     """
@@ -38,7 +38,7 @@ class Take:
     device: torch.device | None = None
 
     def steps(self, lengths: np.ndarray) -> np.ndarray:
-        """Return how many steps are taken of each of the sequences, (B,) int64, that have so many, (B,) int64."""
+        """Return how many steps are taken of sequences of the given ``lengths``, both (B,) int64."""
         steps = lengths
         if self.starts is not None:
             if ((self.starts < 0) | (self.starts >= lengths)).any():
@@ -55,7 +55,7 @@ WHOLE = Take()
 
 
 class SequenceSource(Protocol):
-    """What batches are gathered from: a feature store, two joined ones, or arrays in memory."""
+    """What batches are gathered from: a feature store, two joined stores, or arrays in memory."""
 
     lengths: dict[str, np.ndarray]
 

@@ -1,4 +1,4 @@
-"""What features are, in the words of a store or a checkpoint, and whether two of them mean the same."""
+"""Descriptions of features in stores and checkpoints, and whether two of them agree."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ _SHOWN = 200  # Characters of a text in a message.
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What the features of a store are, or those that a model was trained on.
+    """What the features of a store are, or which features a model was trained on.
 
     Attributes:
         owner: The store or the checkpoint, for messages.
-        texts: {modality: what its features are}; it may name some modalities only, or none.
+        texts: {modality: what its features are}; it may cover only some modalities, or none.
     """
 
     owner: str
@@ -27,7 +27,7 @@ class FeatureSet:
 
 
 def compare_feature_sets(first: FeatureSet, second: FeatureSet, modalities: Collection[str]) -> str:
-    """Refuse two different sets; where only one of them says something, return a doubt, else an empty text.
+    """Refuse two different sets; return a doubt where only one of them has a description, else an empty text.
 
     Case, blanks and underscores make no difference.
 
@@ -37,14 +37,14 @@ def compare_feature_sets(first: FeatureSet, second: FeatureSet, modalities: Coll
         modalities: Those that are used.
 
     Raises:
-        DataError: The features of a modality are different ones in both.
+        DataError: The features of a modality differ.
     """
     one, other = ({m: of.texts[m] for m in modalities if m in of.texts} for of in (first, second))
     texts = f'{first.owner}: {FeatureSet("", one)}; {second.owner}: {FeatureSet("", other)}'
     odd = [m for m in one.keys() & other.keys() if spelling_key(one[m]) != spelling_key(other[m])]
     if odd:
         raise DataError(
-            f'The {min(odd)} features are different ones, though they may be equally wide. {texts}. Extract features '
-            'with the same networks; if they are the same, say so in the same words (`features` in store.json).'
+            f'The {min(odd)} features differ, even if their widths are equal. {texts}. Extract both '
+            'with the same networks; if they are the same, use the same words for both (`features` in store.json).'
         )
-    return f'It is not known whether features are the same. {texts}.' if one.keys() != other.keys() else ''
+    return f'It is not known whether the features are the same. {texts}.' if one.keys() != other.keys() else ''

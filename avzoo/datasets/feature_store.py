@@ -28,7 +28,7 @@ class FeatureStore:
 
     Features stay on disk, memory-mapped. Opening a store checks that every file has the size, shape and dtype that
     ``store.json`` gives. Values are checked when a store is written (NaN is refused) and not again when it is read;
-    ``verify=True`` checks by checksum that nothing has changed since. Tables and lists are read once in a process, and
+    ``verify=True`` checks by checksum that nothing has changed since. Tables and lists are read once per process, and
     again if their files change.
 
     Args:
@@ -80,12 +80,12 @@ class FeatureStore:
 
     @cached_property
     def description(self) -> str:
-        """Where the store lies and what ``store.json`` says, the SHA-256 of each file among it."""
+        """The store's path and the content of ``store.json``, including the SHA-256 of each file."""
         return f'{self.root} {self._meta}'
 
     @property
     def feature_set(self) -> FeatureSet:
-        """What the store says that its features are."""
+        """The store's own description of its features."""
         return FeatureSet(str(self.root), self._meta.get('features', {}))
 
     def known_modalities(self, wanted: Sequence[str] | None) -> list[str]:
@@ -167,7 +167,7 @@ class FeatureStore:
         return vectors
 
     def embedding_name(self, name: str | None = None) -> str:
-        """Return the name of a kind of class vectors that is stored; ``None`` takes the first."""
+        """Return the name of a stored kind of class vectors; ``None`` takes the first."""
         kinds = self._meta['class_embeddings']
         if not kinds:
             raise DataError(
@@ -183,7 +183,7 @@ class FeatureStore:
         return name
 
     def embedding_source(self, name: str | None = None) -> str:
-        """Return how class vectors were made, as the store says it; empty if it does not."""
+        """Return how class vectors were made, as the store says; empty if it does not."""
         return str(self._meta['class_embeddings'][self.embedding_name(name)].get('source', ''))
 
     def embedding_dim(self, name: str | None = None) -> int:
@@ -226,7 +226,7 @@ class FeatureStore:
         return rows
 
     def _check_whole(self, modality: str) -> None:
-        """Refuse a file that was cut off since it was mapped: to read beyond its end would kill the process."""
+        """Refuse a file that was cut off since it was mapped: reading beyond its end would kill the process."""
         if modality not in self._mapped:
             return
         path, before = self._mapped[modality]
@@ -237,5 +237,5 @@ class FeatureStore:
         if now.st_ino == before.st_ino and now.st_size < before.st_size:
             raise DataError(
                 f'{path} was cut off while it was in use: it has {now.st_size:,} of {before.st_size:,} bytes. Restore '
-                'the file, then repeat the command; training goes on with --resume.'
+                'the file, then repeat the command; training resumes with --resume.'
             )

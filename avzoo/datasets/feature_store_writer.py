@@ -125,7 +125,7 @@ class FeatureStoreWriter:
         """
         check_names([video_id], 'video')
         if video_id in self._ids:
-            raise DataError(f'video {video_id!r} comes twice. Give every video a different id.')
+            raise DataError(f'video {video_id!r} occurs twice. Give every video a different id.')
         if label not in self._known_classes:
             raise DataError(f'video {video_id!r}: unknown class {label!r}.' + nearest(label, self._classes))
         entries = self._meta['modalities']
@@ -144,7 +144,7 @@ class FeatureStoreWriter:
         """Store class vectors, (C, d), row i for class i.
 
         Args:
-            name: Name of the text embedding. Vectors of different names are never mixed; ``text`` is any.
+            name: Name of the text embedding. Vectors of different names are never mixed; ``text`` matches any.
             array: The vectors.
             source: How they were made; it is kept in ``store.json``.
         """
@@ -176,7 +176,7 @@ class FeatureStoreWriter:
             unknown = [video for video in ids if video not in self._ids]
             if unknown:
                 raise DataError(
-                    f'{shots}-shot split {name}: there are no features of {len(unknown)} of '
+                    f'{shots}-shot split {name}: there are no features for {len(unknown)} of '
                     f'{number_of(len(ids), "video")}, the first is {unknown[0]!r}.'
                 )
             write_lines(folder / f'{name}.txt', ids)
@@ -228,7 +228,7 @@ class FeatureStoreWriter:
         if values.ndim != 2 or values.shape[1] != dim or len(values) == 0:
             raise DataError(
                 f'video {video_id!r}: {key} features have shape {values.shape}; (steps, {dim}) with at '
-                'least one step is needed. Every video of a store has the same width.'
+                'least one step is needed. All videos of a store need the same width.'
             )
         if problem := number_problem(values, self._dtype.name):
             raise DataError(
@@ -243,7 +243,7 @@ def _begun(what: str, key: str, entry: Mapping[str, Any], dtype: str) -> dict[st
     dim, seconds = entry['dim'], entry['seconds_per_step']
     if int(dim) != dim or dim < 1 or not 0 < seconds <= LONGEST_STEP:
         raise DataError(
-            f'{what} {key!r} of width {dim} and {seconds} seconds a step; a whole number of at least 1 and a number '
+            f'{what} {key!r} has width {dim} and {seconds} seconds per step; a whole number of at least 1 and a number '
             f'above 0, up to {LONGEST_STEP:,}, are needed.'
         )
     return dict(dim=int(dim), dtype=dtype, seconds_per_step=float(seconds), num_steps=0, file=f'{key}.npy')

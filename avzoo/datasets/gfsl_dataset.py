@@ -34,7 +34,7 @@ class GFSLDataset(Dataset):
         modalities: Which modalities to gather; all of the store by default.
         window: Arguments of :class:`Window` to cut long videos; ``None`` pads to the longest of the batch.
         embedding: Name of the class vectors; the store's first by default.
-        seed: Seed of random windows. They depend on the seed and the batch's videos alone, so a resumed run and any
+        seed: Seed of random windows. They depend only on the seed and the batch's videos, so a resumed run and any
             number of loader workers see the same ones.
         device: Keep all features in the memory of this device, e.g. ``cuda``, and gather batches there; the data sets
             of a process share them. Requires ``num_workers=0``. ``None`` reads batches from disk.
@@ -43,7 +43,7 @@ class GFSLDataset(Dataset):
             ahead, see :class:`StreamingLoader`.
 
     Attributes:
-        computed: Gives what a model computed of the videos at some positions, which batches hold in place of features;
+        computed: Returns what a model computed from the videos at some positions; batches hold it in place of features,
             see :class:`FusionCacheHook`.
     """
 
@@ -75,7 +75,7 @@ class GFSLDataset(Dataset):
         self.class_ids, self.base_mask = stage_classes(store, num_shots, stage)
         for name, part in parts.items():
             if not len(part):
-                raise DataError(f'{store.root}: the {num_shots}-shot split {name} names no video; correct the lists.')
+                raise DataError(f'{store.root}: the {num_shots}-shot split {name} has no video; correct the lists.')
         self.videos = np.concatenate(list(parts.values()))
         columns = np.full(len(store.class_names), -1)
         columns[self.class_ids] = np.arange(len(self.class_ids))
@@ -104,7 +104,7 @@ class GFSLDataset(Dataset):
 
     @property
     def data_info(self) -> dict:
-        """Facts of the data that a model is built from; see :class:`AVClassifier`."""
+        """Facts about the data that a model is built from; see :class:`AVClassifier`."""
         infos = {m: self.store.modalities[m] for m in self.store.modalities}
         return dict(
             feature_dims={m: info.dim for m, info in infos.items()},
@@ -119,7 +119,7 @@ class GFSLDataset(Dataset):
         if '__getitem__' in vars(cls) and '__getitems__' not in vars(cls):
             raise ConfigError(
                 f'{cls.__name__} has a __getitem__ of its own, but loaders call __getitems__(indices), which returns '
-                'a whole batch. Override that one.'
+                'a whole batch. Override that instead.'
             )
 
     def __len__(self) -> int:
@@ -157,13 +157,13 @@ class GFSLDataset(Dataset):
 
     @cached_property
     def streams_to(self) -> torch.device | None:
-        """The device that batches are copied to as they are gathered; ``None`` without one, or if it has the store."""
+        """The device that gathered batches are copied to; ``None`` without one, or if it holds the store."""
         return None if self.resident or self.device is None else device_of(self.device)
 
     def _features(self, index: np.ndarray) -> dict[str, PaddedSequences]:
         if self.device is not None and torch.utils.data.get_worker_info() is not None:
             raise ConfigError(
-                f"dataset.device='{self.device}' makes batches in this process; set num_workers=0 of its loader, or "
+                f"dataset.device='{self.device}' makes batches in this process; set num_workers=0 in its loader, or "
                 'leave device out.'
             )
         seconds = {m: self.store.modalities[m].seconds_per_step for m in self.modalities}
@@ -216,7 +216,7 @@ def _sentence(error: Exception) -> str:
 
 
 def split_digest(store: FeatureStore, num_shots: int, name: str) -> str:
-    """Return a fingerprint of the videos of a split, whatever their order."""
+    """Return a fingerprint of the videos of a split, regardless of their order."""
     ids = sorted(store.video_ids[store.split(num_shots, name)].tolist())
     return hashlib.sha256('\n'.join(ids).encode()).hexdigest()
 

@@ -19,7 +19,7 @@ _Found = TypeVar('_Found')
 class JoinedStore:
     """Read the videos of two feature stores under one numbering: the first store's come first.
 
-    It has what data sets need of a :class:`FeatureStore`; splits are those of the first store.
+    It offers what data sets need from a :class:`FeatureStore`; splits are those of the first store.
 
     Args:
         first: A store.
@@ -44,7 +44,7 @@ class JoinedStore:
 
     @property
     def feature_set(self) -> FeatureSet:
-        """What either store says that the features are."""
+        """How the stores describe their features."""
         first, second = (part.feature_set for part in self.parts)
         return FeatureSet(first.owner, {**second.texts, **first.texts})
 
@@ -57,12 +57,12 @@ class JoinedStore:
         return self.parts[0].known_modalities(wanted)
 
     def class_embeddings(self, name: str | None = None) -> np.ndarray:
-        """Return class vectors (C, d); those of different text embeddings are refused."""
+        """Return class vectors (C, d); a mix of different text embeddings is refused."""
         kinds = [part.embedding_name(name) for part in self.parts]
         if kinds[0] != kinds[1] and UNKNOWN_EMBEDDING not in kinds:
             raise DataError(
-                f'{self.parts[0].root} has class vectors {kinds[0]!r} and {self.parts[1].root} {kinds[1]!r}; take both '
-                'from the same language model, with the same options (--text of tools/class_vectors.py).'
+                f'{self.parts[0].root} has class vectors {kinds[0]!r} and {self.parts[1].root} {kinds[1]!r}; make both '
+                'with the same language model and the same options (--text of tools/class_vectors.py).'
             )
         tables = [dict(zip(part.class_names, part.class_embeddings(name), strict=True)) for part in self.parts]
         rows = [next(table[label] for table in tables if label in table) for label in self.class_names]
@@ -70,7 +70,7 @@ class JoinedStore:
         if len(widths) > 1:
             raise DataError(
                 f'{self.parts[0].root} and {self.parts[1].root}: class vectors are {widths[0]} and '
-                f'{widths[1]} wide; take both from the same language model.'
+                f'{widths[1]} wide; make both with the same language model.'
             )
         return np.stack(rows)
 

@@ -35,8 +35,8 @@ def check_apart(
     twice = spellings(label for labels in classes.values() for label in labels)
     if twice:
         _LOGGER.warning(
-            '%s: the classes %s and %s differ in their spelling alone (%s) and are taken as two classes. '
-            'Spell a class alike in all lists.',
+            '%s: the classes %s and %s differ only in spelling (%s) and are treated as two classes. '
+            'Spell a class the same way in all lists.',
             folder,
             ascii(twice[0][0]),
             ascii(twice[0][1]),
@@ -47,7 +47,7 @@ def check_apart(
 def check_learned(
     folder: Path, videos: Mapping[str, Mapping[str, Collection[str]]], learned_in: Mapping[str, Collection[str]]
 ) -> None:
-    """Refuse a base class to evaluate on that no list for training has: no model could know it.
+    """Refuse a base class that is evaluated on but is in no training list: no model could know it.
 
     Args:
         folder: Where the lists are.
@@ -64,14 +64,14 @@ def check_learned(
                 f'{folder / name}.csv: class {unknown[0]!r} ({number_of(len(unknown), "such class", "such classes")}) '
                 'is evaluated on as a base class, but has no video in '
                 f'{", ".join(f"{source}.csv" for source in sources)}.'
-                f'{nearest(unknown[0], known)} Spell it alike, or leave it out.'
+                f'{nearest(unknown[0], known)} Spell it the same way, or leave it out.'
             )
 
 
 def check_restriction(names_path: Path, named: Iterable[str], labels: Collection[str]) -> None:
-    """Check that the rows of a list have each class that the ``.txt`` beside it names.
+    """Check that a list has rows of each class that the ``.txt`` beside it names.
 
-    A class without rows is warned of, and refused if the rows spell it otherwise.
+    A class without rows gives a warning, or an error if the rows spell it differently.
     """
     absent = [name for name in named if name not in labels]
     rows = {spelling_key(label): label for label in labels}
@@ -79,7 +79,7 @@ def check_restriction(names_path: Path, named: Iterable[str], labels: Collection
         if spelling_key(name) in rows:
             raise DataError(
                 f'{names_path}: class {name!r} is spelled {rows[spelling_key(name)]!r} in '
-                f'{names_path.with_suffix(".csv").name}, so none of its rows would be used. Spell it alike.'
+                f'{names_path.with_suffix(".csv").name}, so none of its rows would be used. Spell it the same way.'
             )
     if absent:
         _LOGGER.warning(
@@ -111,7 +111,7 @@ def warn_of_divided_groups(
     if divided:
         (label, group), names = next(iter(divided.items()))
         _LOGGER.warning(
-            '%s: group %r of class %r is in %s (%s). Videos of one group are then trained and evaluated '
+            '%s: group %r of class %r is in %s (%s). Videos of one group are then both trained and evaluated '
             'on; move each group into one list.',
             folder,
             group,

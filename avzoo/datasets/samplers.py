@@ -20,8 +20,8 @@ _FEWEST_BATCHES = 10  # Of an epoch that follows the data.
 class ClassBalancedBatchSampler:
     """Draw each class equally often, then one of its videos, with replacement.
 
-    With several subsets the batches take turns: a base batch, a novel batch, ... (AV-DIFF, sec. 4.3). Draws depend on
-    the seed, the epoch and the rank alone.
+    With several subsets the batches take turns: a base batch, a novel batch, ... (AV-DIFF, sec. 4.3). Draws depend
+    only on the seed, the epoch and the rank.
 
     Args:
         sampler: Carries the data set and the seed (mmengine's ``DefaultSampler``).
@@ -90,7 +90,7 @@ class _Pool:
 
 @DATA_SAMPLERS.register_module()
 class EvaluationBatchSampler:
-    """Assign whole batches to the processes in turn, so that several compute exactly what one computes.
+    """Assign whole batches to the processes in turn, so that several compute exactly what one would.
 
     Args:
         sampler: Carries the data set (mmengine's ``DefaultSampler``).

@@ -9,11 +9,11 @@ from avzoo.utils.errors import DataError
 
 
 def units(videos: Iterable[str], groups: Mapping[str, str]) -> list[list[str]]:
-    """Return the videos that stay together: each group, and each video that is alone.
+    """Return the videos that stay together: each group, and each video without a group.
 
     Args:
         videos: Some videos.
-        groups: Video -> its group; a video that is not in it is alone.
+        groups: Video -> its group; a video that is not in it has none.
     """
     members: dict[tuple[bool, str], list[str]] = {}
     for video in videos:
@@ -44,7 +44,7 @@ def draw_shots(
     if kept is None:
         raise DataError(
             f'{what} has {number_of(len(videos), "video")} in {number_of(len(order), "group")}; '
-            f'{number_of(shots, "shot needs", "shots need")} that many videos and one more group to evaluate on. Add '
+            f'{number_of(shots, "shot needs", "shots need")} that many videos and another group to evaluate on. Add '
             'videos of other groups, or leave the class or this K out.'
         )
     drawn = _until(order, shots)

@@ -44,8 +44,8 @@ _KNOWN_BEFORE = {'stage_1_val_unseen': LIST_NAMES[:2], 'stage_2_test_unseen': LI
 # List of base classes to evaluate on -> the lists that they are learned from
 _LEARNED_IN = {'stage_1_val_seen': LIST_NAMES[:1], 'stage_2_test_seen': LIST_NAMES[:3]}
 _HOW_TO_DIVIDE = (
-    ' One table with columns video and label, or a folder with one folder per class, becomes such lists by'
-    ' tools/dataset_converters/splits.py TABLE.csv OUT --novel 12 6 --seed 0 (12 and 6 classes of it become novel).'
+    ' To make such lists from one table with columns video and label, or a folder with one folder per class, run'
+    ' tools/dataset_converters/splits.py TABLE.csv OUT --novel 12 6 --seed 0 (12 and 6 of its classes become novel).'
 )
 _COLUMN_SPLITS = dict(zip(TABLE_COLUMNS, split_names(num_draws=1), strict=True))
 
@@ -57,7 +57,7 @@ class ZeroShotLists:
     Args:
         folder: Where they were read.
         videos: List name -> class -> sorted video ids. A class without videos has an empty list.
-        groups: Video -> its group, e.g. the recording that it was cut from. A video that is not in it is alone.
+        groups: Video -> its group, e.g. the recording that it was cut from. A video that is not in it has none.
     """
 
     folder: Path
@@ -127,9 +127,9 @@ def draw_splits(lists: ZeroShotLists, shots: int, draws: int = NUM_DRAWS, seed: 
 
     Args:
         lists: Complete lists, or some of them: splits that need a missing list are left out.
-        shots: K videos a class.
+        shots: K videos per class.
         draws: Independent choices of the stage-2 shots.
-        seed: Of the choice, at least 0.
+        seed: Seed of the choice, at least 0.
 
     Returns:
         Split name -> video ids.
@@ -193,7 +193,7 @@ def _check_filled(lists: ZeroShotLists) -> None:
     for name, classes in lists.videos.items():
         empty = [label for label, ids in classes.items() if not ids]
         if len(empty) == len(classes):
-            raise DataError(f'{lists.folder / name}.csv: no video of it is left to use. Add features of its videos.')
+            raise DataError(f'{lists.folder / name}.csv: none of its videos can be used. Add features for them.')
         if empty and name == 'stage_1_train':
             raise DataError(
                 f'{lists.folder / name}.csv: class {empty[0]!r} has no video to train on '

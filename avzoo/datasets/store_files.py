@@ -78,7 +78,7 @@ def read_meta(root: Path) -> dict[str, Any]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Return what ``store.json`` holds, of this format."""
+    """Return the content of ``store.json``, which must be of this format."""
     try:
         meta = read_json(path, at_most=_MAX_META)
     except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +90,7 @@ def _content(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise unreadable(path, error) from None
     except ValueError as error:
-        raise DataError(f'{path} is not JSON that can be read: {error}. {_HINT}') from None
+        raise DataError(f'{path} is not valid JSON: {error}. {_HINT}') from None
     found = (meta.get('format'), meta.get('version')) if isinstance(meta, dict) else (None, None)
     if found != (FORMAT, VERSION):
         raise DataError(
@@ -122,7 +122,7 @@ def verify_tables(root: Path, meta: dict[str, Any], num_shots: int | None = None
     for path in sorted((root / 'splits').glob(f'{folder}/*.txt')):
         if path.relative_to(root).as_posix() not in meta['sha256']:
             raise DataError(
-                f'{path} has no checksum in store.json: its writing was not finished. Draw the splits '
+                f'{path} has no checksum in store.json: writing it was not finished. Draw the splits '
                 'again with tools/dataset_converters/splits.py.'
             )
     if missing := {'videos.csv', 'classes.csv'} - meta['sha256'].keys():  # Another label would go unnoticed.
@@ -135,7 +135,7 @@ def verify_tables(root: Path, meta: dict[str, Any], num_shots: int | None = None
 
 
 def verify_file(root: Path, name: str, digest: str) -> None:
-    """Refuse a file of a store whose SHA-256 is another than ``store.json`` says."""
+    """Refuse a file of a store whose SHA-256 differs from that in ``store.json``."""
     path = root / name
     if not path.is_file():
         raise DataError(f'{path} is missing. {_HINT}')
@@ -224,4 +224,4 @@ def _check_ranges(
     shared = np.flatnonzero(start[order[1:]] < (start + length)[order[:-1]])
     if len(shared):  # Otherwise a video of the training could be one of the test under another name.
         one, other = ids[order[shared[0]]], ids[order[shared[0] + 1]]
-        raise DataError(f'{path}: {key} of the videos {one!r} and {other!r} are in part the same stored steps. {_HINT}')
+        raise DataError(f'{path}: {key} of the videos {one!r} and {other!r} share some stored steps. {_HINT}')

@@ -48,13 +48,13 @@ class Modality:
 
 
 def check_name(name: str, what: str) -> None:
-    """Refuse a name that would not do as that of a file, a column and a keyword."""
+    """Refuse a name that cannot be that of a file, a column and a keyword."""
     if not isinstance(name, str) or not MODALITY_NAME.fullmatch(name):
         raise DataError(f'{what} {name!r}: a name of letters, digits and underscores is needed.')
 
 
 def check_names(names: Sequence[str], what: str) -> None:
-    """Refuse names that occur twice, are too long, or that a table or a list with one entry per line changes.
+    """Refuse names that occur twice, are too long, or would be changed by a table or a list.
 
     Args:
         names: All names of one kind.
@@ -75,11 +75,11 @@ def check_names(names: Sequence[str], what: str) -> None:
         raise DataError(f'{what} {max(names, key=len)[:40]!r}... is longer than {MAX_NAME:,} characters. Shorten it.')
     if len(set(names)) != len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
-        raise DataError(f'{what} {twice!r} comes twice. Rename or remove one of them.')
+        raise DataError(f'{what} {twice!r} occurs twice. Rename or remove one of them.')
 
 
 def check_paths(names: Iterable[str], what: str) -> None:
-    """Refuse names that lead out of the folder in which there is a file for each.
+    """Refuse names that lead out of the folder that holds a file for each.
 
     Args:
         names: The names.
@@ -117,7 +117,7 @@ def number_problem(values: np.ndarray, dtype: str = 'float32') -> str:
     if dtype == 'float16' and largest >= 65520:  # What is less is rounded to 65504.
         return 'numbers beyond the range of float16 (65504; use float32)'
     if dtype == 'float16' and 0 < largest < _LEAST_OF_HALF:
-        return f'numbers below {_LEAST_OF_HALF:.0e} alone, of which float16 keeps next to nothing (use float32)'
+        return f'numbers below {_LEAST_OF_HALF:.0e} only, of which float16 keeps next to nothing (use float32)'
     return f'numbers beyond {_LARGEST:g}, whose norm float32 cannot hold (divide them)' if largest > _LARGEST else ''
 
 
@@ -125,7 +125,7 @@ def unmasked(values: Any) -> np.ndarray:
     """Return values as an array.
 
     Raises:
-        TypeError: Some are masked: what is below the mask would be taken for features.
+        TypeError: Some are masked: what the mask hides would be taken for features.
     """
     if np.ma.is_masked(values):
         raise TypeError('some of its values are masked')
@@ -138,7 +138,7 @@ def check_feature_set(what: str, features: object, modalities: Collection[str]) 
     Args:
         what: Where it stands, for the error.
         features: The set.
-        modalities: Those of the store; it may name some of them only.
+        modalities: Those of the store; it may name only some of them.
     """
     named = features if isinstance(features, Mapping) else {None: features}
     wrong = {key: text for key, text in named.items() if key not in modalities or not _is_plain(text)}

@@ -85,7 +85,7 @@ def tables_of(root: Path, meta: Mapping[str, Any]) -> StoreTables:
 
 
 def _stamps_of(*paths: Path) -> _Stamps | None:
-    """Return what changes when a file does; ``None`` of files that are missing, or so new that it might not."""
+    """Return a value that changes when a file does; ``None`` if one is missing, or so new that it might not change."""
     try:
         stats = [os.stat(path) for path in paths]
     except OSError:

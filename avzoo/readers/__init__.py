@@ -1,1 +1,1 @@
-"""Read files of other programs as plain data: nothing that they name is run, and none takes all the memory."""
+"""Read files written by other programs as plain data, without running code from them or exhausting memory."""

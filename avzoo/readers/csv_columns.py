@@ -1,4 +1,4 @@
-"""Read columns of tables as people have them: other delimiters, other header words, no header."""
+"""Read columns of tables with various delimiters and column names, or without a header."""
 
 import csv
 import io
@@ -18,30 +18,30 @@ _DELIMITERS = ',;\t|'
 
 
 class Columns(NamedTuple):
-    """Some columns of a table: the rows, each with the number of its line, and what the columns not read are called."""
+    """Some columns of a table: the rows, each with its line number, and the names of the columns that were not read."""
 
     rows: list[Numbered]
     unread: list[str]
 
 
 def read_columns(path: Path, words: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> list[list[str]]:
-    """Return the rows of :func:`read_numbered` alone."""
+    """Return only the rows of :func:`read_numbered`."""
     return [row for _, row in read_numbered(path, words, optional).rows]
 
 
 def read_numbered(path: Path, words: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> Columns:
-    """Read some columns of a table, without rows of which all fields are blank.
+    """Read some columns of a table, skipping rows in which all fields are blank.
 
-    The fields are divided by commas, semicolons, tabs or ``|``, whichever makes the first line name the columns. A
-    file of two columns may lack that line, if its first row has a label that comes again and the videos do not.
+    Fields are separated by commas, semicolons, tabs or ``|``, whichever makes the first line name the columns. A
+    file of two columns may lack that line if the label of its first row occurs again and no video does.
 
     Args:
         path: A text file in UTF-8, or in UTF-16 as spreadsheets write "Unicode text".
-        words: Column -> what the first line may call it, the most likely first. The case does not matter.
-        optional: Which of these the file may lack; such fields are empty.
+        words: Column -> its possible names in the first line, the most likely first. Case does not matter.
+        optional: Which of these the file may lack; their fields are then empty.
 
     Raises:
-        DataError: The file cannot be read, a column is missing or comes twice, a row has more or fewer fields, or a
+        DataError: The file cannot be read, a column is missing or occurs twice, a row has more or fewer fields, or a
             quote is not closed.
     """
     text = _read_text(path)
@@ -64,7 +64,7 @@ def read_numbered(path: Path, words: Mapping[str, Sequence[str]], optional: Sequ
 def check_widths(
     path: Path, header: Sequence[str], rows: Iterable[Numbered], delimiter: str = ','
 ) -> Iterator[Numbered]:
-    """Pass rows on, then refuse those with more or fewer fields than the header, all of them at once."""
+    """Yield the rows that are as wide as the header, then refuse all others in one error."""
     odd: list[tuple[int, int]] = []
     for line, row in rows:
         if len(row) == len(header):
@@ -74,7 +74,7 @@ def check_widths(
     longer = [(line, width) for line, width in odd if width > len(header)]
     if longer:
         raise DataError(
-            f'{path}: {_describe(longer, "more", len(header))}. Quote names that hold the delimiter: '
+            f'{path}: {_describe(longer, "more", len(header))}. Quote names that contain the delimiter: '
             f'"dog{delimiter} barking".'
         )
     if odd:
@@ -103,7 +103,7 @@ def _read_text(path: Path) -> str:
 
 
 def _encoding_of(start: bytes) -> str:
-    """Tell UTF-8 from UTF-16, which has a mark, or a zero in the first letter of a name of a column."""
+    """Tell UTF-8 from UTF-16, which has a byte order mark, or a zero byte in the first letter of the header."""
     if start in (BOM_UTF16_LE, BOM_UTF16_BE):
         return 'utf-16'
     return {start[:1]: 'utf-16-be', start[1:]: 'utf-16-le'}.get(b'\0', 'utf-8-sig')
@@ -123,7 +123,7 @@ def _parse(path: Path, text: str, delimiter: str, offset: int = 0, *, strict: bo
     except csv.Error as error:
         raise DataError(
             f'{path}: the row that begins at line {end + 1} cannot be read: {error}. Close each quote right before '
-            'a delimiter or the end of the line, and write two for one inside a quoted field.'
+            'a delimiter or the end of the line, and double each quote inside a quoted field.'
         ) from None
     return rows
 
@@ -156,7 +156,7 @@ def _find_header(
     headers = {mark: rows[0][1] for mark in delimiters if (rows := _parse(path, first, mark))}
     if not headers:
         names = ','.join(needed)
-        raise DataError(f'{path}: the table is empty. Make the first line `{names}`, and write a row for each below.')
+        raise DataError(f'{path}: the table is empty. Make the first line `{names}`, and add the rows below it.')
     known = {mark: [c for c in words if _place(path, names, words[c]) is not None] for mark, names in headers.items()}
     mark = max(known, key=lambda mark: len(known[mark]))
     missing = [column for column in needed if column not in known[mark]]
@@ -171,7 +171,7 @@ def _find_header(
 
 
 def _without_header(path: Path, text: str, delimiters: str, needed: Sequence[str]) -> list[Numbered]:
-    """Return video and label of a file without a header, if it is plain which is which."""
+    """Return video and label of a file without a header, if it is clear which is which."""
     for mark in delimiters:
         rows = _parse(path, text, mark)
         if len(needed) == 2 and all(len(row) == 2 for _, row in rows):

@@ -1,4 +1,4 @@
-"""Read arrays of a HDF5 file without following links to other files."""
+"""Read arrays of an HDF5 file without following links to other files."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def open_h5(path: str | os.PathLike[str]) -> Any:
         import h5py
     except ImportError:
         raise DataError(
-            f'{path} is a HDF5 file; reading it needs the package h5py: pip install "avzoo[hdf5]"'
+            f'{path} is an HDF5 file; reading it needs the package h5py: pip install "avzoo[hdf5]"'
         ) from None
     open_readable(path).close()  # The library would wait for a pipe.
     with naming_damage(path):
@@ -64,11 +64,11 @@ def read_datasets(file: Any, names: Sequence[str], path: str | os.PathLike[str])
 
 @contextmanager
 def naming_damage(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what the library says of damaged files into an error that names the file."""
+    """Turn the library's errors about damaged files into one that names the file."""
     try:
         yield
     except (OSError, KeyError, RuntimeError, ValueError) as error:  # of the HDF5 library, for whatever is damaged
-        raise DataError(f'{path} is not a whole HDF5 file: {error}') from None
+        raise DataError(f'{path} is not a complete HDF5 file: {error}') from None
 
 
 def _dataset(file: Any, name: str, path: str | os.PathLike[str]) -> Any:

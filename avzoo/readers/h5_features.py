@@ -38,14 +38,14 @@ class H5Features(Mapping[str, np.ndarray]):
 def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
     """Return the arrays at the root of a file; or {key: its arrays by video id}, which are read later.
 
-    The latter are ``KEY/VIDEO_ID`` or ``VIDEO_ID/KEY``. Links to other files are passed over.
+    The latter are ``KEY/VIDEO_ID`` or ``VIDEO_ID/KEY``. Links to other files are skipped.
 
     Args:
         path: The file.
         keys: Modalities; groups of other names are returned too.
 
     Raises:
-        DataError: As of :func:`read_h5`, and if one modality is an array and another has one for each video.
+        DataError: As for :func:`read_h5`, and if one modality is an array and another has one for each video.
     """
     names: list[str] = []
     with open_h5(path) as file:
@@ -58,7 +58,7 @@ def read_h5_layout(path: Path, keys: Collection[str]) -> dict[str, Any]:
     whole = [name for name in names if name in keys]
     if whole:
         raise DataError(
-            f'{path}: {whole[0]} is one array, and {min(nested)} has one for each video. Save both in one way.'
+            f'{path}: {whole[0]} is one array, and {min(nested)} has one for each video. Save both in the same way.'
         )
     return {key: H5Features(path, by_id) for key, by_id in nested.items()}
 

@@ -1,4 +1,4 @@
-"""Read the arrays of MATLAB."""
+"""Read MATLAB's arrays."""
 
 import os
 from math import prod
@@ -13,10 +13,10 @@ from avzoo.utils.regular_files import open_regular, unreadable
 
 
 def read_mat(path: Path) -> dict[str, Any]:
-    """Read the variables of a file: cells become lists, structs dicts, rows of characters text.
+    """Read the variables of a file: cells become lists, structs dicts, and character rows text.
 
     Raises:
-        DataError: The file is damaged, of version 7.3, or would unpack to far more than it has.
+        DataError: The file is damaged, of version 7.3, or would unpack to far more than its size.
     """
     # scipy's readers are needed for such files only.
     from scipy import io
@@ -27,17 +27,17 @@ def read_mat(path: Path) -> dict[str, Any]:
             claimed = sum(8 * prod(shape) for _, shape, _ in io.whosmat(file))
             room = available_memory()
             if claimed > min(room or claimed, 1000 * os.fstat(file.fileno()).st_size + (64 << 20)):
-                raise DataError(f'{path} would unpack to {claimed:,} bytes.')
+                raise DataError(f'{path} would unpack to {claimed:,} bytes, which is too many. Divide it.')
             file.seek(0)
             found = io.loadmat(file)
     except NotImplementedError:
-        raise DataError(f'{path} is a .mat file of version 7.3. Save it in MATLAB by save(..., "-v7").') from None
+        raise DataError(f'{path} is a .mat file of version 7.3. Save it in MATLAB with save(..., "-v7").') from None
     except OSError as error:
         raise unreadable(path, error) from None
     except DataError:
         raise
     except Exception as error:  # scipy's reader fails in many ways on damaged files.
-        raise DataError(f'{path} is not a whole .mat file ({type(error).__name__}: {error}).') from None
+        raise DataError(f'{path} is not a complete .mat file ({type(error).__name__}: {error}).') from None
     return {name: _from_matlab(value) for name, value in found.items() if not name.startswith('__')}
 
 

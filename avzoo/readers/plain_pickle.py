@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 class _Budget:
-    """How much a pickle may become: two bytes can stand for another copy of anything.
+    """Limits how much a pickle may unpack to: two bytes can stand for another copy of anything.
 
     Args:
         size: Bytes of the file.
@@ -90,14 +90,14 @@ def load_plain(file: IO[bytes], size: int, stand_ins: Mapping[tuple[str, str], t
 
 
 def check_header(shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
-    """Refuse a header that tells of more than the file has, before memory for it is reserved."""
+    """Refuse a header that claims more than the file has, before memory for it is reserved."""
     claimed = math.prod(max(length, 1) for length in shape) * max(dtype.itemsize, 1)
     if claimed > max(size, 0 if math.prod(shape) else _MOST_EMPTY):
         raise ValueError(f'its header says {dtype} of shape {shape}, which the {size:,} bytes cannot hold')
 
 
 class _Bounded:
-    """A file of which no more is read at once than it has: memory for all of a claimed length is reserved first."""
+    """A file that refuses reads longer than itself: memory for all of a claimed length is reserved first."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._size = file, size
@@ -105,14 +105,14 @@ class _Bounded:
 
     def read(self, length: int) -> bytes:
         if length > self._size:
-            raise EOFError(f'{length:,} bytes are to come, and the file has {self._size:,}')
+            raise EOFError(f'{length:,} bytes should follow, but the file has {self._size:,}')
         return self._file.read(length)
 
 
 class _Unpickler(pickle._Unpickler):
     """An unpickler that knows a dozen names.
 
-    It is the one in Python: that in C reserves as many places as the largest number in the file, 34 GB for nine bytes.
+    It is Python's own: the one in C reserves as many places as the largest number in the file, 34 GB for nine bytes.
     """
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
@@ -227,7 +227,7 @@ def _as_bytes(data: Any) -> bytes | bytearray:
 
 
 def _plain(value: Any, budget: _Budget, stand_ins: tuple[type, ...] = ()) -> Any:
-    """Replace the stand-ins of arrays, all the way down; what is referred to twice is copied."""
+    """Replace the stand-ins of arrays at any depth; what is referenced twice is copied."""
     budget.take(8)
     if isinstance(value, _Array):
         if value.real is None:

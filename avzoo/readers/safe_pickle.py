@@ -1,4 +1,4 @@
-"""Read pickles, ``.npy`` and ``.npz`` files as plain data: nothing that they name is run, see ``plain_pickle``.
+"""Read pickles, ``.npy`` and ``.npz`` files as plain data, without running code from them; see ``plain_pickle``.
 
 Released features are pickles, and a pickle may call any function it can import.
 """
@@ -27,10 +27,10 @@ def load_pickle(path: str | os.PathLike[str], stand_ins: Mapping[tuple[str, str]
 
     Args:
         path: The file.
-        stand_ins: (module, name) of further classes, and the empty class whose instances replace theirs.
+        stand_ins: (module, name) of further classes -> the empty class whose instances replace theirs.
 
     Raises:
-        DataError: The file names anything else (nothing of it is run then), or it is damaged.
+        DataError: The file names anything else (none of it is run), or it is damaged.
     """
     with open_readable(path) as file:
         return _load(file, path, os.fstat(file.fileno()).st_size, stand_ins)
@@ -47,7 +47,7 @@ def load_npz(path: str | os.PathLike[str], *, any_ratio: bool = False) -> dict[s
 
     Args:
         path: The file.
-        any_ratio: Accept large arrays of hardly anything; for files of avzoo, such as scores that are mostly 0.
+        any_ratio: Accept any compression ratio; for avzoo's own files, such as scores that are mostly 0.
 
     Raises:
         DataError: If it is damaged or unsafe to read, or its arrays do not fit into the free memory.
@@ -66,15 +66,15 @@ def load_npz(path: str | os.PathLike[str], *, any_ratio: bool = False) -> dict[s
     except (*ZIP_ERRORS, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # Which a place before its beginning gives.
             raise unreadable(path, error) from error
-        raise DataError(f'{path} is not a whole .npz file: {first_line(error)}') from None
+        raise DataError(f'{path} is not a complete .npz file: {first_line(error)}') from None
 
 
 def _check_padding(total: int, packed: int, path: str | os.PathLike[str]) -> None:
-    """Refuse arrays that unpack to very much of hardly anything; padded ones of an ordinary size are accepted."""
+    """Refuse large arrays with an extreme compression ratio; padded ones of an ordinary size are accepted."""
     if total > max(_MOST_PADDING, MAX_RATIO * packed):
         raise DataError(
             f'{path} would unpack from {packed:,} to {total:,} bytes, which is out of proportion; nothing was '
-            'unpacked. If it is your own, save it by numpy.savez instead of savez_compressed.'
+            'unpacked. If the file is yours, save it with numpy.savez instead of savez_compressed.'
         )
 
 
@@ -82,15 +82,15 @@ def _load_npy(file: IO[bytes], name: str | os.PathLike[str], size: int) -> np.nd
     try:
         version = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0)):  # Later ones are for the names of structured arrays.
-            raise ValueError(f'version {version} of the format is not read')
+            raise ValueError(f'format version {version} is not supported')
         read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
         shape, _, dtype = read(file)
         if dtype.hasobject:
             if dtype.kind != 'O':
-                raise DataError(f'{name} holds a structured array with objects, which is not read.')
+                raise DataError(f'{name} holds a structured array with objects. Save each field as an array.')
             array = np.asarray(_load(file, name, size))
             if array.shape != shape:
-                raise ValueError(f'it holds {array.shape}, its header says {shape}')
+                raise ValueError(f'it holds {array.shape}, but its header says {shape}')
             return array
         check_header(shape, dtype, size)
         file.seek(0)
@@ -98,7 +98,7 @@ def _load_npy(file: IO[bytes], name: str | os.PathLike[str], size: int) -> np.nd
     except DataError:
         raise
     except Exception as error:  # a damaged header can fail anywhere in numpy's parser, too
-        raise DataError(f'{name} is not a whole .npy file: {first_line(error)}') from None
+        raise DataError(f'{name} is not a complete .npy file: {first_line(error)}') from None
 
 
 def _load(
@@ -112,12 +112,12 @@ def _load(
     except Refused as error:
         if str(error).startswith('torch.'):
             raise DataError(
-                f'{name} holds tensors of torch, which are not read from pickles; nothing of it was run. If you trust '
+                f'{name} holds torch tensors, which are not read from pickles; none of it was run. If you trust '
                 'the file, load it with torch and save the tensors as numpy arrays: tensor.numpy().'
             ) from None
         raise DataError(
-            f'{name}: the pickle asks for {error}, which plain data never needs; nothing of it was run. '
-            'Do not open this file by other means unless you trust where it came from.'
+            f'{name}: the pickle asks for {error}, which plain data never needs; none of it was run. '
+            'Do not open this file by other means unless you trust its source.'
         ) from None
     except Exception as error:  # a damaged pickle can fail anywhere, with any exception
-        raise DataError(f'{name} is not a whole pickle of plain data ({type(error).__name__}: {error}).') from None
+        raise DataError(f'{name} is not a complete pickle of plain data ({type(error).__name__}: {error}).') from None

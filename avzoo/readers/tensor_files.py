@@ -1,4 +1,4 @@
-"""Read tensors of torch.save as arrays, without running anything that the file names."""
+"""Read tensors saved with torch.save as arrays, without running code from the file."""
 
 import pickle
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ def read_tensors(path: Path) -> Any:
         raise
     except pickle.UnpicklingError:  # torch's own text advises to open the file anyway.
         raise DataError(
-            f'{path} holds more than tensors and plain values, such as a whole model; nothing of it was run.'
+            f'{path} holds more than tensors and plain values, such as a whole model; none of it was run.'
         ) from None
     except Exception as error:  # Whatever is damaged.
-        raise DataError(f'{path} is not a whole file of torch.save ({type(error).__name__}).') from None
+        raise DataError(f'{path} is not a complete file of torch.save ({type(error).__name__}).') from None
 
 
 def _as_numpy(value: Any) -> Any:

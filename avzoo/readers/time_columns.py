@@ -1,4 +1,4 @@
-"""Where parts of videos begin and end, as tables have it."""
+"""Start and end times of clips in tables."""
 
 import re
 
@@ -12,7 +12,7 @@ _CLOCK = re.compile(r'(?:(\d{1,3}):(?=\d\d:))?(\d{1,5}):([0-5]\d(?:\.\d*)?)', re
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds of a number or a time; a comma in a field is that of decimals, or it would divide fields.
+    """Return a number or a time of the clock in seconds; a comma inside a field is a decimal comma.
 
     Raises:
         ValueError: If it is neither.

@@ -1,4 +1,4 @@
-"""Refuse a zip that could do harm, before anything of it is unpacked.
+"""Refuse a harmful zip before any of it is unpacked.
 
 Only the directory of the archive is read. What it says can be relied on for members that are stored or deflated: Python
 unpacks no more of these than their stated size.
@@ -73,15 +73,15 @@ def checked_members(
 ) -> list[zipfile.ZipInfo]:
     """Return the files of an archive.
 
-    Refused are names that lead out of it, links and devices, encrypted members, packing other than deflate, more than
+    Refuses names that lead out of it, links and devices, encrypted members, packing other than deflate, more than
     ``MAX_MEMBERS`` members, and sizes that are out of proportion or exceed ``room``.
 
     Args:
         archive: The open archive.
         name: What to call it in the error.
         error: Class of the error to raise.
-        room: Bytes that there are for its content on the disk or in memory; by default there is no limit.
-        max_ratio: How many times its packed size a large file may have; ``math.inf`` for any ratio.
+        room: Bytes available for its content, on disk or in memory; no limit by default.
+        max_ratio: Largest ratio of unpacked to packed size for a large file; ``math.inf`` for any ratio.
     """
     infos = archive.infolist()
     # zipfile reads no entry where the size of the directory is damaged, as in an archive without members.
@@ -103,13 +103,13 @@ def _member_problem(info: zipfile.ZipInfo, max_ratio: float) -> str:
     if not name.isprintable():
         return f'the name of the member {name!r} holds control characters'
     if foreign or path.is_absolute() or '..' in path.parts or path == PurePosixPath('.'):
-        return f'the member {name!r} would lie outside of its folder'
+        return f'the member {name!r} would lie outside its folder'
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return f'the member {name!r} is a link or a device'
     if info.flag_bits & 0x1:
         return f'the member {name!r} is encrypted'
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return f'the member {name!r} is packed by another method than deflate, so its size cannot be relied on'
+        return f'the member {name!r} is packed by a method other than deflate, so its size cannot be relied on'
     if _is_out_of_proportion(info.file_size, info.compress_size, max_ratio):
         sizes = f'from {info.compress_size:,} to {info.file_size:,} bytes'
         return f'the member {name!r} would unpack {sizes}, which is out of proportion'
@@ -122,7 +122,7 @@ def _total_problem(infos: list[zipfile.ZipInfo], packed: int, room: int | None, 
     if _is_out_of_proportion(total, packed, max_ratio):
         return f'its {packed:,} bytes would unpack to {total:,}, which is out of proportion'
     if room is not None and total > room:
-        return f'it would unpack to {total:,} bytes, and there is room for {room:,}'
+        return f'it would unpack to {total:,} bytes, but there is room for {room:,}'
     return ''
 
 

@@ -1,1 +1,1 @@
-"""Class names into vectors: word vectors and text encoders, and the files in which people have them."""
+"""From class names to vectors: word vectors, text encoders, and the formats of their files."""

@@ -1,4 +1,4 @@
-"""The vector of a class from vectors of words: of its whole name, or the mean over the parts of it."""
+"""Class vectors from word vectors: that of the whole name, or the mean over its parts."""
 
 import os
 import unicodedata
@@ -54,7 +54,7 @@ def mean_word_vectors(path: str | os.PathLike[str], texts: Mapping[str, str]) ->
         texts: {label: the class in words}.
 
     Raises:
-        DataError: Classes of which no part is known; all of them are listed.
+        DataError: No part of some class is known; all such classes are listed.
     """
     wanted = {word for text in texts.values() for word in (*_wholes(text), *_all_spellings(split_name(text)))}
     table = read_word_vectors(path, wanted)
@@ -65,7 +65,7 @@ def mean_word_vectors(path: str | os.PathLike[str], texts: Mapping[str, str]) ->
     if lost:
         raise DataError(
             f'{path} has no word of {len(lost)} of {len(texts)} classes: {", ".join(map(repr, lost))}. Describe them '
-            'in words that it has: in a column text of classes.csv (columns label,text).'
+            'in words that it has, in a column text of classes.csv (columns label,text).'
         )
     return {label: named for label, named in found.items() if named is not None}
 

@@ -96,16 +96,16 @@ def from_hub(name: str, wanted: Wanted) -> Path:
         weight_files(Path(config).parent, wanted)
         return Path(config).parent
     except errors.HFValidationError:
-        raise DataError(f'{option} {name} is neither a file, a folder nor a name of the hub. {otherwise}') from None
+        raise DataError(f'{option} {name} is neither a file, a folder nor a model of the hub. {otherwise}') from None
     except (errors.LocalEntryNotFoundError, DataError):
         pass  # Not here, or a download that was not finished.
     if is_offline() or constants.HF_HUB_OFFLINE:
-        raise DataError(f'{option} {name}: config.json and weights of it are not here, and it is offline. {otherwise}')
+        raise DataError(f'{option} {name}: its config.json and weights are not here, and you are offline. {otherwise}')
     return Path(_download(huggingface_hub, name, wanted))
 
 
 def quiet_transformers(owner: str) -> Any:
-    """Return the package transformers, which writes nothing to the screen then.
+    """Return the package transformers, with its output silenced.
 
     Args:
         owner: What needs it, for the error.
@@ -133,7 +133,7 @@ def _download(hub: Any, name: str, wanted: Wanted) -> str:
     except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
         endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co')
         raise DataError(
-            f'{wanted.option} {name}: config.json and weights of it are not here and could not be downloaded from '
+            f'{wanted.option} {name}: its config.json and weights are not here and could not be downloaded from '
             f'{endpoint}: {first_line(error)}. {wanted.otherwise}'
         ) from None
 

@@ -17,7 +17,7 @@ class _KeyedVectors:
 
 
 _CURE = (
-    "Write them as text with gensim, where you trust the file: KeyedVectors.load('FILE').save_word2vec_format("
+    "If you trust the file, write them as text with gensim: KeyedVectors.load('FILE').save_word2vec_format("
     "'FILE.txt'), for a whole model Word2Vec.load('FILE').wv.save_word2vec_format('FILE.txt')."
 )
 
@@ -44,7 +44,7 @@ def read_keyed_vectors(path: Path, wanted: Collection[str]) -> dict[str, np.ndar
         or len(vectors) != len(words)
         or vectors.dtype.kind != 'f'
     ):
-        raise DataError(f'{path} has no table index_to_key of words with vectors for each. {_CURE}')
+        raise DataError(f'{path} has no table index_to_key of words with a vector for each. {_CURE}')
     place = {word: i for i, word in reversed(list(enumerate(words))) if isinstance(word, str)}
     return {word: np.array(vectors[place[word]], np.float32) for word in wanted if word in place}
 

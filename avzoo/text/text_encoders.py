@@ -30,7 +30,7 @@ class TextEncoder:
     """Turn texts into vectors.
 
     A sentence encoder is pooled and scaled as its ``modules.json`` says, a transformer without that file by the mean
-    over its tokens. Of CLIP and CLAP the projected vector is taken.
+    over its tokens. CLIP and CLAP give their projected vector.
 
     Args:
         folder: Files of the model in the layout of the hub: ``config.json``, weights, tokenizer.
@@ -41,7 +41,7 @@ class TextEncoder:
         self._modules = _read_modules(folder / 'modules.json')
         odd = [name for name in self._modules if name not in ('Transformer', _POOLING, _NORMALIZE)]
         if odd:
-            raise DataError(f'{folder / "modules.json"} asks for {odd[0]}, which is not computed here. {_ELSE}')
+            raise DataError(f'{folder / "modules.json"} asks for {odd[0]}, which is not supported. {_ELSE}')
         root = folder / self._modules.get('Transformer', '')
         self._pooling = self._read_pooling()
         self._settings = _read(root / 'sentence_bert_config.json', {})
@@ -74,7 +74,7 @@ class TextEncoder:
         return [text.lower() for text in texts] if self._settings.get('do_lower_case') else list(texts)
 
     def _check_tokens(self, texts: Sequence[str]) -> None:
-        """Refuse texts of which no token is known; say which are cut."""
+        """Refuse texts without a known token; warn of those that are cut."""
         rows = self._tokenizer(self._spelled(texts))['input_ids']
         cut = [text for text, row in zip(texts, rows, strict=True) if len(row) > self._longest]
         if cut:
@@ -89,7 +89,7 @@ class TextEncoder:
         if lost:
             raise DataError(
                 f'{self._folder} knows no part of {len(lost)} of {len(texts)} texts: {", ".join(map(repr, lost))}. '
-                'Describe these classes in words that it knows: in a column text of classes.csv (columns label,text).'
+                'Describe these classes in words that it knows, in a column text of classes.csv (columns label,text).'
             )
 
     def _pool(self, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class TextEncoder:
         known = {'mean_tokens': 'mean', 'cls_token': 'cls', 'max_tokens': 'max', 'mean': 'mean', 'cls': 'cls'}
         chosen = [key for key in chosen if key != 'include_prompt'] or [str(content.get('pooling_mode', ''))]
         if len(chosen) != 1 or chosen[0] not in known:
-            raise DataError(f'{path} pools by {", ".join(chosen)}, which is not computed here. {_ELSE}')
+            raise DataError(f'{path} pools by {", ".join(chosen)}, which is not supported. {_ELSE}')
         return known[chosen[0]]
 
 

@@ -29,7 +29,7 @@ _OTHERS = {
 
 
 def read_word_vectors(path: str | os.PathLike[str], wanted: Collection[str]) -> dict[str, np.ndarray]:
-    """Read the vectors of some words; the file is read once, from begin to end, and may be compressed with gzip.
+    """Read the vectors of some words; the file is read once, from start to end, and may be compressed with gzip.
 
     Args:
         path: word2vec text or binary, fastText ``.vec``, GloVe with or without the line of sizes, or gensim's
@@ -37,7 +37,7 @@ def read_word_vectors(path: str | os.PathLike[str], wanted: Collection[str]) -> 
         wanted: The words.
 
     Returns:
-        Those of the words that the file has, (d,) float32 each. Of a word that comes twice the first is taken.
+        Vectors of the words that the file has, (d,) float32 each; the first one if a word occurs twice.
 
     Raises:
         DataError: The file is of another kind, damaged, or has values that are not finite.
@@ -48,7 +48,7 @@ def read_word_vectors(path: str | os.PathLike[str], wanted: Collection[str]) -> 
             start = file.peek(8)[:8]  # type: ignore[attr-defined]
             for magic, cure in _OTHERS.items():
                 if start.startswith(magic):
-                    raise DataError(f'{path} is not a file of word vectors that is read here. {cure}')
+                    raise DataError(f'{path} is not a supported file of word vectors. {cure}')
             if start.startswith(b'\x80'):
                 found = read_keyed_vectors(path, wanted)
             else:

@@ -118,7 +118,7 @@ def examples(store):
 def test_a_store_is_a_base_and_other_features_are_refused(store):
     rows, labels = examples(FeatureStore(store))
     stamps = dict(audio=dict(extractor='sounds', version='v1'), visual=dict(extractor='pictures'))
-    with pytest.raises(DataError, match='audio features are different'):
+    with pytest.raises(DataError, match='audio features differ'):
         read_base(store, rows, stamps, labels)
     known = dict(stamps, audio=dict(extractor='sounds v1'))
     names = np.array(FeatureStore(store).class_names)

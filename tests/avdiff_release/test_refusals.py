@@ -95,12 +95,12 @@ def test_a_checkpoint_that_unpacks_to_far_more_than_weights_do_is_refused(tmp_pa
 @pytest.mark.parametrize(
     'member, reason',
     [
-        ((zipfile.ZipInfo('models/../../evil'), b''), 'outside of its folder'),
-        ((zipfile.ZipInfo('/etc/evil'), b''), 'outside of its folder'),
-        ((zipfile.ZipInfo('C:\\evil'), b''), 'outside of its folder'),
+        ((zipfile.ZipInfo('models/../../evil'), b''), 'outside its folder'),
+        ((zipfile.ZipInfo('/etc/evil'), b''), 'outside its folder'),
+        ((zipfile.ZipInfo('C:\\evil'), b''), 'outside its folder'),
         ((link('models/link.pt'), b'/etc/passwd'), 'is a link'),
         ((bomb(), bytes(17 << 20)), 'out of proportion'),
-        ((zipfile.ZipInfo('../evil/'), b''), 'outside of its folder'),
+        ((zipfile.ZipInfo('../evil/'), b''), 'outside its folder'),
         ((zipfile.ZipInfo('models/a\nb'), b''), 'control characters'),
     ],
 )
@@ -146,7 +146,7 @@ def test_packing_whose_size_cannot_be_relied_on_is_refused(run_folder, tmp_path)
     path = archive(tmp_path, run_folder())
     with zipfile.ZipFile(path, 'a', zipfile.ZIP_BZIP2) as file:
         file.writestr('models/other/args.yaml', 'a: 1')
-    with pytest.raises(CheckpointError, match='another method than deflate'):
+    with pytest.raises(CheckpointError, match='a method other than deflate'):
         import_checkpoint(path)
 
 
@@ -254,7 +254,7 @@ def test_a_data_set_that_is_named_later_completes_the_settings(run_folder, tmp_p
     content['meta']['config']['data_root'] = 'data/mine'
     save_checkpoint(tmp_path / 'own.pth', content)
     assert tool(tmp_path / 'own.pth', tmp_path / 'back/a.pt', '--reverse') == (0, [])
-    assert refused(tool(tmp_path / 'back', tmp_path / 'again'), 'does not tell what it was trained on; give --dataset')
+    assert refused(tool(tmp_path / 'back', tmp_path / 'again'), 'does not say what it was trained on; give --dataset')
     assert tool(tmp_path / 'back/a.pt', tmp_path / 'again', '--dataset', 'UCF') == (0, [])
     assert tool(tmp_path / 'own.pth', tmp_path / 'back/a.pt', '--reverse', '--dataset', 'ucf') == (0, [])
     assert 'dataset_name: UCF' in (tmp_path / 'back/args.yaml').read_text()

@@ -59,7 +59,7 @@ def test_the_support_has_as_many_clips_of_each_new_class_as_there_are_shots(tiny
 
 
 def test_a_clip_of_a_class_that_is_not_named_is_refused(tiny_store):
-    with pytest.raises(DataError, match=f"class of video '{SUPPORT[1]}' of the support is not in classes"):
+    with pytest.raises(DataError, match=f"class of support video '{SUPPORT[1]}' is not in classes"):
         adaptation(tiny_store, classes=NAMES[:10])
 
 

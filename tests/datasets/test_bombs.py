@@ -79,7 +79,7 @@ def test_a_pickle_takes_no_more_than_its_size_explains(tmp_path, what):
 @pytest.mark.parametrize('opcode', [pickle.BINUNICODE8, pickle.BINBYTES8, pickle.BYTEARRAY8, pickle.FRAME])
 def test_a_claimed_length_is_compared_with_the_file_before_it_is_read(tmp_path, opcode):
     (tmp_path / 'x.pkl').write_bytes(b'\x80\x05' + opcode + (1 << 40).to_bytes(8, 'little') + b'x.')
-    with pytest.raises(DataError, match=r'x\.pkl is not a whole pickle .*1,099,511,627,776 bytes'):
+    with pytest.raises(DataError, match=r'x\.pkl is not a complete pickle .*1,099,511,627,776 bytes'):
         load_pickle(tmp_path / 'x.pkl')
 
 

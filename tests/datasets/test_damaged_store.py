@@ -94,7 +94,7 @@ def test_a_wrong_value_in_the_description_is_named(root, key, value):
 @pytest.mark.parametrize(
     'name, old, new, words',
     [
-        ('videos.csv', '"video, 1"', '"video, 0"', "videos.csv: video 'video, 0' comes twice"),
+        ('videos.csv', '"video, 1"', '"video, 0"', "videos.csv: video 'video, 0' occurs twice"),
         ('videos.csv', '"video, 1"', '', "videos.csv: video '' is empty"),
         ('videos.csv', '"video, 0",', '"a\nb",', 'control character'),
         ('videos.csv', '"video, 0","barking, loud",0,', '"video, 0","barking, loud",' + 30 * '9' + ',', 'whole number'),
@@ -104,7 +104,7 @@ def test_a_wrong_value_in_the_description_is_named(root, key, value):
             '"video, 0","barking, loud",' + str(2**63 - 1) + ',',
             'outside',
         ),
-        ('classes.csv', 'tap,tap', '"barking, loud",tap', "classes.csv: class 'barking, loud' comes twice"),
+        ('classes.csv', 'tap,tap', '"barking, loud",tap', "classes.csv: class 'barking, loud' occurs twice"),
     ],
 )
 def test_a_damaged_table_is_refused(root, name, old, new, words):

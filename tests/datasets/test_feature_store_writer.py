@@ -25,7 +25,7 @@ def test_features_that_are_not_numbers_are_refused_with_the_video(tmp_path, valu
         (np.zeros((0, 3)), r'shape \(0, 3\)'),
         (np.zeros(3), r'shape \(3,\)'),
         (np.full((1, 3), 1e5), 'beyond the range of float16'),
-        (np.full((1, 3), -5e-5), 'below 6e-05 alone, of which float16 keeps next to nothing'),
+        (np.full((1, 3), -5e-5), 'below 6e-05 only, of which float16 keeps next to nothing'),
         (np.array([['a'] * 3]), 'not numbers'),
         (np.ma.masked_array(np.ones((2, 3)), np.eye(2, 3)), 'masked'),
     ],
@@ -72,14 +72,14 @@ def test_a_video_comes_once_and_has_a_known_class_and_every_modality(tmp_path):
 @pytest.mark.parametrize(
     'changes, words',
     [
-        (dict(classes=['tap', 'tap']), "class 'tap' comes twice"),
+        (dict(classes=['tap', 'tap']), "class 'tap' occurs twice"),
         (dict(classes=['tap', 'a\rb']), 'control character'),
         (dict(texts=['a', 'b\rb', 'c']), 'control character'),
         (dict(texts=['a']), '3 classes and 1 texts'),
         (dict(modalities={"a': print()": dict(dim=1, seconds_per_step=1.0)}), 'letters, digits'),
         (dict(modalities=dict(audio=dict(dim=0, seconds_per_step=1.0))), 'width 0'),
-        (dict(modalities=dict(audio=dict(dim=1, seconds_per_step=86_401))), '86401 seconds a step; .* up to 86,400'),
-        (dict(modalities=dict(audio=dict(dim=1, seconds_per_step=float('nan')))), 'nan seconds a step'),
+        (dict(modalities=dict(audio=dict(dim=1, seconds_per_step=86_401))), '86401 seconds per step; .* up to 86,400'),
+        (dict(modalities=dict(audio=dict(dim=1, seconds_per_step=float('nan')))), 'nan seconds per step'),
     ],
 )
 def test_what_a_reader_would_refuse_is_not_written(tmp_path, changes, words):
@@ -90,7 +90,7 @@ def test_what_a_reader_would_refuse_is_not_written(tmp_path, changes, words):
 
 def test_a_split_lists_a_video_once(tmp_path):
     with (
-        pytest.raises(DataError, match="1-shot split stage1_base: video 'v' comes twice"),
+        pytest.raises(DataError, match="1-shot split stage1_base: video 'v' occurs twice"),
         FeatureStoreWriter(tmp_path / 'store', name='x', modalities=MODALITIES, classes=CLASSES) as writer,
     ):
         writer.add('v', CLASSES[0], {name: np.ones((1, entry['dim'])) for name, entry in MODALITIES.items()})

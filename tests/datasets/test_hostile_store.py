@@ -107,7 +107,7 @@ def test_a_description_without_end_is_not_read_whole(root):
     ('change', 'words'),
     [
         (lambda meta: meta.update(name='a\x1b[2Jb'), 'control character'),
-        (lambda meta: meta['modalities']['audio'].update(file='visual.npy'), 'visual.npy.* comes twice'),
+        (lambda meta: meta['modalities']['audio'].update(file='visual.npy'), 'visual.npy.* occurs twice'),
         (lambda meta: meta['modalities']['audio'].update(file='./visual.npy'), r'audio\.file'),
         (lambda meta: meta['modalities']['audio'].update(file='text/../visual.npy'), r'audio\.file'),
         (lambda meta: meta['class_embeddings']['word2vec'].update(file='../x.npy'), r'word2vec\.file'),

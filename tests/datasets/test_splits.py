@@ -223,7 +223,7 @@ def test_splits_of_a_missing_list_are_left_out(tmp_path):
     assert set(split_names()) - set(draw_splits(lists, 3)) == {'stage1_base', 'stage2_base'}
 
 
-@pytest.mark.parametrize('target, words', [('stage_1_train', 'comes twice'), ('stage_2_test_seen', 'and again in')])
+@pytest.mark.parametrize('target, words', [('stage_1_train', 'occurs twice'), ('stage_2_test_seen', 'and again in')])
 def test_a_video_belongs_to_one_list_once(tmp_path, target, words):
     folder = write_lists(tmp_path / 'lists')
     with open(folder / f'{target}.csv', 'a') as file:

@@ -49,7 +49,7 @@ def test_a_video_that_is_trained_on_and_evaluated_on_is_refused(small_avdiff, tm
 def test_an_empty_list_is_refused(small_avdiff, tmp_path, own_store, name):
     store, lists = own_store
     (lists / f'{name}.txt').write_text('')
-    with pytest.raises(DataError, match=f'split {name} names no video'):
+    with pytest.raises(DataError, match=f'split {name} has no video'):
         plan_with(small_avdiff, tmp_path, store)
 
 

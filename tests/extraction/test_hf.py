@@ -246,6 +246,6 @@ def test_offline_the_file_and_the_option_are_named_within_a_second(hub, monkeypa
     monkeypatch.setenv('AVZOO_OFFLINE', '1')
     monkeypatch.setenv('HF_HOME', str(tmp_path))
     began = time.monotonic()
-    with pytest.raises(DataError, match=r'--visual hf: nobody/nothing: config\.json.*offline.*--visual hf:FOLDER'):
+    with pytest.raises(DataError, match=r'--visual hf: nobody/nothing: its config\.json.*offline.*--visual hf:FOLDER'):
         build_extractor('hf:nobody/nothing', 'visual')
     assert time.monotonic() - began < 1

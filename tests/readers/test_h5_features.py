@@ -48,7 +48,7 @@ def test_a_file_with_an_array_for_each_video_is_closed_while_it_is_in_use(path):
 @pytest.mark.parametrize(
     ('arrays', 'message'),
     [
-        ({'audio': np.zeros((2, 3)), 'visual/a': np.zeros((2, 3))}, 'Save both in one way'),
+        ({'audio': np.zeros((2, 3)), 'visual/a': np.zeros((2, 3))}, 'Save both in the same way'),
         ({'audio': h5py.Empty('f4')}, 'not an array'),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_damaged_file_is_closed_though_the_error_is_kept(tmp_path, monkeypatch
         raise RuntimeError('a damaged tree')
 
     monkeypatch.setattr(h5py.File, 'visititems', fail)
-    with pytest.raises(DataError, match='not a whole HDF5 file: a damaged tree') as kept:
+    with pytest.raises(DataError, match='not a complete HDF5 file: a damaged tree') as kept:
         read_h5_layout(tmp_path / 'x.h5', KEYS)
     with h5py.File(tmp_path / 'x.h5', 'a'):
         assert kept.tb is not None

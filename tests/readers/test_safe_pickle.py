@@ -79,7 +79,7 @@ def test_a_hostile_pickle_is_refused_by_name_and_runs_nothing(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     data = {'features': [np.zeros(3), Hostile(function, "open('ran', 'w')")]}
     (tmp_path / 'x.pkl').write_bytes(pickle.dumps(data, protocol))
-    with pytest.raises(DataError, match=rf'x\.pkl: the pickle asks for .*{function.__name__}.*nothing of it was run'):
+    with pytest.raises(DataError, match=rf'x\.pkl: the pickle asks for .*{function.__name__}.*none of it was run'):
         load_pickle(tmp_path / 'x.pkl')
     assert os.listdir(tmp_path) == ['x.pkl']
 
@@ -122,7 +122,7 @@ def test_objects_cannot_be_made_from_raw_bytes(tmp_path):
 @pytest.mark.parametrize('keep', [0, 1, 40, -1])
 def test_a_cut_off_pickle_is_one_clear_error(tmp_path, keep):
     (tmp_path / 'x.pkl').write_bytes(pickle.dumps(plain_data())[:keep])
-    with pytest.raises(DataError, match='not a whole pickle'):
+    with pytest.raises(DataError, match='not a complete pickle'):
         load_pickle(tmp_path / 'x.pkl')
 
 
@@ -161,7 +161,7 @@ def test_damaged_array_files_are_one_clear_error(tmp_path, load):
     buffer = io.BytesIO()
     (np.save if load is load_npy else np.savez)(buffer, np.arange(100))
     (tmp_path / 'x').write_bytes(buffer.getvalue()[:-90])
-    with pytest.raises(DataError, match='not a whole'):
+    with pytest.raises(DataError, match='not a complete'):
         load(tmp_path / 'x')
     with pytest.raises(DataError, match='cannot be read'):
         load(tmp_path / 'absent')
@@ -170,5 +170,5 @@ def test_damaged_array_files_are_one_clear_error(tmp_path, load):
 def test_a_damaged_array_header_is_one_clear_error(tmp_path):
     np.save(tmp_path / 'x.npy', np.arange(3))
     (tmp_path / 'x.npy').write_bytes((tmp_path / 'x.npy').read_bytes().replace(b'}', b' '))
-    with pytest.raises(DataError, match='not a whole'):
+    with pytest.raises(DataError, match='not a complete'):
         load_npy(tmp_path / 'x.npy')

@@ -28,7 +28,7 @@ def test_files_are_returned_without_their_folders():
 
 @pytest.mark.parametrize('packing', [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_only_packing_that_keeps_to_its_stated_size_is_accepted(packing):
-    with pytest.raises(DataError, match=r"a\.zip .*'x' is packed by another method"):
+    with pytest.raises(DataError, match=r"a\.zip .*'x' is packed by a method other"):
         check({'x': b'x'}, packing)
 
 
@@ -58,7 +58,7 @@ def test_members_that_share_their_packed_bytes_are_counted_each():
 
 def test_more_than_there_is_room_for_is_refused():
     assert check({'x': bytes(1000)}, room=1000) == ['x']
-    with pytest.raises(DataError, match='1,000 bytes, and there is room for 999'):
+    with pytest.raises(DataError, match='1,000 bytes, but there is room for 999'):
         check({'x': bytes(1000)}, room=999)
 
 

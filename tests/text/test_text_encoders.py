@@ -187,7 +187,7 @@ def test_without_a_network_a_model_of_the_hub_fails_at_once_and_names_file_and_o
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path))
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)  # It may have been imported while a test was offline.
     monkeypatch.setenv('AVZOO_OFFLINE', '1')
-    with pytest.raises(DataError, match=r'--text owner/model: config\.json .*offline.*--text FOLDER'):
+    with pytest.raises(DataError, match=r'--text owner/model: its config\.json .*offline.*--text FOLDER'):
         find_encoder('owner/model')
     monkeypatch.delenv('AVZOO_OFFLINE')
     asked = []
@@ -200,7 +200,7 @@ def test_without_a_network_a_model_of_the_hub_fails_at_once_and_names_file_and_o
     with pytest.raises(DataError, match=r'config\.json .*could not be downloaded.*--text FOLDER'):
         find_encoder('owner/model')
     assert len(asked) <= 1  # No retries.
-    with pytest.raises(DataError, match='nor a name of the hub'):
+    with pytest.raises(DataError, match='nor a model of the hub'):
         find_encoder('not a name')
 
 

@@ -96,7 +96,7 @@ def test_keyed_vectors_of_gensim_are_read_without_gensim(tmp_path, keyed):
 
 def test_a_pickle_that_asks_for_more_is_not_run_and_the_error_says_how_to_export(tmp_path, keyed):
     path = save(tmp_path, keyed(list(WORDS), print), 'w.kv')
-    with pytest.raises(DataError, match=r'builtins\.print.* nothing of it was run.*save_word2vec_format'):
+    with pytest.raises(DataError, match=r'builtins\.print.* none of it was run.*save_word2vec_format'):
         read_word_vectors(path, ['dog'])
     with pytest.raises(DataError, match=r'is a pickle of dict.*save_word2vec_format'):
         read_word_vectors(save(tmp_path, pickle.dumps({}), 'w.kv'), ['dog'])
