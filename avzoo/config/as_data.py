@@ -1,4 +1,4 @@
-"""A config as plain data: what a checkpoint may carry, and what of it belongs to the run alone."""
+"""A config as plain data: what a checkpoint may carry, and what belongs only to the run."""
 
 from collections.abc import Mapping
 from pathlib import PurePath, PurePosixPath, PureWindowsPath

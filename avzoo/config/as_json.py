@@ -1,4 +1,4 @@
-"""Plain values as JSON and back, for another process: tuples stay tuples, and keys what they are."""
+"""Plain values as JSON and back, for another process: tuples stay tuples, and keys keep their types."""
 
 import json
 from typing import Any

@@ -17,11 +17,11 @@ def refuse_other_languages(path: Path, seen: set[Path] | None = None, above: tup
 
     Args:
         path: The config.
-        seen: Files that were looked at already.
+        seen: Files that were already looked at.
         above: Those of which this one is a base.
 
     Raises:
-        ConfigError: If one is of another language, too large or its own base, or a ``_base_`` is not written out.
+        ConfigError: If one is of another language, too large or its own base, or a ``_base_`` is not a literal.
     """
     seen = set() if seen is None else seen
     _check_name(path)
@@ -34,7 +34,7 @@ def refuse_other_languages(path: Path, seen: set[Path] | None = None, above: tup
         return
     seen.add(place)
     if path.stat().st_size > _MOST_BYTES:
-        raise ConfigError(f'{path} has {path.stat().st_size:,} bytes, and a config at most {_MOST_BYTES:,}. Check it.')
+        raise ConfigError(f'{path} has {path.stat().st_size:,} bytes; a config has at most {_MOST_BYTES:,}. Check it.')
     try:
         text = path.read_text(encoding='utf-8')
     except ValueError:  # mmengine says where.
@@ -84,6 +84,6 @@ def _names(value: ast.expr, path: Path) -> list[str]:
 
 def _not_written_out(path: Path) -> ConfigError:
     return ConfigError(
-        f'{path}: _base_ is not a name or a list of names that is written out, so what it would run is not known. '
+        f'{path}: _base_ is not a literal name or list of names, so what it would run is not known. '
         "Write it as _base_ = ['../_base_/default_runtime.py']."
     )

@@ -11,14 +11,14 @@ from avzoo.config.user_code import place_in_user_code
 from avzoo.utils.errors import ConfigError, nearest
 
 _LEAVE_OUT = (
-    "to leave it out, name the others alone: encoders={'_delete_': True, 'audio': {...}}, as "
+    "to leave it out, name only the others: encoders={'_delete_': True, 'audio': {...}}, as "
     'configs/avdiff/avdiff-audio_*.py do.'
 )
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """A fact that the data and the parts before leave open; a part that needs it is refused.
+    """A fact that the data and the preceding parts leave open; a part that needs it is refused.
 
     Attributes:
         why: Why it is open.
@@ -69,7 +69,7 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     Args:
         registry: Where the part's type is registered.
         cfg: The part's config, or the part itself.
-        path: Where the config stands, for error messages, e.g. ``model.fusion``.
+        path: Path of the config, for error messages, e.g. ``model.fusion``.
         **facts: Argument name to value, or :class:`Undecided`.
 
     Returns:
@@ -96,8 +96,8 @@ def build_part(registry: Registry, cfg: dict | nn.Module, path: str, **facts: An
     for name, value in handed.items():
         if cfg.get(name) is not None and cfg[name] != value:
             raise ConfigError(
-                f'{path}.{name}={cfg[name]!r}, but the data and the parts before it say {value!r}; '
-                f'drop {path}.{name} from the config or set it to {value!r}.'
+                f'{path}.{name}={cfg[name]!r}, but the data and the preceding parts say {value!r}; '
+                f'remove {path}.{name} from the config or set it to {value!r}.'
             )
     return part
 
@@ -116,7 +116,7 @@ def _facts_for(cls: type, path: str, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_missing(cls: type, path: str, given: set[str], facts: dict[str, Any]) -> None:
-    """Refuse a part whose constructor needs arguments that nothing gives."""
+    """Refuse a part whose constructor needs arguments that nothing provides."""
     missing = [
         name
         for name, parameter in inspect.signature(cls).parameters.items()

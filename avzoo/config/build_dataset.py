@@ -30,7 +30,7 @@ def build_dataset(cfg: dict[str, Any]) -> GFSLDataset:
         cfg: Its config: ``type`` and the arguments that the curriculum fills in.
 
     Raises:
-        ConfigError: If a type of the user's own does not take these arguments, or lacks what a run asks of it.
+        ConfigError: If a user's own type does not accept these arguments, or lacks what a run needs.
     """
     kind = DATASETS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     if not isinstance(kind, type) or issubclass(kind, GFSLDataset):
@@ -40,7 +40,7 @@ def build_dataset(cfg: dict[str, Any]) -> GFSLDataset:
         inspect.signature(kind).bind(**arguments)
     except TypeError as error:
         takes = ', '.join(arguments)
-        raise ConfigError(f'dataset: {kind.__name__} has to take ({takes}): {error}. {_CURE}') from None
+        raise ConfigError(f'dataset: {kind.__name__} must accept ({takes}): {error}. {_CURE}') from None
     dataset = DATASETS.build(cfg)
     # The type is asked first: a property may take long.
     if lacking := [name for name in _NEEDED if not hasattr(kind, name) and not hasattr(dataset, name)]:

@@ -50,7 +50,7 @@ def choices_of(cfg: Config) -> list[list[Alternative]]:
 
 @contextmanager
 def reported(i: int, j: int) -> Iterator[None]:
-    """Say of a config error that it comes from an alternative: the one of number ``j`` of choice ``i``."""
+    """Add to a config error that it comes from alternative ``j`` of choice ``i``."""
     try:
         yield
     except ConfigError as error:

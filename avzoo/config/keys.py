@@ -66,12 +66,12 @@ _OF_RUNS = {'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks',
 
 
 def check_keys(cfg: Config, *, of_runs: bool = True, only: Container[str] | None = None) -> None:
-    """Compare every key with what its section or its registered part takes.
+    """Compare every key with what its section or its registered part accepts.
 
     Args:
         cfg: The config.
         of_runs: Also compare those of sections that only training and testing read.
-        only: Look into these keys of the config alone; the others were checked before.
+        only: Check only these keys of the config; the others were checked before.
 
     Raises:
         ConfigError: For the first unknown or missing key or part; names the config path and the nearest valid name.
@@ -83,7 +83,7 @@ def check_keys(cfg: Config, *, of_runs: bool = True, only: Container[str] | None
 
 
 def known_keys(node: Mapping, path: str) -> set[str] | None:
-    """Return the keys that the section at ``path`` may have, or ``None`` where any may stand."""
+    """Return the keys that the section at ``path`` may have, or ``None`` if any key is allowed."""
     if path in _SECTIONS:
         return _SECTIONS[path]
     if path in SETTINGS:
@@ -98,7 +98,7 @@ def known_keys(node: Mapping, path: str) -> set[str] | None:
 
 
 def unknown_key(path: str, choices: set[str]) -> ConfigError:
-    """Return the error of a key that does not exist; ``path`` ends in it."""
+    """Return the error for a key that does not exist; ``path`` ends in it."""
     section = path.rpartition('.')[0]
     inherited = (
         f' If {section} inherits it from another part, put _delete_=True beside its type.' if 'type' in choices else ''
@@ -122,7 +122,7 @@ def _check_tree(node: Any, path: str) -> None:
 def _check_section(node: Mapping, path: str) -> None:
     for key in node:
         if not isinstance(key, str):
-            raise ConfigError(f"{path or 'The config'} has the key {key!r}, which is not text. Write '{key}'.")
+            raise ConfigError(f"{path or 'The config'} has the key {key!r}, which is not a string. Write '{key}'.")
     if registry_at(path) is not None:
         _check_type(node, path)
     known = known_keys(node, path)
@@ -153,7 +153,7 @@ def _compare(node: Mapping, known: set[str], path: str) -> None:
 
 
 def refuse_moved(path: str, key: str) -> None:
-    """Refuse a key, below the section at ``path``, that belongs elsewhere and would do nothing there."""
+    """Refuse a key below the section at ``path`` that belongs elsewhere and would have no effect there."""
     full = re.sub(r'^param_scheduler\.\d+', 'param_scheduler', f'{path}.{key}' if path else key)
     if full in _MOVED:
         raise ConfigError(f"'{full}' is not a config key: {_MOVED[full]}")

@@ -44,7 +44,7 @@ def load_config(path: str | os.PathLike[str], options: Sequence[str] = (), *, of
 
 
 def _drop_notes(node: Any) -> None:
-    """Remove what is meant for mmengine alone.
+    """Remove what is meant only for mmengine.
 
     That is ``_scope_``, which it notes in each section of a base ``avzoo::...`` (a checkpoint must name no package),
     and a ``_delete_`` that had no base to act on.
@@ -63,7 +63,7 @@ def _drop_notes(node: Any) -> None:
 def _reason(error: BaseException) -> str:
     """Say why a config cannot be read; of ``custom_imports`` mmengine says only that they failed."""
     if isinstance(error, SystemExit):
-        return 'it ends the process (SystemExit). Remove the call of exit() from it.'
+        return 'it ends the process (SystemExit). Remove its call to exit().'
     if not str(error).startswith('Failed to import custom modules'):
         return f'{type(error).__name__}: {error}{place_in_user_code(error)}'
     cause: BaseException = error

@@ -88,7 +88,7 @@ def refuse_unregistered(section: Any, path: str) -> None:
 
     Args:
         section: The section, with all below it.
-        path: Where it stands, e.g. ``model``; empty for a whole config.
+        path: Its path, e.g. ``model``; empty for a whole config.
 
     Raises:
         ConfigError: For the first type that is not registered, or a ``_scope_``, which names a package to import.

@@ -1,4 +1,4 @@
-"""A config whose text costs little."""
+"""A config whose text is cheap to format."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Comparing the values of a config with the annotations of the class that takes them."""
+"""Comparing the values of a config with the annotations of the class that receives them."""
 
 import inspect
 import math
@@ -19,7 +19,7 @@ class Limit:
 
     Attributes:
         words: What a value must be, for the error.
-        fits: Tells of a value of the type whether it may be set.
+        fits: Whether a value of the type may be set.
     """
 
     words: str
@@ -33,18 +33,18 @@ def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
 
 
 def check_types(node: Mapping, cls: type, path: str) -> None:
-    """Compare the values of a section with the annotations of the class that takes them.
+    """Compare the values of a section with the annotations of the class that receives them.
 
     In classes of avzoo a whole number without a default, or with a default of at least 1, is a count and is refused
     below 1; one whose default is 0 is refused below 0.
 
     Args:
         node: The section.
-        cls: The class that takes its values.
-        path: Where the section stands; empty for the whole config.
+        cls: The class that receives its values.
+        path: Path of the section; empty for the whole config.
 
     Raises:
-        ConfigError: For the first value that does not fit; names its path and what would.
+        ConfigError: For the first value that does not fit; names its path and what would fit.
     """
     if cls.__module__.split('.')[0] in _FOREIGN:
         return

@@ -1,4 +1,4 @@
-"""Where an error came up in code that is neither avzoo's nor of an installed package: a config, a part of your own."""
+"""Where an error arose in user code, outside avzoo and installed packages: in a config or a part of your own."""
 
 import sysconfig
 import traceback
@@ -9,7 +9,7 @@ _PACKAGES = {'site-packages', 'dist-packages'}
 
 
 def place_in_user_code(error: BaseException) -> str:
-    """Return `` (FILE, line N)`` of the innermost such place, below where the error was caught; '' without one."""
+    """Return `` (FILE, line N)`` of the innermost such place below where the error was caught; '' if there is none."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename[0] != '<' and not _is_of_others(Path(frame.filename))]
     return f' ({own[-1].filename}, line {own[-1].lineno})' if own else ''

@@ -23,7 +23,7 @@ OTHER_FORMS = (*_HDF5, *FORMS)  # Suffixes of files that are not .npz
 class ArrayFeatures:
     """Look up the feature sequences of a video.
 
-    These layouts are read; each may have one modality only:
+    Supported layouts, each of which may have only one modality:
 
     - ``FILE.npz`` with ``video_id`` (N,) and ``audio``, ``visual``, each one of
       (N, D), one step per video; (N, T, D), all of the same length; an object array of N arrays (T_i, D); or
@@ -40,10 +40,10 @@ class ArrayFeatures:
 
     Args:
         path: The file or the folder.
-        transposed: Modalities whose arrays are (D, T); those that are (D,) are one step as ever.
+        transposed: Modalities whose arrays are (D, T); those that are (D,) remain one step.
 
     Attributes:
-        modalities (tuple[str, ...]): Which of ``audio`` and ``visual`` are there.
+        modalities (tuple[str, ...]): Which of ``audio`` and ``visual`` are present.
         labels (Mapping[str, str]): Label of each video, where the file has them.
 
     Raises:
@@ -72,13 +72,13 @@ class ArrayFeatures:
         """Let ids stand for others of the same stem, see ``match_ids``; returns those that differ.
 
         Raises:
-            DataError: An id may mean several videos, or several ids the same one.
+            DataError: An id may match several videos, or several ids the same one.
         """
         found, unclear = match_ids(videos, self.video_ids)
         if unclear:
             name, others = next(iter(unclear.items()))
             raise DataError(
-                f'{self.path}: {number_of(len(unclear), "id is", "ids are")} not certain by their stem. {name!r} may '
+                f'{self.path}: {number_of(len(unclear), "id is", "ids are")} ambiguous by stem. {name!r} may '
                 f'mean the same as {", ".join(map(repr, others[:3]))}. Use the same ids in both.'
             )
         self._names = {name: other for name, other in found.items() if name != other}
@@ -103,7 +103,7 @@ class ArrayFeatures:
         return {key: self._as_sequence(values, key, video) for key, values in found.items()}
 
     def label(self, video: str, default: str) -> str:
-        """Return the label that the file gives a video, or another where it gives none."""
+        """Return the label that the file gives a video, or ``default`` where it gives none."""
         return self.labels.get(self._names.get(video, video), default)
 
     def _check_paths(self, videos: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Read one file of features in the forms in which people save them, without running anything that it names."""
+"""Read one file of features in any common format, without running code from it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,19 +10,19 @@ from avzoo.readers.tensor_files import read_tensors
 from avzoo.utils.errors import DataError
 
 HOW_TO_SAVE = (
-    'Save numpy.savez(FILE.npz, video_id=..., audio=..., visual=...), or one .npy file for each video in DIR/audio and '
-    'DIR/visual.'
+    'Use numpy.savez(FILE.npz, video_id=..., audio=..., visual=...), or save one .npy file per video in DIR/audio '
+    'and DIR/visual.'
 )
 
 
 def read_file(path: Path) -> Any:
-    """Read what a file holds: mostly a mapping of arrays, or of mappings.
+    """Read what a file holds: usually a mapping of arrays, or of mappings.
 
     Raises:
         DataError: It is damaged, of another kind, or holds anything but plain data; says how to save it.
     """
     if path.suffix.lower() in _UNKNOWN:
-        raise DataError(f'{path}: files of this kind are not read as features. {HOW_TO_SAVE}')
+        raise DataError(f'{path}: features cannot be read from this kind of file. {HOW_TO_SAVE}')
     return _READERS.get(path.suffix.lower(), load_npz)(path)
 
 
@@ -35,7 +35,7 @@ def _read_npy(path: Path) -> Any:
 
 
 def _plainly(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    """Add to the errors of a reader how to save features otherwise."""
+    """Add to a reader's errors how else to save features."""
 
     def reading(path: Path) -> Any:
         try:

@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class FolderFeatures(Mapping[str, np.ndarray]):
-    """Arrays of one modality by video id, each read when it is asked for.
+    """Arrays of one modality by video id, each read on access.
 
     Args:
         folder: Holds ``VIDEO_ID.npy``. An id may have slashes; one that leads out of the folder is refused.
@@ -68,7 +68,7 @@ def open_folder(path: Path) -> Mapping[str, Mapping[str, np.ndarray]]:
         _check_forms(path / key)
     for name in names:
         if name not in found and next(iter(FolderFeatures(path / name)), None) is not None:
-            _LOGGER.warning('%s has .npy files, which are not read; features are in audio and visual', path / name)
+            _LOGGER.warning('%s has .npy files, which are ignored; only audio and visual are read', path / name)
     return {key: FolderFeatures(path / key) for key in found}
 
 
@@ -76,5 +76,5 @@ def _check_forms(folder: Path) -> None:
     """Refuse a folder that has files, but none that is read."""
     if next(iter(FolderFeatures(folder)), None) is None and (others := files_below(folder, '*.*')):
         raise DataError(
-            f'{folder} has no .npy file, but {others[0].name!r}. Save each video by numpy.save(VIDEO_ID.npy).'
+            f'{folder} has no .npy file, but {others[0].name!r}. Save each video with numpy.save(VIDEO_ID.npy).'
         )

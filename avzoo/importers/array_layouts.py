@@ -48,7 +48,7 @@ class Arrays:
 
 
 def as_numbers(values: Any) -> np.ndarray:
-    """Return values as an array, of numbers where sequences of equal length were made objects of Python.
+    """Return values as an array, of numbers where sequences of equal length are stored as Python objects.
 
     Raises:
         ValueError: The sequences are of unequal length.
@@ -58,10 +58,10 @@ def as_numbers(values: Any) -> np.ndarray:
 
 
 def check_words(path: Path, names: Iterable[str], what: str) -> None:
-    """Refuse names that likely mean something else; it would be passed over in silence.
+    """Refuse names that are likely misspelled; they would be ignored silently.
 
     Args:
-        path: Where they stand.
+        path: File that they are in.
         names: Names that are not known.
         what: Kind of what they name.
     """
@@ -69,7 +69,9 @@ def check_words(path: Path, names: Iterable[str], what: str) -> None:
         lower = str(name).lower()
         meaning = next((word for word, others in _MEANINGS.items() if lower in (word, *others)), None)
         if meaning in MODALITIES or (meaning and what == 'array'):
-            raise DataError(f"{path}: the {what} {name!r} is not read. Did you mean '{meaning}'? Rename or remove it.")
+            raise DataError(
+                f"{path}: the {what} {name!r} would be ignored. Did you mean '{meaning}'? Rename or remove it."
+            )
 
 
 def arrange(path: Path, content: Any) -> Arrays:

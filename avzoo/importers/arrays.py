@@ -63,19 +63,19 @@ def import_arrays(
         features: A file or a folder, see ``ArrayFeatures``.
         lists: Folder of the lists, see ``read_zero_shot_lists``.
         class_embeddings: Class vectors, see ``read_class_vectors``; rows without names are in that order. None leaves
-            them out: methods that need none train without.
+            them out: only methods that need none can then train.
         shots: Which K to draw.
         draws: Draws of the stage-2 shots.
         seed: Seed of the draws.
-        name: Name of the data set; None takes that of ``out``.
-        seconds_per_step: Seconds that a step covers, by modality; 1.0 where not given.
+        name: Name of the data set; None takes the name of ``out``.
+        seconds_per_step: Seconds per step, by modality; 1.0 where not given.
         feature_set: What the features of a modality are, in one line each; kept in the store.
         dtype: How features are stored, ``float32`` or ``float16``.
         skip_missing: Leave out listed videos without features instead of raising an error.
-        skip_bad: Leave out these, and those whose features cannot be used; the store's source says which and why.
-        match: ``id``, or ``stem`` to find videos also without suffix, folder and times, see ``match_ids``.
-        transpose: Modalities whose arrays are (D, T). Others are taken as (T, D), whatever they look like; None
-            refuses those that look otherwise.
+        skip_bad: Also leave out those whose features cannot be used; the store's source says which and why.
+        match: ``id``, or ``stem`` to also match ids that differ in suffix, folder or times, see ``match_ids``.
+        transpose: Modalities whose arrays are (D, T). Others are read as (T, D), whatever they look like; None
+            refuses those that look transposed.
         on_progress: Called with (videos done, all videos).
     """
     source, listed = ArrayFeatures(features, transposed=transpose or ()), _complete_lists(lists)
@@ -137,7 +137,7 @@ def _without(lists: ZeroShotLists, left_out: Mapping[str, str]) -> ZeroShotLists
 def _modalities(
     source: ArrayFeatures, videos: Sequence[str], seconds: Mapping[str, float], *, may_be_transposed: bool
 ) -> dict[str, dict[str, float]]:
-    """Return the usual width of each modality, and the seconds of a step."""
+    """Return the usual width and the seconds per step of each modality."""
     if odd := seconds.keys() - set(MODALITIES):
         raise DataError(f'seconds_per_step names {min(odd)!r}. Its keys are {" and ".join(MODALITIES)}.')
     shapes = sample_shapes(source, videos)
@@ -162,7 +162,7 @@ def _refusal_of_all(
     widths: Mapping[str, int],
     dtype: str,
 ) -> DataError:
-    """Return the error of videos without features, which names also those whose features cannot be used."""
+    """Return the error for videos without features; it also names those whose features cannot be used."""
     there = (video for video in listed.labels if video not in missing)
     bad = {video: why for video in there if (why := problem_of(source, video, widths, dtype))}
     return refusal(source, listed, {**missing, **bad}, report, skip='--skip-bad' if bad else '--skip-missing')

@@ -47,7 +47,7 @@ def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
 
     Args:
         path: A feature store; a folder of zero-shot lists, with or without ``classes.csv``; a table with a column
-            ``label`` and maybe ``text``, in which a label may come often; or a ``.txt`` with one label per line.
+            ``label`` and maybe ``text``, in which a label may occur often; or a ``.txt`` with one label per line.
     """
     path = Path(path)
     if (path / 'store.json').is_file():
@@ -63,7 +63,7 @@ def read_classes(path: str | os.PathLike[str]) -> dict[str, str]:
     for label, text in rows:
         if texts.setdefault(label, text) != text and text:
             if texts[label]:
-                raise DataError(f'{path}: class {label!r} is {texts[label]!r} and {text!r}. Keep one text of it.')
+                raise DataError(f'{path}: class {label!r} has texts {texts[label]!r} and {text!r}. Keep one.')
             texts[label] = text
     check_names(list(texts), f'{path}: class')
     if not texts:

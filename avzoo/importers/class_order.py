@@ -1,4 +1,4 @@
-"""Rows of class vectors: whether programs agree about their order, and which are alike."""
+"""Rows of class vectors: whether programs agree on their order, and which are equal."""
 
 import re
 import unicodedata
@@ -43,7 +43,7 @@ def check_order(path: Path, names: Sequence[str]) -> None:
         if other != list(names):
             at = next(i for i, (one, two) in enumerate(zip(names, other, strict=True)) if one != two)
             raise DataError(
-                f'{path} has rows without names, and the order of the classes is not certain: row {at} belongs to '
+                f'{path} has rows without names, and the order of the classes is ambiguous: row {at} belongs to '
                 f'{names[at]!r} if they are sorted by code points, and to {other[at]!r} if sorted {what}. Write '
                 'classes.csv (column label, one class per row of the array) beside the lists, or give the vectors with '
                 'their names (tools/class_vectors.py writes such a file).'

@@ -44,7 +44,7 @@ def draw_roles(table: ClassTable, novel_1: int, novel_2: int, base: Sequence[str
         novel_1: How many are new in stage 1.
         novel_2: How many are new in stage 2.
         base: Classes that are not drawn.
-        seed: Of the draw, at least 0.
+        seed: Seed of the draw, at least 0.
 
     Raises:
         DataError: There are too few classes, or one of ``base`` is not in the table.
@@ -66,7 +66,7 @@ def draw_roles(table: ClassTable, novel_1: int, novel_2: int, base: Sequence[str
 def name_roles(
     table: ClassTable, novel_1: Sequence[str], novel_2: Sequence[str], base: Sequence[str] | None = None
 ) -> Roles:
-    """Check named roles; without base classes, all others are.
+    """Check named roles; if no base classes are named, all other classes are base.
 
     Raises:
         DataError: A class is not in the table or is named twice, or a role has no class.
@@ -88,7 +88,7 @@ def name_roles(
 def divide_videos(table: ClassTable, roles: Roles, *, shots: int = 1, seed: int = 0) -> ZeroShotLists:
     """Divide a table into the five lists that few-shot splits are cut from.
 
-    A tenth of the videos of each base class, and of each class that is new in stage 1, is for the test; a tenth of the
+    A tenth of the videos of each base class, and of each class that is new in stage 1, is for testing; a tenth of the
     other videos of a base class is for validation. Videos of one group stay together. Classes without a role are left
     out.
 
@@ -96,7 +96,7 @@ def divide_videos(table: ClassTable, roles: Roles, *, shots: int = 1, seed: int 
         table: The class of each video.
         roles: The role of each class.
         shots: The largest K of the splits that will be drawn.
-        seed: Of the cut, at least 0.
+        seed: Seed of the division, at least 0.
 
     Raises:
         DataError: Classes have too few videos or groups for K shots.
@@ -129,7 +129,7 @@ def _check_known(table: ClassTable, labels: Iterable[str]) -> None:
     for label in labels:
         if label not in known:
             raise DataError(
-                f'{table.path}: there is no class {label!r}, nor a file of that name with classes.'
+                f'{table.path}: there is no class {label!r}, and no file of that name that lists classes.'
                 + nearest(label, known)
             )
 
@@ -179,7 +179,7 @@ def _cut(videos: list[str], groups: Mapping[str, str], parts: int, rng: np.rando
 
 
 def _about(order: Sequence[list[str]], number: int, most: int) -> list[str]:
-    """Return the videos of some whole units, at most so many; of the smallest unit if each has more."""
+    """Return the videos of some whole units, at most ``number``; those of the smallest unit if all units have more."""
     chosen: list[list[str]] = []
     for unit in order:
         if len(chosen) < most and sum(map(len, chosen)) + len(unit) <= number:

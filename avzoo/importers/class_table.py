@@ -1,4 +1,4 @@
-"""Read which video is of which class: from one table, or from a folder with one folder per class."""
+"""Read the class of each video: from one table, or from a folder with one folder per class."""
 
 import os
 import re
@@ -25,8 +25,8 @@ class ClassTable:
     Args:
         path: Where they were read.
         labels: Video -> class.
-        groups: Video -> its group, e.g. the recording that it was cut from. A video that is not in it is alone.
-        parts: The videos that have times beside them, other than 0.
+        groups: Video -> its group, e.g. the recording that it was cut from. A video that is not in it has none.
+        parts: The videos that have times other than 0 beside them.
     """
 
     path: Path
@@ -51,7 +51,7 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
             ``group``; or a folder with one folder per class, whose files, without their suffix, are the videos.
 
     Raises:
-        DataError: There is no such table, a video comes twice, or a class has two spellings.
+        DataError: There is no such table, a video occurs twice, or a class has two spellings.
     """
     path = Path(path)
     if not path.exists():
@@ -61,13 +61,13 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
     else:
         rows = read_columns(path, {**CLASS_COLUMNS, **TIME_COLUMNS}, optional=['group', *TIME_COLUMNS])
     if not rows:
-        raise DataError(f'{path} has no video: there is no row below its first line. Write one for each video.')
+        raise DataError(f'{path} has no video: there is no row below its first line. Add one for each video.')
     check_names([video for video, *_ in rows], f'{path}: video')
     check_names(list({label for _, label, *_ in rows}), f'{path}: class')
     for one, other in spellings(label for _, label, *_ in rows):
         raise DataError(
-            f'{path}: classes {one!r} and {other!r} (as text: {one!a} and {other!a}) differ in their spelling alone. '
-            'Spell a class alike in all rows; rename one of them if they are two classes.'
+            f'{path}: classes {one!r} and {other!r} (as text: {one!a} and {other!a}) differ only in spelling. '
+            'Spell a class the same way in all rows; rename one of them if they are two classes.'
         )
     groups = {video: group.strip() for video, _, group, *_ in rows if group.strip()}
     parts = [video for video, _, _, *times in rows if re.search('[1-9]', ' '.join(times))]
@@ -76,7 +76,7 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
 
 def _read_folder(path: Path) -> list[list[str]]:
     if any((path / f'{name}.csv').is_file() for name in LIST_NAMES) or (path / 'cls_split').is_dir():
-        raise DataError(f'{path} has lists already, whose classes are divided. Leave out --novel and --base.')
+        raise DataError(f'{path} already has lists of divided classes. Leave out --novel and --base.')
     found: dict[str, str] = {}
     for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not is_leftover(entry.name)):
         # A sound and a picture file of one name are one video.
@@ -86,13 +86,13 @@ def _read_folder(path: Path) -> list[list[str]]:
         for video in sorted(videos):
             if video in found:
                 raise DataError(
-                    f'{path}: {found[video]} and {folder.name} both have a file {video!r}. The name of a video must '
+                    f'{path}: {found[video]} and {folder.name} both have a file {video!r}. Video names must '
                     'be unique; rename one.'
                 )
             found[video] = folder.name
     if not found:
         raise DataError(
-            f'{path} has no folder of a class. Give a table with columns video and label, or a folder with one folder '
+            f'{path} has no class folders. Give a table with columns video and label, or a folder with one folder '
             'of files per class.'
         )
     return [[video, label, ''] for video, label in found.items()]

@@ -1,4 +1,4 @@
-"""Make class vectors from word vectors or a text encoder, and write them with their names and their origin."""
+"""Make class vectors from word vectors or a text encoder, and write them with their names and origin."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ from avzoo.utils.files import atomic_path, check_out, joint_sha256, sha256_of
 
 @dataclass(frozen=True)
 class MadeVectors:
-    """Class vectors and where they are from.
+    """Class vectors and where they come from.
 
     Attributes:
         names: The labels.
         array: (C, d) float32.
         provenance: ``kind`` (name of the text embedding in a store), ``source``, ``sha256``, ``options``, and
             ``words`` {label: what was encoded, or the words that were averaged}.
-        notes: What a reader should know of single classes, a line each.
+        notes: What a reader should know about single classes, one line each.
     """
 
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ def make_class_vectors(
         unit_length: Scale each vector to length 1.
     """
     if template is not None and template.count('{}') != 1:
-        raise DataError(f'--template {template!r} must hold {{}} once, which is replaced by the class.')
+        raise DataError(f'--template {template!r} must contain {{}} once, which is replaced by the class.')
     path = Path(text).expanduser()
     options: dict[str, Any] = dict(unit_length=unit_length)
     if path.is_file():
@@ -134,7 +134,7 @@ def _spoken(label: str, text: str) -> str:
 
 
 def _check(source: str, array: np.ndarray, names: Sequence[str]) -> None:
-    """Refuse vectors that say nothing."""
+    """Refuse vectors that are zero or not finite."""
     bad = [name for name, row in zip(names, array, strict=True) if not np.isfinite(row).all() or not row.any()]
     if bad:
-        raise DataError(f'{source} gives NaN, infinity or zeros for {", ".join(map(repr, bad))}. Take another one.')
+        raise DataError(f'{source} gives NaN, infinity or zeros for {", ".join(map(repr, bad))}. Use another one.')

@@ -1,4 +1,4 @@
-"""Read the vectors of classes from every form in which people keep them, and match them with the classes."""
+"""Read class vectors in any common format, and match them with the classes."""
 
 import json
 import logging
@@ -56,20 +56,20 @@ def read_class_vectors(
 ) -> ClassVectors:
     """Read the vectors of some classes.
 
-    Vectors with names are matched by name: a class takes the vector of its own name, else that of its text, else that
+    Vectors with names are matched by name: a class gets the vector of its own name, else that of its text, else that
     of the only name that is the same regardless of case, spaces and punctuation. Vectors without names are rows in
     ``order``.
 
     Args:
-        path: The file, see the error of an unknown form.
+        path: The file; the error for an unknown format lists what is read.
         classes: The classes that need a vector.
         texts: The classes in words; they may be the names of the vectors.
         order: All classes in the order of rows without names; None takes ``classes`` sorted by code points, and refuses
-            names that other programs sort in another way.
-        origin: Where ``order`` is from, for messages.
+            names that other programs sort differently.
+        origin: Where ``order`` comes from, for messages.
 
     Raises:
-        DataError: The file is of another form, or classes have no vector; all of them are listed.
+        DataError: The file has another format, or classes have no vector; all of them are listed.
     """
     path = Path(path)
     content, kind, source = _read(path)
@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray] | np.ndarray, str, str]:
         return _read_npz(path)
     if form not in _READERS and path.is_file():
         raise DataError(
-            f'{path} is not read as class vectors: they are {_FORMS}. A file of word vectors becomes one by '
+            f'{path} is not a file of class vectors, which are {_FORMS}. Convert a file of word vectors with '
             'tools/class_vectors.py CLASSES OUT.npz --text FILE.'
         )
     content = _READERS.get(form, load_npy)(path)
@@ -154,7 +154,7 @@ def _as_table(path: Path, content: Iterable[tuple[Any, Any]]) -> dict[str, np.nd
     pairs = [(_as_text(path, name), value) for name, value in content]
     twice = sorted(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
     if twice:
-        raise DataError(f'{path}: names come twice: {_listed(twice)}. Keep one vector of each.')
+        raise DataError(f'{path}: names occur twice: {_listed(twice)}. Keep one vector for each.')
     table, odd = {}, []
     for name, value in pairs:
         try:
@@ -172,7 +172,7 @@ def _as_table(path: Path, content: Iterable[tuple[Any, Any]]) -> dict[str, np.nd
     if len(widths) > 1:
         usual = widths.most_common(1)[0][0]
         others = [f'{name} ({len(vector)})' for name, vector in table.items() if len(vector) != usual]
-        raise DataError(f'{path}: vectors are {usual} wide, but not those of {_listed(others)}. Make them alike.')
+        raise DataError(f'{path}: vectors are {usual} wide, but not those of {_listed(others)}. Use one width.')
     return table
 
 
@@ -190,7 +190,7 @@ def _by_name(path: Path, table: Mapping[str, np.ndarray], classes: Sequence[str]
     missing = [label for label in classes if label not in found]
     if missing:
         raise DataError(
-            f'{path} has no vector of {len(missing)} of {number_of(len(classes), "class", "classes")}: '
+            f'{path} has no vector for {len(missing)} of {number_of(len(classes), "class", "classes")}: '
             f'{_listed(missing)}. It has {number_of(len(table), "name")}.{nearest(missing[0], table)} Add them, e.g. '
             'with tools/class_vectors.py.'
         )
@@ -241,7 +241,7 @@ def _check_values(path: Path, array: np.ndarray, classes: Sequence[str]) -> None
     if zero:
         _LOGGER.warning('%s: the vector is all zeros for %s', path, _listed(zero))
     for group in alike(classes, array)[:3]:
-        _LOGGER.warning('%s: by the same vector no method can tell apart: %s', path, _listed(group))
+        _LOGGER.warning('%s: equal vectors, which no method can tell apart: %s', path, _listed(group))
 
 
 def _listed(names: Sequence[str], most: int = 200) -> str:

@@ -1,4 +1,4 @@
-"""Which of the listed videos have features that can be used, and why the others have not."""
+"""Which of the listed videos have usable features, and why the others do not."""
 
 import logging
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def match_stems(source: ArrayFeatures, lists: ZeroShotLists) -> None:
 
 
 def find_missing(source: ArrayFeatures, lists: ZeroShotLists, report: Path, *, may_skip: bool) -> dict[str, str]:
-    """Return the listed videos without features; refuse them at once if it is hardly worth to look at the others."""
+    """Return the listed videos without features; refuse them at once if it is hardly worth looking at the others."""
     missing = source.missing(lists.labels)
     most = 2 * len(missing) > len(lists.labels)
     hint = _nearest_id(source, missing) if most else ''
@@ -35,12 +35,12 @@ def find_missing(source: ArrayFeatures, lists: ZeroShotLists, report: Path, *, m
         raise refusal(source, lists, missing, report, skip='--skip-missing', hint=hint)
     if missing and may_skip:
         listed = number_of(len(lists.labels), 'listed video')
-        _LOGGER.warning('Left out, for want of features: %d of %s. %s', len(missing), listed, hint)
+        _LOGGER.warning('Left out for lack of features: %d of %s. %s', len(missing), listed, hint)
     return missing
 
 
 def _nearest_id(source: ArrayFeatures, missing: Mapping[str, str]) -> str:
-    """Show one id of the lists beside one of the features: mostly all of them differ in the same way."""
+    """Show one id of the lists beside one of the features: usually all of them differ in the same way."""
     known = source.video_ids
     by_stem = match_ids(missing, known)[0]
     pairs = {one: other for one, other in by_stem.items() if one != other}
@@ -49,7 +49,9 @@ def _nearest_id(source: ArrayFeatures, missing: Mapping[str, str]) -> str:
         return f'The lists have {one!r}, the features {other!r}: --match stem finds {len(pairs)} of them.'
     one = min(missing)
     nearest = most_similar(one, known[:5000]) or next(iter(known), None)
-    return f'The lists have {one!r}; nearest in the features is {nearest!r}.' if nearest else 'It has no video at all.'
+    return (
+        f'The lists have {one!r}; nearest in the features is {nearest!r}.' if nearest else 'They have no video at all.'
+    )
 
 
 def refusal(
@@ -58,14 +60,14 @@ def refusal(
     """Write all videos that cannot be used to a file, and return the error that names the first of them."""
     write_items(report, bad)
     return DataError(
-        f'{source.path} has no usable features of {len(bad)} of the {number_of(len(lists.labels), "video")} of '
+        f'{source.path} has no usable features for {len(bad)} of the {number_of(len(lists.labels), "video")} of '
         f'{lists.folder}. Add or correct them, or leave them out with {skip}. {report} lists all of them:',
         details=[*list_items(bad), *([hint] if hint else [])],
     )
 
 
 def compare_labels(source: ArrayFeatures, lists: ZeroShotLists) -> None:
-    """Refuse videos whose label the file of features gives otherwise."""
+    """Refuse videos whose label in the file of features is different."""
     for video, label in lists.labels.items():
         if source.label(video, label) != label:
             raise DataError(
@@ -96,6 +98,6 @@ def read_video(source: ArrayFeatures, video: str, widths: Mapping[str, int]) -> 
 
 
 def reason_of(source: ArrayFeatures, video: str, error: DataError) -> str:
-    """Return what an error says of a video, without its name and the cure, so that equal ones can be counted."""
+    """Return what an error says about a video, without its name and the cure, so that equal ones can be counted."""
     text = str(error).removeprefix(f'{source.path}: ').removeprefix(f'video {video!r}: ')
     return text.replace(f' of video {video!r}', '').split('. ')[0].rstrip('.')

@@ -20,7 +20,7 @@ _LOOKED_AT = 200  # Files that say which modalities there are.
 
 
 class ClipFiles(Mapping[str, np.ndarray]):
-    """Arrays of one modality by video id, each read when it is asked for.
+    """Arrays of one modality by video id, each read on access.
 
     Args:
         folder: Holds ``VIDEO_ID.npz`` with arrays ``audio`` and ``visual``.
@@ -56,7 +56,7 @@ def open_clip_files(folder: Path) -> dict[str, ClipFiles]:
     """Return the features of each modality that files of a folder have; none if there are no such files.
 
     Raises:
-        DataError: An array of a file is likely meant to be a modality.
+        DataError: The name of an array is likely a misspelled modality.
     """
     files = files_below(folder, '*.npz')
     found: set[str] = set()

@@ -64,7 +64,7 @@ class ClipReader:
         return {name: {m: x[i, : steps[m][i]] for m, x in found.items()} for i, name in enumerate(names)}
 
     def by_length(self, names: Sequence[str]) -> list[str]:
-        """Return ids sorted by the length of their clips, so that batches have little padding, where it is known."""
+        """Return ids sorted by clip length, where it is known, so that batches have little padding."""
         store = self.store
         if store is None:
             return list(names)
@@ -99,7 +99,7 @@ class ClipReader:
             raise DataError(f'{path} does not exist. Give an .npz file, a folder of them, or a feature store.')
         if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file():
             raise DataError(
-                f'{path} is a video, not features of one. tools/predict.py takes it by --video, Python by '
+                f'{path} is a video, not its features. Give it to tools/predict.py with --video, in Python to '
                 'avzoo.apis.video_answers.classify_videos.'
             )
         if (path / 'store.json').is_file():
@@ -129,7 +129,7 @@ class ClipReader:
         arrays = ArrayFeatures(path)
         self.ids, self._read = arrays.video_ids, arrays.read
         if not self.ids:
-            raise DataError(f'{path} has no {" or ".join(arrays.modalities)} features of any video. Add some.')
+            raise DataError(f'{path} has no {" or ".join(arrays.modalities)} features for any video. Add some.')
 
 
 def read_clip(path: Path) -> dict[str, np.ndarray]:
@@ -155,7 +155,7 @@ def _checked(content: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndar
 
 
 def check_clips(clips: Sequence[Clip], dims: Mapping[str, int], names: Sequence[str]) -> dict[str, list[np.ndarray]]:
-    """Return the features of clips as a model takes them, {modality: B arrays (T, D) float32}.
+    """Return the features of clips as model input, {modality: B arrays (T, D) float32}.
 
     Args:
         clips: B clips.

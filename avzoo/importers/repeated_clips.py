@@ -23,7 +23,7 @@ class RepeatedClips:
         return [(clip, first) for first, *others in equal_groups(self._digests.items()) for clip in others]
 
     def add(self, name: str, features: Mapping[str, np.ndarray]) -> None:
-        """Look at a clip, {modality: (T, D)}; one of which nothing varies, such as zeros, is passed over."""
+        """Look at a clip, {modality: (T, D)}; one in which nothing varies, such as zeros, is skipped."""
         digest, varies = hashlib.blake2b(digest_size=16), False
         for modality in sorted(features):
             rows = features[modality]
@@ -34,7 +34,7 @@ class RepeatedClips:
             self._digests[name] = digest.digest()
 
     def warning(self, lists: Mapping[str, str]) -> str:
-        """Return what to warn of; empty if no clip can be trained on of which a copy is evaluated on.
+        """Return a warning; empty if no clip can be trained on while a copy of it is evaluated on.
 
         Args:
             lists: The list that each clip is in.
@@ -44,7 +44,7 @@ class RepeatedClips:
             return ''
         one, other = apart[0]
         return (
-            f'{number_of(len(apart), "video has", "videos have")} the very features of another, the first is {one!r} '
-            f'of {lists[one]}.csv, as {other!r} of {lists[other]}.csv. One may be trained on and the other evaluated '
-            'on. Leave one of each out.'
+            f'{number_of(len(apart), "video has", "videos have")} the same features as another, e.g. {one!r} of '
+            f'{lists[one]}.csv and {other!r} of {lists[other]}.csv. One may be trained on and the other evaluated '
+            'on. Leave one of each pair out.'
         )

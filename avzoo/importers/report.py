@@ -1,4 +1,4 @@
-"""What the tools that import features print of the finished store and its splits."""
+"""What the tools that import features print about the finished store and its splits."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What the shapes of some clips tell: the width of the features, swapped axes, and how long the clips are."""
+"""What the shapes of some clips reveal: the width of the features, swapped axes, and how long the clips are."""
 
 import logging
 from collections import Counter
@@ -37,7 +37,7 @@ def sample_shapes(source: ArrayFeatures, videos: Sequence[str]) -> Shapes:
     """Return the shapes of up to 200 of the videos, those that can be read and have steps.
 
     Raises:
-        DataError: There is no such video, for some modality.
+        DataError: Some modality has no such video.
     """
     shapes: dict[str, list[tuple[int, int]]] = {key: [] for key in source.modalities}
     bad: dict[str, str] = {}
@@ -68,7 +68,7 @@ def check_axes(path: Path, shapes: Shapes) -> None:
 
     Raises:
         DataError: The first axis is the same in nearly all clips, and the second varies, or the first is the width of
-            a common network and the second is not. More steps than features, in all clips alike, are warned of.
+            a common network and the second is not. It warns if all clips alike have more steps than features.
     """
     for key, found in shapes.items():
         (first, same), *_ = Counter(steps for steps, _ in found).most_common(1)
@@ -78,19 +78,19 @@ def check_axes(path: Path, shapes: Shapes) -> None:
             low, high = min(width for _, width in found), max(width for _, width in found)
             raise DataError(
                 f'{path}: the {key} features of a clip look like (width, steps): its first axis is {first}, its second '
-                f'{low if low == high else f"{low} to {high}"}; (steps, width) is needed. Swap them by --transpose '
-                f'{key}. If they are (steps, width), say so by --transpose none.'
+                f'{low if low == high else f"{low} to {high}"}; (steps, width) is needed. Swap them with --transpose '
+                f'{key}. If they are (steps, width), confirm with --transpose none.'
             )
         if same == len(found) > 1 and first > second:
             _LOGGER.warning(
-                'Each clip has %d steps of %d %s features. If they are (width, steps), swap them by --transpose %s; if '
-                'not, say so by --transpose none.',
+                'Each clip has %d steps of %d %s features. If they are (width, steps), swap them with --transpose %s; '
+                'if not, confirm with --transpose none.',
                 *(first, second, key, key),
             )
 
 
 def warn_of_durations(shapes: Shapes, seconds: Mapping[str, float]) -> None:
-    """Warn if sound and picture of the median clip last differently: then a step does not cover what is said."""
+    """Warn if sound and picture of the median clip last differently: then the seconds per step must be wrong."""
     if not all(shapes.get(key) for key in MODALITIES):
         return
     steps = {key: median(steps for steps, _ in shapes[key]) for key in MODALITIES}
@@ -100,6 +100,6 @@ def warn_of_durations(shapes: Shapes, seconds: Mapping[str, float]) -> None:
     if max(steps.values()) > 1 and longest > _FAR * shortest and longest - shortest > max(seconds.values()):
         _LOGGER.warning(
             'The median clip has %g s of sound (%g steps of %g s) and %g s of picture (%g steps of %g s). A model '
-            'compares them by time: give the seconds of a step by --seconds-audio and --seconds-visual.',
+            'compares them by time: set the seconds per step with --seconds-audio and --seconds-visual.',
             *(lengths[AUDIO], steps[AUDIO], seconds[AUDIO], lengths[VISUAL], steps[VISUAL], seconds[VISUAL]),
         )

@@ -65,7 +65,7 @@ def open_support_set(
         known: The model's base classes.
         scratch: Folder in which a folder's clips are packed into a store.
         seconds: {modality: seconds per step} of a folder's clips.
-        missing_vectors: Makes the class vectors of a folder that has none.
+        missing_vectors: Makes the class vectors for a folder that has none.
         draw: Which draw of the splits, or of the clips drawn here.
         classes: Only these classes.
         seed: Seed of the clips drawn here.
@@ -126,7 +126,7 @@ def _draw(videos: np.ndarray, shots: int, origin: str, rng: np.random.Generator)
 def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequence[str], origin: str) -> None:
     if not classes:
         raise DataError(
-            f'{origin} has no class that is not a base class of the model already. Give clips of new classes.'
+            f'{origin} has only classes that are already base classes of the model. Give clips of new classes.'
         )
     there, base = set(offered), {spelling_key(name): name for name in known}
     for name in classes:
@@ -139,7 +139,7 @@ def _check_classes(classes: Sequence[str], offered: Sequence[str], known: Sequen
             other = base[spelling_key(name)]
             spelled = f', spelled {other!r} (as text: {other!a} and {name!a})' if other != name else ''
             raise DataError(
-                f"{origin} has the class '{name}', which is a base class of the model already{spelled}; leave it "
+                f"{origin} has the class '{name}', which is already a base class of the model{spelled}; leave it "
                 'out with --classes, or rename it.'
             )
 
@@ -176,7 +176,7 @@ def _pack(folder: Path, out: Path, seconds: dict[str, float], missing_vectors: M
 def _vectors(folder: Path, order: Sequence[str], listed: Path) -> ClassVectors | None:
     paths = [path for path in (folder / f'class_embeddings.{form}' for form in ('npz', 'npy')) if os.path.lexists(path)]
     if len(paths) > 1:
-        raise DataError(f'{paths[0]} and {paths[1].name} are both there. Remove one of them.')
+        raise DataError(f'{paths[0]} and {paths[1].name} both exist. Remove one of them.')
     if not paths:
         return None
     rows = order if os.path.lexists(listed) else None

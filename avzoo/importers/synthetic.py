@@ -27,7 +27,7 @@ class Recipe:
         noise: Standard deviation of the noise on each step, where a motif has length 1 per dimension.
         style: Strength of the variation between videos that is independent of the class.
         silent: Share of steps of each modality that hold no motif.
-        blank: Share of videos of which one modality, audio or visual, shows nothing of the class.
+        blank: Share of videos in which one modality, audio or visual, shows nothing of the class.
         text_noise: Standard deviation of the noise on the class vectors.
     """
 

@@ -1,4 +1,4 @@
-"""Find the video that another id means: with a suffix, in a folder, or with the times of the clip written otherwise."""
+"""Find the video that another id means, if suffix, folder or the notation of the clip's times differ."""
 
 import re
 import unicodedata
@@ -27,7 +27,7 @@ def match_ids(wanted: Iterable[str], known: Iterable[str]) -> tuple[dict[str, st
         known: The ids that there are.
 
     Returns:
-        Wanted id -> the only known id that it can mean; wanted id -> several known ids, or others that mean the same.
+        Wanted id -> the only known id that it can mean; wanted id -> several known ids, or others that match it.
     """
     bases: dict[str, list[_Key]] = defaultdict(list)
     exact = set()

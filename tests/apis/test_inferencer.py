@@ -177,7 +177,7 @@ def test_videos_of_one_folder_only_are_named(classify, tmp_path):
     one = clip(np.random.default_rng(0))
     for modality in one:
         (tmp_path / modality).mkdir()
-    with pytest.raises(DataError, match=r'has no audio or visual features of any video'):
+    with pytest.raises(DataError, match=r'has no audio or visual features for any video'):
         classify(tmp_path)
     for modality in one:
         np.save(tmp_path / modality / 'both.npy', one[modality])

@@ -82,7 +82,7 @@ def config(small_avdiff, tmp_path, monkeypatch):
     [
         (Bare, r'Bare has no __getitems__, store, videos, labels, class_ids, base_mask, metainfo, data_info\.'),
         (Nothing, r'Nothing has no __len__, __getitems__, store, splits, videos, .*, data_info\.'),
-        (Narrow, r"Narrow has to take \(data_root, num_shots, splits, modalities, seed\): .*'splits'"),
+        (Narrow, r"Narrow must accept \(data_root, num_shots, splits, modalities, seed\): .*'splits'"),
     ],
 )
 def test_a_data_set_that_lacks_something_is_refused_before_anything_is_written(config, tmp_path, kind, loaders, words):

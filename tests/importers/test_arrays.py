@@ -109,7 +109,7 @@ def test_listed_videos_without_features_are_refused_or_left_out_on_request(own):
 def test_a_list_of_which_every_video_is_missing_is_refused(own, name):
     folder, videos = own
     path = save_npz(folder, {video: arrays for video, arrays in videos.items() if not video.startswith(f'{name}_')})
-    with pytest.raises(DataError, match=rf'{name}\.csv: no video of it is left'):
+    with pytest.raises(DataError, match=rf'{name}\.csv: none of its videos can be used'):
         run(folder, path, skip_missing=True)
     assert not (folder / 'out').exists()
 
@@ -204,7 +204,7 @@ def test_bad_features_of_ones_own_name_the_video(own, change, words):
         (dict(audio=np.zeros((2, 2)), video_id=[['a'], ['b']]), r'video_id is <U1 of shape \(2, 1\)'),
         (dict(audio=np.zeros((2, 2)), video_id=[b'\xff', b'b']), 'video_id holds bytes that are not UTF-8'),
         (dict(audio=np.zeros((2, 2)), video_id=[0.5, 1.5]), 'video_id is float64'),
-        (dict(audio=np.zeros((2, 2)), video_id=['a', 'a']), "video 'a' comes twice"),
+        (dict(audio=np.zeros((2, 2)), video_id=['a', 'a']), "video 'a' occurs twice"),
         (dict(audio=np.zeros((2, 2)), video_id=['a', 'b\rc']), 'control character'),
         (dict(audio=np.zeros((2, 2)), label=['x']), '1 label for 2 videos'),
         (dict(audio=np.zeros((2, 2)), label=[['x'], ['y']]), r'label is <U1 of shape \(2, 1\)'),

@@ -43,8 +43,8 @@ def test_leftovers_of_file_managers_are_passed_over(tmp_path):
     [
         (['cat/a.mp4', 'dog/a.mp4'], "cat and dog both have a file 'a'"),
         (['cat/more/a.mp4'], 'cat has no file'),
-        (['a.mp4'], 'has no folder of a class'),
-        (['stage_1_train.csv', 'cat/a.mp4'], 'has lists already'),
+        (['a.mp4'], 'has no class folders'),
+        (['stage_1_train.csv', 'cat/a.mp4'], 'already has lists'),
         (['Cat/a.mp4', 'cat/b.mp4'], "classes 'Cat' and 'cat'"),
     ],
 )
@@ -56,11 +56,11 @@ def test_a_folder_that_is_not_plain_is_refused(tmp_path, names, words):
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        ('video,label\nv1,a\nv1,a\n', "video 'v1' comes twice"),
-        ('video,label\nv1,a\nv1,b\n', "video 'v1' comes twice"),
+        ('video,label\nv1,a\nv1,a\n', "video 'v1' occurs twice"),
+        ('video,label\nv1,a\nv1,b\n', "video 'v1' occurs twice"),
         ('video,label\nv1,\n', "class '' is empty"),
-        ('video,label\n', 'has no video: .*Write one for each video'),
-        ('video,label\nv1,a\u200b\nv2,a\n', 'spelling alone'),
+        ('video,label\n', 'has no video: .*Add one for each video'),
+        ('video,label\nv1,a\u200b\nv2,a\n', 'only in spelling'),
         ('video,label\nv1,dog, barking\n', 'line 2 has 3 fields'),
     ],
 )

@@ -58,7 +58,7 @@ def test_numbers_as_names_are_labels_too(tmp_path):
 
 def test_two_names_that_are_one_as_text_are_refused(tmp_path):
     (tmp_path / 'v.pkl').write_bytes(pickle.dumps({1: [1.0, 2.0], '1': [3.0, 4.0]}))
-    with pytest.raises(DataError, match=r"names come twice: '1'\. Keep one"):
+    with pytest.raises(DataError, match=r"names occur twice: '1'\. Keep one"):
         read_class_vectors(tmp_path / 'v.pkl', ['1'])
 
 
@@ -70,14 +70,14 @@ def test_a_class_may_be_named_by_its_text_or_in_another_spelling(tmp_path, caplo
 
 
 def test_two_spellings_of_one_name_are_not_guessed_between(tmp_path):
-    with pytest.raises(DataError, match="no vector of 1 of 1 class: 'yoyo'"):
+    with pytest.raises(DataError, match="no vector for 1 of 1 class: 'yoyo'"):
         read_class_vectors(save(tmp_path, {'Yo-Yo': [3.0], 'YoYo': [4.0]}), ['yoyo'])
     with pytest.raises(DataError, match="'YOYO', 'YoYo'"):
         read_class_vectors(save(tmp_path, {'yoyo': [3.0]}), ['YOYO', 'YoYo'])
 
 
 def test_all_classes_without_a_vector_are_named_at_once(tmp_path):
-    with pytest.raises(DataError, match=r"no vector of 2 of 3 classes: 'HammerThrow', 'yoyo'\. .*class_vectors\.py"):
+    with pytest.raises(DataError, match=r"no vector for 2 of 3 classes: 'HammerThrow', 'yoyo'\. .*class_vectors\.py"):
         read_class_vectors(save(tmp_path, {'Apply Eye Makeup': [1.0]}), CLASSES)
 
 
@@ -119,14 +119,14 @@ def test_the_order_that_rows_without_names_are_taken_in_is_said(tmp_path, caplog
         ('npy', {None: [1.0]}, 'None is not a name'),
         ('npy', np.eye(3), r'\(1, width\) is needed'),
         ('npy', np.array(['a']), r'shape \(1,\)'),
-        ('npz', named(['a', 'a'], [[1.0], [2.0]]), "come twice: 'a'"),
+        ('npz', named(['a', 'a'], [[1.0], [2.0]]), "occur twice: 'a'"),
         ('npz', named(['a', 'b'], [[1.0]]), 'shape .2,. and vectors'),
         ('npz', dict(names=np.array(['a'])), 'names; class vectors are'),
         ('npz', named(['a'], [[1.0]], weights=np.eye(2)), 'weights'),
         ('npz', named(['a'], [[1.0]], provenance=np.array('{')), 'provenance is damaged'),
         ('npz', named(['a'], [[1.0]], provenance=np.array('{"kind": "../a"}')), 'provenance is damaged'),
         ('pkl', [1, 2], 'holds list'),
-        ('pkl', {'a': DataError('x')}, 'nothing of it was run'),
+        ('pkl', {'a': DataError('x')}, 'none of it was run'),
     ],
 )
 def test_what_is_no_vector_of_a_class_is_one_clear_error(tmp_path, form, content, what):
@@ -141,7 +141,7 @@ def test_a_vector_of_zeros_is_pointed_out(tmp_path, caplog):
 
 def test_classes_with_the_same_vector_are_pointed_out(tmp_path, caplog):
     read_class_vectors(save(tmp_path, {'a': [2.0], 'b': [1.0], 'c': [2.0]}), ['a', 'b', 'c'])
-    assert "by the same vector no method can tell apart: 'a', 'c'" in caplog.text
+    assert "equal vectors, which no method can tell apart: 'a', 'c'" in caplog.text
 
 
 def test_the_kind_of_text_embedding_comes_from_the_file(tmp_path):

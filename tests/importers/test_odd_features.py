@@ -139,11 +139,11 @@ class _Model(torch.nn.Module):
 
 REFUSED = {
     'model.pt': (lambda path: torch.save(_Model(), path), 'numpy.savez'),
-    'cut.pt': (lambda path: path.write_bytes(b'PK\x03\x04cut'), 'not a whole file of torch.save'),
+    'cut.pt': (lambda path: path.write_bytes(b'PK\x03\x04cut'), 'not a complete file of torch.save'),
     'class.pkl': (lambda path: path.write_bytes(pickle.dumps(DataError('x'))), 'numpy.savez'),
-    'cut.mat': (lambda path: path.write_bytes(b'MATLAB 5.0 MAT-file' + b' ' * 200), 'not a whole .mat file'),
+    'cut.mat': (lambda path: path.write_bytes(b'MATLAB 5.0 MAT-file' + b' ' * 200), 'not a complete .mat file'),
     'new.mat': (lambda path: path.write_bytes(b'MATLAB 7.3 MAT-file'.ljust(124) + b'\x00\x02IM'), 'version 7.3'),
-    'cut.h5': (lambda path: path.write_bytes(b'\x89HDF\r\n\x1a\n'), 'not a whole HDF5 file'),
+    'cut.h5': (lambda path: path.write_bytes(b'\x89HDF\r\n\x1a\n'), 'not a complete HDF5 file'),
     'table.csv': (lambda path: path.write_text('a,b\n'), 'numpy.savez'),
     'archive.zip': (lambda path: path.write_text('PK'), 'numpy.savez'),
     'array.npy': (lambda path: np.save(path, np.zeros((3, 4))), 'without ids'),
@@ -176,13 +176,13 @@ def test_a_folder_of_another_name_is_not_passed_over(folder, values, capsys, nam
     write_folder(folder / 'F', {**values, name: values['visual']} if beside else {'audio': values['audio'], name: {}})
     (folder / 'F' / name).mkdir(exist_ok=True)
     assert run_features(folder) == 2
-    assert f"'{name}' is not read. Did you mean '{meant}'?" in capsys.readouterr().err
+    assert f"'{name}' would be ignored. Did you mean '{meant}'?" in capsys.readouterr().err
 
 
 def test_a_folder_of_an_unknown_modality_is_warned_of(folder, values, caplog):
     write_folder(folder / 'F', {**values, 'flow': values['visual']})
     assert run_features(folder) == 0
-    assert 'flow has .npy files, which are not read' in caplog.text
+    assert 'flow has .npy files, which are ignored' in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_folder_of_an_unknown_modality_is_warned_of(folder, values, caplog):
 def test_an_array_of_another_name_is_not_passed_over(folder, values, capsys, name, meant):
     np.savez(folder / 'F.npz', video_id=IDS, **stacked(values), **{name: np.zeros(len(IDS))})
     assert run_features(folder, features='F.npz') == 2
-    assert f"'{name}' is not read. Did you mean '{meant}'?" in capsys.readouterr().err
+    assert f"'{name}' would be ignored. Did you mean '{meant}'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('write', [write_h5_by_modality, write_h5_by_video])
@@ -227,11 +227,11 @@ def test_labels_of_the_file_are_compared_with_the_lists(folder, values, capsys, 
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
-        ({'audio': {1: STEP, '1': STEP}}, "video '1' comes twice"),
-        ({1: {'audio': STEP}, '1': {'audio': STEP}}, "video '1' comes twice"),
+        ({'audio': {1: STEP, '1': STEP}}, "video '1' occurs twice"),
+        ({1: {'audio': STEP}, '1': {'audio': STEP}}, "video '1' occurs twice"),
         ({'audio': {'a': STEP}, 'label': {'a': b'\xff'}}, 'label holds bytes that are not UTF-8'),
         ({'audio': {'a': STEP}, 'label': {'a': np.array(['x'])}}, 'label is object .*of text or of whole numbers'),
-        ({'audio': {}}, 'has no audio features of any video'),
+        ({'audio': {}}, 'has no audio features for any video'),
     ],
 )
 def test_ids_and_labels_that_are_not_one_text_each_are_refused(tmp_path, content, words):

@@ -111,7 +111,7 @@ def test_bad_files_of_clips_are_all_named(folder, values, capsys):
     assert run_features(folder) == 2
     told = capsys.readouterr().err
     assert '4 of the 27' in told and all(repr(IDS[i]) in told for i in (0, 4, 8, 12))
-    assert 'no visual features' in told and 'NaN' in told and 'not a whole .npz' in told
+    assert 'no visual features' in told and 'NaN' in told and 'not a complete .npz' in told
     assert run_features(folder, '--skip-bad') == 0 and len(FeatureStore(folder / 'out')) == 23
 
 

@@ -28,7 +28,7 @@ def imported(folder, change):
 )
 def test_a_copy_that_may_be_evaluated_on_is_warned_of(tmp_path, caplog, one, other, told):
     assert imported(tmp_path, lambda arrays: arrays.update({other: arrays[one].copy()})) == 0
-    assert ('1 video has the very features of another' in caplog.text) == told
+    assert ('1 video has the same features as another' in caplog.text) == told
     assert (repr(other) in caplog.text and repr(one) in caplog.text) == told
 
 
@@ -40,7 +40,7 @@ def test_videos_of_zeros_and_videos_that_share_one_modality_are_no_copies(tmp_pa
             arrays[names[2]] = arrays[names[-1]]
 
     assert imported(tmp_path, change) == 0
-    assert 'the very features' not in caplog.text
+    assert 'the same features' not in caplog.text
 
 
 def test_clips_that_differ_in_length_or_in_one_step_are_no_copies():

@@ -69,7 +69,7 @@ def test_a_store_without_splits_gives_k_clips_of_each_class_that_is_not_known(ch
     assert found.classes == ('class09', 'class10') and len(set(found.video_ids)) == 6
     assert choose(unsplit_store, shots=3).video_ids == found.video_ids
     assert choose(unsplit_store, shots=3, draw=1).video_ids != found.video_ids
-    with pytest.raises(DataError, match='no class that is not a base class'):
+    with pytest.raises(DataError, match='only classes that are already base classes'):
         choose(unsplit_store, known=[*BASE, 'class09', 'class10'])
 
 
@@ -91,14 +91,14 @@ def test_a_class_that_the_model_knows_is_refused_and_not_left_out(choose, tiny_s
         (tiny_store, [*BASE, 'class09'], None),
         (unsplit_store, BASE, ['class03']),
     ):
-        with pytest.raises(DataError, match='is a base class of the model already'):
+        with pytest.raises(DataError, match='is already a base class of the model'):
             choose(path, known=known, classes=classes)
     assert choose(folder, known=['tap dance'], classes=['blowing glass']).classes == ('blowing glass',)
 
 
 @pytest.mark.parametrize('known', ['Tap dance', 'tap\u200b dance', 'tap_dance', 'TAP DANCE'])
 def test_a_class_that_the_model_knows_in_another_spelling_is_refused(choose, folder, known):
-    with pytest.raises(DataError, match='is a base class of the model already, spelled') as error:
+    with pytest.raises(DataError, match='is already a base class of the model, spelled') as error:
         choose(folder, known=[known])
     assert ascii(known) in str(error.value)
 
@@ -140,7 +140,7 @@ def test_class_vectors_of_a_folder_are_matched_by_name(choose, folder):
         'tap dance': 1,
     }
     np.save(folder / 'class_embeddings.npy', np.zeros((2, 1)))
-    with pytest.raises(DataError, match=r'class_embeddings\.npz and class_embeddings\.npy are both there'):
+    with pytest.raises(DataError, match=r'class_embeddings\.npz and class_embeddings\.npy both exist'):
         choose(folder)
 
 

@@ -113,7 +113,7 @@ def test_classes_come_from_a_table_a_text_file_lists_or_a_store(lists, tiny_stor
     [
         ('label\n', 'has no classes'),
         ('name\na\n', "no column 'label'"),
-        ('label,text\na,x\na,y\n', "'a' is 'x' and 'y'"),
+        ('label,text\na,x\na,y\n', "'a' has texts 'x' and 'y'"),
         ('label\n" a"\n', 'white space'),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_malformed_table_of_classes_is_refused(tmp_path, content, what):
         (['E.npy', '--text', 'w.txt'], 'ends in .npz'),
         (['E.npz', '--text', 'absent.txt'], 'no such file'),
         (['E.npz', '--text', 'w.txt', '--template', 'a {}'], '--template is for text encoders'),
-        (['E.npz', '--text', 'lists', '--template', 'a video'], 'must hold {} once'),
+        (['E.npz', '--text', 'lists', '--template', 'a video'], 'must contain {} once'),
         (['E.npz', '--text', 'lists'], 'not a model in the layout'),
     ],
 )
