@@ -1,4 +1,4 @@
-"""Models and their parts, one package for each kind."""
+"""Models and their parts, one package per kind."""
 
 from avzoo.models import classifiers, data_preprocessors  # What the registry of models asks this package for.
 

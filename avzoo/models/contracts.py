@@ -1,4 +1,4 @@
-"""What each kind of part takes and gives, as types; docs/design.md explains them and the letters of the shapes."""
+"""What each kind of part accepts and returns, as types; docs/design.md explains them and the letters of the shapes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,11 +78,11 @@ class Head(Protocol):
         """Return scores (B, C); larger is better."""
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Turn scores (B, C) into rows that sum to 1 and rank alike."""
+        """Turn scores (B, C) into rows that sum to 1, with the same ranking."""
 
 
 def reads_encoded(head: object) -> bool:
-    """Return whether a head may read what the encoders give: only its own class can rule that out."""
+    """Return whether a head may read the encoders' output: only its own class can rule that out."""
     return 'reads_encoded' not in vars(type(head)) or getattr(head, 'reads_encoded', True)
 
 
@@ -96,7 +96,7 @@ class Conditioner(Protocol):
 
 
 class Generator(Protocol):
-    """Generates features of classes, and trains with the model, by its optimizer."""
+    """Generates features of classes, and trains with the model, through its optimizer."""
 
     def loss(self, x_0: Tensor, condition: Tensor) -> dict[str, Tensor]:
         """Return losses for real features x_0 (N, d) under conditions (N, d_c)."""
@@ -110,7 +110,7 @@ class SelfTrainedGenerator(Protocol):
     """Generates features of classes, and trains itself; outside of ``update`` nothing in it requires gradients."""
 
     def update(self, x_0: Tensor, condition: Tensor, classify: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """Train on constant features x_0 (N, d); ``classify`` gives the classification loss of generated ones.
+        """Train on constant features x_0 (N, d); ``classify`` returns the classification loss of generated ones.
 
         The values returned are for the log: none has ``loss`` in its name, since mmengine would add it up.
         """

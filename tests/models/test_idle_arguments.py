@@ -9,7 +9,7 @@ from avzoo.models.fusions.attention_patterns import layer_patterns
 @pytest.mark.parametrize('pattern', ['full', 'self', 'cross', 'alternate', 'bottleneck'])
 def test_only_hybrid_attention_switches(pattern):
     assert len(layer_patterns(pattern, 3, 0)) == 3
-    with pytest.raises(ValueError, match=f"switch_after=1 means nothing in the pattern '{pattern}'"):
+    with pytest.raises(ValueError, match=f"switch_after=1 has no effect with the pattern '{pattern}'"):
         MaskedTransformer(4, depth=3, pattern=pattern, switch_after=1)
 
 

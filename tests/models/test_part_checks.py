@@ -56,8 +56,8 @@ class Bare(nn.Module):
     [
         (dict(fusion=dict(type=Nameless)), r'model\.fusion: Nameless has no out_dim, num_readouts'),
         (dict(fusion=dict(type=NotAModule)), r'model\.fusion: NotAModule is not an nn\.Module'),
-        (dict(fusion=dict(type=OneArgument)), r'model\.fusion: OneArgument\.forward has to take \(tokens, masks\)'),
-        (dict(encoders=dict(audio=dict(type=OneArgument))), r'model\.encoders\.audio: .*take \(x, mask\)'),
+        (dict(fusion=dict(type=OneArgument)), r'model\.fusion: OneArgument\.forward must accept \(tokens, masks\)'),
+        (dict(encoders=dict(audio=dict(type=OneArgument))), r'model\.encoders\.audio: .*accept \(x, mask\)'),
         (dict(projector=dict(type=Bare)), r'model\.projector: Bare has no out_dim, forward'),
         (dict(embedding=dict(type=Bare)), r'model\.embedding: Bare has no forward'),
         (dict(head=dict(type=Bare)), r'model\.head: Bare has no loss, generator_targets, scores, probabilities'),
@@ -96,7 +96,7 @@ def clips():
 )
 def test_a_fusion_that_gives_something_else_than_it_says_is_named(fusion, words):
     model = build(fusion=dict(type=MeanFusion, **fusion), projector=MLP).eval()
-    with pytest.raises(ConfigError, match=rf'model\.fusion: MeanFusion gives .*{words}'):
+    with pytest.raises(ConfigError, match=rf'model\.fusion: MeanFusion returns .*{words}'):
         model(clips())
     several = build(fusion=dict(type=MeanFusion, gives=lambda x: (x[:, None], None)), projector=MLP).eval()
     assert several(clips()).shape == (4, 1, 8)
@@ -106,7 +106,7 @@ def test_a_fusion_that_gives_something_else_than_it_says_is_named(fusion, words)
 def test_encoders_and_projectors_are_held_to_their_width(part):
     model = build(fusion=dict(type=MeanFusion), projector=MLP).eval()
     (model.projector if part == 'projector' else model.encoders['audio']).out_dim = 7
-    with pytest.raises(ConfigError, match=rf'model\.{part}.*: MLP gives .*out_dim=7'):
+    with pytest.raises(ConfigError, match=rf'model\.{part}.*: MLP returns .*out_dim=7'):
         model(clips())
 
 
@@ -134,9 +134,9 @@ class OddHead(nn.Module):
 @pytest.mark.parametrize(
     ('gives', 'words'),
     [
-        (lambda loss: loss, 'gives Tensor'),
-        (lambda loss: dict(loss=loss), r"gives \{'loss': 'Tensor'\}"),
-        (lambda loss: dict(loss_ce=loss.item()), r"gives \{'loss_ce': 'float'\}"),
+        (lambda loss: loss, 'returns Tensor'),
+        (lambda loss: dict(loss=loss), r"returns \{'loss': 'Tensor'\}"),
+        (lambda loss: dict(loss_ce=loss.item()), r"returns \{'loss_ce': 'float'\}"),
     ],
 )
 def test_losses_of_a_head_are_tensors_by_name(gives, words):
@@ -163,7 +163,7 @@ class OddConditioner(nn.Module):
 
 def test_a_conditioner_is_held_to_its_width():
     model = build(fusion=dict(type=MeanFusion), conditioner=dict(type=OddConditioner), generator=GENERATOR)
-    with pytest.raises(ConfigError, match=r'model\.conditioner: OddConditioner gives .*\(4, 4\).*out_dim=5'):
+    with pytest.raises(ConfigError, match=r'model\.conditioner: OddConditioner returns .*\(4, 4\).*out_dim=5'):
         model(clips(), label=torch.zeros(4, dtype=torch.long), mode='loss')
 
 
@@ -224,13 +224,13 @@ def test_a_generator_is_tried_before_anything_is_trained():
 @pytest.mark.parametrize(
     ('targets', 'words'),
     [
-        (lambda c_o, labels: c_o, r'gives shape \(4, 8\); '),
-        (lambda c_o, labels: (c_o, labels[:3]), r'gives \(shape \(4, 8\), shape \(3,\)\); '),
-        (lambda c_o, labels: (c_o[:, :7], labels), r'gives \(shape \(4, 7\), '),
-        (lambda c_o, labels: (c_o, labels, labels), r'gives \(shape \(4, 8\), shape \(4,\), shape \(4,\)\)'),
-        (lambda c_o, labels: (c_o, labels.tolist()), r'gives \(shape \(4, 8\), a list\)'),
+        (lambda c_o, labels: c_o, r'returns shape \(4, 8\); '),
+        (lambda c_o, labels: (c_o, labels[:3]), r'returns \(shape \(4, 8\), shape \(3,\)\); '),
+        (lambda c_o, labels: (c_o[:, :7], labels), r'returns \(shape \(4, 7\), '),
+        (lambda c_o, labels: (c_o, labels, labels), r'returns \(shape \(4, 8\), shape \(4,\), shape \(4,\)\)'),
+        (lambda c_o, labels: (c_o, labels.tolist()), r'returns \(shape \(4, 8\), a list\)'),
         (lambda c_o, labels: (c_o, labels[:, None]), r'.*shape \(4, 1\)'),
-        (lambda c_o, labels: None, 'gives a NoneType'),
+        (lambda c_o, labels: None, 'returns a NoneType'),
     ],
 )
 def test_a_generator_learns_features_with_a_label_each(targets, words):
@@ -278,7 +278,7 @@ def test_scores_of_a_head_are_one_for_each_class_before_anything_is_trained(
     real = LinearHead.scores
     monkeypatch.setattr(LinearHead, 'scores', lambda *given: scores(real(*given)))
     with pytest.raises(
-        ConfigError, match=rf'model\.head: scores of LinearHead gives {words} for 2 videos and 9 classes'
+        ConfigError, match=rf'model\.head: scores of LinearHead returns {words} for 2 videos and 9 classes'
     ):
         CurriculumRunner(small_avdiff(tmp_path)).train()
     assert not list(tmp_path.glob('*/*.pth'))

@@ -45,7 +45,7 @@ class AVClassifier(FitsParts):
             does; ``eval`` fixes them.
         gamma: Calibration that is subtracted from the scores of base classes (Chao et al. 2016); kept in the
             checkpoint.
-        scale: What a head's logits are divided by before that; kept in the checkpoint. A head whose scores are not
+        scale: Divisor of a head's logits before that; kept in the checkpoint. A head whose scores are not
             logits has none.
         init_cfg: Initialisation as in mmengine.
     """
@@ -163,10 +163,10 @@ class AVClassifier(FitsParts):
         """Run the model on preprocessed inputs {modality: (x, mask, seconds)}.
 
         Args:
-            inputs: What the data preprocessor returns: sequences, or ``fused`` (B, d) or (B, R, d), which the fusion
-                gave for them, and its ``readout_mask`` (B, R), if any.
+            inputs: What the data preprocessor returns: sequences, or ``fused`` (B, d) or (B, R, d), the fusion's
+                output for them, and its ``readout_mask`` (B, R), if any.
             label: (B,) classifier columns, for ``loss``.
-            index: (B,) positions in the dataset, handed through by ``predict``.
+            index: (B,) positions in the dataset, passed through by ``predict``.
             novel: Whether the batch holds novel classes, for which synthetic features are wanted.
             mode: ``tensor`` gives c_o, ``loss`` a dict of losses, ``predict`` scores.
         """
@@ -226,7 +226,7 @@ class AVClassifier(FitsParts):
     def _generator_losses(
         self, generator: contracts.AnyGenerator, x_0: Tensor, condition: Tensor, label: Tensor
     ) -> dict[str, Tensor]:
-        """Return what a generator has to say of features x_0 (N, d_out); nothing if it does not learn from steps."""
+        """Return a generator's losses for features x_0 (N, d_out); none if it does not learn in steps."""
         if isinstance(generator, contracts.SelfTrainedGenerator):
             if 'generator' in self.frozen:
                 return {}
@@ -246,5 +246,5 @@ class AVClassifier(FitsParts):
         return [dict(scores=scores, label=label, index=index, gamma=self.gamma, scale=self.scale)]
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Turn scores (B, C) of ``predict`` into rows that sum to 1 and rank alike."""
+        """Turn scores (B, C) of ``predict`` into rows that sum to 1, with the same ranking."""
         return self.head.probabilities(scores if self.scale is None else scores * self.scale.to(scores))

@@ -1,4 +1,4 @@
-"""What mmengine's runner, loops and wrappers ask of a model."""
+"""What mmengine's runner, loops and wrappers need from a model."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ class BaseModel(nn.Module):
         self.is_init = False
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'BaseModel':
-        """Tell a preprocessor that derives from mmengine's where the model is; torch calls this for ``to`` and such."""
+        """Tell a preprocessor derived from mmengine's where the model is; torch calls this for ``to`` and the like."""
         super()._apply(fn, recurse)
         prepare: Any = self.data_preprocessor
         if hasattr(prepare, '_device'):

@@ -45,7 +45,7 @@ class FitsParts(BaseModel):
             Values for the log, by ``part.name``.
 
         Raises:
-            ConfigError: As :meth:`check_fit`.
+            ConfigError: As for :meth:`check_fit`.
         """
         self.check_fit(parts)
         log = {}
@@ -65,7 +65,7 @@ class FitsParts(BaseModel):
         for name in parts:
             if name not in can:
                 raise ConfigError(
-                    f"{where} names '{name}', which cannot be fitted here. Can be: {', '.join(can) or 'none'}."
+                    f"{where} names '{name}', which cannot be fitted here. Can be fitted: {', '.join(can) or 'none'}."
                 )
         readouts = self.fusion.num_readouts
         if parts and readouts != 1:
@@ -156,7 +156,7 @@ def batches_of(dataset: GFSLDataset) -> list[np.ndarray]:
 def _kept(
     start: Callable[[], Iterator[tuple[Tensor, Tensor]]],
 ) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
-    """Return the same passes, of which the first keeps what it gave if that is small."""
+    """Return the same passes; the first one keeps its results if they are small."""
     kept: list[tuple[Tensor, Tensor]] = []
     complete = False
 

@@ -1,4 +1,4 @@
-"""Building parts that keep their contract: what a new part lacks is told by its name, before anything is computed."""
+"""Building parts that keep their contract: errors name what a new part lacks, before anything is computed."""
 
 import inspect
 from collections.abc import Callable
@@ -16,17 +16,17 @@ _SEE = 'See the contracts in docs/design.md.'
 
 
 def build_checked(registry: Registry, contract: type, cfg: dict | nn.Module, path: str, **facts: Any) -> Any:
-    """Build a part as :func:`build_part` does, and check that it has what its contract asks for.
+    """Build a part as :func:`build_part` does, and check that it has what its contract requires.
 
     Args:
         registry: Where the part's type is registered.
         contract: Its protocol of :mod:`avzoo.models.contracts`.
         cfg: The part's config, or the part itself.
-        path: Where the config stands, e.g. ``model.fusion``.
-        **facts: As of :func:`build_part`.
+        path: Path of the config, e.g. ``model.fusion``.
+        **facts: As for :func:`build_part`.
 
     Raises:
-        ConfigError: As :func:`build_part`, and if an attribute or a method is missing or takes other arguments.
+        ConfigError: As :func:`build_part`, and if an attribute or a method is missing or has other arguments.
     """
     part = build_part(registry, cfg, path, **facts)
     if contract is contracts.Generator:  # There are three kinds.
@@ -42,7 +42,7 @@ def build_optional(registry: Registry, contract: type, cfg: dict | nn.Module | N
 
 
 def check_width(x: Tensor, part: Any, path: str, shape: tuple[int, ...]) -> Tensor:
-    """Return what a part gave; ``shape`` is all but the last dimension, which is its ``out_dim``.
+    """Return what a part returned; ``shape`` is all but the last dimension, which is its ``out_dim``.
 
     Raises:
         ConfigError: If it is of another shape or kind. Dimensions between the first and the last may be more.
@@ -52,7 +52,7 @@ def check_width(x: Tensor, part: Any, path: str, shape: tuple[int, ...]) -> Tens
         given = f'{x.dtype} of shape {tuple(x.shape)}' if isinstance(x, Tensor) else f'a {type(x).__name__}'
         between = '' if len(shape) > 1 else f' or ({shape[0]}, R, {part.out_dim})'
         raise ConfigError(
-            f'{path}: {type(part).__name__} gives {given}, but with out_dim={part.out_dim} it has to give floats of '
+            f'{path}: {type(part).__name__} returns {given}, but with out_dim={part.out_dim} it must return floats of '
             f'shape {(*shape, part.out_dim)}{between}. {_SEE}'
         )
     return x
@@ -75,10 +75,10 @@ def check_sample(sample: Any, features: Tensor, generator: Any) -> Tensor:
 def try_sample(model: Any) -> None:
     """Sample two features as training will, so that a generator that cannot is refused before anything is trained.
 
-    A generator that is fitted first is left out, and one that fails here: it may need what training tells it first.
+    A generator that is fitted first is left out, and one that fails here: it may need something from training first.
 
     Raises:
-        ConfigError: As of :func:`check_sample`.
+        ConfigError: As for :func:`check_sample`.
     """
     generator = getattr(model, 'generator', None)
     if generator is None or model.conditioner is None or isinstance(generator, contracts.FittedGenerator):
@@ -102,7 +102,7 @@ def check_losses(losses: Any, head: Any) -> dict[str, Tensor]:
     if not named or 'loss_ce' not in losses:
         given = {k: type(v).__name__ for k, v in losses.items()} if isinstance(losses, dict) else type(losses).__name__
         raise ConfigError(
-            f'model.head: the loss of {type(head).__name__} gives {given}; tensors by name are needed, loss_ce among '
+            f'model.head: the loss of {type(head).__name__} returns {given}; tensors by name are needed, loss_ce among '
             f'them. {_SEE}'
         )
     return losses
@@ -117,7 +117,7 @@ def check_targets(targets: Any, head: Any, dim: int) -> tuple[Tensor, Tensor]:
     pair = isinstance(targets, tuple | list) and len(targets) == 2 and all(isinstance(t, Tensor) for t in targets)
     if not pair or targets[0].shape != (*targets[1].shape[:1], dim) or targets[1].ndim != 1:
         raise ConfigError(
-            f'model.head: generator_targets of {type(head).__name__} gives {_given(targets)}; features of shape '
+            f'model.head: generator_targets of {type(head).__name__} returns {_given(targets)}; features of shape '
             f'(N, {dim}) and their labels of shape (N,) are needed. {_SEE}'
         )
     return targets[0], targets[1]
@@ -127,17 +127,17 @@ def check_scores(scores: Any, head: Any, shape: tuple[int, int]) -> None:
     """Refuse scores that are not of shape (B, C), a row for each video and a column for each class.
 
     Raises:
-        ConfigError: Says what the head gives.
+        ConfigError: Says what the head returns.
     """
     if not isinstance(scores, Tensor) or scores.shape != shape:
         raise ConfigError(
-            f'model.head: scores of {type(head).__name__} gives {_given(scores)} for {shape[0]} videos and {shape[1]} '
-            f'classes; shape {shape} is needed. {_SEE}'
+            f'model.head: scores of {type(head).__name__} returns {_given(scores)} for {shape[0]} videos and '
+            f'{shape[1]} classes; shape {shape} is needed. {_SEE}'
         )
 
 
 def _given(value: Any) -> str:
-    """Return what a part gave: the shapes of tensors, the type of anything else."""
+    """Describe what a part returned: the shapes of tensors, the type of anything else."""
     if isinstance(value, tuple):
         return f'({", ".join(_given(one) for one in value)})'
     return f'shape {tuple(value.shape)}' if isinstance(value, Tensor) else f'a {type(value).__name__}'
@@ -175,4 +175,4 @@ def _check_arguments(part: nn.Module, name: str, wanted: Callable, path: str) ->
         inspect.signature(getattr(part, name)).bind(*positional, **named)
     except TypeError as error:
         takes = ', '.join(p.name for p in parameters)
-        raise ConfigError(f'{path}: {type(part).__name__}.{name} has to take ({takes}): {error}. {_SEE}') from None
+        raise ConfigError(f'{path}: {type(part).__name__}.{name} must accept ({takes}): {error}. {_SEE}') from None

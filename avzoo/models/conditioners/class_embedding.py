@@ -28,7 +28,7 @@ class ClassEmbedding(nn.Module):
             looks them up by the position of the class number in an unordered set: many novel classes get another
             class's vector. Only for comparison with the released numbers. ``shuffled`` gives each class the vector of
             another, always the same one; for ablations.
-        class_list: For ``released``: a file that names all classes of the data set, one per line (``all_class.txt`` of
+        class_list: For ``released``: a file that lists all classes of the data set, one per line (``all_class.txt`` of
             the released features), whose sorted positions are the class numbers. By default the store's classes; give
             it where the store holds fewer (UCF-FSL: 48 of 101).
     """

@@ -1,4 +1,4 @@
-"""From a batch as the dataset gathers it to normalised features, masks and times on the device."""
+"""From a gathered batch to normalised features, masks and times on the device."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -55,7 +55,7 @@ class AVPreprocessor(nn.Module):
         super().__init__()
         self.device = torch.empty(0).device
         if pool_time and time_bins is not None:
-            raise ValueError(f'pool_time=True is time_bins=1, but time_bins={time_bins} is set too; leave one out.')
+            raise ValueError(f'pool_time=True means time_bins=1, but time_bins={time_bins} is set too; leave one out.')
         if time_bins is not None and time_bins < 1:
             raise ValueError(f'time_bins={time_bins}; it must be at least 1, or None to keep the steps of the data.')
         self.time_bins = time_bins
@@ -83,7 +83,7 @@ class AVPreprocessor(nn.Module):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return ``inputs`` {modality: (x (B, T, D), mask (B, T), seconds (B, T))} beside the batch's other entries.
 
-        What the fusion gave already, ``fused``, stays as it is.
+        ``fused``, which the fusion computed before, stays as it is.
         """
         data = _moved(data, self.device)
         features = data['features']

@@ -46,7 +46,7 @@ def layer_patterns(pattern: str, depth: int, switch_after: int = 0) -> list[str]
         return ['self'] * switch_after + ['full'] * (depth - switch_after)
     if switch_after:
         raise ValueError(
-            f"switch_after={switch_after} means nothing in the pattern '{pattern}'; set it to 0, or pattern='hybrid'."
+            f"switch_after={switch_after} has no effect with the pattern '{pattern}'; set it to 0, or pattern='hybrid'."
         )
     if pattern == 'alternate':
         return ['full' if layer % 2 else 'self' for layer in range(depth)]

@@ -1,4 +1,4 @@
-"""MBT: one transformer per modality, which exchange through a few bottleneck tokens only."""
+"""MBT: one transformer per modality; they exchange information only through a few bottleneck tokens."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,7 +14,7 @@ from avzoo.registry import FUSIONS
 
 @FUSIONS.register_module()
 class BottleneckFusion(nn.Module):
-    """Exchange between modalities through bottleneck tokens (MBT, Nagrani et al. 2021).
+    """Exchange information between modalities through bottleneck tokens (MBT, Nagrani et al. 2021).
 
     From ``fusion_layer`` on, each modality attends to itself and to the same bottleneck tokens; the next layer gets
     the mean of their outputs over the modalities. There is one readout per modality. The released code's closing

@@ -1,4 +1,4 @@
-"""Attention over the two modalities of one averaged vector each."""
+"""Attention over the two modalities, with one averaged vector each."""
 
 import torch
 from torch import Tensor, nn

@@ -21,7 +21,7 @@ class GaussianTemporalPool(nn.Module):
         modalities: Names of the modalities.
         num_gaussians: Number K of Gaussians of each modality; at first evenly spread, with standard deviation 1/K.
         fixed: Keep centres and widths as they start; otherwise they are learned for each modality.
-        late: Give one readout per modality, so that the modalities meet in the decision only, as the two streams of
+        late: Give one readout per modality, so that the modalities meet only in the decision, as the two streams of
             the original do.
     """
 

@@ -42,7 +42,7 @@ class HierarchicalLatents(nn.Module):
         mlp_dim: Hidden width of the feed-forward networks.
         dropout: Dropout probability.
         activation: Activation of the feed-forward networks; the released code names ``squared_relu``.
-        latent_std: Standard deviation at initialisation of the latents, truncated at two of them.
+        latent_std: Standard deviation of the latents at initialisation, truncated at two of them.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Perceiver: a fixed number of latents reads the tokens again and again."""
+"""Perceiver: a fixed number of latents reads the tokens repeatedly."""
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ class LatentCrossAttention(nn.Module):
         head_dim: Width of one head.
         mlp_dim: Hidden width of the feed-forward networks.
         dropout: Dropout probability.
-        latent_std: Standard deviation at initialisation of the latents, truncated at two of them.
+        latent_std: Standard deviation of the latents at initialisation, truncated at two of them.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from avzoo.registry import FUSIONS
 
 @FUSIONS.register_module()
 class TimeConcatFusion(nn.Module):
-    """Concatenate the steps of each modality in order, then the modalities: what comes when stays visible.
+    """Concatenate the steps of each modality in order, then the modalities: the order in time stays visible.
 
     Args:
         dims: {modality: token width}.
@@ -19,8 +19,8 @@ class TimeConcatFusion(nn.Module):
         super().__init__()
         if num_bins is None:
             raise ValueError(
-                'it needs as many steps in every video; set data_preprocessor.time_bins, or take ConcatFusion, which '
-                'averages over time.'
+                'it needs the same number of steps in every video; set data_preprocessor.time_bins, or use '
+                'ConcatFusion, which averages over time.'
             )
         self.out_dim, self.num_readouts = num_bins * sum(dims.values()), 1
 

@@ -1,4 +1,4 @@
-"""Generators: make features of a class."""
+"""Generators: they make features of a class."""
 
 from avzoo.models.generators.ddpm import DDPM
 from avzoo.models.generators.embedded_predictor import EmbeddedPredictor

@@ -40,13 +40,13 @@ class FeatureDiffusion(nn.Module):
             ``noise`` needs a schedule that leaves some signal at its last step.
         sampler: ``ddpm``, ``ddim``, or ``dpm_solver++`` (second order).
         sample_steps: Steps of the sampler; at most those of the schedule.
-        guidance_weight: Weight w of classifier-free guidance, unconditional + w (conditional - unconditional); 1 is
+        guidance_weight: Weight w of classifier-free guidance, unconditional + w (conditional - unconditional); 1 means
             none, any other needs ``condition_dropout``.
         condition_dropout: Share of training samples whose condition is replaced by zeros: their mean.
-        gaussian_prior: Add what the network predicts to the prediction that is best if all features together were
+        gaussian_prior: Add the network's prediction to the one that would be optimal if all features together were
             normally distributed.
-        classes: Whose features it learns: of the ``base`` classes, or of ``all``. A few shots among many videos are
-            learnt by heart: on synth, FSL at 1 shot fell by 16.
+        classes: Whose features it learns: those of the ``base`` classes, or of ``all``. A few shots among many videos
+            are memorised: on synth, FSL at 1 shot fell by 16.
         steps: Training steps.
         batch_size: Samples of a step.
         lr: Learning rate of Adam, which falls to zero as a cosine.
@@ -166,7 +166,7 @@ class FeatureDiffusion(nn.Module):
         return dict(diffusion_loss=float(torch.stack(losses[-1000:]).mean()))
 
     def _steps(self, x: Tensor, condition: Tensor, seed: int) -> Iterator[Tensor]:
-        """Take the training steps one by one and give the loss of each, ()."""
+        """Take the training steps one by one and yield the loss of each, ()."""
         rng = torch.Generator(x.device).manual_seed(seed)
         parameters = list(self.noise_predictor.parameters())
         in_order = all(p.is_contiguous() for p in parameters)  # The fused step reads memory in order.

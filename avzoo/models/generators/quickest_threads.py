@@ -16,17 +16,17 @@ _MOST_PRODUCTS = 1 << 27  # In a forward pass; below, threads wait for each othe
 def quickest_threads(
     trial: Callable[[], Sequence[Tensor] | None], products: int, device: torch.device
 ) -> Iterator[Iterable[None]]:
-    """Give what has to be advanced before each step of a loop: it lets the step use as many threads as are quickest.
+    """Return an iterator to advance before each step of a loop: it gives the step the fastest number of threads.
 
-    Small networks gain little from threads, and lose where other work holds a core. So the steps themselves are timed
-    now and then, with one thread, two, four, and so on. Where another number of threads would find other numbers, the
-    time must not decide: then a network takes one thread, or all if it is large.
+    Small networks gain little from threads, and lose where other work holds a core. The steps themselves are thus timed
+    now and then, with one thread, two, four, and so on. Where the number of threads changes the results, the
+    time must not decide: a network then uses one thread, or all if it is large.
 
     Args:
         trial: Takes some of the steps with a copy of the network, the same ones at each call, and returns all numbers
-            that they find; ``None`` where there can be no copy. The time must not decide then either.
+            that they compute; ``None`` where there can be no copy. The time must not decide then either.
         products: Multiplications of a forward pass.
-        device: Where the steps are computed; only on a CPU they are timed.
+        device: Where the steps are computed; they are timed only on a CPU.
     """
     before = torch.get_num_threads()
     try:
@@ -49,7 +49,7 @@ def _counts(most: int) -> Iterator[int]:
 
 
 def _found_by_any(trial: Callable[[], Sequence[Tensor] | None], counts: Sequence[int]) -> bool:
-    """Say whether each number of threads finds the same bits."""
+    """Return whether every number of threads computes the same bits."""
     found: Sequence[Tensor] = ()
     for count in counts if len(counts) > 1 else ():
         torch.set_num_threads(count)

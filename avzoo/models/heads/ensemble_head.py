@@ -14,9 +14,9 @@ from avzoo.utils.errors import ConfigError
 
 @HEADS.register_module()
 class EnsembleHead(nn.Module):
-    """Average the logits of several heads, each over the spread that it has on the training set.
+    """Average the logits of several heads, each divided by its spread on the training set.
 
-    The spread is the standard deviation of a video's logits around their mean, so each head has the same say.
+    The spread is the standard deviation of a video's logits around their mean, so each head has the same weight.
 
     Args:
         facts: What the data and the parts before decide, for the heads: ``in_dim``, ``num_classes``, ...
@@ -44,7 +44,7 @@ class EnsembleHead(nn.Module):
         for i, head in enumerate(self.heads):
             if getattr(head, 'rank_by', None) != 'logits':
                 raise ConfigError(
-                    f"model.head.heads.{i} does not rank by logits; set its rank_by='logits' if it has it."
+                    f"model.head.heads.{i} does not rank by logits; set its rank_by='logits' if it has that option."
                 )
         self.sharpness, self.balance_groups = sharpness, balance_groups
         self.register_buffer('spread', torch.ones(len(heads)))

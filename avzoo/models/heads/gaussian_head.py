@@ -11,7 +11,7 @@ from avzoo.utils.errors import ConfigError
 
 @HEADS.register_module()
 class GaussianHead(LinearHead):
-    """Score by log N(c_o; m_c, I) around the class means of :class:`TextGaussian`, but for what all classes share.
+    """Score by log N(c_o; m_c, I) around the class means of :class:`TextGaussian`, up to terms that all classes share.
 
     That is the linear classifier that infinitely many generated features of unit variance would give.
 
@@ -27,7 +27,7 @@ class GaussianHead(LinearHead):
 
     @torch.no_grad()
     def fit(self, training: FittingSet) -> dict[str, float]:
-        """Take the class means of the generator; there is nothing for the log.
+        """Take the class means from the generator; nothing is logged.
 
         Raises:
             ConfigError: If the model has another generator, or none.

@@ -24,11 +24,11 @@ class LogisticHead(LinearHead):
         num_classes: Number of classes C. One without training videos gets no weights and the lowest bias.
         inverse_penalty: C of the penalty 1 / (2 C) |weights|^2 beside the sum of the cross-entropies.
         power: Power of l.
-        num_dims: Most dimensions that are used.
-        max_steps: Most steps of L-BFGS.
-        max_videos: Most videos to fit to; of more, every class loses the same share.
-        synthetic_per_class: Features that the generator gives of each novel class, to fit to beside the real ones;
-            without a generator there are none.
+        num_dims: Largest number of dimensions used.
+        max_steps: Largest number of L-BFGS steps.
+        max_videos: Largest number of videos to fit to; if there are more, every class loses the same share.
+        synthetic_per_class: Features to generate for each novel class, and to fit to with the real ones; none
+            without a generator.
         synthetic_share: Their share in the weight of their class.
     """
 
@@ -107,7 +107,7 @@ class LogisticHead(LinearHead):
 
 
 def _class_weights(labels: Tensor, is_real: Tensor, synthetic_share: float) -> Tensor:
-    """Return weights (N,) of mean 1 with which all classes weigh the same; generated samples have a share of theirs."""
+    """Return weights (N,) of mean 1 that weigh all classes equally; generated samples have a share of theirs."""
     num_classes = int(labels.max()) + 1
     counts = torch.stack([labels[kind].bincount(minlength=num_classes) for kind in (~is_real, is_real)])  # (2, C)
     shares = torch.tensor([[synthetic_share], [1 - synthetic_share]], device=labels.device) * (counts > 0)

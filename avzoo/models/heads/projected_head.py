@@ -12,7 +12,7 @@ from avzoo.registry import HEADS, PROJECTORS
 
 @HEADS.register_module()
 class ProjectedHead(nn.Module):
-    """Project c_o before another head looks at it, so that a generator learns c_o itself (ProtoGAN).
+    """Project c_o before another head reads it, so that a generator learns c_o itself (ProtoGAN).
 
     Synthetic features, which come without context, are normalised by the running BatchNorm statistics and do not change
     them: scores are computed on real features only.
@@ -20,7 +20,7 @@ class ProjectedHead(nn.Module):
     Args:
         facts: What the data and the parts before decide, for projector and head: ``in_dim``, ``num_classes``, ...
         projector: Config of the projector.
-        head: Config of the head behind it.
+        head: Config of the head after it.
     """
 
     def __init__(self, facts: dict, *, projector: dict, head: dict) -> None:
@@ -33,30 +33,30 @@ class ProjectedHead(nn.Module):
 
     @property
     def rank_by(self) -> str:
-        """What the scores of the head behind are."""
+        """What the scores of the inner head are."""
         return getattr(self.head, 'rank_by', 'probabilities')
 
     @property
     def reads_encoded(self) -> bool:
-        """Whether the head behind reads what the encoders give."""
+        """Whether the inner head reads the encoders' output."""
         return reads_encoded(self.head)
 
     def loss(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> dict[str, Tensor]:
-        """Return the losses of the head behind for features (B, d_out) or (B, R, d_out) and labels (B,)."""
+        """Return the losses of the inner head for features (B, d_out) or (B, R, d_out) and labels (B,)."""
         with _fixed_statistics(self) if context is None else nullcontext():
             projected = self.projector(c_o)
         return self.head.loss(projected, labels, context)
 
     def generator_targets(self, c_o: Tensor, labels: Tensor, context: Context | None = None) -> tuple[Tensor, Tensor]:
-        """Return what a generator learns, with labels: what the head behind classifies, but before the projector."""
+        """Return what a generator learns, with labels: what the inner head classifies, but before the projector."""
         return self.head.generator_targets(c_o, labels, context)
 
     def scores(self, c_o: Tensor, context: Context | None = None) -> Tensor:
-        """Return the scores (B, C) of the head behind."""
+        """Return the scores (B, C) of the inner head."""
         return self.head.scores(self.projector(c_o), context)
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for in the head behind."""
+        """Return the class probabilities (B, C) that ``scores`` (B, C) stand for in the inner head."""
         return self.head.probabilities(scores)
 
 

@@ -1,1 +1,1 @@
-"""Faster ways to compute what layers say: on real steps alone, by oneDNN, with fewer draws, in one kernel."""
+"""Faster ways to compute layers: on real steps only, with oneDNN, with fewer random draws, in one kernel."""

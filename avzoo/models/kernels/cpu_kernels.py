@@ -1,4 +1,4 @@
-"""Whose kernels a CPU computes with."""
+"""Which library's kernels a CPU uses."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ def choose_cpu_kernels(choice: CPUKernels) -> CPUKernels:
     Args:
         choice: ``torch`` are those of PyTorch. ``onednn`` computes large linear layers by oneDNN, and ``auto`` does so
             where a measurement has shown that it is faster. It is measured once for a machine and kept, so that a run
-            can be repeated bit for bit. With both other parts compute in ways of avzoo, too: see :func:`may_replace`.
+            can be repeated bit for bit. Both also let other parts compute in avzoo's own ways, see :func:`may_replace`.
     """
     global _chosen, _answer
     before, _chosen, _answer = _chosen, choice, None
@@ -39,7 +39,7 @@ def choose_cpu_kernels(choice: CPUKernels) -> CPUKernels:
 
 
 def may_replace(x: Tensor) -> bool:
-    """Return whether ways of avzoo may compute with x: fp32 numbers on a CPU, which no transform follows.
+    """Return whether avzoo's own ways may compute with x: fp32 numbers on a CPU that no transform follows.
 
     Those are linear layers (``fast_linear``), dropout (``fast_dropout``), attention of few queries and filled-up keys
     (``layers.transformer_layer``), and Adam's step (``avzoo.engine.optim``). Under autocast x may be in bfloat16, too.
@@ -54,7 +54,7 @@ def is_followed() -> bool:
 
 
 def onednn_pays() -> bool:
-    """Return whether large linear layers are computed by oneDNN."""
+    """Return whether large linear layers are computed with oneDNN."""
     global _answer
     _answer = _chosen == 'onednn' or (_chosen == 'auto' and _onednn_is_faster(torch.get_num_threads()))
     return _answer
@@ -63,14 +63,14 @@ def onednn_pays() -> bool:
 def kernels_in_use() -> dict[str, str | None]:
     """Return the ``choice`` of this process and whose kernels compute its large ``linear`` layers; measures nothing.
 
-    ``linear`` is ``onednn`` or ``torch``; ``None`` where ``auto`` was not asked yet, since no layer was large enough.
+    ``linear`` is ``onednn`` or ``torch``; ``None`` if ``auto`` has not measured yet, since no layer was large enough.
     """
     answers = {None: None, True: 'onednn', False: 'torch'}
     return dict(choice=_chosen, linear=answers[_answer] if _chosen == 'auto' else _chosen)
 
 
 def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x (..., k) times the transposed weight (n, k), plus bias (n,), by oneDNN and without gradients."""
+    """Return x (..., k) times the transposed weight (n, k), plus bias (n,), with oneDNN and without gradients."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'none', [], '')
 
 

@@ -9,7 +9,7 @@ _FAST: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: FastLinear, nn.Dropo
 
 
 def use_fast_layers(model: nn.Module) -> None:
-    """Let layers anywhere in a model compute as ``cpu_kernels`` says.
+    """Let layers anywhere in a model use the kernels that ``cpu_kernels`` chooses.
 
     Parts come from here, from other libraries and from users, so their layers change their class, and nothing else.
     """

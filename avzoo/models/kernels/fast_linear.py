@@ -1,4 +1,4 @@
-"""A linear layer that a CPU computes by oneDNN where that is faster."""
+"""A linear layer that a CPU computes with oneDNN where that is faster."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def only_multiplies(*layers: nn.Module) -> bool:
 
 
 class FastLinear(nn.Linear):
-    """PyTorch's linear layer; some processors compute large ones faster by oneDNN than by MKL, which PyTorch takes."""
+    """PyTorch's linear layer; some processors compute large ones faster with oneDNN than PyTorch does with MKL."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (..., in_features) to (..., out_features)."""

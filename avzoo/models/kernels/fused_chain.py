@@ -15,7 +15,7 @@ _MOST_NOISE = 1 << 27  # Numbers drawn before the kernel begins: half a GiB.
 
 
 def chain_kernels(x: Tensor, of_x: Tensor, num_steps: int) -> ModuleType | None:
-    """Return the kernels for a chain of x (B, D) with weights (h, D), or ``None`` where it goes step by step."""
+    """Return the kernels for a chain of x (B, D) with weights (h, D), or ``None`` where it runs step by step."""
     if not x.is_cuda or x.numel() * num_steps > _MOST_NOISE:
         return None
     kernels = _kernels_of(x.device)
@@ -37,6 +37,6 @@ def _kernels_of(device: torch.device) -> ModuleType | None:
         chain_kernels.backward(x, weights, weights.t(), inputs, kept, 0.01, steps)
     except Exception as error:  # Whatever a compiler raises: the chain is computed without it.
         reason = first_line(error)
-        print_log(f'Chains go step by step: their kernel cannot be compiled. {reason}', 'current', logging.WARNING)
+        print_log(f'Chains run step by step: their kernel cannot be compiled. {reason}', 'current', logging.WARNING)
         return None
     return chain_kernels

@@ -28,7 +28,7 @@ class Packing:
 
     @cached_property
     def of_keys(self) -> 'Packing':
-        """The same steps, followed by as many of padding as make them quicker keys of an attention.
+        """The same steps, followed by enough padding to make them faster keys for attention.
 
         PyTorch's kernel takes the keys beyond the last multiple of a vector one by one: 31 of them take 1.4 times as
         long as 32, forward and backward.

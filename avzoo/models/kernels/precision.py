@@ -26,7 +26,7 @@ def outside_autocast(function: Callable[..., Tensor], *tensors: Tensor | None, d
 
 
 def without_autocast(kind: str) -> AbstractContextManager[object]:
-    """Return a context in which a kind of device computes as it is told."""
+    """Return a context in which a kind of device computes without autocast."""
     return torch.autocast(kind, enabled=False) if _is_on(kind) else nullcontext()
 
 

@@ -1,4 +1,4 @@
-"""The layer by which latents read a sequence, as in Perceiver and HiP."""
+"""The layer with which latents read a sequence, as in Perceiver and HiP."""
 
 from torch import Tensor, nn
 

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with an activation between, and dropout after each; its weights go by timm's names of ``Mlp``.
+    """Two linear layers with an activation between, and dropout after each; its weights are named as in timm's ``Mlp``.
 
     Importing ``timm.layers`` also imports torchvision, which takes longer than to classify a clip.
 

@@ -1,4 +1,4 @@
-"""A fit to the same numbers, as for each draw of the novel shots, is computed once."""
+"""Compute a fit to the same numbers, e.g. for each draw of the novel shots, only once."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,13 +12,13 @@ _last: dict[type, tuple[str, dict[str, Tensor], dict[str, float]]] = {}  # Of ea
 def fit_once(
     part: nn.Module, fit: Callable[..., dict[str, float]], *inputs: Tensor | float | str | None
 ) -> dict[str, float]:
-    """Fit a part, or give it what the last fit of its kind found if that began with the same numbers.
+    """Fit a part, or reuse the result of the last fit of its kind if that began with the same numbers.
 
     A part with dropout also depends on random numbers that are drawn elsewhere, so it is always fitted.
 
     Args:
         part: The part.
-        fit: Fits it to the inputs, by its own numbers and settings alone, and returns values for the log.
+        fit: Fits it to the inputs, using only its own numbers and settings, and returns values for the log.
         inputs: What it is fitted to.
     """
     if any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in part.modules()):
@@ -35,7 +35,7 @@ def fit_once(
 
 
 def _key(part: nn.Module, *inputs: Tensor | float | str | None) -> str:
-    """Return a text that is another one wherever the fit is."""
+    """Return a text that differs whenever the fit differs."""
     layers = [
         (name, type(layer), {key: value for key, value in vars(layer).items() if not key.startswith('_')})
         for name, layer in part.named_modules()
@@ -44,7 +44,7 @@ def _key(part: nn.Module, *inputs: Tensor | float | str | None) -> str:
 
 
 def digest_of(*values: object) -> str:
-    """Return a text that is another one wherever a value is: the content of a tensor, or the ``repr`` of others."""
+    """Return a text that differs whenever a value does: the content of a tensor, or the ``repr`` of others."""
     digest = hashlib.sha256()
     for value in values:
         if isinstance(value, Tensor):

@@ -10,7 +10,7 @@ from avzoo.registry import ENCODERS, PROJECTORS
 class ResidualMLP(nn.Module):
     """Add to features what a two-layer network computes from them; its last layer is zero at first.
 
-    The features then keep what they tell about novel classes unless training finds something better.
+    The features then keep what they reveal about novel classes unless training finds something better.
 
     Args:
         in_dim: Width of the input and of the output.

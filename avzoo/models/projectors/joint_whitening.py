@@ -1,4 +1,4 @@
-"""A linear map after which videos of a class scatter alike in all directions, and classes each in their own."""
+"""A linear map after which videos of a class scatter equally in all directions, and classes along the axes."""
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +29,8 @@ class JointWhitening(nn.Module):
         in_dim: Width D of the features.
         within_shrinkage: a, from 0 to 1.
         between_shape: b_1, b_2 and b_3: how much of B is estimated in full, along the axes, and alike everywhere.
-        max_dim: Most dimensions that are kept. Where the features have more, or more than there are videos, they are
-            first rotated onto the strongest directions of the training set (randomised, Halko et al. 2011).
+        max_dim: Largest number of dimensions kept. Where the features have more, or more than there are videos, they
+            are first rotated onto the strongest directions of the training set (randomised, Halko et al. 2011).
     """
 
     center: Tensor
@@ -93,7 +93,7 @@ class JointWhitening(nn.Module):
         if int(base.sum()) < 2:
             raise DataError(
                 f'JointWhitening needs videos of two or more base classes; there are {int(base.sum())}. Add classes to '
-                'the base lists, or take a method whose projector is not fitted.'
+                'the base lists, or use a method whose projector is not fitted.'
             )
         within = statistics.within_covariance()
         size = within.diagonal().mean()
