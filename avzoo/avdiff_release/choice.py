@@ -46,7 +46,7 @@ def _choice_problem(
         hint = 'They differ in none of these options: name the (unpacked) folder of one.'
     else:
         hint = 'Leave out the option that does not fit, or name another SRC.'
-    return f'{problem} ({asked} was asked for): {found}. {hint}'
+    return f'{problem} (asked for: {asked}): {found}. {hint}'
 
 
 def complete_facts(run: ReleasedRun, dataset: str | None, shots: int | None, stage: int | None) -> tuple[str, int, int]:
@@ -63,25 +63,25 @@ def complete_facts(run: ReleasedRun, dataset: str | None, shots: int | None, sta
     facts = dict(dataset=dataset, shots=shots, stage=stage)
     missing = ' and '.join(f'--{name}' for name, value in facts.items() if value is None)
     if run.args:
-        raise CheckpointError(f'{run.name}: its args.yaml does not tell what it was trained on; give {missing}.')
+        raise CheckpointError(f'{run.name}: its args.yaml does not say what it was trained on; give {missing}.')
     for file in run.files.values():  # A file that is not a checkpoint at all is reported as such.
         file.load()
     raise CheckpointError(
-        f'{run.name}: there is no args.yaml that tells what it was trained on. Put it beside the checkpoint, or give '
-        f"{missing}; the authors' best settings are then taken."
+        f'{run.name}: there is no args.yaml that says what it was trained on. Put it beside the checkpoint, or give '
+        f"{missing}; the authors' best settings are then used."
     )
 
 
 def choose_draw(run: ReleasedRun, stage: int, draw: int | None) -> int | None:
-    """Return the draw that a checkpoint is of: ``None`` in stage 1, else what was asked for, or its folder tells."""
+    """Return the draw of a checkpoint: ``None`` in stage 1, else as asked, or as its folder says."""
     if stage == 1:
         if draw is not None:
-            raise CheckpointError(f'{run} is of stage 1, which has no draws; leave --draw out.')
+            raise CheckpointError(f'{run} belongs to stage 1, which has no draws; leave --draw out.')
         return None
     path = next(iter(run.files.values())).path if run.bare else None
     own = re.fullmatch(r'checkpoints(?:_([0-9]))?', path.parent.name) if path else None
     if own and draw not in (None, int(own[1] or 0)):
-        raise CheckpointError(f'{path} is of draw {int(own[1] or 0)}, as its folder says, not of draw {draw}.')
+        raise CheckpointError(f'{path} belongs to draw {int(own[1] or 0)}, as its folder says, not to draw {draw}.')
     return int(own[1] or 0) if own else draw or 0
 
 
@@ -106,6 +106,6 @@ def choose_file(run: ReleasedRun, draw: int | None) -> ReleasedFile:
         f'{run} holds no checkpoint'
         + (f' of draw {draw}' if draw is not None else '')
         + f'; its .pt files: {", ".join(map(shown, sorted(run.files)[:5])) or "none"}. Expected: '
-        f'{" or ".join(wanted)}. A .pt can also be named itself, one in an archive after '
-        'unpacking.'
+        f'{" or ".join(wanted)}. You can also name a .pt itself; unpack it first if '
+        'it is in an archive.'
     )

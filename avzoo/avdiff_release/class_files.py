@@ -60,13 +60,13 @@ def find_shots(root: str | os.PathLike[str]) -> list[int]:
 
 
 def tell_dataset(root: Path, shots: int) -> str:
-    """Return the key of the data set whose file of word vectors is there."""
+    """Return the key of the data set whose file of word vectors exists."""
     folder = root / 'features' / f'{shots}-shot' / 'text'
     found = [name for name, (vectors, _, _) in RELEASED_DATASETS.items() if (folder / vectors).is_file()]
     if len(found) != 1:
         wanted = ', '.join(entry[0] for entry in RELEASED_DATASETS.values())
         raise DataError(
-            f'{folder}: exactly one of {wanted} must be there, found {len(found)}. Name the data set with '
+            f'{folder}: exactly one of {wanted} must exist, found {len(found)}. Name the data set with '
             '--dataset, or check ROOT.'
         )
     return found[0]
@@ -86,7 +86,7 @@ def find_class_files(root: Path, shots: Sequence[int], names: Sequence[str], fol
             lacking = sorted(listed - {match_key(path.stem, fold) for path in audio_files})
             if lacking:
                 raise DataError(
-                    f'{base / "audio" / folder} has no file of class {known.get(lacking[0], lacking[0])!r} '
+                    f'{base / "audio" / folder} has no file for class {known.get(lacking[0], lacking[0])!r} '
                     f'({len(lacking)} such), which {expected} lists. Unpack the data set again.'
                 )
             for path in audio_files:

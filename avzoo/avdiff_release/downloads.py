@@ -56,7 +56,7 @@ def _dataset_root(folder: Path, archive: Path) -> Path:
     )
     if len(roots) != 1:
         raise DownloadError(
-            f'{archive} holds {len(roots)} folders class-split, one is expected: unpack it and import '
+            f'{archive} holds {len(roots)} class-split folders, but one is expected: unpack it and import '
             'the right one with tools/dataset_converters/official.py.'
         )
     return roots[0]
@@ -65,7 +65,7 @@ def _dataset_root(folder: Path, archive: Path) -> Path:
 def fetch_released_weights(
     name: str, data_root: str | os.PathLike[str] | None, *, gamma: float | None = None
 ) -> tuple[Path, list[str]]:
-    """Download the released models and import the one that a name of the zoo stands for.
+    """Download the released models and import the one that a zoo name stands for.
 
     Args:
         name: E.g. ``avdiff_ucf_5shot``.

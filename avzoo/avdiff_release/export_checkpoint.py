@@ -30,7 +30,7 @@ class ExportedCheckpoint:
     Attributes:
         checkpoint: To be written with ``save_checkpoint`` as a ``.pt``.
         settings: For the ``args.yaml`` beside it: the model and its training.
-        notes: What the released code will do differently, in words.
+        notes: What the released code will do differently.
     """
 
     checkpoint: dict[str, Any]
@@ -46,7 +46,7 @@ def export_checkpoint(source: str | os.PathLike[str], *, dataset: str | None = N
 
     Args:
         source: A checkpoint of avzoo.
-        dataset: ``vgg``, ``ucf`` or ``activitynet``: what it was trained on, if its config does not tell.
+        dataset: ``vgg``, ``ucf`` or ``activitynet``: what it was trained on, if its config does not say.
 
     Raises:
         CheckpointError: If the released code cannot build the model, or ``dataset`` contradicts its config.
@@ -88,13 +88,13 @@ def _carried_config(meta: dict[str, Any], source: str) -> dict[str, Any]:
     if not isinstance(config.get('model'), dict):
         raise CheckpointError(
             f'{source} carries no config, without which the layers of the released model cannot be '
-            'named. Take a checkpoint that tools/train.py or the import wrote.'
+            'named. Use a checkpoint that tools/train.py or the import wrote.'
         )
     return config
 
 
 def _dataset(config: dict[str, Any], meta: dict[str, Any], asked: str | None, source: str) -> str | None:
-    """Return what the model was trained on: as its import noted, as ``data_root`` tells, or as asked."""
+    """Return what the model was trained on: as its import noted, as ``data_root`` says, or as asked."""
     root, noted = config.get('data_root'), meta.get('dataset')
     told = (
         noted
@@ -112,7 +112,7 @@ def _settings(config: dict[str, Any], meta: dict[str, Any], dataset: str | None,
     shots = meta.get('num_shots')
     if type(shots) is not int or shots < 1:
         raise CheckpointError(
-            f'{source} does not say how many shots it was trained on (num_shots); take a checkpoint '
+            f'{source} does not say how many shots it was trained on (num_shots); use a checkpoint '
             'that tools/train.py or the import wrote.'
         )
     # A phase's own config holds no curriculum and only the loaders in use; the zoo's config supplies the rest.
@@ -184,7 +184,7 @@ def _notes(config: dict[str, Any], dataset: str | None, imported: bool) -> list[
     ours = config.get('data_preprocessor') or config['model'].get('data_preprocessor')
     if ours != zoo_config(dataset or 'ucf', 5).data_preprocessor.to_dict():
         notes.append(
-            'The model was trained on features that are prepared differently from the released code '
+            'The model was trained on features that are not prepared as in the released code '
             '(data_preprocessor), so its scores will differ there.'
         )
     if not imported and window_by_seconds(config, 'train'):

@@ -59,7 +59,7 @@ def import_released_features(
     Args:
         root: Folder with ``features`` and ``class-split``.
         out: Feature store to write.
-        shots: The K to import; all that are there by default.
+        shots: The K to import; by default all that exist.
         dataset: ``vgg``, ``ucf``, ``activitynet``, or ``auto`` to recognise it by the file of word vectors.
         dtype: Type of the stored features, ``float32`` or ``float16``.
         text_order: ``name`` matches word vectors and classes by name. ``released`` repeats a defect of the released

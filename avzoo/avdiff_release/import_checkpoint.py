@@ -37,7 +37,7 @@ class ImportedCheckpoint:
         checkpoint: To be written with ``save_checkpoint``.
         config: Text of the config that builds its model.
         source: Which file it was.
-        notes: What the released checkpoint lacks, in words.
+        notes: What the released checkpoint lacks.
     """
 
     checkpoint: dict[str, Any]
@@ -86,7 +86,7 @@ def import_checkpoint(
         if run.args
         else (
             f" There is no args.yaml beside it, so the authors' best settings of {dataset} with "
-            f'{number_of(shots, "shot")} were taken: check --dataset and --shots, or put its args.yaml there.'
+            f'{number_of(shots, "shot")} were used: check --dataset and --shots, or put its args.yaml there.'
         )
     )
     _check_layers(released['model'], cfg, str(file), hint)
@@ -94,8 +94,8 @@ def import_checkpoint(
     meta['data_info'] = _data_info(state, str(file))
     notes = _complete(state, meta, cfg, data_root, gamma)
     if not run.args and shots not in SHOTS:
-        notes.append(f'The authors released no settings for {number_of(shots, "shot")}: those for 5 were taken.')
-    notes += [f'A run was left out: {other.problem}' for other in runs if other.problem]
+        notes.append(f'The authors released no settings for {number_of(shots, "shot")}: those for 5 were used.')
+    notes += [f'A run was skipped: {other.problem}' for other in runs if other.problem]
     _check_fit(cfg, meta['data_info'], state, str(file), hint)
     meta.update(config=as_plain(cfg), notes=notes)
     checkpoint = dict(meta=meta, state_dict=state, optimizer={}, param_schedulers=[], released=_origin(released))
@@ -218,7 +218,7 @@ def _add_classes(meta: dict[str, Any], data_root: Path, num_shots: int) -> Tenso
         raise CheckpointError(
             f'{data_root} does not fit the checkpoint: {odd.path} is {odd.before} in the store '
             f'(stage {meta["stage"]}, {number_of(num_shots, "shot")}) and {odd.now} in the checkpoint. Check '
-            '--data-root and, where no args.yaml tells them, --stage and --shots.'
+            '--data-root and, if no args.yaml gives them, --stage and --shots.'
         )
     meta.update(classes=data.metainfo['classes'], base_mask=data.metainfo['base_mask'])
     if features := data.store.feature_set.texts:

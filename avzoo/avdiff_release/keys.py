@@ -132,8 +132,8 @@ def _check_keys(wanted: Iterable[str], found: set[str], source: str, model: str)
     if 2 * len(wanted & found) < len(wanted):
         raise CheckpointError(
             f'{source} is a checkpoint of another architecture: of the {len(wanted)} tensors of '
-            f'{model} it has {len(wanted & found)} (it lacks e.g. {missing[0]}). Only AV-DIFF is '
-            'imported; check the path.'
+            f'{model} it has {len(wanted & found)} (it lacks e.g. {missing[0]}). Only AV-DIFF can '
+            'be imported; check the path.'
         )
     problems = [
         f'{title} {len(names)} ({", ".join(map(shown, names[:3]))}{", ..." if len(names) > 3 else ""})'
@@ -142,7 +142,7 @@ def _check_keys(wanted: Iterable[str], found: set[str], source: str, model: str)
     ]
     if problems:
         raise CheckpointError(
-            f'{source} does not hold the tensors of {model}: it {" and ".join(problems)}. Take a '
+            f'{source} does not hold the tensors of {model}: it {" and ".join(problems)}. Use a '
             'complete checkpoint of the plain AV-DIFF model.'
         )
 

@@ -32,8 +32,8 @@ class ReleasedRun:
         name: Its location, for messages.
         args: Its ``args.yaml``; empty for a bare checkpoint file without one.
         files: {path below the run folder: how to read it}, checkpoints only.
-        bare: Whether it is one checkpoint file that was named, not a folder.
-        problem: Why its ``args.yaml`` cannot be read, if so; ``args`` is empty then.
+        bare: Whether the source is a single checkpoint file, not a folder.
+        problem: Why its ``args.yaml`` cannot be read, if it cannot; ``args`` is empty then.
     """
 
     name: str
@@ -127,8 +127,8 @@ def find_runs(source: Path) -> list[ReleasedRun]:
         files, settings = _list_archive(source)
     if not settings:
         raise CheckpointError(
-            f'{source} holds no args.yaml, by which run folders of the released code are found. Name '
-            'a .pt without one itself, with --dataset, --shots and --stage.'
+            f'{source} holds no args.yaml, by which run folders of the released code are found. For '
+            'a .pt without one, name the file itself and give --dataset, --shots and --stage.'
         )
     runs = [_run(name, text, files, source) for name, text in sorted(settings.items())]
     if all(run.problem for run in runs):

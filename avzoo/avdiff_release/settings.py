@@ -180,7 +180,7 @@ def check_settings(args: dict[str, Any], name: str) -> None:
             missing += sorted({*lengths, f'batch_seqlen_{mode}_trim'} - args.keys())
     if missing:
         raise CheckpointError(
-            f'{name}: args.yaml lacks {number_of(len(missing), "setting")} of AV-DIFF, such as {missing[0]}. Take the '
+            f'{name}: args.yaml lacks {number_of(len(missing), "setting")} of AV-DIFF, such as {missing[0]}. Use the '
             'run folder as the released code wrote it.'
         )
 

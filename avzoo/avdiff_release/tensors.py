@@ -32,7 +32,7 @@ def check_tensors(state: dict[str, Any], source: str) -> None:
     for name, tensor in state.items():
         problem = _problem(tensor, torch.int64 if name.rpartition('.')[2] == _COUNTER else torch.float32)
         if problem:
-            raise CheckpointError(f'{source}: {shown(name)} {problem}. Take a checkpoint as the training wrote it.')
+            raise CheckpointError(f'{source}: {shown(name)} {problem}. Use the checkpoint as training wrote it.')
 
 
 def shown(name: str) -> str:
@@ -47,7 +47,7 @@ def _problem(tensor: Any, dtype: torch.dtype) -> str:
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != 'cpu':
         return 'is not a plain dense tensor'
     if tensor.dtype != dtype:
-        return f'is of {tensor.dtype}, {dtype} was expected'
+        return f'is {tensor.dtype}, but {dtype} was expected'
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         return f'claims the shape {tuple(tensor.shape)}, for which it holds too few numbers'
     return '' if torch.isfinite(tensor).all() else 'holds numbers that are not finite'

@@ -30,7 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class ReleasedKind(NamedTuple):
-    """What the features of a release are, and the seconds that a step of them covers, by modality."""
+    """What the features of a release are, and their seconds per step, by modality."""
 
     names: Mapping[str, str]
     seconds: Mapping[str, float]
@@ -193,7 +193,7 @@ class _Copier:
             return False
         if video in self._added:
             raise DataError(
-                f'{file.paths[AUDIO]}: video {video!r} is in the folder of another split, too. Unpack the data set '
+                f'{file.paths[AUDIO]}: video {video!r} is also in the folder of another split. Unpack the data set '
                 'again.'
             )
         self._of_folders.setdefault(file.split, {}).setdefault(file.label, []).append(video)
@@ -205,12 +205,12 @@ class _Copier:
         videos = number_of(len(self._labels), 'video')
         if missing and not skip_missing:
             raise DataError(
-                f'{folder} lacks features, in some modality, of {len(missing)} of the {videos} of {self.given.folder} '
+                f'{folder} lacks features, in some modality, for {len(missing)} of the {videos} of {self.given.folder} '
                 f'(the first: {missing[0]!r}). Unpack the data set again, or leave them out with '
                 '--skip-missing.' + nearest(missing[0], list(self._added)[:1000])
             )
         if missing:
-            _LOGGER.warning('Left out, for want of features: %d of %s', len(missing), videos)
+            _LOGGER.warning('Left out for lack of features: %d of %s', len(missing), videos)
         if self._unlisted:
             _LOGGER.warning('%s: %s in no list, left out', folder, number_of(self._unlisted, 'video'))
         if self._of_folders:

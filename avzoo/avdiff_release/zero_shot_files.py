@@ -38,7 +38,7 @@ def find_feature_set(root: Path, name: str | None = None) -> Path:
 
     Args:
         root: Folder of one data set.
-        name: Folder below ``features``; may be ``None`` where there is one only.
+        name: Folder below ``features``; may be ``None`` if there is only one.
     """
     if not root.is_dir():
         raise DataError(f'There is no folder {root}. ROOT is the unzipped folder of one data set.')
@@ -102,7 +102,7 @@ def find_class_files(features: Path, lists: Path, names: Mapping[str, str]) -> I
         kept = {match_key(name, True) for name in read_lines(allowed)} if allowed.is_file() else None
         odd = sorted(files[AUDIO].keys() ^ files[VISUAL].keys())
         if odd:
-            raise DataError(f'{folders[AUDIO]} and {folders[VISUAL]}: class {odd[0]!r} is in one of them only.')
+            raise DataError(f'{folders[AUDIO]} and {folders[VISUAL]}: class {odd[0]!r} is in only one of them.')
         for key, path in files[AUDIO].items():
             if key not in names:
                 raise DataError(f'{path}: class {path.stem!r} is in no list.' + nearest(path.stem, names.values()))
@@ -134,8 +134,8 @@ def read_class_file(path: Path) -> dict[str, Any]:
         )
     if len(features) != len(videos):
         raise DataError(
-            f'{path}: {len(features)} features and {number_of(len(videos), "video name")}, so it is unknown which are '
-            'whose. Extract this class again, or remove its files and import with --skip-missing.'
+            f'{path}: {len(features)} features and {number_of(len(videos), "video name")}, so they cannot be '
+            'matched. Extract this class again, or remove its files and import with --skip-missing.'
         )
     return dict(zip(videos, features, strict=True))
 

@@ -190,7 +190,7 @@ def test_what_is_trained_on_is_never_evaluated_on(own_copy, tmp_path, training, 
 
 def test_a_missing_class_file_is_named(own_copy, tmp_path):
     class_file(own_copy).unlink()
-    with pytest.raises(DataError, match="no file of class 'BlowBell'"):
+    with pytest.raises(DataError, match="no file for class 'BlowBell'"):
         import_released_features(own_copy, tmp_path / 'out')
 
 

@@ -167,7 +167,7 @@ def test_the_folder_of_a_file_tells_its_draw(run_folder):
     file = 'checkpoints_1/AVDiff_score_ckpt_2.pt'
     path = run_folder(file=file, retrain_all=True) / file
     assert import_checkpoint(path).checkpoint['meta']['draw'] == 1
-    with pytest.raises(CheckpointError, match='is of draw 1'):
+    with pytest.raises(CheckpointError, match='belongs to draw 1'):
         import_checkpoint(path, draw=2)
 
 

@@ -154,6 +154,6 @@ def test_a_run_whose_settings_cannot_be_read_does_not_hinder_others(run_folder, 
     other = run_folder('runs/other')
     write_settings(other, text)
     done = import_checkpoint(tmp_path / 'runs', dataset='ucf')
-    assert done.checkpoint['meta']['num_shots'] == 5 and 'A run was left out: ' in done.notes[-1]
+    assert done.checkpoint['meta']['num_shots'] == 5 and 'A run was skipped: ' in done.notes[-1]
     with pytest.raises(CheckpointError, match=r'other/args.yaml .* no run fits'):
         import_checkpoint(tmp_path / 'runs', dataset='vgg')

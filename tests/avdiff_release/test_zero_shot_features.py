@@ -210,12 +210,12 @@ def odd_inputs(root, features):
         'unknown set': (lambda: None, dict(features='cls_features'), "no set of features 'cls_features'.*Did you mean"),
         'few-shot release': (lambda: (root / 'features' / '5-shot').mkdir(), {}, r'K = \[5\] shots.*official\.py'),
         'no split folder': (lambda: shutil.rmtree(file.parent), {}, 'stage_1_train is missing or has no .pkl or .h5'),
-        'class of one modality': (file.unlink, {}, "class 'archery' is in one of them only"),
+        'class of one modality': (file.unlink, {}, "class 'archery' is in only one of them"),
         'class of no list': (lambda: file.rename(file.with_stem('Archer')), {}, 'is in'),
         'two files': (lambda: shutil.copy(file, file.with_suffix('.h5')), {}, "class '[Aa]rchery' has two files"),
         'code': (lambda: file.write_bytes(unsafe), {}, 'posix.system'),
         'tensors': (lambda: file.write_bytes(tensor), {}, r'save the tensors as numpy arrays: tensor\.numpy\(\)'),
-        'cut off': (lambda: file.write_bytes(file.read_bytes()[:-9]), {}, 'not a whole pickle'),
+        'cut off': (lambda: file.write_bytes(file.read_bytes()[:-9]), {}, 'not a complete pickle'),
         'a list': (lambda: file.write_bytes(pickle.dumps([1])), {}, 'expected a dict with features and video_names'),
         'no names': (lambda: spoil(file, video_names=None), {}, 'expected a dict with features and video_names'),
         'skipped features': (lambda: spoil(file, features=[np.ones((2, 6))] * 3), {}, '3 features and 4 video names'),
@@ -296,7 +296,9 @@ def test_odd_h5_files_are_refused(tmp_path, kind):
             del file['video_urls' if kind == 'no names' else 'data']
             if kind == 'link':
                 file['data'] = h5py.ExternalLink('Bowling.h5', '/data')
-    words = {'link': 'lies in this file', 'text': 'not a whole HDF5 file', 'no names': "no data set 'video_urls'"}[kind]
+    words = {'link': 'lies in this file', 'text': 'not a complete HDF5 file', 'no names': "no data set 'video_urls'"}[
+        kind
+    ]
     with pytest.raises(DataError, match=words):
         take(root)
 
