@@ -109,7 +109,7 @@ class FeatureStoreWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        if isinstance(error, OSError) and error.filename is None:  # Of a write: the disk is full.
+        if isinstance(error, OSError) and error.filename is None:  # From a write: the disk is full.
             error.filename = str(self.out)
 
     def __len__(self) -> int:

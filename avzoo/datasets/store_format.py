@@ -145,8 +145,8 @@ def check_feature_set(what: str, features: object, modalities: Collection[str]) 
     if wrong:
         key, text = next(iter(wrong.items()))
         raise DataError(
-            f'{what} has {key!r}: {text!r}; a modality of {", ".join(modalities)} and what its features are, as one '
-            'line of text, are needed.'
+            f'{what} has {key!r}: {text!r}; one of {", ".join(modalities)} and a description of its features, as '
+            'one line of text, are needed.'
         )
 
 

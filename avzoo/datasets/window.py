@@ -39,7 +39,7 @@ class Window:
         if audio_length not in ('seconds', 'released'):
             raise ValueError(f"window.audio_length='{audio_length}'; choose 'seconds' or 'released'.")
         if long_only and (audio_length, last_start) != ('seconds', True):
-            raise ValueError('window.long_only=True takes neither audio_length nor last_start; leave them out.')
+            raise ValueError('window.long_only=True accepts neither audio_length nor last_start; leave them out.')
         self.steps, self.position, self.audio_length, self.last_start = steps, position, audio_length, last_start
         self.long_only = long_only
 

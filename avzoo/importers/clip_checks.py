@@ -49,9 +49,9 @@ def _nearest_id(source: ArrayFeatures, missing: Mapping[str, str]) -> str:
         return f'The lists have {one!r}, the features {other!r}: --match stem finds {len(pairs)} of them.'
     one = min(missing)
     nearest = most_similar(one, known[:5000]) or next(iter(known), None)
-    return (
-        f'The lists have {one!r}; nearest in the features is {nearest!r}.' if nearest else 'They have no video at all.'
-    )
+    if not nearest:
+        return 'The features have no video at all.'
+    return f'The lists have {one!r}; nearest in the features is {nearest!r}.'
 
 
 def refusal(

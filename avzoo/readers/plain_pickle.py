@@ -15,7 +15,7 @@ import numpy as np
 
 _PLAIN_KINDS = 'biufcSU'
 _SLACK = 4 << 20  # Bytes that any pickle may take.
-_MOST_EMPTY = 1 << 20  # Of the other dimensions of an array that has none in one of them.
+_MOST_EMPTY = 1 << 20  # Bytes that the other dimensions of an empty array may claim.
 
 
 class Refused(Exception):

@@ -128,9 +128,9 @@ def _download(hub: Any, name: str, wanted: Wanted) -> str:
         # One question without retries: without a network it fails at once, where the download itself tries for long.
         facts = hub.HfApi().model_info(name, timeout=_SECONDS)
         files = files_to_download([entry.rfilename for entry in facts.siblings or ()], wanted.forms)
-        # Of the branch, not of its commit: under the name of the branch it is found again without a network.
+        # From the branch, not its commit: under the branch's name it is found again without a network.
         return hub.snapshot_download(name, allow_patterns=files)
-    except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
+    except Exception as error:  # From the hub's client, the HTTP library below it, or the machine.
         endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co')
         raise DataError(
             f'{wanted.option} {name}: its config.json and weights are not here and could not be downloaded from '

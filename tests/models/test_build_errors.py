@@ -76,7 +76,7 @@ def test_whatever_a_constructor_fails_at_names_the_part(fusion):
 
 
 def test_a_value_that_contradicts_the_data_is_refused():
-    with pytest.raises(ConfigError, match=r'model\.fusion\.dim=9, .* say 8; drop model\.fusion\.dim'):
+    with pytest.raises(ConfigError, match=r'model\.fusion\.dim=9, .* say 8; remove model\.fusion\.dim'):
         build(fusion=dict(type='MaskedTransformer', depth=1, dim=9))
 
 

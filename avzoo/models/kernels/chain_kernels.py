@@ -63,7 +63,7 @@ def backward(
         out: Weights of the output, (D, h).
         inputs: What :func:`forward` returned, (T, B, D).
         hidden: What it returned, (T, B, h).
-        slope: Of the activations where they are negative.
+        slope: Slope of the activations where they are negative.
         steps: As for it, (T, 3).
 
     Returns:

@@ -36,7 +36,7 @@ class MLPWeights(NamedTuple):
         table: Share of each step, (T, h).
         out: Weights of the output, (D, h).
         out_bias: Its bias, (D,).
-        slope: Of the activations where they are negative.
+        slope: Slope of the activations where they are negative.
     """
 
     of_x: Tensor
