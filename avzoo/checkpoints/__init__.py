@@ -1,1 +1,1 @@
-"""Files of weights: reading without running anything, strict loading, what must match, class rows."""
+"""Weight files: reading them without running code, strict loading, compatibility checks, class rows."""

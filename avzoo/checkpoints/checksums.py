@@ -1,7 +1,7 @@
-"""The checksum that a file of weights carries: the SHA-256 of all its other bytes.
+"""The checksum stored in a weight file: the SHA-256 of all its other bytes.
 
-A file of torch.save is a zip, which may end in a comment: the checksum stands there. A file of safetensors may not be
-longer than its tensors, so its header has a field for the checksum, which counts as zeros.
+A torch.save file is a zip, which may end in a comment: the checksum is there. A safetensors file may not be longer than
+its tensors, so its header has a field for the checksum, which is hashed as zeros.
 """
 
 import hashlib
@@ -18,20 +18,20 @@ EMPTY_FIELD = {'sha256': _BLANK.decode()}
 
 
 def zip_ending(data: bytes | memoryview) -> bytes:
-    """Return what takes the place of the last two bytes of a file of torch.save, the length of its empty comment."""
+    """Return what replaces the last two bytes of a torch.save file, which hold the length of its empty comment."""
     ending = _COMMENT_LENGTH.to_bytes(2, 'little') + _LABEL
-    digest = hashlib.sha256(memoryview(data)[:-2])  # Not of a copy: a checkpoint is written after each epoch.
+    digest = hashlib.sha256(memoryview(data)[:-2])  # No copy: a checkpoint is written after each epoch.
     digest.update(ending)
     return ending + digest.hexdigest().encode()
 
 
 def zip_comment_length(tail: bytes) -> int:
-    """Return how many of the last bytes of a file of torch.save are the comment with its checksum; 0 without one."""
+    """Return the length in bytes of the checksum comment that ends a torch.save file; 0 without one."""
     return _COMMENT_LENGTH if tail[-_COMMENT_LENGTH:-_DIGITS] == _LABEL else 0
 
 
 def zip_is_intact(data: bytes) -> bool | None:
-    """Return whether a file of torch.save has the content that it was sealed with; ``None`` without a checksum."""
+    """Return whether the content of a torch.save file matches its checksum; ``None`` without a checksum."""
     content = memoryview(data)[:-_DIGITS]
     if content[-len(_LABEL) :] != _LABEL:
         return None
@@ -39,7 +39,7 @@ def zip_is_intact(data: bytes) -> bool | None:
 
 
 def seal_safetensors(data: bytes) -> bytes:
-    """Return a safetensors file, written with ``EMPTY_FIELD`` in its metadata, with its checksum in that field."""
+    """Return a safetensors file that was written with ``EMPTY_FIELD`` in its metadata, with the checksum filled in."""
     header, tensors = _split(data)
     field = _FIELD.search(header)
     assert field is not None and field[1] == _BLANK
@@ -47,7 +47,7 @@ def seal_safetensors(data: bytes) -> bytes:
 
 
 def safetensors_is_intact(data: bytes) -> bool | None:
-    """Return whether a safetensors file has the content that it was sealed with; ``None`` without a checksum."""
+    """Return whether the content of a safetensors file matches its checksum; ``None`` without a checksum."""
     header, tensors = _split(data)
     field = _FIELD.search(header)
     if field is None:
@@ -57,7 +57,7 @@ def safetensors_is_intact(data: bytes) -> bool | None:
 
 
 def _split(data: bytes) -> tuple[bytes, memoryview]:
-    """Return the header with the eight bytes of its length, and the rest."""
+    """Return the header, including the eight bytes that give its length, and the rest."""
     end = 8 + int.from_bytes(data[:8], 'little')
     return data[:end], memoryview(data)[end:]
 

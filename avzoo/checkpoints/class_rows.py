@@ -1,4 +1,4 @@
-"""Carry weights over to a model of other classes."""
+"""Carry weights over to a model with different classes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,16 +20,16 @@ def carry_class_rows(
     keep: Sequence[str],
     source: str,
 ) -> dict[str, Tensor]:
-    """Return a state dict for ``model``: rows of kept classes and all else from ``state``, new rows from ``model``.
+    """Return a state dict for ``model``: new rows from ``model``, rows of kept classes and the rest from ``state``.
 
-    Which axis of which tensor counts classes is seen by comparing with a model of one class more.
+    Comparing with a model that has one more class shows which axis of which tensor counts classes.
 
     Args:
-        state: Weights of a model of the same config for the classes ``before``.
+        state: Weights of a model with the same config and the classes ``before``.
         model: The new model.
-        wider: The same with one class more; only its shapes matter.
-        before: Classes by column of ``state``.
-        now: Classes by column of ``model``.
+        wider: The same with one more class; only its shapes matter.
+        before: Class of each column of ``state``.
+        now: Class of each column of ``model``.
         keep: Classes whose rows are carried over.
         source: Where ``state`` comes from, for errors.
     """
@@ -37,8 +37,8 @@ def carry_class_rows(
     odd = sorted(own.keys() ^ {key for key in state if not is_extra_state(key)})
     if odd:
         raise CheckpointError(
-            f'{source} does not fit the config: {number_of(len(odd), "weight differs", "weights differ")} by name, the '
-            f'first is {odd[0]}. Use the config that it was trained with.'
+            f'{source} does not fit the config: {number_of(len(odd), "weight name differs", "weight names differ")}, '
+            f'the first is {odd[0]}. Use the config that it was trained with.'
         )
     more = wider.state_dict()
     old_rows, new_rows = (_positions(keep, classes) for classes in (before, now))
@@ -48,8 +48,8 @@ def carry_class_rows(
         expected = tuple(len(before) if a == axis else size for a, size in enumerate(fresh.shape))
         if old.shape != expected or old.dtype != fresh.dtype:
             raise CheckpointError(
-                f'{source} does not fit the config: {key} is {tuple(old.shape)} {old.dtype} where '
-                f'{expected} {fresh.dtype} is needed. Use the config that it was trained with.'
+                f'{source} does not fit the config: {key} is {tuple(old.shape)} {old.dtype}, '
+                f'expected {expected} {fresh.dtype}. Use the config that it was trained with.'
             )
         if axis is None:
             carried[key] = old.clone()
@@ -64,10 +64,10 @@ def _positions(names: Sequence[str], among: Sequence[str]) -> Tensor:
 
 
 def _class_axis(key: str, tensor: Tensor, more: Tensor, count: int) -> int | None:
-    """Return the axis that counts classes, which is longer where there is one class more; ``None`` without one."""
+    """Return the axis that counts classes: the one that is longer with one more class; ``None`` without one."""
     axes = [a for a in range(tensor.dim()) if tensor.shape[a] != more.shape[a]]
     if len(axes) > 1 or any(tensor.shape[a] != count for a in axes):
         raise CheckpointError(
-            f'{key} counts classes in a way that cannot be carried over to others; adapt a model with another head.'
+            f'{key} depends on the number of classes in a way that cannot be adapted. Use a model with another head.'
         )
     return axes[0] if axes else None

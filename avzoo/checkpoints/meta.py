@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself."""
+"""The metadata of a checkpoint."""
 
 import math
 import os
@@ -22,7 +22,7 @@ _Seconds = Annotated[float, Limit('a finite number above 0', lambda value: 0 < v
 
 @dataclass(frozen=True)
 class _DataInfo:
-    """The kinds of the entries of ``data_info``, see :class:`AVClassifier`."""
+    """The types of the entries of ``data_info``, see :class:`AVClassifier`."""
 
     feature_dims: dict[str, _Width]
     seconds_per_step: dict[str, _Seconds]
@@ -32,7 +32,7 @@ class _DataInfo:
 
 @dataclass(frozen=True)
 class _Meta:
-    """The kinds of the entries that are read; a checkpoint may lack each of them."""
+    """The types of the entries that are read; all are optional."""
 
     classes: list[str] | None = None
     base_mask: list[bool] | None = None
@@ -52,7 +52,7 @@ class _Meta:
 
 @dataclass(frozen=True)
 class _Carried:
-    """The kinds of the sections of the config that are read."""
+    """The types of the config sections that are read."""
 
     model: dict | None = None
     data_preprocessor: dict | None = None
@@ -60,7 +60,7 @@ class _Carried:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The kinds of what a phase of the curriculum decided for later ones; it may lack each of them."""
+    """The types of what a curriculum phase decided for later ones; all entries are optional."""
 
     epochs: int | None = None
     best_epoch: _Epochs = 1  # Missing where there was no validation; never None.
@@ -73,14 +73,14 @@ class _Outcome:
 
 
 def check_outcomes(outcomes: Mapping[str, Any], path: str) -> None:
-    """Check what phases of the curriculum decided: in a checkpoint, or in the state of a run.
+    """Check what the curriculum phases decided, as stored in a checkpoint or in the state of a run.
 
     Args:
-        outcomes: By name of a phase.
-        path: Where they stand, for the error.
+        outcomes: By phase name.
+        path: Where they are stored, for the error.
 
     Raises:
-        ConfigError: For the first entry of another kind, or out of its limits.
+        ConfigError: For the first entry of the wrong type or out of range.
     """
     if not isinstance(outcomes, Mapping):
         raise ConfigError(f'{path} is of type {type(outcomes).__name__}. It must be a section (a dict).')
@@ -91,11 +91,11 @@ def check_outcomes(outcomes: Mapping[str, Any], path: str) -> None:
 
 
 def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
-    """Check the kind of every entry of a checkpoint's ``meta`` that is read later.
+    """Check the type of every entry of a checkpoint's ``meta`` that is read later.
 
     Raises:
-        CheckpointError: For the first entry of another kind; names it and what it must be. Or if its classes are not
-            those that a store can have.
+        CheckpointError: For the first entry of the wrong type, naming it and what it must be, or if its class names
+            could not be those of a store.
     """
     try:
         check_types(meta, _Meta, 'meta')
@@ -115,7 +115,7 @@ def check_meta(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
 
 
 def _check_keys(node: Any, path: str) -> None:
-    """Refuse a dict with a key that is not text, below which nothing could be named."""
+    """Refuse a dict with a key that is not text: entries below it could not be named."""
     if isinstance(node, list | tuple):
         for item in node:
             _check_keys(item, path)
@@ -127,7 +127,7 @@ def _check_keys(node: Any, path: str) -> None:
 
 
 def feature_set_of(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> FeatureSet:
-    """Return what a checkpoint says of the features that it was trained on, which may be nothing.
+    """Return what a checkpoint records about the features that it was trained on; this may be empty.
 
     Args:
         meta: The checkpoint's ``meta``.
@@ -137,20 +137,20 @@ def feature_set_of(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> F
 
 
 def class_columns(meta: dict[str, Any], source: str | os.PathLike[str]) -> tuple[list[str], list[bool]]:
-    """Return the class names by column of a checkpoint, and which are base classes.
+    """Return the class name of each column of a checkpoint, and which are base classes.
 
     Args:
         meta: The checkpoint's ``meta``.
         source: Where it comes from, for the error.
 
     Raises:
-        CheckpointError: If it does not say, or says less or more than it scores.
+        CheckpointError: If this is not recorded, or for more or fewer classes than it scores.
     """
     classes, base_mask = list(require_meta(meta, 'classes', source)), list(require_meta(meta, 'base_mask', source))
     scored = require_meta(meta, 'data_info', source)['num_classes']
     if not len(classes) == len(base_mask) == scored:
         raise CheckpointError(
-            f'{source} names {number_of(len(classes), "class", "classes")} (base_mask: {len(base_mask)}) and scores '
+            f'{source} names {number_of(len(classes), "class", "classes")} (base_mask: {len(base_mask)}) but scores '
             f'{scored}; it is damaged.'
         )
     return classes, base_mask
@@ -164,14 +164,14 @@ def require_meta(meta: dict[str, Any], key: str, source: str | os.PathLike[str])
     """
     if meta.get(key) is None:
         raise CheckpointError(
-            f'{source} does not say its {key}. A checkpoint of tools/train.py does; one of the '
-            'authors must be imported with --data-root STORE to learn it.'
+            f'{source} does not record its {key}. Checkpoints of tools/train.py do; those of the '
+            'AV-DIFF authors get it when they are imported with --data-root STORE.'
         )
     return meta[key]
 
 
 def carried_config(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the config that a checkpoint carries, which is data and never run; empty if it carries none.
+    """Return the config stored in a checkpoint, as data that is never run; empty if there is none.
 
     Raises:
         CheckpointError: If it is something else, such as the text of a config file.
@@ -180,6 +180,6 @@ def carried_config(meta: Mapping[str, Any], source: str | os.PathLike[str]) -> d
     if not isinstance(config, dict):
         raise CheckpointError(
             f'{source}: its config is of type {type(config).__name__}, not a dict; it was not read. '
-            'Use a checkpoint of tools/train.py of this version.'
+            "Use a checkpoint written by this version's tools/train.py."
         )
     return config

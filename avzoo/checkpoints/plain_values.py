@@ -1,4 +1,4 @@
-"""What a file of weights says besides its tensors: nested dicts and lists of limited size."""
+"""What a weight file holds besides its tensors: nested dicts and lists of limited size."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ _MAX_COST = 64 << 20  # Characters; a value counts as 32.
 
 
 def check_nesting(content: Any, source: str) -> None:
-    """Refuse values that are nested too deeply, in a circle, or so that a copy would be far larger than the file.
+    """Refuse values that are nested too deeply, contain themselves, or would be far larger than the file when copied.
 
-    A pickle may name one list a thousand times, and that list another one: whatever walks through it never ends.
+    A pickle may hold one list a thousand times, and that list another one: walking through them would never end.
 
     Raises:
-        CheckpointError: If it is so.
+        CheckpointError: If there are such values.
     """
     cost, stack = 0, [(content, 0)]
     while stack:
@@ -22,7 +22,7 @@ def check_nesting(content: Any, source: str) -> None:
         cost += 32 + (len(value) if isinstance(value, str) else 0)
         if depth > _MAX_DEPTH or cost > _MAX_COST:
             raise CheckpointError(
-                f'{source} is damaged or was changed: it holds values that are nested too deeply or without end. '
+                f'{source} is damaged or was changed: it holds values that are nested too deeply or endlessly. '
                 'Copy it again or train again.'
             )
         if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Read a file of weights whole, after its table of contents has shown that it is one.
+"""Read a whole weight file, after its table of contents has shown that it is one.
 
-A file may claim any size, as sparse files do. So only the table is read first: it must account for the whole file. What
-is read then is as large as the weights in it, and no more than the free memory holds.
+A file may claim any size, as sparse files do, so the table alone is read first: it must account for the whole file.
+What is read then is as large as the weights in it and fits into the free memory.
 """
 
 import json
@@ -17,7 +17,7 @@ from avzoo.utils.errors import CheckpointError, first_line
 from avzoo.utils.memory import available_memory
 from avzoo.utils.regular_files import open_readable
 
-_MAX_TABLE = 16 << 20  # Those of the zoo have 0.03 MB; JSON takes up to 30 times its size in memory.
+_MAX_TABLE = 16 << 20  # In the zoo it has 0.03 MB; parsed JSON takes up to 30 times its size in memory.
 _MAX_MEMBERS = 100_000
 _PER_MEMBER = 1 << 10  # Local header, name and padding: 202 bytes in what torch.save writes.
 _END = struct.Struct('<4s4H2LH')  # The last entry of a zip, before its comment.
@@ -27,10 +27,10 @@ _HINT = 'Use a checkpoint that avzoo wrote: copy it again or train again.'
 
 
 def read_zip(path: Path) -> bytes:
-    """Return a file of torch.save, whose members are neither packed nor hidden nor of one name.
+    """Return a torch.save file, whose members are not compressed or hidden and have different names.
 
     Raises:
-        CheckpointError: If it is something else, or too large for the memory.
+        CheckpointError: If it is something else, or does not fit into memory.
     """
     with open_readable(path, CheckpointError) as file:
         size = _size(file, path)
@@ -48,7 +48,7 @@ def read_safetensors(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Return a safetensors file and its header.
 
     Raises:
-        CheckpointError: If it is something else, or too large for the memory.
+        CheckpointError: If it is something else, or does not fit into memory.
     """
     with open_readable(path, CheckpointError) as file:
         size = _size(file, path)
@@ -72,8 +72,8 @@ def _size(file: IO[bytes], path: Path) -> int:
     size, free = os.fstat(file.fileno()).st_size, available_memory()
     if free is not None and 2 * size > free:
         raise CheckpointError(
-            f'{path} has {size:,} bytes, and loading it takes twice as much memory, of which {free:,} bytes '
-            'are free. Use a machine with more, or another checkpoint.'
+            f'{path} has {size:,} bytes, and loading it takes twice as much memory, but only {free:,} bytes '
+            'are free. Use a machine with more memory, or another checkpoint.'
         )
     return size
 
@@ -82,12 +82,12 @@ def _whole(file: IO[bytes], size: int, path: Path) -> bytes:
     file.seek(0)
     data = file.read(size)
     if len(data) != size:
-        raise CheckpointError(f'{path} became shorter while it was read. Load it again.')
+        raise CheckpointError(f'{path} shrank while it was being read. Load it again.')
     return data
 
 
 def _directory(file: IO[bytes], size: int) -> list[zipfile.ZipInfo]:
-    """Return the members of a zip. Python and torch must find the same ones, so the directory must end the file."""
+    """Return the members of a zip; its directory must end the file, so that Python and torch find the same ones."""
     file.seek(max(0, size - _TAIL))
     tail = file.read(_TAIL)
     comment = zip_comment_length(tail)
@@ -103,18 +103,18 @@ def _directory(file: IO[bytes], size: int) -> list[zipfile.ZipInfo]:
         if wide[10] == b'PK\6\7':
             length, offset, place = wide[8], wide[9], place - _END64.size
     if length > _MAX_TABLE or offset + length != place:
-        raise ValueError('its directory does not stand at its end')
+        raise ValueError('its directory is not at its end')
     file.seek(0)
     return zipfile.ZipFile(file).infolist()
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
     if len(members) > _MAX_MEMBERS or len({info.filename.lower() for info in members}) != len(members):
-        raise ValueError('it has too many members, or two of one name')
+        raise ValueError('it has too many members, or two with one name')
     if len({info.filename.partition('/')[0] for info in members}) != 1:
         raise ValueError('its members are not in one folder')
     if packed := [info.filename for info in members if info.compress_type != zipfile.ZIP_STORED]:
-        raise ValueError(f'its member {packed[0]!r} is packed, which torch.save never does')
+        raise ValueError(f'its member {packed[0]!r} is compressed, which torch.save never does')
     total = sum(info.file_size for info in members)
     if not total <= size <= total + _PER_MEMBER * (len(members) + 1):
-        raise ValueError(f'its members have {total:,} bytes, the file {size:,}')
+        raise ValueError(f'its members have {total:,} bytes, but the file {size:,}')

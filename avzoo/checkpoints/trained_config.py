@@ -14,7 +14,7 @@ from avzoo.config.parts import find_classes, find_registered_class, refuse_unreg
 from avzoo.utils.errors import CheckpointError, ConfigError, shortened
 
 _Find: TypeAlias = Callable[[str, str], type]  # The class of a type at a path.
-# What a score goes through. Generator and conditioner serve in training only, and their shapes are compared anyway.
+# The parts that affect scores. Generator and conditioner are used in training only; their shapes are compared anyway.
 _PARTS = ('encoders', 'embedding', 'fusion', 'projector', 'head')
 # Settings that do not affect a trained model's scores, and widths that may be stated or left to the data.
 _FREE = {
@@ -50,8 +50,7 @@ def as_trained(cfg: Config, meta: Mapping[str, Any], source: str) -> Config:
         source: Where it comes from, for the error.
 
     Raises:
-        CheckpointError: If something was chosen that the config does not offer, or its scores would be computed
-            differently.
+        CheckpointError: If the config does not offer what was chosen, or would compute other scores.
     """
     offered = choices_of(cfg) if cfg.get('curriculum') else []
     chosen = meta.get('choices') or []
@@ -67,13 +66,13 @@ def as_trained(cfg: Config, meta: Mapping[str, Any], source: str) -> Config:
 
 
 def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source: str) -> None:
-    """Refuse a checkpoint whose scores another config would compute differently.
+    """Refuse a checkpoint for which this config would compute other scores.
 
-    Names and shapes of weights do not tell: the attention patterns of AV-DIFF's ablations, say, have none.
+    Names and shapes of weights do not show this: the attention patterns of AV-DIFF's ablations, say, have no weights.
 
     Args:
-        cfg: The config of a curriculum, read from a file of yours or made by you: its parts may be imported.
-        meta: The checkpoint's ``meta``; one without a model's config is accepted.
+        cfg: The config of a curriculum, your own or read from your own file: its parts may be imported.
+        meta: The checkpoint's ``meta``; without the config of a model it is accepted.
         source: Where it comes from, for the error.
 
     Raises:
@@ -89,12 +88,12 @@ def check_trained_config(cfg: Mapping[str, Any], meta: Mapping[str, Any], source
         found = first_difference(_deciding(trained, find_registered_class), wanted)
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
-            f'{source} carries a config that cannot be compared ({shortened(error)}). Use the config that it was '
-            'trained with, which imports the parts that are yours.'
+            f'{source} holds a config that cannot be compared ({shortened(error)}). Use the config that it was '
+            'trained with, which imports your own parts.'
         ) from error
     if found:
         raise CheckpointError(
-            f'{source} was trained with another config: {shortened(found)}. Use the config that it was trained with: '
+            f'{source} was trained with another config: {shortened(found)}. Use the config it was trained with: '
             'config.py of its work directory, or the same --cfg-options.'
         )
 
@@ -108,7 +107,7 @@ def _deciding(cfg: Mapping[str, Any], find: _Find) -> dict[str, Any]:
 
 
 def _spelled_out(node: Any, path: str, find: _Find) -> Any:
-    """Return a section with the defaults of its part filled in, and without what does not affect scores."""
+    """Return a section with its part's defaults filled in, without settings that do not affect scores."""
     if not isinstance(node, Mapping):
         return node
     values = dict(node)

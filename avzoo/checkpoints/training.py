@@ -23,7 +23,7 @@ TRAINING_FORMAT = 'avzoo-checkpoint'
 
 
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) -> None:
-    """Write a checkpoint with its checksum, so that ``path`` is either the old file or the complete new one."""
+    """Write a checkpoint with its checksum; ``path`` is always either the old file or the complete new one."""
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     data = buffer.getbuffer()
@@ -33,13 +33,13 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: dict[str, Any]) ->
 
 
 def load_checkpoint(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Any]:
-    """Read a checkpoint that avzoo wrote, of training or of the zoo, and verify the checksum that it carries.
+    """Read a checkpoint written by avzoo, from training or from the zoo, and verify the checksum stored in it.
 
     Only tensors and plain Python values are read; a file that would run code is refused.
 
     Args:
         path: The file.
-        sha256: SHA-256 of the whole file, where it was computed and compared just now: it is not computed again.
+        sha256: SHA-256 of the whole file if it has just been verified: it is not computed again.
 
     Raises:
         CheckpointError: If the file is missing, damaged, not a checkpoint of avzoo, or holds foreign objects.
@@ -62,7 +62,7 @@ def load_checkpoint(path: str | os.PathLike[str], *, sha256: str | None = None) 
     _check_content(checkpoint, path)
     if intact is None:
         raise CheckpointError(
-            f'{path} carries no checksum: it is damaged, or was not written by save_checkpoint of this version. '
+            f"{path} has no checksum: it is damaged, or was not written by this version's save_checkpoint. "
             'Copy it again or train again.'
         )
     return checkpoint
@@ -72,10 +72,10 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], source: str) 
     """Load a state dict strictly.
 
     Raises:
-        CheckpointError: If keys are missing, left over, or differ in shape or kind; names the first few of each.
+        CheckpointError: If keys are missing, unexpected, or differ in shape or dtype; names the first few of each.
     """
     check_fit(model, state, source)
-    # Compared above; not strict, since zoo weights come without the `_extra_state` of a part's optimizers.
+    # Compared above; not strict, since zoo weights lack the `_extra_state` of a part's optimizers.
     model.load_state_dict(state, strict=False)
 
 
@@ -83,7 +83,7 @@ def _check_content(checkpoint: Any, path: Path) -> None:
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if not isinstance(meta, dict) or meta.get('format') != TRAINING_FORMAT:
         raise CheckpointError(
-            f'{path} is not a checkpoint of avzoo. One of the released AV-DIFF code is imported by '
+            f'{path} is not an avzoo checkpoint. Import checkpoints of the released AV-DIFF code with '
             'tools/model_converters/avdiff_official.py.'
         )
     check_nesting(checkpoint, str(path))

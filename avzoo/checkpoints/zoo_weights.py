@@ -1,4 +1,4 @@
-"""Zoo weights: one safetensors file, which cannot hold code, and the same facts as readable JSON beside it."""
+"""Zoo weights: one safetensors file, which cannot hold code, and its metadata as readable JSON next to it."""
 
 import hashlib
 import json
@@ -20,20 +20,20 @@ from avzoo.utils.files import atomic_path
 from avzoo.utils.regular_files import read_json
 
 WEIGHTS_FORMAT = 'avzoo-weights'
-_HALF_ERROR = 1e-3  # Rounding that is still accepted, about that of values below 4.
-_META = 'avzoo'  # Key of the facts in the header of the safetensors file.
+_HALF_ERROR = 1e-3  # The largest accepted rounding error, about that of values below 4.
+_META = 'avzoo'  # Key of the metadata in the header of the safetensors file.
 
 
 def write_zoo_weights(
     path: str | os.PathLike[str], state_dict: dict[str, Any], meta: dict[str, Any], *, half: bool = False
 ) -> Path:
-    """Write ``path`` and, with the suffix ``.json``, its facts with size and SHA-256.
+    """Write ``path`` and, with the suffix ``.json``, its metadata with size and SHA-256.
 
     Args:
         path: File ending in ``.safetensors``.
-        state_dict: The weights. What is not a tensor (``_extra_state``) is left out.
+        state_dict: The weights. Entries that are not tensors (``_extra_state``) are left out.
         meta: Plain values: config, classes, base_mask, data_info, gamma, ...
-        half: Store matrices in half precision; reading gives single precision again.
+        half: Store matrices in half precision; they are read back in single precision.
     """
     path = Path(path)
     meta = dict(meta, format=WEIGHTS_FORMAT)
@@ -49,7 +49,7 @@ def write_zoo_weights(
         side_file.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + '\n', encoding='utf-8')
         with atomic_path(path) as partial:
             partial.write_bytes(data)
-            # Between the two renames the weights are valid by their own checksum, and no older facts contradict them.
+            # Between the two renames the weights are valid by their own checksum, and no older JSON contradicts them.
             _json_of(path).unlink(missing_ok=True)
     return path
 
@@ -57,18 +57,18 @@ def write_zoo_weights(
 def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Any]:
     """Read zoo weights; returns ``dict(meta=..., state_dict=...)`` like a training checkpoint.
 
-    The file must be the one that its JSON describes; without a JSON, the checksum in its header must be right.
+    The file must be the one that its JSON describes; without a JSON, the checksum in its header must match.
 
     Args:
         path: The file.
-        sha256: SHA-256 of the whole file, where it was computed and compared just now: it is not computed again.
+        sha256: SHA-256 of the whole file if it has just been verified: it is not computed again.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, not one of avzoo, or not the one that its JSON describes.
+        CheckpointError: If the file is missing, damaged, not from avzoo, or not the one that its JSON describes.
     """
     path = Path(path)
     if not path.exists():
-        raise CheckpointError(f'There are no weights {path}. Check the path.')
+        raise CheckpointError(f'There is no weight file {path}. Check the path.')
     (data, header), facts = read_safetensors(path), _facts_beside(path)
     if facts:
         _compare_with_facts(sha256 or hashlib.sha256(data).hexdigest(), facts, path)
@@ -90,12 +90,12 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
     check_meta(meta, path)
     if intact is None:
         raise CheckpointError(
-            f'{path} carries no checksum and there is no {_json_of(path).name} beside it, so damage would go '
+            f'{path} has no checksum and there is no {_json_of(path).name} next to it, so damage would go '
             'unnoticed. Fetch both again.'
         )
     if contradicted := [key for key in meta if key in facts and _plain(facts[key]) != _plain(meta[key])]:
         raise CheckpointError(
-            f'{_json_of(path)} says another {contradicted[0]} than {path.name} itself: one of them '
+            f'{_json_of(path)} and {path.name} differ in {contradicted[0]}: one of them '
             'was changed by hand. Fetch both again, or delete the JSON.'
         )
     return dict(meta=meta, state_dict=state)
@@ -104,10 +104,10 @@ def read_zoo_weights(path: str | os.PathLike[str], *, sha256: str | None = None)
 def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
     if half and tensor.dtype == torch.float32 and tensor.dim() > 1:
         rounded = tensor.half()
-        # Large values stay as they are: the frequencies of a Fourier embedding would be off by whole radians.
+        # Large values are kept as they are: the frequencies of a Fourier embedding would be off by whole radians.
         if (rounded.float() - tensor).abs().max() < _HALF_ERROR:
             tensor = rounded
-    return tensor.contiguous().clone()  # Tensors that share memory are refused by safetensors.
+    return tensor.contiguous().clone()  # safetensors refuses tensors that share memory.
 
 
 def _single(tensor: torch.Tensor) -> torch.Tensor:
@@ -115,21 +115,21 @@ def _single(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _meta(header: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the facts in the header of a file that safetensors could read."""
+    """Return the metadata in the header of a file that safetensors could read."""
     try:
         meta = json.loads(header['__metadata__'][_META])
         if meta['format'] != WEIGHTS_FORMAT:
             raise ValueError(f'format {meta["format"]!r}')
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f'{path} holds weights, but not of a model of avzoo ({error}). '
+            f'{path} holds weights, but not those of an avzoo model ({error}). '
             'tools/model_converters/ turns checkpoints into zoo weights.'
         ) from error
     return meta
 
 
 def _facts_beside(path: Path) -> dict[str, Any]:
-    """Return the JSON beside the file; empty if there is none."""
+    """Return the content of the JSON next to the file; empty if there is none."""
     json_path = _json_of(path)
     try:
         facts = read_json(json_path)
@@ -138,8 +138,8 @@ def _facts_beside(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f'{json_path} does not describe the weights beside it ({type(error).__name__}: {error}): '
-            'it is damaged or of another kind. Fetch it again, or delete it.'
+            f'{json_path} does not describe the weights next to it ({type(error).__name__}: {error}): '
+            'it is damaged or another kind of file. Fetch it again, or delete it.'
         ) from error
     return facts
 
@@ -147,8 +147,8 @@ def _facts_beside(path: Path) -> dict[str, Any]:
 def _compare_with_facts(sha256: str, facts: dict[str, Any], path: Path) -> None:
     if sha256 != facts['sha256']:
         raise CheckpointError(
-            f'{path} is not the file that {_json_of(path).name} beside it describes '
-            '(another SHA-256): it is damaged or was replaced. Fetch it again.'
+            f'{path} is not the file that {_json_of(path).name} describes '
+            '(different SHA-256): it is damaged or was replaced. Fetch it again.'
         )
 
 

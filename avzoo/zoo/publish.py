@@ -105,7 +105,7 @@ def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
         refuse_unregistered({key: config.get(key) for key in ('model', 'data_preprocessor')}, '')
     except ConfigError as error:
         raise CheckpointError(
-            f'{source} carries a config from which no model could be built again ({shortened(error)}). Publish a '
+            f'{source} holds a config from which no model could be rebuilt ({shortened(error)}). Publish a '
             'checkpoint whose parts belong to avzoo.'
         ) from None
     return portable_config(config)

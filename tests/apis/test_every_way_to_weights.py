@@ -102,7 +102,9 @@ def test_weights_that_are_not_finite_are_refused(write, use, way, state):
 @pytest.mark.parametrize('kind', [torch.int64, torch.float64, torch.bfloat16, torch.bool])
 def test_weights_of_another_kind_are_refused_and_not_rounded(write, use, content, kind):
     state = {'head.fc.bias': content['state_dict']['head.fc.bias'].to(kind)}
-    with pytest.raises(CheckpointError, match=rf'1 of another kind: head\.fc\.bias {str(kind)[6:]} where .* float32'):
+    with pytest.raises(
+        CheckpointError, match=rf'1 with another dtype: head\.fc\.bias {str(kind)[6:]} where .* float32'
+    ):
         use('get_model', write('.pth', state))
 
 

@@ -164,7 +164,7 @@ def test_a_checkpoint_that_does_not_say_its_data_is_refused(pretrained_zoo, publ
     content = read_zoo_weights(published[0])
     meta = {key: value for key, value in content['meta'].items() if key != 'data_info'}
     path = write_zoo_weights(tmp_path / 'w.safetensors', content['state_dict'], meta)
-    with pytest.raises(CheckpointError, match='does not say its data_info'):
+    with pytest.raises(CheckpointError, match='does not record its data_info'):
         get_model(NAME, pretrained=path)
 
 

@@ -55,7 +55,7 @@ def test_a_file_that_lost_its_end_is_refused(file, lost):
 
 def test_a_training_checkpoint_without_a_checksum_is_refused(training):
     torch.save(load_checkpoint(training), training)
-    with pytest.raises(CheckpointError, match=r'last.pth carries no checksum'):
+    with pytest.raises(CheckpointError, match=r'last.pth has no checksum'):
         load_checkpoint(training)
 
 

@@ -116,7 +116,7 @@ def test_a_json_beside_the_weights_that_lies_is_refused(tmp_path, kind):
         beside.write_text(DEEP)
     else:
         lacking(beside, 1 << 40)
-    with pytest.raises(CheckpointError, match=r'w.json does not describe the weights beside it'):
+    with pytest.raises(CheckpointError, match=r'w.json does not describe the weights next to it'):
         load_checkpoint(path)
 
 

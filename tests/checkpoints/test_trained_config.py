@@ -65,7 +65,7 @@ def own_fusion(tmp_path, monkeypatch):
 def test_a_part_of_the_users_own_module_is_imported_for_his_config_alone(small_avdiff, tmp_path, own_fusion):
     cfg, other = small_avdiff(tmp_path), small_avdiff(tmp_path)
     cfg.model.fusion.type = own_fusion
-    with pytest.raises(CheckpointError, match=rf"x.pth carries .*model.fusion.type='{own_fusion}'"):
+    with pytest.raises(CheckpointError, match=rf"x.pth holds .*model.fusion.type='{own_fusion}'"):
         check_trained_config(other, dict(config=cfg.to_dict()), 'x.pth')
     check_trained_config(cfg, dict(config=cfg.to_dict()), 'x.pth')
 

@@ -49,9 +49,9 @@ def test_a_checkpoint_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ('content', 'fact'),
     [
-        (dict(GOOD, meta=None), 'not a checkpoint of avzoo'),
-        (dict(GOOD, meta=dict(format='other')), 'not a checkpoint of avzoo'),
-        ([1], 'not a checkpoint of avzoo'),
+        (dict(GOOD, meta=None), 'not an avzoo checkpoint'),
+        (dict(GOOD, meta=dict(format='other')), 'not an avzoo checkpoint'),
+        ([1], 'not an avzoo checkpoint'),
         (dict(meta=GOOD['meta']), 'no state_dict'),
         (dict(GOOD, state_dict=[torch.zeros(1)]), 'no state_dict'),
         (dict(GOOD, state_dict={'weight': torch.zeros(1), 'step': 3}), 'no state_dict'),
@@ -118,7 +118,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_three_names_of_each_
     assert text.startswith('last.pth ')
     assert '5 missing: 0.bias, 1.bias, 1.weight and 2 more; ' in text
     assert '3 not in the model: other0, other1, other2; ' in text
-    assert '1 of another shape: 0.weight (4, 2) where the model has (2, 2).' in text
+    assert '1 with another shape: 0.weight (4, 2) where the model has (2, 2).' in text
 
 
 DATA_INFO = dict(feature_dims={'audio': 6}, seconds_per_step={'audio': 0.96}, num_classes=2, embedding_dim=5)

@@ -452,9 +452,9 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path, finished):
     torch.save({'meta': meta, 'state_dict': {'a': 1}}, tmp_path / 'untensored.pth')
     cases = {
         'cut.pth': 'cut short',
-        'foreign.pth': 'not a checkpoint of avzoo',
+        'foreign.pth': 'not an avzoo checkpoint',
         'no.pth': 'no checkpoint',
-        'odd.pth': 'not a checkpoint of avzoo',
+        'odd.pth': 'not an avzoo checkpoint',
         'empty.pth': 'no state_dict',
         'untensored.pth': 'no state_dict',
     }

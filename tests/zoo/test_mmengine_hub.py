@@ -74,7 +74,7 @@ def test_weights_that_do_not_fit_are_an_error_not_a_warning(publish, published, 
 
 def test_weights_of_other_widths_than_the_benchmarks_are_an_error(publish):
     publish(dataset='UCF-FSL')
-    with pytest.raises(CheckpointError, match='of another shape'):
+    with pytest.raises(CheckpointError, match='with another shape'):
         hub_model(ADDRESS, pretrained=True)
 
 

@@ -53,7 +53,7 @@ def test_a_config_with_foreign_parts_is_not_published(published, tmp_path, secti
     content = read_zoo_weights(published[0])
     meta = content['meta'] | dict(config={section: dict(type='os.system')})
     path = write_zoo_weights(tmp_path / 'odd.safetensors', content['state_dict'], meta)
-    with pytest.raises(CheckpointError, match=rf'odd\.safetensors carries a config .*{section}'):
+    with pytest.raises(CheckpointError, match=rf'odd\.safetensors holds a config .*{section}'):
         publish_checkpoint(path, tmp_path / 'out', name='mine')
     assert not (tmp_path / 'out').exists()
 
@@ -125,7 +125,7 @@ def copy(published, tmp_path):
 @pytest.mark.parametrize('text', ['{"cut', '[]', '{}', '\udcff'])
 def test_a_damaged_json_beside_weights_is_refused(copy, text):
     copy.with_suffix('.json').write_text(text, errors='surrogateescape')
-    with pytest.raises(CheckpointError, match=r'w.json does not describe the weights beside it'):
+    with pytest.raises(CheckpointError, match=r'w.json does not describe the weights next to it'):
         read_zoo_weights(copy)
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_json_beside_weights_is_refused(copy, text):
 def test_a_json_that_contradicts_the_weights_is_refused(copy, key, value):
     path = copy.with_suffix('.json')
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-    with pytest.raises(CheckpointError, match=f'w.json says another {key} than w.safetensors itself'):
+    with pytest.raises(CheckpointError, match=f'w.json and w.safetensors differ in {key}'):
         read_zoo_weights(copy)
 
 

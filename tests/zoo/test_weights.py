@@ -153,7 +153,7 @@ def test_weights_that_are_not_those_of_their_json_are_refused(published, tmp_pat
     path = tmp_path / 'w.safetensors'
     path.write_bytes(published[0].read_bytes())
     path.with_suffix('.json').write_text(json.dumps(dict(sha256='0' * 64)))
-    with pytest.raises(CheckpointError, match='another SHA-256'):
+    with pytest.raises(CheckpointError, match='different SHA-256'):
         read_zoo_weights(path)
 
 
@@ -161,7 +161,7 @@ def test_safetensors_of_other_people_are_refused(tmp_path):
     from safetensors.torch import save_file
 
     save_file(dict(x=torch.zeros(2)), tmp_path / 'x.safetensors')
-    with pytest.raises(CheckpointError, match='not of a model of avzoo'):
+    with pytest.raises(CheckpointError, match='not those of an avzoo model'):
         read_zoo_weights(tmp_path / 'x.safetensors')
 
 
@@ -170,7 +170,7 @@ def test_safetensors_of_other_people_are_refused(tmp_path):
     [
         (lambda s: s.pop('head.fc.bias'), '1 missing: head.fc.bias'),
         (lambda s: s.update(alien=torch.zeros(1)), '1 not in the model: alien'),
-        (lambda s: s.update({'head.fc.bias': torch.zeros(3)}), r'1 of another shape: head.fc.bias \(3,\)'),
+        (lambda s: s.update({'head.fc.bias': torch.zeros(3)}), r'1 with another shape: head.fc.bias \(3,\)'),
     ],
 )
 def test_missing_extra_and_misshapen_keys_are_one_error_each(published, tmp_path, make_zoo, change, message):
@@ -273,9 +273,9 @@ def test_half_precision_halves_the_file_and_reads_as_single(published, tmp_path)
 @pytest.mark.parametrize(
     ('key', 'value', 'message'),
     [
-        ('classes', None, 'does not say its classes.*--data-root'),
-        ('base_mask', None, 'does not say its base_mask'),
-        ('classes', ['one'], 'names 1 class .* and scores 11'),
+        ('classes', None, 'does not record its classes.*--data-root'),
+        ('base_mask', None, 'does not record its base_mask'),
+        ('classes', ['one'], 'names 1 class .* but scores 11'),
     ],
 )
 def test_a_checkpoint_that_cannot_name_its_columns_is_refused(zoo, published, tmp_path, key, value, message):
