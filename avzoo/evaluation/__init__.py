@@ -1,4 +1,4 @@
-"""Metrics of generalised few-shot learning, calibration, plain references and reports."""
+"""Metrics for generalised few-shot learning, calibration, plain references and reports."""
 
 from avzoo.evaluation.gfsl_metric import GFSLMetric
 

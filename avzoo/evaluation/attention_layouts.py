@@ -1,4 +1,4 @@
-"""Which kinds of tokens an attention of a fusion computes with."""
+"""Which kinds of tokens each attention of a fusion works on."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,9 +22,9 @@ class Tokens:
     """The tokens of a batch.
 
     Attributes:
-        fusion: What attends.
+        fusion: The fusion that attends.
         x: Steps of each modality, {modality: (B, T, d)}.
-        masks: Which of them are real, {modality: (B, T)}.
+        masks: Which steps are real, {modality: (B, T)}.
         calls: How often each part of the fusion has attended.
     """
 
@@ -70,7 +70,7 @@ def _of_pair(tokens: Tokens, name: str, num_queries: int, num_keys: int) -> Atte
 
 
 def _of_latents(tokens: Tokens, name: str, num_queries: int, num_keys: int) -> AttentionCall:
-    """A layer is a cross-attention; the one among latents, which follows it, counts as another."""
+    """Each cross-attention is a layer; the self-attention among latents that follows it counts as another."""
     part = name.partition('.')[0]
     layer = 2 * tokens.calls[part] + (part == 'self_layers')
     first = next(iter(tokens.masks.values()))
@@ -81,7 +81,7 @@ def _of_latents(tokens: Tokens, name: str, num_queries: int, num_keys: int) -> A
 
 
 def _joint(tokens: Tokens, num_keys: int, modality: str | None = None) -> tuple[Tensor, Tensor]:
-    """Return the kinds of summary tokens and steps, (M,), and which are real, (B, M): those of one modality, or all."""
+    """Return the kinds of summary tokens and steps, (M,), and which are real, (B, M), for one modality or for all."""
     masks = {m: mask for m, mask in tokens.masks.items() if m in tokens.x and modality in (None, m)}
     first = next(iter(masks.values()))
     before = num_keys - sum(mask.shape[1] for mask in masks.values())

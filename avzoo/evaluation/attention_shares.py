@@ -1,4 +1,4 @@
-"""How attention divides between kinds of tokens, by layer and over time, recorded while a model computes as ever."""
+"""How attention is divided between kinds of tokens, by layer and over time, recorded while a model runs as usual."""
 
 import inspect
 from collections.abc import Iterator
@@ -26,15 +26,15 @@ _ARGUMENTS = inspect.signature(Attention.forward)
 
 @dataclass
 class AttentionShares:
-    """Shares of the attention, means over heads, over the queries of a kind in a video, and over videos.
+    """Shares of attention, averaged over heads, over the queries of a kind in a video, and over videos.
 
     Attributes:
-        shares: (L, 3, 3), of which kind of query (see ``KINDS``) at which kind of key, by layer; a row sums to 1, and
-            is NaN where the layer has no such query. The last layer computes the tokens that are read, and no other.
-        even: (L, 3, 3), what the shares were if attention was even over all tokens that a query may attend to.
-        over_time: (L, 2, bins), the share of the summary tokens' attention in each part of the length of a video, for
+        shares: (L, 3, 3), by layer, kind of query (see ``KINDS``) and kind of key; a row sums to 1, and is NaN where
+            the layer has no such query. The last layer computes only the tokens that are read.
+        even: (L, 3, 3), the shares if attention were even over all tokens that a query may attend to.
+        over_time: (L, 2, bins), the share of the summary tokens' attention in each part of a video's length, for
             audio and visual; NaN where a fusion has no summary tokens or no steps.
-        num_videos: How many videos were looked at.
+        num_videos: Number of videos examined.
     """
 
     shares: np.ndarray
@@ -49,11 +49,11 @@ def attention_shares(model: AVClassifier, dataset: GFSLDataset, *, bins: int = 1
     Args:
         model: A model with weights.
         dataset: The videos.
-        bins: Number of parts of a video's length.
-        most: How many videos are looked at, evenly spaced.
+        bins: Number of equal parts of a video's length.
+        most: Maximum number of videos to examine, evenly spaced.
 
     Raises:
-        ConfigError: If its fusion does not attend from token to token.
+        ConfigError: If its fusion has no attention between tokens.
     """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(int))
     training = model.training
@@ -69,13 +69,13 @@ def attention_shares(model: AVClassifier, dataset: GFSLDataset, *, bins: int = 1
 
 
 def attends(fusion: Any) -> bool:
-    """Tell whether the attention of a fusion can be recorded."""
+    """Return whether the attention of a fusion can be recorded."""
     return type(fusion) in LAYOUTS
 
 
 @contextmanager
 def recording(fusion: Any, bins: int = 10) -> Iterator['Record']:
-    """Record what the attention of a fusion does, as long as the context lasts; what it computes stays the same."""
+    """Record the attention of a fusion while the context is open; its output stays the same."""
     if not attends(fusion):
         names = ', '.join(kind.__name__ for kind in LAYOUTS)
         raise ConfigError(
@@ -99,7 +99,7 @@ class Record:
 
     Args:
         fusion: The fusion.
-        bins: Parts of a video's length.
+        bins: Number of equal parts of a video's length.
     """
 
     fusion: nn.Module
@@ -112,7 +112,7 @@ class Record:
         self.tokens = Tokens(self.fusion, *arguments)
 
     def of(self, name: str) -> Any:
-        """Return the hook of the attention of this name."""
+        """Return the hook for the attention with this name."""
 
         def note(attention: nn.Module, arguments: tuple, keywords: dict) -> None:
             assert isinstance(attention, Attention)
@@ -167,7 +167,7 @@ def _weights(
     bias: Tensor | None = None,
     packing: Packing | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the weights (B, N, M) of an attention, mean over heads, and those that were even over allowed pairs."""
+    """Return the weights (B, N, M) of an attention, averaged over heads, and even weights over the allowed pairs."""
     context = x if context is None else context
     q, k = (
         rearrange(

@@ -7,14 +7,14 @@ import numpy as np
 
 from avzoo.evaluation.functional import accuracy_curve, harmonic_mean, score_margins
 
-_MARGIN = 5.0  # Of HM. Constant scores, by which a few samples are right, stay below it.
+_MARGIN = 5.0  # In HM. Constant scores, which are right for a few samples, stay below it.
 
 
 def best_offset(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
     """Return the gamma with the best HM among all real numbers, for scores such as logits that have no natural range.
 
-    HM is constant between the margins of two correct samples; the result lies in the middle. Of equal HM the lowest
-    wins. Where no gamma gives a positive HM it is 0.
+    HM is constant between the margins of two correct samples; the result lies in the middle. Ties go to the lowest
+    gamma. If no gamma gives a positive HM, it is 0.
     """
     margins, lost, won = accuracy_curve(scores, labels, base_mask)
     changes = (lost > 0) | (won > 0)
@@ -27,7 +27,7 @@ def best_offset(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -
 
 
 def score_scale(scores: np.ndarray, base_mask: np.ndarray) -> float:
-    """Return the scale of logits over which gamma runs from 0 to 1.
+    """Return the scale of logits for which gamma ranges from 0 to 1.
 
     It is the 95th percentile of the distance between a sample's best base and its best novel score, so that gamma = 1
     changes nearly every decision that a constant can change.
@@ -39,10 +39,10 @@ def score_scale(scores: np.ndarray, base_mask: np.ndarray) -> float:
 
 
 def calibration_warning(metrics: Mapping[str, float], gamma_grid: Sequence[float]) -> str:
-    """Say so if no gamma of a grid suits the scores; empty where one does.
+    """Return a warning if no gamma of a grid suits the scores; empty if one does.
 
-    By the AUSUC: on a curve with an area of A (of 1), which falls from one axis to the other, there is a point with
-    B = N of at least 1 - sqrt(1 - A). Where many samples have the same scores it may lie between two that can be had.
+    This follows from the AUSUC: a falling curve with an area of A (of 1) has a point with B = N of at least
+    1 - sqrt(1 - A). If many samples have the same scores, this point may lie between two attainable ones.
 
     Args:
         metrics: What a search over the grid found.
@@ -52,13 +52,13 @@ def calibration_warning(metrics: Mapping[str, float], gamma_grid: Sequence[float
         return ''
     possible = 100 * (1 - math.sqrt(max(0.0, 1 - metrics['AUSUC'] / 100)))
     if metrics['HM'] < possible - _MARGIN:
-        better = f'by the AUSUC of {metrics["AUSUC"]:.2f} at least {possible:.2f} should be possible with another'
+        better = f'given the AUSUC of {metrics["AUSUC"]:.2f}, another should reach at least {possible:.2f}'
     elif metrics['gamma'] >= max(gamma_grid):
-        better = 'it is the largest, so that a larger one may be better'
+        better = 'it is the largest, so a larger one may be better'
     else:
         return ''
     return (
         f'gamma={metrics["gamma"]:g} is the best value of its grid and gives an HM of {metrics["HM"]:.2f}; {better}. '
-        "The scores may have another range than the grid: set curriculum.calibration='offset', or "
+        "The range of the scores may differ from that of the grid: set curriculum.calibration='offset', or "
         'val_evaluator.gamma_grid.'
     )

@@ -6,10 +6,10 @@ import numpy as np
 
 
 def as_mask(base_mask: Any) -> np.ndarray:
-    """Return booleans, or zeros and ones, as booleans; of texts, 'False' would be true.
+    """Return booleans, or zeros and ones, as booleans; as text, 'False' would be true.
 
     Raises:
-        ValueError: They are anything else.
+        ValueError: If they are anything else.
     """
     mask = np.asarray(base_mask)
     if mask.dtype != bool and mask.size and (mask.dtype.kind not in 'iu' or not np.isin(mask, (0, 1)).all()):
@@ -21,7 +21,7 @@ def whole_numbers(labels: Any) -> np.ndarray:
     """Return labels as int64.
 
     Raises:
-        ValueError: They are not whole numbers; a conversion would round them.
+        ValueError: If they are not whole numbers, which a conversion would round.
     """
     labels = np.asarray(labels)
     if labels.size and labels.dtype.kind not in 'iu':
@@ -32,10 +32,10 @@ def whole_numbers(labels: Any) -> np.ndarray:
 def check_arrays(
     scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return scores (N, C) of 32 or 64 bits, labels (N,) and base_mask (C,), after a check that they are such.
+    """Check scores, labels and base_mask; return them as (N, C) with 32 or 64 bits, (N,) and (C,).
 
     Raises:
-        ValueError: They are not.
+        ValueError: If they are anything else.
     """
     scores, labels, base_mask = np.asarray(scores), whole_numbers(labels), as_mask(base_mask)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or base_mask.shape != scores.shape[1:]:

@@ -1,4 +1,4 @@
-"""Where along its chain has a denoiser learned? Its loss beside that of predicting zero and of shuffled conditions."""
+"""Where along its chain has a denoiser learned? Compares its loss with predicting zero and with shuffled conditions."""
 
 import torch
 from torch import Tensor
@@ -8,23 +8,23 @@ from avzoo.models.contracts import Conditioner, Denoiser
 from avzoo.models.generators import FeatureDiffusion
 
 _QUARTERS = 4
-_MOST = 2000  # Features that are looked at.
+_MOST = 2000  # Features that are examined.
 
 
 @torch.no_grad()
 def check_denoising(
     generator: Denoiser, conditioner: Conditioner, features: Features
 ) -> dict[str, float | list[float]]:
-    """Return the loss of a denoiser in each quarter of its steps, from little noise to much.
+    """Return the loss of a denoiser in each quarter of its steps, from little to much noise.
 
     Args:
         generator: The denoiser.
-        conditioner: Gives the conditions of columns.
+        conditioner: Gives the condition of each column.
         features: Features that it was not trained on.
 
     Returns:
-        ``loss_quarters``; ``loss_shuffled_quarters``, with conditions of other classes; and ``loss_zero_quarters``, the
-        loss of predicting zero, each for the same features, steps and noise; and ``loss_zero``, its mean.
+        ``loss_quarters``; ``loss_shuffled_quarters``, with conditions of other classes; ``loss_zero_quarters``, the
+        loss of predicting zero, all for the same features, steps and noise; and ``loss_zero``, the mean of the latter.
     """
     rows = slice(None, None, -(-len(features.x) // _MOST))
     some = Features(features.x[rows], features.labels[rows])
@@ -39,14 +39,14 @@ def check_denoising(
 
 
 def _steps_of_quarters(num_steps: int, count: int, device: torch.device) -> list[Tensor]:
-    """Return steps (count,) of each quarter of a chain; with fewer than four steps a quarter repeats some."""
+    """Return the steps (count,) of each quarter of a chain; with fewer than four steps, quarters repeat some."""
     bounds = [num_steps * i // _QUARTERS for i in range(_QUARTERS + 1)]
     places = torch.arange(count, device=device)
     return [bounds[i] + places % max(1, bounds[i + 1] - bounds[i]) for i in range(_QUARTERS)]
 
 
 def _target(generator: Denoiser, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-    """Return what a prediction for features x_0 (N, d) is compared with: the noise, or another mix of both."""
+    """Return the target of the predictions for features x_0 (N, d): the noise, or another mix of both."""
     if not isinstance(generator, FeatureDiffusion):
         return noise
     signal, share = (of[t].unsqueeze(1) for of in (generator.schedule.signal, generator.schedule.noise))

@@ -1,4 +1,4 @@
-"""Real and synthetic features side by side: for a picture, and numbers by class."""
+"""Real and synthetic features side by side: for a plot, and as numbers by class."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -14,14 +14,14 @@ REAL, SHOT, SYNTHETIC = 'real', 'shot', 'synthetic'
 
 
 class ClassDistances(NamedTuple):
-    """How the features of a class compare, real ones being those of the held-out videos; NaN where there are too few.
+    """How real (held-out) and synthetic features of a class compare; NaN where there are too few.
 
     Attributes:
         column: The class.
         num_real: Number of real features.
-        distance: Squared distance of the synthetic mean to the real one.
-        spread: Standard deviation of the synthetic features, over dimensions by their variances.
-        real_spread: That of the real ones.
+        distance: Squared distance between the synthetic and the real mean.
+        spread: Standard deviation of the synthetic features; variances are averaged over dimensions.
+        real_spread: The same for the real ones.
     """
 
     column: int
@@ -33,13 +33,13 @@ class ClassDistances(NamedTuple):
 
 @dataclass
 class FeatureSamples:
-    """Features of held-out videos, of the shots and of the generator.
+    """Features from held-out videos, from the shots and from the generator.
 
     Attributes:
         x: (N, d) float32, the features.
         labels: (N,) class column of each row.
         base: (N,) bool, whether that is a base class.
-        kinds: (N,) ``real``, ``shot`` or ``synthetic``; none is synthetic without a generator.
+        kinds: (N,) ``real``, ``shot`` or ``synthetic``; there is no ``synthetic`` without a generator.
         by_class: A row for each class that has synthetic features.
         classes: Name of each class column.
     """
@@ -52,7 +52,7 @@ class FeatureSamples:
     classes: list[str]
 
     def some(self, most: int) -> 'FeatureSamples':
-        """Return about so many of the features at most, evenly spaced within each kind; every shot is kept."""
+        """Return at most about this many features, evenly spaced within each kind; every shot is kept."""
         step = max(1, -(-int((self.kinds != SHOT).sum()) // most))
         kept = np.zeros(len(self.x), bool)
         for kind, every in ((REAL, step), (SHOT, 1), (SYNTHETIC, step)):
@@ -69,9 +69,9 @@ def feature_samples(
 
     Args:
         model: A model with weights.
-        held_out: Videos that nothing was trained on.
+        held_out: Videos that were not used for training.
         shots: The training videos of the novel classes.
-        per_class: At most how many features of a class are shown, of each kind.
+        per_class: Maximum number of features per class and kind.
         seed: Seed of the generated features.
     """
     model.eval()
@@ -107,7 +107,7 @@ def _generate(model: AVClassifier, columns: np.ndarray, seed: int) -> np.ndarray
 
 
 def _some(labels: np.ndarray, per_class: int) -> np.ndarray:
-    """Return the places of at most so many rows of each class, evenly spaced."""
+    """Return the positions of at most this many rows of each class, evenly spaced."""
     places = [np.flatnonzero(labels == column) for column in np.unique(labels)]
     chosen = [p[np.unique(np.linspace(0, len(p) - 1, min(per_class, len(p))).astype(int))] for p in places]
     return np.concatenate(chosen)

@@ -3,7 +3,7 @@
 Shapes: N samples, C classes. ``scores`` (N, C), larger is better; ``labels`` (N,) column indices;
 ``base_mask`` (C,), True for base classes. All accuracies are in per cent.
 
-Of equal scores the lowest column wins, everywhere: a sample whose scores are all equal counts for the first class.
+Ties always go to the lowest column: a sample whose scores are all equal is assigned to the first class.
 """
 
 import math
@@ -20,7 +20,7 @@ DEFAULT_GAMMA_GRID = tuple(round(0.1 * step, 1) for step in range(11))  # paper,
 
 
 class _Contest(NamedTuple):
-    """The best base class against the best novel class, each (N,): all that calibration can change."""
+    """The best base class against the best novel class, each (N,): calibration changes nothing else."""
 
     base_column: np.ndarray
     base_score: np.ndarray
@@ -30,8 +30,8 @@ class _Contest(NamedTuple):
     def base_wins(self, gamma: float) -> np.ndarray:
         """Return (N,) bool: whether the base class wins after gamma is subtracted from its score.
 
-        The subtraction is in the precision of the scores, as in the released code. Of equal scores the lower column
-        wins, as in an argmax over all columns.
+        The subtraction is in the precision of the scores, as in the released code. Ties go to the lower column, as in
+        an argmax over all columns.
         """
         lowered = self.base_score - self.base_score.dtype.type(gamma)
         tie = (lowered == self.novel_score) & (self.base_column < self.novel_column)
@@ -45,7 +45,7 @@ class _Contest(NamedTuple):
 def _best_among(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the best of some columns (C_group,): column indices (N,) and scores (N,).
 
-    Of equal scores the lowest column wins. Without columns the index is -1 and the score minus infinity.
+    Ties go to the lowest column. Without columns the index is -1 and the score minus infinity.
     """
     if not columns.size:
         return np.full(len(scores), -1), np.full(len(scores), -np.inf, dtype=scores.dtype)
@@ -59,9 +59,9 @@ def _contest(scores: np.ndarray, base_mask: np.ndarray) -> _Contest:
 
 
 def _sample_weights(labels: np.ndarray, base_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights (N,), (N,) with which a sum over correct samples is a mean per-class recall in per cent.
+    """Return weights (N,), (N,) that turn a sum over correct samples into a mean per-class recall in per cent.
 
-    The first weighs base samples and is 0 on novel ones, the second the reverse. Classes without samples do not count.
+    The first weights base samples and is 0 for novel ones, the second the reverse. Classes without samples are ignored.
     """
     counts = np.bincount(labels, minlength=len(base_mask))  # (C,)
     weights = []
@@ -75,8 +75,8 @@ def per_class_recall(predictions: np.ndarray, labels: np.ndarray, num_classes: i
     """Return the share of each class's samples that are predicted as this class.
 
     Args:
-        predictions: Predicted columns (N,), or scores (N, C) whose largest entry is the prediction, the
-            lowest column of equal ones.
+        predictions: Predicted columns (N,), or scores (N, C) whose largest entry is the prediction; ties go to the
+            lowest column.
         labels: True columns, (N,).
         num_classes: C.
 
@@ -94,8 +94,8 @@ def per_class_recall(predictions: np.ndarray, labels: np.ndarray, num_classes: i
 def calibrated_predictions(scores: np.ndarray, base_mask: np.ndarray, gamma: float) -> np.ndarray:
     """Predict with calibrated stacking: argmax(score - gamma * [base]) (Chao et al. 2016).
 
-    Of equal scores the lowest column wins. The best base class is found before gamma is subtracted, so that rounding
-    cannot reorder the base classes.
+    Ties go to the lowest column. The best base class is found before gamma is subtracted, so that rounding cannot
+    reorder the base classes.
     """
     scores = np.asarray(scores)
     scores, _, base_mask = check_arrays(scores, np.zeros(len(scores), dtype=np.int64), base_mask)
@@ -109,7 +109,7 @@ def harmonic_mean(b: float, n: float) -> float:
 
 
 class _Tally:
-    """One pass over the scores: the contests, and what each sample adds to B or N where its group wins, (N,) each."""
+    """One pass over the scores: the contests, and what each sample adds to B or N if its group wins, (N,) each."""
 
     def __init__(self, scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> None:
         scores, labels, base_mask = check_arrays(scores, labels, base_mask)
@@ -126,16 +126,16 @@ class _Tally:
         return dict(B=b, N=n, HM=harmonic_mean(b, n), FSL=float(self.novel_hits.sum()))
 
     def best(self, grid: Sequence[float]) -> tuple[float, dict[str, float]]:
-        """Return the gamma with the best HM, the first of equal ones, and its accuracies."""
+        """Return the gamma with the best HM (the first if tied) and its accuracies."""
         if not len(grid):
             raise ValueError('the grid of gammas is empty; give at least one value.')
         rows = [self.accuracies(gamma) for gamma in grid]
-        # Rounded, so that accuracies that are equal but for the order of summation stay equal.
+        # Rounded, so that accuracies that differ only by the order of summation are equal.
         best = int(np.argmax([round(row['HM'], 9) for row in rows]))
         return float(grid[best]), rows[best]
 
     def curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the margins, what B loses and what N gains at each; see ``accuracy_curve``."""
+        """Return the margins and what B loses and N gains at each; see ``accuracy_curve``."""
         margins, step = np.unique(self.contest.margins(), return_inverse=True)
         lost, won = (np.bincount(step, hits, minlength=len(margins)) for hits in (self.base_hits, self.novel_hits))
         return margins, lost, won
@@ -152,8 +152,8 @@ class _Tally:
 def gfsl_accuracies(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, gamma: float) -> dict[str, float]:
     """Return B, N, HM and FSL at one calibration.
 
-    B and N are mean per-class recalls over the base / novel classes that have samples, among all columns. FSL is
-    that of novel samples among novel columns only. A group without samples scores 0.
+    B and N are mean per-class recalls over the base / novel classes that have samples, predicted among all columns. FSL
+    is that of novel samples predicted among novel columns only. A group without samples scores 0.
     """
     return _Tally(scores, labels, base_mask).accuracies(gamma)
 
@@ -167,10 +167,10 @@ def score_margins(scores: np.ndarray, base_mask: np.ndarray) -> np.ndarray:
 def accuracy_curve(
     scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the margins at which B and N change, ascending, what B loses and what N gains at each, all (M,).
+    """Return the margins at which B and N change, ascending, and what B loses and N gains at each, all (M,).
 
     The margin of a sample is its best base minus its best novel score: the gamma above which the novel class wins.
-    Samples of the same margin change together.
+    Samples with the same margin change together.
     """
     return _Tally(scores, labels, base_mask).curve()
 
@@ -178,8 +178,8 @@ def accuracy_curve(
 def ausuc(scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray) -> float:
     """Return the area under the curve of N over B as gamma runs over all reals, in [0, 100].
 
-    It is exact: the curve changes only where gamma passes the margin of a sample (Chao et al. 2016). Samples of the
-    same margin are one straight segment.
+    It is exact: the curve changes only where gamma passes the margin of a sample (Chao et al. 2016). Samples with the
+    same margin form one straight segment.
     """
     return _Tally(scores, labels, base_mask).ausuc()
 
@@ -194,7 +194,7 @@ def gfsl_metrics(
 ) -> dict[str, float]:
     """Return every metric of one evaluation: B, N, HM, FSL, AUSUC, gamma and B0.
 
-    B0 is B without calibration, by which the base sub-stage picks its epoch.
+    B0 is B without calibration, which the base sub-stage uses to choose its epoch.
     """
     tally = _Tally(scores, labels, base_mask)
     gamma, row = tally.best(gamma_grid) if gamma == 'search' else (gamma, tally.accuracies(gamma))

@@ -1,4 +1,4 @@
-"""Has a generator learned? Its features against real ones of held-out videos."""
+"""Has a generator learned? Compares its features with real ones of held-out videos."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 _SAMPLES = 50  # Of each novel class.
-_MOST_REAL = 2000  # Held-out features among which neighbours are looked for.
+_MOST_REAL = 2000  # Held-out features to search for neighbours.
 _LOSS_MARGIN = 1.1
 _CHANCE_MARGIN = 3.0
 
@@ -32,16 +32,16 @@ def check_generator(
         sample: Generates a row for each of the given columns (N,).
         error: The generator's loss on features under the conditions of the given columns (N,), or ``None``.
         shots: Features of the novel training videos; the first of each class counts.
-        held_out: Features of videos that nothing was trained on.
+        held_out: Features of videos that were not used for training.
         base_mask: Which columns are base, (C,).
 
     Returns:
         ``loss_true`` and ``loss_shuffled``, with the conditions of the right classes and of others, where there is a
-        loss; ``mean_distance``, the mean squared distance of generated to held-out class means, and
-        ``shot_mean_distance``, that of one shot; ``synthetic_accuracy``, the mean recall in per cent among the novel
-        classes of the nearest mean of generated features, and ``chance``; and ``learned``: the shuffled loss is at
+        loss; ``mean_distance``, the mean squared distance between generated and held-out class means, and
+        ``shot_mean_distance``, that of one shot; ``synthetic_accuracy``, the mean recall in per cent, among the novel
+        classes, of the nearest mean of generated features, and ``chance``; and ``learned``: the shuffled loss is at
         least 1.1 times the true one, generated means are closer than shots, and the accuracy is at least three times
-        chance, or midway between chance and 100 where that is less. By these nothing is decided: ``spread`` and
+        chance, or midway between chance and 100 if that is less. These decide nothing: ``spread`` and
         ``real_spread``, the standard deviation within a class of generated and of held-out features; and whether shots
         are copied, see :func:`nearest_neighbours`.
     """
@@ -66,7 +66,7 @@ def check_generator(
 
 
 def check_line(found: Mapping[str, Any]) -> str:
-    """Say in one line what a check found, and of a generator that has not learned, which bars it missed."""
+    """Return one line with the findings of a check and the thresholds missed by a generator that has not learned."""
     losses, missed = '', _missed_bars(found)
     if 'loss_true' in found:
         losses = f'loss {found["loss_true"]:.3f}, with shuffled conditions {found["loss_shuffled"]:.3f}; '
@@ -79,7 +79,7 @@ def check_line(found: Mapping[str, Any]) -> str:
 
 
 def _missed_bars(found: Mapping[str, Any]) -> list[str]:
-    """Return what a generator that has learned would have reached and this one has not."""
+    """Return the thresholds that this generator missed."""
     chance, loss_bar = found['chance'], _LOSS_MARGIN * found.get('loss_true', 0.0)
     fsl_bar = min(_CHANCE_MARGIN * chance, (100 + chance) / 2)
     bars = {
@@ -99,19 +99,19 @@ def _losses(error: Callable[[Features, Tensor], float] | None, held_out: Feature
 
 
 def other_columns(labels: Tensor) -> Tensor:
-    """Return for each label another one of those that are there."""
+    """Return for each label another of the labels present."""
     present, position = labels.unique(return_inverse=True)
     return present.roll(1)[position]
 
 
 def nearest_neighbours(synthetic: Features, shots: Features, held_out: Features) -> dict[str, float | None]:
-    """Say whether generated features are copies of the shots.
+    """Measure whether generated features are copies of the shots.
 
     Returns:
         ``nearest_is_shot``: the share in per cent of generated features that are nearer to a shot than to any held-out
         feature; ``real_nearest_is_shot``, that of held-out features, which copy nothing; ``shot_distance_ratio`` and
         ``real_shot_distance_ratio``: the median of the distance to the nearest shot, divided by that to the nearest
-        held-out feature. A ratio near 0 is that of a copy. Those of held-out features are None if there is one only.
+        held-out feature. A ratio near 0 means a copy. The values of held-out features are None if there is only one.
     """
     real = held_out.x[:: -(-len(held_out.x) // _MOST_REAL)]
     own = torch.cdist(real, real).fill_diagonal_(torch.inf)
@@ -126,7 +126,7 @@ def nearest_neighbours(synthetic: Features, shots: Features, held_out: Features)
 
 
 def _ratio(to_shots: Tensor, to_others: Tensor) -> Tensor:
-    least = torch.finfo(to_shots.dtype).tiny  # A feature may be twice in the data.
+    least = torch.finfo(to_shots.dtype).tiny  # A feature may occur twice in the data.
     return to_shots.amin(1).clamp(min=least) / to_others.amin(1).clamp(min=least)
 
 
@@ -135,7 +135,7 @@ def _share_below_one(ratio: Tensor) -> float:
 
 
 def _spread(features: Features, columns: Tensor) -> float | None:
-    """Return the mean over classes of the standard deviation within a class, over dimensions by their variances."""
+    """Return the mean over classes of the standard deviation within a class; variances are averaged over dimensions."""
     groups = [features.x[features.labels == column] for column in columns]
     variances = [group.var(0).mean() for group in groups if len(group) > 1]
     return float(torch.stack(variances).sqrt().mean()) if variances else None

@@ -24,21 +24,21 @@ class GFSLMetric(BaseMetric):
 
     The result holds, in per cent: ``B`` and ``N``, mean recall per base / novel class among all columns; ``HM``, their
     harmonic mean; ``FSL``, recall of novel samples among novel columns; ``AUSUC``, the area under the curve of N over
-    B; ``B0``, B without calibration, by which the base sub-stage picks its epoch; and ``gamma``, the calibration used.
-    Where a set has no sample of a group, the numbers of that group are 0. After ``evaluate``, ``predictions`` holds the
-    arrays index, video_id, label, scores in data-set order with classes, the column names, base_mask and gamma, and
-    ``per_class_recall`` the calibrated recall by class name (classes without samples are left out). Any number of ranks
-    gives one result. Of equal scores the lowest column wins.
+    B; ``B0``, B without calibration, which the base sub-stage uses to choose its epoch; and ``gamma``, the calibration
+    used. If a group has no samples, its numbers are 0. After ``evaluate``, ``predictions`` holds the arrays index,
+    video_id, label and scores in data-set order with classes (the column names), base_mask and gamma, and
+    ``per_class_recall`` the calibrated recall by class name (classes without samples are left out). The result does not
+    depend on the number of ranks. Ties go to the lowest column.
 
     Args:
         gamma: What is subtracted from the scores of base classes: a number, ``search`` (the best HM over
             ``gamma_grid``, for validation only) or ``checkpoint`` (the value that validation stored in the weights).
-        gamma_grid: Values that ``search`` tries; of equal HM the first wins. Default: 0, 0.1 .. 1.
+        gamma_grid: Values that ``search`` tries; for equal HM the first wins. Default: 0, 0.1 .. 1.
         calibration: What ``search`` chooses: ``gamma``, a value of the grid (AV-DIFF, sec. 5.1), or ``offset``, any
-            number. The results name both, where the model's head ranks by logits.
+            number. The results name both if the model's head ranks by logits.
 
-    A model whose head ranks by logits gives a ``scale`` with its scores, by which the logits were divided. ``search``
-    then chooses the scale as well, see ``score_scale``.
+    A model whose head ranks by logits returns with its scores the ``scale`` by which the logits were divided.
+    ``search`` then chooses the scale as well, see ``score_scale``.
     """
 
     default_prefix = ''
@@ -68,7 +68,7 @@ class GFSLMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep one batch: index (B,), label (B,), scores (B, C) tensors and the number gamma of each dict."""
         for sample in data_samples:
-            # It stays on its device until the end: a copy here would wait for the GPU at every batch.
+            # It stays on its device until the end: copying here would wait for the GPU at every batch.
             batch = {field: torch.as_tensor(sample[field]).detach() for field in _FIELDS}
             for field in ('index', 'label'):
                 if batch[field].is_floating_point() or batch[field].is_complex() or batch[field].dtype == torch.bool:
@@ -79,7 +79,7 @@ class GFSLMetric(BaseMetric):
         """Gather all ranks, keep each sample of the data set once, and compute.
 
         Args:
-            size: Length of the data set; other counts are an error.
+            size: Length of the data set; any other number of samples is an error.
         """
         shards = all_gather_object(self._local_results())
         self.results.clear()
@@ -113,10 +113,10 @@ class GFSLMetric(BaseMetric):
     def _search(
         self, scores: np.ndarray, labels: np.ndarray, base_mask: np.ndarray, scales: set[float | None]
     ) -> tuple[np.ndarray, dict[str, float]]:
-        """Choose the calibration, and first the scale of logits; returns the scores over it and the metrics."""
+        """Choose the scale of logits, then the calibration; return the scores divided by the scale, and the metrics."""
         found: dict[str, float] = {}
         if scales != {None}:
-            (scale,) = scales  # One model, one scale.
+            (scale,) = scales  # One model has one scale.
             scores = scores * np.float32(scale or 1.0)
             found['scale'] = score_scale(scores, base_mask)
             scores = scores / np.float32(found['scale'])
@@ -137,7 +137,7 @@ class GFSLMetric(BaseMetric):
         return shard
 
     def _checked_meta(self, results: dict) -> dict:
-        """Return the data set's names after comparing them with the arrays."""
+        """Return the data set's names after checking them against the arrays."""
         meta = self.dataset_meta or {}
         missing = [key for key in ('classes', 'base_mask', 'video_ids') if key not in meta]
         if missing:
@@ -146,7 +146,7 @@ class GFSLMetric(BaseMetric):
         if not num_columns == len(meta['classes']) == len(meta['base_mask']):
             raise DataError(
                 f'GFSLMetric: the model scores {number_of(num_columns, "class", "classes")}, but the data set has '
-                f'{len(meta["classes"])} (base_mask: {len(meta["base_mask"])}); model and data must be of the '
+                f'{len(meta["classes"])} (base_mask: {len(meta["base_mask"])}); model and data must be from the '
                 'same stage.'
             )
         if len(meta['video_ids']) != num_rows:
@@ -184,9 +184,9 @@ class GFSLMetric(BaseMetric):
 
 
 def merge_shards(shards: Sequence[dict], size: int) -> dict[str, Any]:
-    """Join what the ranks saw into arrays sorted by data-set index, each sample once.
+    """Merge what the ranks saw into arrays sorted by data-set index, each sample once.
 
-    A distributed sampler repeats samples so that all ranks get equally many; the repeats are dropped.
+    A distributed sampler repeats samples so that all ranks get the same number; repeats are dropped.
     """
     filled = [shard for shard in shards if shard['index'] is not None]
     if not filled:

@@ -1,4 +1,4 @@
-"""How good a classifier becomes with more clips of each class: measured on the other clips of the same classes."""
+"""How good a classifier becomes with more clips per class, measured on the other clips of the same classes."""
 
 import warnings
 from collections import Counter
@@ -17,7 +17,7 @@ from avzoo.utils.tables import Layout, markdown_table
 
 
 class Classifier(Protocol):
-    """What is measured, such as :class:`avzoo.FewShotClassifier`."""
+    """The classifier that is measured, such as :class:`avzoo.FewShotClassifier`."""
 
     method_: str
     report_: Mapping[str, Mapping[str, Any]]
@@ -28,29 +28,30 @@ class Classifier(Protocol):
 
 
 class Draw(NamedTuple):
-    """Positions of the clips that are taught, and of those that are asked about."""
+    """Positions of the clips to fit to, and of those to predict."""
 
     taught: np.ndarray
     asked: np.ndarray
 
 
-Plan = dict[tuple[int, int], list[Draw]]  # By number of classes and of clips of each.
+Plan = dict[tuple[int, int], list[Draw]]  # By number of classes and clips per class.
 
 
 def draw_clips(columns: np.ndarray, groups: np.ndarray, classes: int, shots: int, seed: Sequence[int]) -> Draw:
-    """Draw classes, and clips of each; no clip of a group that is taught is asked about.
+    """Draw classes and support clips of each; clips that share a group with a support clip are not predicted.
 
-    With one seed, more clips of a class are those of fewer and others; so are more classes, if all have enough clips.
+    With the same seed, a larger number of clips per class includes the smaller one, and so does a larger number of
+    classes if all have enough clips.
 
     Args:
         columns: Class of each clip, (N,), whole numbers from 0.
         groups: Group of each clip, (N,), whole numbers.
         classes: Number of classes.
-        shots: Number of clips of each.
+        shots: Number of clips per class.
         seed: Whole numbers.
 
     Raises:
-        DataError: If there are too few.
+        DataError: If there are too few classes or clips.
     """
     of_class = [np.flatnonzero(columns == c) for c in range(columns.max() + 1)]
     most = [len(rows) - np.unique(groups[rows], return_counts=True)[1].min() for rows in of_class]
@@ -58,32 +59,32 @@ def draw_clips(columns: np.ndarray, groups: np.ndarray, classes: int, shots: int
     if len(possible) < classes:
         raise DataError(
             f'{classes} x {shots}: only {number_of(len(possible), "class has", "classes have")} '
-            f'{number_of(shots, "clip")} and one more, of another group, to ask about.'
+            f'{number_of(shots, "clip")} and one more, from another group, to predict.'
         )
     drawn = []
     for c in possible[:classes]:
         named = {str(row): str(groups[row]) for row in of_class[c]}
-        rng = np.random.default_rng([*seed, c + 1])  # Seeds that differ by zeros at their end are equal.
+        rng = np.random.default_rng([*seed, c + 1])  # Trailing zeros do not change a seed.
         drawn.append(draw_shots(list(named), named, shots, rng, f'class {c}'))
     taught, asked = (np.array([int(row) for rows in some for row in rows]) for some in zip(*drawn, strict=True))
-    asked = asked[~np.isin(groups[asked], groups[taught])]  # A group may have clips of several classes.
+    asked = asked[~np.isin(groups[asked], groups[taught])]  # A group may span several classes.
     if not len(asked):
-        raise DataError(f'{classes} x {shots}: all other clips are of groups that are taught.')
+        raise DataError(f'{classes} x {shots}: all other clips share a group with a support clip.')
     return Draw(taught, asked)
 
 
 def plan_draws(
     columns: np.ndarray, groups: np.ndarray, classes: Sequence[int], shots: Sequence[int], draws: int, seed: int
 ) -> tuple[Plan, list[str]]:
-    """Return the draws of each combination of classes and shots, and why others are not possible.
+    """Return the draws for each combination of classes and shots, and why other combinations are not possible.
 
     Args:
         columns: See :func:`draw_clips`.
-        groups: Likewise.
+        groups: See :func:`draw_clips`.
         classes: Numbers of classes.
-        shots: Numbers of clips of each.
-        draws: Of each combination.
-        seed: Of all draws.
+        shots: Numbers of clips per class.
+        draws: Number of draws per combination.
+        seed: Seed of all draws.
     """
     plan: Plan = {}
     skipped = []
@@ -103,18 +104,18 @@ def learning_curve(
     new_classifier: Callable[[], Classifier],
     report: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Teach a classifier by each draw of a plan, and ask it about other clips.
+    """Fit a classifier to each draw of a plan, and predict other clips.
 
     Args:
         features: (N, D) by modality.
         columns: See :func:`draw_clips`.
-        groups: Likewise.
-        plan: Of :func:`plan_draws`.
-        new_classifier: Returns one to teach.
-        report: Is told (done, total) of the draws.
+        groups: See :func:`draw_clips`.
+        plan: From :func:`plan_draws`.
+        new_classifier: Returns a new classifier.
+        report: Called with (done, total) draws.
 
     Returns:
-        For each combination ``classes``, ``shots``; ``accuracy``, in per cent of the clips that were asked about, and
+        For each combination ``classes``, ``shots``; ``accuracy``, in per cent of the predicted clips, and
         ``cross_validation_minus_accuracy``, in points, paired by draw, or None where a class has a single clip: each
         with ``mean`` and ``ci95``, the half-width of the 95% interval over the draws (Student's t; None for one draw);
         ``methods``, how often each was chosen; and ``draws``.
@@ -123,7 +124,7 @@ def learning_curve(
     for case, draw in counted([(case, draw) for case, draws in plan.items() for draw in draws], report):
         model = new_classifier()
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # They would come with every draw.
+            warnings.simplefilter('ignore')  # They would be repeated for every draw.
             model.fit(_rows(features, draw.taught), columns[draw.taught], groups[draw.taught])
         right = model.predict(_rows(features, draw.asked)) == columns[draw.asked]
         held_out = model.report_[model.method_]['accuracy'] if model.report_ else None
@@ -140,7 +141,7 @@ def learning_curve(
 
 
 def curve_table(cases: Sequence[Mapping[str, Any]], layout: Layout = markdown_table) -> str:
-    """Lay out what :func:`learning_curve` found."""
+    """Format the results of :func:`learning_curve` as a table."""
     rows = [
         (
             f'{case["classes"]} x {case["shots"]}',

@@ -1,4 +1,4 @@
-"""Linear classifiers that need no more than a few clips of each class."""
+"""Linear classifiers that need only a few clips per class."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ from threadpoolctl import ThreadpoolController
 
 # Folds and repeats of the comparison of methods.
 _FOLDS, _REPEATS = 5, 4
-# Nats of log loss that make no difference: the softer probabilities are preferred then. Of clips that are easily told
-# apart, the sharpest setting would always win, and be as sure of clips unlike all of them.
+# A difference in log loss (nats) that does not count: the softer probabilities are then preferred. For clips that are
+# easy to tell apart, the sharpest setting would always win, and be just as sure about clips unlike all of them.
 _ALIKE = 0.02
 _LEAST_SHRINKAGE = 1e-6
-_LIBRARIES = ThreadpoolController()  # To look for them takes longer than a fit.
+_LIBRARIES = ThreadpoolController()  # Finding them takes longer than a fit.
 
 
 class Linear(NamedTuple):
@@ -32,7 +32,7 @@ class Linear(NamedTuple):
 
 
 def prototypes(features: np.ndarray, labels: np.ndarray, sharpness: Sequence[float]) -> list[Linear]:
-    """Return the classifier by the cosine to class means, times each ``sharpness``."""
+    """Return classifiers by cosine similarity to the class means, times each ``sharpness``."""
     means = class_means(features, labels)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     return _sharpened(means / np.maximum(lengths, 1e-12), np.zeros(len(means)), sharpness)
@@ -40,7 +40,7 @@ def prototypes(features: np.ndarray, labels: np.ndarray, sharpness: Sequence[flo
 
 def logistic_regression(features: np.ndarray, labels: np.ndarray, strength: Sequence[float]) -> list[Linear]:
     """Return a class-balanced multinomial logistic regression for each ``strength``, scikit-learn's C."""
-    scale = 1.0 / max(float(features.std()), 1e-12)  # Small features lie below the solver's tolerance.
+    scale = 1.0 / max(float(features.std()), 1e-12)  # Small features are below the solver's tolerance.
     with _LIBRARIES.limit(limits=1):
         models = [LogisticRegression(C=one, class_weight='balanced', max_iter=2000) for one in strength]
         fitted = [model.fit(features * scale, labels) for model in models]
@@ -48,20 +48,20 @@ def logistic_regression(features: np.ndarray, labels: np.ndarray, strength: Sequ
 
 
 def discriminant(features: np.ndarray, labels: np.ndarray, sharpness: Sequence[float]) -> list[Linear]:
-    """Return the linear discriminant of a covariance shrunk as Ledoit and Wolf do, times each ``sharpness``."""
+    """Return the linear discriminant with a Ledoit-Wolf shrunk covariance, times each ``sharpness``."""
     means = class_means(features, labels)
     residuals = features - means[labels]
-    # Of single clips nothing is known but the means.
+    # With single clips only the means are known.
     weight = _divided_by_covariance(means, residuals, len(means)) if residuals.any() else means
     return _sharpened(weight, -0.5 * (weight * means).sum(axis=1), sharpness)
 
 
 def base_discriminant(residuals: np.ndarray, num_classes: int) -> 'Method':
-    """Return the linear discriminant whose covariance is that of base clips within their classes, shrunk likewise.
+    """Return the linear discriminant whose covariance is that of base clips within their classes, shrunk as above.
 
     Args:
-        residuals: Base clips less the means of their classes, (N, D); not all zero.
-        num_classes: Base classes.
+        residuals: Base clips minus the means of their classes, (N, D); not all zero.
+        num_classes: Number of base classes.
     """
     precision = _divided_by_covariance(np.eye(residuals.shape[1]), residuals, num_classes)
 
@@ -78,7 +78,7 @@ def _sharpened(weight: np.ndarray, bias: np.ndarray, sharpness: Sequence[float])
 
 
 def class_means(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the mean of each class, (C, D), of features (N, D) and labels (N,) from 0 to C - 1."""
+    """Return the mean of each class, (C, D), from features (N, D) and labels (N,) from 0 to C - 1."""
     return np.stack([features[labels == c].mean(axis=0) for c in range(labels.max() + 1)])
 
 
@@ -87,10 +87,10 @@ def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes:
     count, width = residuals.shape
     scale = 1.0 / max(1, count - num_classes)
     with _LIBRARIES.limit(limits=1):
-        # Of few clips with many numbers, a system of N equations says the same as one of D (Woodbury).
+        # With fewer clips than features, a system of N equations gives the same result as one of D (Woodbury).
         is_small = count < width
         gram = residuals @ residuals.T if is_small else residuals.T @ residuals
-        # The rule may find no need, of clips that are copies of few.
+        # The rule may choose no shrinkage if most clips are copies of a few.
         shrinkage = max(ledoit_wolf_shrinkage(residuals, assume_centered=True), _LEAST_SHRINKAGE)
         ridge = shrinkage * scale * float(np.square(residuals).sum()) / width
         inner = (1 - shrinkage) * scale
@@ -100,7 +100,7 @@ def _divided_by_covariance(rows: np.ndarray, residuals: np.ndarray, num_classes:
         return np.linalg.solve(system, rows.T).T
 
 
-# What a method leaves to validation is one number; the softest comes first. A fit gives a classifier for each.
+# Each method leaves one number to validation; the softest comes first. A fit returns a classifier for each.
 Fit = Callable[[np.ndarray, np.ndarray, Sequence[float]], list[Linear]]
 Method = tuple[Fit, tuple[float, ...]]
 METHODS: dict[str, Method] = {
@@ -111,7 +111,7 @@ METHODS: dict[str, Method] = {
 
 
 def usual_setting(method: Method) -> float:
-    """Return the setting where nothing can be validated."""
+    """Return the setting to use when nothing can be validated."""
     return method[1][(len(method[1]) - 1) // 2]
 
 
@@ -121,10 +121,10 @@ class Compared(NamedTuple):
     Attributes:
         method: Its name.
         setting: The setting.
-        accuracies: Share of right answers in each fold.
+        accuracies: Share of correct answers in each fold.
         log_loss: Mean over the folds.
-        answers: What a clip was mostly taken for when it was held out, (N,), its own class if that comes first with
-            another; -1 for one that never was.
+        answers: The most frequent answer for each clip when it was held out, (N,), its own class if tied; -1 for a
+            clip that was never held out.
     """
 
     method: str
@@ -143,16 +143,16 @@ def compare(
 ) -> list[Compared]:
     """Return the best setting of each method by cross-validation, best method first.
 
-    Methods are ranked by accuracy, those within one hundredth of the best by log loss. With one clip in some class, or
-    one group, nothing can be held out: the list is empty.
+    Methods are ranked by accuracy, those within one hundredth of the best by log loss. If some class has only one clip,
+    or only one group, nothing can be held out: the list is empty.
 
     Args:
-        scaled_by: Returns the features of all clips (N, D) as the clips at some positions scale them, so that nothing
-            of held-out clips enters.
+        scaled_by: Returns the features of all clips (N, D), scaled by the clips at the given positions, so that
+            held-out clips have no influence.
         labels: (N,), whole numbers from 0.
         methods: By name, such as :data:`METHODS`.
-        seed: Of the folds.
-        groups: Group of each clip (N,), which no fold divides; by default each is alone.
+        seed: Seed of the folds.
+        groups: Group of each clip (N,), which no fold splits; by default each clip is its own group.
     """
     folds = _folds(labels, seed) if groups is None else _folds_of_groups(labels, groups, seed)
     if not folds:
@@ -190,7 +190,7 @@ def _compared(name: str, setting: float, folds: Sequence[_Fold], labels: np.ndar
     for fold in folds:
         votes[fold.held_out, fold.answers] += 1
     was_held_out = votes.any(axis=1)
-    votes[np.arange(len(labels)), labels] += 0.5  # No mistake if it was right as often.
+    votes[np.arange(len(labels)), labels] += 0.5  # A tie with the right class is not a mistake.
     answers = np.where(was_held_out, votes.argmax(axis=1), -1)
     loss = float(np.mean([fold.log_loss for fold in folds]))
     return Compared(name, setting, tuple(fold.accuracy for fold in folds), loss, answers)
@@ -202,7 +202,7 @@ def _best_setting(tried: Sequence[Compared]) -> Compared:
 
 
 def _folds(labels: np.ndarray, seed: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the clips that are trained on, and those held out, of each fold; none where a class has a single clip."""
+    """Return the training and the held-out clips of each fold; no folds if a class has a single clip."""
     smallest = int(np.bincount(labels).min())
     if smallest < 2:
         return []
@@ -211,19 +211,19 @@ def _folds(labels: np.ndarray, seed: Any) -> list[tuple[np.ndarray, np.ndarray]]
 
 
 def _folds_of_groups(labels: np.ndarray, groups: np.ndarray, seed: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return folds that divide no group; none where all clips of a class are in one."""
+    """Return folds that split no group; no folds if all clips of a class are in one."""
     fewest = min(len(np.unique(groups[labels == c])) for c in np.unique(labels))
     if fewest < 2:
         return []
     seeds = check_random_state(seed).randint(2**31, size=_REPEATS)
     splitters = [StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=int(one)) for one in seeds]
     folds = [fold for splitter in splitters for fold in splitter.split(labels, labels, groups)]
-    # All groups of a class may be held out at once.
+    # A fold may hold out all groups of a class.
     return [(trained, held_out) for trained, held_out in folds if set(labels[trained]) == set(labels)]
 
 
 def _of_all_classes(weight: np.ndarray, bias: np.ndarray) -> Linear:
-    """Return one row for each class; of two classes scikit-learn gives the second's alone."""
+    """Return one row for each class; with two classes scikit-learn returns only that of the second."""
     if len(weight) == 1:
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     return Linear(weight, bias)

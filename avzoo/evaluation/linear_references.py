@@ -1,12 +1,12 @@
 """Plain references on time-averaged features: baselines that a method has to beat.
 
-They go through the same store, splits and metrics as every method of the zoo. Their settings and their calibration are
-chosen on the stage-1 validation set and kept for all draws of stage 2.
+They use the same store, splits and metrics as every method of the zoo. Their settings and their calibration are chosen
+on the stage-1 validation set and kept for all draws of stage 2.
 
-``nearest_class_mean`` and ``logistic_regression`` are fixed but for one setting: modalities of equal weight, means over
-time, probabilities and the paper's grid of gammas. The tuned ones get what a careful user would give them: the number
-of time bins, the scale of the dimensions, the weight of the modalities, the penalty, and as calibration any constant
-off the base logits.
+``nearest_class_mean`` and ``logistic_regression`` have only one free setting: modalities have equal weight, features
+are means over time, scores are probabilities, and gamma comes from the paper's grid. The tuned ones are given what a
+careful user would tune: the number of time bins, the scale of the dimensions, the weight of the modalities, the
+penalty, and as calibration any constant subtracted from the base logits.
 """
 
 import os
@@ -24,7 +24,7 @@ from avzoo.evaluation.reference_features import StageVideos, load_videos
 from avzoo.evaluation.reference_methods import METHODS, Method
 from avzoo.protocol import NUM_DRAWS, evaluation_splits, train_splits
 
-_MAX_ROUNDS = 3  # Of the search over all settings; it ends sooner when a round changes nothing.
+_MAX_ROUNDS = 3  # Of the search over all settings; it ends earlier when a round changes nothing.
 
 
 class _Choice(NamedTuple):
@@ -47,14 +47,14 @@ def evaluate_references(
     """Run the plain references on a feature store.
 
     ``nearest_class_mean`` scores by the softmax of scaled cosines to the class means; ``logistic_regression`` is
-    class-balanced (scikit-learn); both see the mean over time of each modality, L2-normalised, side by side.
-    ``tuned_nearest_class_mean`` scores by cosines to the class means from the mean of the training videos,
+    class-balanced (scikit-learn); both use the mean over time of each modality, L2-normalised and concatenated.
+    ``tuned_nearest_class_mean`` scores by cosines to the class means, centred on the mean of the training videos,
     ``tuned_logistic_regression`` by the logits of the same regression.
 
     The settings of the tuned ones are searched one after another, each with the others fixed, in the order time bins,
-    scaling, weight of the audio modality, C; again until nothing changes. The best AUSUC on validation wins, the first
-    of equal ones. It needs no calibration and is smoother than HM: over the halves of six validation sets (two data
-    sets, 1, 5 and 10 shots), choosing by it gave the other half between 0.3 less and 0.8 more HM, 0.3 more on average.
+    scaling, weight of the audio modality, C, until nothing changes. The best AUSUC on validation wins, or the first if
+    tied. It needs no calibration and is smoother than HM: over the halves of six validation sets (two data sets, 1, 5
+    and 10 shots), choosing by it gave the other half between 0.3 less and 0.8 more HM, 0.3 more on average.
 
     Args:
         store: Features and splits.
@@ -63,11 +63,11 @@ def evaluate_references(
         methods: Which references to run.
         modalities: Which features to use. Default: all of the store.
         gamma_grid: Calibrations that validation chooses from for the references that are not tuned.
-        predictions_dir: Where the predictions of each test go, as ``predictions_file`` names them.
+        predictions_dir: Folder for the predictions of each test, named as by ``predictions_file``.
 
     Returns:
         By method: ``draws`` (a list of dict(draw, B, N, HM, FSL, AUSUC, gamma, B0)), ``aggregate`` (see
-        ``aggregate_draws``), ``gamma``, ``setting`` (values chosen, by name), ``validation`` (its metrics).
+        ``aggregate_draws``), ``gamma``, ``setting`` (chosen values, by name), ``validation`` (its metrics).
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
@@ -75,7 +75,7 @@ def evaluate_references(
     modalities = store.known_modalities(modalities)
     validation = load_videos(store, num_shots, 1, (*train_splits(1), *evaluation_splits('val')), modalities)
     chosen = {name: _choose(METHODS[name], validation, gamma_grid) for name in methods}
-    del validation  # With the features that it keeps.
+    del validation  # This frees the features that it keeps.
     results: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     for draw in draws:
         splits = (*train_splits(2, draw), *evaluation_splits('test', draw))
@@ -100,12 +100,12 @@ def evaluate_references(
 
 
 def predictions_file(folder: str | os.PathLike[str], name: str, draw: int) -> Path:
-    """Return where a reference's predictions of a draw's test lie, see :mod:`avzoo.evaluation.predictions`."""
+    """Return the file with a reference's test predictions for a draw, see :mod:`avzoo.evaluation.predictions`."""
     return Path(folder) / f'{name}_draw{draw}.npz'
 
 
 def strongest_reference(references: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Return the reference with the best HM on validation, never on the test set; the first of equal ones."""
+    """Return the reference with the best HM on validation, never on the test set; the first if tied."""
     known = {name: round(entry['validation']['HM'], 9) for name, entry in references.items() if 'validation' in entry}
     return max(known, key=lambda name: known[name]) if known else None
 
@@ -148,7 +148,7 @@ def _tune(method: Method, videos: StageVideos) -> _Choice:
 
 
 def _predictions(videos: StageVideos, scores: np.ndarray, gamma: float) -> dict[str, np.ndarray]:
-    """Return what :mod:`avzoo.evaluation.predictions` keeps of a test."""
+    """Return the arrays that :mod:`avzoo.evaluation.predictions` stores for a test."""
     return dict(
         video_id=videos.store.video_ids[videos.evaluated],
         label=videos.labels,

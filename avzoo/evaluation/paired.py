@@ -1,8 +1,8 @@
-"""How far a method is from a reference on the same draws and the same videos.
+"""The difference between a method and a reference on the same draws and the same videos.
 
-Draws differ in difficulty by more than methods do, so only differences within a draw rank methods. Two intervals say
-how sure a difference is: over the draws of the novel shots (few, each with new shots), and over the test videos (many,
-for the shots that were drawn).
+Draws differ more in difficulty than methods do, so methods are ranked by differences within a draw. Two intervals show
+how certain a difference is: over the draws of the novel shots (few, each with new shots), and over the test videos
+(many, for the shots that were drawn).
 """
 
 import math
@@ -16,7 +16,7 @@ from avzoo.utils.errors import DataError
 PAIRED_METRICS = ('HM', 'FSL', 'AUSUC')
 NUM_RESAMPLES = 1000
 
-_Predictions = Mapping[str, np.ndarray]  # Of one test, see avzoo.evaluation.predictions.
+_Predictions = Mapping[str, np.ndarray]  # For one test, see avzoo.evaluation.predictions.
 
 
 def paired_difference(
@@ -25,7 +25,7 @@ def paired_difference(
     """Return the mean difference of a metric within a draw.
 
     Args:
-        method_draws: Metrics of the method, ``draw`` among them.
+        method_draws: Metrics of the method, including ``draw``.
         reference_draws: Those of the reference on the same draws, in any order.
         metric: E.g. ``HM``.
 
@@ -35,7 +35,7 @@ def paired_difference(
     """
     reference = {int(row['draw']): row[metric] for row in reference_draws}
     if sorted(reference) != sorted(int(row['draw']) for row in method_draws):
-        raise ValueError(f'the reference was tested on the draws {sorted(reference)}, the method on others.')
+        raise ValueError(f'the reference was tested on draws {sorted(reference)}, the method on others.')
     differences = [row[metric] - reference[int(row['draw'])] for row in method_draws]
     return dict(mean=float(np.mean(differences)), ci95=half_width_95(differences))
 
@@ -49,19 +49,19 @@ def bootstrap_difference(
 ) -> dict[str, dict[str, float]]:
     """Return the differences on resampled test videos, at the calibrations that both were tested with.
 
-    The videos of all draws are resampled together, within each class: a video that several draws test, as all of them
-    do the base videos, counts equally often in each, and for both methods. A class of which a resample holds no video
-    of a draw is left out of that draw's mean.
+    The videos of all draws are resampled together, within each class: a video that several draws test, as is the case
+    for all base videos, counts equally often in each draw and for both methods. If a resample has no video of a class
+    in some draw, the class is left out of that draw's mean.
 
     Args:
-        method_draws: Predictions of the method, one mapping for each draw.
+        method_draws: Predictions of the method, one mapping per draw.
         reference_draws: Those of the reference on the same videos, in the same order of draws.
-        num_resamples: How often the videos are drawn.
+        num_resamples: Number of resamples.
         seed: Seed of the resamples.
 
     Returns:
         For ``HM`` (of mean B and mean N over the draws) and ``FSL``: ``mean``, method minus reference, and ``low`` and
-        ``high``, the 2.5 and 97.5 percentiles.
+        ``high``, the 2.5th and 97.5th percentiles.
 
     Raises:
         DataError: If classes or videos differ.
@@ -78,13 +78,13 @@ def bootstrap_difference(
 
 
 def check_same_classes(one: _Predictions, other: _Predictions) -> None:
-    """Refuse predictions of tests with other classes, or other base classes, with a DataError."""
+    """Raise a DataError for predictions of tests with different classes or base classes."""
     if not all(np.array_equal(one[key], other[key]) for key in ('classes', 'base_mask')):
-        raise DataError('the predictions to compare have other classes, or other base classes; test both on one store.')
+        raise DataError('the predictions to compare differ in classes or base classes; test both on the same store.')
 
 
 def _joined(pairs: Sequence[tuple[_Predictions, _Predictions]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put the videos of all draws into one list.
+    """Merge the videos of all draws into one list.
 
     Returns:
         Class columns (V,); whether a draw tests a video (V, draws); whether the method and the reference are right,
@@ -97,7 +97,7 @@ def _joined(pairs: Sequence[tuple[_Predictions, _Predictions]]) -> tuple[np.ndar
     for draw, pair in enumerate(pairs):
         places = [np.searchsorted(ids, one['video_id']) for one in pair]
         if not np.array_equal(ids[np.sort(places[0])], np.sort(pair[1]['video_id'])):
-            raise DataError('the predictions to compare are of other test videos; test both on one store.')
+            raise DataError('the predictions to compare are for different test videos; test both on the same store.')
         for which, (one, place) in enumerate(zip(pair, places, strict=True)):
             labels[place], tested[place, draw] = one['label'], 1
             for kind, gamma in enumerate((float(one['gamma']), math.inf)):  # Without base classes a novel one wins.
@@ -109,7 +109,7 @@ def _joined(pairs: Sequence[tuple[_Predictions, _Predictions]]) -> tuple[np.ndar
 def _resampled_recalls(
     labels: np.ndarray, tested: np.ndarray, hits: np.ndarray, num_classes: int, num_resamples: int, seed: int
 ) -> np.ndarray:
-    """Return recalls in per cent, (R, C, draws, 2, 2); NaN where a resample has no video of a class."""
+    """Return recalls in per cent, (R, C, draws, 2, 2); NaN if a resample has no video of a class."""
     rng = np.random.default_rng(seed)
     recalls = np.full((num_resamples, num_classes, *hits.shape[1:]), np.nan)
     for column in np.unique(labels):

@@ -1,4 +1,4 @@
-"""Predictions of a test in a file: what a later comparison of two methods needs.
+"""The predictions of a test in a file, for later comparisons of two methods.
 
 The arrays are ``video_id`` (N,) str, ``label`` (N,) columns, ``scores`` (N, C) float32, ``classes`` (C,) names of the
 columns, ``base_mask`` (C,) bool, and ``gamma``, the number that is subtracted from the scores of base classes.
@@ -20,12 +20,12 @@ _FIELDS = ('video_id', 'label', 'scores', 'classes', 'base_mask', 'gamma')
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> Path:
-    """Write arrays to an npz file, whole or not at all; it is read without unpickling."""
+    """Write arrays to an npz file atomically; it can be read without unpickling."""
     with atomic_path(path) as partial, zipfile.ZipFile(partial, 'w') as archive:
         for name, array in arrays.items():
             values = np.asarray(array)
             member = zipfile.ZipInfo(f'{name}.npy')
-            # Scores would shrink by 6%, and packing them would take ten times as long as writing them.
+            # Compression would shrink scores by 6% and take ten times as long as writing them.
             member.compress_type = zipfile.ZIP_STORED if values.dtype.kind == 'f' else zipfile.ZIP_DEFLATED
             with archive.open(member, 'w', force_zip64=True) as file:
                 np.lib.format.write_array(file, values, allow_pickle=False)
@@ -45,12 +45,12 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         return found
     except (DataError, KeyError, ValueError) as error:
         raise DataError(
-            f'{path} holds no predictions of a test ({type(error).__name__}: {error}). Delete it and test again.'
+            f'{path} holds no test predictions ({type(error).__name__}: {error}). Delete it and test again.'
         ) from error
 
 
 def _check(found: Mapping[str, np.ndarray]) -> None:
-    """Refuse arrays with a ValueError that are not the predictions of one test."""
+    """Raise a ValueError for arrays that are not the predictions of one test."""
     check_arrays(found['scores'], found['label'], found['base_mask'])
     videos, columns = found['scores'].shape
     if not videos:

@@ -1,4 +1,4 @@
-"""Features in two dimensions, for pictures."""
+"""Features in two dimensions, for plots."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -8,18 +8,18 @@ import numpy as np
 from avzoo.evaluation.feature_samples import REAL, FeatureSamples
 from avzoo.utils.errors import ConfigError
 
-_MOST = 3000  # Features of which neighbours are looked for, in half a minute.
+_MOST = 3000  # Features whose neighbours are searched for, in half a minute.
 _PERPLEXITY = 30.0
 
 
 class Projection(NamedTuple):
-    """Where features lie.
+    """Features as points in two dimensions.
 
     Attributes:
         samples: The features that are shown.
-        xy: (N, 2) float32, of each.
-        axes: What the two axes are.
-        text: How to read it.
+        xy: (N, 2) float32, the point of each.
+        axes: Labels of the two axes.
+        text: How to read the plot.
     """
 
     samples: FeatureSamples
@@ -40,7 +40,7 @@ def project(samples: FeatureSamples, method: str = 'pca', *, seed: int = 0) -> P
         ConfigError: If there is no such method.
     """
     if method not in PROJECTIONS:
-        raise ConfigError(f'There is no projection {method!r}. Choose from: {", ".join(PROJECTIONS)}.')
+        raise ConfigError(f'There is no projection {method!r}. Choose from {", ".join(PROJECTIONS)}.')
     return PROJECTIONS[method](samples, seed)
 
 
@@ -58,23 +58,23 @@ def _tsne(samples: FeatureSamples, seed: int) -> Projection:
     perplexity = min(_PERPLEXITY, max(1.0, (len(few.x) - 1) / 3))
     start = _start(few)
     xy = TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(few.x) if len(few.x) > 2 else start
-    text = f't-SNE of all features together, perplexity {perplexity:.0f}. Neighbours are near; far distances and the '
-    return Projection(few, xy, ('', ''), f'{text}sizes of groups mean nothing.')
+    text = f't-SNE of all features together, perplexity {perplexity:.0f}. Neighbours are close; large distances and '
+    return Projection(few, xy, ('', ''), f'{text}the sizes of groups mean nothing.')
 
 
 PROJECTIONS: Mapping[str, Callable[[FeatureSamples, int], Projection]] = dict(pca=_pca, tsne=_tsne)
 
 
 def _start(samples: FeatureSamples) -> np.ndarray:
-    """Return where t-SNE starts: the principal components, made small, by which pictures of two runs are alike."""
+    """Return where t-SNE starts: the principal components, made small, so that plots of two runs look alike."""
     xy, _ = principal_components(samples.x, samples.x[samples.kinds == REAL])
     return (1e-4 * xy / max(float(xy[:, 0].std()), 1e-30)).astype(np.float32)
 
 
 def principal_components(x: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return x (N, d) in the two principal components of ``real`` (M, d), and their shares of its variance.
+    """Return x (N, d) in the first two principal components of ``real`` (M, d), and their shares of its variance.
 
-    The sign of a component is that by which its largest weight is positive.
+    The sign of a component is chosen so that its largest weight is positive.
     """
     mean = real.mean(0, dtype=np.float64)
     _, values, components = np.linalg.svd(real - mean, full_matrices=False)

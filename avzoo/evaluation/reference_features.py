@@ -1,4 +1,4 @@
-"""The features that the plain references see: pooled over time, of one scale for each modality, side by side."""
+"""The features that the plain references use: pooled over time, scaled within each modality and concatenated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class StageVideos:
 
     Attributes:
         store: Where the features are.
-        modalities: Which of them are used.
+        modalities: Which modalities are used.
         trained: Training videos as positions in the store, (N,).
         evaluated: Videos to score, (M,).
         train_labels: Class columns of the training videos, (N,).
@@ -58,10 +58,10 @@ class StageVideos:
         """Return the features of both sets.
 
         Args:
-            num_bins: Over how many equal shares of a video its steps are averaged; the means stand side by side.
+            num_bins: Number of equal parts of a video over which its steps are averaged; the means are concatenated.
             scaling: ``unit``: every video has length 1 in each modality. ``z_score``: each dimension has mean 0 and
                 deviation 1 on the training videos, over the root of the number of dimensions: length 1 on average.
-            audio_weight: Factor of the audio modality.
+            audio_weight: Factor for the audio modality.
         """
         parts = []
         for name, means in self._means(num_bins).items():
@@ -72,9 +72,9 @@ class StageVideos:
         return Task(train_features, self.train_labels, features, self.labels, self.base_mask)
 
     def _means(self, num_bins: int) -> dict[str, list[np.ndarray]]:
-        """Return the pooled training and evaluation videos by modality; those of the last number of bins are kept."""
+        """Return the pooled training and evaluation videos by modality; the last result is cached."""
         if num_bins not in self._kept:
-            self._kept.clear()  # First, so that two are never in memory.
+            self._kept.clear()  # First, so that two results are never in memory.
             sets = (self.trained, self.evaluated)
             self._kept[num_bins] = {m: [pooled(self.store, m, s, num_bins) for s in sets] for m in self.modalities}
         return self._kept[num_bins]
@@ -94,7 +94,7 @@ def load_videos(
         label = store.class_names[np.concatenate([untrained, unlisted])[0]]
         raise DataError(
             f"store '{store.name}', {number_of(num_shots, 'shot')}: class '{label}' is in some but not all of the "
-            f'splits {", ".join(splits)} and the class list of stage {stage}; fix the split lists.'
+            f'splits {", ".join(splits)} and the class list of stage {stage}. Fix the split lists.'
         )
     return StageVideos(
         store,
@@ -109,7 +109,7 @@ def load_videos(
 
 
 def pooled(store: FeatureStore, modality: str, videos: np.ndarray, num_bins: int) -> np.ndarray:
-    """Return the means of the videos' time bins, side by side, (len(videos), num_bins * D) float32."""
+    """Return the means of the videos' time bins, concatenated, (len(videos), num_bins * D) float32."""
     if num_bins == 1:
         return store.temporal_mean(modality, videos)
     dim = store.modalities[modality].dim
@@ -124,12 +124,12 @@ def pooled(store: FeatureStore, modality: str, videos: np.ndarray, num_bins: int
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Scale rows to length 1; rows of zeros stay."""
+    """Scale rows to length 1; rows of zeros stay as they are."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
 def _standardised(trained: np.ndarray, evaluated: np.ndarray) -> list[np.ndarray]:
-    """Give each dimension mean 0 and variance 1 / D on the training rows; one that is constant there is only moved."""
+    """Give each dimension mean 0 and variance 1 / D on the training rows; constant dimensions are only shifted."""
     centre, deviation = trained.mean(axis=0), trained.std(axis=0)
     scale = np.where(deviation > 0, deviation, 1) * np.float32(np.sqrt(trained.shape[1]))
     return [(rows - centre) / scale for rows in (trained, evaluated)]

@@ -1,4 +1,4 @@
-"""How the plain references score a task, and what each of them leaves to validation."""
+"""How the plain references score a task, and the settings that each leaves to validation."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,18 +12,19 @@ from avzoo.evaluation.linear_fits import class_means
 from avzoo.evaluation.reference_features import StageVideos, Task, unit
 from avzoo.protocol import AUDIO
 
-_MANY_PRODUCTS = 500_000_000  # Multiplications in one pass of the solver from which on threads help.
+_MANY_PRODUCTS = 500_000_000  # Multiplications in one pass of the solver above which threads help.
 
 
 class Method(NamedTuple):
     """A reference.
 
     Attributes:
-        score: Scores (N, C) of a task under one value of the method's own setting.
-        grid: The values that validation chooses from, by setting, in the order of the search. Each starts at its
-            first. ``num_bins``, ``scaling`` and ``audio_weight`` belong to the features, the others to ``score``.
-        tuned: Whether scores are logits that an offset calibrates, and settings are searched one after another. If not,
-            scores are probabilities that a gamma of the grid calibrates, and all values of the one setting are tried.
+        score: Returns the scores (N, C) of a task for one value of the method's own setting.
+        grid: The values that validation chooses from, by setting, in the order of the search. Each search starts at
+            the first. ``num_bins``, ``scaling`` and ``audio_weight`` belong to the features, the others to ``score``.
+        tuned: If true, scores are logits, calibrated by an offset, and settings are searched one after another.
+            Otherwise scores are probabilities, calibrated by a gamma of the grid, and all values of the only setting
+            are tried.
     """
 
     score: Callable[..., np.ndarray]
@@ -31,7 +32,7 @@ class Method(NamedTuple):
     tuned: bool = False
 
     def run(self, videos: StageVideos, settings: Mapping[str, Any]) -> np.ndarray:
-        """Score the evaluation videos of a stage under some settings; others keep the defaults of the features."""
+        """Score the evaluation videos of a stage with some settings; others keep the features' defaults."""
         features = {key: value for key, value in settings.items() if key in _FEATURE_GRID}
         own = {key: value for key, value in settings.items() if key not in _FEATURE_GRID}
         return self.score(videos.task(**features), **own)
@@ -56,14 +57,15 @@ def nearest_class_mean(task: Task, *, scale: float) -> np.ndarray:
 def logistic_regression(task: Task, *, C: float) -> np.ndarray:  # noqa: N803 - its name everywhere
     """Return class probabilities of a class-balanced multinomial logistic regression, (N, C).
 
-    It is fitted to scikit-learn's default tolerance, which may stop it early on hard data; that acts as more penalty.
+    It is fitted to scikit-learn's default tolerance, which may stop it early on hard data; that acts like a stronger
+    penalty.
     """
     model, features = _fitted(task, C)
     return model.predict_proba(features)
 
 
 def centred_cosines(task: Task) -> np.ndarray:
-    """Return the cosine between a sample and each class mean, both from the mean of the training videos, (N, C)."""
+    """Return the cosine between a sample and each class mean, both centred on the training videos' mean, (N, C)."""
     centre = task.train_features.mean(axis=0)
     means = class_means(task.train_features, task.train_labels)
     return (unit(task.features - centre) @ unit(means - centre).T).astype(np.float32)
@@ -73,14 +75,14 @@ def regression_logits(task: Task, *, C: float) -> np.ndarray:  # noqa: N803
     """Return the logits of the same regression, (N, C)."""
     model, features = _fitted(task, C)
     logits = model.decision_function(features)
-    if logits.ndim == 1:  # Of two classes it gives one number, that of the second over the first.
+    if logits.ndim == 1:  # For two classes it returns one number, that of the second relative to the first.
         logits = np.stack([-logits / 2, logits / 2], axis=1)
     return logits.astype(np.float32)
 
 
 def _fitted(task: Task, inverse_penalty: float) -> tuple[LogisticRegression, np.ndarray]:
-    """Return the trained regression, and the evaluation features as it takes them."""
-    # Centred, and scaled by one number: with unit-length features the gradients lie below the solver's tolerance, while
+    """Return the fitted regression, and the evaluation features scaled for it."""
+    # Centred, and scaled by one number: with unit-length features the gradients are below the solver's tolerance, while
     # a scale per dimension would undo the weights of the modalities.
     centre = task.train_features.mean(axis=0)
     centred = task.train_features - centre
@@ -93,7 +95,7 @@ def _fitted(task: Task, inverse_penalty: float) -> tuple[LogisticRegression, np.
     return model, (task.features - centre) / scale
 
 
-# Pooling matters most, then what the scale of each dimension is, then that of each modality.
+# Pooling matters most, then the scale of each dimension, then that of each modality.
 _FEATURE_GRID = {'num_bins': (1, 3, 5, 9), 'scaling': ('unit', 'z_score'), 'audio_weight': (1.0, 0.5, 2.0)}
 METHODS = {
     # With smaller scales the softmax is almost uniform, and one step of gamma (0.1) outweighs every difference.

@@ -1,4 +1,4 @@
-"""Results as a table for the screen, as JSON for programs and as Markdown for people."""
+"""Results as a table on the screen, as JSON for programs and as Markdown for people."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the table's rows: each draw, the combined draws, and the plain references.
 
     Args:
-        results: As ``write_results`` takes it.
+        results: As for ``write_results``.
     """
     method = results['method']
     rows = [dict(draw, name=f'{method} / draw {draw["draw"]}{_warning([draw])}') for draw in results['draws']]
@@ -30,7 +30,7 @@ def results_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _warning(draws: Sequence[Mapping[str, Any]]) -> str:
-    """Return what tables say of draws whose generator failed the check, see ``check_generator``."""
+    """Return the note in tables for draws whose generator failed the check, see ``check_generator``."""
     learned = all((draw.get('generator_check') or {}).get('learned', True) for draw in draws)
     return '' if learned else ' (generator: not learned)'
 
@@ -47,12 +47,12 @@ def results_table(rows: Sequence[Mapping[str, Any]], layout: Layout = text_table
 
 
 def reference_title(name: str) -> str:
-    """Return what tables call a plain reference."""
+    """Return the name of a plain reference in tables."""
     return name.replace('_', ' ')
 
 
 def interval_line(aggregate: Mapping[str, Any]) -> str:
-    """Say in one sentence how HM is formed and how far the draws lie apart."""
+    """Return a line that says how HM is computed and how much the draws vary."""
     text = f'HM of mean B and mean N: {two_decimals(aggregate["HM"])}'
     if aggregate.get('ci95') is None:
         return f'{text} (one draw, no interval).'
@@ -63,11 +63,11 @@ def interval_line(aggregate: Mapping[str, Any]) -> str:
 
 
 def paired_text(paired: Mapping[str, Any] | None) -> str:
-    """Say how far a method is from the strongest reference, a line for each metric; nothing where that is unknown.
+    """Return the differences between a method and the strongest reference, a line per metric; empty if unknown.
 
     Args:
-        paired: ``against``, the name of the reference; ``draws``, by metric what ``paired_difference`` finds; and
-            ``bootstrap``, what ``bootstrap_difference`` finds; None or absent where it is unknown.
+        paired: ``against``, the name of the reference; ``draws``, by metric the result of ``paired_difference``; and
+            ``bootstrap``, the result of ``bootstrap_difference``, None or absent if unknown.
     """
     if not paired:
         return ''
@@ -81,25 +81,25 @@ def paired_text(paired: Mapping[str, Any] | None) -> str:
 
 
 def signed(difference: Mapping[str, float | None]) -> str:
-    """Write what ``paired_difference`` finds, e.g. ``+4.65 ± 0.94 (draws)``."""
+    """Format the result of ``paired_difference``, e.g. ``+4.65 ± 0.94 (draws)``."""
     width = '(one draw)' if difference['ci95'] is None else f'± {difference["ci95"]:.2f} (draws)'
     return f'{difference["mean"]:+.2f} {width}'
 
 
 def interval(difference: Mapping[str, float]) -> str:
-    """Write what ``bootstrap_difference`` finds for a metric, e.g. ``[+3.10, +6.02]``."""
+    """Format the result of ``bootstrap_difference`` for a metric, e.g. ``[+3.10, +6.02]``."""
     return f'[{difference["low"]:+.2f}, {difference["high"]:+.2f}]'
 
 
 def write_results(work_dir: str | os.PathLike[str], results: Mapping[str, Any]) -> tuple[Path, Path]:
-    """Write ``results.json`` and ``results.md`` into a work directory, each whole or not at all.
+    """Write ``results.json`` and ``results.md`` into a work directory, each atomically.
 
     Args:
         work_dir: Where to write; it is created if needed.
         results: ``method``, ``dataset``, ``num_shots``, ``seed``, ``gamma``, ``gamma_source``, ``draws`` (one dict each
-            with ``draw`` and the metrics), ``aggregate`` (of ``aggregate_draws``), and if known ``references`` (of
-            ``evaluate_references``), ``paired`` (as ``paired_text`` takes it) and ``per_class_recall`` (class name to
-            per cent). Other keys, such as ``provenance``, go to the JSON file as they are.
+            with ``draw`` and the metrics), ``aggregate`` (from ``aggregate_draws``), and if known ``references`` (from
+            ``evaluate_references``), ``paired`` (as for ``paired_text``) and ``per_class_recall`` (class name to per
+            cent). Other keys, such as ``provenance``, are written to the JSON file as they are.
 
     Returns:
         The two files.
@@ -130,7 +130,7 @@ def _markdown(results: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn numpy values into what JSON knows; NaN and infinities become null."""
+    """Convert numpy values to JSON types; NaN and infinities become null."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

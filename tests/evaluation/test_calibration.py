@@ -172,7 +172,7 @@ def test_logits_beyond_the_grid_are_named_with_what_is_possible():
     assert (
         'HM of 0.00' in warning and f'{found["AUSUC"]:.2f}' in warning and "curriculum.calibration='offset'" in warning
     )
-    possible = float(warning.split('at least ')[1].split(' ')[0])
+    possible = float(warning.split('at least ')[1].split('. ')[0])
     assert 5 < possible <= hm((scores, labels, mask), best_offset(scores, labels, mask))
 
 

@@ -67,11 +67,11 @@ def test_classes_of_too_few_clips_are_not_drawn_and_what_is_not_possible_is_told
     assert list(plan) == [(2, 3), (2, 5), (6, 3)]
     assert {0} == set(range(6)) - {int(c) for draw in plan[2, 5] for c in COLUMNS[draw.taught]}
     assert skipped == [
-        '2 x 11: only 1 class has 11 clips and one more, of another group, to ask about.',
-        '2 x 12: only 0 classes have 12 clips and one more, of another group, to ask about.',
-        '6 x 5: only 5 classes have 5 clips and one more, of another group, to ask about.',
-        '6 x 11: only 1 class has 11 clips and one more, of another group, to ask about.',
-        '6 x 12: only 0 classes have 12 clips and one more, of another group, to ask about.',
+        '2 x 11: only 1 class has 11 clips and one more, from another group, to predict.',
+        '2 x 12: only 0 classes have 12 clips and one more, from another group, to predict.',
+        '6 x 5: only 5 classes have 5 clips and one more, from another group, to predict.',
+        '6 x 11: only 1 class has 11 clips and one more, from another group, to predict.',
+        '6 x 12: only 0 classes have 12 clips and one more, from another group, to predict.',
     ]
 
 
@@ -92,7 +92,7 @@ def test_groups_that_leave_nothing_to_ask_about_are_told():
             assert len(draw_clips(columns, groups, 2, 1, seed).asked) == 2
         except DataError as error:
             told.append(str(error))
-    assert 0 < len(told) < 8 and set(told) == {'2 x 1: all other clips are of groups that are taught.'}
+    assert 0 < len(told) < 8 and set(told) == {'2 x 1: all other clips share a group with a support clip.'}
 
 
 def test_accuracy_is_of_the_other_clips_and_cross_validation_is_compared_draw_by_draw(recwarn):

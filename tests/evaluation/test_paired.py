@@ -159,5 +159,5 @@ def test_predictions_that_cannot_be_read_are_named_with_the_cure(tmp_path, chang
         path.unlink()
     if change == 'pipe':
         os.mkfifo(path)
-    with pytest.raises(DataError, match=r'p\.npz holds no predictions.*test again'):
+    with pytest.raises(DataError, match=r'p\.npz holds no test predictions.*test again'):
         read_predictions(path)

@@ -156,7 +156,7 @@ def test_a_generator_that_diverged_is_shown_without_its_distances(run_dir):
 )
 def test_predictions_that_are_damaged_are_refused_by_their_file(run_dir, change):
     rewrite(run_dir, 1, change)
-    with pytest.raises(DataError, match=r'draw1/predictions\.npz holds no predictions'):
+    with pytest.raises(DataError, match=r'draw1/predictions\.npz holds no test predictions'):
         sections_of_run(read_run(run_dir))
 
 
