@@ -1,4 +1,4 @@
-"""Averages of the weights over the last training steps."""
+"""Averages of the weights over recent training steps."""
 
 import torch
 from mmengine.hooks import EMAHook
@@ -11,15 +11,15 @@ from avzoo.registry import HOOKS
 class AverageHook(EMAHook):
     """Average the weights exponentially; validation and checkpoints use the average.
 
-    The first steps of a phase are averaged evenly. Weights that train beside the average are in the checkpoint too, so
-    that a resumed run goes on with both.
+    The first steps of a phase are averaged evenly. The checkpoint also holds the weights that are being trained, so
+    that a resumed run continues with both.
 
-    Statistics of BatchNorm are those of the weights that train. Their averages would carry the initial variance of 1
-    for hundreds of steps, and features of unit length have variances of a thousandth. The state of a generator's own
+    BatchNorm statistics are those of the weights being trained. Averages would carry the initial variance of 1 for
+    hundreds of steps, while features of unit length have variances of a thousandth. The state of a generator's own
     optimizers is not averaged either.
 
     Args:
-        epochs: Over how many epochs' steps.
+        epochs: Number of epochs over whose steps to average.
     """
 
     def __init__(self, epochs: float = 1.0) -> None:

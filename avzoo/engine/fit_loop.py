@@ -9,7 +9,7 @@ from avzoo.registry import LOOPS
 
 @LOOPS.register_module()
 class FitLoop(EpochBasedTrainLoop):
-    """Validate and save once what hooks fitted before training, as after one epoch, without a training step.
+    """Validate and save what hooks fitted before training, once, as after an epoch, without a training step.
 
     Args:
         runner: The runner of the phase.

@@ -1,4 +1,4 @@
-"""What a frozen fusion gives for each video, computed once for a whole phase."""
+"""The output of a frozen fusion for each video, computed once for a whole phase."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,11 +30,11 @@ _FRONT = ('encoders', 'embedding', 'fusion')
 
 @dataclass
 class Fused:
-    """What the fusion gives for all videos of a data set.
+    """The output of the fusion for all videos of a data set.
 
     Attributes:
         x: (N, d) or (N, R, d).
-        mask: Which readouts count, (N, R), where that varies.
+        mask: Which readouts are valid, (N, R), if that varies.
         cut: Whether a batch has as many readouts as its longest video.
         videos: Positions of the videos in the store, (N,).
     """
@@ -46,13 +46,13 @@ class Fused:
 
     @cached_property
     def _counts(self) -> np.ndarray:
-        """Readouts of each video up to its last one that counts, (N,); on the host, so that no batch waits for them."""
+        """Number of readouts of each video up to its last valid one, (N,); on the host, so that no batch waits."""
         assert self.mask is not None
         places = torch.arange(1, self.mask.shape[1] + 1, device=self.mask.device)
         return (self.mask * places).amax(1).cpu().numpy()
 
     def __call__(self, index: np.ndarray) -> dict[str, Tensor]:
-        """Return the features of the videos at some positions as a batch holds them."""
+        """Return the features of the videos at some positions, in the form of a batch."""
         rows = torch.from_numpy(index).to(self.x.device, non_blocking=True)
         if self.mask is None:
             return dict(fused=self.x[rows])
@@ -63,18 +63,17 @@ class Fused:
 
 @HOOKS.register_module()
 class FusionCacheHook(Hook):
-    """Let the data sets of a phase serve what its frozen fusion gives for each video, in place of sequences.
+    """Let the data sets of a phase serve the output of its frozen fusion for each video instead of sequences.
 
-    The parts behind the fusion then train, are fitted and are validated on it, with the same numbers and random draws.
-    Data whose fused features are not constant, or too many to be kept, are served as without the hook, and the log
-    says why. What is computed of base videos serves the next draw of the novel ones, too: it is kept until another
-    phase begins.
+    The parts after the fusion are then trained, fitted and validated on it, with the same numbers and random draws.
+    Data whose fused features are not constant, or too large to keep, are served as without the hook, and the log says
+    why. Features of base videos also serve the next draw of the novel ones: they are kept until another phase starts.
 
     Args:
-        mib: Most MiB of memory for the features of a phase; 0 keeps none.
+        mib: Maximum memory in MiB for the features of a phase; 0 keeps none.
     """
 
-    # Of the training set of the phase before, in this process, and what they depend on beside its videos.
+    # Those of the previous phase's training set, in this process, and what they depend on besides its videos.
     _last: ClassVar[Fused | None] = None
     _last_key: ClassVar[str] = ''
 
@@ -85,7 +84,7 @@ class FusionCacheHook(Hook):
 
     @classmethod
     def forget(cls) -> None:
-        """Free what is kept for another draw."""
+        """Free the features kept for another draw."""
         cls._last, cls._last_key = None, ''
 
     def before_train(self, runner: PhaseRunner) -> None:
@@ -95,7 +94,7 @@ class FusionCacheHook(Hook):
         reason = why_not(model, data) or _why_not_in(runner)
         key = '' if reason else _key(runner, data)
         if key != self._last_key:
-            self.forget()  # Before anything is computed, so that both are not held.
+            self.forget()  # Before anything is computed, so that both are never held at once.
         with runner.optim_wrapper.optim_context(runner.model):
             found = reason or _compute(model, data, left, self._last)
         fused = self._serve(runner, 'training', data, found)
@@ -107,16 +106,16 @@ class FusionCacheHook(Hook):
             self._weights = digest_of(*_weights(model))
 
     def after_train_epoch(self, runner: PhaseRunner) -> None:
-        # A hook of the user may thaw parts or change weights. This hook comes before PhaseHook, which keeps the epoch.
+        # A user's hook may unfreeze parts or change weights. This hook comes before PhaseHook, which saves the epoch.
         model = runner.plain_model
         if self._serves and (why_not_of(model) or digest_of(*_weights(model)) != self._weights):
             raise ConfigError(
-                'curriculum.full.freeze: a frozen part was thawed or changed while its kept features were trained on. '
-                'Set curriculum.full.fusion_cache_mib=0.'
+                'curriculum.full.freeze: a frozen part was unfrozen or changed while its kept features were used for '
+                'training. Set curriculum.full.fusion_cache_mib=0.'
             )
 
     def _serve(self, runner: PhaseRunner, name: str, data: GFSLDataset, found: Fused | str) -> Fused | None:
-        """Let a data set serve fused features, or tell the log why not; returns them."""
+        """Let a data set serve fused features and return them, or log why not."""
         if isinstance(found, str):
             runner.logger.info(f'Fused features of the {name} videos are computed for each batch: {found}')
             return None
@@ -126,26 +125,26 @@ class FusionCacheHook(Hook):
 
 
 def why_not(model: AVClassifier, data: GFSLDataset) -> str | None:
-    """Return why what the fusion gives for a video of a data set is not constant or not enough, or ``None``."""
+    """Return why the output of the fusion for a video of a data set is not constant or not enough, or ``None``."""
     if (type(model), type(model.data_preprocessor), type(data)) != (AVClassifier, AVPreprocessor, GFSLDataset):
-        return 'the model, its preprocessor or the data set is not of avzoo.'
+        return 'the model, its preprocessor or the data set is not from avzoo.'
     if data.varies:
         return 'the windows of long videos are random.'
     return why_not_of(model)
 
 
 def why_not_of(model: AVClassifier) -> str | None:
-    """Return why what the fusion gives for the same sequences is not constant or not enough, or ``None``."""
+    """Return why the output of the fusion for the same sequences is not constant or not enough, or ``None``."""
     for name in _FRONT:
         part = getattr(model, name)
         if part is not None and (name not in model.frozen or any(p.requires_grad for p in part.parameters())):
             return f'{name} is not frozen.'
     if model.frozen_mode != 'eval':
-        return "dropout and BatchNorm of frozen parts are live; frozen_mode='eval' fixes them."
+        return "dropout and BatchNorm of frozen parts are active; frozen_mode='eval' fixes them."
     if reads_encoded(model.head):
-        return f'{type(model.head).__name__} reads what the encoders give, or does not say reads_encoded = False.'
+        return f'{type(model.head).__name__} reads the output of the encoders, or does not set reads_encoded = False.'
     if model.fusion.num_readouts is None and _learns_statistics(model):
-        return 'padded readouts enter the statistics of BatchNorm behind the fusion.'
+        return 'padded readouts enter the BatchNorm statistics after the fusion.'
     return None
 
 
@@ -155,17 +154,17 @@ def _learns_statistics(model: AVClassifier) -> bool:
 
 
 def _why_not_in(runner: PhaseRunner) -> str | None:
-    """Return why features in the precision of the training steps would not do, or ``None``."""
+    """Return why features in the precision of the training steps would not suffice, or ``None``."""
     fits = any(isinstance(hook, FitPartsHook) for hook in runner.hooks)
     if fits and type(runner.optim_wrapper) is not OptimWrapper:
-        return 'parts are fitted in full precision, and trained in mixed.'
+        return 'parts are fitted in full precision but trained in mixed precision.'
     return None
 
 
 def _compute(model: AVClassifier, data: GFSLDataset, most_bytes: int, last: Fused | None = None) -> Fused | str:
-    """Compute the fused features of a data set, batch by batch as a fit does, or return why they are not kept."""
+    """Compute the fused features of a data set batch by batch, as fitting does, or return why they are not kept."""
     found, batches = _Rows(len(data), most_bytes, data.device or 'cpu'), batches_of(data)
-    if last is not None and len(last.videos) == len(data):  # Batches are the same, but for shots.
+    if last is not None and len(last.videos) == len(data):  # Batches are the same, except for shots.
         known = [np.array_equal(last.videos[batch], data.videos[batch]) for batch in batches]
         for batch in compress(batches, known):
             found.put(batch, last.x[batch], None if last.mask is None else last.mask[batch])
@@ -189,11 +188,11 @@ def _random_state(device: torch.device) -> Tensor:
 
 
 class _Rows:
-    """Fused features of a number of videos, filled in by and by; readouts are as many as the longest video has.
+    """Fused features of a number of videos, filled in step by step; with as many readouts as the longest video.
 
     Args:
         size: Number of videos N.
-        most_bytes: What the features may take.
+        most_bytes: Maximum size of the features.
         device: Where they are kept.
     """
 
@@ -203,7 +202,7 @@ class _Rows:
         self.mask: Tensor | None = None
 
     def put(self, positions: np.ndarray, x: Tensor, mask: Tensor | None) -> bool:
-        """Fill in the features of the videos at some positions; returns whether those of all fit into the memory."""
+        """Fill in the features of the videos at some positions; return whether those of all videos fit into memory."""
         if self.x is None or self.x.shape[1] < x.shape[1]:
             if self.size * x[0].nbytes > self.most_bytes:
                 return False
@@ -223,7 +222,7 @@ class _Rows:
 
 
 def _key(runner: PhaseRunner, data: GFSLDataset) -> str:
-    """Return a text that is another one wherever the fused features of a video are."""
+    """Return a text that changes whenever the fused features of a video change."""
     assert isinstance(data.store, FeatureStore)  # See why_not.
     cfg, window = runner.cfg, data.window and vars(data.window)
     facts = (cfg.model, cfg.optim_wrapper, data.store.description, data.modalities, data.device, window)
@@ -231,6 +230,6 @@ def _key(runner: PhaseRunner, data: GFSLDataset) -> str:
 
 
 def _weights(model: AVClassifier) -> list[object]:
-    """Return the weights, buffers and other state of what fuses."""
+    """Return the weights, buffers and other state of the fusing parts."""
     front = ('data_preprocessor.', *(f'{part}.' for part in _FRONT))
     return [value for name, value in model.state_dict().items() if name.startswith(front)]

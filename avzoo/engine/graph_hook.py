@@ -1,4 +1,4 @@
-"""The hook that trains and validates by CUDA graphs."""
+"""The hook that trains and validates with CUDA graphs."""
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -13,12 +13,12 @@ from avzoo.registry import HOOKS
 
 @HOOKS.register_module()
 class GraphHook(Hook):
-    """Replay training steps and predictions on a GPU as CUDA graphs, one for each shape of a batch; same numbers.
+    """Replay training steps and predictions on a GPU as CUDA graphs, one per batch shape, with the same numbers.
 
-    A step of a small model waits for hundreds of kernel launches. Here the optimizer is launched as before, after
-    preprocessing, losses and gradients in one launch; validation and test predict a batch in one. On a CPU, in
-    distributed training, in mixed precision, with accumulated gradients and with a generator that trains itself, steps
-    run as they do without this hook, and so do those of a model that has to wait for the device; the log says so.
+    A step of a small model waits for hundreds of kernel launches. Here preprocessing, losses and gradients take one
+    launch, followed by the optimizer as before; validation and test predict a batch in one launch. On a CPU, in
+    distributed training, in mixed precision, with accumulated gradients, with a generator that trains itself, and if
+    the model has to wait for the device, steps run as they do without this hook; the log says so.
 
     Args:
         enabled: Whether to use graphs.
@@ -53,13 +53,13 @@ class GraphHook(Hook):
 
     def _predict_by_graphs(self, runner: PhaseRunner, name: str) -> None:
         model = runner.model
-        # Those of an earlier validation of the phase are still right: they read the weights where they lie.
+        # Graphs of an earlier validation of the phase are still valid: they read the weights in place.
         if self.enabled and why_not(model) is None and not isinstance(getattr(model, name), GraphedPrediction):
             setattr(model, name, GraphedPrediction(model))
 
 
 def why_not(model: nn.Module, optim_wrapper: OptimWrapper | None = None) -> str | None:
-    """Return why a model's steps, or without an optimizer its predictions, cannot be graphs, or ``None``."""
+    """Return why a model's steps (or its predictions if there is no optimizer) cannot be graphs, or ``None``."""
     if is_model_wrapper(model):
         return 'the model is distributed.'
     if next(model.parameters()).device.type != 'cuda':
@@ -67,7 +67,7 @@ def why_not(model: nn.Module, optim_wrapper: OptimWrapper | None = None) -> str 
     if optim_wrapper is None:
         return None
     if type(optim_wrapper) is not OptimWrapper or optim_wrapper._accumulative_counts != 1:
-        return 'mixed precision, or accumulated gradients.'
+        return 'mixed precision or accumulated gradients are used.'
     if isinstance(model.generator, SelfTrainedGenerator):
         return 'the generator trains itself.'
     return None

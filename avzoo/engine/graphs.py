@@ -1,4 +1,4 @@
-"""Training steps and predictions as CUDA graphs: each is launched as one, with the same numbers."""
+"""Training steps and predictions as CUDA graphs: each takes one launch, with the same numbers."""
 
 import contextlib
 import logging
@@ -17,15 +17,15 @@ from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.utils.errors import first_line
 
 _Found = TypeVar('_Found')
-_MOST_GRAPHS = 48  # Batches padded to their longest video have a few tens of shapes; each keeps its gradients.
+_MOST_GRAPHS = 48  # Batches padded to their longest video have a few dozen shapes; each keeps its gradients.
 
 
 class _Graphs:
-    """Graphs of a model by what they depend on. A shape of batch that comes again is captured, and replayed then."""
+    """Graphs of a model by what they depend on. A batch shape is captured when it recurs, and replayed from then on."""
 
     def __init__(self, model: AVClassifier) -> None:
         self.model = model
-        self.failed = False  # Whether the model had to wait for the device, so that everything is computed plainly
+        self.failed = False  # Whether the model had to wait for the device, so that no graphs are used.
         self._seen: Counter[Hashable] = Counter()
         self._graphs: dict[Hashable, Any] = {}
         self._pool: Any = torch.cuda.graph_pool_handle()
@@ -46,7 +46,7 @@ class _Graphs:
 
 
 class GraphedStep(_Graphs):
-    """Stands for a model's ``train_step``.
+    """Replaces a model's ``train_step``.
 
     Args:
         model: On a GPU.
@@ -55,7 +55,7 @@ class GraphedStep(_Graphs):
     def __init__(self, model: AVClassifier) -> None:
         super().__init__(model)
         self._plain = model.train_step
-        self._parameters = list(model.parameters())  # Once: to walk through the modules takes longer than a launch.
+        self._parameters = list(model.parameters())  # Once: walking through the modules takes longer than a launch.
 
     def __call__(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Take one training step, and return the losses for the log."""
@@ -68,15 +68,15 @@ class GraphedStep(_Graphs):
         return losses
 
     def _graph_of(self, data: dict) -> '_Graph | None':
-        # Loading weights keeps the place of parameters, moving them does not.
+        # Loading weights keeps the addresses of parameters; moving them does not.
         key = (_shape(data), self.model.training, *(p.data_ptr() for p in self._parameters if p.requires_grad))
         return self._find(key, lambda: _Graph(self.model, data, self._pool))
 
 
 class GraphedPrediction(_Graphs):
-    """Stands for a model's ``val_step`` or ``test_step``, which compute the same.
+    """Replaces a model's ``val_step`` or ``test_step``, which compute the same.
 
-    Batches are padded a little further, so that fewer shapes come; padding changes no prediction.
+    Batches are padded a little further to get fewer shapes; padding does not change predictions.
 
     Args:
         model: On a GPU, in evaluation mode.
@@ -89,12 +89,12 @@ class GraphedPrediction(_Graphs):
     def __call__(self, data: dict) -> list[dict]:
         """Return what the model predicts for a batch."""
         features = {name: _padded(f) if isinstance(f, dict) else f for name, f in data['features'].items()}
-        data = dict(data, features=features)  # Kept features of the fusion are no sequences.
+        data = dict(data, features=features)  # Cached features of the fusion are not sequences.
         graph = self._graph_of(data)
         return self._plain(data) if graph is None else graph.replay(data)
 
     def _graph_of(self, data: dict) -> '_PredictionGraph | None':
-        if torch.is_autocast_enabled('cuda'):  # It keeps copies of the weights, which a graph would go on reading.
+        if torch.is_autocast_enabled('cuda'):  # It caches copies of the weights, which a graph would keep reading.
             return None
         places = (t.data_ptr() for t in (*self.model.parameters(), *self.model.buffers()))
         key = (_shape(data), self.model.training, *places)
@@ -102,11 +102,11 @@ class GraphedPrediction(_Graphs):
 
 
 class GraphedRun(_Graphs):
-    """Stands for a computation without inputs.
+    """Replaces a computation without inputs.
 
     Args:
         model: On a GPU.
-        run: What it computes.
+        run: The computation.
     """
 
     def __init__(self, model: AVClassifier, run: Callable[[], object]) -> None:
@@ -114,7 +114,7 @@ class GraphedRun(_Graphs):
         self._plain = run
 
     def __call__(self) -> object:
-        """Compute it, and return what was found."""
+        """Run the computation and return its result."""
         found = self._find((), lambda: _captured(self.model, self._plain, self._pool))
         if found is None:
             return self._plain()
@@ -142,8 +142,8 @@ class _Graph:
         return dict(zip(self.names, self.values.clone().unbind(), strict=True))
 
     def _compute(self) -> tuple[list[str], Tensor, tuple[Tensor | None, ...]]:
-        # Leaves of this computation alone, with the memory of the parameters: those of an earlier step that is still
-        # referred to, such as by its losses, belong to the stream of that step, and a capture must not touch another.
+        # Leaves of this computation only, with the memory of the parameters: those of an earlier step that is still
+        # referenced, e.g. by its losses, belong to the stream of that step, and a capture must not touch another.
         leaves = {name: p.detach().requires_grad_() for name, p in zip(self.trained, self.parameters, strict=True)}
         inputs = self.model.data_preprocessor(self.batch, True)
         found = functional_call(self.model, leaves, kwargs=dict(inputs, mode='loss'))
@@ -169,19 +169,19 @@ class _PredictionGraph:
 
 
 def _padded(sequences: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Pad sequences x (B, T, D) with zeros to one of about eight lengths between T and 2 T."""
+    """Pad sequences x (B, T, D) with zeros to the next of about eight lengths per doubling."""
     steps = sequences['x'].shape[1]
     unit = 1 << max(0, steps.bit_length() - 4)
     return dict(sequences, x=F.pad(sequences['x'], (0, 0, 0, -steps % unit)))
 
 
 def _captured(model: nn.Module, compute: Callable[[], _Found], pool: Any) -> tuple[torch.cuda.CUDAGraph, _Found]:
-    """Capture what a model computes; returns the graph, and the tensors that a replay fills.
+    """Capture what a model computes; return the graph, and the tensors that a replay fills.
 
-    Threads of a :class:`StreamingLoader` may go on meanwhile. By default a capture fails as soon as any thread
-    allocates memory of CUDA or asks for an event. Those threads launch nothing on the captured stream and share no
-    memory with it, so that only calls of this thread are looked at. What backward passes launch from their own thread
-    is captured by its stream.
+    Threads of a :class:`StreamingLoader` may run meanwhile. By default a capture fails as soon as any thread allocates
+    CUDA memory or queries an event. Those threads launch nothing on the captured stream and share no memory with it, so
+    only the calls of this thread are checked. What backward passes launch from their own thread is captured through its
+    stream.
     """
     with _without_traces(model):
         _warm_up(compute)
@@ -192,7 +192,7 @@ def _captured(model: nn.Module, compute: Callable[[], _Found], pool: Any) -> tup
 
 
 def _warm_up(compute: Callable[[], object]) -> None:
-    """Let libraries allocate what they need, and fail where the model waits for the device."""
+    """Let libraries allocate what they need, and fail if the model waits for the device."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     before = torch.cuda.get_sync_debug_mode()
@@ -207,14 +207,14 @@ def _warm_up(compute: Callable[[], object]) -> None:
 
 
 def _release_random_numbers() -> None:
-    """Let the random numbers go on where a capture failed: the generator would take itself to be captured for ever."""
+    """Restore the random generator after a failed capture: it would otherwise stay in capture mode forever."""
     generator = torch.cuda.default_generators[torch.cuda.current_device()]
     generator.graphsafe_set_state(generator.clone_state())
 
 
 @contextlib.contextmanager
 def _without_traces(model: nn.Module) -> Iterator[None]:
-    """Undo at the end what computing changes: buffers (statistics of BatchNorm) and the state of the random numbers."""
+    """Undo on exit what the computation changed: buffers (BatchNorm statistics) and the random state."""
     kept, state = [buffer.clone() for buffer in model.buffers()], torch.cuda.get_rng_state()
     try:
         yield

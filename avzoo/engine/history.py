@@ -1,4 +1,4 @@
-"""What a phase measured while it trained, as data beside its checkpoints."""
+"""The measurements of a phase during training, as data next to its checkpoints."""
 
 import json
 import sys
@@ -26,15 +26,15 @@ FILE_NAME = 'history.jsonl'
 
 
 class HistoryHook(Hook):
-    """Keep ``history.jsonl`` in the folder of a phase: a line after each epoch, and one for each interval of steps.
+    """Keep ``history.jsonl`` in the folder of a phase: a line after each epoch, and one per interval of steps.
 
     A line is an object: ``kind`` (``epoch`` or ``step``), ``phase``, ``epoch`` (from 1), ``step`` (of the phase),
-    ``lr``, ``loss`` and its parts, ``seconds`` since the epoch before ended, and ``memory_mb``, the peak of the process
-    so far (of the GPU, if it trains there). An epoch's losses are means over its steps and over all processes, and it
-    has the metrics of validation; those of steps are means since the last such line, of the main process.
+    ``lr``, ``loss`` and its parts, ``seconds`` since the end of the previous epoch, and ``memory_mb``, the peak of the
+    process so far (of the GPU, if it trains there). Epoch lines hold means over steps and processes, and the validation
+    metrics; step lines hold means since the previous step line, in the main process.
 
-    A run is resumed from ``last.pth`` alone. Lines that are not of its epochs are dropped then; an epoch whose line was
-    lost gets it again, without time and memory. A file that cannot be read or written stops no training.
+    A run is resumed from ``last.pth`` alone. Lines beyond its epochs are then dropped; an epoch whose line was lost
+    gets it again, without time and memory. A file that cannot be read or written does not stop training.
 
     Args:
         phase: Keeps the losses and the metrics.
@@ -49,7 +49,7 @@ class HistoryHook(Hook):
         self._broken = False
 
     def before_train(self, runner: PhaseRunner) -> None:
-        # The log waits for the device at this interval already; without it, nothing else does.
+        # At this interval the log waits for the device anyway; nothing else does.
         self._interval = next((h.interval for h in runner.hooks if isinstance(h, IntervalRuntimeInfoHook)), 0)
         self._path = Path(runner.work_dir) / FILE_NAME
         if is_main_process():
@@ -79,12 +79,12 @@ class HistoryHook(Hook):
         self._ended = time.monotonic()
 
     def _losses_since(self) -> dict[str, float]:
-        """Return the mean of each part of the loss since the last line of steps."""
+        """Return the mean of each part of the loss since the last step line."""
         totals = dict(self.phase.losses)
         news = {}
         for name, (total, steps) in totals.items():
             before, then = self._told.get(name, (0.0, 0))
-            if steps > then:  # Some parts come with novel batches only.
+            if steps > then:  # Some parts occur only in novel batches.
                 news[name] = (total - before) / (steps - then)
         self._told = totals
         return dict(zip(news, torch.stack(list(news.values())).tolist(), strict=True)) if news else {}
@@ -103,7 +103,7 @@ class HistoryHook(Hook):
             file.write(text)
 
     def _repair(self, runner: PhaseRunner) -> None:
-        """Leave in the file what belongs to the epochs that the phase goes on from."""
+        """Keep only the lines of the epochs that the phase resumes from."""
         if not self._path.exists() and not runner.epoch:
             return
         kept = [line for line in read_history(self._path, self.phase.meta['phase']) if line['epoch'] <= runner.epoch]
@@ -114,20 +114,20 @@ class HistoryHook(Hook):
         atomic_write_text(self._path, ''.join(map(_text, kept)))
 
     def _try(self, work: Any, *arguments: Any) -> None:
-        """Do something with the file; where that fails, say so and leave it alone."""
+        """Change the file; if that fails, log it and leave the file alone."""
         try:
             work(*arguments)
         except (OSError, AvzooError) as error:
             self._broken = True
-            log_line(f'WARNING: {self._path} is not complete ({error}); the run goes on without it.')
+            log_line(f'WARNING: {self._path} is not complete ({error}); the run continues without it.')
 
 
 def read_history(path: Path, phase: str | None = None) -> list[dict[str, Any]]:
-    """Return the lines of a ``history.jsonl``; those that are torn, damaged or foreign are left out.
+    """Return the lines of a ``history.jsonl``; incomplete, damaged or foreign ones are left out.
 
     Args:
-        path: The file; one that cannot be read has no lines.
-        phase: Take the lines of this phase only.
+        path: The file; if it cannot be read, there are no lines.
+        phase: Return only the lines of this phase.
     """
     found = []
     try:
@@ -155,12 +155,12 @@ def _text(line: Mapping[str, Any]) -> str:
 
 
 def _steps(runner: PhaseRunner, epoch: int) -> int:
-    """Return how many steps of the phase an epoch ends after; a phase that only fits has none."""
+    """Return the number of steps of the phase up to the end of an epoch; a phase that only fits has none."""
     return epoch * len(runner.train_dataloader) if runner.iter else 0
 
 
 def _peak_megabytes() -> float | None:
-    """Return the highest use of memory so far; ``None`` where the system does not tell."""
+    """Return the peak memory usage so far; ``None`` if the system does not report it."""
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 1e6, 1)
     if sys.platform == 'win32':

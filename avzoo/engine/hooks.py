@@ -20,10 +20,10 @@ from avzoo.utils.files import atomic_path, move
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seed everything anew at each epoch, so that a resumed run repeats an undisturbed one bit for bit.
+    """Reseed everything at each epoch, so that a resumed run repeats an uninterrupted one bit for bit.
 
-    mmengine keeps no state of the random generators. The seed of an epoch follows from the run's seed, the epoch and
-    the rank; ranks thus draw different dropout and noise.
+    mmengine does not save the state of the random generators. The seed of an epoch depends on the run's seed, the epoch
+    and the rank, so ranks draw different dropout and noise.
     """
 
     def before_train_epoch(self, runner: PhaseRunner) -> None:
@@ -33,7 +33,7 @@ class EpochSeedHook(Hook):
         self._seed(runner)
 
     def before_train_iter(self, runner: PhaseRunner, batch_idx: int, data_batch: dict | None = None) -> None:
-        if batch_idx == 0:  # Making the loader's iterator draws a random number.
+        if batch_idx == 0:  # Creating the loader's iterator draws a random number.
             self._seed(runner)
 
     @staticmethod
@@ -55,7 +55,7 @@ class FitHook(Hook):
 
 @HOOKS.register_module()
 class FitPartsHook(Hook):
-    """Fit parts to the training set before training; a resumed run has them in its checkpoint.
+    """Fit parts to the training set before training; a resumed run finds them in its checkpoint.
 
     Args:
         parts: Names of the parts, see :meth:`AVClassifier.fit`.
@@ -72,7 +72,7 @@ class FitPartsHook(Hook):
 
 
 class CarryOptimizerHook(Hook):
-    """Begin a phase with the optimizer's moments of the phase before it.
+    """Start a phase with the optimizer's moments from the previous phase.
 
     Args:
         source: The last checkpoint of that phase.
@@ -90,8 +90,7 @@ class ExtraForwardHook(Hook):
     """Repeat the forward passes of each turn of batches after its last step, as the released code does for its log.
 
     A turn is one batch of each subset: a base batch and, in the full sub-stage, a novel one. The BatchNorm statistics
-    take each batch twice, and dropout draws twice as many random numbers. Only for comparison with the released
-    numbers.
+    see each batch twice, and dropout draws twice as many random numbers. Only for comparison with the released numbers.
     """
 
     def __init__(self) -> None:
@@ -115,10 +114,10 @@ class ExtraForwardHook(Hook):
 
 @HOOKS.register_module()
 class IntervalRuntimeInfoHook(RuntimeInfoHook):
-    """Hand losses to the log only now and then, since each hand-over waits for the device.
+    """Pass losses to the log only occasionally, since each transfer waits for the device.
 
     Args:
-        interval: Number of training steps between two.
+        interval: Number of training steps between transfers.
     """
 
     def __init__(self, interval: int = 50) -> None:
@@ -135,13 +134,13 @@ class IntervalRuntimeInfoHook(RuntimeInfoHook):
 class PhaseHook(Hook):
     """Keep the history of a phase, its checkpoints ``last.pth`` and ``best.pth``, and report each epoch.
 
-    The history lies inside ``last.pth``, so both are always of the same epoch.
+    The history is stored in ``last.pth``, so both are always from the same epoch.
 
     Args:
-        meta: Plain values that every checkpoint of this phase carries.
+        meta: Plain values stored in every checkpoint of this phase.
         monitor: Metric that chooses the best epoch.
         keep_gamma: Store the calibration that validation chose in the model (full sub-stage).
-        begin: Called with the number of steps done before, when training starts.
+        begin: Called when training starts, with the number of steps already done.
         report: Called with the runner and the history after each epoch, and with a partial epoch now and then.
     """
 
@@ -167,8 +166,8 @@ class PhaseHook(Hook):
             self.history = list(checkpoint['meta']['history'])
 
     def before_train(self, runner: PhaseRunner) -> None:
-        if hasattr(runner.plain_model, 'check_scores'):  # A model of your own need not have it.
-            with runner.optim_wrapper.optim_context(runner.model):  # Kept features are in the precision of the steps.
+        if hasattr(runner.plain_model, 'check_scores'):  # Your own model need not have it.
+            with runner.optim_wrapper.optim_context(runner.model):  # Cached features have the precision of the steps.
                 runner.plain_model.check_scores(runner.train_dataloader.dataset)
         self.begin(runner.iter)
 
@@ -179,7 +178,7 @@ class PhaseHook(Hook):
     def after_train_iter(
         self, runner: PhaseRunner, batch_idx: int, data_batch: dict[str, Any], outputs: dict[str, torch.Tensor]
     ) -> None:
-        for name in (n for n in outputs if n.startswith('loss')):  # Some come with novel batches only.
+        for name in (n for n in outputs if n.startswith('loss')):  # Some occur only in novel batches.
             total, steps = self.losses.get(name, (torch.zeros(()), 0))
             self.losses[name] = total + outputs[name].detach(), steps + 1  # No .item(): it would wait for the device.
         if time.monotonic() - self._reported > 30:
@@ -203,13 +202,13 @@ class PhaseHook(Hook):
         folder = Path(runner.work_dir)
         if is_main_process() and not folder.is_dir():
             raise AvzooError(
-                f'{folder} was removed while the run wrote to it. The same command with --resume trains again what is '
+                f'{folder} was removed while the run wrote to it. Repeat the command with --resume to retrain what is '
                 'lost.'
             )
         best = runner.val_loop is not None and best_epoch(self.history, self.monitor) == epoch
         runner.write_checkpoint(folder / '.next.pth', epoch=epoch, meta=dict(self.meta, history=self.history))
         if is_main_process():
-            if best:  # Before last.pth: an interruption in between then repeats this epoch and this choice.
+            if best:  # Before last.pth, so that an interruption in between repeats this epoch and this choice.
                 with atomic_path(folder / 'best.pth') as partial:
                     shutil.copyfile(folder / '.next.pth', partial)
             move(folder / '.next.pth', folder / 'last.pth')
@@ -222,16 +221,16 @@ class PhaseHook(Hook):
 
     def _epoch_losses(self, runner: PhaseRunner) -> dict[str, float | None]:
         """Return the mean of the loss and of each of its parts, over the steps that had it."""
-        if not self.losses:  # Everything was fitted, and no epoch trained.
+        if not self.losses:  # Everything was fitted, nothing trained.
             return dict(loss=None)
         means = torch.stack([total / steps for total, steps in self.losses.values()])
-        all_reduce(means, op='mean')  # Every rank sees the same numbers, and all stop together at one that is not.
+        all_reduce(means, op='mean')  # Every rank sees the same numbers, so all stop together if one is not finite.
         losses = dict(zip(self.losses, means.tolist(), strict=True))
         loss = losses['loss']
         if not np.isfinite(loss):
             raise AvzooError(
                 f'The training loss of {self.meta["phase"]} became {loss} in epoch {runner.epoch + 1}. '
-                'Train anew in another --work-dir with a lower optim_wrapper.optimizer.lr, or with '
+                'Start a new run in another --work-dir with a lower optim_wrapper.optimizer.lr, or with '
                 'optim_wrapper.clip_grad="{\'max_norm\': 1.0}"; if that does not help, look for NaN in '
                 'the features.'
             )
@@ -241,7 +240,7 @@ class PhaseHook(Hook):
 def best_epoch(history: list[dict], monitor: str) -> int:
     """Return the first epoch (from 1) with the highest metric; the last epoch if none is above 0.
 
-    As in the released code, a score of exactly 0 counts as no score.
+    As in the released code, a score of exactly 0 does not count.
     """
     scores = [entry.get(monitor, 0.0) for entry in history]
     return history[int(np.argmax(scores))]['epoch'] if max(scores) > 0 else history[-1]['epoch']

@@ -1,4 +1,4 @@
-"""Start a training or testing run from its command line: the config, and the processes of a launcher."""
+"""Start a training or test run from its command line: the config, and the processes of a launcher."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from avzoo.utils.counts import number_of
 from avzoo.utils.errors import ConfigError
 from avzoo.utils.printable import printable
 
-# What each launcher puts into the environment of its processes, and the command that starts them with it.
+# The environment variables that each launcher sets for its processes, and the command that starts them with it.
 _VARIABLES = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT'),
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'),
@@ -31,7 +31,7 @@ _COMMANDS = {
 
 
 def config_from_arguments(args: argparse.Namespace) -> Config:
-    """Read the config that the arguments name, with their changes, and start the process group if there is one."""
+    """Read the config given by the arguments, with overrides, and start the process group if there is one."""
     cfg = load_config(args.config, args.cfg_options)
     if args.seed is not None:
         cfg.randomness.seed = args.seed
@@ -46,19 +46,19 @@ def config_from_arguments(args: argparse.Namespace) -> Config:
 
 
 def check_launcher(launcher: str) -> None:
-    """Check that this process was started by the launcher, has a number and a device, and knows where all meet.
+    """Check that this process was started by the launcher, and has a rank, a device and the rendezvous address.
 
     On one node the address for slurm and mpi is set here if it is missing.
 
     Raises:
-        ConfigError: If a variable that the launcher sets is missing, with the command that starts such processes; or
-            if one has an impossible value.
+        ConfigError: If a variable that the launcher sets is missing (with the command that starts such processes), or
+            has an invalid value.
     """
     missing = [name for name in _VARIABLES[launcher] if name not in os.environ]
     if missing:
         raise ConfigError(
-            f'--launcher {launcher}: the environment has no {missing[0]}, so this process was not '
-            f'started by that launcher. Use: {_COMMANDS[launcher]} (or leave --launcher out).'
+            f'--launcher {launcher}: {missing[0]} is not set in the environment, so this process was not '
+            f'started by that launcher. Use: {_COMMANDS[launcher]} (or omit --launcher).'
         )
     rank_of(launcher)
     _check_device(launcher)
@@ -69,16 +69,16 @@ def check_launcher(launcher: str) -> None:
         return
     if _num_nodes(launcher) == 1:
         os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=os.environ.get('MASTER_PORT', '29500'))
-    elif launcher == 'mpi' or not torch.cuda.is_available():  # mmengine asks slurm itself, for GPUs.
+    elif launcher == 'mpi' or not torch.cuda.is_available():  # For GPUs mmengine asks slurm itself.
         raise ConfigError(
-            f'--launcher {launcher} on several nodes: the environment has no MASTER_ADDR, the node of '
-            'process 0. Before the start: export MASTER_ADDR=$(scontrol show hostnames '
+            f'--launcher {launcher} on several nodes: MASTER_ADDR, the node of process 0, is not set in the '
+            'environment. Before starting: export MASTER_ADDR=$(scontrol show hostnames '
             '"$SLURM_JOB_NODELIST" | head -n 1), or the name of that node.'
         )
 
 
 def rank_of(launcher: str) -> tuple[int, int]:
-    """Return the number of this process and how many there are, from the variables of a launcher.
+    """Return the rank of this process and the number of processes, from the variables of a launcher.
 
     Raises:
         ConfigError: If they are not whole numbers, or the first is not below the second.
@@ -94,13 +94,13 @@ def _number(name: str, least: int, most: int | None = None) -> int:
         limits = f'at least {least}' if most is None else f'from {least} to {most}'
         raise ConfigError(
             f'{name}={printable(text[:20])} in the environment is not a whole number {limits}. A launcher sets it, '
-            f'e.g. {_COMMANDS["pytorch"]}; without one, leave --launcher out.'
+            f'e.g. {_COMMANDS["pytorch"]}; without one, omit --launcher.'
         )
     return int(text)
 
 
 def _check_device(launcher: str) -> None:
-    """Refuse more processes on this machine than it has GPUs, where GPUs are used."""
+    """Refuse more processes on this machine than it has GPUs, if GPUs are used."""
     name = {'pytorch': 'LOCAL_RANK', 'slurm': 'SLURM_LOCALID', 'mpi': 'OMPI_COMM_WORLD_LOCAL_RANK'}[launcher]
     if name not in os.environ:
         return
@@ -108,7 +108,7 @@ def _check_device(launcher: str) -> None:
     if torch.cuda.is_available() and local >= gpus:
         raise ConfigError(
             f'{name}={local}, but this machine has {number_of(gpus, "GPU")} for {local + 1} or more processes. Start '
-            f'{gpus} here, e.g. torchrun --nproc_per_node={gpus}, or hide the GPUs by CUDA_VISIBLE_DEVICES= to train '
+            f'{gpus} here, e.g. torchrun --nproc_per_node={gpus}, or hide the GPUs with CUDA_VISIBLE_DEVICES= to train '
             'on the CPU.'
         )
 
@@ -123,7 +123,7 @@ def _num_nodes(launcher: str) -> int:
 
 def _start_group(launcher: str, settings: Mapping[str, Any]) -> None:
     rank, size = rank_of(launcher)
-    # mmengine asks gloo for a CUDA device. Without one, the group is made here.
+    # mmengine requires a CUDA device for gloo. Without one, the group is created here.
     if not torch.cuda.is_available():
         dist.init_process_group('gloo', store=roll_call(rank, size), rank=rank, world_size=size)
     elif 'MASTER_ADDR' in os.environ and not settings.keys() & {'init_method', 'init_backend'}:

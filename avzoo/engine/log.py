@@ -1,4 +1,4 @@
-"""The log of a curriculum: on the screen, and in a file of its work directory."""
+"""The log of a curriculum: on the screen and in a file in its work directory."""
 
 import logging
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ def log_line(text: str) -> None:
 
 
 def warn_once(text: str, *, about: Path) -> None:
-    """Write a warning, unless there is no text or one about this path was written before in this process."""
+    """Write a warning, unless the text is empty or this process has already written one about this path."""
     if text and about not in _WARNED:
         _WARNED.add(about)
         log_line(f'WARNING: {text}')
 
 
 def log_to(path: Path) -> None:
-    """Append the log to this file from now on, and no longer to that of an earlier run in this process."""
+    """Append the log to this file from now on, and no longer to the file of an earlier run in this process."""
     logger = run_logger()
     for handler in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
         logger.removeHandler(handler)
@@ -45,17 +45,17 @@ def log_to(path: Path) -> None:
 
 @contextmanager
 def held_work_dir(work_dir: Path) -> Iterator[None]:
-    """Make the work directory of a run, hold it for this run alone, and begin its log with where it is.
+    """Create the work directory of a run, lock it for this run, and start its log with its path.
 
     Raises:
-        AvzooError: If another process trains in it; nothing is logged then.
+        AvzooError: If another process is training in it; nothing is logged then.
         ConfigError: If it cannot be written to.
     """
     with ExitStack() as stack:
         try:
             work_dir.mkdir(parents=True, exist_ok=True)
             if is_main_process():
-                busy = f'Another process trains in {work_dir}. Wait for its end, or choose another --work-dir.'
+                busy = f'Another process is training in {work_dir}. Wait until it ends, or choose another --work-dir.'
                 stack.enter_context(held_alone(work_dir, busy))
             log_to(work_dir / 'curriculum.log')
         except OSError as error:
@@ -74,9 +74,9 @@ def run_logger() -> MMLogger:
 
 
 def escape_in_log(logger: logging.Logger) -> None:
-    """Let what a logger writes do nothing to a terminal: names of classes and files come from elsewhere."""
+    """Escape what a logger writes, so that it cannot control a terminal: names of classes and files are foreign."""
     for handler in logger.handlers:
-        handler.addFilter(_escape)  # It is added once only.
+        handler.addFilter(_escape)  # It is added only once.
 
 
 def _escape(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""Memory that a process keeps for what comes next."""
+"""Memory that a process keeps for later use."""
 
 import ctypes
 import gc
@@ -10,18 +10,18 @@ import torch
 
 from avzoo.datasets.gfsl_dataset import release_held_store
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # Of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # From glibc's malloc.h.
 _KEPT, _MOST_OF_OLD = 1 << 30, 1 << 25  # Bytes; an older glibc refuses more than the second.
 _OF_USER = ('MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_', 'GLIBC_TUNABLES')
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what tensors free, for the tensors of the next step.
+    """Let glibc keep the memory that tensors free, for the tensors of the next step.
 
-    By default it gives large blocks back at once, so that each step of a CPU waits until the system has cleared
-    thousands of pages anew: 2 to 9% of a base step of AV-DIFF on UCF. Then it keeps 1 GB at the end of the heap and all
-    that lies before a tensor still in use; tensors above 1 GB go back. :func:`free_memory` gives back the rest.
-    Settings of the user stay.
+    By default it returns large blocks to the system at once, so each step on a CPU waits until the system has cleared
+    thousands of new pages: 2 to 9% of a base step of AV-DIFF on UCF. With this, it keeps 1 GB at the end of the heap
+    and everything before a tensor still in use; tensors above 1 GB are returned. :func:`free_memory` returns the rest.
+    The user's settings take precedence.
     """
     library = _glibc()
     if library is None or any(name in os.environ for name in _OF_USER):
@@ -32,10 +32,10 @@ def keep_freed_memory() -> None:
 
 
 def free_memory() -> None:
-    """Give back what earlier phases used, on a GPU too: features held there, and what is kept for new tensors."""
+    """Return memory of earlier phases to the system, on a GPU too: cached features, and memory kept for new tensors."""
     release_held_store()
     gc.collect()
-    with suppress(RuntimeError):  # After a fault of the GPU it would tell of that once more.
+    with suppress(RuntimeError):  # After a GPU fault it would report that fault again.
         torch.cuda.empty_cache()
     library = _glibc()
     if library is not None:

@@ -18,7 +18,7 @@ _WAYS = ('fused', 'foreach')
 
 @contextmanager
 def autocast() -> Iterator[None]:
-    """Compute in bfloat16 on the current device; serves as a decorator too."""
+    """Compute in bfloat16 on the current device; also works as a decorator."""
     with torch.autocast(get_device(), dtype=torch.bfloat16):
         yield
 
@@ -31,8 +31,8 @@ class AutocastOptimWrapper(OptimWrapper):
 
     Args:
         optimizer: The optimizer.
-        accumulative_counts: Steps whose gradients are accumulated before an update.
-        clip_grad: Arguments of gradient clipping, or ``None``.
+        accumulative_counts: Number of steps whose gradients are accumulated before an update.
+        clip_grad: Arguments for gradient clipping, or ``None``.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class AutocastOptimWrapper(OptimWrapper):
 
 
 def use_one_pass(optimizer: torch.optim.Optimizer) -> None:
-    """Let Adam go over its numbers once at each step, on a CPU and where the user has not chosen otherwise.
+    """Let Adam update its numbers in one pass per step, on a CPU and unless the user has chosen otherwise.
 
-    PyTorch takes a pass for each operation there unless it is told; the numbers are the same up to rounding. Its one
-    pass reads memory in order, so parameters that lie otherwise keep PyTorch's way, and gradients are put in order.
+    By default PyTorch makes one pass per operation there; the numbers are the same up to rounding. The single pass
+    needs contiguous memory, so other parameters keep PyTorch's default, and gradients are made contiguous.
     """
     if type(optimizer) not in _WITH_ONE_PASS:
         return
@@ -63,15 +63,15 @@ def use_one_pass(optimizer: torch.optim.Optimizer) -> None:
 
 
 def load_optimizer_state(optim_wrapper: OptimWrapper, state: dict, *, keep: tuple[str, ...] = ()) -> None:
-    """Load an optimizer's state, but not in which way it computes: that was chosen for another device or config.
+    """Load an optimizer's state, but not its implementation, which was chosen for another device or config.
 
     Args:
         optim_wrapper: The wrapper of the optimizer.
         state: Its ``state_dict``.
-        keep: Further settings of the groups that stay as they are, such as ``lr``.
+        keep: Other settings of the groups that remain unchanged, such as ``lr``.
     """
     groups, own = state['param_groups'], optim_wrapper.optimizer.param_groups
-    if len(groups) == len(own):  # Otherwise PyTorch says that they differ.
+    if len(groups) == len(own):  # Otherwise PyTorch reports that they differ.
         kept = [{key: mine[key] for key in (*_WAYS, *keep) if key in mine} for mine in own]
         groups = [saved | mine for saved, mine in zip(groups, kept, strict=True)]
     optim_wrapper.load_state_dict(dict(state, param_groups=groups))

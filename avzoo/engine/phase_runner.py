@@ -30,17 +30,17 @@ from avzoo.utils.errors import CheckpointError
 from avzoo.version import __version__
 
 WITHOUT_OPTIMIZER = (
-    'holds no state of the optimizer, without which no epoch can follow: it was dropped when its phase was finished. '
-    'Train anew in another --work-dir; with curriculum.keep_optimizer=True it stays.'
+    'holds no optimizer state, which is needed to continue: it was dropped when its phase was finished. '
+    'Start a new run in another --work-dir; curriculum.keep_optimizer=True keeps the state.'
 )
 
-# Phases that this process began, by their second.
+# Phases that this process started, by second.
 _BEGAN: Counter[str] = Counter()
 
 
 @RUNNERS.register_module()
 class PhaseRunner(Runner):
-    """Run one phase: mmengine's Runner, whose checkpoints hold nothing but tensors and plain values.
+    """Run one phase: mmengine's Runner, whose checkpoints hold only tensors and plain values.
 
     mmengine's own checkpoints cannot be resumed with ``weights_only=True`` and load with missing keys; here loading is
     strict. The log goes to a file; only errors reach the screen, where the curriculum reports its progress.
@@ -55,7 +55,7 @@ class PhaseRunner(Runner):
         return self.model.module if is_model_wrapper(self.model) else self.model
 
     def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """Build mmengine's logger and keep its messages off the screen."""
+        """Build mmengine's logger, but keep its messages off the screen."""
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
             if type(handler) is logging.StreamHandler:
@@ -76,14 +76,14 @@ class PhaseRunner(Runner):
         keep_freed_memory()
         _BEGAN[self._timestamp] += 1
         if _BEGAN[self._timestamp] > 1:
-            # Under its name with this time mmengine keeps a run's logger, values and visualizer: two phases that
-            # begin in the same second would share them.
+            # mmengine keeps a run's logger, values and visualizer under its name and this time: two phases that
+            # start in the same second would share them.
             self._timestamp += f'_{_BEGAN[self._timestamp]}'
         torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
         choose_cpu_kernels(self.cfg.get('cpu_kernels', 'auto'))
 
     def build_optim_wrapper(self, optim_wrapper: OptimWrapper | dict) -> OptimWrapper:
-        """Build the optimizer as mmengine does, in the quickest form that it has here."""
+        """Build the optimizer as mmengine does, in its fastest form on this device."""
         built = super().build_optim_wrapper(optim_wrapper)
         if hasattr(built, 'optimizer'):  # mmengine's OptimWrapperDict has none.
             use_one_pass(built.optimizer)
@@ -99,20 +99,20 @@ class PhaseRunner(Runner):
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         data = loader.dataset
         if isinstance(data, GFSLDataset) and data.device is not None:
-            device_of(data.device)  # Where it is not there, that is said before anything is trained.
-        if getattr(data, 'streams_to', None) is None:  # A data set of your own need not know it.
+            device_of(data.device)  # A missing device is reported before anything is trained.
+        if getattr(data, 'streams_to', None) is None:  # Your own data set need not have it.
             return loader
         return StreamingLoader(data, batch_sampler=loader.batch_sampler, collate_fn=loader.collate_fn)
 
     def write_checkpoint(self, path: str | os.PathLike[str], *, epoch: int, meta: dict) -> None:
         """Write weights, optimizer and schedulers on the main process; the others wait.
 
-        Hooks that keep something in checkpoints (``before_save_checkpoint``, e.g. of ``EMAHook``) are called.
+        Hooks that store something in checkpoints (``before_save_checkpoint``, e.g. of ``EMAHook``) are called.
 
         Args:
             path: File to write.
             epoch: Number of finished epochs.
-            meta: Plain values to keep beside them.
+            meta: Plain values to store with them.
         """
         checkpoint = dict(
             meta=dict(
@@ -132,7 +132,7 @@ class PhaseRunner(Runner):
         )
         chosen = {k: v.clone() for k, v in checkpoint['state_dict'].items() if k in ('gamma', 'scale')}
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        checkpoint['state_dict'].update(chosen)  # No averages: validation chose them.
+        checkpoint['state_dict'].update(chosen)  # Not averaged: validation chose them.
         if is_main_process():
             save_checkpoint(path, checkpoint)
         barrier()
@@ -149,7 +149,7 @@ class PhaseRunner(Runner):
         return checkpoint
 
     def load_optimizer(self, filename: str | os.PathLike[str]) -> None:
-        """Take over the optimizer's moments, but not its learning rate, from another phase's checkpoint."""
+        """Load the optimizer's moments, but not its learning rate, from another phase's checkpoint."""
         state = load_checkpoint(filename).get('optimizer')
         if state is None:
             raise CheckpointError(f'{filename} {WITHOUT_OPTIMIZER}')
@@ -162,7 +162,7 @@ class PhaseRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location: str = 'default',
     ) -> None:
-        """Go on from a checkpoint of this phase as if it had never stopped."""
+        """Resume from a checkpoint of this phase as if it had never stopped."""
         checkpoint = self.load_checkpoint(filename)
         self.train_loop._epoch = checkpoint['meta']['epoch']
         self.train_loop._iter = checkpoint['meta']['iter']
@@ -179,7 +179,7 @@ class PhaseRunner(Runner):
         self.logger.info(f'Resumed {filename} at epoch {self.epoch}')
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model for distributed training; on a CPU without device ids, which gloo does not take."""
+        """Wrap the model for distributed training; on a CPU without device ids, which gloo does not accept."""
         if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
             model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
         synced = any('SyncBatchNorm' in type(module).__name__ for module in model.modules())
@@ -189,5 +189,5 @@ class PhaseRunner(Runner):
 
 
 def _plain_state(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a scheduler's state of plain values; MultiStepLR counts its milestones in a class of Python's own."""
+    """Return a scheduler's state as plain values; MultiStepLR keeps its milestones in a ``Counter``."""
     return {key: dict(value) if isinstance(value, Counter) else value for key, value in state.items()}

@@ -1,4 +1,4 @@
-"""Where the numbers of a run come from: versions, command, time, machine and digests, for its results."""
+"""Where the results of a run come from: versions, command, time, machine and digests."""
 
 import hashlib
 import json
@@ -27,14 +27,14 @@ _PATHS = ('data_root',)  # The digest of the store says more, and the path may b
 
 
 def provenance(*, started: datetime, settings: Mapping[str, Any], store: Mapping[str, Any], sha256: str) -> dict:
-    """Describe the process that computes results, and what from.
+    """Describe the process that computes results, and its inputs.
 
-    Nothing of the environment is taken down, and no path but those of the command line.
+    Nothing from the environment is recorded, and no paths except those in the command line.
 
     Args:
-        started: When the process began with the run.
-        settings: The settings that decide the numbers.
-        store: What is in the store's ``store.json``.
+        started: When the process started the run.
+        settings: The settings that determine the results.
+        store: The content of the store's ``store.json``.
         sha256: SHA-256 of that file.
     """
     ended = datetime.now(timezone.utc)
@@ -78,7 +78,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Return the commit of the checkout that avzoo is run from, with ``-dirty`` where files were changed."""
+    """Return the commit of the checkout that avzoo is run from, with ``-dirty`` if files were changed."""
     root = Path(avzoo.__file__).parents[1]
     if not (root / '.git').exists():  # Installed; git would find any repository around the environment.
         return None
@@ -91,7 +91,7 @@ def _commit() -> str | None:
 
 
 def _command() -> str:
-    """Return the command line; a program that was found by its name has its folder before it, which is left out."""
+    """Return the command line, without the folder of a program that was found by its name."""
     program, *arguments = sys.argv or ['']
     return shlex.join([Path(program).name if os.path.isabs(program) else program, *arguments])
 
@@ -107,7 +107,7 @@ def _device() -> str:
 
 
 def _class_vectors(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return of each kind of class vectors its digest and, where it is recorded, what made them."""
+    """Return the digest of each kind of class vectors and, if recorded, what made them."""
     return {
         name: {key: entry[key] for key in ('source', 'sha256') if entry.get(key)} for name, entry in entries.items()
     }

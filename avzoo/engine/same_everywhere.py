@@ -1,4 +1,4 @@
-"""Refuse a run whose processes do not work on the same thing."""
+"""Refuse a run whose processes do not work on the same task."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from avzoo.utils.files import sha256_of
 def check_same_everywhere(cfg: Config, work_dir: Path, phases: Mapping[str, object]) -> None:
     """Compare the config, the store, the work directory and the finished phases of all processes.
 
-    The store may lie elsewhere on each machine, as long as it is the same one.
+    The store may be in a different place on each machine, as long as its content is the same.
 
     Args:
         cfg: The config of the curriculum.
@@ -21,7 +21,7 @@ def check_same_everywhere(cfg: Config, work_dir: Path, phases: Mapping[str, obje
         phases: What this process read about finished phases.
 
     Raises:
-        ConfigError: On every process, if two differ; names both and what each has.
+        ConfigError: In every process, if two differ; names both and what each has.
     """
     if dist.get_world_size() == 1:
         return
@@ -40,5 +40,5 @@ def check_same_everywhere(cfg: Config, work_dir: Path, phases: Mapping[str, obje
             if other[name][0] != value:
                 raise ConfigError(
                     f'the processes of this run differ in their {name}: process 0 has {shown}, process {rank} has '
-                    f'{other[name][1]}. Start all with the same command, in the same folder.'
+                    f'{other[name][1]}. Start all with the same command in the same folder.'
                 )

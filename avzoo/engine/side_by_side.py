@@ -13,15 +13,15 @@ from queue import SimpleQueue
 
 _POLL = 0.2  # Seconds.
 _PATIENCE = 20.0  # Seconds that processes have to end before they are killed.
-# What a signal mostly means.
-_PERHAPS = {'SIGKILL': ', perhaps for want of memory', 'SIGBUS': ', perhaps as a file that it read was cut off'}
+# The usual cause of a signal.
+_PERHAPS = {'SIGKILL': ', perhaps out of memory', 'SIGBUS': ', perhaps because a file that it read was truncated'}
 
 
 @dataclass(frozen=True)
 class Job:
-    """A command, where its output goes, and the line that it reads on its standard input.
+    """A command, where its output goes, and the line that it reads from its standard input.
 
-    That stays open until this process ends, however that ends; without a line there is none.
+    The input stays open until this process ends, however it ends; without a line there is no input.
     """
 
     name: str
@@ -63,16 +63,16 @@ def run_side_by_side(
     on_end: Callable[[Ended], object] = lambda ended: None,
     on_line: Callable[[Job, str], object] | None = None,
 ) -> list[Ended]:
-    """Run commands, at most so many at once; one that fails does not stop the others.
+    """Run commands, a limited number at once; one that fails does not stop the others.
 
-    Each process sees one GPU, and as many threads as its share of the cores, unless ``OMP_NUM_THREADS`` is set. All
-    processes end when this function is left, by Ctrl-C, say.
+    Each process sees one GPU, and uses as many threads as its share of the cores, unless ``OMP_NUM_THREADS`` is set.
+    All processes end when this function is left, e.g. by Ctrl-C.
 
     Args:
         jobs: What to run, in this order.
-        at_once: How many processes.
-        gpus: Ids of GPUs, as in ``CUDA_VISIBLE_DEVICES``; with fewer than processes, several share one. None leaves
-            the processes what this one sees.
+        at_once: Maximum number of processes.
+        gpus: Ids of GPUs, as in ``CUDA_VISIBLE_DEVICES``; with fewer GPUs than processes, several share one. If None,
+            processes see what this one sees.
         on_start: Called with each job and its GPU.
         on_end: Called with each job's end.
         on_line: Called with each line of a job's standard output, which then does not go to its log.
@@ -80,7 +80,7 @@ def run_side_by_side(
     Returns:
         How each ended, in the order of their ends.
     """
-    at_once = min(at_once, len(jobs))  # What runs has the cores to itself.
+    at_once = min(at_once, len(jobs))  # Running jobs share all cores.
     places: list[str | None] = [gpus[i % len(gpus)] if gpus else None for i in range(at_once)]
     waiting, ended, said = list(jobs), list[Ended](), SimpleQueue[tuple[Job, str]]()
     with _processes() as running:
@@ -102,13 +102,13 @@ def run_side_by_side(
 
 
 class _Process:
-    """A job that runs.
+    """A running job.
 
     Args:
         job: The job.
-        gpu: The only GPU that it sees; ``None`` leaves what this process sees.
+        gpu: The only GPU that it sees; if ``None``, it sees what this process sees.
         at_once: How many processes share the cores.
-        said: Gets the lines of its standard output, which otherwise go to its log.
+        said: Called with the lines of its standard output, which otherwise go to its log.
     """
 
     def __init__(self, job: Job, gpu: str | None, at_once: int, said: SimpleQueue[tuple[Job, str]] | None) -> None:
@@ -125,15 +125,15 @@ class _Process:
         self._reader = threading.Thread(target=self._read, args=(said,), daemon=True)
 
     def begin(self) -> None:
-        """Hand it its task, and read what it says."""
+        """Send it its task, and read its output."""
         self._reader.start()
         if self.process.stdin is not None:
-            with suppress(OSError):  # It has ended already, and its exit code will be seen.
+            with suppress(OSError):  # It has already ended; its exit code will be seen.
                 self.process.stdin.write(f'{self.job.task}\n'.encode())
                 self.process.stdin.flush()
 
     def is_over(self) -> bool:
-        """Return whether it has ended, and all that it said has been read."""
+        """Return whether it has ended and all its output has been read."""
         if self.process.poll() is None:
             return False
         self._reader.join(_PATIENCE)  # Loader workers of a killed process hold its output for a moment longer.
@@ -154,7 +154,7 @@ class _Process:
         if self.process.stdout is not None and said is not None:
             with self.process.stdout as output:
                 for line in output:
-                    if line.endswith(b'\n'):  # The last one of a process that is killed may be cut off.
+                    if line.endswith(b'\n'):  # The last line of a killed process may be incomplete.
                         said.put((self.job, line.decode(errors='replace').rstrip('\r\n')))
 
 
@@ -168,7 +168,7 @@ def _environment(gpu: str | None, at_once: int) -> dict[str, str]:
 
 @contextmanager
 def _processes() -> Iterator[list[_Process]]:
-    """Hold processes, and end those that are left."""
+    """Keep track of processes, and end the remaining ones on exit."""
     running: list[_Process] = []
     try:
         yield running
@@ -177,7 +177,7 @@ def _processes() -> Iterator[list[_Process]]:
 
 
 def _end(running: Sequence[_Process]) -> None:
-    """Ask processes to end; a second interruption kills them, as time does."""
+    """Ask processes to end; a second interruption or a timeout kills them."""
     for one in running:
         one.process.terminate()
     deadline = time.monotonic() + _PATIENCE

@@ -12,22 +12,22 @@ from torch.utils.data import DataLoader
 
 from avzoo.datasets.gfsl_dataset import GFSLDataset
 
-_BATCHES = 4  # That exist at once: one in use, three on their way, each read by a thread so that a disk has a queue.
+_BATCHES = 4  # At once: one in use, three on their way, each read by its own thread to keep the disk busy.
 
 
 class StreamingLoader(DataLoader):
-    """Give the batches of a data set with ``resident=False`` as the plain loader does, but make them ahead.
+    """Yield the batches of a data set with ``resident=False`` as the plain loader does, but prepare them in advance.
 
-    Threads gather batches, during which NumPy lets the main thread run, and launch their copies on a stream of CUDA
-    beside the one that computes. Indices and random numbers are drawn in the main thread alone, and an exception is
-    raised there. The threads end with the epoch, or when its iterator is dropped.
+    Threads gather batches, while NumPy lets the main thread run, and launch their copies on a separate CUDA stream.
+    Indices and random numbers are drawn only in the main thread, where exceptions are raised too. The threads end with
+    the epoch, or when its iterator is dropped.
     """
 
     dataset: GFSLDataset
     batch_sampler: Iterable[list[int]]
 
     def __iter__(self) -> Iterator[dict]:  # type: ignore[override]  # A generator; there are no workers to manage.
-        plain = super().__iter__()  # Draws a random number, which the batches after it must find drawn.
+        plain = super().__iter__()  # Draws a random number, which must precede those of the batches.
         device = self.dataset.streams_to
         if device is None or self.dataset.computed is not None:  # FusionCacheHook keeps features on the device.
             return plain
@@ -52,12 +52,12 @@ class StreamingLoader(DataLoader):
 
 
 def whole_batch(batch: Any) -> Any:
-    """Return a batch that the data set has gathered: there is nothing to collate."""
+    """Return a batch gathered by the data set: there is nothing to collate."""
     return batch
 
 
 class _Copies:
-    """The copies of batches to a device: on a GPU a stream, on a CPU nothing that has to be waited for.
+    """Copies of batches to a device: on a stream for a GPU; on a CPU there is nothing to wait for.
 
     Args:
         device: Where batches go.
@@ -67,12 +67,12 @@ class _Copies:
         self.stream = _stream_of(device) if device.type == 'cuda' else None
 
     def begin_thread(self) -> None:
-        """Let a thread use this stream alone: for its memory, too, so that it touches nothing of the model's stream."""
+        """Let a thread use only this stream, for its memory too, so that it never touches the model's stream."""
         if self.stream is not None:
-            torch.cuda.set_stream(self.stream)  # And its device: another process of the run may have the first.
+            torch.cuda.set_stream(self.stream)  # Sets the device, too: the first may be another process's.
 
     def end_of_use(self) -> Any:
-        """Return an event after all that was launched so far, the step of the last batch among it."""
+        """Return an event after everything launched so far, including the step of the last batch."""
         if self.stream is None:
             return None
         event = torch.cuda.Event(blocking=True)  # Threads that wait for it sleep.
@@ -80,9 +80,9 @@ class _Copies:
         return event
 
     def make(self, gather: Callable[[], dict], used: Any) -> tuple[dict, Any]:
-        """Make a batch in a thread once an earlier one was used; returns it with the event after its copies.
+        """Make a batch in a thread once an earlier one has been used; return it with the event after its copies.
 
-        Without that wait steps are launched far ahead of the GPU, and each would hold a batch there.
+        Without that wait, steps would be launched far ahead of the GPU, and each would hold a batch there.
         """
         if self.stream is None:
             return gather(), None
@@ -90,7 +90,7 @@ class _Copies:
         return gather(), self.stream.record_event()
 
     def hand_over(self, batch: dict, ready: Any) -> dict:
-        """Let the stream that computes wait for a batch, and keep the batch's memory until it is done with it."""
+        """Let the computing stream wait for a batch, and keep the batch's memory until it has used it."""
         if self.stream is not None:
             current = torch.cuda.current_stream(self.stream.device)
             current.wait_event(ready)
@@ -102,10 +102,10 @@ class _Copies:
 
 @cache
 def _stream_of(device: torch.device) -> torch.cuda.Stream:
-    """Return the stream of copies to a GPU: one for all epochs, as torch keeps freed memory for each stream apart.
+    """Return the stream for copies to a GPU: one for all epochs, since torch keeps freed memory separate per stream.
 
-    It has another priority than the streams that graphs are captured on: torch hands out 32 of each priority in turn,
-    so that it could otherwise be one of those, and copies would become part of a graph.
+    Its priority differs from that of the streams on which graphs are captured: torch hands out 32 streams per priority
+    in turn, so it could otherwise be one of those, and copies would become part of a graph.
     """
     return torch.cuda.Stream(device, priority=-1)
 

@@ -1,4 +1,4 @@
-"""A process that this one starts for one task, and what the two tell each other: lines of JSON, nothing pickled."""
+"""A process started for one task, and the messages between it and this one: lines of JSON, nothing pickled."""
 
 import json
 import logging
@@ -14,11 +14,11 @@ from avzoo.engine.log import run_logger
 from avzoo.utils.errors import AvzooError
 from avzoo.utils.host_errors import host_error
 
-# A kind of message (log, done, error) and what it says, plain values.
+# A kind of message (log, done, error) and its content, plain values.
 Tell = Callable[[str, Any], object]
 
-# The process finds the modules that this one finds, and none in the folder that it is started in. Its messages have its
-# standard output for themselves. PyTorch is imported inside of run_tool, which prepares the process for it.
+# The process finds the same modules as this one, and none in the folder in which it is started. Its standard output is
+# reserved for messages. PyTorch is imported inside run_tool, which prepares the process for it.
 _PROGRAM = """
 import sys
 sys.path = [one for one in sys.path if one]
@@ -40,11 +40,11 @@ def command(module: str) -> Sequence[str]:
 
 
 def serve(messages: int, work: Callable[[Any], Any]) -> None:
-    """Carry out the task on the standard input, and end early where the other process ends.
+    """Carry out the task read from standard input, and end early if the other process ends.
 
     Args:
-        messages: Descriptor that takes the messages, a line each.
-        work: Takes the task and returns what it found, both plain values.
+        messages: File descriptor for the messages, one per line.
+        work: Called with the task; returns the result. Both are plain values.
     """
     task = from_json(sys.stdin.readline())
     end_with(sys.stdin.fileno())
@@ -53,7 +53,7 @@ def serve(messages: int, work: Callable[[Any], Any]) -> None:
 
 
 def carry_out(task: Any, work: Callable[[Any], Any], tell: Tell) -> None:
-    """Carry out a task; tell what is logged meanwhile, and in the end what was found, or why it failed."""
+    """Carry out a task; send what is logged meanwhile, and finally the result, or why it failed."""
     run_logger().handlers = [_Telling(tell)]
     try:
         found = work(task)
@@ -65,7 +65,7 @@ def carry_out(task: Any, work: Callable[[Any], Any], tell: Tell) -> None:
 
 
 def end_with(pipe: int) -> None:
-    """End this process, as SIGTERM does, when a pipe ends: the process at its other end was killed."""
+    """End this process, as SIGTERM does, when a pipe closes: the process at its other end was killed."""
 
     def wait() -> None:
         while os.read(pipe, 1024):
@@ -76,7 +76,7 @@ def end_with(pipe: int) -> None:
 
 
 class _Telling(logging.Handler):
-    """Tell the lines of the log."""
+    """Send the lines of the log as messages."""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__(logging.INFO)

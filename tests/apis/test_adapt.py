@@ -193,7 +193,9 @@ def test_rows_of_kept_classes_move_with_their_names():
     assert torch.equal(state['1.weight'], torch.stack([old[1].weight[2], new[1].weight[1], old[1].weight[0]]))
     assert torch.equal(state['1.bias'], torch.stack([old[1].bias[2], new[1].bias[1], old[1].bias[0]]))
     whole = {key: value.long() for key, value in old.state_dict().items()}
-    with pytest.raises(CheckpointError, match=r'test does not fit the config: .* torch\.int64 where .* torch\.float32'):
+    with pytest.raises(
+        CheckpointError, match=r'test does not fit the config: .* torch\.int64, expected .* torch\.float32'
+    ):
         carry_class_rows(whole, new, wider, before=['a', 'b', 'c'], now=['c', 'x', 'a'], keep=['a'], source='test')
 
 

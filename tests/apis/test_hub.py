@@ -151,9 +151,9 @@ def test_weights_of_a_config_go_by_the_name_of_its_file(pretrained_zoo, tmp_path
 
 
 def test_names_that_are_none_are_explained(pretrained_zoo):
-    with pytest.raises(ConfigError, match='name of the model is empty'):
+    with pytest.raises(ConfigError, match='model name is empty'):
         get_model('')
-    with pytest.raises(CheckpointError, match='name of the checkpoint is empty'):
+    with pytest.raises(CheckpointError, match='checkpoint name is empty'):
         get_model(NAME, pretrained='')
     nameless = Config(config_of(NAME).to_dict())
     with pytest.raises(ConfigError, match='made in memory, so it has no name'):

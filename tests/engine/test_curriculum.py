@@ -288,7 +288,7 @@ def test_stages_and_draws_can_be_run_apart(finished, small_avdiff, tmp_path):
 def test_without_validation_all_configured_epochs_are_run(small_avdiff, tmp_path):
     cfg = small_avdiff(tmp_path, 'curriculum.validate=False', 'curriculum.num_draws=1', 'curriculum.references=[]')
     CurriculumRunner(cfg, stage=1).train()
-    assert 'Stage 1 is finished. The same command with --resume' in (tmp_path / 'curriculum.log').read_text()
+    assert 'Stage 1 is finished. Repeat the command with --resume' in (tmp_path / 'curriculum.log').read_text()
     results = CurriculumRunner(cfg, resume=True).train()
     phases = json.loads((tmp_path / 'curriculum.json').read_text())['phases']
     assert [p['epochs'] for p in phases.values()] == [3, 3, 3, 3] and results['gamma'] == 0.0
@@ -298,7 +298,7 @@ def test_resume_from_a_checkpoint_of_another_phase_is_refused(small_avdiff, tmp_
     cfg = small_avdiff(tmp_path)
     CurriculumRunner(cfg, stage=1).train()
     runner = CurriculumRunner(cfg, resume=str(finished[0] / 'stage1_base' / 'last.pth'))
-    with pytest.raises(AvzooError, match='goes on with stage2_base'):
+    with pytest.raises(AvzooError, match='continues with stage2_base'):
         runner.train()
 
 
@@ -314,7 +314,7 @@ def test_resume_from_a_checkpoint_of_another_seed_or_without_its_optimizer_is_re
     content = load_checkpoint(finished[0] / 'stage1_base' / 'last.pth')
     save_checkpoint(tmp_path / 'seed.pth', dict(content, meta=dict(content['meta'], seed=7)))
     save_checkpoint(tmp_path / 'bare.pth', {key: value for key, value in content.items() if key != 'optimizer'})
-    for name, words in (('seed.pth', 'goes on with stage1_base and seed 42'), ('bare.pth', 'keep_optimizer=True')):
+    for name, words in (('seed.pth', 'continues with stage1_base and seed 42'), ('bare.pth', 'keep_optimizer=True')):
         with pytest.raises(CheckpointError, match=words):
             CurriculumRunner(small_avdiff(tmp_path / name[:4]), resume=str(tmp_path / name)).train()
 
@@ -366,7 +366,7 @@ def test_a_store_whose_shots_were_drawn_anew_is_not_tested_on(small_avdiff, tmp_
     (lists / 'stage2_novel_0.txt').write_text('\n'.join([rest[0], *shots[1:]]))
     (lists / 'test_novel_0.txt').write_text('\n'.join([shots[0], *rest[1:]]))
     cfg = small_avdiff(tmp_path / 'run', f'data_root={tmp_path / "store"}')
-    with pytest.raises(CheckpointError, match=r'trained on other videos .* in stage2_novel_0'):
+    with pytest.raises(CheckpointError, match=r'not trained on the videos .* in stage2_novel_0'):
         evaluate_checkpoint(
             cfg, finished[0] / 'stage2_full_draw0' / 'last.pth', split='test', draw=None, work_dir=tmp_path
         )

@@ -25,7 +25,7 @@ def test_a_run_is_not_resumed_by_another_number_of_processes(tmp_path, begun, pr
 
 def test_another_number_of_processes_is_refused_with_what_to_do(tmp_path, begun):
     with pytest.raises(
-        ConfigError, match=r'processes was 2 and is now 4\. Start as many processes as then.*--work-dir'
+        ConfigError, match=r'processes was 2 and is now 4\. Start the same number of processes as before.*--work-dir'
     ):
         CurriculumState(tmp_path, begun, processes=4).read()
 

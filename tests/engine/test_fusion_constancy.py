@@ -68,8 +68,8 @@ def registered():
     'option, said',
     [
         ('model.fusion.type=NoisyFusion', 'draws random numbers in evaluation mode'),
-        ('model.head.type=CuriousHead', 'CuriousHead reads what the encoders give, or does not say'),
-        ('model.type=NoisyModel', 'is not of avzoo'),
+        ('model.head.type=CuriousHead', 'CuriousHead reads the output of the encoders, or does not set'),
+        ('model.type=NoisyModel', 'is not from avzoo'),
     ],
 )
 def test_parts_of_a_user_that_vary_are_computed_for_each_batch(option, said, small_avdiff, tmp_path):

@@ -28,7 +28,7 @@ def environment(monkeypatch):
 @pytest.mark.parametrize(('launcher', 'missing'), [(k, name) for k, names in VARIABLES.items() for name in names])
 def test_missing_variable_is_named_with_the_right_command(environment, launcher, missing):
     environment({k: v for k, v in VARIABLES[launcher].items() if k != missing})
-    with pytest.raises(ConfigError, match=f'has no {missing}.*{COMMANDS[launcher]}'):
+    with pytest.raises(ConfigError, match=f'{missing} is not set .*{COMMANDS[launcher]}'):
         check_launcher(launcher)
 
 
@@ -50,7 +50,7 @@ def test_one_node_needs_no_address(environment, launcher):
 def test_several_nodes_need_an_address(environment, monkeypatch, launcher, more):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     environment({**VARIABLES[launcher], **more})
-    with pytest.raises(ConfigError, match='several nodes: the environment has no MASTER_ADDR'):
+    with pytest.raises(ConfigError, match='several nodes: MASTER_ADDR, the node of process 0, is not set'):
         check_launcher(launcher)
     environment(dict(MASTER_ADDR='n1'))
     check_launcher(launcher)
@@ -96,7 +96,7 @@ def test_the_common_arguments_need_neither_torch_nor_mmengine():
 )
 def test_a_number_that_does_not_fit_is_named(environment, launcher, name, value):
     environment({**VARIABLES[launcher], name: value})
-    with pytest.raises(ConfigError, match=f'{name}={value[:20]}.*leave --launcher out'):
+    with pytest.raises(ConfigError, match=f'{name}={value[:20]}.*omit --launcher'):
         check_launcher(launcher)
 
 

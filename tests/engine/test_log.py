@@ -44,7 +44,7 @@ def test_a_run_that_is_refused_for_the_lock_of_another_writes_nothing(log_file, 
         assert f'Everything is written to {place}.' in (place / 'curriculum.log').read_text()
         log_to(log_file)
         capfd.readouterr()
-        with pytest.raises(AvzooError, match='Another process trains in'), held_work_dir(place):
+        with pytest.raises(AvzooError, match='Another process is training in'), held_work_dir(place):
             pytest.fail('two hold it at once')
         assert 'Everything is written' not in log_file.read_text() + ''.join(capfd.readouterr())
     with held_work_dir(place):

@@ -32,4 +32,4 @@ def test_the_end_of_stage_one_tells_what_validation_chose(lines, validated):
     progress.report_stage_one(dict(metrics=metrics, best_epoch=2, epochs=3))
     (line,) = lines
     chose = ' Validation chose epoch 2 of 3: ' + '  '.join(f'{key} 12.35' for key in TABLE_METRICS) + '.'
-    assert line.startswith(f'Stage 1 is finished.{chose if validated else ""} The same command with --resume ')
+    assert line.startswith(f'Stage 1 is finished.{chose if validated else ""} Repeat the command with --resume ')

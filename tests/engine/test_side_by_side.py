@@ -162,14 +162,14 @@ def test_a_gpu_that_is_not_there_is_refused_before_a_run_trains_on_the_cpu(visib
         check_gpus(ids)
         assert not run_together([], 'logs', jobs=2, gpus=ids)
     else:
-        with pytest.raises(ConfigError, match=f'there is no GPU {ids[-1]} here; there are: {there}'):
+        with pytest.raises(ConfigError, match=f'there is no GPU {ids[-1]} here; available: {there}'):
             run_together([], 'logs', jobs=2, gpus=ids)
 
 
 def test_numbers_are_not_believed_where_no_gpu_works(monkeypatch):
     monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
-    with pytest.raises(ConfigError, match='there is no GPU 0 here; there are: none'):
+    with pytest.raises(ConfigError, match='there is no GPU 0 here; available: none'):
         check_gpus(['0'])
 
 
@@ -178,7 +178,7 @@ def test_a_wrong_name_of_a_gpu_is_refused_before_anything_is_started(monkeypatch
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     (tmp_path / 'torch.py').write_text('print(1); raise SystemExit')  # Not what is asked.
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match='there is no GPU GPU-wrong here; nvidia-smi -L'):
+    with pytest.raises(ConfigError, match=r'there is no GPU GPU-wrong here\. nvidia-smi -L'):
         run_together([], 'logs', jobs=1, gpus=['GPU-wrong'])
 
 

@@ -171,7 +171,7 @@ def test_lists_of_other_numbers_of_shots_may_change(store, work_dir):
     shutil.rmtree(store / 'splits' / '3shot')
     labels = {video: video.split('_')[0] for ids in lists.values() for video in ids}
     add_splits(store, {3: lists}, labels)  # This writes the description anew, with its digest.
-    with pytest.raises(DataError, match='splits were written anew'):
+    with pytest.raises(DataError, match='splits were rewritten'):
         StoreWatch(store, work_dir, 2).check(begun)
 
 

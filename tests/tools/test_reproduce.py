@@ -77,7 +77,7 @@ def test_runs_side_by_side_are_those_that_are_missing(tool, tmp_path, capsys, mo
         tool.main([*arguments, '--gpus', ''])  # As of a variable that is not set.
     with pytest.raises(SystemExit):
         tool.main([*arguments, '--jobs', '2', '--launcher', 'slurm'])
-    assert 'leave --launcher out' in capsys.readouterr().err
+    assert 'omit --launcher' in capsys.readouterr().err
 
 
 def test_bad_input_is_one_line(tool, tmp_path, capsys):

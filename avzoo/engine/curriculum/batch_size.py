@@ -9,7 +9,7 @@ from avzoo.utils.errors import ConfigError
 
 
 def check_batch_size(cfg: Config, phase: Phase, model: nn.Module) -> None:
-    """Refuse batches of one video where a model has BatchNorm: in training it needs two values at least.
+    """Refuse batches of one video for a model with BatchNorm, which needs at least two values in training.
 
     Args:
         cfg: The config of the curriculum.
@@ -19,6 +19,6 @@ def check_batch_size(cfg: Config, phase: Phase, model: nn.Module) -> None:
     norms = [name for name, layer in model.named_modules() if isinstance(layer, _BatchNorm)]
     if norms and cfg.train_dataloader.batch_size == 1 and cfg.curriculum[phase.substage].max_epochs:
         raise ConfigError(
-            f'train_dataloader.batch_size=1 is too little for model.{norms[0]} (BatchNorm), which needs batches of at '
-            'least 2 videos in each process. Set 2 or more.'
+            f'train_dataloader.batch_size=1 is too small for model.{norms[0]} (BatchNorm), which needs batches of at '
+            'least 2 videos in each process. Set it to 2 or more.'
         )

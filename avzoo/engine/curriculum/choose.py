@@ -18,8 +18,8 @@ from avzoo.engine.curriculum.progress import Place, training_steps
 from avzoo.engine.curriculum.state import CurriculumState
 from avzoo.engine.log import log_line
 
-# Runs stage 1 of a config, for which these alternatives were chosen, in the run's own folder; returns what each of its
-# phases decided, by name.
+# Runs stage 1 of a config with these alternatives chosen, in the run's own folder; returns what each of its phases
+# decided, by name.
 Trial = Callable[[Config, list[Alternative], Place], dict[str, dict]]
 _FOLDER = 'choices'
 _STAGE_ONE = tuple(phase.name for phase in plan_phases((), 1))
@@ -28,33 +28,33 @@ _STAGE_ONE = tuple(phase.name for phase in plan_phases((), 1))
 def choose(
     cfg: Config, work_dir: Path, state: CurriculumState, trial: Trial, phases: Sequence[Phase] = (), jobs: int = 1
 ) -> Config:
-    """Make the choices of a config one after the other, each with those before it made.
+    """Make the choices of a config one after the other, each with the earlier ones applied.
 
-    Stage 1 of the last choice's best alternative is that of the curriculum: it is kept, and not trained again. All
-    other trials leave nothing but the log.
+    Stage 1 of the last choice's best alternative becomes that of the curriculum: it is kept and not trained again. All
+    other trials leave only the log.
 
     Args:
         cfg: The config of the curriculum.
         work_dir: Its folder.
         state: The choices and phases so far; it is written after each choice.
         trial: Runs stage 1.
-        phases: All phases of the run, for the time that is left.
-        jobs: How many draws are trained side by side.
+        phases: All phases of the run, to estimate the time left.
+        jobs: Number of draws trained side by side.
 
     Returns:
-        The config with what was chosen.
+        The config with the chosen alternatives.
     """
     choices = [_different(cfg, choice) for choice in choices_of(cfg)]
     for i in range(len(state.choices), len(choices)):
         alternatives, tried = choices[i], _Tried([None])
         if len(alternatives) > 1:
-            # The last choice leaves stage 1 done, unless nothing was tried.
+            # After the last choice stage 1 is done, unless nothing was tried.
             after = training_steps(cfg, [p for p in phases if p.stage == 2 or len(choices[-1]) == 1], jobs)
             title = f'choice {i + 1}/{len(choices)}'
             tried = _compare(cfg, work_dir, title, _chosen(state), choices[i:], trial, after)
         kept = _STAGE_ONE if i + 1 == len(choices) and set(tried.outcomes) == set(_STAGE_ONE) else ()
         _on_main(_move, work_dir / _FOLDER, work_dir, kept)
-        # Only now that the folders are in place: an interruption before this line repeats the choice.
+        # Only after the folders are in place: an interruption before this line repeats the choice.
         state.phases.update({name: tried.outcomes[name] for name in kept})
         state.choices.append(
             dict(
@@ -63,13 +63,13 @@ def choose(
             )
         )
         _on_main(state.write)
-    _on_main(_remove, work_dir, [_FOLDER])  # Also where an earlier process was killed before it had done so.
+    _on_main(_remove, work_dir, [_FOLDER])  # Even if an earlier process was killed before doing so.
     return with_alternatives(cfg, _chosen(state))
 
 
 @dataclass
 class _Tried:
-    """The score of each alternative, which is the best, and what the phases of its stage 1 decided."""
+    """The score of each alternative, the best one, and what the phases of its stage 1 decided."""
 
     scores: list[float | None] = field(default_factory=list)
     best: int = 0
@@ -85,13 +85,13 @@ def _compare(
     trial: Trial,
     after: Counter[str],
 ) -> _Tried:
-    """Try the alternatives of the first choice; the phases of the best are left in ``choices`` of the work directory.
+    """Try the alternatives of the first choice; the phases of the best remain in the work directory's ``choices``.
 
-    ``after`` are the training steps after all choices, by sub-stage.
+    ``after`` holds the training steps after all choices, by sub-stage.
     """
     tried, best, metric = _Tried(), -math.inf, cfg.curriculum.get('choose_by', 'AUSUC')
     alternatives = choices[0]
-    to_try = [one for choice in choices if len(choice) > 1 for one in choice]  # Of this choice, and of those after it.
+    to_try = [one for choice in choices if len(choice) > 1 for one in choice]  # Of this choice and later ones.
     cfgs = [with_alternatives(cfg, [*chosen, one]) for one in to_try]
     steps = [training_steps(one, plan_phases((), 1)) for one in cfgs]
     for j, alternative in enumerate(alternatives):
@@ -101,7 +101,7 @@ def _compare(
         score = float(outcomes['stage1_full']['metrics'][metric])
         log_line(f'{title}  {describe(alternative)}: validation {metric} {score:.2f}')
         tried.scores.append(score)
-        # The first of equal ones; rounded, so that those that differ in the order of summation alone are equal.
+        # The first if tied; rounded, so that scores that differ only by the order of summation are equal.
         if round(score, 9) > best:
             best, tried.best, tried.outcomes = round(score, 9), j, outcomes
             _on_main(_move, work_dir, work_dir / _FOLDER, outcomes)
@@ -111,7 +111,7 @@ def _compare(
 
 
 def _move(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Move the folders of some phases, in place of those that are there."""
+    """Move the folders of some phases, replacing existing ones."""
     target.mkdir(exist_ok=True)
     for name in names:
         shutil.rmtree(target / name, ignore_errors=True)
@@ -124,7 +124,7 @@ def _remove(folder: Path, names: Iterable[str]) -> None:
 
 
 def _on_main(work: Callable[..., None], *arguments: Any) -> None:
-    """Change files on the main process while the others wait."""
+    """Change files in the main process while the others wait."""
     dist.barrier()
     if dist.is_main_process():
         work(*arguments)
@@ -136,7 +136,7 @@ def _chosen(state: CurriculumState) -> list[Alternative]:
 
 
 def _different(cfg: Config, choice: list[Alternative]) -> list[Alternative]:
-    """Leave out time bins where every video has one step, which they would only repeat."""
+    """Leave out time bins if every video has one step, which they would only repeat."""
     store = FeatureStore(cfg.data_root)
     if any(int(store.lengths[m].max(initial=1)) > 1 for m in cfg.model.encoders):
         return choice

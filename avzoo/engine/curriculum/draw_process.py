@@ -1,4 +1,4 @@
-"""The process of one draw. It writes in the folder of its phase alone; the process that waits for it has the lock."""
+"""The process of one draw. It writes only to the folder of its phase; the process waiting for it holds the lock."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def main(messages: int) -> None:
 def train_draw(task: dict[str, Any]) -> dict:
     """Train the phase of a task, see :func:`train_draws`; returns what it decided."""
     if task['gpus'] and not torch.cuda.is_available():
-        raise ConfigError('--gpus: the GPU of this draw cannot be used; nvidia-smi -L lists those that can.')
+        raise ConfigError('--gpus: the GPU of this draw cannot be used. nvidia-smi -L lists those that can.')
     run, cfg = (PlainConfig(task[name], cfg_text=task['text'], filename=task['filename']) for name in ('run', 'cfg'))
     if cfg.get('custom_imports'):
         import_modules_from_strings(**cfg.custom_imports)

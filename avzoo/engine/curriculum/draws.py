@@ -1,4 +1,4 @@
-"""Train the draws of stage 2 side by side, each in a process of its own."""
+"""Train the draws of stage 2 side by side, each in its own process."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -33,15 +33,15 @@ class Together:
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
-            raise ConfigError(f'jobs={self.jobs}: at least one draw is trained at a time. Set jobs to 1 or more.')
+            raise ConfigError(f'jobs={self.jobs}: at least one draw must be trained at a time. Set jobs to 1 or more.')
         if (self.jobs > 1 or self.gpus) and get_world_size() > 1:
             raise ConfigError(
-                'Draws are trained side by side by a run of one process. Leave out --launcher, or --jobs and --gpus.'
+                'Draws are trained side by side only in a run of one process. Omit --launcher, or --jobs and --gpus.'
             )
         check_gpus(self.gpus)
 
     def among(self, phases: Sequence[Phase]) -> list[Phase]:
-        """Return which of some phases are trained in processes of their own."""
+        """Return which of the given phases are trained in their own processes."""
         draws = [phase for phase in phases if phase.draw is not None]
         return draws if self.gpus or min(self.jobs, len(draws)) > 1 else []
 
@@ -61,11 +61,11 @@ def train_draws(
         cfg: The config of the curriculum.
         phases: All phases of its run.
         state: What it has decided so far.
-        finish: Called with each phase that is finished, and with what it decided.
-        together: How many at once, and where.
+        finish: Called with each finished phase and what it decided.
+        together: How many to train at once, and where.
 
     Raises:
-        AvzooError: If draws failed; names them and what they said.
+        AvzooError: If draws failed; names them and their errors.
     """
     left, errors = {phase.name: phase for phase in runs}, dict[str, str]()
 
@@ -78,7 +78,7 @@ def train_draws(
         else:
             log_line(what)
 
-    free_memory()  # This process only waits now.
+    free_memory()  # From here on this process only waits.
     ended = run_side_by_side(
         [_job(phase, run, cfg, phases, state, together) for phase, run in runs.items()],
         at_once=together.jobs,
@@ -88,8 +88,8 @@ def train_draws(
     )
     if left:
         raise AvzooError(
-            f'{", ".join(left)} failed. What is finished is kept. The same command with --resume, without a path, '
-            'goes on from there.',
+            f'{", ".join(left)} failed. Finished draws are kept. Repeat the command with --resume, without a path, '
+            'to continue.',
             details=[_failure(end, errors) for end in ended if end.job.name in left],
         )
 
@@ -114,5 +114,5 @@ def _job(
 
 
 def _failure(end: Ended, errors: Mapping[str, str]) -> str:
-    said = errors.get(end.job.name, f'it ended with {end.how} before it could say why.')
+    said = errors.get(end.job.name, f'it ended with {end.how} before it could report why.')
     return f'{end.job.name}: {said} Its output is in {end.job.log}.'

@@ -9,8 +9,8 @@ from avzoo.datasets.store_format import number_problem
 from avzoo.datasets.window import Window
 from avzoo.utils.errors import DataError
 
-_MOST_VIDEOS = 256  # Of a store: that many are read in a moment.
-_SAME = 1e-6  # Of the largest value: differences that are left when equal numbers are averaged.
+_MOST_VIDEOS = 256  # Of a store: this many are read quickly.
+_SAME = 1e-6  # Relative to the largest value: averaging equal numbers leaves such differences.
 
 _TINY = 1e-10  # PyTorch divides by no norm below 1e-12.
 
@@ -18,19 +18,19 @@ _TINY = 1e-10  # PyTorch divides by no norm below 1e-12.
 def check_features(
     store: FeatureStore, modalities: Sequence[str], videos: np.ndarray, scale: Mapping[str, float] | None = None
 ) -> list[str]:
-    """Look at some videos of a store, evenly spread over those that are given.
+    """Check some videos of a store, evenly spread over the given ones.
 
     Args:
         store: The store.
-        modalities: Those that are used.
-        videos: Positions in the store, (N,): those that are trained on, since no test video is looked at.
-        scale: What the features of a modality are divided by, if anything.
+        modalities: The modalities used.
+        videos: Positions in the store, (N,): the training videos, since test videos are not examined.
+        scale: The divisor of the features of each modality, if any.
 
     Returns:
-        A warning for each modality whose features are the same in all videos, or next to zero.
+        A warning for each modality whose features are the same in all videos, or almost zero.
 
     Raises:
-        DataError: Features are not finite numbers of an ordinary size; names a video.
+        DataError: If features are not finite numbers of ordinary size; names a video.
     """
     videos = videos[np.unique(np.linspace(0, len(videos) - 1, _MOST_VIDEOS).astype(np.int64))]
     warnings = []
@@ -53,19 +53,19 @@ def check_features(
             )
         elif (largest := np.abs(means).max() / (scale or {}).get(name, 1.0)) < _TINY:
             warnings.append(
-                f'{store.root}: the {name} features are at most {largest:.1e}, on average over time, so small that a '
-                f'normalisation takes them for zero. Set data_preprocessor.scale.{name}, by which they are divided.'
+                f'{store.root}: the {name} features are at most {largest:.1e}, on average over time, so small that '
+                f'normalisation treats them as zero. Set data_preprocessor.scale.{name}, by which they are divided.'
             )
     return warnings
 
 
 def describe_windows(store: FeatureStore, modalities: Sequence[str], windows: Mapping[str, Window]) -> str:
-    """Say how many videos of a store are cut because they are long; empty if none is.
+    """Return a line on how many videos of a store are cut because they are long; empty if none is.
 
     Args:
         store: The store.
-        modalities: Those that are used.
-        windows: The windows for long videos alone, by the loader that has them.
+        modalities: The modalities used.
+        windows: The windows for long videos only, by loader.
     """
     steps = min((window.steps for window in windows.values()), default=None)
     count = np.any([store.lengths[m] > steps for m in modalities], axis=0).sum() if steps else 0
@@ -74,5 +74,5 @@ def describe_windows(store: FeatureStore, modalities: Sequence[str], windows: Ma
         return ''
     return (
         f'More than {steps} steps: {count:,} of {len(store):,} videos. Time grows with the square of the '
-        f'steps, so a window of such a video is used: {places}. Change it by `dataset.window` of these loaders.'
+        f'steps, so only a window of such a video is used: {places}. Change it with `dataset.window` of these loaders.'
     )

@@ -1,4 +1,4 @@
-"""What a phase's generator has learned: a report, by which nothing is chosen."""
+"""What a phase's generator has learned: a report, which does not affect any choice."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ from avzoo.registry import DATASETS, MODELS
 def report_generator(
     cfg: Config, phase: Phase, outcomes: dict[str, dict], work_dir: str | os.PathLike[str]
 ) -> dict[str, dict[str, Any]]:
-    """Check the generator in the checkpoint of a finished phase, see :func:`check_generator`, and log what was found.
+    """Check the generator in the checkpoint of a finished phase, see :func:`check_generator`, and log the result.
 
     The held-out videos are those of validation in stage 1, and of the draw's test set in stage 2.
 
@@ -48,7 +48,7 @@ def report_generator(
         return {}
     path = Path(run.work_dir) / start_file(cfg, phase)
     load_weights(model, load_checkpoint(path)['state_dict'], str(path))
-    dataset = run.train_dataloader.dataset  # Its features may lie on the GPU by now: from disk, the check takes longer.
+    dataset = run.train_dataloader.dataset  # Its features may be on the GPU already; reading from disk takes longer.
     shots = DATASETS.build(dict(dataset, splits=train_splits(phase.stage, phase.draw or 0)[1:]))
     split: EvaluationName = 'val' if phase.stage == 1 else 'test'
     held_out = DATASETS.build(dict(dataset, splits=evaluation_splits(split, phase.draw)))
@@ -59,7 +59,7 @@ def report_generator(
 
 @torch.no_grad()
 def check_model(model: AVClassifier, shots: GFSLDataset, held_out: GFSLDataset) -> dict[str, Any]:
-    """Check the generator of a model with the shots of the novel classes and with held-out videos."""
+    """Check the generator of a model against the shots of the novel classes and held-out videos."""
     generator, conditioner = model.generator, model.conditioner
     assert generator is not None and conditioner is not None
     rng = torch.Generator(model.gamma.device).manual_seed(0)

@@ -1,4 +1,4 @@
-"""Drop the optimizer's state from the checkpoints of finished phases: it is two thirds of them, and nobody reads it."""
+"""Drop the optimizer's state from the checkpoints of finished phases: it is two thirds of their size and not needed."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from avzoo.utils.errors import CheckpointError
 
 
 def drop_optimizers(cfg: Config, work_dir: Path, state: CurriculumState, done: set[Path]) -> None:
-    """Rewrite the checkpoints of finished phases without the state of the optimizer, where nothing can need it again.
+    """Rewrite the checkpoints of finished phases without the optimizer's state, where it cannot be needed again.
 
-    Each file is replaced at once, so a kill leaves the old or the new one; the next command goes on with the others.
+    Each file is replaced atomically, so a kill leaves the old or the new one; the next command continues with the rest.
 
     Args:
         cfg: The config of the curriculum; with ``curriculum.keep_optimizer`` nothing is dropped.
         work_dir: Its folder.
         state: What is finished.
-        done: The files that were looked at before; those that are looked at now are added.
+        done: The files examined before; those examined now are added.
     """
     if cfg.curriculum.get('keep_optimizer', False) or not is_main_process():
         return
@@ -34,7 +34,7 @@ def drop_optimizers(cfg: Config, work_dir: Path, state: CurriculumState, done: s
 
 
 def _is_needed(cfg: Config, phase: Phase, state: CurriculumState) -> bool:
-    """Return whether a phase may yet begin with the optimizer of this one, be it again since its weights were lost."""
+    """Return whether a phase may still start from this one's optimizer, perhaps again because its weights were lost."""
     if phase.substage == 'full' or not cfg.curriculum.full.get('carry_optimizer'):
         return False
     heirs = [one for one in plan_phases(range(cfg.curriculum.num_draws), phase.stage) if one.parent == phase]

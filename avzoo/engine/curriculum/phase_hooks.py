@@ -1,4 +1,4 @@
-"""The hooks that the settings of a sub-stage stand for."""
+"""The hooks that the settings of a sub-stage call for."""
 
 from mmengine.config import Config
 
@@ -15,7 +15,7 @@ def phase_hooks(cfg: Config, substage: dict) -> list[dict]:
     hooks: list[dict] = []
     if substage.get('frozen_mode') == 'eval' and substage.get('freeze'):
         hooks.append(dict(type='FusionCacheHook', mib=substage.get('fusion_cache_mib', FUSION_CACHE_MIB)))
-    if substage.get('fit'):  # To what the cache holds.
+    if substage.get('fit'):  # On what the cache holds.
         hooks.append(dict(type='FitPartsHook', parts=tuple(substage['fit'])))
     if cfg.curriculum.get('average_epochs') and substage['max_epochs']:
         hooks.append(dict(type='AverageHook', epochs=cfg.curriculum.average_epochs))

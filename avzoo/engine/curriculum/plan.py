@@ -1,4 +1,4 @@
-"""The curriculum as data: which phases there are, and the ordinary run that each of them is."""
+"""The curriculum as data: its phases, and the ordinary run that each of them is."""
 
 import copy
 import math
@@ -25,8 +25,8 @@ class Phase:
     """One ordinary run of the curriculum.
 
     Attributes:
-        stage: 1 (choose epochs and calibration on validation) or 2 (train anew, then test).
-        substage: ``base`` (base classes, everything trains) or ``full`` (base and novel, the fusion is frozen).
+        stage: 1 (choose epochs and calibration on validation) or 2 (train from scratch, then test).
+        substage: ``base`` (base classes, everything is trained) or ``full`` (base and novel, the fusion is frozen).
         draw: Which of the draws of k shots, in stage 2 ``full``.
     """
 
@@ -41,7 +41,7 @@ class Phase:
 
     @classmethod
     def from_name(cls, name: str) -> 'Phase':
-        """Return the phase of a folder's name.
+        """Return the phase with a folder's name.
 
         Raises:
             ValueError: If no phase has this name.
@@ -70,14 +70,14 @@ def plan_phases(draws: Sequence[int], stage: int | None = None) -> list[Phase]:
 
 
 def phase_epochs(cfg: Config, phase: Phase, outcomes: dict[str, dict]) -> int:
-    """Return how many epochs a phase has: the configured ones in stage 1, those that stage 1 chose in stage 2."""
+    """Return the number of epochs of a phase: as configured in stage 1, as stage 1 chose in stage 2."""
     if phase.stage == 2 and 'best_epoch' in outcomes.get(f'stage1_{phase.substage}', {}):
         return outcomes[f'stage1_{phase.substage}']['best_epoch']
     return cfg.curriculum[phase.substage]['max_epochs']
 
 
 def epoch_steps(cfg: Config, phase: Phase) -> int:
-    """Return the training steps in an epoch of a phase: in the full sub-stage, base and novel batches take turns."""
+    """Return the training steps per epoch of a phase: in the full sub-stage, base and novel batches alternate."""
     loader = cfg.train_dataloader
     batches = loader.batch_sampler.get('num_batches', NUM_BATCHES)
     if batches is None:
@@ -157,8 +157,8 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
     """Return what a finished phase decides for those after it.
 
     Returns:
-        ``epochs`` run; with validation also ``best_epoch``, its ``metrics``, the ``gamma`` chosen then, the
-        ``last_gamma`` of the last epoch, and ``lr_drops``: after how many epochs stage 2 cuts the learning rate.
+        ``epochs`` run; with validation also ``best_epoch``, its ``metrics``, the ``gamma`` chosen there, the
+        ``last_gamma`` of the last epoch, and ``lr_drops``: the epochs after which stage 2 cuts the learning rate.
     """
     result = dict(epochs=len(history))
     if phase.stage == 2 or not cfg.curriculum.validate:
@@ -178,7 +178,7 @@ def outcome(cfg: Config, phase: Phase, history: list[dict]) -> dict:
 
 
 def _lr_drops(cfg: Config, history: list[dict], monitor: str) -> list[int]:
-    """Return after how many epochs of stage 1 the learning rate was cut."""
+    """Return the epochs of stage 1 after which the learning rate was cut."""
     if cfg.curriculum.get('lr_drops', 'scheduler') != 'counter':
         return [now['epoch'] - 1 for before, now in pairwise(history) if now['lr'] < before['lr']]
     scores = [entry[monitor] for entry in history]
@@ -187,9 +187,9 @@ def _lr_drops(cfg: Config, history: list[dict], monitor: str) -> list[int]:
 
 
 def _counted_drops(scores: Sequence[float], patience: int) -> list[int]:
-    """Return the epochs that the released code reports as cuts: any higher score, however little, ends the waiting.
+    """Return the epochs that the released code reports as cuts: any increase of the score resets its patience.
 
-    The scheduler itself waits for one that is higher by a ten-thousandth, so it may have cut after other epochs.
+    The scheduler itself requires an increase by a ten-thousandth, so it may have cut after other epochs.
     """
     best, waited, drops = -math.inf, 0, []
     for epoch, score in enumerate(scores, 1):
@@ -204,7 +204,7 @@ def _counted_drops(scores: Sequence[float], patience: int) -> list[int]:
 
 
 def chosen_gamma(cfg: Config, outcomes: dict[str, dict]) -> float:
-    """Return the calibration that validation chose: of the best epoch, or of the last as in the released code."""
+    """Return the calibration that validation chose: from the best epoch, or from the last as in the released code."""
     return _chosen(cfg, outcomes, 'gamma', 0.0)
 
 
@@ -220,12 +220,12 @@ def _chosen(cfg: Config, outcomes: dict[str, dict], name: str, default: float) -
 
 
 def start_file(cfg: Config, phase: Phase) -> str:
-    """Return which checkpoint of a phase its successors take: the best where there is validation, or the last."""
+    """Return the checkpoint of a phase that later ones start from: the best if there is validation, else the last."""
     return 'best.pth' if phase.stage == 1 and cfg.curriculum.validate else 'last.pth'
 
 
 def _copy(cfg: Config, work_dir: str | os.PathLike[str], name: str) -> Config:
-    """Return a copy of a config, as a run of this name in the folder of a curriculum."""
+    """Return a copy of a config as a run with this name in the folder of a curriculum."""
     out = copy.deepcopy(cfg)
     out.experiment_name = f'{Path(os.path.abspath(work_dir)).name}_{name}'
     return out
@@ -243,6 +243,6 @@ def _dataset(cfg: Config, loader: dict, splits: tuple[str, ...]) -> dict:
 
 
 def _complete_model(cfg: Config, data: dict) -> None:
-    """Put into the model's config what the data decides: its widths and classes, and how features are prepared."""
+    """Fill in what the data determines in the model's config: widths, classes, and how features are prepared."""
     cfg.model.data_info = build_dataset(data).data_info
     cfg.model.data_preprocessor = cfg.pop('data_preprocessor')

@@ -1,4 +1,4 @@
-"""Find what would fail, or spoil the numbers, before anything is trained."""
+"""Find what would fail or invalidate the numbers before anything is trained."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ _LOADERS = ('train_dataloader', 'val_dataloader')
 
 
 def preflight(cfg: Config, phases: Sequence[Phase]) -> list[tuple[Phase, Config, GFSLDataset]]:
-    """Open the data of every phase and test, and build what each sub-stage's run builds.
+    """Open the data of every phase and test, and build the parts of each sub-stage's run.
 
     Returns:
         Each phase with its config and its training set.
@@ -67,13 +67,13 @@ def _data_of(run: Config) -> dict[str, GFSLDataset]:
 
 
 def describe_plan(cfg: Config, draws: Sequence[int] | None = None, stage: int | None = None) -> str:
-    """Return the plan as text: per phase its videos, epochs and steps. Reads the data, trains nothing."""
+    """Return the plan as text: the videos, epochs and steps of each phase. Reads the data, trains nothing."""
     draws = range(cfg.curriculum.num_draws) if draws is None else draws
     lines = [printable(f'{cfg.method}, {cfg.num_shots}-shot, data {cfg.data_root}, written to {cfg.work_dir}')]
     trials = sum(len(alternatives) for alternatives in choices_of(cfg) if len(alternatives) > 1)
     if trials and stage != 2:
         metric = cfg.curriculum.get('choose_by', 'AUSUC')
-        lines.append(f'{"choices":<18} {trials} runs of stage 1; the best validation {metric} is taken')
+        lines.append(f'{"choices":<18} {trials} runs of stage 1; the best validation {metric} wins')
     for phase, run, data in preflight(cfg, plan_phases(draws, stage)):
         work = _describe_work(cfg, phase, run)
         lines.append(f'{phase.name:<18} {len(data):>6} videos, {len(data.class_ids)} classes, {work}')
@@ -92,7 +92,7 @@ def _describe_work(cfg: Config, phase: Phase, run: Config) -> str:
 
 
 def _check_apart(train: GFSLDataset, held_out: GFSLDataset) -> None:
-    """Refuse videos that are trained on and evaluated on: the numbers would mean nothing."""
+    """Refuse videos used for both training and evaluation: the numbers would mean nothing."""
     shared = np.intersect1d(train.videos, held_out.videos)
     if len(shared):
         store = train.store
@@ -104,18 +104,18 @@ def _check_apart(train: GFSLDataset, held_out: GFSLDataset) -> None:
 
 
 def _check_classes_of_draw(train: GFSLDataset, draw: int) -> None:
-    """Refuse a draw whose novel classes are not those of the first one, by which the stage's columns are counted."""
+    """Refuse a draw whose novel classes differ from those of the first draw, which define the stage's columns."""
     lacking = np.setdiff1d(np.flatnonzero(~train.base_mask), train.labels)
     if len(lacking):
         name = train.store.class_names[train.class_ids[lacking[0]]]
         raise DataError(
             f"{train.store.root}: class '{name}' has videos in {train_splits(2, 0)[1]} but none in "
-            f'{train_splits(2, draw)[1]}; fix the lists.'
+            f'{train_splits(2, draw)[1]}. Fix the lists.'
         )
 
 
 def _try_alternatives(cfg: Config) -> None:
-    """Build the parts of each alternative of a choice: the last one would otherwise fail after all others ran."""
+    """Build the parts of each alternative of a choice; otherwise the last might fail after all others have run."""
     phase = Phase(1, 'full')
     for i, alternatives in enumerate(choices_of(cfg)):
         for j, alternative in enumerate(alternatives):
@@ -137,7 +137,7 @@ def _try_parts(cfg: Config, phase: Phase, run: Config, data: dict[str, GFSLDatas
     if steps % counts:
         raise ConfigError(
             f'optim_wrapper.accumulative_counts={counts} does not divide the {steps} steps of an epoch: '
-            'gradients would be carried into the next one and lost when a run is resumed. Choose a '
+            'gradients would be carried into the next epoch and lost when a run is resumed. Choose a '
             'divisor, or another train_dataloader.batch_sampler.num_batches.'
         )
     for i, scheduler in enumerate(run.param_scheduler or ()):
@@ -154,7 +154,7 @@ def _try_loader(name: str, run: Config, dataset: GFSLDataset) -> None:
 
 
 def _try_fit(cfg: Config, phase: Phase, model: AVClassifier) -> None:
-    """Refuse parts to fit that cannot be, a generator that nothing fits, and a head that no novel class reaches."""
+    """Refuse parts that cannot be fitted, a generator that is never fitted, and a head that sees no novel class."""
     check_batch_size(cfg, phase, model)
     fitted = cfg.curriculum[phase.substage].get('fit', ())
     if fitted:

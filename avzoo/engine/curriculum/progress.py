@@ -1,4 +1,4 @@
-"""What a person sees while the curriculum runs."""
+"""What the user sees while the curriculum runs."""
 
 import time
 from collections import Counter
@@ -23,9 +23,9 @@ from avzoo.utils.tables import clock
 
 
 def warn_of_features(cfg: Config) -> None:
-    """Warn of features from which nothing can be learned, and refuse those that are not ordinary numbers.
+    """Warn about features from which nothing can be learned, and refuse those that are not ordinary numbers.
 
-    Also say which videos are so long that a part of them is used.
+    Also report how many videos are so long that only a part of them is used.
     """
     store, modalities = FeatureStore(cfg.data_root), tuple(cfg.model.encoders)
     trained = np.concatenate([store.split(cfg.num_shots, name) for name in train_splits(1)])
@@ -37,7 +37,7 @@ def warn_of_features(cfg: Config) -> None:
 
 
 def warn_of_calibration(cfg: Config, metrics: Mapping[str, float]) -> None:
-    """Warn if a search over the grid found no gamma that suits the scores."""
+    """Warn if the search over the grid found no gamma that suits the scores."""
     if cfg.curriculum.get('calibration', 'gamma') == 'gamma':
         warning = calibration_warning(metrics, cfg.val_evaluator.get('gamma_grid', DEFAULT_GAMMA_GRID))
         if warning:
@@ -46,11 +46,11 @@ def warn_of_calibration(cfg: Config, metrics: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a trial of an alternative stands.
+    """The place of an alternative's trial in the run.
 
     Attributes:
         name: Which choice and alternative it is.
-        later: Training steps that come after it, by sub-stage.
+        later: Training steps still to come after it, by sub-stage.
     """
 
     name: str = ''
@@ -58,9 +58,9 @@ class Place:
 
 
 def training_steps(cfg: Config, phases: Sequence[Phase], jobs: int = 1) -> Counter[str]:
-    """Return the training steps of phases that nothing was decided for, by sub-stage.
+    """Return the training steps of undecided phases, by sub-stage.
 
-    Of draws, ``jobs`` are trained at the same time and count once.
+    Draws trained at the same time (``jobs`` of them) count once.
     """
     steps = Counter[str]()
     for phase in _one_by_one(phases, jobs):
@@ -72,20 +72,20 @@ def training_steps(cfg: Config, phases: Sequence[Phase], jobs: int = 1) -> Count
 class Progress:
     """Report phase, epoch, loss, validation and the time left, one line per epoch.
 
-    Of validation, the metric that chooses the sub-stage's epoch comes first.
+    Among the validation metrics, the one that chooses the sub-stage's epoch comes first.
 
-    The time left is counted in training steps: those still to come, at the pace of the same sub-stage so far. Stage 2
-    takes as many epochs as stage 1 will choose, so before that it is an upper bound. Of draws side by side, those count
-    that wait for the one under way. In the trial of an alternative, the trials and phases after it count, too.
+    The time left is estimated from the training steps still to come, at the pace of the same sub-stage so far. Stage 2
+    runs for as many epochs as stage 1 will choose, so before that it is an upper bound. With draws side by side, those
+    that wait for the current one count. In the trial of an alternative, later trials and phases count too.
 
     Args:
         cfg: The config of the whole curriculum.
         phases: All phases of this run.
-        outcomes: What finished phases decided; read anew for each line.
+        outcomes: What finished phases decided; read again for each line.
         silent: Report nothing.
-        jobs: How many draws are trained side by side.
-        place: Where the trial stands that these phases are.
-        pace: Seconds of a step by sub-stage, so far; it is kept up to date.
+        jobs: Number of draws trained side by side.
+        place: The place of the trial that these phases belong to.
+        pace: Seconds per step so far, by sub-stage; it is kept up to date.
     """
 
     def __init__(
@@ -106,11 +106,11 @@ class Progress:
         self._mark = (time.monotonic(), 0)
 
     def begin(self, phase: Phase, steps_done: int) -> None:
-        """Start the clock of a phase, of which some steps may have been done before an interruption."""
+        """Start the clock of a phase, some steps of which may have been done before an interruption."""
         self.phase, self._mark = phase, (time.monotonic(), steps_done)
 
     def report(self, runner: PhaseRunner, history: list[dict], partial: dict | None) -> None:
-        """Write the line of the last epoch of ``history``, or of a part of an epoch."""
+        """Write the line for the last epoch of ``history``, or for a part of an epoch."""
         if self.silent or not is_main_process():
             return
         phase, position = self.phase, self.phases.index(self.phase) + 1
@@ -147,13 +147,13 @@ class Progress:
 
 
 def _one_by_one(phases: Sequence[Phase], jobs: int, beside: int = 0) -> list[Phase]:
-    """Leave out the draws that are trained beside another: the first ``beside`` ones, and then all but each j-th."""
+    """Leave out draws trained alongside another: the first ``beside`` ones, and then all but every j-th."""
     draws = [phase for phase in phases if phase.draw is not None]
     return [phase for phase in phases if phase.draw is None] + draws[beside::jobs]
 
 
 def report_stage_one(decided: dict) -> None:
-    """Say that stage 1 is finished, what validation chose, and how to go on.
+    """Report that stage 1 is finished, what validation chose, and how to continue.
 
     Args:
         decided: What its full sub-stage decided.
@@ -163,12 +163,12 @@ def report_stage_one(decided: dict) -> None:
         shown = '  '.join(f'{key} {decided["metrics"][key]:.2f}' for key in TABLE_METRICS)
         chose = f' Validation chose epoch {decided["best_epoch"]} of {decided["epochs"]}: {shown}.'
     log_line(
-        f'Stage 1 is finished.{chose} The same command with --resume in place of --stage 1 goes on to the '
-        'table of the test set.'
+        f'Stage 1 is finished.{chose} Repeat the command with --resume in place of --stage 1 to get '
+        'the table of test results.'
     )
 
 
 def _parts_of_loss(entry: dict) -> str:
-    """Return the parts of a loss that has several."""
+    """Return the parts of a loss as text, if there are several."""
     parts = [f'{name.removeprefix("loss_")} {value:.4f}' for name, value in entry.items() if name.startswith('loss_')]
     return f' ({", ".join(parts)})' if len(parts) > 1 else ''

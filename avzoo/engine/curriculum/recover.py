@@ -1,4 +1,4 @@
-"""Go on with a run whose checkpoints a power cut, or a full disk, has damaged."""
+"""Continue a run whose checkpoints were damaged by a power cut or a full disk."""
 
 import shutil
 import zipfile
@@ -23,9 +23,9 @@ from avzoo.utils.files import atomic_path
 
 
 def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Sequence[Phase]) -> None:
-    """Forget that a phase is finished whose weights others need, if these are damaged: it then runs again.
+    """Mark a finished phase as unfinished if other phases need its weights and they are damaged: it then runs again.
 
-    Training is repeatable, so what the other phases and the tests decided stays right. Mostly nothing is trained, see
+    Training is repeatable, so what the other phases and the tests decided stays valid. Usually nothing is trained, see
     :func:`checkpoint_to_resume`.
 
     Args:
@@ -42,17 +42,17 @@ def forget_lost(cfg: Config, work_dir: Path, state: CurriculumState, phases: Seq
         carried = {'last.pth'} if cfg.curriculum.full.get('carry_optimizer') else set()
         files = [work_dir / phase.name / name for name in sorted({start_file(cfg, phase)} | carried)]
         if needed and any(_read(path) is None for path in files):
-            log_line(f'WARNING: {phase.name} runs again, since its weights are lost.')
+            log_line(f'WARNING: {phase.name} runs again because its weights are lost.')
             lost.append(phase.name)
     for name in _as_main(lost):
         del state.phases[name]
 
 
 def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
-    """Return the checkpoint that a phase goes on with; ``None`` where it begins anew.
+    """Return the checkpoint that a phase resumes from; ``None`` if it starts over.
 
-    That is ``last.pth``. Where it is damaged, it becomes a copy of ``best.pth``, an earlier one. A damaged ``best.pth``
-    becomes a copy of ``last.pth`` if that is of the same epoch; otherwise the phase begins anew, and the old file is
+    That is ``last.pth``. If it is damaged, it becomes a copy of the earlier ``best.pth``. A damaged ``best.pth``
+    becomes a copy of ``last.pth`` if that is from the same epoch; otherwise the phase starts over, and the old file is
     kept as ``last.pth.damaged``. The main process decides for all.
 
     Args:
@@ -65,13 +65,13 @@ def checkpoint_to_resume(folder: Path, monitor: str) -> Path | None:
 
 
 def _mend(folder: Path, monitor: str) -> bool:
-    """Replace a damaged checkpoint by the other one, if that serves; returns whether there is one to go on with."""
+    """Replace a damaged checkpoint with the other one if possible; return whether there is one to resume from."""
     last, best = folder / 'last.pth', folder / 'best.pth'
     content = _read(last)
     history = content['meta'].get('history') or [] if content else []
     source: Path | None = last
     if content is None:
-        earlier = _read(best) if best.is_file() else None  # Epochs follow on it, so the optimizer is needed.
+        earlier = _read(best) if best.is_file() else None  # More epochs follow, so the optimizer is needed.
         source = best if earlier is not None and 'optimizer' in earlier else None
     elif any(monitor in entry for entry in history) and _read(best) is None:
         source = last if best_epoch(history, monitor) == len(history) else None
@@ -81,7 +81,7 @@ def _mend(folder: Path, monitor: str) -> bool:
         last.replace(last.with_name('last.pth.damaged'))
     else:
         _copy(source, best if source == last else last)
-    log_line(f'{folder.name} goes on from {source.name}.' if source else f'{folder.name} begins anew.')
+    log_line(f'{folder.name} resumes from {source.name}.' if source else f'{folder.name} starts over.')
     return source is not None
 
 
@@ -93,18 +93,18 @@ def _as_main(decided: list[Any]) -> list[Any]:
 
 
 def named_checkpoint(path: Path, phase: Phase, seed: int, features: FeatureSet) -> Path:
-    """Return the checkpoint that a user named, if a phase can go on with it.
+    """Return the checkpoint that a user named, if a phase can resume from it.
 
     Raises:
-        CheckpointError: If it is of another phase or seed, or not of training.
+        CheckpointError: If it is from another phase or seed, or not a training checkpoint.
         DataError: If it was trained on other features than those of the run's store.
     """
     content = load_checkpoint(path)
     of, its_seed = content['meta'].get('phase'), content['meta'].get('seed')
     if of != phase.name or its_seed != seed:
         raise CheckpointError(
-            f'--resume {path}: this is a checkpoint of {of} with seed {its_seed}, but the run goes on with '
-            f'{phase.name} and seed {seed}. Leave the path out to go on from the newest one.'
+            f'--resume {path}: this is a checkpoint of {of} with seed {its_seed}, but the run continues with '
+            f'{phase.name} and seed {seed}. Omit the path to resume from the newest one.'
         )
     if 'optimizer' not in content:
         raise CheckpointError(f'--resume {path}: it {WITHOUT_OPTIMIZER}')
@@ -123,14 +123,14 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         return load_checkpoint(path)
     except CheckpointError as error:
-        if not _is_damaged(path):  # Too little memory, or no permission: the machine is at fault, not the file.
+        if not _is_damaged(path):  # The machine is at fault, not the file: too little memory, or no permission.
             raise
         log_line(f'WARNING: {error}')
         return None
 
 
 def _is_damaged(path: Path) -> bool:
-    """Return whether a checkpoint is missing, empty, no zip, or has another content than it was written with."""
+    """Return whether a checkpoint is missing, empty, not a zip, or no longer has the content it was written with."""
     if not path.exists():
         return True
     try:

@@ -1,4 +1,4 @@
-"""The plain references beside the results of a curriculum, and the differences to the strongest of them."""
+"""The plain references reported with a curriculum's results, and the differences from the strongest of them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _FOLDER = 'references'  # Their predictions.
 
 
 def keep_predictions(work_dir: Path, draw: int, predictions: Mapping[str, np.ndarray]) -> None:
-    """Keep what a run predicted on the test of a draw, in ``predictions.npz`` of the draw's folder."""
+    """Store what a run predicted on the test set of a draw, in ``predictions.npz`` of the draw's folder."""
     write_arrays(_predictions_of(work_dir, draw), predictions)
 
 
@@ -35,13 +35,13 @@ def compare_with_references(
         work_dir: Folder of the curriculum.
         store: Features and splits.
         cfg: The config of the whole curriculum.
-        draws: The run's metrics of each draw, ``draw`` among them.
+        draws: The run's metrics of each draw, including ``draw``.
 
     Returns:
         ``references``, see :func:`evaluate_references`, and ``paired``: ``against``, the name of the reference with the
-        best HM on validation; ``draws``, by metric what :func:`paired_difference` finds; and ``bootstrap``, what
-        :func:`bootstrap_difference` finds, or None where an older run did not keep its predictions. Without references
-        ``paired`` is None.
+        best HM on validation; ``draws``, by metric the result of :func:`paired_difference`; and ``bootstrap``, the
+        result of :func:`bootstrap_difference`, or None if an older run did not store its predictions. Without
+        references ``paired`` is None.
     """
     numbers = [int(row['draw']) for row in draws]
     references = _keep_references(work_dir, store, cfg, numbers)
@@ -58,9 +58,9 @@ def compare_with_references(
 
 
 def _keep_references(work_dir: Path, store: FeatureStore, cfg: Config, draws: list[int]) -> dict[str, Any]:
-    """Evaluate the plain references once; they stay in ``references.json``, their predictions in ``references``.
+    """Evaluate the plain references once; they are kept in ``references.json``, their predictions in ``references``.
 
-    A finished run does not fail for their sake: where they cannot be evaluated, the log says why, and there are none.
+    A finished run does not fail because of them: if they cannot be evaluated, the log says why, and there are none.
     """
     path = work_dir / 'references.json'
     methods = list(cfg.curriculum.references)
@@ -69,7 +69,7 @@ def _keep_references(work_dir: Path, store: FeatureStore, cfg: Config, draws: li
         return {}
     kept = read_kept(path)
     complete = all(predictions_file(work_dir / _FOLDER, name, draw).is_file() for name in methods for draw in draws)
-    dist.barrier()  # Nobody writes before all have looked.
+    dist.barrier()  # No process writes before all have looked.
     if kept.get('key') != key or not complete:
         if dist.is_main_process():
             _evaluate(path, store, cfg, key)
@@ -79,7 +79,7 @@ def _keep_references(work_dir: Path, store: FeatureStore, cfg: Config, draws: li
 
 
 def _evaluate(path: Path, store: FeatureStore, cfg: Config, key: dict[str, Any]) -> None:
-    """Write the references of a key, or say why there are none."""
+    """Write the references under a key, or log why there are none."""
     path.unlink(missing_ok=True)
     try:
         found = evaluate_references(
@@ -91,10 +91,10 @@ def _evaluate(path: Path, store: FeatureStore, cfg: Config, key: dict[str, Any])
             predictions_dir=path.parent / _FOLDER,
         )
         atomic_write_text(path, json.dumps(dict(key=key, references=found), indent=2) + '\n')
-    except Exception as error:  # Whatever it is: it is not the run's.
+    except Exception as error:  # Whatever it is, it is not the run's fault.
         log_line(
             f'WARNING: the plain references could not be evaluated ({type(error).__name__}: {error}). The results '
-            'of the run stand without them; --resume tries again, and curriculum.references=[] leaves them out.'
+            'of the run are valid without them; --resume tries again, and curriculum.references=[] omits them.'
         )
 
 

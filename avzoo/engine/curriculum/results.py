@@ -1,4 +1,4 @@
-"""The results of a curriculum's tests, as results.json has them."""
+"""The results of a curriculum's tests, as stored in results.json."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ def results_of(cfg: Config, state: CurriculumState, draws: Sequence[int]) -> dic
 
     Args:
         cfg: The config of the curriculum.
-        state: What was found.
+        state: The state of the run.
         draws: The draws.
     """
     tests = {draw: state.tests[str(draw)] for draw in draws}
@@ -47,7 +47,7 @@ def results_of(cfg: Config, state: CurriculumState, draws: Sequence[int]) -> dic
 
 
 def results_text(results: dict[str, Any], work_dir: Path) -> str:
-    """Return what the screen shows of results, and where they were written."""
+    """Return the results as shown on the screen, and where they were written."""
     return (
         f'{results["method"]} on {results["dataset"]}, {results["num_shots"]}-shot, per cent\n'
         f'{results_table(results_rows(results))}\n{interval_line(results["aggregate"])}\n'
@@ -59,9 +59,9 @@ def results_text(results: dict[str, Any], work_dir: Path) -> str:
 def provenance_of(cfg: Config, state: CurriculumState, started: datetime) -> dict[str, Any]:
     """Return the provenance of results that this process has computed, see :func:`provenance`.
 
-    ``training_seconds`` are those of all phases, which earlier commands may have trained; trials of
-    ``curriculum.choices`` count where they are kept as stage 1. ``parameters`` is the number of the model's parameters,
-    buffers not counted.
+    ``training_seconds`` is the total of all phases, some of which earlier commands may have trained; trials of
+    ``curriculum.choices`` count if they are kept as stage 1. ``parameters`` is the number of the model's parameters
+    without buffers.
     """
     store = read_meta(Path(cfg.data_root))
     found = provenance(started=started, settings=state.settings, store=store, sha256=state.store_sha256)
@@ -77,13 +77,13 @@ def _count_parameters(cfg: Config, state: CurriculumState) -> int:
 
 
 def kept_provenance(work_dir: Path) -> dict[str, Any] | None:
-    """Return the provenance in a folder's ``results.json``; ``None`` where there is none."""
+    """Return the provenance in a folder's ``results.json``; ``None`` if there is none."""
     found = read_kept(work_dir / 'results.json').get('provenance')
     return found if isinstance(found, dict) else None
 
 
 def _seconds(folder: Path) -> float:
-    """Return how long the epochs of a phase took, as far as its history says."""
+    """Return how long the epochs of a phase took, as far as its history records it."""
     times = [line.get('seconds') for line in read_history(folder / FILE_NAME) if line['kind'] == 'epoch']
     return sum(time for time in times if isinstance(time, int | float))
 

@@ -1,4 +1,4 @@
-"""Build what mmengine's runner builds beside model, data and optimizer, so that no phase fails for it late."""
+"""Build what mmengine's runner builds besides model, data and optimizer, so that no phase fails on it late."""
 
 import multiprocessing
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from avzoo.models.classifiers.av_classifier import AVClassifier
 from avzoo.registry import MODELS, VISUALIZERS
 from avzoo.utils.errors import ConfigError
 
-# What constructors of the stack raise for a value that they do not take.
+# What constructors of the stack raise for a value that they do not accept.
 _REFUSALS = (
     TypeError,
     ValueError,
@@ -34,11 +34,11 @@ _REFUSALS = (
 def try_run_parts(run: Config, model: AVClassifier) -> None:
     """Build the hooks, the visualizer and the log processor of a phase, and initialise its model.
 
-    Nothing is written and no service is called: the runner itself would make folders, logs and process-wide settings.
+    Nothing is written and no service is called: the runner itself would create folders, logs and process-wide settings.
 
     Args:
         run: The config of the phase.
-        model: Its model, which is changed.
+        model: Its model, which is modified.
 
     Raises:
         ConfigError: Names the path of the first value that cannot be used.
@@ -63,7 +63,7 @@ def try_run_parts(run: Config, model: AVClassifier) -> None:
 
 @contextmanager
 def building(path: str) -> Iterator[None]:
-    """Say where in the config a value stands that a constructor of the stack does not take."""
+    """Report the place in the config of a value that a constructor of the stack does not accept."""
     try:
         yield
     except _REFUSALS as error:
@@ -74,21 +74,21 @@ def building(path: str) -> Iterator[None]:
 
 
 def _unbuilt_runner() -> PhaseRunner:
-    """Return a runner whose constructor was not called; its methods that build hooks and logs need nothing else."""
+    """Return a runner whose constructor was not called; its methods that build hooks and logs do not need it."""
     runner = PhaseRunner.__new__(PhaseRunner)
     runner._hooks = []
     return runner
 
 
 def _try_init(model: AVClassifier) -> None:
-    # `init_weights` would write about each parameter to the log, or to the screen where there is none yet.
+    # `init_weights` would report each parameter in the log, or on the screen if there is no log yet.
     for module in model.modules():
         if getattr(module, 'init_cfg', None):
             initialize(module, module.init_cfg)
 
 
 def _try_wrapper(cfg: Mapping | None) -> None:
-    # It is built in the group of processes only.
+    # It can be built only within the process group.
     if cfg is not None and MODEL_WRAPPERS.get(cfg['type']) is None:
         raise ValueError(f"there is no model wrapper '{cfg['type']}'")
 
@@ -117,9 +117,9 @@ def _try_log_processor(cfg: Any) -> None:
 
 def _try_visualizer(cfg: Mapping | None) -> None:
     if cfg is None or (cfg['type'] == 'Visualizer' and not any(cfg[key] for key in cfg if key != 'type')):
-        return  # Nothing can fail, and its figures take a twentieth of a second in each sub-stage.
+        return  # Nothing can fail, and its figures would take 0.05 s in each sub-stage.
     arguments = dict(save_dir='', **{key: value for key, value in cfg.items() if key != 'type'})
-    # Not by the registry, which would keep the instance: a run in this process would get it, with its folder.
+    # Not through the registry, which would keep the instance: a run in this process would get it, with its folder.
     kind = VISUALIZERS.get(cfg['type'])
     assert kind is not None  # The config was checked.
     kind(**arguments)
@@ -129,13 +129,13 @@ def _try_env(cfg: Mapping) -> None:
     method = (cfg.get('mp_cfg') or {}).get('mp_start_method', 'fork')
     methods = multiprocessing.get_all_start_methods()
     if method not in methods:
-        raise ConfigError(f'env_cfg.mp_cfg.mp_start_method={method!r} is not possible. Choose from {methods}.')
+        raise ConfigError(f'env_cfg.mp_cfg.mp_start_method={method!r} is not available. Choose from {methods}.')
     for path, value in {
         'env_cfg.mp_cfg.opencv_num_threads': (cfg.get('mp_cfg') or {}).get('opencv_num_threads', 0),
         'env_cfg.resource_limit': cfg.get('resource_limit', 0),
     }.items():
         if not isinstance(value, int) or value < 0:
-            raise ConfigError(f'{path}={value!r} is not possible. It must be a whole number of at least 0.')
+            raise ConfigError(f'{path}={value!r} is not valid. It must be a whole number of at least 0.')
 
 
 def _try_scaling(run: Config) -> None:
@@ -143,5 +143,5 @@ def _try_scaling(run: Config) -> None:
     size = scaling.get('base_batch_size')
     if scaling.get('enable') and not (isinstance(size, int) and size > 0):
         raise ConfigError(
-            f'auto_scale_lr.base_batch_size={size!r} is not possible. It must be a whole number of at least 1.'
+            f'auto_scale_lr.base_batch_size={size!r} is not valid. It must be a whole number of at least 1.'
         )

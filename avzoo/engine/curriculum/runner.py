@@ -39,18 +39,18 @@ from avzoo.utils.errors import AvzooError
 class CurriculumRunner:
     """Train a method through both stages and test it (AV-DIFF, sec. 3.2 and 4.3).
 
-    Each phase is one ordinary mmengine run with its own work directory. This runner derives their configs, hands
-    the weights on, remembers what was decided in ``curriculum.json``, and ends with the table of results. It can be
-    stopped anywhere; a finished phase is run again only if its weights are lost.
+    Each phase is one ordinary mmengine run with its own work directory. This runner derives their configs, passes the
+    weights on, records what was decided in ``curriculum.json``, and ends with the table of results. It can be stopped
+    at any time; a finished phase is run again only if its weights are lost.
 
     Args:
-        cfg: Config of the curriculum; ``cfg.work_dir`` is where everything goes.
-        resume: Go on with what the work directory holds. Without it, a work directory in use is refused. A path names
-            the checkpoint that the phase under way goes back to.
+        cfg: Config of the curriculum; everything is written to ``cfg.work_dir``.
+        resume: Continue the run in the work directory. Without it, a work directory in use is refused. A path names
+            the checkpoint that the current phase goes back to.
         stage: Run only this stage; by default both.
         draws: Run only these draws of stage 2; by default all.
-        jobs: How many draws are trained side by side, each in a process of its own; needs a run of one process.
-        gpus: GPUs for these processes, see :func:`run_side_by_side`; by default what this process sees.
+        jobs: Number of draws trained side by side, each in its own process; needs a run of one process.
+        gpus: GPUs for these processes, see :func:`run_side_by_side`; by default those that this process sees.
     """
 
     def __init__(
@@ -72,29 +72,29 @@ class CurriculumRunner:
         self._dropped, self._pace = set[Path](), dict[str, float]()
         self.resume_from = None if isinstance(resume, bool) else Path(resume)
         if self.resume_from is not None and not self.resume_from.is_file():
-            raise AvzooError(f'--resume {self.resume_from}: there is no such file. Leave the path out to go on.')
+            raise AvzooError(f'--resume {self.resume_from}: there is no such file. Omit the path to continue.')
         self.state = CurriculumState(self.work_dir, deciding_settings(self.cfg), dist.get_world_size())
         self.store = StoreWatch(self.cfg.data_root, self.work_dir, self.cfg.num_shots)
         used = [p.name for p in plan_phases(self.draws) if (self.work_dir / p.name).exists()]
         if (self.state.exists or used) and not resume:
             raise AvzooError(
-                f'{self.work_dir} already holds a run. Go on with it by --resume, or choose another --work-dir.'
+                f'{self.work_dir} already holds a run. Continue it with --resume, or choose another --work-dir.'
             )
         if self.state.exists:
             self.state.read()
         elif used:
             raise AvzooError(
-                f'{self.work_dir} holds {used[0]} but no {self.state.path.name}, which says how it was '
+                f'{self.work_dir} holds {used[0]} but no {self.state.path.name}, which records how it was '
                 'trained. Choose another --work-dir.'
             )
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'CurriculumRunner':
-        """Build the runner as mmengine's tools do; ``cfg.resume`` says whether to go on."""
+        """Build the runner as mmengine's tools do; ``cfg.resume`` says whether to continue a run."""
         return cls(cfg, resume=cfg.get('resume', False))
 
     def train(self) -> dict | None:
-        """Run what is not finished yet; returns the results, or ``None`` when only stage 1 was asked for."""
+        """Run what is not finished yet; return the results, or ``None`` if only stage 1 was requested."""
         check_same_everywhere(self.cfg, self.work_dir, self.state.phases)
         if self.stage == 2:
             self.state.check_stage_one()
@@ -102,19 +102,19 @@ class CurriculumRunner:
         self._check_store(keep=False)
         if todo := self._todo():
             preflight(self.cfg, todo)
-        dist.barrier()  # Nobody writes before all have read; and nothing is written for a run that is refused.
+        dist.barrier()  # No process writes before all have read, and nothing is written for a run that is refused.
         with held_work_dir(self.work_dir):
             try:
                 return self._train()
             finally:
-                free_memory()  # For what else the process does, such as a notebook.
+                free_memory()  # For other work in this process, such as a notebook.
 
     def _todo(self) -> list[Phase]:
         todo = [p for p in self.phases if p.name not in self.state.phases]
         if self.resume_from is not None and not todo:
             raise AvzooError(
-                f'--resume {self.resume_from}: every phase of {self.work_dir} is finished. Leave the path '
-                'out to see the results.'
+                f'--resume {self.resume_from}: every phase of {self.work_dir} is finished. Omit the path '
+                'to see the results.'
             )
         return todo
 
@@ -122,7 +122,7 @@ class CurriculumRunner:
         todo = self._todo()
         if todo:
             warn_of_features(self.cfg)
-        self._keep()  # A kill may have come between the two.
+        self._keep()  # An earlier process may have been killed between the two.
         self.cfg = choose(self.cfg, self.work_dir, self.state, self._try, self.phases, self.together.jobs)
         if dist.is_main_process():
             portable = copy.deepcopy(self.cfg)
@@ -136,13 +136,13 @@ class CurriculumRunner:
         else:
             results = self.test()
         if not todo:
-            log_line('Every phase was finished already: nothing was trained.')
+            log_line('Every phase was already finished: nothing was trained.')
         return results
 
     def _try(self, cfg: Config, chosen: list[Alternative], place: Place) -> dict[str, dict]:
-        """Run stage 1 of a config as if these alternatives were chosen; returns what its phases decided.
+        """Run stage 1 of a config as if these alternatives were chosen; return what its phases decided.
 
-        Where the parts are only fitted, the full sub-stage fits them anew, so the base sub-stage is left out.
+        If parts are only fitted, the full sub-stage fits them from scratch, so the base sub-stage is left out.
         """
         phases = [p for p in plan_phases((), 1) if p.substage == 'full' or cfg.curriculum[p.substage].max_epochs]
         outcomes: dict[str, dict] = {}
@@ -158,15 +158,15 @@ class CurriculumRunner:
         return outcomes
 
     def test(self) -> dict:
-        """Test the finished draws, write ``results.json`` and ``results.md``, and show the table."""
+        """Test the finished draws, write ``results.json`` and ``results.md``, and print the table."""
         untested = [draw for draw in self.draws if str(draw) not in self.state.tests]
         for draw in untested:
             self._test_draw(draw)
         results = results_of(self.cfg, self.state, self.draws)
-        # A command that only shows the numbers of an earlier one did not compute them.
+        # A command that only shows earlier numbers did not compute them.
         kept = None if untested else kept_provenance(self.work_dir)
         results['provenance'] = kept or provenance_of(self.cfg, self.state, self._started)
-        self._write(results)  # Before the references, which may take minutes: they cannot cost a run its results.
+        self._write(results)  # Before the references, which may take minutes: they must not cost a run its results.
         store = FeatureStore(self.cfg.data_root)
         results |= compare_with_references(self.work_dir, store, self.cfg, results['draws'])
         results['provenance'] = kept or provenance_of(self.cfg, self.state, self._started)
@@ -195,7 +195,7 @@ class CurriculumRunner:
         self._finish(phase, run_phase(run, self.cfg, phase, progress, chosen))
 
     def _run_config(self, phase: Phase) -> Config:
-        """Return the config of a phase, which goes on from its newest checkpoint."""
+        """Return the config of a phase, which resumes from its newest checkpoint."""
         run = phase_config(self.cfg, phase, self.state.phases, self.work_dir)
         checkpoint = self._checkpoint_to_resume(phase)
         if checkpoint is not None:
@@ -207,7 +207,7 @@ class CurriculumRunner:
         self._conclude(phase)
 
     def _conclude(self, phase: Phase) -> None:
-        """Keep what a phase decided; of stage 1 also what its generator has learned, of stage 2 the test says it."""
+        """Keep what a phase decided, in stage 1 also the check of its generator; in stage 2 the test has it."""
         decided = self.state.phases[phase.name]
         if phase == Phase(1, 'full') and 'AUSUC' in decided.get('metrics', {}):
             warn_of_calibration(self.cfg, decided['metrics'])
@@ -216,7 +216,7 @@ class CurriculumRunner:
         self._keep()
 
     def _keep(self) -> None:
-        """Write what is finished, and drop what is of no more use."""
+        """Write what is finished, and drop what is no longer needed."""
         if dist.is_main_process():
             self.state.write()
             drop_optimizers(self.cfg, self.work_dir, self.state, self._dropped)
@@ -244,6 +244,6 @@ class CurriculumRunner:
             write_results(self.work_dir, results)
 
     def _check_store(self, *, keep: bool = True) -> None:
-        """Refuse a store that changed since the run was begun."""
+        """Refuse a store that has changed since the run was started."""
         self.state.store_sha256 = self.store.check(self.state.store_sha256, keep=keep)
         dist.barrier()

@@ -15,14 +15,14 @@ def schedulers(cfg: Config) -> list[dict]:
     found = [found] if isinstance(found, dict) else list(found)
     if len(found) > 1 and any(s['type'] == 'ReduceOnPlateauLR' for s in found):
         raise ConfigError(
-            'param_scheduler combines ReduceOnPlateauLR with others; stage 2 replays the cuts of stage 1 '
-            'and cannot tell whose they were. Keep one or the other.'
+            'param_scheduler combines ReduceOnPlateauLR with others, but stage 2 replays the cuts of stage 1 '
+            'and cannot tell which scheduler made them. Keep one or the other.'
         )
     return found
 
 
 def watching_schedulers(cfg: Config, monitor: str) -> list[dict] | None:
-    """Stage 1: a plateau is one of the metric that chooses the epoch."""
+    """Stage 1: plateaus are those of the metric that chooses the epoch."""
     return [
         dict(s, monitor=monitor) if s['type'] == 'ReduceOnPlateauLR' else s
         for s in schedulers(cfg)
@@ -31,7 +31,7 @@ def watching_schedulers(cfg: Config, monitor: str) -> list[dict] | None:
 
 
 def replayed_schedulers(cfg: Config, chosen: dict) -> list[dict] | None:
-    """Stage 2 has no validation: cuts that a plateau caused in stage 1 come again after the same epochs."""
+    """Stage 2 has no validation: cuts that a plateau caused in stage 1 are repeated after the same epochs."""
     found = [s for s in schedulers(cfg) if s['type'] != 'ReduceOnPlateauLR']
     for plateau in (s for s in schedulers(cfg) if s['type'] == 'ReduceOnPlateauLR'):
         if chosen.get('lr_drops'):

@@ -1,4 +1,4 @@
-"""The small file that remembers how far a curriculum has come."""
+"""The small file that records the progress of a curriculum."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from avzoo.utils.regular_files import read_json
 
 FILE_NAME = 'curriculum.json'
 
-# Settings that change how a run computes, not what.
+# Settings that change how a run computes, not its results.
 _FREE_SETTINGS = (
     'launcher',
     'log_level',
@@ -29,14 +29,14 @@ _FREE_SETTINGS = (
     'work_dir',
     'resume',
 )
-# The store is known by its digest: it may lie elsewhere when a run goes on.
+# The store is identified by its digest: it may have been moved when a run is resumed.
 _PATHS = ('data_root',)
-# What to do where one of these is another than it was.
+# What to do if one of these has changed.
 _CURES = {
-    'processes': 'Start as many processes as then, which decides what each of them draws',
-    'curriculum.base.max_epochs': 'A run cannot be prolonged, since its later phases follow from these epochs: '
+    'processes': 'Start the same number of processes as before, since it decides what each of them draws',
+    'curriculum.base.max_epochs': 'A run cannot be prolonged because its later phases depend on these epochs: '
     'resume with the old number',
-    'curriculum.full.max_epochs': 'A run cannot be prolonged, since its later phases follow from these epochs: '
+    'curriculum.full.max_epochs': 'A run cannot be prolonged because its later phases depend on these epochs: '
     'resume with the old number',
 }
 _FREE_CURRICULUM_SETTINGS = ('keep_optimizer',)
@@ -45,7 +45,7 @@ _FREE_DATASET_SETTINGS = ('device', 'resident')
 
 
 def deciding_settings(cfg: Config) -> dict[str, Any]:
-    """Return the settings of a config that decide the numbers."""
+    """Return the settings of a config that determine the results."""
     settings = {k: v for k, v in cfg.to_dict().items() if k not in _FREE_SETTINGS}
     settings['curriculum'] = {k: v for k, v in settings['curriculum'].items() if k not in _FREE_CURRICULUM_SETTINGS}
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -57,7 +57,7 @@ def deciding_settings(cfg: Config) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Content:
-    """The kinds of the entries of ``curriculum.json``."""
+    """The types of the entries of ``curriculum.json``."""
 
     settings: dict
     phases: dict
@@ -69,7 +69,7 @@ class _Content:
 
 @dataclass(frozen=True)
 class _Choice:
-    """The kinds of the entries of a choice that are read again."""
+    """The types of the entries of a choice that are read again."""
 
     chosen: dict
 
@@ -79,8 +79,8 @@ class CurriculumState:
 
     Args:
         work_dir: Folder of the curriculum.
-        settings: The settings that decide the numbers; they must not change between the parts of one run.
-        processes: How many processes compute together, which decides them too; ``None`` for one who only looks.
+        settings: The settings that determine the results; they must not change between the parts of one run.
+        processes: The number of processes of the run, which affects the results too; ``None`` to read only.
     """
 
     def __init__(
@@ -96,14 +96,14 @@ class CurriculumState:
 
     @property
     def exists(self) -> bool:
-        """Whether an earlier run left its state here."""
+        """Whether the state of an earlier run is here."""
         return self.path.is_file()
 
     def read(self) -> None:
         """Read an earlier run's state.
 
         Raises:
-            ConfigError: If the config, or the number of processes, is another than it was then.
+            ConfigError: If the config or the number of processes has changed since.
         """
         content = _read(self.path, 'Restore it, or train again in another --work-dir.')
         before, self.phases, self.tests = content['settings'], content['phases'], content['tests']
@@ -112,9 +112,9 @@ class CurriculumState:
         self.processes = processes if self.processes is None else self.processes
         changed = first_difference(_compared(before, processes), _compared(self.settings, self.processes))
         if changed:
-            cure = _CURES.get(changed.path, 'Resume with the old ones')
+            cure = _CURES.get(changed.path, 'Resume with the same settings')
             raise ConfigError(
-                f'{self.path.parent} was begun with other settings: {changed}. {cure}, or choose another --work-dir.'
+                f'{self.path.parent} was started with other settings: {changed}. {cure}, or choose another --work-dir.'
             )
 
     def check_stage_one(self) -> None:
@@ -122,7 +122,7 @@ class CurriculumState:
         missing = [phase.name for phase in plan_phases((), 1) if phase.name not in self.phases]
         if missing:
             raise AvzooError(
-                f'Stage 2 takes its epochs and its calibration from stage 1, but {self.path.parent} has no '
+                f'Stage 2 gets its epochs and its calibration from stage 1, but {self.path.parent} has no '
                 f'finished {missing[0]}. Run without --stage, or with --stage 1 first.'
             )
 
@@ -140,12 +140,12 @@ class CurriculumState:
 
 
 def _compared(settings: dict[str, Any], processes: int | None) -> dict[str, Any]:
-    """Return what must be the same when a run goes on."""
+    """Return what must be the same when a run is resumed."""
     return dict({key: value for key, value in settings.items() if key not in _PATHS}, processes=processes)
 
 
 def finished_phases(work_dir: str | os.PathLike[str]) -> list[Phase]:
-    """Return the phases that a work directory's ``curriculum.json`` calls finished, in order.
+    """Return the phases that a work directory's ``curriculum.json`` lists as finished, in order.
 
     Raises:
         CheckpointError: If the folder holds no run.

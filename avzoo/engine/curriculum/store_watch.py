@@ -1,4 +1,4 @@
-"""Notice that a store is no longer the one that a run was begun with."""
+"""Detect that a store is no longer the one that a run was started with."""
 
 import json
 import os
@@ -18,15 +18,15 @@ from avzoo.utils.regular_files import read_kept
 
 FILE_NAME = 'store_files.json'
 
-_Stamp = list[int]  # Size and times of a file.
+_Stamp = list[int]  # The size and times of a file.
 
 
 class StoreWatch:
-    """Compare a store with its ``store.json``, and that with the one of the run's beginning.
+    """Compare a store with its ``store.json``, and that with the one at the start of the run.
 
-    The first check reads everything. Later ones read tables, lists and class vectors, which are small, and of the
-    arrays the sizes and times, which are kept in ``store_files.json`` of the work directory; an array is read again
-    where these differ. So a store may be moved or copied, and a check of 100,000 videos takes a fraction of a second.
+    The first check reads everything. Later ones read tables, lists and class vectors, which are small, but only the
+    sizes and times of arrays, which are kept in ``store_files.json`` of the work directory; an array is read again if
+    these differ. So a store may be moved or copied, and a check of 100,000 videos takes a fraction of a second.
 
     Args:
         root: The store.
@@ -40,31 +40,31 @@ class StoreWatch:
 
     @property
     def feature_set(self) -> FeatureSet:
-        """What the store says that its features are."""
+        """What the store records about its features."""
         return FeatureSet(str(self.root), read_meta(self.root).get('features', {}))
 
     def check(self, begun_with: str, *, keep: bool = True) -> str:
         """Return the SHA-256 of ``store.json``.
 
-        Each process reads the lists that it trains on. The arrays are compared by the main one.
+        Each process reads the lists that it trains on. The main process compares the arrays.
 
         Args:
-            begun_with: What it was when the run was begun; empty at the beginning.
-            keep: Keep how the arrays look in the work directory; not for a run that may still be refused.
+            begun_with: The value at the start of the run; empty at the start.
+            keep: Store sizes and times of the arrays in the work directory; not for a run that may still be refused.
 
         Raises:
-            DataError: Something changed; the error names the file.
+            DataError: If something changed; the error names the file.
         """
         meta, found = read_meta(self.root), sha256_of(self.root / 'store.json')
         if begun_with and found != begun_with:
             self._refuse_other_features()
             raise DataError(
-                f'{self.root / "store.json"} is not the one that {self.work_dir} was begun with (SHA-256 '
-                f'{begun_with[:16]}... then, {found[:16]}... now): {self.root} is not the store of this run, or data '
-                'or splits were written anew. Restore it, or choose another --work-dir.'
+                f'{self.root / "store.json"} is not the one that {self.work_dir} was started with (SHA-256 '
+                f'{begun_with[:16]}... then, {found[:16]}... now): {self.root} is not the store of this run, or its '
+                'data or splits were rewritten. Restore it, or choose another --work-dir.'
             )
         if is_main_process() and not begun_with:
-            before = self._stamps(meta)  # First: what changes while it is read has another stamp afterwards.
+            before = self._stamps(meta)  # First: a file that changes while it is read has another stamp afterwards.
             verify_checksums(self.root, meta)
             self._read = before
         else:
@@ -74,9 +74,9 @@ class StoreWatch:
         return found
 
     def _refuse_other_features(self) -> None:
-        """Refuse a store that says that its features are others than those that the run has been trained on."""
+        """Refuse a store whose recorded features are not those that the run was trained on."""
         for path in sorted(self.work_dir.glob('stage*/last.pth'))[:1]:
-            with suppress(CheckpointError):  # A damaged one tells nothing.
+            with suppress(CheckpointError):  # A damaged checkpoint says nothing.
                 trained = feature_set_of(load_checkpoint(path)['meta'], path)
                 compare_feature_sets(trained, self.feature_set, trained.texts)
 
@@ -93,9 +93,9 @@ class StoreWatch:
         found = {}
         for entry in meta['modalities'].values():
             path = self.root / entry['file']
-            if path.is_file():  # Else it is missed where it is read.
+            if path.is_file():  # If not, reading it reports this.
                 status = path.stat()
-                # Programs that keep the time of modification cannot keep that of the last change of any kind.
+                # Programs that preserve the modification time cannot preserve the time of the last change.
                 found[entry['file']] = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
             else:
                 found[entry['file']] = []

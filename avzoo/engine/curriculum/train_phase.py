@@ -1,4 +1,4 @@
-"""Train one phase and keep what its checkpoints say about it."""
+"""Train one phase and keep what its checkpoints record about it."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,7 +25,7 @@ def train_phase(
     Args:
         runner: The runner of the phase's own config.
         phase: The phase.
-        progress: What reports the epochs.
+        progress: Reports the epochs.
         monitor: Metric that chooses the best epoch.
         keep_gamma: Store the calibration that validation chose in the model.
         facts: More plain values for the checkpoints' ``meta``.
@@ -58,13 +58,13 @@ def train_phase(
 
 
 def run_phase(run: Config, cfg: Config, phase: Phase, progress: Progress, chosen: Sequence[Alternative]) -> dict:
-    """Train a phase of a curriculum; returns what it decides for those after it.
+    """Train a phase of a curriculum; return what it decides for those after it.
 
     Args:
         run: The config of the phase.
         cfg: The config of the curriculum.
         phase: The phase.
-        progress: What reports the epochs.
+        progress: Reports the epochs.
         chosen: What validation chose, for the checkpoints.
     """
     substage = cfg.curriculum[phase.substage]
@@ -84,7 +84,7 @@ def run_phase(run: Config, cfg: Config, phase: Phase, progress: Progress, chosen
 
 
 def _split_digests(dataset: GFSLDataset, num_shots: int) -> dict[str, str]:
-    """Return a digest of each training list, by which the test refuses a store with other ones."""
+    """Return a digest of each training list, so that the test can refuse a store with other lists."""
     store = dataset.store
-    assert isinstance(store, FeatureStore)  # Only an adaptation joins two, and it takes no part in the curriculum.
+    assert isinstance(store, FeatureStore)  # Only adaptation joins two stores, and it is not part of the curriculum.
     return {name: split_digest(store, num_shots, name) for name in dataset.splits}
