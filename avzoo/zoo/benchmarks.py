@@ -1,4 +1,4 @@
-"""Facts of each data set that are known without its features, and where its authors released them."""
+"""Facts about each data set that are known without its features, and where its authors released them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class Benchmark:
     """A data set of the zoo.
 
     Attributes:
-        key: Its part of a config's name, e.g. ``ucf``.
+        key: Its part of config names, e.g. ``ucf``.
         title: Its name in the metafiles.
         feature_dims: {modality: width}.
-        num_classes: Classes of stage 2, base and novel.
+        num_classes: Number of classes in stage 2, base and novel.
         embedding_dim: Width of the class vectors.
         urls: Addresses of its released features, a zip; empty for the data set that avzoo generates locally.
     """
@@ -39,7 +39,7 @@ class Benchmark:
 
     @property
     def data_info(self) -> dict[str, Any]:
-        """What the data decides about a model of stage 2, as in ``GFSLDataset.data_info``."""
+        """What the data determines in a model of stage 2, as in ``GFSLDataset.data_info``."""
         return dict(
             feature_dims=dict(self.feature_dims),
             seconds_per_step=dict(SECONDS_PER_STEP),
@@ -61,7 +61,7 @@ BENCHMARKS = {
 
 
 def find_benchmark(name: str) -> Benchmark | None:
-    """Return the benchmark of a key, a title or a store's name, in any case; ``None`` if there is none."""
+    """Return the benchmark with a key, a title or a store name, ignoring case; ``None`` if there is none."""
     wanted = name.lower()
     for benchmark in BENCHMARKS.values():
         if wanted in (benchmark.key, benchmark.title.lower(), benchmark.store_name):

@@ -1,4 +1,4 @@
-"""Build a model from a config and the facts of its data."""
+"""Build a model from a config and the facts about its data."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,21 +23,21 @@ from avzoo.zoo.index import find_model, read_index
 from avzoo.zoo.runs import RUN_CONFIG, is_run, run_of, run_weights
 from avzoo.zoo.weights import CheckpointFile, find_zoo_weights
 
-# Of any width. Below, a model takes some megabytes; an outline of it imports torch._dynamo, which takes a second.
+# For any width. Smaller models take a few megabytes; an outline imports torch._dynamo, which takes a second.
 _LARGE = 1 << 13
-# Set by phases of the curriculum; they concern the training, not the model.
+# Set by phases of the curriculum; they affect training, not the model.
 _TRAINING_KEYS = ('frozen', 'frozen_mode', 'gamma', 'scale')
 
 
 def config_of(
     name_or_config: str | os.PathLike[str] | Config, options: Sequence[str] = (), *, of_runs: bool = True
 ) -> Config:
-    """Return the config of a model's name, of a config file, of the folder of a run, or the config itself.
+    """Return the config for a model name, a config file or the folder of a run, or the config itself.
 
     Args:
-        name_or_config: Any of them.
-        options: ``key=value`` changes to a config that is read from its file.
-        of_runs: Also check the parts of such a config that only training and testing build.
+        name_or_config: Any of these.
+        options: ``key=value`` changes to a config that is read from a file.
+        of_runs: Also check the parts of such a config that are built only for training and testing.
     """
     if isinstance(name_or_config, Config):
         return name_or_config
@@ -45,13 +45,13 @@ def config_of(
 
 
 def config_path(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the config file of a model's name, or of the folder of a run; another path is returned unchanged.
+    """Return the config file for a model name or the folder of a run; any other path is returned unchanged.
 
     Raises:
-        ConfigError: If the zoo has no model of that name.
+        ConfigError: If the zoo has no model with that name.
     """
     if not str(name_or_path):
-        raise ConfigError('The name of the model is empty. `avzoo list` shows all names.')
+        raise ConfigError('The model name is empty. `avzoo list` shows all names.')
     path, name = Path(name_or_path), str(name_or_path)
     if is_run(path) and name not in read_index():
         return path / RUN_CONFIG
@@ -59,23 +59,23 @@ def config_path(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def model_name(cfg: Config) -> str:
-    """Return the name that a config's weights go by: the stem of its file, or the folder of its run.
+    """Return the name under which a config's weights are found: the stem of its file, or the folder of its run.
 
     Raises:
         ConfigError: If the config was not read from a file.
     """
     if not cfg.filename:
-        raise ConfigError('This config was made in memory, so it has no name to find weights by: name a checkpoint.')
+        raise ConfigError('This config was made in memory, so it has no name to find weights: specify a checkpoint.')
     file = Path(cfg.filename)
     return str(run_of(file) or file.stem)
 
 
 def weights_of(cfg: Config, substage: Literal['base', 'full'] = 'full') -> CheckpointFile:
-    """Return the weights that go with a config: those of its run, or else those that go by its name.
+    """Return the weights for a config: those of its run, or else those with its name.
 
     Args:
-        cfg: Read from a file.
-        substage: Of a run, see :func:`run_weights`.
+        cfg: A config read from a file.
+        substage: The sub-stage of a run, see :func:`run_weights`.
 
     Raises:
         ConfigError: If the config was not read from a file.
@@ -87,10 +87,10 @@ def weights_of(cfg: Config, substage: Literal['base', 'full'] = 'full') -> Check
 
 
 def data_info_of(cfg: Config, *, data_root: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """Return what the data decides about a model of stage 2.
+    """Return what the data determines in a model of stage 2.
 
     It is read from the store at ``data_root``, by default the config's. If the config's store is missing, the known
-    facts of the benchmark are returned.
+    facts about the benchmark are returned.
 
     Raises:
         ConfigError: If there is no store, and the data set is not a benchmark.
@@ -101,8 +101,8 @@ def data_info_of(cfg: Config, *, data_root: str | os.PathLike[str] | None = None
     benchmark = find_benchmark(root.name)
     if benchmark is None:
         raise ConfigError(
-            f'There is no feature store {root} to read feature widths and classes from. Tools take another one by '
-            '--data-root; in Python, give data_root, data_info or pretrained.'
+            f'There is no feature store {root} to read feature widths and classes from. Specify another one with '
+            '--data-root; in Python, pass data_root, data_info or pretrained.'
         )
     return benchmark.data_info
 
@@ -111,11 +111,11 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
     """Build the model of a curriculum's config, or of the config inside a checkpoint.
 
     Args:
-        cfg: A config, or the plain dict that a checkpoint carries; nothing is imported for the names in such a dict.
-        data_info: See :class:`AVClassifier`; if empty, that in the config.
+        cfg: A config, or the plain dict in a checkpoint; nothing is imported for the names in such a dict.
+        data_info: See :class:`AVClassifier`; if empty, that of the config is used.
 
     Raises:
-        ConfigError: If a part is not registered, or refuses its settings.
+        ConfigError: If a part is not registered or rejects its settings.
     """
     if not isinstance(cfg, Config):
         refuse_unregistered({key: cfg.get(key) for key in ('model', 'data_preprocessor')}, '')
@@ -127,13 +127,13 @@ def build_model(cfg: Config | Mapping[str, Any], data_info: Mapping[str, Any]) -
 
 
 def build_trained(cfg: Config, data_info: Mapping[str, Any], state: Mapping[str, Any], source: str) -> AVClassifier:
-    """Build a model and load its weights. It takes much memory only once these are known to fit.
+    """Build a model and load its weights. Large amounts of memory are used only once these are known to fit.
 
-    The widths in a checkpoint are only claims, and its weights show whether they are true.
+    The widths in a checkpoint are only claims; its weights show whether they are true.
 
     Args:
         cfg: The config of a curriculum.
-        data_info: See :class:`AVClassifier`; that of the checkpoint.
+        data_info: That of the checkpoint, see :class:`AVClassifier`.
         state: The weights.
         source: Where they come from, for the error.
 
@@ -153,7 +153,7 @@ def _may_be_large(data_info: Mapping[str, Any]) -> bool:
 
 
 def _outline(cfg: Config, data_info: Mapping[str, Any]) -> AVClassifier | None:
-    """Return a model without data; ``None`` where a part computes with its tensors while it is built."""
+    """Return a model without data; ``None`` if a part computes with its tensors while it is built."""
     try:
         with torch.device('meta'):
             return build_model(cfg, data_info)
@@ -165,11 +165,11 @@ def move_to(device: str, model: nn.Module) -> nn.Module:
     """Move a model to a device.
 
     Raises:
-        ConfigError: If this machine or this build of torch has no such device, or no room on it, or it cannot compute.
+        ConfigError: If this machine or this build of torch has no such device, or it is full or cannot compute.
     """
     try:
         if torch.device(device).type == 'meta':
             raise RuntimeError('The meta device holds no data.')
         return model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError.
-        raise ConfigError(f"device='{device}' cannot be used; choose another, e.g. cpu. {first_line(error)}") from error
+        raise ConfigError(f"device='{device}' cannot be used. Choose another, e.g. cpu. {first_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Fetch a file from the first address that has it, and check that it is the right one."""
+"""Fetch a file from the first address that has it, and verify that it is the right one."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from avzoo.zoo.http import Report, TransferError, forget, transfer
 
 
 class DownloadError(AvzooError):
-    """A file could not be downloaded, or what came was not the right one."""
+    """A file could not be downloaded, or the downloaded one was not the right one."""
 
 
 def fetch(
@@ -32,29 +32,29 @@ def fetch(
 ) -> Path:
     """Return a verified local copy of a file.
 
-    A copy in the cache is used if its checksum is right. Otherwise the addresses are tried in turn: files named by path
-    or ``file://`` are used in place, http goes to the cache through a temporary file. The SHA-256 of the whole file is
-    checked every time, on a cache hit too. Where none is published, that of the first file that ``accept`` accepts is
-    recorded, and later files must have it.
+    A copy in the cache is used if its checksum matches. Otherwise the addresses are tried in turn: paths and
+    ``file://`` addresses are used in place; http downloads go to the cache through a temporary file. The SHA-256 of the
+    whole file is checked every time, even on a cache hit. If none is published, that of the first file accepted by
+    ``accept`` is recorded, and later files must match it.
 
     Args:
         name: File name in the cache, e.g. ``checkpoints/avdiff_ucf_5shot.safetensors``.
         addresses: URLs or paths, tried in this order.
         sha256: Checksum of the whole file, if one is published.
         size: Bytes, if known.
-        accept: Tells whether a file is of the right kind, e.g. ``zipfile.is_zipfile``. It is asked about files without
+        accept: Returns whether a file is of the right kind, e.g. ``zipfile.is_zipfile``. It is called for files without
             a published checksum: their server may have sent a web page instead.
         progress: Show a progress bar on a terminal.
 
     Raises:
-        DownloadError: If no address had it; names the file, its size and checksum, and where to put it by hand. Or if
-            the copy in the cache is not the one whose checksum was recorded, or that record is damaged.
+        DownloadError: If no address had it (names the file, its size and checksum, and where to put it manually), if
+            the copy in the cache is not the one whose checksum was recorded, or if that record is damaged.
     """
     target = _place_in_cache(name)
     wanted = _Wanted(sha256, None if sha256 else _recorded(addresses), size, accept)
     problems: list[str] = []
     if target.is_file() and _take_cached(target, wanted, problems):
-        for held in (target, _records()):  # What a killed process left.
+        for held in (target, _records()):  # Remains of a killed process.
             sweep_lock(held)
         forget(_partial(target))
         return _recording(target, addresses, wanted)
@@ -64,7 +64,7 @@ def fetch(
                 wanted.check(local)
                 return local
             if is_offline():
-                raise TransferError('AVZOO_OFFLINE=1 forbids the network')
+                raise TransferError('AVZOO_OFFLINE=1 forbids network access')
             with locked(target):
                 if target.is_file():  # Another process downloaded it meanwhile.
                     wanted.check(target)
@@ -78,13 +78,13 @@ def fetch(
 
 def _place_in_cache(name: str) -> Path:
     if not (stays_inside(name) and name.isprintable()):
-        raise DownloadError(f'{quoted(name)} does not name a file of the cache: nothing was downloaded. Fix the name.')
+        raise DownloadError(f'{quoted(name)} cannot be a file in the cache: nothing was downloaded. Fix the name.')
     return cache_home() / name
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """How the right file is told from others.
+    """How the right file is recognised.
 
     Attributes:
         published: Its published SHA-256.
@@ -111,28 +111,28 @@ class _Wanted:
         if self.sha256 is not None and (found := sha256_of(path)) != self.sha256:
             raise TransferError(f'refused: its SHA-256 is {found}, not {self.sha256}{self._origin()}')
         if self.published is None and self.accept is not None and not self.accept(path):
-            raise TransferError('refused: its content is of another kind (a web page in its place?)')
+            raise TransferError('refused: it is another kind of file (perhaps a web page instead)')
 
     def _origin(self) -> str:
         if self.published:
             return ''
         return (
             ', which is not published but was recorded at the first download; if this file is the right one, delete '
-            f'that record from {_records()}'
+            f'the record from {_records()}'
         )
 
 
 def _take_cached(target: Path, wanted: _Wanted, problems: list[str]) -> bool:
-    """Return whether the copy in the cache is the right one; remove one that a published checksum proves wrong."""
+    """Return whether the copy in the cache is the right one; remove it if a published checksum proves it wrong."""
     try:
         wanted.check(target)
         return True
     except TransferError as error:
-        if wanted.published is None:  # Perhaps a good file that the user put there.
+        if wanted.published is None:  # The user may have put a good file there.
             raise DownloadError(f'{target}: {error}. To download it again, remove the file.') from error
     with locked(target):
         try:
-            wanted.check(target)  # Another process may have downloaded it anew.
+            wanted.check(target)  # Another process may have downloaded it again.
             return True
         except TransferError:
             problems.append(f'{target}: the copy in the cache was damaged and has been removed')
@@ -142,7 +142,7 @@ def _take_cached(target: Path, wanted: _Wanted, problems: list[str]) -> bool:
 
 def _download(url: str, target: Path, wanted: _Wanted, progress: bool) -> None:
     if urlsplit(url).scheme not in ('http', 'https'):
-        raise TransferError('avzoo reads http, https, file:// and plain paths')
+        raise TransferError('avzoo reads only http, https, file:// and plain paths')
     partial = _partial(target)
     while True:
         resumed = partial.exists()
@@ -152,7 +152,7 @@ def _download(url: str, target: Path, wanted: _Wanted, progress: bool) -> None:
             wanted.check(partial)
             break
         except TransferError:
-            forget(partial)  # Resuming it can never give the right file.
+            forget(partial)  # Resuming it can never yield the right file.
             if not resumed:
                 raise
     move(partial, target)
@@ -178,13 +178,13 @@ def _read_records() -> dict[str, dict]:
     try:
         records = read_json(path)
         if not all(isinstance(record['sha256'], str) for record in records.values()):
-            raise ValueError('a SHA-256 is not a text')
+            raise ValueError('a SHA-256 is not text')
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DownloadError(
-            f'{path}, the record of checksums that are not published, is damaged ({error}). Repair it, or delete it: '
-            'the next downloads are then recorded anew.'
+            f'{path}, the record of unpublished checksums, is damaged ({error}). Repair it, or delete it: '
+            'the next downloads are then recorded again.'
         ) from error
     return records
 
@@ -195,7 +195,7 @@ def _recorded(addresses: Sequence[str]) -> str | None:
 
 
 def _recording(target: Path, addresses: Sequence[str], wanted: _Wanted) -> Path:
-    """Record the checksum of a file for which none is published, once; returns the file."""
+    """Record the checksum of a file for which none is published, once; return the file."""
     if wanted.sha256 is None and addresses:
         facts = dict(sha256=sha256_of(target), size=target.stat().st_size, file=str(target))
         with locked(_records()):
@@ -210,7 +210,7 @@ def _failure(name: str, problems: list[str], wanted: _Wanted, target: Path) -> D
     if wanted.published is None and wanted.recorded:
         checksum += f', {wanted.recorded} at the first download'
     facts = [f'{wanted.size:,} bytes' if wanted.size else 'size not published', checksum]
-    cure = f'Get the file by other means and put it at {target}'
+    cure = f'Get the file some other way and put it at {target}'
     return DownloadError(
         f'{Path(name).name} ({", ".join(facts)}) could not be downloaded:',
         details=[*(problems or ['no address is known']), cure],
@@ -222,7 +222,7 @@ def _progress_bar(title: str, wanted: bool) -> Iterator[Report | None]:
     if not wanted:
         yield None
         return
-    # Only where a bar is shown: most files come from the cache.
+    # Only if a bar is shown: most files come from the cache.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

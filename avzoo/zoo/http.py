@@ -1,4 +1,4 @@
-"""Download one file over http, resuming what an earlier attempt left."""
+"""Download one file over http, resuming an earlier attempt."""
 
 import errno
 import http.client
@@ -16,10 +16,10 @@ from avzoo.utils.regular_files import read_kept
 from avzoo.zoo.watch import Watch
 
 _CHUNK = 1 << 18
-_LEAST_SPEED = 1 << 10  # Bytes per second; a modem of 1995 had three times as many.
-_WORTHWHILE = 1 << 16  # New bytes with which an attempt counts as progress.
-_MOST_BYTES = 100 << 30  # Of a file whose size is neither published nor announced.
-_RESERVE = 256 << 20  # Bytes of the disk that such a file leaves free.
+_LEAST_SPEED = 1 << 10  # Bytes per second; a modem of 1995 was three times as fast.
+_WORTHWHILE = 1 << 16  # New bytes that count as progress of an attempt.
+_MOST_BYTES = 100 << 30  # For a file whose size is neither published nor announced.
+_RESERVE = 256 << 20  # Bytes of disk space that such a file leaves free.
 _TIMEOUT = 30.0
 _USER_AGENT = 'avzoo'
 
@@ -27,7 +27,7 @@ Report = Callable[[int, int | None], None]
 
 
 class TransferError(Exception):
-    """A URL did not give the whole file; the message says why in one line."""
+    """A URL did not deliver the whole file; the message says why in one line."""
 
 
 def transfer(
@@ -43,23 +43,23 @@ def transfer(
 ) -> None:
     """Complete ``partial`` from ``url``.
 
-    Bytes that are there already are kept if the server confirms that it still serves the same file. It does so by the
-    validator (ETag or date) that came with the first bytes and is noted in a file beside them. A connection that breaks
-    is opened again, as long as the attempts bring new bytes. A server that sends less than 1 KiB per second is hung up
-    on. Nothing is received that the disk has no room for.
+    Existing bytes are kept if the server confirms that it still serves the same file, by the validator (ETag or date)
+    that came with the first bytes and is stored in a file next to them. A broken connection is reopened as long as
+    attempts bring new bytes. Connections that deliver less than 1 KiB per second are closed. Nothing is received for
+    which the disk has no room.
 
     Args:
         url: An http or https URL.
         partial: File to complete.
-        size: Bytes of the whole file, where known.
+        size: Bytes of the whole file, if known.
         checked_later: The caller checks the SHA-256 of the whole file, so it may be completed without confirmation.
-        report: Called with the bytes so far, and in all where known.
-        attempts: Number of attempts in a row with hardly a new byte after which it gives up.
-        patience: Over how many seconds the speed is measured.
-        most: Bytes of a file whose size is not known.
+        report: Called with the bytes so far, and the total if known.
+        attempts: Number of consecutive attempts with hardly any new bytes after which to give up.
+        patience: Number of seconds over which the speed is measured.
+        most: Maximum bytes of a file whose size is not known.
 
     Raises:
-        TransferError: If the file is incomplete in the end; what there is of it stays for the next call.
+        TransferError: If the file is still incomplete; what has arrived is kept for the next call.
     """
     fruitless, problem = 0, ''
     while fruitless < attempts:
@@ -81,21 +81,21 @@ def transfer(
 
 
 def forget(partial: Path) -> None:
-    """Remove a partial file and the note beside it."""
+    """Remove a partial file and the note next to it."""
     partial.unlink(missing_ok=True)
     _note(partial).unlink(missing_ok=True)
 
 
 class _PermanentError(TransferError):
-    """The same URL would give the same answer again."""
+    """The same URL would return the same answer again."""
 
 
 @dataclass(frozen=True)
 class _Receiver:
-    """Who is told of the bytes that come, and how many of them may.
+    """Receives the bytes, up to a maximum, and reports them.
 
     Attributes:
-        watch: Hangs up where they come too slowly.
+        watch: Closes the connection if they arrive too slowly.
         report: See :func:`transfer`.
         most: See :func:`transfer`.
     """
@@ -105,7 +105,7 @@ class _Receiver:
     most: int
 
     def receive(self, response: http.client.HTTPResponse, file: IO[bytes], done: int, total: int | None) -> int:
-        """Write what comes behind the ``done`` bytes that are there; returns how many there are then."""
+        """Append what arrives to the ``done`` existing bytes; return the new number of bytes."""
         limit = self.most if total is None else total
         while chunk := response.read1(_CHUNK):  # `read` would wait for a whole chunk.
             self.watch.received(len(chunk))
@@ -119,7 +119,7 @@ class _Receiver:
 
 
 class _Unfit(_PermanentError):
-    """What has been received cannot be used by a later call either."""
+    """What has been received is of no use to a later call either."""
 
 
 def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, receiver: _Receiver) -> None:
@@ -142,23 +142,23 @@ def _attempt(url: str, partial: Path, size: int | None, checked_later: bool, rec
 
 
 def _check_answer(response: http.client.HTTPResponse, have: int) -> None:
-    """Refuse an answer that is neither the whole file nor the part that was asked for."""
+    """Refuse an answer that is neither the whole file nor the requested part."""
     if response.status not in (200, 206) or (response.status == 206 and not have):
-        raise _PermanentError(f'the server answered with status {response.status}, not with the whole file')
+        raise _PermanentError(f'the server answered with status {response.status} instead of the whole file')
     if response.status == 206 and not str(response.headers.get('Content-Range', '')).startswith(f'bytes {have}-'):
-        raise TransferError('the server answered with another range than was asked for')
+        raise TransferError('the server answered with a different range than requested')
     encoding = response.headers.get('Content-Encoding') or 'identity'
     if encoding != 'identity':
-        raise _PermanentError(f'the server answered in the encoding {encoding}, which was not asked for')
+        raise _PermanentError(f'the server answered in the encoding {encoding}, which was not requested')
 
 
 def _open(request: urllib.request.Request, partial: Path, watch: Watch) -> http.client.HTTPResponse:
     try:
         return _http_opener(watch).open(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # The file there is not longer than the part here: start again.
+        if error.code == 416:  # The remote file is no longer than the local part: start again.
             forget(partial)
-            raise TransferError('the partial file on disk does not fit') from error
+            raise TransferError('the partial file on disk does not match') from error
         kind = _PermanentError if error.code in (400, 401, 403, 404, 410) else TransferError
         raise kind(f'HTTP {error.code} {error.reason}') from error
     except urllib.error.URLError as error:
@@ -166,7 +166,7 @@ def _open(request: urllib.request.Request, partial: Path, watch: Watch) -> http.
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects, but none from an encrypted connection to another kind."""
+    """Follow redirects, except from an encrypted connection to an unencrypted one."""
 
     def redirect_request(  # type: ignore[no-untyped-def]
         self, req, fp, code, msg, headers, newurl
@@ -196,10 +196,10 @@ def _receive(
 ) -> None:
     total = size if response.length is None else have + response.length
     if size is not None and total is not None and total != size:
-        raise _PermanentError(f'the file there has {total} bytes, not {size}')
+        raise _PermanentError(f'the remote file has {total} bytes, not {size}')
     free = shutil.disk_usage(partial.parent).free
     if total is not None and total - have > free:
-        raise _PermanentError(f'{total - have:,} bytes are to come, and {partial.parent} has room for {free:,}')
+        raise _PermanentError(f'{total - have:,} bytes are to come, but {partial.parent} has room for only {free:,}')
     receiver = replace(receiver, most=min(receiver.most, max(have + free - _RESERVE, 0)))
     if not have:
         _remember(partial, url, response.headers.get('ETag') or response.headers.get('Last-Modified'))
@@ -207,7 +207,7 @@ def _receive(
         done = receiver.receive(response, file, have, total)
         file.flush()
         os.fsync(file.fileno())
-    if receiver.watch.hung_up or (total is None and not done):  # To http.client, either may be the regular end.
+    if receiver.watch.hung_up or (total is None and not done):  # To http.client, either may look like a regular end.
         raise TransferError('the server sent nothing')
     if total is not None and done < total:  # Reading raises nothing if the connection ends early.
         raise TransferError(f'the connection ended after {done} of {total} bytes')
@@ -222,7 +222,7 @@ def _note(partial: Path) -> Path:
 
 
 def _remember(partial: Path, url: str, validator: str | None) -> None:
-    # A weak ETag stands for equivalent content, not for the same bytes.
+    # A weak ETag means equivalent content, not the same bytes.
     strong = validator if validator and not validator.startswith('W/') else None
     _note(partial).write_text(json.dumps(dict(url=url, validator=strong)), encoding='utf-8')
 

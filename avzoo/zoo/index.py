@@ -1,4 +1,4 @@
-"""Read the zoo's index: ``model-index.yml`` and the metafiles that it names."""
+"""Read the zoo's index: ``model-index.yml`` and the metafiles that it lists."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from avzoo.utils.paths import stays_inside
 from avzoo.utils.printable import quoted
 from avzoo.utils.regular_files import MAX_FACTS, read_text
 
-_NAME = re.compile(r'\w[\w.+-]{0,199}')  # It becomes the name of a file.
+_NAME = re.compile(r'\w[\w.+-]{0,199}')  # It becomes a file name.
 _NAME_RULE = 'use letters, digits, underscores, dots, plus and minus signs, a letter or a digit first'
 _SHA256 = re.compile('[0-9a-f]{64}')
 
@@ -32,16 +32,16 @@ class ModelEntry:
         dataset: E.g. ``UCF-FSL``.
         shots: Videos per novel class.
         features: Feature set, e.g. ``VGGish + C3D``.
-        parameters: Number of weights, or ``None`` where it was not counted.
+        parameters: Number of weights, or ``None`` if not counted.
         flops: Multiply-adds of one prediction on a clip of ten seconds, or ``None``.
         results: The entries ``Results`` of the metafile; ``Paper`` and ``Metrics`` hold values.
-        weights: Locations of the zoo weights, URLs or files, in the order in which they are tried; empty if there are
+        weights: Locations of the zoo weights, URLs or files, in the order in which to try them; empty if there are
             none.
         sha256: Checksum of the zoo weights.
         size: Their size in bytes.
         licence: Their licence.
-        released_url: Address of the authors' released models that hold this one, if any: the zoo weights were made of
-            them, or, where there are none, tools/download.py imports them on this machine.
+        released_url: Address of the authors' released models that include this one, if any: the zoo weights were made
+            from them; if there are no zoo weights, tools/download.py imports them on this machine.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Collection:
 
     @property
     def paper(self) -> str:
-        """Title of its paper, in Markdown a link where the address is known; empty where it has none."""
+        """Title of its paper in Markdown, linked if the address is known; empty if it has none."""
         paper = self.meta.get('Paper') or {}
         return f'[{paper["Title"]}]({paper["URL"]})' if paper.get('URL') else paper.get('Title', '')
 
@@ -92,7 +92,7 @@ def zoo_root() -> Path:
     for folder in (package.parent, package / '.mim'):
         if (folder / 'model-index.yml').is_file() and (folder / 'configs').is_dir():
             return folder
-    raise ConfigError(f'The model index is neither beside {package} nor in {package / ".mim"}; install avzoo again.')
+    raise ConfigError(f'The model index is neither next to {package} nor in {package / ".mim"}. Install avzoo again.')
 
 
 def read_index(root: str | os.PathLike[str] | None = None) -> dict[str, ModelEntry]:
@@ -105,7 +105,7 @@ def read_index(root: str | os.PathLike[str] | None = None) -> dict[str, ModelEnt
 
 
 def read_collections(root: str | os.PathLike[str] | None = None) -> tuple[Collection, ...]:
-    """Return the methods of the index, in its order."""
+    """Return the methods of the index, in order."""
     return _read_collections(Path(root) if root else zoo_root())
 
 
@@ -113,7 +113,7 @@ def find_model(name: str) -> ModelEntry:
     """Return the entry of a model.
 
     Raises:
-        ConfigError: If the index has no such model; names the nearest.
+        ConfigError: If the index has no such model; suggests the nearest.
     """
     index = read_index()
     if name not in index:
@@ -122,7 +122,7 @@ def find_model(name: str) -> ModelEntry:
 
 
 def paper_results(name: str) -> dict[str, float]:
-    """Return what the paper reports for a model of the index, by metric; nothing where it reports nothing."""
+    """Return what the paper reports for a model of the index, by metric; empty if it reports nothing."""
     entry = read_index().get(name)
     for result in entry.results if entry else ():
         if 'Paper' in result:
@@ -131,10 +131,10 @@ def paper_results(name: str) -> dict[str, float]:
 
 
 def check_model_name(name: str) -> None:
-    """Refuse a name of a model that could not be the name of a file in a folder.
+    """Refuse a model name that cannot be a file name.
 
     Raises:
-        ConfigError: If it is so.
+        ConfigError: If the name is refused.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f'{name[:200]!r} cannot be the name of a model: {_NAME_RULE}.')
@@ -162,17 +162,17 @@ def _read_collections(root: Path) -> tuple[Collection, ...]:
 
 
 def _items(content: dict[str, Any], key: str, kind: type, path: Path) -> list[Any]:
-    """Return a list of a metafile, whose items are all of one kind."""
+    """Return a list from a metafile, all of whose items have one type."""
     items = content.get(key) or []
     if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
-        raise ConfigError(f'{path}: {key} must be a list in which each item is a {kind.__name__}.')
+        raise ConfigError(f'{path}: {key} must be a list whose items are all of type {kind.__name__}.')
     return items
 
 
 def _inside(where: str, path: Path) -> str:
-    """Return a path relative to the folder of the index, which it must not leave."""
+    """Return a path relative to the folder of the index; it must stay within it."""
     if not stays_inside(where):
-        raise ConfigError(f'{path}: {where!r} leads out of the folder of the index. Name a path within it.')
+        raise ConfigError(f'{path}: {where!r} is outside the folder of the index. Use a path within it.')
     return where
 
 
@@ -182,7 +182,7 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
         if not _NAME.fullmatch(model['Name']):
             raise ValueError(_NAME_RULE)
         if not _SHA256.fullmatch(model.get('SHA256') or '0' * 64) or type(model.get('Size') or 0) is not int:
-            raise ValueError('SHA256 is 64 hex digits, Size a number of bytes')
+            raise ValueError('SHA256 must be 64 hex digits, Size a number of bytes')
         first = [model['Weights']] if model.get('Weights') else []
         entry = ModelEntry(
             name=model['Name'],
@@ -206,17 +206,17 @@ def _entry(root: Path, path: Path, model: dict[str, Any]) -> ModelEntry:
         raise ConfigError(
             f'{path}: the entry {str(model.get("Name"))[:200]!r} is incomplete '
             f'({type(error).__name__}: {shortened(error)}). '
-            'Complete it as in configs/avdiff/metafile.yml.'
+            'Complete it; configs/avdiff/metafile.yml is an example.'
         ) from error
 
 
 def _location(root: Path, where: str, path: Path) -> str:
-    """Return a URL of the web unchanged, and the path of a file within the index's folder."""
+    """Return a web URL unchanged; return the path of a file within the index's folder."""
     return where if where.startswith(('http://', 'https://')) else str(root / _inside(where, path))
 
 
 def _parse(text: str) -> Any:
-    """Read YAML by libyaml, ten times as fast, where the text cannot nest so deeply that this overflows its stack."""
+    """Read YAML with libyaml, ten times as fast, unless the text might nest deeply enough to overflow its stack."""
     is_shallow = max(map(len, text.split('\n'))) + text.count('[') + text.count('{') < 2000
     fast = getattr(yaml, 'CSafeLoader', None)  # Not in every build of PyYAML.
     return yaml.load(text, Loader=fast if fast is not None and is_shallow else yaml.SafeLoader)
@@ -229,9 +229,9 @@ def _load(path: Path) -> dict[str, Any]:
         mark = getattr(error, 'problem_mark', None)
         line = f'line {mark.line + 1}: ' if mark else ''
         reason = getattr(error, 'problem', None) or first_line(error)
-        raise ConfigError(f'{path} is not YAML that can be read: {line}{reason}. Restore it.') from error
+        raise ConfigError(f'{path} is not valid YAML: {line}{reason}. Restore it.') from error
     except (OSError, ValueError, RecursionError, AvzooError) as error:
         raise ConfigError(f'{path} cannot be read: {error}') from error
     if not isinstance(content, dict):
-        raise ConfigError(f'{path} is not a mapping; see configs/avdiff/metafile.yml for the layout.')
+        raise ConfigError(f'{path} is not a mapping. See configs/avdiff/metafile.yml for the layout.')
     return content

@@ -22,15 +22,15 @@ def list_models(
     """Return the names of the zoo's models, sorted; all conditions must hold.
 
     Args:
-        pattern: With ``*`` and ``?``, or a part of the name; any case.
+        pattern: A pattern with ``*`` and ``?``, or a part of the name; case is ignored.
         dataset: E.g. ``UCF-FSL`` or ``ucf``.
-        method: E.g. ``AV-DIFF``; any case.
+        method: E.g. ``AV-DIFF``; case is ignored.
         shots: Videos per novel class.
-        pretrained: Only those that have weights: zoo weights, or imported ones (or, if false, only the others).
+        pretrained: If true, only models with weights, from the zoo or imported; if false, only the others.
 
     Raises:
-        ConfigError: If the zoo has no model of that data set, that method or that number of shots, or ``pretrained`` is
-            no bool.
+        ConfigError: If the zoo has no model with that data set, that method or that number of shots, or ``pretrained``
+            is not a bool.
 
     Examples:
         >>> list_models('avdiff_*shot', dataset='ucf')
@@ -55,12 +55,12 @@ def list_models(
 
 
 def _known(key: str, value: Any, choices: Iterable[Any]) -> Any:
-    """Return the choice that a value names, in any case; ``None`` for ``None``."""
+    """Return the choice that a value names, ignoring case; ``None`` for ``None``."""
     named = {str(choice).lower(): choice for choice in sorted(choices)}
     word = str(value).lower()
     if value is not None and word not in named:
         raise ConfigError(
-            f'The zoo has no model of {key}={value!r}. Known: {", ".join(map(str, named.values()))}.'
+            f'The zoo has no model with {key}={value!r}. Known: {", ".join(map(str, named.values()))}.'
             f'{nearest(word, named)}'
         )
     return named.get(word)

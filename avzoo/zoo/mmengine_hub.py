@@ -1,21 +1,21 @@
 """Let ``mmengine.hub`` find the zoo's configs and weights, also in an editable install.
 
 Two private functions of ``mmengine.config.utils`` (0.10.7) are replaced. Both take the path of a package and a name;
-for packages other than avzoo the original still answers.
+for packages other than avzoo the original is still used.
 
 ``_get_cfg_metainfo`` reads ``.mim/model-index.yml`` in the package, which an editable install does not have, and
-returns the metafile's entry of the config ``METHOD/NAME.py``. ``hub.get_config`` reads the entry's ``Config`` and
+returns the metafile's entry for the config ``METHOD/NAME.py``. ``hub.get_config`` reads the entry's ``Config`` and
 returns its ``Weights`` as ``cfg.model_path``; ``hub.get_model`` builds the model from this config alone, though the
-data decides its widths. For avzoo the entry names a config with these widths filled in, and ``avzoo://NAME`` as
-weights. (``_get_external_cfg_path`` calls it too, for a base ``avzoo::METHOD/NAME.py`` in ``Config.fromfile``. It asks
-for the name without ``.py``, which has no entry, so that the next function is asked.)
+data determines its widths. For avzoo the entry names a config with these widths filled in, and ``avzoo://NAME`` as
+weights. (``_get_external_cfg_path`` calls it too, for a base ``avzoo::METHOD/NAME.py`` in ``Config.fromfile``, but with
+the name without ``.py``, which has no entry, so that the next function is called.)
 
 ``_get_external_cfg_base_path`` returns the path of a config without an entry, in ``.mim/configs``. For avzoo it is
 looked up in the zoo's folder.
 
-``hub`` imports both by name and ``mmengine.config.config`` the second, so they are replaced there too. The weights go
-through a public extension point, ``CheckpointLoader.register_scheme``: mmengine's own loaders check no hash and may run
-code in the file.
+``hub`` imports both by name and ``mmengine.config.config`` the second, so they are replaced there too. The weights are
+loaded through a public extension point, ``CheckpointLoader.register_scheme``: mmengine's own loaders do not check the
+hash and may run code in the file.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def patch_hub() -> None:
 
 
 class _Lookup:
-    """A lookup that asks ``answer`` about avzoo, and ``original`` about every other package."""
+    """A lookup that calls ``answer`` for avzoo, and ``original`` for every other package."""
 
     def __init__(self, original: Callable[[str, str], Any], answer: Callable[[str], Any]) -> None:
         self.original = original
@@ -74,12 +74,12 @@ def _config_path(name: str) -> str:
     """Return the path of ``METHOD/NAME.py`` or of a base config."""
     path = zoo_root() / 'configs' / name
     if not stays_inside(name) or not path.is_file():
-        raise FileNotFoundError(f'avzoo has no config {name}; there is none at {path}.')
+        raise FileNotFoundError(f'avzoo has no config {name}: there is no file {path}.')
     return str(path)
 
 
 def _metainfo(name: str) -> dict[str, Any]:
-    """Return the entry of the config ``METHOD/NAME.py``: a config that is complete, and its weights.
+    """Return the entry for the config ``METHOD/NAME.py``: a complete config and its weights.
 
     Raises:
         ValueError: If the index has no such config; mmengine then looks for a base config.
@@ -93,33 +93,33 @@ def _metainfo(name: str) -> dict[str, Any]:
 
 
 def _write_config(entry: ModelEntry) -> Path:
-    """Write the config with what the data decides filled in, and return its path.
+    """Write the config with the data-dependent settings filled in, and return its path.
 
-    It is JSON, since mmengine runs a ``.py`` file: names of modalities come from stores and checkpoints, and
+    It is JSON because mmengine runs a ``.py`` file: names of modalities come from stores and checkpoints, and
     ``Config.pretty_text`` does not escape them.
     """
     text = json.dumps(_complete_config(entry).to_dict(), indent=2)
-    # In the text of any config mmengine replaces {{ ... }}, e.g. by an environment variable. In JSON two adjacent
+    # mmengine replaces {{ ... }} in the text of any config, e.g. with an environment variable. In JSON two adjacent
     # braces occur only inside a string.
     text = text.replace('{{', '{\\u007b')
     try:
         return atomic_write_text(cache_home() / 'configs' / f'{entry.name}.json', text)
-    except OSError:  # A cache can be shared and read-only.
+    except OSError:  # The cache may be shared and read-only.
         return atomic_write_text(temporary_folder() / 'configs' / f'{entry.name}.json', text)
 
 
 def _complete_config(entry: ModelEntry) -> Config:
-    """Return the config with the widths and classes of its data, where they are known.
+    """Return the config with the widths and classes of its data, if known.
 
     They are those of the benchmark; for other data those of the zoo weights, else of the store at ``data_root``. If
-    none of these is there they are left out, and ``get_model`` needs ``data_info``.
+    there is none of these, they are left out, and ``get_model`` needs ``data_info``.
     """
     cfg = config_of(entry.config)
     benchmark = find_benchmark(entry.dataset)
     if entry.weights and benchmark is not None:
         cfg.model.data_info = benchmark.data_info
         return cfg
-    with contextlib.suppress(ConfigError, DataError, DownloadError):  # Missing: loading the weights raises the error.
+    with contextlib.suppress(ConfigError, DataError, DownloadError):  # If missing, loading the weights raises it.
         cfg.model.data_info = (
             load_any_checkpoint(entry.name)['meta']['data_info'] if entry.weights else data_info_of(cfg)
         )
@@ -128,7 +128,7 @@ def _complete_config(entry: ModelEntry) -> Config:
 
 def _register_scheme() -> None:
     """Register ``avzoo://NAME`` with mmengine's checkpoint loader."""
-    from mmengine.runner.checkpoint import CheckpointLoader  # Seconds, for the hub alone.
+    from mmengine.runner.checkpoint import CheckpointLoader  # Takes seconds, needed only for the hub.
 
     CheckpointLoader.register_scheme(SCHEME, load_from_avzoo, force=True)
 

@@ -1,4 +1,4 @@
-"""Model cards as the Hugging Face Hub reads them: facts as YAML, then Markdown."""
+"""Model cards for the Hugging Face Hub: metadata as YAML, then Markdown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,16 +10,16 @@ from avzoo.utils.tables import markdown_table, two_decimals
 from avzoo.zoo.index import Collection, ModelEntry
 
 TAGS = ('audio-visual', 'few-shot-learning')
-_TASK = 'video-classification'  # The Hub's name of it.
+_TASK = 'video-classification'  # The Hub's name for it.
 _MEANING = {
-    'B': 'mean accuracy over base classes, all classes competing',
-    'N': 'mean accuracy over novel classes, all classes competing',
+    'B': 'mean accuracy over base classes, predicted among all classes',
+    'N': 'mean accuracy over novel classes, predicted among all classes',
     'HM': 'harmonic mean of B and N',
-    'FSL': 'mean accuracy over novel classes, only these competing',
+    'FSL': 'mean accuracy over novel classes, predicted among these only',
 }
 _BODY = """# {name}
 
-{method} for {dataset}, {shots} {videos} of each novel class, on the features {features}. {parameters}
+{method} for {dataset}, {shots} {videos} per novel class, on {features} features. {parameters}
 
 {title}
 
@@ -43,7 +43,7 @@ def card(facts: Mapping[str, Any], body: str) -> str:
     """Return a model card.
 
     Args:
-        facts: What stands in its front matter, beside the library and the tags that all cards of avzoo have.
+        facts: Its front matter, besides the library and the tags that all avzoo cards have.
         body: Its text.
     """
     head = dict(library_name='avzoo', tags=[*TAGS, *facts.get('tags', ())])
@@ -52,7 +52,7 @@ def card(facts: Mapping[str, Any], body: str) -> str:
 
 
 def model_card(entry: ModelEntry, collection: Collection) -> str:
-    """Return the card of a model of the zoo, with the numbers of its metafile.
+    """Return the card of a zoo model, with the numbers from its metafile.
 
     Args:
         entry: The model.
@@ -71,7 +71,7 @@ def model_card(entry: ModelEntry, collection: Collection) -> str:
 
 
 def _result(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result of the metafile as an entry of the Hub's ``model-index``."""
+    """Return a result from the metafile as an entry of the Hub's ``model-index``."""
     values = result['Metrics']
     return dict(
         task=dict(type=_TASK, name=result.get('Task', _TASK)),
@@ -103,7 +103,7 @@ def _body(entry: ModelEntry, collection: Collection) -> str:
 def _table(entry: ModelEntry) -> str:
     rows = []
     for result in entry.results:
-        for key, title in (('Metrics', 'these settings, run by avzoo'), ('Paper', 'reported by the AV-DIFF paper')):
+        for key, title in (('Metrics', 'these settings, run with avzoo'), ('Paper', 'reported in the AV-DIFF paper')):
             if values := result.get(key):
                 rows.append((f'{result["Dataset"]}, {title}', *(two_decimals(values.get(m)) for m in TABLE_METRICS)))
     meaning = '; '.join(f'{key}: {text}' for key, text in _MEANING.items())
@@ -112,16 +112,16 @@ def _table(entry: ModelEntry) -> str:
 
 
 def _origin(entry: ModelEntry) -> str:
-    """Say where the weights come from, how to check them, and which part of the results they are."""
+    """Say where the weights come from, how to verify them, and which of the results they belong to."""
     if not entry.weights:
         released = (
-            f'`avzoo download {entry.name} --data-root STORE` imports what the authors released: {entry.released_url}.'
+            f'`avzoo download {entry.name} --data-root STORE` imports the released weights: {entry.released_url}.'
         )
         return released if entry.released_url else 'No weights are published.'
-    lines = ['The results are means over draws of the shots; the weights are those of one draw.']
+    lines = ['The results are means over draws of the shots; the weights are from one draw.']
     lines += [f'Seeds: {", ".join(map(str, seeds))}.' for one in entry.results if (seeds := _seeds(one))]
     lines += [f'SHA-256 of the weights: `{entry.sha256}`.'] if entry.sha256 else []
-    lines += [f'Made from weights that the authors released: {entry.released_url}.'] if entry.released_url else []
+    lines += [f'Made from weights released by the authors: {entry.released_url}.'] if entry.released_url else []
     return ' '.join(lines)
 
 

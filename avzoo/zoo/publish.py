@@ -1,4 +1,4 @@
-"""Turn a training checkpoint into zoo weights, ready to be published."""
+"""Turn a training checkpoint into zoo weights, ready to publish."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ from avzoo.zoo.build import build_trained, config_of
 from avzoo.zoo.index import ModelEntry, check_model_name, read_index
 from avzoo.zoo.weights import load_any_checkpoint
 
-# Facts of a training checkpoint that zoo weights keep.
+# Metadata of a training checkpoint that zoo weights keep.
 _KEPT = (
     'phase',
     'stage',
@@ -53,23 +53,23 @@ def publish_checkpoint(
 
     Args:
         checkpoint: A training checkpoint.
-        out: A file that ends in ``.safetensors``, or a folder, which gets ``NAME.safetensors``.
-        name: Name of the model; by default the stem of ``out``. If the index has that name, the weights must be of that
-            model.
-        features: Feature set, e.g. ``VGGish + C3D``; by default the index's entry of that name.
-        half: Store matrices in half precision: half the size, and scores that differ slightly.
+        out: A file that ends in ``.safetensors``, or a folder for ``NAME.safetensors``.
+        name: Name of the model; by default the stem of ``out``. If the index has that name, the weights must be those
+            of that model.
+        features: Feature set, e.g. ``VGGish + C3D``; by default that of the index's entry with that name.
+        half: Store matrices in half precision: half the size, with slightly different scores.
 
     Returns:
-        The file; ``.json`` beside it holds its facts.
+        The file; the ``.json`` next to it holds its metadata.
 
     Raises:
-        CheckpointError: If the checkpoint is incomplete, damaged, or not of the model that the index names so.
-        ConfigError: If the name is not that of a file.
+        CheckpointError: If the checkpoint is incomplete, damaged, or not from the model with this name in the index.
+        ConfigError: If the name cannot be a file name.
     """
     out = Path(out)
     if out.suffix != '.safetensors':
         if name is None:
-            raise CheckpointError(f'{out} is a folder: give the name of the model, or a file {out}/NAME.safetensors.')
+            raise CheckpointError(f'{out} is a folder. Give the name of the model, or a file {out}/NAME.safetensors.')
         check_model_name(name)
         out = out / f'{name}.safetensors'
     name = out.stem if name is None else name
@@ -79,8 +79,8 @@ def publish_checkpoint(
     class_columns(meta, checkpoint)
     if 'gamma' not in state:
         raise CheckpointError(
-            f'{checkpoint} holds no calibration (gamma), so it is not a complete model of avzoo. Give '
-            'a checkpoint of tools/train.py or tools/adapt.py.'
+            f'{checkpoint} holds no calibration (gamma), so it is not a complete avzoo model. Give '
+            'a checkpoint from tools/train.py or tools/adapt.py.'
         )
     config = _config(meta, str(checkpoint))
     entry = read_index().get(name)
@@ -99,7 +99,7 @@ def publish_checkpoint(
 
 
 def _config(meta: dict[str, Any], source: str) -> dict[str, Any]:
-    """Return the carried config without paths of this machine; those that load it would refuse foreign parts."""
+    """Return the stored config without paths of this machine; foreign parts could not be loaded elsewhere."""
     config = carried_config(meta, source)
     try:
         refuse_unregistered({key: config.get(key) for key in ('model', 'data_preprocessor')}, '')
@@ -120,20 +120,20 @@ def _check_name(entry: ModelEntry, meta: dict[str, Any], state: dict[str, Tensor
         wanted |= {key: _used(value, cfg) for key, value in benchmark.data_info.items()}
     if other := first_difference(found, wanted):
         raise CheckpointError(
-            f'{source} is not of {entry.name}: its {other.path} is {other.before}, that of '
-            f'{entry.name} {other.now}. Publish it under another name.'
+            f'{source} is not from {entry.name}: its {other.path} is {other.before}, that of '
+            f'{entry.name} is {other.now}. Publish it under another name.'
         )
     cfg = as_trained(cfg, meta, source)
     build_trained(cfg, info, state, source)
 
 
 def _used(value: Any, cfg: Config) -> Any:
-    """Return a fact; of one for each modality only those that the model takes."""
+    """Return a metadata entry; if it is by modality, only for those that the model uses."""
     return {m: value.get(m) for m in cfg.model.encoders} if isinstance(value, dict) else value
 
 
 def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:
-    """Return what stage 1 chose, from the work directory of the checkpoint; :func:`adapt` repeats it."""
+    """Return what stage 1 chose, from the checkpoint's work directory; :func:`adapt` uses the same."""
     path = checkpoint.parent.parent / 'curriculum.json'
     try:
         phases = read_json(path)['phases']
@@ -143,6 +143,6 @@ def stage_one_outcomes(checkpoint: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
             f'{path}, the state of the run that the checkpoint comes from, is damaged ({shortened(error)}). Restore '
-            'it, or move the checkpoint to a folder of its own.'
+            'it, or move the checkpoint to its own folder.'
         ) from None
     return {name: outcome for name, outcome in phases.items() if name.startswith('stage1_')}

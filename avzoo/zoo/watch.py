@@ -1,4 +1,4 @@
-"""Hang up on a server that sends too slowly; a timeout of the socket begins anew with each byte."""
+"""Close connections that deliver too slowly; a socket timeout would restart with each byte."""
 
 import http.client
 import socket
@@ -11,11 +11,11 @@ from typing import Any
 
 
 class Watch:
-    """Watch over the connections of one download, header and redirects included.
+    """Watch the connections of one download, including headers and redirects.
 
     Args:
-        seconds: How often to look.
-        least: Bytes that must have come since the last look.
+        seconds: Interval between checks.
+        least: Bytes that must have arrived since the last check.
 
     Attributes:
         hung_up: Whether the server was too slow.
@@ -33,11 +33,11 @@ class Watch:
         self._over.set()
 
     def received(self, count: int) -> None:
-        """Count bytes that have come."""
+        """Count bytes that have arrived."""
         self._received += count
 
     def handlers(self) -> list[urllib.request.BaseHandler]:
-        """Return what opens watched connections, for an opener of urllib."""
+        """Return the handlers that open watched connections, for a urllib opener."""
         return [_HttpHandler(self), _HttpsHandler(self)]
 
     def watched(self, kind: type[http.client.HTTPConnection]) -> Any:
@@ -54,7 +54,7 @@ class Watch:
     def _look(self) -> None:
         seen, connected = 0, False
         while not self._over.wait(self.seconds):
-            # Connecting has its own time limit; a connection is judged by the first whole interval that it has.
+            # Connecting has its own time limit; a connection is judged by its first whole interval.
             if connected and self._received - seen < self.least:
                 self.hung_up = True
                 for one in self._sockets:

@@ -1,7 +1,7 @@
 """Weights by name or by path. Tools and ``get_model`` find every checkpoint through this module.
 
-Two kinds of files go by the name of a model: zoo weights, whose addresses the index has, and weights that were imported
-from the authors' release on this machine (``avzoo.avdiff_release``).
+Two kinds of files are found under the name of a model: zoo weights, whose addresses are in the index, and weights
+imported from the authors' release on this machine (``avzoo.avdiff_release``).
 """
 
 import os
@@ -24,8 +24,8 @@ class CheckpointFile:
     """A file that holds a checkpoint.
 
     Attributes:
-        path: Where it lies.
-        sha256: Its SHA-256, where that was compared with the index's just now. Loading then need not hash it again.
+        path: Its path.
+        sha256: Its SHA-256 if just verified against the index; loading then need not hash it again.
     """
 
     path: Path
@@ -39,30 +39,30 @@ class CheckpointFile:
 
 
 def find_checkpoint(name_or_path: str | os.PathLike[str]) -> CheckpointFile:
-    """Find a checkpoint. Weights that are named by their model are downloaded and verified.
+    """Find a checkpoint. Weights given by a model name are downloaded and verified.
 
-    A name of the index means that model, even where the current folder has a file of that name; ``./NAME`` is a path.
+    A name in the index means that model, even if the current folder has a file with that name; ``./NAME`` is a path.
 
     Args:
-        name_or_path: A file, or a name of the index, e.g. ``avdiff_synth_5shot``.
+        name_or_path: A file, or a name in the index, e.g. ``avdiff_synth_5shot``.
 
     Raises:
-        CheckpointError: If there is neither; names the nearest model.
+        CheckpointError: If there is neither; suggests the nearest model.
         DownloadError: If no address had the right file.
     """
     path, name = Path(name_or_path), str(name_or_path)
     if not name:
-        raise CheckpointError('The name of the checkpoint is empty: name a file or a model of the zoo.')
+        raise CheckpointError('The checkpoint name is empty. Specify a file or a model of the zoo.')
     is_path = path.suffix in _SUFFIXES or len(path.parts) > 1
     if not is_path and name in read_index():
         return find_zoo_weights(name)
     if path.is_dir():
-        raise CheckpointError(f'{path} is a folder; name a checkpoint in it, e.g. stage2_full_draw0/last.pth.')
+        raise CheckpointError(f'{path} is a folder. Specify a checkpoint in it, e.g. stage2_full_draw0/last.pth.')
     if path.exists():
         return CheckpointFile(path)
     if re.match('[a-z]\\w+:/', name):
         raise CheckpointError(
-            f'{name} is an address, not a file. Download it and name the file. Weights of the zoo are fetched by name: '
+            f'{name} is an address, not a file. Download it and specify the file. Zoo weights are fetched by name: '
             'tools/download.py --list.'
         )
     if is_path:
@@ -74,7 +74,7 @@ def find_checkpoint(name_or_path: str | os.PathLike[str]) -> CheckpointFile:
 
 
 def find_zoo_weights(name: str) -> CheckpointFile:
-    """Find the weights that go by a model's name: zoo weights, else imported ones.
+    """Find the weights with a model's name: zoo weights, else imported ones.
 
     The current folder is not searched.
 
@@ -85,8 +85,8 @@ def find_zoo_weights(name: str) -> CheckpointFile:
     index = read_index()
     if name not in index:
         raise CheckpointError(
-            f"Zoo weights go by the name of the config's file, and the zoo has no model "
-            f"'{name}'.{nearest(name, index)} Name a checkpoint."
+            f'Zoo weights have the name of the config file, and the zoo has no model '
+            f"'{name}'.{nearest(name, index)} Specify a checkpoint."
         )
     entry = index[name]
     if entry.weights:
@@ -104,8 +104,8 @@ def find_zoo_weights(name: str) -> CheckpointFile:
         )
     ready = sorted(other for other, item in index.items() if item.weights)
     raise CheckpointError(
-        f"There are no weights of '{name}'. Train it: python tools/train.py {entry.config}. "
-        f'With weights: {", ".join(ready) or "none yet"}.'
+        f"There are no weights for '{name}'. Train it: python tools/train.py {entry.config}. "
+        f'Models with weights: {", ".join(ready) or "none yet"}.'
     )
 
 
@@ -115,19 +115,19 @@ def resolve_checkpoint(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def load_any_checkpoint(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a training checkpoint or zoo weights, by path or by a model's name.
+    """Read a training checkpoint or zoo weights, by path or by model name.
 
     Returns:
-        ``dict(meta=..., state_dict=...)``, and of a training checkpoint also its optimizer. No code in the file is run.
+        ``dict(meta=..., state_dict=...)``, for a training checkpoint also its optimizer. No code in the file is run.
     """
     return find_checkpoint(name_or_path).load()
 
 
 def imported_weights_path(name: str) -> Path:
-    """Return where weights that were imported from the authors' release lie, once they were."""
+    """Return the path of weights imported from the authors' release, whether or not they have been imported."""
     return cache_home() / 'converted' / f'{name}.safetensors'
 
 
 def has_weights(entry: ModelEntry) -> bool:
-    """Return whether a model has weights by its name: zoo weights, or imported ones in the cache."""
+    """Return whether there are weights for a model name: zoo weights, or imported ones in the cache."""
     return bool(entry.weights) or imported_weights_path(entry.name).is_file()

@@ -144,6 +144,6 @@ def test_a_taken_place_is_told_before_anything_is_fetched(server, tmp_path):
 def test_a_page_in_place_of_the_archive_is_refused_and_not_recorded(server, tmp_path, home):
     server.files['/UCF.zip'] = b'<html>Gone</html>'
     benchmark = dataclasses.replace(BENCHMARKS['ucf'], urls=(f'{server.url}/UCF.zip',))
-    with pytest.raises(DownloadError, match='its content is of another kind'):
+    with pytest.raises(DownloadError, match='it is another kind of file'):
         released.fetch_released_features(benchmark, tmp_path / 'store')
     assert not (home / 'recorded_checksums.json').exists()

@@ -49,7 +49,7 @@ def test_a_name_that_is_not_one_of_a_file_is_refused(read, name):
 )
 @pytest.mark.parametrize('key', ['Weights', 'Mirrors', 'Config'])
 def test_a_location_outside_of_the_folder_is_refused(read, key, where):
-    with pytest.raises(ConfigError, match=r'metafile\.yml: .*(leads out of the folder of the index|is incomplete)'):
+    with pytest.raises(ConfigError, match=r'metafile\.yml: .*(is outside the folder of the index|is incomplete)'):
         read(**{key: [where] if key == 'Mirrors' else where})
 
 

@@ -40,7 +40,7 @@ def test_the_papers_numbers_are_in_its_table_and_never_claimed_as_results_of_the
     assert 'Metrics' not in entry.results[0]
     facts, body = parts(model_card(entry, next(c for e, c in ALL if e == entry)))
     assert 'model-index' not in facts
-    assert '| UCF-FSL, reported by the AV-DIFF paper | 74.11 | 50.35 | 59.96 | 51.45 |' in body
+    assert '| UCF-FSL, reported in the AV-DIFF paper | 74.11 | 50.35 | 59.96 | 51.45 |' in body
 
 
 def test_its_facts_are_those_of_the_model():

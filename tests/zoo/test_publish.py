@@ -36,8 +36,8 @@ def test_a_model_of_one_modality_is_published_under_its_name(tmp_path, shipped):
 @pytest.mark.parametrize(
     ('name', 'message'),
     [
-        ('avdiff_ucf_5shot', 'embedding_dim is 64, that of avdiff_ucf_5shot 300'),
-        ('avdiff_synth_10shot', 'num_shots is 5, that of avdiff_synth_10shot 10'),
+        ('avdiff_ucf_5shot', 'embedding_dim is 64, that of avdiff_ucf_5shot is 300'),
+        ('avdiff_synth_10shot', 'num_shots is 5, that of avdiff_synth_10shot is 10'),
         ('avdiff-cross_synth_5shot', "model.fusion.pattern was 'hybrid' and is now 'cross'"),
         ('attention_fusion_synth_5shot', 'data_preprocessor.pool_time was False and is now True'),
     ],

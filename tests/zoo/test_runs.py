@@ -78,7 +78,7 @@ def test_a_run_whose_progress_is_damaged_is_refused_with_the_way_around(run_fold
     folder = run_folder(files=[f'{DRAW_0}/last.pth'])
     (folder / 'curriculum.json').write_text(text)
     with pytest.raises(
-        CheckpointError, match=rf'{folder}/curriculum\.json, .* is damaged .*or name a checkpoint'
+        CheckpointError, match=rf'{folder}/curriculum\.json, .* is damaged .*or add a checkpoint'
     ) as found:
         run_weights(folder, 'full')
     assert '--resume' not in str(found.value)

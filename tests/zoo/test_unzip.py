@@ -74,7 +74,7 @@ def test_a_damaged_zip_leaves_nothing(tmp_path, damage):
 
 def test_a_folder_that_is_there_is_not_overwritten(tmp_path):
     (tmp_path / 'out').mkdir()
-    with pytest.raises(DownloadError, match='exists already'):
+    with pytest.raises(DownloadError, match='already exists'):
         unpack_zip(make_zip(tmp_path / 'a.zip', [('x', b'x', 0)]), tmp_path / 'out')
 
 

@@ -86,7 +86,7 @@ def test_mirrors_are_tried_after_the_first_address(make_zoo, published, server):
 def test_the_error_for_released_weights_names_the_commands_that_import_them():
     with pytest.raises(CheckpointError, match=r'download\.py avdiff_ucf_5shot --data-root STORE.*--dataset ucf makes'):
         resolve_checkpoint('avdiff_ucf_5shot')
-    with pytest.raises(CheckpointError, match='There are no weights of'):
+    with pytest.raises(CheckpointError, match='There are no weights for'):
         resolve_checkpoint('avdiff_ucf_5shot_released')
 
 
@@ -102,7 +102,7 @@ def test_weights_inside_the_zoo_need_no_network(make_zoo, published, monkeypatch
     ('name', 'message'),
     [
         ('tiny_costum_5shot', "Did you mean 'tiny_custom_5shot'"),
-        (NAME, 'no weights of'),
+        (NAME, 'no weights for'),
         ('no/such/file.pth', 'There is no checkpoint'),
         ('.', 'is a folder'),
         (

@@ -134,7 +134,7 @@ class Attention(nn.Module):
 
 def test_a_clip_too_long_to_compute_is_refused():
     info = dict(feature_dims=dict(visual=8), seconds_per_step=dict(visual=2.0))
-    with pytest.raises(ConfigError, match='500,000,000 steps of all modalities'):
+    with pytest.raises(ConfigError, match='500,000,000 steps over all modalities'):
         count_flops(Attention(), info, seconds=1e9)
 
 
