@@ -1,4 +1,4 @@
-"""Repeat the tables of the AV-DIFF paper: which runs they need, running these, and the table beside the paper's."""
+"""Reproduce the tables of the AV-DIFF paper: the runs they need, running them, and comparing the numbers."""
 
 from avzoo.engine.gpus import gpu_ids
 from avzoo.reproduction.plan import DATASETS, TABLES, Run, Status, plan_runs

@@ -1,4 +1,4 @@
-"""The runs that a table of the AV-DIFF paper needs, and how far each of them has come."""
+"""The runs that a table of the AV-DIFF paper needs, and the progress of each."""
 
 import copy
 import os
@@ -20,7 +20,7 @@ from avzoo.utils.regular_files import read_json
 from avzoo.zoo.benchmarks import BENCHMARKS
 from avzoo.zoo.index import zoo_root
 
-# The rows of each table in the paper's order: a config's name up to the data set. `avdiff-nogen` is not in the paper.
+# The rows of each table in the paper's order, as config names up to the data set. `avdiff-nogen` is not in the paper.
 TABLES = {
     2: ('attention_fusion', 'perceiver', 'mbt', 'tcaf', 'protogan', 'sldg', 'tsl', 'hip', 'zorro', 'avca', 'avdiff'),
     3: ('avdiff-full', 'avdiff-cross', 'avdiff-self', 'avdiff-alternate', 'avdiff'),
@@ -42,8 +42,8 @@ class Run:
         dataset: Key of the data set, e.g. ``ucf``.
         shots: Videos per novel class.
         seed: Random seed.
-        work_dir: Where the run's files lie.
-        options: Changes of the config, ``key=value``.
+        work_dir: Folder with the run's files.
+        options: Changes to the config, ``key=value``.
     """
 
     row: str
@@ -86,10 +86,10 @@ class Run:
         return cfg
 
     def status(self) -> Status:
-        """Return how far the run has come.
+        """Return the progress of the run.
 
         Raises:
-            ConfigError: If the work directory holds a run with other settings, or on another store.
+            ConfigError: If the work directory holds a run with different settings or on a different store.
         """
         cfg = self.load_config()
         state = CurriculumState(self.work_dir, deciding_settings(cfg))
@@ -99,8 +99,8 @@ class Run:
         store = Path(cfg.data_root, 'store.json')
         if store.is_file() and state.store_sha256 and sha256_of(store) != state.store_sha256:
             raise ConfigError(
-                f'{self.work_dir} holds a run on another store than {store.parent}. Name its store by --cfg-options '
-                'data_root=..., or choose another --work-dir.'
+                f'{self.work_dir} holds a run on a store other than {store.parent}. Specify its store with '
+                '--cfg-options data_root=..., or choose another --work-dir.'
             )
         tested = {str(draw) for draw in range(cfg.curriculum.num_draws)} <= state.tests.keys()
         return 'finished' if tested and (self.work_dir / 'results.json').is_file() else 'unfinished'
@@ -118,7 +118,7 @@ class Run:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise AvzooError(
                 f'{path} is damaged ({type(error).__name__}: {error}). Delete it and run the table again: '
-                'it is tested, not trained, again.'
+                'this tests the run again, without training.'
             ) from error
         return results
 
@@ -138,13 +138,13 @@ def plan_runs(
         datasets: Keys of data sets, e.g. ``('synth',)``.
         shots: Videos per novel class; Tables 3 to 6 have 5.
         seeds: Random seeds.
-        work_dir: Folder of all runs; each has ``NAME/seedS`` below it. Tables share the runs that they have in common.
-        options: Changes of every config, ``key=value``.
+        work_dir: Folder for all runs; each is in ``NAME/seedS`` below it. Tables share the runs they have in common.
+        options: Changes to every config, ``key=value``.
     """
     if table not in TABLES:
-        raise ConfigError(f'There is no table {table}; choose one of {", ".join(map(str, TABLES))}.')
+        raise ConfigError(f'There is no table {table}. Choose one of {", ".join(map(str, TABLES))}.')
     if table != 2 and set(shots) != {5}:
-        raise ConfigError(f'Table {table} has 5 shots, as its configs do; drop --shots.')
+        raise ConfigError(f'Table {table} has 5 shots, as its configs do. Omit --shots.')
     runs = [
         Run(row, dataset, k, seed, Path(work_dir) / f'{row}_{dataset}_{k}shot' / f'seed{seed}', tuple(options))
         for dataset in datasets
@@ -163,7 +163,7 @@ def plan_runs(
 
 
 def _check_paired(against: str, draws: dict[str, dict], bootstrap: dict[str, dict] | None) -> None:
-    """Refuse differences to a reference, as a run writes them, that are not numbers."""
+    """Refuse differences to a reference, as written by a run, that are not numbers."""
     means = [draws[key]['mean'] for key in ('HM', 'FSL')]
     ends = [bootstrap[key][end] for key in ('HM', 'FSL') for end in ('low', 'high')] if bootstrap else []
     if not isinstance(against, str) or not all(isinstance(value, int | float) for value in means + ends):

@@ -1,4 +1,4 @@
-"""The table of a reproduction: our numbers over seeds beside the paper's."""
+"""The table of a reproduction: our numbers over seeds next to the paper's."""
 
 import json
 import os
@@ -18,19 +18,19 @@ from avzoo.utils.tables import Layout, Markdown, markdown_table, text_table, two
 from avzoo.zoo.index import paper_results
 
 _PAIRED = ('HM', 'FSL')  # Differences that have a column.
-_UNIMODAL = ('avdiff-audio', 'avdiff-visual')  # Their references see one modality only.
+_UNIMODAL = ('avdiff-audio', 'avdiff-visual')  # Their references use only one modality.
 
 
 def gather(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Read the results of the finished runs.
 
     Returns:
-        One dict for each data set and number of shots: ``dataset``, ``shots``, ``against``, the plain reference that is
-        strongest on validation (None where no run was compared), and ``rows``. A row has ``name``, ``method``,
-        ``status`` {seed: how far the run has come}, ``mean`` and ``ci95`` {metric: value over the finished seeds},
-        ``draws_ci95``, the mean half-width of the 95% interval of HM over the draws of a seed, ``paper``
-        {metric: value}, and ``paired`` {HM and FSL: dict(mean, ci95, low, high)}, the differences to ``against``. The
-        references are the last rows, if a run has them.
+        One dict per data set and number of shots: ``dataset``, ``shots``, ``against``, the plain reference that is
+        strongest on validation (None if no run was compared), and ``rows``. A row has ``name``, ``method``, ``status``
+        {seed: progress of the run}, ``mean`` and ``ci95`` {metric: value over the finished seeds}, ``draws_ci95``, the
+        mean half-width of the 95% interval of HM over the draws of a seed, ``paper`` {metric: value}, and ``paired``
+        {HM and FSL: dict(mean, ci95, low, high)}, the differences to ``against``. The references are the last rows, if
+        a run has them.
     """
     tables = []
     for (dataset, shots), one in groupby(runs, key=lambda run: (run.dataset, run.shots)):
@@ -59,7 +59,7 @@ def _row(status: Mapping[Run, Status], found: Mapping[Run, dict], against: str |
 
 
 def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
-    """Return a row for each plain reference; all runs of a data set have the same ones."""
+    """Return a row for each plain reference; all runs on a data set have the same ones."""
     for run in reversed(list(found)):
         references = found[run].get('references') if run.row not in _UNIMODAL else None
         if references:
@@ -78,7 +78,7 @@ def _reference_rows(found: Mapping[Run, dict]) -> list[dict[str, Any]]:
 
 
 def _against(found: Mapping[Run, dict]) -> str | None:
-    """Return the reference that the runs were compared with: chosen on validation, it is the same for all of them."""
+    """Return the reference that the runs were compared with: chosen on validation, so it is the same for all."""
     compared = [found[run]['paired'] for run in found if found[run].get('paired') and run.row not in _UNIMODAL]
     return compared[-1]['against'] if compared else None
 
@@ -98,7 +98,7 @@ def _paired(results: Sequence[Mapping[str, Any]], against: str | None) -> dict[s
 
 
 def _mean_of(entries: Sequence[Mapping[str, float | None]], keys: Sequence[str]) -> dict[str, float | None]:
-    """Average each key over the entries; one that an entry lacks is None."""
+    """Average each key over the entries; None if an entry lacks the key."""
     columns = {key: [entry.get(key) for entry in entries] for key in keys}
     return {
         key: None if None in values else sum(v for v in values if v is not None) / len(values)
@@ -114,7 +114,7 @@ def _over_seeds(aggregates: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
 
 def plan_text(runs: Sequence[Run]) -> str:
-    """List runs, how far each has come, and the command of those that are to be run."""
+    """List runs, the progress of each, and the command for those still to be run."""
     lines = []
     for run in runs:
         status = run.status()
@@ -124,17 +124,17 @@ def plan_text(runs: Sequence[Run]) -> str:
 
 
 def tables_text(number: int, tables: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out the tables as plain text."""
+    """Format the tables as plain text."""
     return _layout(number, tables, text_table, heading='')
 
 
 def tables_markdown(number: int, tables: Sequence[Mapping[str, Any]]) -> str:
-    """Lay the tables out as Markdown."""
+    """Format the tables as Markdown."""
     return _layout(number, tables, markdown_table, heading='## ') + '\n'
 
 
 def write_tables(folder: str | os.PathLike[str], number: int, tables: Sequence[Mapping[str, Any]]) -> tuple[Path, Path]:
-    """Write ``tableN.json`` and ``tableN.md`` into a folder; returns both paths."""
+    """Write ``tableN.json`` and ``tableN.md`` to a folder; return both paths."""
     stem = Path(folder) / f'table{number}'
     content = json.dumps(dict(table=number, tables=list(tables)), indent=2, ensure_ascii=False)
     return (
@@ -180,7 +180,7 @@ def _layout(number: int, tables: Sequence[Mapping[str, Any]], table: Layout, *, 
             'interval over the draws, in brackets that of a bootstrap over test videos (means over seeds).'
         )
     if any(_unfinished(row['status']) for one in tables for row in one['rows']):
-        notes.append('A dash stands for what was not run, or is not finished.')
+        notes.append('A dash marks what was not run or is not finished.')
     return '\n\n'.join([*parts, '\n'.join(notes)])
 
 
@@ -190,7 +190,7 @@ def _value(row: Mapping[str, Any], key: str) -> str:
 
 
 def _difference(paired: Mapping[str, float | None] | None) -> str:
-    """Write a paired difference and its two intervals, e.g. `+4.65 ± 0.94 [+3.10, +6.02]`."""
+    """Format a paired difference and its two intervals, e.g. `+4.65 ± 0.94 [+3.10, +6.02]`."""
     if not paired:
         return '-'
     text = f'{paired["mean"]:+.2f}'
@@ -204,7 +204,7 @@ def _unfinished(status: Mapping[int, Status]) -> list[Status]:
 
 
 def _runs(status: Mapping[int, Status]) -> str:
-    """Say how many seeds a row rests on, and how far the others have come."""
+    """Return how many seeds a row is based on, and the progress of the others."""
     if not status:
         return ''
     missing = _unfinished(status)

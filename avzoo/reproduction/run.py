@@ -1,4 +1,4 @@
-"""Running the runs of a table, here or on a cluster."""
+"""Execute the runs of a table, here or on a cluster."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from avzoo.utils.errors import AvzooError, ConfigError
 
 
 def run_here(run: Run) -> bool:
-    """Start or continue a run in its own process; returns whether it succeeded."""
+    """Start or continue a run in its own process; return whether it succeeded."""
     return subprocess.run(run.command, check=False).returncode == 0
 
 
@@ -27,14 +27,14 @@ def run_together(
     gpus: Sequence[str] = (),
     tell: Callable[[str], object] = print,
 ) -> list[Run]:
-    """Start or continue runs side by side, each in its own process; returns those that failed.
+    """Start or continue runs side by side, each in its own process; return those that failed.
 
     Args:
         runs: The runs.
-        folder: Where the output of each goes, ``NAME_seedS.log``.
-        jobs: How many at once.
-        gpus: Which GPUs they share, see :func:`run_side_by_side`.
-        tell: Called with a line when a run begins and when it ends.
+        folder: Folder for the output of each, ``NAME_seedS.log``.
+        jobs: Maximum number of runs at once.
+        gpus: GPUs that they share, see :func:`run_side_by_side`.
+        tell: Called with a line when a run starts and when it ends.
     """
     check_gpus(gpus)
     for run in runs:  # Not by several at once.
@@ -67,19 +67,19 @@ def submit_commands(
     """Submit commands as one job array.
 
     Args:
-        commands: What to run. A job that is preempted or out of time is started again, and continues where it stopped.
+        commands: What to run. A job that is preempted or times out is restarted, and continues where it stopped.
         folder: Where submitit keeps scripts and logs.
         parameters: Parameters of submitit, e.g. ``dict(timeout_min=600, gpus_per_node=1, slurm_partition='gpu')``.
-        cluster: The kind of cluster, as submitit names it.
+        cluster: Type of cluster, as submitit names it.
 
     Returns:
         Ids of the jobs.
     """
-    try:  # An extra, which only a cluster needs.
+    try:  # An extra that is needed only on a cluster.
         import submitit
     except ImportError as error:
         raise AvzooError(
-            '--launcher slurm needs submitit; pip install "avzoo[slurm]", or work here with --launcher none.'
+            '--launcher slurm needs submitit: pip install "avzoo[slurm]", or run locally with --launcher none.'
         ) from error
     try:
         executor = submitit.AutoExecutor(folder=str(folder), cluster=cluster)
@@ -92,7 +92,7 @@ def submit_commands(
 
 
 def slurm_parameters(options: Sequence[str]) -> dict[str, Any]:
-    """Read parameters of submitit as they are written, ``KEY=VALUE``.
+    """Parse parameters of submitit written as ``KEY=VALUE``.
 
     Raises:
         ConfigError: If one is malformed.
@@ -101,7 +101,7 @@ def slurm_parameters(options: Sequence[str]) -> dict[str, Any]:
     for option in options:
         key, sign, text = option.partition('=')
         if not sign:
-            raise ConfigError(f"--slurm takes key=value, got '{option}'.")
+            raise ConfigError(f"--slurm expects key=value, got '{option}'.")
         parameters[key] = parse_value(text)
     return parameters
 
@@ -117,6 +117,6 @@ class _Job:
 
     def checkpoint(self) -> Any:
         """Tell submitit what to submit when the job is preempted: the same command, which continues the run."""
-        import submitit  # This runs inside a job of it.
+        import submitit  # This runs inside a submitit job.
 
         return submitit.helpers.DelayedSubmission(self)

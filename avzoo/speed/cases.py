@@ -1,4 +1,4 @@
-"""The parts of training and evaluation that are timed, on synthetic features of a config's widths."""
+"""The parts of training and evaluation that are timed, on synthetic features with a config's widths."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -37,13 +37,13 @@ class Case(NamedTuple):
     """Something that is timed.
 
     Attributes:
-        run: Does it.
-        plain: Does it plainly, where that is more than the plain path of the model.
+        run: Runs it.
+        plain: Runs it the plain way, if that is more than the plain path of the model.
         graph: Returns it as a CUDA graph, or ``None``.
-        calls: How often it is run in a row, before the GPU is waited for.
-        rounds: How often a call does it.
-        videos: How many a call evaluates; its time is given for 1,000.
-        multiplies: It multiplies matrices, which bfloat16 may make faster.
+        calls: Number of calls in a row before waiting for the GPU.
+        rounds: Number of rounds per call.
+        videos: Number of videos that a call evaluates; its time is given for 1,000.
+        multiplies: Whether it multiplies matrices, which bfloat16 may make faster.
     """
 
     run: Run
@@ -63,7 +63,7 @@ class _Trained(NamedTuple):
         return self.model.train_step(batch, self.wrapper)
 
     def case(self, work: Callable[[Step], object], **facts: Any) -> Case:
-        """Return the case of work that takes steps."""
+        """Return the case for work that takes steps."""
         return Case(partial(work, self.step), graph=partial(self._graph, work), **facts)
 
     def _graph(self, work: Callable[[Step], object]) -> Run | None:
@@ -78,7 +78,7 @@ class SpeedCases:
 
     Args:
         cfg: Config of the method.
-        info: Facts of its data, see :class:`AVClassifier`.
+        info: Facts about its data, see :class:`AVClassifier`.
         folder: Where the data are written.
         clip: Shortest and longest clip in seconds.
         device: Where to compute.
@@ -88,18 +88,18 @@ class SpeedCases:
         self, cfg: Config, info: Mapping[str, Any], folder: Path, clip: tuple[float, float], device: str
     ) -> None:
         self.cfg, self.info, self.device = cfg, info, device
-        keep_freed_memory()  # As a training does.
+        keep_freed_memory()  # As training does.
         self.seconds = {m: info['seconds_per_step'][m] for m in cfg.model.encoders}
-        self.steps = 1 if device == 'cpu' else 20  # In a row, before the GPU is waited for.
+        self.steps = 1 if device == 'cpu' else 20  # In a row before waiting for the GPU.
         self.batch_size = min(cfg.train_dataloader.batch_size, VIDEOS // 2)
         window = cfg.train_dataloader.dataset.get('window')
         self.window = Window(**window) if window else None
         self.store = FeatureStore(write_random_store(folder / 'store', VIDEOS, info, clip))
         self.on_disk = FeatureStore(self.store.root)
-        self.base = self._trained()  # First: it says what is wrong with a device.
+        self.base = self._trained()  # First: it reports what is wrong with a device.
         if device != 'cpu':
             self.store.load(device)
-        # Without gradients of its weights, as torch's counter fails where a layer is called with one under no_grad.
+        # Weights without gradients: torch's counter fails if a layer that has some is called under no_grad.
         self.evaluated = self._model().eval().requires_grad_(False)
         full = cfg.curriculum.full
         self.full = self._trained(full.get('freeze', ()), full.get('frozen_mode', 'train'))
@@ -123,7 +123,7 @@ class SpeedCases:
         return _Trained(model, wrapper)
 
     def batch(self, novel: bool = False, size: int | None = None) -> dict:
-        """Return a batch as the data set gives it, always the same."""
+        """Return a batch from the data set, always the same."""
         size = size or self.batch_size
         videos = np.arange(size) + (self.batch_size if novel else 0)
         features = collate(self.store, videos, self.seconds, window=self.window, seed=0)
@@ -189,7 +189,7 @@ class SpeedCases:
         return collate_one_by_one(self.store, np.arange(self.batch_size), tuple(self.seconds))
 
     def read_and_train(self, device: str | None, step: Step) -> None:
-        """Take base steps on random batches of the store on disk, copied to a device ahead of them or by them."""
+        """Take base steps on random batches from the store on disk, copied to a device before or during the steps."""
 
         def gather(videos: np.ndarray, target: torch.device | None) -> dict[str, PaddedSequences]:
             return collate(self.on_disk, videos, self.seconds, window=self.window, device=target)
@@ -203,7 +203,7 @@ class SpeedCases:
 
     @torch.no_grad()
     def _fused_batch(self, novel: bool) -> Callable[[], dict]:
-        """Return what makes a batch of features that the fusion has given."""
+        """Return a function that makes a batch of features computed by the fusion."""
         model, index = self.fixed.model.eval(), np.arange(self.batch_size)
         x, context = model._fuse(model.data_preprocessor(self.batch(novel))['inputs'])
         model.train()
@@ -235,5 +235,5 @@ class SpeedCases:
 
 
 def _replayed(graphs: GraphedStep | GraphedPrediction | GraphedRun, run: Run) -> Run | None:
-    run(), run()  # The second time it is captured.
+    run(), run()  # The second call captures it.
     return None if graphs.failed else run

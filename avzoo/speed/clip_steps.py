@@ -1,4 +1,4 @@
-"""How many steps a clip of so many seconds has."""
+"""How many steps a clip of a given length has."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,12 +12,12 @@ def steps_of(seconds: float, data_info: Mapping[str, Any], modalities: Iterable[
     """Return the steps of each modality, at least one.
 
     Raises:
-        ConfigError: If they are too many to compute a prediction of.
+        ConfigError: If there are too many to compute a prediction.
     """
     steps = {m: max(1, round(seconds / data_info['seconds_per_step'][m])) for m in modalities}
     if sum(steps.values()) > _MAX_STEPS:
         raise ConfigError(
-            f'{seconds:g} s are {sum(steps.values()):,} steps of all modalities. A prediction is computed, and '
-            f'attention grows with their square: give a clip of up to {_MAX_STEPS:,} steps.'
+            f'{seconds:g} s are {sum(steps.values()):,} steps over all modalities, too many to compute a prediction '
+            f'(attention grows with their square). Give a clip of up to {_MAX_STEPS:,} steps.'
         )
     return steps

@@ -30,7 +30,7 @@ def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: floa
 
     Raises:
         ConfigError: If the clip is too long to compute.
-        RuntimeError: If the model attends or multiplies matrices through an operator that is not counted.
+        RuntimeError: If the model computes attention or matrix products with an operator that is not counted.
     """
     steps = steps_of(seconds, data_info, model.encoders)
     clip = {m: [np.zeros((count, data_info['feature_dims'][m]), np.float32)] for m, count in steps.items()}
@@ -41,12 +41,12 @@ def count_flops(model: AVClassifier, data_info: dict[str, Any], *, seconds: floa
     total = int(analysis.total())
     missed = [name for name in analysis.unsupported_ops() if 'attention' in name or 'matmul' in name or 'mm_' in name]
     if missed:
-        raise RuntimeError(f'{missed[0]} is not counted; give it a handle in avzoo/speed/flops.py')
+        raise RuntimeError(f'{missed[0]} is not counted. Add a handle for it in avzoo/speed/flops.py.')
     return total
 
 
 class _Prediction(nn.Module):
-    """A prediction as a function of feature tensors alone, which the tracer needs."""
+    """A prediction as a function of feature tensors only, as the tracer needs it."""
 
     def __init__(self, model: AVClassifier, features: Mapping[str, PaddedSequences]) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class _Prediction(nn.Module):
         return self.model(inputs, mode='predict')[0]['scores']
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]  # torch overloads it
-        """Return the weights alone: the tracer fails on the private state of a part."""
+        """Return only the weights: the tracer fails on the private state of a part."""
         state = super().state_dict(*args, **kwargs)
         for key in [key for key in state if is_extra_state(key)]:
             del state[key]  # In place: an enclosing module passes in the dict to fill.

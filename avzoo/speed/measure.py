@@ -1,4 +1,4 @@
-"""How fast a method trains, samples, evaluates and predicts here, beside a plain path and the limit of the machine."""
+"""How fast a method trains, samples, evaluates and predicts here, against a plain path and the machine's limit."""
 
 import tempfile
 import time
@@ -26,23 +26,23 @@ _TIMES = ('plain', 'now', 'bf16', 'floor', 'graphs')
 def measure(
     cfg: Config, info: Mapping[str, Any], *, device: str, seconds: float, clip: tuple[float, float]
 ) -> list[dict[str, Any]]:
-    """Measure a method on synthetic features of its widths.
+    """Measure a method on synthetic features with its widths.
 
     Args:
         cfg: Config of the method.
-        info: Facts of its data, see :class:`AVClassifier`.
+        info: Facts about its data, see :class:`AVClassifier`.
         device: Where to compute.
         seconds: How long to repeat each measurement.
         clip: Shortest and longest clip in seconds.
 
     Returns:
-        For each case its ``name``, seconds of the ``plain`` path and ``now``, their ``ratio``, seconds in ``bf16``, as
-        ``--amp`` computes (not for data), and the ``floor``: unavoidable products in float32 at the rate of this
-        machine, or for data bytes at its copy rate. On a GPU also seconds as ``graphs``, and of these (where there are
-        none, of ``now``) the number of ``kernels`` and of ``waits`` for it by any thread, and the share of time that
-        it is ``busy``. There steps and evaluations are some in a row.
+        For each case its ``name``, seconds of the ``plain`` path and ``now``, their ``ratio``, seconds in ``bf16`` as
+        with ``--amp`` (not for data), and the ``floor``: unavoidable products in float32 at this machine's rate, or for
+        data the bytes at its copy rate. On a GPU also seconds as ``graphs``, and for these (or ``now`` if there are
+        none) the number of ``kernels``, the number of ``waits`` for the GPU by any thread, and the share of time that
+        it is ``busy``. Steps and evaluations there are several in a row.
     """
-    steps_of(clip[1], info, cfg.model.encoders)  # Before any are made.
+    steps_of(clip[1], info, cfg.model.encoders)  # Checked before any are made.
     clock = time.process_time if device == 'cpu' else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         work = SpeedCases(cfg, info, Path(folder), clip, device)
@@ -90,7 +90,7 @@ def _within(context: Callable[[], AbstractContextManager], run: Run) -> Run:
 
 
 def _shortest(runs: Mapping[str, Run], seconds: float, clock: Clock, device: str) -> dict[str, float]:
-    """Run all in turn and return the shortest time of each."""
+    """Run each in turn and return its shortest time."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     begin = time.monotonic()
     while len(next(iter(times.values()))) < 3 or time.monotonic() - begin < seconds:
@@ -108,7 +108,7 @@ def _time(run: Run, clock: Clock, device: str) -> float:
 
 
 def _flops(run: Run) -> float:
-    onednn_pays()  # Now, as the counter would count what is measured to find it out.
+    onednn_pays()  # Here, since the counter would count the measurements that this makes.
     # The counter knows only PyTorch's own operators.
     of_onednn = {torch.ops.mkldnn._linear_pointwise: _linear_flops} if torch.backends.mkldnn.is_available() else {}
     with FlopCounterMode(display=False, custom_mapping=of_onednn) as counter:
@@ -121,7 +121,7 @@ def _linear_flops(x: torch.Size, weight: torch.Size, *args: Any, out_shape: torc
 
 
 def _product_rate(device: str, clock: Clock) -> float:
-    """Return the multiply-adds a second, each counted twice, of products of the sizes that models have."""
+    """Return the multiply-adds per second, each counted twice, for products of the sizes found in models."""
     found = 0.0
     product = onednn_linear if device == 'cpu' and onednn_pays() else F.linear
     for rows, width, out in ((2048, 512, 512), (1024, 4096, 512)):
@@ -138,7 +138,7 @@ def _copy_rate(device: str, clock: Clock) -> float:
 
 
 def _on_gpu(run: Run, graph: Run | None, seconds: float) -> dict[str, float]:
-    """Return the time as a graph, and what the GPU does: with the graph, or without where there is none."""
+    """Return the time as a graph, and what the GPU does: with the graph, or without if there is none."""
     found: dict[str, float] = {}
     if graph is not None:
         run = graph

@@ -1,4 +1,4 @@
-"""The same numbers as the models', computed plainly: padding included, everything anew at each step."""
+"""The same numbers as the models', computed the plain way: with padding, and everything again at each step."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,7 +26,7 @@ from avzoo.models.layers.transformer_layer import TransformerLayer
 def plain_path() -> Iterator[None]:
     """Let models compute padding like any step, the last layer for all tokens, and each chain step by step.
 
-    Linear layers and draws of dropout are those of PyTorch. An optimizer steps as it was built to.
+    Linear layers and dropout are those of PyTorch. An optimizer steps as it was built.
     """
     plain = (
         (masked_transformer, 'packing_of', lambda valid: None),

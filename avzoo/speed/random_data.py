@@ -1,4 +1,4 @@
-"""Random videos and random batches of them, to measure how fast a model gets and computes them."""
+"""Random videos and random batches of them, to measure how fast a model loads and processes them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,14 +18,14 @@ Gather = Callable[[np.ndarray, torch.device | None], dict[str, PaddedSequences]]
 
 
 def random_batches(gather: Gather, labels: Tensor, *, videos: int, steps: int, device: str | None) -> DataLoader:
-    """Return a loader of random batches, each other videos than the last one, for base steps.
+    """Return a loader of random batches, each with different videos, for base steps.
 
     Args:
         gather: Returns the features of some videos; on a device, if one is given.
-        labels: Of each batch, which is as large.
-        videos: Number of videos of the store.
+        labels: Labels of each batch; they set its size.
+        videos: Number of videos in the store.
         steps: Number of batches.
-        device: Where they are copied, ahead of the steps; ``None`` leaves them on the host, where the step finds them.
+        device: Where they are copied before the steps; with ``None`` they stay on the host.
     """
     draws = np.random.default_rng(0).integers(videos, size=(steps, len(labels))).tolist()
     kind = DataLoader if device is None else StreamingLoader
@@ -33,12 +33,12 @@ def random_batches(gather: Gather, labels: Tensor, *, videos: int, steps: int, d
 
 
 def write_random_store(out: Path, videos: int, info: Mapping[str, Any], clip: tuple[float, float]) -> Path:
-    """Write a store of random features, unless it is there.
+    """Write a store of random features, unless it exists.
 
     Args:
-        out: Where.
+        out: Folder of the store.
         videos: Number of videos.
-        info: Facts of the data, see :class:`AVClassifier`.
+        info: Facts about the data, see :class:`AVClassifier`.
         clip: Shortest and longest video in seconds.
     """
     rng = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def write_random_store(out: Path, videos: int, info: Mapping[str, Any], clip: tu
 
 
 class _Batches(Dataset):
-    """What :class:`StreamingLoader` asks of a data set."""
+    """The part of a data set that :class:`StreamingLoader` needs."""
 
     computed = None
 

@@ -171,7 +171,7 @@ def test_predictions_of_another_test_than_the_results_are_refused(run_dir, chang
 
 def test_draws_of_other_classes_are_refused(run_dir):
     rewrite(run_dir, 1, lambda one: dict(base_mask=~BASE))
-    with pytest.raises(DataError, match=r'draw1/predictions\.npz and .* other base classes'):
+    with pytest.raises(DataError, match=r'draw1/predictions\.npz and .* differ in classes or base classes'):
         sections_of_run(read_run(run_dir))
 
 

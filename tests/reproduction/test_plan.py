@@ -62,5 +62,5 @@ def test_results_on_another_store_are_not_taken_for_ones_own(tmp_path):
     (tmp_path / 'store' / 'store.json').write_text('{}')
     state = json.loads((run.work_dir / 'curriculum.json').read_text())
     (run.work_dir / 'curriculum.json').write_text(json.dumps(dict(state, store_sha256='0' * 64)))
-    with pytest.raises(ConfigError, match='holds a run on another store'):
+    with pytest.raises(ConfigError, match='holds a run on a store other than'):
         run.status()

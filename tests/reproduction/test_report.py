@@ -29,7 +29,7 @@ def test_the_table_gives_mean_interval_paper_and_what_was_not_run(tmp_path):
     lines = {line.split('  ')[0]: line for line in text.splitlines()}
     assert '51.00 ± 12.71' in lines['AV-GAN'] and lines['AV-GAN'].split()[-2:] == ['37.33', '2']
     assert lines['AV-DIFF (no generator)'].endswith('not run') and lines['AV-DIFF'].endswith('1 of 2')
-    assert 'A dash stands for what was not run' in text
+    assert 'A dash marks what was not run' in text
     markdown = tables_markdown(4, [table]).splitlines()
     assert len({line.count('|') for line in markdown if line.startswith('|')}) == 1
 
