@@ -1,1 +1,1 @@
-"""What a run found, as a page, as pictures and as tables."""
+"""The results of a run as a page, as plots and as tables."""

@@ -1,4 +1,4 @@
-"""The pictures and tables of several runs on the same test."""
+"""The plots and tables of several runs on the same test."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +14,11 @@ from avzoo.report.run_files import Run
 from avzoo.report.section import rounded_seconds
 from avzoo.utils.printable import printable
 
-_OVER_VIDEOS = ('HM', 'FSL')  # Of which the bootstrap gives an interval.
+_OVER_VIDEOS = ('HM', 'FSL')  # Metrics with a bootstrap interval.
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:
-    """Return what to call the runs, printable: the method, or as much of the folder as tells them apart."""
+    """Return printable names of the runs: the method, or as much of the folder as distinguishes them."""
     depth = max(len(run.folder.parts) for run in runs)
     candidates = [[str(run.results['method']) for run in runs]]
     candidates += [['/'.join(run.folder.parts[-count:]) for run in runs] for count in range(1, depth + 1)]
@@ -33,8 +33,8 @@ def draws_picture(runs: Sequence[Run]) -> Picture:
     picture = Picture(
         'draws',
         'Every draw',
-        'A dot is a draw of the novel shots, the bar the mean with its 95% interval over draws. Draws differ in '
-        'difficulty alike for all methods, so overlapping intervals do not mean a tie: see the differences below.',
+        'Each dot is a draw of the novel shots, the bar is the mean with its 95% interval over draws. Draws differ in '
+        'difficulty for all methods alike, so overlapping intervals do not mean a tie: see the differences below.',
         figure,
         Table(('run', 'metric', 'draw', 'value'), []),
     )
@@ -57,12 +57,12 @@ def draws_picture(runs: Sequence[Run]) -> Picture:
 
 @styled
 def base_novel_picture(runs: Sequence[Run]) -> Picture:
-    """Draw B against N of each run."""
+    """Draw B against N for each run."""
     figure, (axes,) = new_figure(4.8, 4.2)
     picture = Picture(
         'base_novel',
         'Base against novel accuracy',
-        'Small dots are draws, large ones means.',
+        'Small dots are draws, large dots are means.',
         figure,
         Table(('run', 'draw', 'B', 'N'), []),
     )
@@ -81,16 +81,16 @@ def base_novel_picture(runs: Sequence[Run]) -> Picture:
 
 @styled
 def cost_picture(runs: Sequence[Run]) -> Picture | None:
-    """Draw HM against the number of parameters and the time of training; ``None`` where no run says either."""
+    """Draw HM against the number of parameters and the training time; ``None`` if no run records either."""
     if not any(run.parameters or run.training_seconds for run in runs):
         return None
     figure, panels = new_figure(9.6, 3.8, columns=2)
     picture = Picture(
         'cost',
         'Accuracy against size and time',
-        "HM against the number of the model's parameters, and against the seconds that the phases of a run trained, on "
-        'the device that the table of runs names, without the trials of curriculum.choices that were not kept. A run '
-        'of an older version, which does not say it, is left out.',
+        'HM against the number of model parameters, and against the total training time of the phases of a run on the '
+        'device given in the table of runs, without trials of curriculum.choices that were not kept. Runs of older '
+        'versions, which do not record these, are left out.',
         figure,
         Table(('run', 'parameters', 'seconds', 'HM'), []),
     )
@@ -107,14 +107,14 @@ def cost_picture(runs: Sequence[Run]) -> Picture | None:
         panel.xaxis.set_major_formatter(EngFormatter(sep=''))
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.margins(0.15)
-    panels[1].xaxis.set_major_formatter(StrMethodFormatter('{x:,.12g}'))  # 200m would be read as minutes.
+    panels[1].xaxis.set_major_formatter(StrMethodFormatter('{x:,.12g}'))  # 200m would be read as 200 minutes.
     for panel in [panel for panel in panels if panel.lines][:1]:
         panel.legend()
     return picture
 
 
 def differences_table(runs: Sequence[Run]) -> Table:
-    """Return the paired difference of each run to the first, over draws and over videos, and whether it is a tie."""
+    """Return the paired difference of each run from the first, over draws and over videos, and whether it is a tie."""
     names = labels_of(runs)
     header = [x for m in PAIRED_METRICS for x in (m, *([f'{m}, over videos'] if m in _OVER_VIDEOS else []))]
     table = Table(('run', *header, 'by HM'), [])
@@ -141,7 +141,7 @@ def _over_videos(run: Run, other: Run) -> dict[str, dict[str, float]]:
 
 
 def _verdict(run: Run, other: Run, videos: Mapping[str, Mapping[str, float]]) -> str:
-    """Say better or worse only where no interval of the difference in HM holds 0; nothing where there is none."""
+    """Return better or worse only if no interval of the difference in HM contains 0; empty without a difference."""
     over_draws = paired_difference(run.results['draws'], other.results['draws'], 'HM')
     mean, width = over_draws['mean'] or 0.0, over_draws['ci95']
     bounds = [(mean - width, mean + width)] if width is not None else []
@@ -154,7 +154,7 @@ def _verdict(run: Run, other: Run, videos: Mapping[str, Mapping[str, float]]) ->
 
 
 def config_differences(runs: Sequence[Run]) -> Table:
-    """Return the config keys in which the runs differ, a column for each run."""
+    """Return the config keys in which the runs differ, one column per run."""
     settings = [run.settings for run in runs]
     rows = [(key, *(shortened(one.get(key, '-')) for one in settings)) for key in differing_keys(settings)]
     return Table(('key', *labels_of(runs)), list(rows))
@@ -167,6 +167,6 @@ def differing_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def shortened(value: object, width: int = 80) -> str:
-    """Return a value as printable text of at most so many characters."""
+    """Return a value as printable text with at most ``width`` characters."""
     text = printable(value)
     return text if len(text) <= width else f'{text[: width - 3]}...'

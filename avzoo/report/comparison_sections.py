@@ -26,14 +26,14 @@ def sections_of_comparison(runs: Sequence[Run]) -> list[Section]:
         facts = len(run.draws), str(run.results.get('seed', '-')), _learned(run)
         results.rows.append((name, *(rounded(mean[key]) for key in METRIC_NAMES), *facts))
     cost = cost_picture(runs)
-    unsaid = [] if cost else ['No run says how many parameters its model has or how long it trained.']
+    unsaid = [] if cost else ['No run records the number of model parameters or the training time.']
     return [
         Section('Results', [runs[0].setting], {'Means over the draws, per cent': results}, [draws_picture(runs)]),
         Section(
             'Differences',
             [
                 'Paired differences within a draw, mean ± 95% interval over draws; in brackets the 95% interval of a '
-                'bootstrap over test videos. A run is better or worse only where no interval in HM holds 0.'
+                'bootstrap over test videos. A run is better or worse only if no interval in HM contains 0.'
             ],
             {f'Points, minus {names[0]}': differences_table(runs)},
         ),
@@ -55,9 +55,9 @@ def _origins(runs: Sequence[Run]) -> Table:
 
 def _configuration(runs: Sequence[Run]) -> Section:
     if not all(run.settings for run in runs):
-        text = 'The settings of a run are not known: it has no curriculum.json any more, or one that does not fit it.'
+        text = 'The settings of a run are unknown: its curriculum.json is missing or does not match the run.'
         return Section('Configuration', [text])
-    text = 'Where a config leaves a key to validation (curriculum.choices), it has the value that was chosen.'
+    text = 'Keys that a config leaves to validation (curriculum.choices) have the value that was chosen.'
     return Section('Configuration', [text], {'Keys that differ': config_differences(runs)})
 
 

@@ -9,10 +9,10 @@ from avzoo.report.figures import Table
 from avzoo.report.run_files import Run
 from avzoo.utils.tables import markdown_table, two_decimals
 
-# What acts in LaTeX.
+# Special characters in LaTeX.
 _LATEX = str.maketrans(
     {char: f'\\{char}' for char in '&%$#_{}'}
-    | {char: f'{{{char}}}' for char in '[]*'}  # After the end of a row they are its options.
+    | {char: f'{{{char}}}' for char in '[]*'}  # After the end of a row they would be its options.
     | {'\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}'}
     | {'>': r'\textgreater{}'}
 )
@@ -22,7 +22,7 @@ _Interval = tuple[float, float | None]
 
 
 def results_of(run: Run) -> list[_Interval]:
-    """Return each metric's mean over the draws and the half-width of its 95% interval, in the order of the table."""
+    """Return each metric's mean over the draws and the half-width of its 95% interval, in table order."""
     results = run.results
     return [
         (results['aggregate'][metric], half_width_95([row[metric] for row in results['draws']]))
@@ -31,7 +31,7 @@ def results_of(run: Run) -> list[_Interval]:
 
 
 def as_csv(runs: Sequence[Run]) -> str:
-    """Write the results as CSV, unrounded."""
+    """Format the results as CSV, unrounded."""
     header = ('run', 'dataset', 'shots', 'seed', 'draws', *(part for m in METRIC_NAMES for part in (m, f'{m}_ci95')))
     table = Table(header, [])
     for run, name in zip(runs, labels_of(runs), strict=True):
@@ -42,7 +42,7 @@ def as_csv(runs: Sequence[Run]) -> str:
 
 
 def as_latex(runs: Sequence[Run]) -> str:
-    """Write the results as rows of a LaTeX table: the method, then B, N, HM, FSL and AUSUC; intervals as subscripts."""
+    """Format the results as rows of a LaTeX table: method, B, N, HM, FSL and AUSUC, with intervals as subscripts."""
     lines = [f'% method & {" & ".join(METRIC_NAMES)}; 95% intervals over draws']
     for run, name in zip(runs, labels_of(runs), strict=True):
         lines.append(f'{name.translate(_LATEX)} & {" & ".join(_latex_cell(*pair) for pair in results_of(run))} \\\\')
@@ -50,7 +50,7 @@ def as_latex(runs: Sequence[Run]) -> str:
 
 
 def as_markdown(runs: Sequence[Run]) -> str:
-    """Write the results as a table of Markdown."""
+    """Format the results as a Markdown table."""
     rows = [
         (name, *(_plain_cell(*pair) for pair in results_of(run)))
         for run, name in zip(runs, labels_of(runs), strict=True)

@@ -1,4 +1,4 @@
-"""Pictures by matplotlib: in the colours of the page, with their values under the pointer and their data beside."""
+"""Plots with matplotlib, in the colours of the page, with values as tooltips and the data in a file next to them."""
 
 import csv
 import functools
@@ -20,17 +20,17 @@ from matplotlib.figure import Figure
 from avzoo.utils.files import atomic_path, atomic_write_text
 from avzoo.utils.printable import printable
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
+# Okabe and Ito's colours, which can be told apart with any kind of colour vision.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#B8A800', '#7f7f7f')
 BASE, NOVEL, PLAIN = COLOURS[0], COLOURS[1], '#8a8a8a'
 _PIXELS_PER_INCH, _WIDE = 112, 8
 _LONGEST_LABEL = 48  # Characters.
 _FORMULA = ('=', '+', '-', '@')
-_INK = '#010203'  # Stands for the text colour of the page.
-# Any: matplotlib's own type of the keys lists all 300 of them.
+_INK = '#010203'  # Placeholder for the text colour of the page.
+# Any: matplotlib's own type for the keys lists all 300 of them.
 _STYLE: dict[Any, Any] = {
-    'svg.fonttype': 'none',  # Text stays text: small, and found by a search.
-    'text.parse_math': False,  # Names may have dollars.
+    'svg.fonttype': 'none',  # Text stays text: small and searchable.
+    'text.parse_math': False,  # Names may contain dollar signs.
     'font.family': ['sans-serif'],
     'font.size': 9,
     'axes.spines.top': False,
@@ -61,11 +61,11 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Whether a column holds numbers, for each column."""
+        """For each column, whether it holds numbers."""
         return [any(isinstance(row[place], int | float) for row in self.rows) for place in range(len(self.header))]
 
     def csv(self) -> str:
-        """Write the table as CSV."""
+        """Return the table as CSV."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator='\n')
         writer.writerow(self.header)
@@ -74,7 +74,7 @@ class Table:
 
 
 def _csv_cell(value: object) -> object:
-    """Return a value as it is, and text on one line that no spreadsheet takes for a formula."""
+    """Return a value unchanged, or text as one line that no spreadsheet reads as a formula."""
     if not isinstance(value, str):
         return value
     text = printable(value)
@@ -87,11 +87,11 @@ class Picture:
 
     Attributes:
         name: Stem of its files.
-        title: What it is.
+        title: Its title.
         text: How to read it.
         figure: The figure.
-        data: What it shows, as numbers.
-        tips: By the id of a drawn part: what the page says while the pointer is over it.
+        data: The numbers that it shows.
+        tips: Tooltips of drawn parts, by their id.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Picture:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the picture takes the whole width of a page."""
+        """Whether the picture fills the width of a page."""
         return bool(self.figure.get_figwidth() > _WIDE)
 
     def tip(self, artist: Artist, text: str) -> None:
@@ -116,18 +116,18 @@ class Picture:
         """Return the picture as an SVG element of a page."""
         text = io.StringIO()
         with matplotlib.rc_context({**_STYLE, 'svg.hashsalt': self.name}), warnings.catch_warnings():
-            warnings.filterwarnings('ignore', 'Glyph')  # Letters that matplotlib cannot draw, the browser can.
+            warnings.filterwarnings('ignore', 'Glyph')  # The browser can draw letters that matplotlib cannot.
             self.figure.savefig(text, format='svg', transparent=True, metadata={'Date': None, 'Creator': None})
         svg = text.getvalue()
         svg = svg[svg.index('<svg') :].replace(_INK, 'currentColor')
         svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
-        svg = re.sub(r' id="[\w.]+_\d+"', '', svg)  # Of matplotlib's parts; every picture has the same ones.
+        svg = re.sub(r' id="[\w.]+_\d+"', '', svg)  # matplotlib gives its parts the same ids in every picture.
         width = round(self.figure.get_figwidth() * _PIXELS_PER_INCH)  # At most; on a phone it shrinks.
         opening = rf'<svg viewBox="\1" role="img" aria-label="{escape(self.title)}" style="max-width: {width}px">'
         return re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', opening, svg, count=1)
 
     def save(self, folder: str | os.PathLike[str], kind: str = 'svg') -> tuple[Path, Path]:
-        """Write the picture and, beside it, its data as CSV; returns both paths."""
+        """Write the picture and, next to it, its data as CSV; return both paths."""
         picture = Path(folder) / f'{self.name}.{kind}'
         with matplotlib.rc_context({'svg.hashsalt': self.name}), atomic_path(picture) as partial:
             self.figure.savefig(partial, format=kind, dpi=160, facecolor='white', bbox_inches='tight')
@@ -135,9 +135,9 @@ class Picture:
 
 
 def legend_label(name: str) -> str:
-    """Return what a legend shows of a name; matplotlib leaves out labels that begin with an underscore."""
+    """Return a name as shown in a legend; matplotlib leaves out labels that begin with an underscore."""
     text = printable(name)
-    text = text if len(text) <= _LONGEST_LABEL else f'...{text[3 - _LONGEST_LABEL :]}'  # The end tells folders apart.
+    text = text if len(text) <= _LONGEST_LABEL else f'...{text[3 - _LONGEST_LABEL :]}'  # Folders differ at the end.
     return f' {text}' if text.startswith('_') else text
 
 
@@ -153,6 +153,6 @@ def styled(draw: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]
 
 
 def new_figure(width: float = 5.2, height: float = 3.4, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
-    """Make a figure of some axes side by side. Sizes in inches."""
+    """Create a figure with axes side by side. Sizes are in inches."""
     figure = Figure(figsize=(width, height), layout='constrained')
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]

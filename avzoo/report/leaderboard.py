@@ -1,4 +1,4 @@
-"""Rank what runs found: one table for each data set, number of shots and set of features."""
+"""Rank the results of runs: one table for each data set, number of shots and feature set."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,11 +26,11 @@ def find_runs(
     """Read every finished run at or below the given places.
 
     Args:
-        places: Work directories, or folders of them.
-        on_bad: Called with the error of each run that is damaged, which is then left out; by default it is raised.
+        places: Work directories, or folders that contain them.
+        on_bad: Called with the error of each damaged run, which is then left out; by default the error is raised.
 
     Raises:
-        DataError: If a place holds none, or all are damaged.
+        DataError: If a place holds no finished run, or all are damaged.
     """
     found: dict[Path, Run] = {}
     bad: list[DataError] = []
@@ -38,7 +38,7 @@ def find_runs(
         files = [place] if place.is_file() else sorted(place.rglob('results.json'))
         if not files:
             raise DataError(
-                f'{place} holds no results.json, of a finished run. Name work directories, or a folder of them.'
+                f'{place} holds no results.json of a finished run. Give work directories, or a folder of them.'
             )
         for file in files:
             try:
@@ -56,9 +56,8 @@ def find_runs(
 def leaderboard(runs: Iterable[Run]) -> list[Section]:
     """Rank runs by HM, the mean over draws and seeds.
 
-    Runs that differ in nothing but the seed form one row, whatever validation chose for each. Runs on other features,
-    of another number of shots, or tested on another store stand in a table of their own. Seeds that change nothing are
-    warned of.
+    Runs that differ only in the seed form one row, whatever validation chose for each. Runs with other features or
+    another number of shots, or tested on another store, are in a separate table. Warns about seeds that change nothing.
     """
     runs = sorted(runs, key=_table_of)
     warn_of_equal_repeats(runs)
@@ -80,7 +79,7 @@ def leaderboard(runs: Iterable[Run]) -> list[Section]:
 
 
 def leaderboard_markdown(sections: Sequence[Section]) -> str:
-    """Write a leaderboard as a page of Markdown."""
+    """Return a leaderboard as a Markdown page."""
     parts = ['# Leaderboard', _TEXT]
     for section in sections:
         (table,) = section.tables.values()
@@ -93,20 +92,20 @@ _FEW, _LONGEST = 3, 40  # Settings in a name, unless more are needed; characters
 _UNNAMED = 'not named by the store'
 _TEXT = (
     'Made from the `results.json` of finished runs by `tools/leaderboard.py`. HM is that of mean B and mean N, '
-    'averaged over the seeds; beside it the half-width of its 95% interval over the draws, each averaged over its '
-    'seeds. Rank by paired differences (`tools/report.py` of several runs), not by overlapping intervals: draws differ '
-    'in difficulty.'
+    'averaged over the seeds; `HM ±` is the half-width of its 95% interval over the draws, each averaged over its '
+    'seeds. Rank by paired differences (`tools/report.py` with several runs), not by overlapping intervals: draws '
+    'differ in difficulty.'
 )
 
 
 def _table_of(run: Run) -> tuple[str, int, str, str]:
-    """Return data set, shots, features and checksum of the store: what runs of one table share."""
+    """Return data set, shots, features and checksum of the store, which the runs in a table share."""
     features, store = run.feature_set or _UNNAMED, str(run.store.get('sha256') or '')
     return str(run.results['dataset']), int(run.results['num_shots']), features, store
 
 
 def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
-    """Return what to call the rows: the method, and in brackets what tells rows of one method apart."""
+    """Return the names of the rows: the method, and in brackets what distinguishes rows with the same method."""
     names = [''] * len(groups)
     for method in {group[0].results['method'] for group in groups}:
         places = [place for place, group in enumerate(groups) if group[0].results['method'] == method]
@@ -119,9 +118,9 @@ def _names(groups: Sequence[Sequence[Run]]) -> list[str]:
 
 
 def _variants(groups: Sequence[Sequence[Run]]) -> list[str]:
-    """Return the settings in which rows differ: the first few, and of the others those that tell more rows apart."""
+    """Return the settings in which rows differ: the first few, and any others that distinguish more rows."""
     settings = [_values(group) for group in groups]
-    # Values that are cut come last: they are hard to read, and often much alike.
+    # Truncated values come last: they are hard to read, and often similar.
     keys = sorted(differing_keys(settings), key=lambda key: any(one.get(key, '').endswith('...') for one in settings))
     taken = keys[:_FEW]
     for key in keys[_FEW:]:
@@ -136,14 +135,14 @@ def _cells(settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[t
 
 
 def _values(group: Sequence[Run]) -> dict[str, str]:
-    """Return the settings of a row as text; validation may have chosen another value with each seed."""
+    """Return the settings of a row as text; validation may have chosen a different value for each seed."""
     keys = set().union(*(run.settings for run in group)).difference(SEED_KEYS)
     values = {key: dict.fromkeys(str(run.settings.get(key, '-')) for run in group) for key in keys}
     return {key: shortened(' / '.join(those), _LONGEST) for key, those in values.items()}
 
 
 def _row(runs: Sequence[Run], name: str) -> tuple[object, ...]:
-    # A draw has the same shots with every seed: its repeats are not independent, and more seeds no more draws.
+    # A draw has the same shots with every seed: its repeats are not independent, so more seeds do not mean more draws.
     draws: dict[int, list[float]] = {}
     for row in (row for run in runs for row in run.results['draws']):
         draws.setdefault(int(row['draw']), []).append(row['HM'])

@@ -1,4 +1,4 @@
-"""The pictures of a run that need its model: where real and synthetic features lie, what it attends to."""
+"""The plots of a run that need its model: real and synthetic features, and attention."""
 
 import os
 from pathlib import Path
@@ -16,19 +16,19 @@ from avzoo.utils.counts import number_of
 from avzoo.utils.printable import printable
 
 _TITLES = dict(pca='principal components', tsne='t-SNE')
-_FIRST_NOVEL = 8  # Novel classes that get a colour of their own.
+_FIRST_NOVEL = 8  # Novel classes that get their own colour.
 
 
 def model_section(folder: Path, draw: int, data_root: str | os.PathLike[str] | None = None) -> Section:
-    """Show what needs the model of a draw.
+    """Return the section that needs the model of a draw.
 
     Args:
-        folder: The run; its ``config.py`` is run, as ``--resume`` does.
+        folder: The run; its ``config.py`` is executed, as with ``--resume``.
         draw: Which draw.
-        data_root: The store, where it has moved.
+        data_root: The store, if it was moved.
 
     Raises:
-        AvzooError: If the run or its store is not there, or they do not fit.
+        AvzooError: If the run or its store is missing, or they do not match.
     """
     opened = open_draw(folder, draw, data_root=data_root)
     samples = feature_samples(opened.model, opened.test, opened.shots)
@@ -66,9 +66,9 @@ def embedding_picture(projection: Projection, method: str, draw: int) -> Picture
     picture = Picture(
         f'embedding_{method}_draw{draw}',
         f'Real and synthetic features, {_TITLES[method]}',
-        f'{projection.text} Left base and novel classes; right the novel ones by class: dots are real, crosses '
-        'synthetic, stars the shots. Where the synthetic features of a class lie apart from its real ones, the '
-        'generator teaches the classifier something else than the class.',
+        f'{projection.text} Left: base and novel classes. Right: novel classes, with real features as dots, '
+        'synthetic ones as crosses, and shots as stars. If the synthetic features of a class lie apart from its real '
+        'ones, the classifier learns something other than the class from them.',
         figure,
         Table(
             ('kind', 'class', 'base', 'x', 'y'),
@@ -116,14 +116,13 @@ def _draw_novel_classes(picture: Picture, panel: Axes, projection: Projection) -
 
 @styled
 def attention_picture(found: AttentionShares, draw: int) -> Picture:
-    """Draw which kind of token attends to which, by layer, and to which part of a video the summary attends."""
+    """Draw which kind of token attends to which, by layer, and which part of a video the summary attends to."""
     figure, panels = new_figure(9.6, 3.0, columns=4)
     picture = Picture(
         f'attention_draw{draw}',
         'Where attention goes',
-        f'Means over heads and {number_of(found.num_videos, "test video")}. The first three: shares of the attention '
-        'of a kind of token by layer; dashed is what even attention over all allowed tokens would give. Last: which '
-        'part of a '
+        f'Means over heads and {number_of(found.num_videos, "test video")}. First three: shares of the attention of '
+        'each kind of token by layer; dashed lines show even attention over all allowed tokens. Last: which part of a '
         'video the summary token attends to, over all layers. A layer without such tokens has no value.',
         figure,
         Table(
@@ -160,7 +159,7 @@ def _draw_over_time(picture: Picture, panel: Axes, found: AttentionShares) -> No
         if len(known):
             mean = 100 * known.mean(0)
             (line,) = panel.plot((np.arange(bins) + 0.5) / bins, mean, '.-', color=colour, label=modality)
-            picture.tip(line, f'summary to {modality}, from beginning to end: {_numbers(mean)} per cent')
+            picture.tip(line, f'summary to {modality}, from start to end: {_numbers(mean)} per cent')
     panel.set(title='from summary, over time', xlabel='part of the video', ylim=(0, None))
     if panel.lines:
         panel.legend(fontsize=7)

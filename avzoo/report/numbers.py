@@ -1,6 +1,6 @@
-"""The numbers behind the pictures: curves, confusions, calibration, the hardest videos.
+"""The numbers behind the plots: curves, confusions, calibration, the hardest videos.
 
-Shapes: N videos, C classes. Predictions are mappings as :mod:`avzoo.evaluation.predictions` keeps them.
+Shapes: N videos, C classes. Predictions are mappings as stored by :mod:`avzoo.evaluation.predictions`.
 """
 
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from avzoo.evaluation.functional import accuracy_curve, calibrated_predictions, gfsl_accuracies
 
-_MAX_POINTS = 400  # Of a curve: more cannot be seen.
+_MAX_POINTS = 400  # Of a curve: more would not be visible.
 
 Predictions = Mapping[str, np.ndarray]
 
@@ -53,7 +53,7 @@ def confusion(draws: Sequence[Predictions]) -> np.ndarray:
 
 
 def tested_columns(draws: Sequence[Predictions]) -> np.ndarray:
-    """Return the columns of the classes that have test videos, base classes first: the order of the pictures."""
+    """Return the columns of the classes that have test videos, base classes first, as in the plots."""
     order = np.argsort(~draws[0]['base_mask'], kind='stable')
     return order[class_counts(draws)[order] > 0]
 
@@ -80,17 +80,17 @@ class Reliability(NamedTuple):
 
     @property
     def error(self) -> float:
-        """The expected calibration error in points: the mean gap, weighed by the videos (Guo et al. 2017)."""
+        """The expected calibration error in points: the mean gap, weighted by the videos (Guo et al. 2017)."""
         gaps = np.nan_to_num(np.abs(self.confidence - self.accuracy))
         return float((gaps * self.videos).sum() / max(self.videos.sum(), 1))
 
 
 def reliability(draws: Sequence[Predictions], scales: Sequence[float], num_bins: int = 10) -> Reliability:
-    """Compare the probability of the likeliest class with how often it is right; gamma plays no part.
+    """Compare the probability of the most likely class with how often it is right; gamma is not used.
 
     Args:
         draws: The predictions of each draw.
-        scales: What the scores of each are multiplied by to be logits; 1 where the model has no such number.
+        scales: Factors that turn the scores of each into logits; 1 if the model has no such number.
         num_bins: Number of bins of equal width.
     """
     confidence = np.concatenate([probabilities(*one).max(1) for one in zip(draws, scales, strict=True)])
@@ -103,7 +103,7 @@ def reliability(draws: Sequence[Predictions], scales: Sequence[float], num_bins:
 
 
 def probabilities(predictions: Predictions, scale: float = 1.0) -> np.ndarray:
-    """Return (N, C): the scores where they are probabilities already, else the softmax of ``scale`` times them."""
+    """Return (N, C): the scores if they are already probabilities, else the softmax of ``scale`` times them."""
     scores = predictions['scores'].astype(np.float64)
     if scores.min() >= 0 and np.allclose(scores.sum(1), 1, atol=1e-3):
         return scores
@@ -116,7 +116,7 @@ def calibrated(predictions: Predictions) -> np.ndarray:
 
 
 def hardest_videos(draws: Sequence[Predictions], limit: int = 20) -> list[dict[str, Any]]:
-    """Return the videos whose right class is farthest below the predicted one, on average over the draws.
+    """Return the videos whose true class is farthest below the predicted one, on average over the draws.
 
     Each has ``video_id``, ``label``, ``predicted`` (the most frequent wrong column), ``wrong`` and ``tests`` (counts of
     draws), and ``margin``, the mean difference of the calibrated scores.

@@ -1,4 +1,4 @@
-"""Lay sections out as one HTML file that needs nothing else."""
+"""Write sections as one self-contained HTML file."""
 
 import json
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from avzoo.version import __version__
 
 
 def render(title: str, sections: Sequence[Section]) -> str:
-    """Return the page: style, script, pictures and data are inside, and nothing is fetched.
+    """Return the page, with style, script, plots and data inside; nothing is fetched.
 
     Args:
         title: Its heading.
-        sections: What it shows.
+        sections: Its content.
     """
     templates = resources.files('avzoo.report') / 'templates'
     environment = Environment(loader=FileSystemLoader(str(templates)), autoescape=True, undefined=StrictUndefined)

@@ -1,4 +1,4 @@
-"""The pictures of one run."""
+"""The plots of one run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,8 +24,8 @@ def seen_unseen_picture(run: Run) -> Picture:
     picture = Picture(
         'seen_unseen',
         'Novel over base accuracy',
-        'Each line is a draw; a point of it is one calibration gamma. The dot is the gamma that validation chose. '
-        'AUSUC is the area below.',
+        'Each line is a draw, each point on it one calibration gamma. The dot is the gamma that validation chose. '
+        'AUSUC is the area under the line.',
         figure,
         Table(('name', 'draw', 'gamma', 'B', 'N'), []),
     )
@@ -34,7 +34,7 @@ def seen_unseen_picture(run: Run) -> Picture:
     if against:
         predictions = run.reference_predictions(against)
         sets.insert(0, (reference_title(against), predictions, PLAIN))
-        picture.text += '' if predictions else f' The predictions of {reference_title(against)} are gone.'
+        picture.text += '' if predictions else f' The predictions of {reference_title(against)} are missing.'
     for name, predictions, colour in sets:
         for place, (draw, one) in enumerate(zip(run.draws, predictions, strict=False)):
             curve, (b, n) = seen_unseen_curve(one), chosen_point(one)
@@ -56,7 +56,7 @@ def _curve_rows(name: str, draw: int, curve: Curve) -> list[tuple[object, ...]]:
 
 
 def learning_pictures(run: Run) -> list[Picture]:
-    """Draw the curves of each phase of more than one epoch."""
+    """Draw the curves of each phase with more than one epoch."""
     return [learning_picture(name, history) for name, history in run.histories.items() if len(history) > 1]
 
 
@@ -70,7 +70,7 @@ def learning_picture(phase: str, history: Sequence[Mapping[str, Any]]) -> Pictur
     picture = Picture(
         f'learning_{phase}',
         phase,
-        'Left the mean loss of each epoch and its parts, right what validation measured.'
+        'Left: the mean loss of each epoch and its parts. Right: the validation metrics.'
         if metrics
         else 'The mean loss of each epoch and its parts. This phase has no validation.',
         figure,
@@ -108,8 +108,8 @@ def confusion_picture(run: Run) -> Picture:
     picture = Picture(
         'confusion',
         'Confusion matrix',
-        'Rows are the true classes, columns the predicted ones, in per cent of the row, over all draws. '
-        f'The first {number_of(num_base, "class is", "classes are")} base, the lines mark where the novel ones begin.',
+        'Rows are true classes, columns predicted ones, in per cent of the row, over all draws. '
+        f'The first {number_of(num_base, "class is", "classes are")} base; lines mark where the novel ones begin.',
         figure,
         Table(('true', 'predicted', 'videos', 'per cent'), _confusions(names, counts[np.ix_(order, order)], share)),
     )
@@ -130,14 +130,15 @@ def _confusions(names: Sequence[str], counts: np.ndarray, share: np.ndarray) -> 
 
 @styled
 def reliability_picture(run: Run) -> Picture:
-    """Draw how often the likeliest class is right, by its probability."""
+    """Draw how often the most likely class is right, by its probability."""
     found = reliability(run.predictions, run.scales)
     figure, (axes,) = new_figure(4.6, 3.6)
     picture = Picture(
         'reliability',
         'Reliability of probabilities',
-        f'Videos by the probability of their likeliest class: expected calibration error {found.error:.1f} points. '
-        'On the diagonal a probability is as often right as it says; below it is too sure. Gamma plays no part here.',
+        f'Videos by the probability of their most likely class: expected calibration error {found.error:.1f} points. '
+        'On the diagonal, predictions are right as often as their probability says; below it they are overconfident. '
+        'Gamma is not used here.',
         figure,
         Table(('videos', 'confidence', 'accuracy'), list(zip(*(values.tolist() for values in found), strict=True))),
     )
@@ -150,7 +151,7 @@ def reliability_picture(run: Run) -> Picture:
                 bar, f'{number_of(int(count), "video")}, confidence {confidence:.1f}, right {accuracy:.1f} per cent'
             )
     axes.set(
-        xlabel='probability of the likeliest class, per cent', ylabel='right, per cent', xlim=(0, 100), ylim=(0, 100)
+        xlabel='probability of the most likely class, per cent', ylabel='right, per cent', xlim=(0, 100), ylim=(0, 100)
     )
     return picture
 
@@ -164,7 +165,7 @@ _QUARTERS = {
 
 @styled
 def generator_picture(checks: Mapping[str, Mapping[str, Any]]) -> Picture | None:
-    """Draw a denoiser's loss along its chain, for each check; ``None`` where no generator has such a loss."""
+    """Draw a denoiser's loss along its chain, for each check; ``None`` if no generator has such a loss."""
     checks = {name: check for name, check in checks.items() if _has_quarters(check)}
     if not checks:
         return None
@@ -172,9 +173,9 @@ def generator_picture(checks: Mapping[str, Mapping[str, Any]]) -> Picture | None
     picture = Picture(
         'generator',
         'Loss along the chain',
-        'On held-out features, from little noise (first quarter) to much (last). A generator that uses its condition '
-        'is better with the right ones than with those of other classes; one that has learned anything is better than '
-        'predicting zero. A line for each check.',
+        'On held-out features, from little noise (first quarter) to much noise (last). A generator that uses its '
+        'conditions is better with the right ones than with those of other classes; one that has learned anything is '
+        'better than predicting zero. One line per check.',
         figure,
         Table(('check', 'conditions', *(f'quarter {i}' for i in range(1, 5))), []),
     )

@@ -1,4 +1,4 @@
-"""Runs of one method and one config, of which each has a seed of its own."""
+"""Runs with the same method and config but different seeds."""
 
 import json
 import logging
@@ -13,25 +13,25 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def row_of(run: Run) -> tuple[str, str]:
-    """Return method and settings: what repeats share. Without settings, only the run itself."""
+    """Return method and settings, which repeats share. Without settings, a run repeats only itself."""
     settings = {key: value for key, value in run.configured.items() if key not in SEED_KEYS}
     return str(run.results['method']), repr(sorted(settings.items())) if settings else str(run.folder)
 
 
 def seeds_of(runs: Iterable[Run]) -> list[int]:
-    """Return the seeds of some runs, each once, sorted; an older version, which does not say it, had 0."""
+    """Return the distinct seeds of some runs, sorted; older versions, which do not record it, used 0."""
     return sorted({run.results.get('seed', 0) for run in runs})
 
 
 def warn_of_equal_repeats(runs: Iterable[Run]) -> None:
-    """Warn of runs that another seed repeats in every digit: where nothing is drawn, they are one run."""
+    """Warn about runs that are identical in every digit despite different seeds: if nothing is drawn, they are one."""
     alike: dict[tuple[tuple[str, str], str], list[Run]] = {}
     for run in runs:
         alike.setdefault((row_of(run), json.dumps(run.results['draws'], sort_keys=True)), []).append(run)
     for group in alike.values():
         if len(seeds := seeds_of(group)) > 1:
             _LOGGER.warning(
-                '%s: the results with the seeds %s are equal in every digit. If the method draws nothing, these are '
+                '%s: the results with seeds %s are identical in every digit. If the method draws nothing, these are '
                 'one run, not %d. Other draws of the shots do vary it: tools/dataset_converters/splits.py --seed.',
                 *(_folders(group), ', '.join(map(str, seeds)), len(group)),
             )

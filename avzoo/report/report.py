@@ -1,4 +1,4 @@
-"""Write the page of one run, or of several."""
+"""Write a page for one run or for several."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -27,22 +27,22 @@ def write_report(
     data_root: str | os.PathLike[str] | None = None,
     on_bad: Callable[[DataError], object] | None = None,
 ) -> Path:
-    """Write a page of one run, or one that compares several; or the rows of their results.
+    """Write a page for one run, a page that compares several, or a table of their results.
 
-    Of several runs, seeds that change nothing are warned of.
+    With several runs, warns about seeds that change nothing.
 
     Args:
         folders: Work directories of finished runs.
-        out: The file; by its suffix a page (.html), or a table of results (.md, .csv, .tex).
-        with_model: Draw also what needs the model of a draw and the feature store, on the page of one run. The
-            run's ``config.py`` is run for it.
-        model_draws: Of which draws that is; by default of the first one.
-        data_root: The store, where it is no longer where the run had it.
-        on_bad: Called with the error of each of several runs that cannot be read, which is then left out; the page
-            names it, too. By default its error is raised.
+        out: The file; its suffix decides between a page (.html) and a table of results (.md, .csv, .tex).
+        with_model: Also draw plots that need the model of a draw and the feature store, on the page of one run. The
+            run's ``config.py`` is executed for this.
+        model_draws: The draws for these plots; by default the first one.
+        data_root: The store, if it was moved since the run.
+        on_bad: Called with the error of each of several runs that cannot be read, which is then left out and listed
+            on the page. By default the error is raised.
 
     Raises:
-        DataError: If there is no finished run, its files are damaged, or the runs were not tested alike.
+        DataError: If there is no finished run, its files are damaged, or the runs were not tested in the same way.
     """
     check_out(out)
     runs, bad = _read_runs(folders)
@@ -72,7 +72,7 @@ def _read_runs(folders: Sequence[str | os.PathLike[str]]) -> tuple[list[Run], li
     for folder in folders:
         try:
             run = read_run(folder)
-            _ = run.predictions  # They are read when they are first asked for, and kept.
+            _ = run.predictions  # They are read on first access, and kept.
             runs.append(run)
         except DataError as error:
             bad.append(error)

@@ -1,4 +1,4 @@
-"""Read what a run left in its work directory."""
+"""Read the work directory of a run."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -34,8 +34,8 @@ class Run:
         folder: Its work directory.
         results: Content of ``results.json``.
         phases: What the phases decided, by name; from ``curriculum.json``.
-        configured: The settings of its config that decide the numbers, by dotted keys; from ``curriculum.json``.
-        settings: The same with what validation chose in ``curriculum.choices``: those that the run was made with.
+        configured: The settings of its config that determine the results, by dotted key; from ``curriculum.json``.
+        settings: The same with the choices of validation (``curriculum.choices``), as actually used by the run.
     """
 
     folder: Path
@@ -51,25 +51,25 @@ class Run:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the results come from; empty for a run of an older version."""
+        """Where the results come from; empty for runs of older versions."""
         return self.results.get('provenance') or {}
 
     @property
     def store(self) -> dict[str, Any]:
-        """What the results say of the feature store: ``sha256``, ``features`` and ``class_vectors``, where known."""
+        """What the results record about the feature store: ``sha256``, ``features`` and ``class_vectors``, if known."""
         store = self.provenance.get('store')
         return store if isinstance(store, dict) else {}
 
     @property
     def feature_set(self) -> str:
-        """What the features are, in one line; empty where the store does not say it."""
+        """The features in one line; empty if the store does not record them."""
         features = self.store.get('features')
         return ', '.join(f'{m} {name}' for m, name in sorted(features.items())) if isinstance(features, dict) else ''
 
     @property
     def class_vectors(self) -> str:
-        """Names of the store's class vectors, in one line; empty where the results do not say them."""
-        names = self.store.get('class_vectors')  # A list in an older version; later with what made each.
+        """Names of the store's class vectors in one line; empty if the results do not record them."""
+        names = self.store.get('class_vectors')  # A list in older versions; later with what made each.
         return ', '.join(map(str, names)) if isinstance(names, list | dict) else ''
 
     @property
@@ -86,41 +86,41 @@ class Run:
 
     @cached_property
     def predictions(self) -> list[dict[str, np.ndarray]]:
-        """Predictions of each draw's test; empty where a draw has none.
+        """Predictions of each draw's test; empty if a draw has none.
 
         Raises:
-            DataError: If they are damaged, or of another test than the results.
+            DataError: If they are damaged, or from a different test than the results.
         """
         paths = [self.folder / Phase(2, 'full', draw).name / 'predictions.npz' for draw in self.draws]
         return _read_tests(paths, self.results['draws'])
 
     def reference_predictions(self, name: str) -> list[dict[str, np.ndarray]]:
-        """Predictions of a plain reference on each draw's test; empty where a draw has none."""
+        """Predictions of a plain reference on each draw's test; empty if a draw has none."""
         paths = [predictions_file(self.folder / 'references', name, draw) for draw in self.draws]
         return _read_tests(paths, self.results['references'][name].get('draws') or [])
 
     @property
     def config_name(self) -> str:
-        """Name of the config, by the copy that each phase keeps; empty where there is none."""
+        """Name of the config, from the copy that each phase keeps; empty if there is none."""
         copies = sorted(self.folder.glob('stage*/*.py'))
         return copies[0].stem if copies else ''
 
     @property
     def training_seconds(self) -> float | None:
-        """Seconds of all phases, without trials that were not kept; ``None`` where an older version does not say it."""
+        """Seconds of all phases, without trials that were not kept; ``None`` for older versions without this record."""
         return _positive(self.provenance.get('training_seconds'))
 
     @property
     def parameters(self) -> int | None:
-        """Number of the model's parameters; ``None`` where a run of an older version does not say it."""
+        """Number of the model's parameters; ``None`` for runs of older versions without this record."""
         count = _positive(self.provenance.get('parameters'))
         return None if count is None else int(count)
 
     @cached_property
     def histories(self) -> dict[str, list[dict[str, Any]]]:
-        """The numbers of each epoch, by the phase's name; phases of which none are left are missing.
+        """The numbers of each epoch, by phase name; phases without any are left out.
 
-        Losses and metrics are in the checkpoints; seconds, memory, and all of it where a checkpoint is gone, in
+        Losses and metrics are in the checkpoints; seconds and memory, and everything if a checkpoint is missing, are in
         ``history.jsonl``.
         """
         found = {}
@@ -135,16 +135,16 @@ class Run:
 
     @property
     def scales(self) -> list[float]:
-        """What the scores of each draw are multiplied by to be logits; empty where a checkpoint is gone."""
+        """The factors that turn the scores of each draw into logits; empty if a checkpoint is missing."""
         names = [Phase(2, 'full', draw).name for draw in self.draws]
         known = self.checkpoints
         return [known[name]['scale'] for name in names] if known.keys() >= set(names) else []
 
     @property
     def checkpoints(self) -> dict[str, dict[str, Any]]:
-        """The facts in the last checkpoint of each phase, by its name; phases without a readable one are left out.
+        """The metadata in the last checkpoint of each phase, by name; phases without a readable one are left out.
 
-        Beside what training wrote there is ``scale``, by which scores become logits.
+        In addition to what training wrote, there is ``scale``, which turns scores into logits.
         """
         return {name: facts for name, facts in self._checkpoints.items() if not isinstance(facts, CheckpointError)}
 
@@ -160,19 +160,19 @@ class Run:
 
 
 _WITHOUT_STATE = 'Restore the file, or move it away: the results are shown without it.'
-_HUGE = 1e30  # Above it lies nothing that was measured, and nothing that can be drawn.
+_HUGE = 1e30  # Larger values cannot have been measured, and cannot be drawn.
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:
     """Read the work directory of a finished run.
 
     Raises:
-        DataError: If there is none, or its results are not what a run writes.
+        DataError: If there is none, or its results are not valid.
     """
     folder = Path(folder)
     folder = folder.parent if folder.name == 'results.json' else folder
     state_file = folder / 'curriculum.json'
-    writes = 'The same training command with --resume writes it.'
+    writes = 'Repeat the training command with --resume to write it.'
     results = _json(folder / 'results.json', writes if state_file.is_file() else 'Restore it.')
     check_results(results, str(folder / 'results.json'))
     state = _json(state_file, _WITHOUT_STATE) if state_file.is_file() else {}
@@ -180,18 +180,18 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
 
 
 def _facts_of(path: Path) -> dict[str, Any] | CheckpointError:
-    """Return the facts in a checkpoint, or why it cannot be read: a page of results does not depend on it."""
+    """Return the metadata in a checkpoint, or why it cannot be read: a page of results does not depend on it."""
     try:
         checkpoint = load_checkpoint(path)
     except CheckpointError as error:
-        if host_error(error):  # The machine lacks something; the file may be right.
+        if host_error(error):  # The machine lacks something; the file may be intact.
             raise
         return error
     return dict(checkpoint['meta'], scale=float(checkpoint['state_dict'].get('scale', 1.0)))
 
 
 def _read_tests(paths: Sequence[Path], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:
-    """Read the predictions of each draw, of which ``rows`` has the metrics; nothing where a file is missing."""
+    """Read the predictions of each draw, whose metrics are in ``rows``; empty if a file is missing."""
     if not all(path.is_file() for path in paths):
         return []
     tests = [read_predictions(path) for path in paths]
@@ -204,8 +204,8 @@ def _read_tests(paths: Sequence[Path], rows: Sequence[Mapping[str, Any]]) -> lis
         wrong = next((key for key, value in found.items() if abs(value - row[key]) > TOLERANCE), None)
         if wrong:
             raise DataError(
-                f'{path} is of another test than results.json: it gives {wrong} {found[wrong]:.2f}, and the results '
-                f'say {row[wrong]:.2f} of this draw. Copy the whole run again, or delete the file and test again.'
+                f'{path} is not from the test in results.json: it gives {wrong} {found[wrong]:.2f}, but the results '
+                f'have {row[wrong]:.2f} for this draw. Copy the whole run again, or delete the file and test again.'
             )
     return tests
 
@@ -220,7 +220,7 @@ def _positive(value: object) -> float | None:
 
 
 def _phases(state: Any, path: Path) -> dict[str, dict[str, Any]]:
-    """Return what the phases decided; nothing where there is no state file."""
+    """Return what the phases decided; empty if there is no state file."""
     phases = state.get('phases') if isinstance(state, dict) else None
     if phases is None:
         return {}
@@ -238,9 +238,9 @@ def _json(path: Path, cure: str) -> Any:
         return read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         begun = (path.parent / 'curriculum.json').is_file()
-        where = 'The same training command with --resume finishes it.' if begun else 'Name the --work-dir of a run.'
+        where = 'Repeat the training command with --resume to finish it.' if begun else 'Give the --work-dir of a run.'
         if not begun and any(path.parent.glob('*/results.json')):
-            where = f'Runs are in folders of it: name those, e.g. {path.parent}/*.'
-        raise DataError(f'{path.parent} has no {path.name}, so no finished run is there. {where}') from None
+            where = f'There are runs in its subfolders: give those, e.g. {path.parent}/*.'
+        raise DataError(f'{path.parent} has no {path.name}, so it holds no finished run. {where}') from None
     except (OSError, ValueError) as error:
         raise DataError(f'{path} cannot be read ({error}). {cure}') from error

@@ -1,4 +1,4 @@
-"""The sections of the page of one run."""
+"""The sections of the page for one run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,33 +25,33 @@ from avzoo.zoo.index import paper_results
 _COPIES = (
     'Does it copy the shots? Nearest is shot: per cent of the generated features that are nearer to a shot than to any '
     'held-out feature. Shot distance ratio: the median distance to the nearest shot over that to the nearest held-out '
-    'feature, near 0 for copies. Beside each stands that of real features, which copy nothing.'
+    'feature, near 0 for copies. The value next to each is that of real features, which copy nothing.'
 )
 
 
 def sections_of_run(run: Run, model: Sequence[Section] = ()) -> list[Section]:
-    """Return the sections of one run's page; what the run did not keep is said to be missing.
+    """Return the sections of one run's page, which report what the run did not keep.
 
     Args:
         run: The run.
-        model: What needs its model and its features, see :func:`model_section`.
+        model: The sections that need its model and its features, see :func:`model_section`.
     """
-    text = 'Left out: where real and synthetic features lie, and where attention goes. --with-model draws them.'
+    text = 'Left out: real and synthetic features, and attention. --with-model draws them.'
     inside = model or [Section('Inside the model', [text])]
     return [_results(run), *_tests(run), _learning(run), *_generator(run), *inside, _provenance(run)]
 
 
 def _tests(run: Run) -> list[Section]:
-    """Return what the predictions of the tests show."""
+    """Return the sections based on the predictions of the tests."""
     if not run.predictions:
-        text = 'Not every draw of the run has its predictions.npz, so what they would show is left out.'
+        text = 'Not every draw of the run has its predictions.npz, so the sections based on them are left out.'
         return [Section('Predictions', [text])]
     calibration = Section('Calibration of probabilities')
     if run.scales:
         calibration.pictures.append(reliability_picture(run))
     else:
         calibration.text.append(
-            'Left out: a draw has no checkpoint that can be read, which has the scale of its scores.'
+            'Left out: a draw has no readable checkpoint, which would have the scale of its scores.'
         )
     return [
         Section('Base and novel classes', pictures=[seen_unseen_picture(run)]),
@@ -84,7 +84,7 @@ def _paired(run: Run) -> str:
 def _learning(run: Run) -> Section:
     damaged = [printable(text) for text in run.damaged]
     if not run.histories:
-        text = 'The run has neither checkpoints nor history.jsonl, which have what training logged.'
+        text = 'The run has neither checkpoints nor history.jsonl, which hold the training log.'
         return Section('Learning', [text, *damaged])
     table = Table(('phase', 'epochs', 'chosen', 'last loss', *METRIC_NAMES, 'seconds', 'peak MB'), [])
     for name, history in run.histories.items():
@@ -96,7 +96,7 @@ def _learning(run: Run) -> Section:
         spent = rounded_seconds(sum(seconds) if len(seconds) == len(history) else None), rounded(memory, 0)
         best, loss = decided.get('best_epoch', '-'), rounded(history[-1].get('loss'), 4)
         table.rows.append((name, len(history), best, loss, *numbers, *spent))
-    text = 'B to AUSUC: validation at the chosen epoch. A phase without validation takes its epochs from stage 1.'
+    text = 'B to AUSUC: validation at the chosen epoch. A phase without validation gets its epochs from stage 1.'
     return Section('Learning', [text, *damaged], {'Phases': table}, learning_pictures(run))
 
 
@@ -108,9 +108,9 @@ def _recall(run: Run) -> Section:
         name, kind = first['classes'][column], 'base' if first['base_mask'][column] else 'novel'
         count = rounded(counts[column], 0 if counts[column].is_integer() else 1)
         table.rows.append((printable(name), row, kind, count, rounded(recalls.get(str(name)))))
-    text = ['Mean over the draws, after calibration. The row is that in the confusion matrix.']
+    text = ['Mean over the draws, after calibration. The row is the one in the confusion matrix.']
     if untested := int((counts == 0).sum()):
-        text.append(f'Classes without a test video, which count in no number of this page: {untested}.')
+        text.append(f'Classes without test videos, which do not affect any number on this page: {untested}.')
     return Section('Recall by class', text, {'Recall, per cent': table})
 
 
@@ -137,7 +137,7 @@ def _hardest(run: Run) -> Section:
         for video in hardest_videos(run.predictions)
     ]
     table = Table(('video', 'class', 'taken for', 'wrong in draws', 'score too low by'), rows)
-    return Section('Worst clips', ['Look at these first: some may be labelled wrongly.'], {'Worst clips': table})
+    return Section('Worst clips', ['Check these first: some may be labelled wrongly.'], {'Worst clips': table})
 
 
 def _generator(run: Run) -> list[Section]:
@@ -161,7 +161,7 @@ def _generator(run: Run) -> list[Section]:
 
 
 def _with_nan(check: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a check with NaN where the file has null."""
+    """Return a check with NaN in place of null in the file."""
     return {key: math.nan if value is None else value for key, value in check.items()}
 
 

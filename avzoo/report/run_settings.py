@@ -1,4 +1,4 @@
-"""The settings that a run was made with, as one level of dotted keys."""
+"""The settings of a run as one level of dotted keys."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,20 +8,20 @@ from mmengine.config import Config
 from avzoo.config.choices import with_alternatives
 from avzoo.utils.errors import ConfigError
 
-# Config keys that say where a run is, not what it is.
+# Config keys that say where a run is stored, not what it is.
 _PLACES = ('work_dir', 'data_root', 'load_from', 'resume', 'launcher')
 
 
 def settings_of(state: Any, choices: Iterable[Mapping[str, Any]] | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the settings as the config has them, and with what validation chose.
+    """Return the settings as in the config, and with the choices of validation applied.
 
     Args:
         state: Content of ``curriculum.json``.
-        choices: The choices in the results, each with the alternative that was ``chosen``.
+        choices: The choices in the results, each with its ``chosen`` alternative.
 
     Returns:
-        Both by dotted keys. The first is empty where the file is gone or has none, the second also where they do not
-        fit the choices, or this version does not know what was chosen.
+        Both by dotted keys. The first is empty if the file is missing or has none, the second also if they do not fit
+        the choices, or this version does not know what was chosen.
     """
     settings = state.get('settings') if isinstance(state, Mapping) else None
     if not isinstance(settings, dict):
@@ -32,12 +32,12 @@ def settings_of(state: Any, choices: Iterable[Mapping[str, Any]] | None) -> tupl
         return configured, configured
     try:
         return configured, flat(with_alternatives(Config(settings), chosen).to_dict())
-    except (ConfigError, KeyError, TypeError):  # The last two: mmengine's, of keys that no config can have.
+    except (ConfigError, KeyError, TypeError):  # mmengine raises the last two for keys that no config can have.
         return configured, {}
 
 
 def flat(value: Any, prefix: str = '') -> dict[str, Any]:
-    """Return nested dicts as one of dotted keys, without the keys that name places."""
+    """Return nested dicts as one dict with dotted keys, without the keys that say where a run is stored."""
     if not isinstance(value, Mapping) or not value:
         return {prefix: value} if prefix else {}
     below = {f'{prefix}.{key}' if prefix else str(key): item for key, item in value.items() if key not in _PLACES}

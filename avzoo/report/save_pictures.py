@@ -1,4 +1,4 @@
-"""Write pictures of runs, each with its data as CSV."""
+"""Write plots of runs, each with its data as CSV."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from avzoo.utils.errors import DataError
 
 
 def save_pictures(pictures: Iterable[Picture], folder: str, kind: str) -> None:
-    """Write pictures and their data, and say where."""
+    """Write plots and their data, and print where."""
     for picture in pictures:
         image, data = picture.save(folder, kind)
         show(f'Written to {image} and {data.name}')
@@ -19,12 +19,12 @@ def tested_run(folder: str) -> Run:
     """Read a run that kept its predictions.
 
     Raises:
-        DataError: If it did not.
+        DataError: If it did not keep them.
     """
     run = read_run(folder)
     if not run.predictions:
         raise DataError(
-            f'{run.folder} has no predictions of its tests: they were deleted, or an older version ran it. Train again '
+            f'{run.folder} has no test predictions: they were deleted, or it was run by an older version. Train again '
             'in another --work-dir.'
         )
     return run

@@ -15,7 +15,7 @@ class Section:
     Attributes:
         title: Its heading, unique on the page.
         text: Paragraphs.
-        tables: Tables by their caption.
+        tables: Tables by caption.
         pictures: Figures.
     """
 
@@ -26,17 +26,17 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """The part of the address that leads here."""
+        """The fragment of the URL that leads here."""
         return self.title.lower().replace(' ', '-').replace(',', '')
 
 
 def rounded(value: Any, digits: int = 2) -> object:
-    """Round a number for a table, without digits to a whole one; what is unknown becomes a dash."""
+    """Round a number for a table (to an integer if ``digits`` is 0); an unknown number becomes a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return two_decimals(None)
     return round(float(value), digits or None)
 
 
 def rounded_seconds(value: float | None) -> object:
-    """Round seconds for a table: to whole ones, below ten to two digits that say something."""
+    """Round seconds for a table: to integers, or below ten to two significant digits."""
     return rounded(value, 0) if value is None or value >= 10 else float(f'{value:.2g}')

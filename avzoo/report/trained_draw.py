@@ -1,4 +1,4 @@
-"""Open a finished draw, for pictures that need its model."""
+"""Open a finished draw, for plots that need its model."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ class TrainedDraw(NamedTuple):
     """A model of a draw of stage 2.
 
     Attributes:
-        model: With its weights, in evaluation mode.
+        model: The model with its weights, in evaluation mode.
         test: The test videos, prepared as in the test.
         shots: The training videos of the novel classes.
     """
@@ -36,19 +36,19 @@ class TrainedDraw(NamedTuple):
 def open_draw(
     work_dir: str | os.PathLike[str], draw: int = 0, *, data_root: str | os.PathLike[str] | None = None
 ) -> TrainedDraw:
-    """Open what a finished run has trained.
+    """Open a draw that a finished run has trained.
 
     Args:
         work_dir: Folder of the run.
         draw: The draw.
-        data_root: The store, where it has moved; by default that of the run's config.
+        data_root: The store, if it was moved; by default that of the run's config.
 
     Raises:
-        CheckpointError: If the run has no such draw, or trained on other splits than the store has.
+        CheckpointError: If the run has no such draw, or was trained on splits other than those of the store.
     """
     work_dir, phase = Path(work_dir), Phase(2, 'full', draw)
     if not (work_dir / 'config.py').is_file():
-        raise CheckpointError(f'{work_dir} holds no run (config.py is missing). Name the work directory of a run.')
+        raise CheckpointError(f'{work_dir} holds no run (config.py is missing). Give the work directory of a run.')
     import_parts()
     cfg = load_config(work_dir / 'config.py', [] if data_root is None else [f'data_root={os.fspath(data_root)}'])
     path = work_dir / phase.name / start_file(cfg, phase)
@@ -61,7 +61,7 @@ def open_draw(
     shots = dict(run.train_dataloader.dataset, splits=train_splits(2, draw)[1:])
     opened = TrainedDraw(model.to(get_device()).eval(), _on_cpu(test), _on_cpu(shots))
     store = opened.test.store
-    assert isinstance(store, FeatureStore)  # Only an adaptation joins two.
+    assert isinstance(store, FeatureStore)  # Only adaptation joins two stores.
     check_splits(content['meta'], store, cfg.num_shots, str(path))
     return opened
 

@@ -29,7 +29,7 @@ def test_runs_that_were_tested_otherwise_are_not_compared(tmp_path, change):
     named = dict(store=dict(features={'audio': 'clap'}, sha256='same'))
     first = write_run(tmp_path / 'own', provenance=named)
     other = write_run(tmp_path / 'other', **{'provenance': named} | change)
-    with pytest.raises(DataError, match='not tested alike'):
+    with pytest.raises(DataError, match='were tested differently'):
         write_report([first, other], tmp_path / 'x.html')
     assert not (tmp_path / 'x.html').exists()
 
@@ -51,7 +51,7 @@ def test_a_folder_without_results_is_refused(tmp_path):
 
 
 def test_a_folder_of_runs_is_refused_with_how_to_name_them(run_dir):
-    with pytest.raises(DataError, match=rf'name those, e\.g\. {run_dir.parent}/\*'):
+    with pytest.raises(DataError, match=rf'give those, e\.g\. {run_dir.parent}/\*'):
         read_run(run_dir.parent)
 
 
@@ -121,7 +121,7 @@ def test_accuracies_lie_between_0_and_100(run_dir, place, value):
 
 def test_means_follow_from_the_draws(run_dir):
     edit(run_dir, lambda results: results['draws'].pop())
-    with pytest.raises(DataError, match=r'aggregate\.B=.* does not follow'):
+    with pytest.raises(DataError, match=r'aggregate\.B=.* does not match'):
         read_run(run_dir)
 
 
@@ -165,7 +165,7 @@ def test_predictions_that_are_damaged_are_refused_by_their_file(run_dir, change)
 )
 def test_predictions_of_another_test_than_the_results_are_refused(run_dir, change):
     rewrite(run_dir, 1, change)
-    with pytest.raises(DataError, match=r'draw1/predictions\.npz is of another test'):
+    with pytest.raises(DataError, match=r'draw1/predictions\.npz is not from the test'):
         sections_of_run(read_run(run_dir))
 
 
@@ -187,13 +187,13 @@ def test_runs_on_other_test_videos_are_not_compared(run_dir, tmp_path, suffix, c
     other = write_run(tmp_path / 'other')
     for draw in range(3):
         rewrite(other, draw, change)
-    with pytest.raises(DataError, match=f'not tested alike.*{named}'):
+    with pytest.raises(DataError, match=f'were tested differently.*{named}'):
         write_report([run_dir, other], tmp_path / f'x{suffix}')
 
 
 def test_an_unfinished_run_is_told_how_to_finish(run_dir, tmp_path):
     (run_dir / 'results.json').unlink()
-    with pytest.raises(DataError, match='--resume finishes it'):
+    with pytest.raises(DataError, match='--resume to finish it'):
         read_run(run_dir)
     with pytest.raises(DataError, match='--work-dir'):
         read_run(tmp_path / 'nothing')
@@ -208,7 +208,7 @@ def test_a_damaged_file_of_a_run_is_told_what_helps(run_dir):
             read_run(run_dir)
         assert '--resume' not in str(found.value)
     damage(run_dir / 'results.json')
-    with pytest.raises(DataError, match=r'results\.json cannot be read .*--resume writes it'):
+    with pytest.raises(DataError, match=r'results\.json cannot be read .*--resume to write it'):
         read_run(run_dir)
     (run_dir / 'curriculum.json').unlink()
     with pytest.raises(DataError, match=r'results\.json cannot be read .*\)\. Restore it'):

@@ -134,7 +134,7 @@ def test_reference_predictions_that_are_gone_are_said_to_be(run_dir):
     assert 'gone' not in seen_unseen_picture(read_run(run_dir)).text
     (run_dir / 'references/logistic_regression_draw1.npz').unlink()
     picture = seen_unseen_picture(read_run(run_dir))
-    assert 'logistic regression are gone' in picture.text
+    assert 'logistic regression are missing' in picture.text
     assert {row[0] for row in picture.data.rows} == {'AV-DIFF'}
 
 
@@ -231,7 +231,7 @@ def test_settings_that_do_not_fit_what_was_chosen_are_said_to_be_unknown(run_dir
     other = write_run(tmp_path / 'other', choices=[dict(chosen={'model.depth.deeper': 1}, scores=[])])
     sections = sections_of_comparison([read_run(run_dir), read_run(other)])
     (section,) = [section for section in sections if section.title == 'Configuration']
-    assert 'not known' in section.text[0] and not section.tables
+    assert 'are unknown' in section.text[0] and not section.tables
 
 
 def test_the_page_of_several_runs_names_size_time_seed_and_device(run_dir, tmp_path):

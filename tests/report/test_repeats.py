@@ -20,7 +20,7 @@ def test_runs_whose_seeds_change_nothing_are_named(tool, tmp_path, caplog):
     change_last_digit(runs[2])
     assert run_tool_file(tool, *runs, '-o', tmp_path / 'page.md') == 0
     (told,) = caplog.messages
-    assert told.startswith(f'{runs[0]}, {runs[1]}: ') and 'the seeds 1, 2 are equal' in told
+    assert told.startswith(f'{runs[0]}, {runs[1]}: ') and 'seeds 1, 2 are identical' in told
     assert 'one run, not 2' in told and 'splits.py --seed' in told
 
 
