@@ -72,7 +72,7 @@ def test_without_a_baseline_a_row_is_compared_with_the_strongest_reference(tmp_p
         paired=dict(against='logistic_regression', draws=difference, bootstrap=bootstrap),
     )
     text = tables_text(gather_section(section, [run]))
-    assert '+4.00 ± 1.00 [+3.00, +5.50]' in text and 'to logistic regression;' in text
+    assert '+4.00 ± 1.00 [+3.00, +5.50]' in text and 'from logistic regression;' in text
     assert '| logistic regression |' in text
 
 

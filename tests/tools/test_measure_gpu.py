@@ -57,7 +57,7 @@ def test_one_part_with_values_of_its_own(ran, tmp_path, monkeypatch):
 def test_a_mistyped_part_and_a_failed_command_are_told(capsys):
     with pytest.raises(SystemExit, match='2'):
         measure_gpu.main(['step'])
-    assert 'unknown part: step; choose of steps, curricula, tests' in capsys.readouterr().err
+    assert 'unknown part: step; choose from steps, curricula, tests' in capsys.readouterr().err
     with pytest.raises(AvzooError, match='ended with exit code 3'):
         measure_gpu.run('-c', 'raise SystemExit(3)')
 

@@ -241,7 +241,7 @@ def test_draws_side_by_side_and_a_launcher_are_refused(train, repo_dir, argument
 
 def test_launcher_without_its_processes_is_refused(train, repo_dir, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
-    with pytest.raises(ConfigError, match=r'has no RANK.*torchrun'):
+    with pytest.raises(ConfigError, match=r'RANK is not set .*torchrun'):
         train.main([str(repo_dir / CONFIG), '--launcher', 'pytorch'])
 
 

@@ -48,5 +48,5 @@ def test_each_case_is_a_row_for_each_number_of_others(tiny_store, capsys):
 
 
 def test_too_few_classes_are_told(tiny_store):
-    with pytest.raises(DataError, match=r'has 11 classes; 12 are needed to teach 6. Name fewer with --case'):
+    with pytest.raises(DataError, match=r'has 11 classes, but 12 are needed to fit 6. Use fewer with --case'):
         measure_unknown.main([str(tiny_store), '--case', '6', '2'])

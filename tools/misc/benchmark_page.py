@@ -1,4 +1,4 @@
-"""Lay out the numbers of avzoo's own benchmarks in docs/benchmarks.md."""
+"""Write the numbers of avzoo's own benchmarks to docs/benchmarks.md."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def page_with_tables(page: str, numbers: Mapping[str, Sequence[Mapping[str, Any]
     """Put the tables of each section between its marks.
 
     Raises:
-        ConfigError: If the page has no marks of a section.
+        ConfigError: If the page lacks the marks of a section.
     """
     for name, tables in numbers.items():
         begin, end = _BEGIN.format(name=name), _END.format(name=name)
@@ -27,7 +27,7 @@ def page_with_tables(page: str, numbers: Mapping[str, Sequence[Mapping[str, Any]
 
 
 def tables_text(tables: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out the tables of a section as Markdown, all shots in one."""
+    """Return the tables of a section as Markdown, all shots in one."""
     differences = any(row['difference'] for table in tables for row in table['rows'])
     header = ['method', 'shots', *METRIC_NAMES, *(('Δ HM', 'Δ FSL', 'Δ AUSUC') if differences else ()), 'draws']
     if not tables:
@@ -47,10 +47,10 @@ def tables_text(tables: Sequence[Mapping[str, Any]]) -> str:
     same = {table['baseline'] for table in tables}
     against = next(iter(same)) if len(same) == 1 else ', '.join(baselines)
     note = (
-        f'Δ: paired difference, draw by draw, to {against}; ± its 95% interval over the draws of all seeds, in '
-        'brackets that of a bootstrap over the test videos. ± beside HM: over draws.'
+        f'Δ: paired difference, draw by draw, from {against}; ± its 95% interval over the draws of all seeds, in '
+        'brackets that of a bootstrap over the test videos. ± after HM: over draws.'
     )
-    return f'{markdown_table(header, cells)}\n\n{note if differences else "± beside HM: 95%, over draws."}'
+    return f'{markdown_table(header, cells)}\n\n{note if differences else "± after HM: 95%, over draws."}'
 
 
 def _value(row: Mapping[str, Any], key: str) -> str:

@@ -1,4 +1,4 @@
-"""What avzoo's own benchmarks compare, and the runs that this takes."""
+"""What avzoo's own benchmarks compare, and the runs that they need."""
 
 import sys
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Row:
     """A row of a table.
 
     Attributes:
-        title: What the table calls it.
+        title: Its name in the table.
         config: Name of the config up to the data set, e.g. ``avgauss-nogen``.
         recipe: What follows the shots in the config's name, e.g. ``_gen``.
-        options: Changes of the config, ``key=value``.
+        options: Changes to the config, ``key=value``.
     """
 
     title: str
@@ -35,8 +35,8 @@ class BenchmarkRun:
         row: Its row.
         shots: Videos per novel class.
         seed: Random seed.
-        work_dir: Where it leaves its files.
-        command: What starts or continues it.
+        work_dir: Where it writes its files.
+        command: The command that starts or continues it.
     """
 
     row: Row
@@ -47,19 +47,19 @@ class BenchmarkRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its results are there."""
+        """Whether its results exist."""
         return (self.work_dir / 'results.json').is_file()
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: a table for each number of shots.
+    """A part of the page: one table per number of shots.
 
     Attributes:
         name: Its key in ``docs/benchmarks.json``, and its mark on the page.
-        dataset: ``synth``, or ``custom`` for the store that is given.
+        dataset: ``synth``, or ``custom`` for a given store.
         rows: What is compared.
-        baseline: Title of the row that the others are compared with, draw by draw; ``None``: the strongest reference.
+        baseline: Title of the row that the others are compared with, draw by draw; ``None``: strongest reference.
         shots: Videos per novel class.
         seeds: Random seeds.
         draws: Draws of the shots in each run.

@@ -1,4 +1,4 @@
-"""The numbers that the runs of avzoo's own benchmarks leave, as tables."""
+"""The numbers from the runs of avzoo's own benchmarks, as tables."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from benchmark_sections import BenchmarkRun, Section
 
 
 def gather_section(section: Section, runs: Sequence[BenchmarkRun]) -> list[dict[str, Any]]:
-    """Return a table for each number of shots, ``shots``, ``baseline`` and ``rows``, from the finished runs."""
+    """Return a table per number of shots (``shots``, ``baseline`` and ``rows``) from the finished runs."""
     tables = []
     for shots in section.shots:
         found = {

@@ -1,4 +1,4 @@
-"""Lay out what the first page of the site shows of a run: README's first command and the table that it printed."""
+"""Write the example run on the first page of the site: README's first command and the table that it printed."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def first_run(root: Path) -> str:
 
 
 def first_command(root: Path) -> str:
-    """Return the command that the README marks as its first."""
+    """Return the command that the README marks as its first command."""
     found = re.search(r'<!-- first-command -->\n```bash\n(.*)\n```', (root / 'README.md').read_text(encoding='utf-8'))
     if not found:
         raise ConfigError(f'{root / "README.md"} marks no command with <!-- first-command -->. Mark one.')

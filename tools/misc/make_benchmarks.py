@@ -1,13 +1,13 @@
 """Run avzoo's own benchmarks and write their tables into docs/benchmarks.md.
 
-Runs that are finished below --work-dir are not run again. The numbers go to docs/benchmarks.json, and from there into
-the page, between the marks. A section on features of your own needs their store (--data-root); without it, the section
-stays as docs/benchmarks.json has it.
+Finished runs below --work-dir are not run again. The numbers go to docs/benchmarks.json and from there to the page,
+between the marks. A section on your own features needs their store (--data-root); without it, the section stays as it
+is in docs/benchmarks.json.
 
 examples:
   python tools/misc/make_benchmarks.py --only synth --dry-run
   python tools/misc/make_benchmarks.py --data-root data/yt8m_fsl
-  python tools/misc/make_benchmarks.py --gather        # run nothing, write what is finished
+  python tools/misc/make_benchmarks.py --gather        # run nothing, write finished runs
 """
 
 import argparse
@@ -27,13 +27,13 @@ PAGE, NUMBERS = REPO / 'docs/benchmarks.md', REPO / 'docs/benchmarks.json'
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
-    parser.add_argument('--work-dir', default='work_dirs/benchmarks', help='folder of all runs (default: %(default)s)')
-    parser.add_argument('--data-root', help='feature store of the sections on real features')
+    parser.add_argument('--work-dir', default='work_dirs/benchmarks', help='folder for all runs (default: %(default)s)')
+    parser.add_argument('--data-root', help='feature store for the sections on real features')
     parser.add_argument('--synth-root', default='data/synth8_fsl', help='generated if missing (default: %(default)s)')
     parser.add_argument('--only', nargs='+', choices=[one.name for one in SECTIONS], help='only these sections')
     action = parser.add_mutually_exclusive_group()
-    action.add_argument('--dry-run', action='store_true', help='print the commands of the runs that are missing')
-    action.add_argument('--gather', action='store_true', help='run nothing; write what is finished')
+    action.add_argument('--dry-run', action='store_true', help='print the commands of missing runs')
+    action.add_argument('--gather', action='store_true', help='run nothing; write finished runs')
     return parser.parse_args(argv)
 
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = [run for one in sections for run in runs[one.name] if not run.is_finished]
     missing = list({run.work_dir: run for run in missing}.values())
     if args.dry_run:
-        show('\n'.join(' '.join(run.command) for run in missing) or 'Every run is finished.')
+        show('\n'.join(' '.join(run.command) for run in missing) or 'All runs are finished.')
         return 0
     failed = [] if args.gather else run_all(missing, args.synth_root)
     numbers = json.loads(NUMBERS.read_text(encoding='utf-8')) if NUMBERS.is_file() else {}
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_all(runs: Sequence[BenchmarkRun], synth_root: str) -> list[BenchmarkRun]:
-    """Carry out runs one after another; returns those that failed."""
+    """Execute runs one after another; return those that failed."""
     from avzoo.importers.synthetic import make_synth
 
     if not Path(synth_root).exists():

@@ -1,6 +1,6 @@
-"""Write docs/model_zoo.md and what is made of README.md, docs/index.md and configs/*/README.md.
+"""Write docs/model_zoo.md and the generated parts of README.md, docs/index.md and configs/*/README.md.
 
-It comes from metafiles, registries, files and the results of the first command (docs/site/first_run.json).
+They are made from metafiles, registries, files and the results of the first command (docs/site/first_run.json).
 
 example:
   python tools/misc/make_model_zoo.py            # write what has changed

@@ -1,8 +1,8 @@
-"""Measure on a GPU what docs/benchmarks.md says of one, and print each figure beside that of an H100.
+"""Measure on a GPU the figures in docs/benchmarks.md, and print each next to that of an H100.
 
 Parts, in this order:
   steps      tools/analysis_tools/benchmark.py of AV-DIFF on VGGSound and on UCF (about 3 minutes)
-  curricula  tools/train.py of AV-DIFF on random features of the size of VGGSound: with kept features, draws side by
+  curricula  tools/train.py of AV-DIFF on random features the size of VGGSound: with kept features and draws side by
              side; the same one after another; in the released mode (about 4, 5 and 6 minutes, and 11 GB on disk)
   tests      the tests marked cuda (about 2 minutes)
 
@@ -26,7 +26,7 @@ from avzoo.utils.errors import AvzooError
 from avzoo.utils.tables import text_table
 
 REPO = Path(__file__).resolve().parents[2]
-# Clips in seconds, and milliseconds of cases as graphs that docs/benchmarks.md has.
+# Clips in seconds, and milliseconds of cases as graphs in docs/benchmarks.md.
 _STEPS: dict[str, tuple[tuple[str, str], dict[str, float]]] = {
     'vgg': (
         ('10', '10'),
@@ -40,7 +40,7 @@ _STEPS: dict[str, tuple[tuple[str, str], dict[str, float]]] = {
     'ucf': (('4', '12'), {'base step': 5.0, 'full iteration': 17.6, 'evaluation, 1,000 videos': 38.3}),
 }
 _KEPT = ('curriculum.full.frozen_mode=eval', 'curriculum.full.fusion_cache_mib=8192')
-# Minutes that docs/benchmarks.md calculates, arguments of train.py, values of the config.
+# Minutes calculated in docs/benchmarks.md, arguments of train.py, values of the config.
 _CURRICULA: dict[str, tuple[float | None, tuple[str, ...], tuple[str, ...]]] = {
     'kept features, draws side by side': (None, ('--jobs', '3'), _KEPT),
     'kept features': (5.0, (), _KEPT),
@@ -61,25 +61,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('parts', nargs='*', metavar='PART', help=f'{", ".join(PARTS)} (default: all)')
     parser.add_argument(
-        '--device', choices=('cuda', 'cpu'), default='cuda', help='cpu: to try this tool out (default: %(default)s)'
+        '--device', choices=('cuda', 'cpu'), default='cuda', help='cpu: to try out this tool (default: %(default)s)'
     )
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs/gpu'),
-        help='folder of the store and the runs (default: %(default)s)',
+        help='folder for the store and the runs (default: %(default)s)',
     )
     parser.add_argument(
-        '--seconds', type=positive_float, default=1.0, help='for each case of benchmark.py (default: %(default)g)'
+        '--seconds', type=positive_float, default=1.0, help='time for each case of benchmark.py (default: %(default)g)'
     )
     parser.add_argument(
-        '--share', type=positive_float, default=1.0, help="of VGGSound's number of videos (default: %(default)g)"
+        '--share', type=positive_float, default=1.0, help="fraction of VGGSound's videos (default: %(default)g)"
     )
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
     args = parser.parse_args(argv)
     args.out = args.out.absolute()  # The commands run in the repository.
     if unknown := set(args.parts) - set(PARTS):
-        parser.error(f'unknown part: {", ".join(sorted(unknown))}; choose of {", ".join(PARTS)}')
+        parser.error(f'unknown part: {", ".join(sorted(unknown))}; choose from {", ".join(PARTS)}')
     return args
 
 

@@ -1,8 +1,8 @@
-"""Measure what FewShotClassifier says of clips of none of its classes, and what a class of other clips changes.
+"""Measure how FewShotClassifier treats clips from none of its classes, and the effect of a class of other clips.
 
-Some classes of a store are taught, other classes are asked about. `unknown found` is the share of these that get the
-class of other clips, `known lost` that of clips of the taught classes. The AUROC is of the largest probability: how
-often a clip of a taught class has a larger one than a clip of another class.
+The classifier is fitted to some classes of a store and predicts clips of others. `unknown found` is the share of these
+assigned to the class of other clips, `known lost` the same share for clips of the fitted classes. The AUROC is that of
+the largest probability: how often it is larger for a clip of a fitted class than for a clip of another class.
 
 examples:
   python tools/misc/measure_unknown.py data/yt8m_fsl
@@ -15,21 +15,21 @@ from collections.abc import Sequence
 
 from avzoo.utils.cli import ToolParser, positive_int, run_tool, show
 
-_CASES = [[4, 5], [4, 20], [10, 5]]  # Classes and clips of each.
+_CASES = [[4, 5], [4, 20], [10, 5]]  # Classes and clips per class.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
-    parser.add_argument('store', help='a feature store with at least 22 classes more than are taught')
+    parser.add_argument('store', help='a feature store with at least 22 classes more than the largest case')
     parser.add_argument(
         '--case',
         nargs=2,
         type=positive_int,
         action='append',
         metavar=('CLASSES', 'CLIPS'),
-        help='classes, and clips of each; may be repeated (default: 4 5, 4 20, 10 5)',
+        help='number of classes and clips per class; may be repeated (default: 4 5, 4 20, 10 5)',
     )
-    parser.add_argument('--draws', type=positive_int, default=8, help='of classes and clips (default: %(default)s)')
+    parser.add_argument('--draws', type=positive_int, default=8, help='number of draws per case (default: %(default)s)')
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""Change single values of a metafile and leave its comments, order and layout alone."""
+"""Change single values in a metafile, leaving its comments, order and layout unchanged."""
 
 import json
 import re
@@ -12,7 +12,7 @@ def set_values(text: str, model: str, values: Mapping[str, Any], *, under: Seque
     """Return a metafile's text in which a model's entry has these values; ``None`` removes one.
 
     Args:
-        text: The metafile, in block style with two blanks of indent.
+        text: The metafile, in block style with an indent of two spaces.
         model: Name of the model.
         values: Key to number, text, or flat list or mapping.
         under: Keys of the block to change, e.g. ``('Metadata',)``; the entry itself by default. ``('Results',)`` is the
@@ -43,7 +43,7 @@ def _entry(lines: list[str], model: str) -> tuple[int, int]:
     found = [i for i in starts if lines[i].removeprefix('  - Name: ').strip(' \'"') == model]
     if not found:
         raise ConfigError(f"The metafile has no entry '  - Name: {model}'.")
-    begin = found[-1] + 1  # Collections come first and might bear the name of a model.
+    begin = found[-1] + 1  # Collections come first and might have the name of a model.
     return begin, _end(lines, begin, len(lines), 4)
 
 
@@ -58,7 +58,7 @@ def _block(lines: list[str], begin: int, end: int, indent: str, key: str, model:
 
 
 def _end(lines: list[str], begin: int, limit: int, depth: int) -> int:
-    """Return the first line from ``begin`` on that is indented less than ``depth``."""
+    """Return the first line at or after ``begin`` that is indented less than ``depth``."""
     for i in range(begin, limit):
         if len(lines[i]) - len(lines[i].lstrip(' ')) < depth:
             return i

@@ -1,7 +1,7 @@
-"""Change the source at one place at a time and count the changes that the tests notice (mutation testing by mutmut).
+"""Change the source in one place at a time and count the changes that the tests detect (mutation testing with mutmut).
 
-Each group of modules is tested with the test files of its subject, in a copy of the files that git knows. Survivors are
-printed with their diffs. docs/mutation_testing.md has the scores.
+Each group of modules is tested with its own test files, in a copy of the files tracked by git. Survivors are printed
+with their diffs. docs/mutation_testing.md has the scores.
 
 example:
   nice -n 15 python tools/misc/mutation_score.py samplers attention
@@ -68,7 +68,7 @@ NOTICED = {'killed', 'timeout', 'caught by type check'}
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('groups', nargs='*', metavar='GROUP', help=f'{", ".join(GROUPS)} (default: all)')
-    parser.add_argument('--processes', type=positive_int, default=1, help='mutants tested at a time (default: 1)')
+    parser.add_argument('--processes', type=positive_int, default=1, help='mutants tested at once (default: 1)')
     args = parser.parse_args(argv)
     if unknown := set(args.groups) - set(GROUPS):
         parser.error(f'unknown group: {", ".join(sorted(unknown))}')
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def copy_tree(folder: Path, sources: list[str], tests: list[str]) -> None:
-    """Copy what git knows, set up for one group; mutmut reads its settings from pyproject.toml alone."""
+    """Copy the files tracked by git, set up for one group; mutmut reads its settings only from pyproject.toml."""
     names = subprocess.check_output(['git', 'ls-files', '-co', '--exclude-standard'], cwd=REPO, text=True).splitlines()
     for name in filter(lambda name: (REPO / name).is_file(), names):  # A deleted file is still listed.
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def copy_tree(folder: Path, sources: list[str], tests: list[str]) -> None:
 
 
 def run_mutants(tree: Path, processes: int) -> list[tuple[str, str]]:
-    """Return each mutant's name and what became of it."""
+    """Return each mutant's name and outcome."""
     in_tree(tree, '-m', 'mutmut', 'run', '--max-children', str(processes))
     lines = in_tree(tree, '-m', 'mutmut', 'results', '--all', 'true').splitlines()
     return [tuple(line.strip().rsplit(': ', 1)) for line in lines if '__mutmut_' in line]

@@ -1,4 +1,4 @@
-"""Lay out what the README lists: methods, data sets, tools and parts, from the index, the registries and the files."""
+"""Write the lists in the README: methods, data sets, tools and parts, from the index, the registries and the files."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ KINDS = (
 
 
 def overview(root: Path) -> str:
-    """Return two Markdown tables: what the zoo has, and what each part does.
+    """Return two Markdown tables: the contents of the zoo, and what each part does.
 
     Args:
         root: Root of the repository.
@@ -49,7 +49,7 @@ def _zoo_rows(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _variant(model: ModelEntry) -> str:
-    """Return the part of a name that tells a variant from its method, e.g. ``-cross``."""
+    """Return the part of a name that distinguishes a variant from its method, e.g. ``-cross``."""
     return ''.join(re.findall(r'-[a-z]+', model.name))
 
 
@@ -68,7 +68,7 @@ def _part_rows() -> Iterator[tuple[str, str, str]]:
 
 
 def summary(docstring: str) -> str:
-    """Return the first line of a docstring, without the period, as Markdown."""
+    """Return the first line of a docstring as Markdown, without the period."""
     line = ' '.join(docstring.strip().split('\n\n')[0].split())
     return re.sub(r':class:`([^`]+)`|``([^`]+)``', lambda found: f'`{found[1] or found[2]}`', line).removesuffix('.')
 

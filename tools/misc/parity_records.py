@@ -1,4 +1,4 @@
-"""What tools/misc/record_parity.py records: AV-DIFF's numbers on weights and inputs that are drawn from a seed."""
+"""What tools/misc/record_parity.py records: AV-DIFF's numbers on weights and inputs drawn from a seed."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -33,21 +33,21 @@ def all_records() -> dict[str, np.ndarray]:
 def build_model(
     *, num_steps: int = 200, frozen: tuple[str, ...] = (), frozen_mode: Literal['train', 'eval'] = 'train'
 ) -> torch.nn.Module:
-    """Build AV-DIFF as released (UCF, 5 shots) with weights drawn by numpy, which draws alike everywhere."""
+    """Build AV-DIFF as released (UCF, 5 shots) with weights drawn by numpy, which draws the same numbers everywhere."""
     cfg = Config.fromfile(zoo_root() / 'configs/avdiff/avdiff_ucf_5shot.py')
     cfg.merge_from_dict(
         {'model.generator.schedule.num_steps': num_steps, 'model.frozen': frozen, 'model.frozen_mode': frozen_mode}
     )
     model = MODELS.build(dict(cfg.model.to_dict(), data_info=DATA, data_preprocessor=cfg.data_preprocessor.to_dict()))
-    # Each tensor is drawn from its name in the released code: then a part may be renamed here, and a new tensor changes
-    # nothing in the others.
+    # Each tensor is seeded by its name in the released code, so a part may be renamed here, and a new tensor does not
+    # change the others.
     released = {ours: theirs for theirs, ours in key_pairs(len(model.fusion.layers), generator_dropout=False).items()}
     model.load_state_dict({name: _draw(released.get(name, name), value) for name, value in model.state_dict().items()})
     return model.eval()
 
 
 def draw_batch() -> dict:
-    """Draw a batch as the data set gives it."""
+    """Draw a batch in the form that the data set returns."""
     rng = np.random.default_rng([SEED, 1])
     clips = {}
     for name, steps in STEPS.items():
@@ -62,7 +62,7 @@ def draw_batch() -> dict:
 
 @torch.no_grad()
 def compute(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
-    """Compute every stop on the model's way, and the diffusion model's parts, with noise drawn by numpy."""
+    """Compute every intermediate result of the model, and the diffusion model's parts, with noise drawn by numpy."""
     inputs, label = model.data_preprocessor(batch)['inputs'], batch['label']
     found, tokens, masks = {}, {}, {}
     for name, (x, mask, seconds) in inputs.items():
@@ -84,7 +84,7 @@ def compute(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
 
 
 def train_step(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
-    """Compute the classification loss in train mode without dropout: its gradients' norms, and BatchNorm's means."""
+    """Compute the classification loss in train mode without dropout: gradient norms and BatchNorm means."""
     inputs = _start_training(model, batch)
     loss = model.head.loss(model.extract_feat(inputs), batch['label'])['loss_ce']
     return _step_record(model, dict(loss_ce=loss))
@@ -100,14 +100,14 @@ def full_step(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def chain_end(model: torch.nn.Module, batch: dict) -> np.ndarray:
-    """Compute where the reverse chain ends, with noises drawn by numpy."""
+    """Compute the end of the reverse chain, with noise drawn by numpy."""
     with fixed_draws(_chain_noises(model, 0)):
         return model.generator.sample(model.conditioner(batch['label'])).numpy()
 
 
 @contextmanager
 def fixed_draws(noises: Sequence[np.ndarray], t: np.ndarray | None = None) -> Iterator[list]:
-    """Let the diffusion model draw these noises, in this order, and these steps; yields the noises not drawn yet."""
+    """Let the diffusion model draw these noises and steps, in this order; yield the noises not drawn yet."""
     queue = [torch.as_tensor(noise) for noise in noises]
     randint = torch.randint if t is None else lambda *args, **kwargs: torch.as_tensor(t)
     with (
@@ -118,7 +118,7 @@ def fixed_draws(noises: Sequence[np.ndarray], t: np.ndarray | None = None) -> It
 
 
 def full_records(batch: dict) -> dict[str, np.ndarray]:
-    """Compute the step of the full sub-stage under both modes of its frozen parts, and a short reverse chain."""
+    """Compute the step of the full sub-stage in both modes of its frozen parts, and a short reverse chain."""
     found = {'chain_end': chain_end(build_model(num_steps=SHORT_CHAIN), batch)}
     for mode in ('train', 'eval'):
         step = full_step(build_model(num_steps=SHORT_CHAIN, frozen=FROZEN, frozen_mode=mode), batch)

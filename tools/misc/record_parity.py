@@ -1,7 +1,7 @@
-"""Record what the AV-DIFF model computes on weights and inputs that are drawn from a seed.
+"""Record what the AV-DIFF model computes on weights and inputs drawn from a seed.
 
 tests/golden/test_parity.py compares with the file that this writes. The model was checked step by step against the
-released code; record anew only when a number is meant to change, and say why in the changelog.
+released code; record again only if a number is meant to change, and say why in the changelog.
 
 example:
   python tools/misc/record_parity.py tests/golden/parity.npz

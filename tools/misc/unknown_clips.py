@@ -1,4 +1,4 @@
-"""What a few-shot classifier says of clips of none of its classes."""
+"""How a few-shot classifier treats clips from none of its classes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,12 +15,12 @@ _MOST_ASKED = 1000
 
 
 def table(store: FeatureStore, cases: Sequence[Sequence[int]], draws: int) -> Iterator[str]:
-    """Yield the lines of a table, one for each case and number of other clips, see :func:`measure`.
+    """Yield the lines of a table, one per case and number of other clips, see :func:`measure`.
 
     Args:
         store: The store.
-        cases: Classes, and clips of each.
-        draws: Of classes and clips.
+        cases: Number of classes, and clips per class.
+        draws: Number of draws per case.
     """
     yield '| classes x clips | other clips | accuracy | known lost | unknown found | AUROC |'
     yield '|---|--:|--:|--:|--:|--:|'
@@ -31,13 +31,13 @@ def table(store: FeatureStore, cases: Sequence[Sequence[int]], draws: int) -> It
 
 
 def measure(store: FeatureStore, classes: int, clips: int, others: int, draw: int) -> list[float]:
-    """Teach some classes, and return accuracy, known lost, unknown found and AUROC in per cent.
+    """Fit a classifier to some classes; return accuracy, known lost, unknown found and AUROC in per cent.
 
     Args:
-        store: Its videos are known by their means over time.
-        classes: Number of classes that are taught.
-        clips: Of each.
-        others: Clips of other classes that are taught as one class more, each of another class while there are any.
+        store: The store; its videos are represented by their means over time.
+        classes: Number of classes to fit.
+        clips: Number of clips per class.
+        others: Number of clips from other classes, fitted as one more class; from different classes if possible.
         draw: Seed.
 
     Raises:
@@ -46,8 +46,8 @@ def measure(store: FeatureStore, classes: int, clips: int, others: int, draw: in
     names = np.unique(store.labels)
     if len(names) < classes + _OTHER_CLASSES + 2:
         raise DataError(
-            f'{store.root} has {len(names)} classes; {classes + _OTHER_CLASSES + 2} are needed to teach {classes}. '
-            'Name fewer with --case.'
+            f'{store.root} has {len(names)} classes, but {classes + _OTHER_CLASSES + 2} are needed to fit {classes}. '
+            'Use fewer with --case.'
         )
     rng = np.random.default_rng([classes, clips, draw])
     taught, other, unknown = np.split(rng.permutation(names), [classes, classes + _OTHER_CLASSES])

@@ -1,7 +1,7 @@
-"""Write measured values into the metafiles (sizes, results, checkpoints), and the index of metafiles.
+"""Write measured values to the metafiles (sizes, results, checkpoints), and the index of metafiles.
 
-Without --weights, --results or --converted-from: model-index.yml names every configs/*/metafile.yml, and each model (of
---models) on a data set of known widths gets its Parameters and FLOPs. Afterwards run tools/misc/make_model_zoo.py.
+Without --weights, --results or --converted-from, this lists every configs/*/metafile.yml in model-index.yml, and writes
+Parameters and FLOPs of each model (of --models) on a data set with known widths. Then run tools/misc/make_model_zoo.py.
 
 examples:
   python tools/misc/update_metafiles.py --models 'avdiff*'
@@ -29,34 +29,34 @@ from metafile_text import set_values
 
 REPO = Path(__file__).resolve().parents[2]
 LICENCE = 'Apache-2.0'
-ORIGIN = 'Converted From'  # As mim's metafiles call it.
+ORIGIN = 'Converted From'  # The key in mim's metafiles.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('--models', nargs='+', metavar='PATTERN', help='which models (default: all)')
     parser.add_argument('--weights', type=Path, metavar='FILE', help='zoo weights, in the repository')
-    parser.add_argument('--url', nargs='+', metavar='URL', help='other addresses of the weights; tried in this order')
-    parser.add_argument('--licence', help=f'of the weights (default: {LICENCE})')
+    parser.add_argument('--url', nargs='+', metavar='URL', help='other addresses of the weights, tried in this order')
+    parser.add_argument('--licence', help=f'licence of the weights (default: {LICENCE})')
     parser.add_argument(
         '--converted-from',
         metavar='URL',
-        help='source of imported --weights; or the file that tools/download.py imports for --models',
+        help='source of imported --weights, or the file that tools/download.py imports for --models',
     )
     parser.add_argument(
         '--results',
         type=Path,
         nargs='+',
         metavar='FILE',
-        help='results.json of a run; several are runs with other seeds',
+        help='results.json of a run; give several for runs with different seeds',
     )
     args = parser.parse_args(argv)
     if not args.weights and (args.url or args.licence):
         parser.error('--url and --licence belong to --weights')
     if args.models and args.weights and not args.results:
-        parser.error('--weights belong to the model of their name: leave out --models')
+        parser.error('--weights belong to the model with their name: omit --models')
     if args.results and len(args.models or ()) != 1:
-        parser.error('--results belong to one model: name it by --models')
+        parser.error('--results belong to one model: specify it with --models')
     if args.converted_from and not args.weights and not args.models:
         parser.error('--converted-from needs --weights, or --models that are imported on download')
     return args
@@ -87,7 +87,7 @@ def matching(patterns: Sequence[str]) -> dict[str, ModelEntry]:
 
 
 def write_index() -> None:
-    """List every metafile in the index; entries that exist keep their order."""
+    """List every metafile in the index; existing entries keep their order."""
     path = REPO / 'model-index.yml'
     there = [file.relative_to(REPO).as_posix() for file in sorted(REPO.glob('configs/*/metafile.yml'))]
     before = (yaml.safe_load(path.read_text(encoding='utf-8')).get('Import') or []) if path.is_file() else []
@@ -103,7 +103,7 @@ def write_sizes(patterns: Sequence[str]) -> None:
     from avzoo.zoo.benchmarks import find_benchmark
     from avzoo.zoo.build import config_of
 
-    counted: dict[str, dict[str, int]] = {}  # Many models differ in dropout alone.
+    counted: dict[str, dict[str, int]] = {}  # Many models differ only in dropout.
     for name, entry in matching(patterns).items():
         benchmark = find_benchmark(entry.dataset)
         if benchmark is None:
@@ -125,9 +125,9 @@ def without_dropout(node: Any) -> Any:
 def write_weights(path: Path, urls: Sequence[str], licence: str, converted_from: str | None) -> None:
     path = path.resolve()
     if not path.is_file():
-        raise ConfigError(f'There are no weights {path}. Check the path.')
+        raise ConfigError(f'There is no weight file {path}. Check the path.')
     if not path.is_relative_to(REPO) and not urls:
-        raise ConfigError(f'{path} is outside of the repository: give its --url.')
+        raise ConfigError(f'{path} is outside the repository: give its --url.')
     places = [*urls, *([path.relative_to(REPO).as_posix()] if path.is_relative_to(REPO) else [])]
     values: dict[str, Any] = dict(
         Weights=places[0], Mirrors=places[1:] or None, SHA256=sha256_of(path), Size=path.stat().st_size, License=licence
@@ -163,7 +163,7 @@ def check_run(path: Path, run: Mapping[str, Any], name: str) -> None:
     for key, value in wanted.items():
         if found[key] != value:
             raise ConfigError(
-                f'{path} is a run with {key} {found[key]}, but {name} has {value}. Give the results of a '
+                f'{path} is from a run with {key} {found[key]}, but {name} has {value}. Give the results of a '
                 'complete run of that model.'
             )
 

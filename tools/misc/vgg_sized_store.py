@@ -1,4 +1,4 @@
-"""A store of the size of VGGSound-FSL whose features are random numbers: for times, not for accuracy."""
+"""A store the size of VGGSound-FSL with random features: for timing, not for accuracy."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from avzoo.datasets.splits import ZeroShotLists, draw_splits
 from avzoo.protocol import AUDIO, NUM_DRAWS, SECONDS_PER_STEP, VISUAL
 from avzoo.utils.progress import progress_of
 
-# Number of classes, and videos of each by list, which give the sets of the paper within 1% (AV-DIFF, Table 1).
+# Number of classes, and videos per class and list, which match the sets of the paper within 1% (AV-DIFF, Table 1).
 _GROUPS = (
     (138, dict(stage_1_train=510, stage_1_val_seen=57, stage_2_test_seen=44)),
     (69, dict(stage_1_val_unseen=45, stage_2_test_seen=44)),
@@ -21,18 +21,18 @@ _TEXT_DIM, _SHOTS, _SECONDS, _FEWEST = 300, 5, 10.0, 6
 
 
 def write_vgg_sized_store(out: Path, *, share: float = 1.0, seed: int = 0) -> Path:
-    """Write the store in float16, 11 GB with ``share=1``, unless it is there; returns its path.
+    """Write the store in float16, 11 GB with ``share=1``, unless it exists; return its path.
 
     Args:
-        out: Where.
-        share: How many of the videos of each class; each list has at least 6, one more than the shots.
-        seed: Of the random numbers.
+        out: Folder of the store.
+        share: Fraction of the videos of each class; each list has at least 6, one more than the shots.
+        seed: Seed of the random numbers.
     """
     if out.exists():
         return out
     rng = np.random.default_rng(seed)
-    steps = {m: int(_SECONDS / SECONDS_PER_STEP[m]) for m in _DIMS}  # Whole ones.
-    # Videos are pieces of one long sequence: to draw each number of the store would take minutes.
+    steps = {m: int(_SECONDS / SECONDS_PER_STEP[m]) for m in _DIMS}  # Complete steps only.
+    # Videos are pieces of one long sequence: drawing every number of the store would take minutes.
     sequences = {m: rng.random((1000 + steps[m], dim), np.float32).astype(np.float16) for m, dim in _DIMS.items()}
     classes = [f'class {number:03}' for number in range(sum(count for count, _ in _GROUPS))]
     videos = list(_videos(classes, share))

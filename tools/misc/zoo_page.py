@@ -1,4 +1,4 @@
-"""Lay out the zoo's pages from its metafiles: the page of all models, and what the READMEs show of them."""
+"""Write the zoo's pages from its metafiles: the page with all models, and the tables in the READMEs."""
 
 import os
 from collections.abc import Sequence
@@ -28,21 +28,21 @@ _PAGE = """# Model zoo
 {begin}
 
 Names, numbers and files of all models, from `model-index.yml` and the metafiles. Results are in per cent. *parameters*
-are those of all parts, *multiply-adds* those of one prediction on ten seconds. *paper* is what the AV-DIFF paper
-reports, with the number of its table. *ours* is the mean over the draws, and HM is computed from the mean B and the
-mean N; with several seeds, each number is the mean over them. An interval (95%, over draws or seeds) belongs to HM. An
-empty cell is a number that the paper's tables do not give, or a config that was not run. A *checkpoint* is one
-draw; `weights/NAME.results.json` has its numbers, for weights in the repository.
+counts all parts; *multiply-adds* is for one prediction on ten seconds. *paper* is what the AV-DIFF paper reports, with
+the number of its table. *ours* is the mean over the draws, with HM computed from mean B and mean N; with several seeds,
+each number is the mean over them. Intervals (95%, over draws or seeds) are those of HM. An empty cell is a number that
+the paper's tables do not give, or a config that was not run. A *checkpoint* is from one draw; for weights in the
+repository, `weights/NAME.results.json` has its numbers.
 
-*to import* marks weights that others released: `tools/download.py NAME --data-root STORE` fetches and imports them, if
-the archive holds the model. [Use a trained model](inference.md) shows how models are listed and loaded by name.
+*to import* marks weights released by others: `tools/download.py NAME --data-root STORE` fetches and imports them, if
+the archive holds the model. [Use a trained model](inference.md) shows how to list models and load them by name.
 
 {methods}
 
 ## Released by the authors of AV-DIFF
 
-They publish no checksums, so a first download cannot be verified; its SHA-256 is recorded in the cache, and later
-downloads must match it. A licence of the models is not stated.
+They publish no checksums, so the first download cannot be verified; its SHA-256 is recorded in the cache, and later
+downloads must match it. No licence is stated for the models.
 
 {released}
 
@@ -51,8 +51,8 @@ downloads must match it. A licence of the models is not stated.
 
 
 def zoo_files(root: Path) -> dict[Path, str]:
-    """Return what each generated file should hold: ``docs/model_zoo.md``, the READMEs, and the first
-    page of the site where there is one.
+    """Return the content of each generated file: ``docs/model_zoo.md``, the READMEs, and the first page of the site
+    if there is one.
 
     Args:
         root: Root of the repository.
@@ -72,7 +72,7 @@ def zoo_files(root: Path) -> dict[Path, str]:
 
 
 def table(models: Sequence[ModelEntry], origin: Path) -> str:
-    """Lay out models as a Markdown table, with links that hold in the folder ``origin``."""
+    """Return models as a Markdown table, with links relative to the folder ``origin``."""
     return markdown_table(_HEAD, [_row(model, origin) for model in models], align_right=False)
 
 
@@ -82,7 +82,7 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
         paper = f'{collection.paper}. ' if collection.paper else ''
         readme = os.path.relpath(root / collection.meta['README'], root / 'docs')
         parts.append(
-            f'## {collection.name}\n\n{paper}[How it is done here]({readme}).\n\n'
+            f'## {collection.name}\n\n{paper}[How it is implemented here]({readme}).\n\n'
             + table(collection.models, root / 'docs')
         )
     released = [('models', RELEASED_MODELS[0], '`tools/download.py avdiff_ucf_5shot --data-root data/ucf_fsl`')]
@@ -97,12 +97,12 @@ def _page(collections: Sequence[Collection], root: Path) -> str:
 
 
 def _with_block(path: Path, content: str) -> str:
-    """Return a file's text with what stands between the two marks replaced."""
+    """Return a file's text with the part between the two marks replaced."""
     text = path.read_text(encoding='utf-8')
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ConfigError(f'{path} has no place for its table: add the two lines {BEGIN} and {END}.')
+        raise ConfigError(f'{path} has no place for its table. Add the two lines {BEGIN} and {END}.')
     return f'{before}{begin}\n\n{content}\n\n{end}{after}'
 
 
