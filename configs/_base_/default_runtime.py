@@ -1,4 +1,4 @@
-"""How every run is carried out: runner, hooks, seed and logs."""
+"""Settings shared by all runs: runner, hooks, seed and logs."""
 
 default_scope = 'avzoo'
 runner_type = 'CurriculumRunner'

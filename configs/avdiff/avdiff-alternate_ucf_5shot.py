@@ -1,4 +1,4 @@
-"""AV-DIFF on UCF-FSL, 5 shots, with self and full attention by turns.
+"""AV-DIFF on UCF-FSL, 5 shots, alternating self-attention and full attention.
 
 python tools/train.py configs/avdiff/avdiff-alternate_ucf_5shot.py
 """

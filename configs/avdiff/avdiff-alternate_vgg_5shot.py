@@ -1,4 +1,4 @@
-"""AV-DIFF on VGGSound-FSL, 5 shots, with self and full attention by turns.
+"""AV-DIFF on VGGSound-FSL, 5 shots, alternating self-attention and full attention.
 
 python tools/train.py configs/avdiff/avdiff-alternate_vgg_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on the synthetic data set, 5 shots, with no generator.
+"""AV-DIFF on the synthetic data set, 5 shots, without a generator.
 
 python tools/train.py configs/avdiff/avdiff-nogen_synth_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF as with a fitted generator, but with none, on the synthetic data set, 5 shots.
+"""AV-DIFF with the settings of the fitted generator, but without one, on the synthetic data set, 5 shots.
 
 python tools/train.py configs/avdiff/avdiff-nogen_synth_5shot_gen.py
 """

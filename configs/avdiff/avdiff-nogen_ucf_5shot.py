@@ -1,4 +1,4 @@
-"""AV-DIFF on UCF-FSL, 5 shots, with no generator.
+"""AV-DIFF on UCF-FSL, 5 shots, without a generator.
 
 python tools/train.py configs/avdiff/avdiff-nogen_ucf_5shot.py
 """

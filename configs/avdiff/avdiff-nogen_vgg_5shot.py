@@ -1,4 +1,4 @@
-"""AV-DIFF on VGGSound-FSL, 5 shots, with no generator.
+"""AV-DIFF on VGGSound-FSL, 5 shots, without a generator.
 
 python tools/train.py configs/avdiff/avdiff-nogen_vgg_5shot.py
 """

@@ -1,4 +1,4 @@
-"""AV-DIFF on ActivityNet-FSL, 5 shots, with every quirk of the released code that has an argument in a config.
+"""AV-DIFF on ActivityNet-FSL, 5 shots, with every quirk of the released code that a config can set.
 
 Only to compare with the released code's numbers (docs/faithfulness.md), on a store made with --text-order
 released. Set model.conditioner.class_list to the

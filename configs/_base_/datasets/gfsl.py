@@ -1,4 +1,4 @@
-"""How batches are drawn from a feature store, for every data set (AV-DIFF, sec. 5.1)."""
+"""How batches are drawn from a feature store, for all data sets (AV-DIFF, sec. 5.1)."""
 
 num_shots = 5
 train_dataloader = dict(
@@ -17,4 +17,4 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='GFSLMetric')
-auto_scale_lr = dict(base_batch_size=64, enable=False)  # Batch size, over all processes, that the rate is for.
+auto_scale_lr = dict(base_batch_size=64, enable=False)  # The total batch size that the learning rate is for.

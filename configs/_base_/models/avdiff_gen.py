@@ -1,6 +1,6 @@
-"""AV-DIFF with a generator that has learned: fitted by itself to the frozen features, on which the head is fitted too.
+"""AV-DIFF with a generator that has learned: fitted alone to the frozen features, to which the head is fitted too.
 
-Without a projector c_o keeps more of what tells novel classes apart. Chosen on the validation split of synth.
+Without a projector, c_o keeps more of what distinguishes novel classes. Chosen on the validation split of synth.
 """
 
 _base_ = ['./avdiff.py']

@@ -1,7 +1,7 @@
-"""AV-DIFF for features of your own: wider and shallower than on the paper's data sets.
+"""AV-DIFF for your own features: wider and shallower than on the paper's data sets.
 
 Chosen on the validation split of real features (docs/benchmarks.md): the 64-d c_o and four layers lose what a linear
-classifier still reads from them. The generator learns beside the classifier, not through it.
+classifier can still read from the features. The generator learns alongside the classifier, not through it.
 """
 
 _base_ = ['./avdiff.py']

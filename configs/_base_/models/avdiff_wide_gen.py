@@ -1,4 +1,4 @@
-"""AV-DIFF with a fitted generator, for features of your own: encoders and fusion as in avdiff_wide.py."""
+"""AV-DIFF with a fitted generator, for your own features: encoders and fusion as in avdiff_wide.py."""
 
 _base_ = ['./avdiff_gen.py']
 model = dict(

@@ -1,6 +1,6 @@
 """AV-Gauss: class means from text and shots in a learnt metric, and logistic regression in the same metric.
 
-No part trains by gradients: projector, generator and head are fitted in closed form, or by L-BFGS, in each sub-stage.
+No part is trained by gradient steps: each sub-stage fits projector, generator and head in closed form or by L-BFGS.
 """
 
 method = 'AV-Gauss'

@@ -1,4 +1,4 @@
-"""Perceiver (Jaegle et al. 2021): 64 latents, eight layers with tied weights."""
+"""Perceiver (Jaegle et al. 2021): 64 latents, eight layers with shared weights."""
 
 method = 'Perceiver'
 model = dict(

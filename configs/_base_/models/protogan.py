@@ -1,6 +1,6 @@
-"""ProtoGAN (Dwivedi et al. 2019): a GAN under class prototypes makes temporal means of features of the novel classes.
+"""ProtoGAN (Dwivedi et al. 2019): a GAN conditioned on class prototypes generates temporal means for novel classes.
 
-Its leaves average the features over time (`data_preprocessor.pool_time`).
+Its leaf configs average the features over time (`data_preprocessor.pool_time`).
 """
 
 method = 'ProtoGAN'

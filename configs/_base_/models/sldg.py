@@ -1,4 +1,4 @@
-"""SLDG (Bo et al. 2020): averages under Gaussians over time, with sound in place of optical flow."""
+"""SLDG (Bo et al. 2020): Gaussian-weighted averages over time, with sound in place of optical flow."""
 
 method = 'SLDG'
 model = dict(

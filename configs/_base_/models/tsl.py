@@ -1,6 +1,6 @@
-"""TSL (Xian et al. 2021): a linear classifier of short segments, and a GAN that makes segments of the novel classes.
+"""TSL (Xian et al. 2021): a linear classifier for short segments, and a GAN that generates segments of novel classes.
 
-The projector encodes a segment; the leaves freeze it in the full sub-stage.
+The projector encodes a segment; the leaf configs freeze it in the full sub-stage.
 """
 
 method = 'TSL'

@@ -1,4 +1,4 @@
-"""Zorro (Recasens et al. 2023): fusion tokens see both modalities, which see only themselves."""
+"""Zorro (Recasens et al. 2023): fusion tokens see both modalities; each modality sees only itself."""
 
 method = 'Zorro'
 model = dict(

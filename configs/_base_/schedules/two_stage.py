@@ -11,9 +11,9 @@ curriculum = dict(
     ),
     num_draws=3,
     validate=True,
-    gamma_epoch='best',  # The released code takes that of the last epoch.
+    gamma_epoch='best',  # The released code uses that of the last epoch.
     zero_gamma='keep',  # The released code searches on the test set when validation chose 0.
-    lr_drops='scheduler',  # Those of stage 2; the released code takes what a counter of its own reports.
+    lr_drops='scheduler',  # Those of stage 2; the released code uses its own counter instead.
     references=(
         'nearest_class_mean',
         'logistic_regression',
@@ -22,5 +22,5 @@ curriculum = dict(
     ),
 )
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=7e-5, betas=(0.9, 0.999), weight_decay=1e-5))
-# It watches the metric that chooses the sub-stage's epoch; stage 2 cuts after the same epochs as stage 1.
+# It monitors the metric that chooses the sub-stage's epoch; stage 2 cuts after the same epochs as stage 1.
 param_scheduler = dict(type='ReduceOnPlateauLR', rule='greater', factor=0.1, patience=3)

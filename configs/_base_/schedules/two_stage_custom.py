@@ -1,9 +1,9 @@
-"""The curriculum for features of your own; chosen on the validation split of real features.
+"""The curriculum for your own features; chosen on the validation split of real features.
 
-In the full sub-stage everything trains: on features that no encoder of the zoo was tuned to, a fusion frozen after the
-base classes knew too little of the novel ones. Few epochs, since more overfit to the shots. Weights are averaged over
-an epoch, so that no result hangs on the last steps: stage 2 has no validation that could choose an epoch. Stage 1 is
-run with each normalisation, and validation chooses.
+In the full sub-stage everything is trained: on features for which no encoder of the zoo was tuned, a fusion frozen
+after the base classes knew too little about the novel ones. There are few epochs, since more would overfit the shots.
+Weights are averaged over an epoch, so that results do not depend on the last steps: stage 2 has no validation to choose
+an epoch. Stage 1 is run with each normalisation, and validation chooses.
 """
 
 _base_ = ['./two_stage.py']

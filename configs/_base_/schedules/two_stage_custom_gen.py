@@ -1,4 +1,4 @@
-"""The curriculum of the fitted generator, for a few thousand videos of your own."""
+"""The curriculum for the fitted generator, for a few thousand videos of your own."""
 
 _base_ = ['./two_stage_gen.py']
 curriculum = dict(base=dict(max_epochs=6))

@@ -1,6 +1,6 @@
-"""The curriculum for methods whose parts are fitted: each sub-stage fits them anew, and no epoch trains.
+"""The curriculum for methods whose parts are fitted: each sub-stage fits them from scratch, without training epochs.
 
-Validation of stage 1 chooses how features are prepared. Scores are logits, over a scale that it chooses too.
+Validation in stage 1 chooses how features are prepared. Scores are logits divided by a scale that it chooses too.
 """
 
 _base_ = ['./two_stage.py']
@@ -12,7 +12,7 @@ curriculum = dict(
         [{f'data_preprocessor.norm.{m}': norm for m in ('audio', 'visual')} for norm in ('l2_feature', 'z_score')],
         [{'data_preprocessor.gain.audio': gain} for gain in (0.25, 0.5, 1.0, 2.0)],
         [{'model.generator.text_ridge': ridge} for ridge in (0.2, 0.05, 1.0)],
-        # With few base classes the metric is uncertain: a head that weights all dimensions alike then has a say.
+        # With few base classes the metric is uncertain, so a head that weights all dimensions equally is tried too.
         [
             {'model.head.heads': [dict(type='GaussianHead'), dict(type='LogisticHead', power=0.25)]},
             {'model.head.heads': [dict(type='GaussianHead')]},

@@ -1,6 +1,6 @@
-"""The curriculum of the fitted generator, for the synthetic data set: base epochs, then generator and head are fitted.
+"""The curriculum for the fitted generator on the synthetic data set: base epochs, then generator and head are fitted.
 
-In the full sub-stage nothing trains by epochs; the parts before the generator are frozen, so their features are stored.
+The full sub-stage has no training epochs; the parts before the generator are frozen, so their features are stored.
 """
 
 _base_ = ['./two_stage_short.py']

@@ -1,4 +1,4 @@
-"""The curriculum as run on VGGSound-FSL: no plateau scheduler, and Adam goes on with its moments (released code)."""
+"""The curriculum for VGGSound-FSL: no plateau scheduler, and Adam keeps its moments (released code)."""
 
 _base_ = ['./two_stage.py']
 curriculum = dict(full=dict(carry_optimizer=True))
