@@ -89,7 +89,7 @@ def test_without_weights_widths_come_from_info_store_or_benchmark(make_zoo, tiny
     cfg_path = find_model(NAME).config
     cfg_path.write_text(cfg_path.read_text() + 'num_shots = 2\n')
     assert get_model(NAME, data_root=tiny_store).head.fc.out_features == 11
-    with pytest.raises(ConfigError, match=r'in Python, give data_root, data_info or pretrained'):
+    with pytest.raises(ConfigError, match=r'in Python, pass data_root, data_info or pretrained'):
         get_model(NAME)
     model = get_model(repo_dir / 'configs/avdiff/avdiff_ucf_5shot.py')
     assert model.head.fc.out_features == 48 and model.encoders['visual'].net[0].in_features == 4096

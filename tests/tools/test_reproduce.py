@@ -77,12 +77,12 @@ def test_runs_side_by_side_are_those_that_are_missing(tool, tmp_path, capsys, mo
         tool.main([*arguments, '--gpus', ''])  # As of a variable that is not set.
     with pytest.raises(SystemExit):
         tool.main([*arguments, '--jobs', '2', '--launcher', 'slurm'])
-    assert 'omit --launcher' in capsys.readouterr().err
+    assert 'leave --launcher out' in capsys.readouterr().err
 
 
 def test_bad_input_is_one_line(tool, tmp_path, capsys):
     for arguments, message in [
-        (['--table', '4', '--dataset', 'ucf', '--shots', '1'], 'drop --shots'),
+        (['--table', '4', '--dataset', 'ucf', '--shots', '1'], 'Omit --shots'),
         (['--table', '4', '--dataset', 'custom'], 'needs the config avdiff-wgan_custom_5shot'),
         (['--table', '4', '--dataset', 'ucf', '--cfg-options', 'data_rot=x'], "Did you mean 'data_root'"),
     ]:

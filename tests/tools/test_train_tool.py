@@ -26,7 +26,7 @@ def test_the_folder_of_a_run_is_its_model(trained, run, tiny_store, tmp_path):
     config, clip = folder / 'config.py', 'class00_stage_1_train_0'
     for model in ((folder,), (config,), (config, folder / 'stage2_full_draw0/last.pth')):
         code, out, err = run('predict', *model, '--features', tiny_store, '--video-id', clip, '--json')
-        assert code == 0 and ('stage2_full_draw0/last.pth is used' in err) == (len(model) == 1), err
+        assert code == 0 and ('Using stage2_full_draw0/last.pth' in err) == (len(model) == 1), err
         found.append(out)
     assert found[0] == found[1] == found[2]
     (answer,) = Inferencer(folder, device='cpu')(tiny_store, video_ids=clip)
@@ -35,7 +35,7 @@ def test_the_folder_of_a_run_is_its_model(trained, run, tiny_store, tmp_path):
     code, out, err = run(
         'adapt', folder, '--support', tiny_store, '--shots', '2', '--epochs', '1', '--out', tmp_path / 'taught.pth'
     )
-    assert code == 0 and 'stage2_base/last.pth is used' in err, err
+    assert code == 0 and 'Using stage2_base/last.pth' in err, err
     moved = Path(shutil.copytree(folder, tmp_path / 'moved'))
     (moved / 'results.json').unlink()
     before = (folder / 'results.json').stat()
