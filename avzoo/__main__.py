@@ -21,25 +21,25 @@ from avzoo.zoo.listing import list_models
 
 # The command, its file below tools/, and what it does.
 _TOOLS = {
-    'train': ('train.py', 'train and test a method, both stages'),
+    'train': ('train.py', 'train and test a method through both stages'),
     'test': ('test.py', 'test a checkpoint'),
     'predict': ('predict.py', 'classify clips'),
-    'adapt': ('adapt.py', 'teach classes from a few clips: a new classifier, or a trained model'),
+    'adapt': ('adapt.py', 'learn new classes from a few clips, with a new classifier or a trained model'),
     'extract': ('extract_features.py', 'extract features from videos'),
     'class-vectors': ('class_vectors.py', 'turn class names into vectors'),
     'splits': ('dataset_converters/splits.py', 'draw k-shot splits'),
     'import': ('dataset_converters/features.py', 'turn features into a feature store'),
-    'publish': ('model_converters/publish_model.py', 'turn a checkpoint into weights to share'),
-    'download': ('download.py', 'fetch weights or features'),
-    'report': ('report.py', 'make a page of what runs found'),
+    'publish': ('model_converters/publish_model.py', 'turn a checkpoint into weights to publish'),
+    'download': ('download.py', 'download weights or features'),
+    'report': ('report.py', 'make a report on finished runs'),
     'leaderboard': ('leaderboard.py', 'rank finished runs'),
     'config': ('print_config.py', 'print a config with its bases merged'),
-    'reproduce': ('reproduce.py', 'run a table of the paper'),
-    'demo': ('demo.py', 'start a page to teach a classifier by a few clips'),
+    'reproduce': ('reproduce.py', 'reproduce a table of the paper'),
+    'demo': ('demo.py', 'try a few-shot classifier in the browser'),
     'flops': ('analysis_tools/get_flops.py', 'count parameters and operations'),
 }
-_OWN = {'list': 'list the models of the zoo', 'info': 'print versions and devices, for a bug report'}
-# Distributions whose versions matter in a bug report.
+_OWN = {'list': 'list the zoo models', 'info': 'print versions and devices, for a bug report'}
+# Packages whose versions matter in a bug report.
 _PACKAGES = (
     'torch',
     'torchvision',
@@ -55,7 +55,7 @@ _PACKAGES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name; returns its exit code."""
+    """Run the command given by the arguments; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments.pop(0) if arguments else '--help'
     if command in ('-h', '--help'):
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     before = sys.argv, list(sys.path), cli.spell_tools
     try:
         return _run_tool_file(command, arguments)
-    finally:  # A program may call this function, and go on.
+    finally:  # A program may call this function and then continue.
         sys.argv, sys.path[:], cli.spell_tools = before
 
 
@@ -89,7 +89,7 @@ def console() -> None:
 
 
 def _as_commands(text: str) -> str:
-    """Return a text whose tools, such as ``python tools/train.py``, are named as the command has them."""
+    """Return a text with tools such as ``python tools/train.py`` replaced by commands such as ``avzoo train``."""
     names = {file: name for name, (file, _) in _TOOLS.items()}
     names |= {file.rpartition('/')[2]: name for file, name in names.items()}
 
@@ -124,7 +124,7 @@ def _list(argv: Sequence[str] | None) -> int:
     patterns = parser.parse_args(argv).patterns
     names = sorted({name for pattern in patterns for name in list_models(pattern)})
     if not names:
-        raise ConfigError(f'The zoo has no model {" or ".join(map(repr, patterns))}; `avzoo list` shows all names.')
+        raise ConfigError(f'The zoo has no model {" or ".join(map(repr, patterns))}. `avzoo list` shows all names.')
     show('\n'.join(names))
     return 0
 

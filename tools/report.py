@@ -1,10 +1,10 @@
-"""Make a page of what runs found: results, curves, confusions, learning, where it comes from.
+"""Make a report on finished runs: results, curves, confusions, learning, provenance.
 
-One RUN: everything about it. Several, tested on the same data: what tells them apart; differences are to the first. The
-page is one file that opens without a network. For a paper or a spreadsheet, FILE may end in .tex, .csv or .md: then it
-gets the rows of the results.
+One RUN: everything about it. Several, tested on the same data: how they differ, relative to the first. The page is a
+single file that opens without a network. For a paper or a spreadsheet, let FILE end in .tex, .csv or .md: it then holds
+the rows of the results.
 
-Exit code 3: some of several runs cannot be read and are reported; the page is of the others.
+Exit code 3: some of several runs cannot be read and are reported; the page covers the others.
 
 examples:
   python tools/report.py work_dirs/first -o report.html --with-model
@@ -24,22 +24,22 @@ from avzoo.utils.errors import DataError
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('runs', metavar='RUN', nargs='+', help='the --work-dir of a finished training')
+    add('runs', metavar='RUN', nargs='+', help='work directory of a finished run')
     add('-o', '--out', default='report.html', metavar='FILE', help='.html, .md, .csv or .tex (default: %(default)s)')
     add(
         '--with-model',
         action='store_true',
-        help='of one RUN: draw also features and attention; takes its model, its features and its config.py, which is '
-        'run',
+        help='for one RUN: also draw features and attention; needs its model, its features and its config.py, which '
+        'is executed',
     )
-    add('--draw', type=natural_int, nargs='+', metavar='N', help='the draws of --with-model (default: the first)')
-    add('--data-root', metavar='STORE', help='the features of --with-model, where they have moved')
+    add('--draw', type=natural_int, nargs='+', metavar='N', help='draws for --with-model (default: the first)')
+    add('--data-root', metavar='STORE', help='the features for --with-model, if they have moved')
     args = parser.parse_args(argv)
     if args.with_model and len(args.runs) > 1:
-        parser.error('argument --with-model: it is for the page of one RUN')
+        parser.error('argument --with-model: only allowed with one RUN')
     for option in ('draw', 'data_root'):
         if getattr(args, option) and not args.with_model:
-            parser.error(f'argument --{option.replace("_", "-")}: give --with-model, too')
+            parser.error(f'argument --{option.replace("_", "-")}: only allowed with --with-model')
     if Path(args.out).suffix not in ('.html', '.md', '.csv', '.tex'):
         parser.error(f'argument -o/--out: {args.out!r} must end in .html, .md, .csv or .tex')
     return args

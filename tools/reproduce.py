@@ -1,4 +1,4 @@
-"""Repeat a table of the AV-DIFF paper: run what is missing and print the table beside the paper's numbers."""
+"""Reproduce a table of the AV-DIFF paper: run what is missing and print the table next to the paper's numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EPILOG = """examples:
   the ablation of the generator on the synthetic data set
     python tools/reproduce.py --table 4 --dataset synth
-  all eleven methods, three seeds, 1 and 5 shots: what would be run
+  what would be run for all eleven methods, three seeds, 1 and 5 shots
     python tools/reproduce.py --table 2 --dataset ucf vgg --shots 1 5 --seeds 0 1 2 --dry-run
   the same on a cluster; run it again later, with --gather, for the table
     python tools/reproduce.py --table 2 --dataset ucf vgg --shots 1 5 --seeds 0 1 2 --launcher slurm \\
@@ -55,51 +55,51 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         type=positive_int,
         default=[5],
-        help='videos per novel class (default: 5; Tables 3 to 6 have no other)',
+        help='videos per novel class (default: 5, the only value for Tables 3 to 6)',
     )
     parser.add_argument('--seeds', nargs='+', type=natural_int, default=[42], help='random seeds (default: 42)')
     parser.add_argument(
         '--work-dir',
         default='work_dirs/reproduce',
-        help='folder of all runs and of the table (default: %(default)s)',
+        help='folder for all runs and the table (default: %(default)s)',
     )
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values of every run'
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument('--dry-run', action='store_true', help='print the plan and stop')
-    action.add_argument('--gather', action='store_true', help='run nothing; only gather what is finished')
+    action.add_argument('--gather', action='store_true', help='run nothing; only gather the finished runs')
     parser.add_argument(
         '--launcher',
         choices=['none', 'slurm'],
         default='none',
-        help='none: here, one run after another or --jobs at once; slurm: submit them through submitit',
+        help='none: on this machine, one run after another or --jobs at once; slurm: submit them through submitit',
     )
     parser.add_argument(
         '--slurm',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='parameters of submitit, e.g. timeout_min=600 gpus_per_node=1 slurm_partition=gpu',
+        help='parameters for submitit, e.g. timeout_min=600 gpus_per_node=1 slurm_partition=gpu',
     )
     parser.add_argument(
         '--jobs',
         type=positive_int,
         metavar='N',
-        help='runs side by side, here (default: one, or one for each of --gpus)',
+        help='runs in parallel on this machine (default: 1, or one per GPU in --gpus)',
     )
-    parser.add_argument('--gpus', metavar='IDS', help='GPUs for the runs, one each, e.g. 0-7 or 0,2')
+    parser.add_argument('--gpus', metavar='IDS', help='GPUs for the runs, one per run, e.g. 0-7 or 0,2')
     args = parser.parse_args(argv)
     if (args.jobs, args.gpus) != (None, None) and args.launcher != 'none':
-        parser.error('--jobs and --gpus are for runs on this machine; leave --launcher out')
+        parser.error('--jobs and --gpus are only for runs on this machine; leave --launcher out')
     if args.slurm and args.launcher != 'slurm':
-        parser.error('--slurm belongs to --launcher slurm')
+        parser.error('--slurm is only for --launcher slurm')
     for option in args.cfg_options:
         key = option.partition('=')[0].strip()
         if key in _OWN_OPTIONS:
             parser.error(
-                f'--cfg-options {key}: it is part of the name of a run; {_OWN_OPTIONS[key]} sets it'
-                f'{", only in Table 2" if key == "num_shots" else ""}'
+                f'--cfg-options {key}: this identifies a run; set it with {_OWN_OPTIONS[key]}'
+                f'{" (Table 2 only)" if key == "num_shots" else ""}'
             )
     return args
 
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if failed:
         names = ', '.join(f'{run.name} (seed {run.seed})' for run in failed)
         show(
-            f'error: {len(failed)} of {len(todo)} runs failed: {names}. Their messages are above, or in the logs named '
+            f'error: {len(failed)} of {len(todo)} runs failed: {names}. See their messages above, or the logs named '
             'there; run this again to continue them.',
             stderr=True,
         )

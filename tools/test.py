@@ -25,7 +25,7 @@ _CHECKPOINT_HELP = 'a checkpoint file, the name of a model with weights, or the 
 _EPILOG = """examples:
   all draws of a run
     python tools/test.py configs/avdiff/avdiff_synth_5shot.py work_dirs/avdiff_synth_5shot
-  one checkpoint; its predictions to a file (video_id, label, classes, base_mask, scores, gamma)
+  one checkpoint; write its predictions to a file (video_id, label, classes, base_mask, scores, gamma)
     python tools/test.py configs/avdiff/avdiff_synth_5shot.py work_dirs/avdiff_synth_5shot/stage2_full_draw0/last.pth \\
         --out predictions.npz --out-item pred
 """
@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'config',
         metavar='NAME_OR_CONFIG',
-        help='what the checkpoint was trained with: a name of the zoo, a config file, or the folder of a run',
+        help='what the checkpoint was trained with: a zoo model name, a config file, or the folder of a run',
     )
     parser.add_argument('checkpoint', help=_CHECKPOINT_HELP)
     add_common_arguments(parser, 'work_dirs/NAME_OF_CONFIG/test')
@@ -45,16 +45,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--gamma',
         type=calibration,
         metavar='{search,NUMBER}',
-        help='calibration to use instead of that in the checkpoint: the best on validation (with '
-        '--split val), or a number, usually from 0 to 1',
+        help="calibration to use instead of the checkpoint's: the best on validation (with --split val), or a number, "
+        'usually from 0 to 1',
     )
     parser.add_argument('--out', metavar='FILE.{json,npz}', help='write the result to a file')
     parser.add_argument(
         '--out-item',
         choices=['metrics', 'pred'],
         default='metrics',
-        help='what --out holds: the metrics, or video_id, label, classes (column order), base_mask, scores (N, C) '
-        'and gamma, which is subtracted from the scores of base classes',
+        help='content of --out: the metrics, or video_id, label, classes (column order), base_mask, scores (N, C) and '
+        'gamma, which is subtracted from the scores of base classes',
     )
     return parser.parse_args(argv)
 
@@ -135,8 +135,8 @@ def find_checkpoints(source: str, split: str) -> list[Path]:
     found = [file for phase in wanted if (file := weights_in(path / phase.name)) is not None]
     if not found:
         raise CheckpointError(
-            f'{path} holds no finished run to evaluate on {split}; train it with tools/train.py, or '
-            'name a checkpoint file.'
+            f'{path} holds no finished run to evaluate on {split}; train one with tools/train.py, or '
+            'give a checkpoint file.'
         )
     return found
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BUILT_IN = "The built-in one is 'CurriculumRunner'."
 _EPILOG = """examples:
-  the whole curriculum on the synthetic data set; the name avdiff_synth_5shot means the same file
+  the whole curriculum on the synthetic data set (the name avdiff_synth_5shot stands for the same file)
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py
   continue after an interruption (a finished phase is run again only if its weights are lost)
     python tools/train.py configs/avdiff/avdiff_synth_5shot.py --resume
@@ -39,52 +39,52 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'config',
         metavar='NAME_OR_CONFIG',
-        help='a name of the zoo, a config file such as configs/avdiff/avdiff_ucf_5shot.py, or the folder of a run',
+        help='a zoo model name, a config file such as configs/avdiff/avdiff_ucf_5shot.py, or the folder of a run',
     )
-    add_common_arguments(parser, 'work_dir of the config, else work_dirs/NAME_OF_CONFIG')
+    add_common_arguments(parser, "the config's work_dir, else work_dirs/NAME_OF_CONFIG")
     parser.add_argument(
         '--resume',
         nargs='?',
         const=True,
         default=False,
         metavar='CKPT',
-        help='continue the run in the work directory; with CKPT, the current phase continues from this '
-        'checkpoint of it',
+        help='continue the run in the work directory; with CKPT, continue its current phase from this checkpoint',
     )
     parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the learning rate with the number of processes'
+        '--auto-scale-lr', action='store_true', help='scale the learning rate by the number of processes'
     )
     parser.add_argument(
         '--no-validate',
         action='store_true',
-        help='no validation: stage 2 then uses the configured epochs and no calibration, and nothing is chosen',
+        help='skip validation: stage 2 then uses the configured epochs and no calibration, and nothing is chosen',
     )
-    parser.add_argument('--deterministic', action='store_true', help='only deterministic algorithms (slower on GPUs)')
+    text = 'use deterministic algorithms only (slower on GPUs)'
+    parser.add_argument('--deterministic', action='store_true', help=text)
     parser.add_argument('--stage', type=int, choices=[1, 2], help='run only this stage')
     parser.add_argument('--draws', type=natural_int, nargs='+', help='run only these draws of stage 2 (from 0)')
     parser.add_argument(
         '--jobs',
         type=positive_int,
         metavar='N',
-        help='draws of stage 2 side by side, here (default: one, or one for each of --gpus); each process computes the '
-        'features of the frozen fusion for itself, which are otherwise kept for the next draw',
+        help='draws of stage 2 to run in parallel on this machine (default: 1, or one per GPU in --gpus); each process '
+        'then computes the features of the frozen fusion itself, instead of keeping them for the next draw',
     )
     parser.add_argument(
         '--gpus',
         metavar='IDS',
-        help='GPUs for the draws, one each, e.g. 0-7 or 0,2; with fewer than --jobs, several share one; all else uses '
-        'the first GPU that is visible',
+        help='GPUs for the draws, one per draw, e.g. 0-7 or 0,2; if there are fewer than --jobs, draws share them; '
+        'everything else uses the first visible GPU',
     )
     parser.add_argument(
         '--dry-run',
         action='store_true',
-        help='check config and data, print the plan, train nothing; missing synthetic data are generated',
+        help='check config and data and print the plan, without training; missing synthetic data is generated',
     )
     args = parser.parse_args(argv)
     if ((args.jobs or 1) > 1 or args.gpus is not None) and args.launcher != 'none':
-        parser.error('--jobs and --gpus are for a run of one process; leave --launcher out')
+        parser.error('--jobs and --gpus are only for a run started as one process; leave --launcher out')
     if (args.jobs is not None or args.gpus is not None) and args.stage == 1:
-        parser.error('--jobs and --gpus are for the draws of stage 2; leave --stage 1 out')
+        parser.error('--jobs and --gpus are only for the draws of stage 2; leave --stage 1 out')
     return args
 
 
@@ -142,25 +142,25 @@ def config_of_run(args: argparse.Namespace) -> Config:
 
 
 def train(runner: CurriculumRunner, work_dir: str) -> None:
-    """Train; say how to go on where the user stops it."""
+    """Train; say how to resume if the user stops it."""
     from mmengine.dist import is_main_process
 
     from avzoo.engine.roll_call import lost_process_reported
 
     try:
-        with lost_process_reported('The same command with --resume, without a path, goes on from what is done.'):
+        with lost_process_reported('To resume, repeat the command with --resume, without a path.'):
             runner.train()
     except KeyboardInterrupt:
         if is_main_process():
             show(
-                f'{work_dir} keeps what is done. The same command with --resume, without a path, continues from there.',
+                f'What is done is kept in {work_dir}. To resume, repeat the command with --resume, without a path.',
                 stderr=True,
             )
         raise
 
 
 def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int) -> tuple[int, ...] | None:
-    """Return the draws that were asked for, each once and in order; ``None`` for all."""
+    """Return the requested draws, each once and in order; ``None`` for all."""
     if draws is None:
         return None
     text = ' '.join(map(str, draws))
@@ -172,7 +172,7 @@ def chosen_draws(draws: Sequence[int] | None, stage: int | None, num_draws: int)
 
 
 def side_by_side(args: argparse.Namespace) -> dict[str, Any]:
-    """Return how a runner trains the draws side by side, if it is asked to."""
+    """Return the runner's arguments for draws in parallel, if requested."""
     from avzoo.engine.gpus import check_gpus, gpu_ids
 
     gpus = [] if args.gpus is None else gpu_ids(args.gpus)
@@ -186,7 +186,7 @@ def runner_class(cfg: Config, more: Collection[str] = ()) -> type[CurriculumRunn
 
     Args:
         cfg: The config.
-        more: What else it is built with.
+        more: Names of further arguments that it is built with.
     """
     from avzoo.registry import RUNNERS
 
@@ -197,9 +197,9 @@ def runner_class(cfg: Config, more: Collection[str] = ()) -> type[CurriculumRunn
     taken = inspect.signature(cls).parameters
     lacking = [one for one in ('cfg', 'resume', 'stage', 'draws', *more) if one not in taken]
     if lacking and not any(one.kind is one.VAR_KEYWORD for one in taken.values()):
-        work = 'draws side by side' if set(lacking) <= set(more) else 'a curriculum'
+        work = 'draws in parallel' if set(lacking) <= set(more) else 'a curriculum'
         raise ConfigError(
-            f"runner_type='{name}' does not run {work} (it does not take {', '.join(lacking)}). {_BUILT_IN}"
+            f"runner_type='{name}' does not run {work} (it does not accept {', '.join(lacking)}). {_BUILT_IN}"
         )
     return cls
 

@@ -1,4 +1,4 @@
-"""Teach a trained model new classes from a few clips: the full sub-stage of the paper, on your own classes."""
+"""Adapt a trained model to new classes from a few clips: the paper's full sub-stage, on your own classes."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -47,17 +47,17 @@ def adapt(
     seed: int | None = None,
     device: str = 'cpu',
 ) -> dict[str, Any]:
-    """Teach a model new classes, and write a checkpoint that has its base classes and the new ones.
+    """Adapt a model to new classes, and write a checkpoint that has its base classes and the new ones.
 
-    Base classes keep their rows of the classifier; novel classes that were learned before are dropped. New classes get
-    new rows; after a base sub-stage they first get the rows that it left unlearned, as in the curriculum. Then one full
-    sub-stage runs (AV-DIFF, sec. 4.3): the fusion is frozen, and batches of base videos and of support clips alternate.
-    Without base videos the model would forget its base classes, so their store is needed. Epochs, learning-rate drops
-    and calibration are those that stage 1 chose, if the checkpoint has them.
+    Base classes keep their rows of the classifier; novel classes learned before are dropped. New classes get new rows;
+    after a base sub-stage they first get the rows that it left unlearned, as in the curriculum. Then one full sub-stage
+    runs (AV-DIFF, sec. 4.3): the fusion is frozen, and batches of base videos and of support clips alternate. The store
+    of the base videos is required because the model would otherwise forget its base classes. Epochs, learning-rate
+    drops and calibration are those chosen in stage 1, if the checkpoint has them.
 
     Args:
-        name_or_config: A name of the index, a config file, the folder of a run, or a config.
-        checkpoint: A checkpoint of a base or of a full sub-stage; by default the weights of the name, or of the base
+        name_or_config: A zoo model name, a config file, the folder of a run, or a config.
+        checkpoint: A checkpoint of a base or full sub-stage; by default the weights of the named model, or the base
             model of the run's stage 2.
         support: Clips of the new classes: a feature store or a folder, see :func:`open_support_set`; or videos or
             extracted features, see :func:`prepare_support`.
@@ -65,10 +65,10 @@ def adapt(
         out: Checkpoint to write, ``.pth``.
         base_store: Feature store with the base classes' training videos; by default the config's ``data_root``.
         draw: Which draw of the support clips.
-        classes: Only these classes of the support.
-        epochs: Epochs of training; by default those that stage 1 chose, or else those of the config.
+        classes: Use only these classes of the support clips.
+        epochs: Epochs of training; by default as chosen in stage 1, or else as in the config.
         seed: Random seed; by default the config's.
-        device: Where the features of videos are extracted.
+        device: Device for extracting the features of videos.
 
     Returns:
         ``checkpoint`` (its path), ``base_classes``, ``novel_classes``, and ``dropped_classes``: novel classes that the
@@ -76,7 +76,7 @@ def adapt(
 
     Raises:
         ConfigError: If ``out`` cannot be written; this is checked before training.
-        CheckpointError: If the checkpoint does not exist, or does not fit the config.
+        CheckpointError: If the checkpoint does not exist or does not fit the config.
         DataError: If the support clips or the base store do not fit the model.
     """
     out = Path(out)
@@ -85,10 +85,10 @@ def adapt(
     _check_out(out)
     cfg = plain_config(config_of(name_or_config))
     if epochs is not None and not cfg.curriculum.full.max_epochs:
-        raise ConfigError(f'epochs={epochs} is without effect where curriculum.full.max_epochs=0; leave it out.')
+        raise ConfigError(f'epochs={epochs} has no effect with curriculum.full.max_epochs=0. Leave it out.')
     cfg, model = _open_model(cfg, checkpoint)
     if out.exists() and out.samefile(model.path):
-        raise ConfigError(f'{out} is the checkpoint to start from, which adapting keeps. Name another file.')
+        raise ConfigError(f'{out} is the checkpoint to start from and cannot be overwritten. Choose another file.')
     base = model.base_classes
     store = FeatureStore(_base_root(cfg, base_store))
     if seed is not None:
@@ -105,7 +105,7 @@ def adapt(
         out.parent.mkdir(parents=True, exist_ok=True)
         features = {**model.feature_set.texts, **trained['meta'].get('feature_set', {})}
         kept = dict(config=config, **({'feature_set': features} if features else {}))
-        trained.pop('optimizer')  # Nothing goes on with it.
+        trained.pop('optimizer')  # Nothing resumes from it.
         save_checkpoint(out, dict(trained, meta=trained['meta'] | kept))
     novel = list(clips.classes)
     dropped = [name for name in model.novel_classes if name not in novel]
@@ -113,7 +113,7 @@ def adapt(
 
 
 def _open_model(cfg: Config, checkpoint: str | os.PathLike[str] | None) -> tuple[Config, BaseCheckpoint]:
-    """Load the base model; return it with the config as it was trained, and refuse one of another config."""
+    """Load the base model; return it with the config as it was trained, and refuse one trained with another config."""
     file = weights_of(cfg, 'base') if checkpoint is None else find_checkpoint(checkpoint)
     model = BaseCheckpoint(file.path, file.load())
     return as_trained(cfg, model.meta, str(file.path)), model
@@ -130,7 +130,7 @@ def _open_clips(
     classes: Sequence[str] | None,
     device: str,
 ) -> SupportSet:
-    """Open the support clips, and refuse those and base videos that do not fit the model."""
+    """Open the support clips, and refuse them or base videos if they do not fit the model."""
     info = model.meta['data_info']
     ready = prepare_support(
         support,
@@ -162,7 +162,7 @@ def _open_clips(
 
 
 def _compare_features(model: BaseCheckpoint, others: Sequence[FeatureSet], modalities: Collection[str]) -> None:
-    """Refuse stores of other features than the model's, and warn where it cannot be known."""
+    """Refuse stores whose features are not the model's, and warn if this cannot be determined."""
     for other in {one.owner: one for one in others}.values():
         if doubt := compare_feature_sets(model.feature_set, other, modalities):
             log_line(f'WARNING: {doubt}')
@@ -170,7 +170,7 @@ def _compare_features(model: BaseCheckpoint, others: Sequence[FeatureSet], modal
 
 @contextmanager
 def _naming(support: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
-    """Name the user's folder in errors, not the temporary one that it was turned into."""
+    """Name the user's folder in errors, not the temporary one made from it."""
     try:
         yield
     except AvzooError as error:
@@ -179,7 +179,7 @@ def _naming(support: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
 
 
 def _train_data(model: BaseCheckpoint, clips: SupportSet, base_store: FeatureStore) -> dict[str, Any]:
-    """Return what the config of the training data has in an adaptation: base videos and support clips."""
+    """Return the training data's config for an adaptation: base videos and support clips."""
     return dict(
         type='AdaptationDataset',
         support=str(clips.store.root),
@@ -213,8 +213,8 @@ def _train(
 def _check_out(out: Path) -> None:
     if out.suffix != '.pth' or out.is_dir():
         raise ConfigError(
-            f'{out} cannot be the adapted checkpoint: name a file that ends in .pth. '
-            'tools/model_converters/publish_model.py makes .safetensors of it.'
+            f'{out} cannot be the adapted checkpoint: choose a file name that ends in .pth. '
+            'tools/model_converters/publish_model.py converts it to .safetensors.'
         )
     check_out(out)
 
@@ -225,14 +225,14 @@ def _base_root(cfg: Config, base_store: str | os.PathLike[str] | None) -> Path:
         ensure_synth(cfg)
     if not (root / 'store.json').is_file():
         raise DataError(
-            f'There is no feature store {root}. The model needs videos of its base classes, or it forgets '
+            f'There is no feature store {root}. Without videos of its base classes, the model forgets '
             'them: give the store that it was trained on as base_store (--base-store).'
         )
     return root
 
 
 def _column_order(base: Sequence[str], clips: SupportSet, base_store: FeatureStore) -> list[str]:
-    """Return the classes in the order of a store that has all of them, so that its test splits fit; or base first."""
+    """Return the classes in the order of a store with all of them, whose test splits then fit; else base first."""
     columns = [*base, *clips.classes]
     for store in (clips.store, base_store):
         places = {name: i for i, name in enumerate(store.class_names)}

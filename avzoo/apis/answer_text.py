@@ -1,4 +1,4 @@
-"""What a model answers of a clip, as lines for people and as rows for programs."""
+"""A model's predictions for a clip, as lines for people and as rows for programs."""
 
 import csv
 import io
@@ -9,10 +9,10 @@ from avzoo.utils.printable import printable
 
 
 def answer_lines(clip: Mapping[str, Any]) -> str:
-    """Return the name of a clip and below it its classes, best first.
+    """Return the name of a clip, and its classes below, best first.
 
     Args:
-        clip: As :func:`classify_videos` and :class:`Inferencer` give it.
+        clip: As returned by :func:`classify_videos` and :class:`Inferencer`.
     """
     lines = [clip_name(clip) + (f'  label {printable(clip["label"])}' if clip.get('label') else '')]
     for rank, entry in enumerate(clip['predictions'], 1):
@@ -22,7 +22,7 @@ def answer_lines(clip: Mapping[str, Any]) -> str:
 
 
 def clip_name(clip: Mapping[str, Any]) -> str:
-    """Return the name of a clip, printable, and which seconds of a video it is."""
+    """Return the printable name of a clip, and which seconds of a video it covers."""
     window = ''
     if clip.get('end') is not None:
         window = f'  {clip["start"]:.1f}-{clip["end"]:.1f} s'
@@ -32,9 +32,9 @@ def clip_name(clip: Mapping[str, Any]) -> str:
 
 
 def answer_rows(clip: Mapping[str, Any], *, header: bool) -> str:
-    """Return the same as csv, a row for each class, below the names of the columns if ``header``.
+    """Return the same as CSV, one row per class, below the column names if ``header``.
 
-    There is a column of labels where ``clip`` has the key.
+    There is a column ``label`` if ``clip`` has this key.
     """
     labels = [clip['label'] or ''] if 'label' in clip else []
     text = io.StringIO()

@@ -35,7 +35,7 @@ class BaseCheckpoint:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What the checkpoint says about itself."""
+        """The checkpoint's own metadata."""
         return self.content['meta']
 
     @property
@@ -43,14 +43,12 @@ class BaseCheckpoint:
         """Its base classes, in the order of its columns."""
         names = [name for name, is_base in zip(*class_columns(self.meta, self.path), strict=True) if is_base]
         if not names:
-            raise CheckpointError(
-                f'{self.path} has no base class, so there is nothing to keep. Use another checkpoint.'
-            )
+            raise CheckpointError(f'{self.path} has no base classes to keep. Use another checkpoint.')
         return names
 
     @property
     def novel_classes(self) -> list[str]:
-        """The novel classes that it has learned; none after a base sub-stage, which never shows videos of them."""
+        """The novel classes that it has learned; none after a base sub-stage, which sees no videos of them."""
         if self.meta.get('substage') == 'base':
             return []
         return [name for name, is_base in zip(*class_columns(self.meta, self.path), strict=True) if not is_base]
@@ -62,42 +60,42 @@ class BaseCheckpoint:
 
     @property
     def feature_set(self) -> FeatureSet:
-        """What it says of the features that it was trained on."""
+        """Its record of the features that it was trained on."""
         return feature_set_of(self.meta, self.path)
 
     def check_base_videos(self, store: FeatureStore, shots: int) -> None:
-        """Refuse a store whose base split holds other videos than the checkpoint was trained on.
+        """Refuse a store whose base split does not hold the videos that the checkpoint was trained on.
 
         Args:
             store: The store of the base classes.
-            shots: K of the split, where the checkpoint does not say it.
+            shots: K of the split, if the checkpoint does not give it.
         """
         shots = self.meta.get('num_shots', shots)
         if shots in store.shots():
             check_splits(self.meta, store, shots, str(self.path), only=self.base_split)
 
     def check_data(self, data_info: Mapping[str, Any]) -> None:
-        """Refuse data of other widths or step lengths than the checkpoint was trained on."""
+        """Refuse data whose widths or step lengths are not those that the checkpoint was trained on."""
         trained = self.meta['data_info']
         for key in ('feature_dims', 'seconds_per_step', 'embedding_dim'):
             if trained[key] != data_info[key]:
                 raise CheckpointError(
                     f'{self.path} was trained with {key} {trained[key]}, but the stores have {data_info[key]}. '
-                    'Use features and class vectors of the same networks.'
+                    'Use features and class vectors from the same networks.'
                 )
 
     def outcomes(self, cfg: Config, epochs: int | None) -> dict[str, dict[str, Any]]:
         """Return what stage 1 chose for the full sub-stage, in the form that the curriculum keeps.
 
         Args:
-            cfg: The config, for the number of epochs where stage 1 is not known.
+            cfg: The config, for the number of epochs if stage 1 is unknown.
             epochs: Epochs to train instead.
         """
         state = self.content['state_dict']
         if 'gamma' not in state:
             raise CheckpointError(
-                f'{self.path} lacks the weight gamma, the calibration, which every model of avzoo has. Use a '
-                'checkpoint of tools/train.py, or zoo weights.'
+                f'{self.path} lacks the weight gamma (the calibration), which every avzoo model has. Use a '
+                'checkpoint from tools/train.py, or zoo weights.'
             )
         known = dict((self.meta.get('outcomes') or stage_one_outcomes(self.path)).get('stage1_full', {}))
         for name in ('gamma', 'scale'):
@@ -112,7 +110,7 @@ class BaseCheckpoint:
         Args:
             cfg: Config of the run, with the ``data_info`` of the new classes.
             classes: All classes by column, base and new.
-            seed: Decides the new rows.
+            seed: Seed of the new rows.
         """
         info = cfg.model.data_info.to_dict()
         self.check_data(info)
@@ -126,13 +124,13 @@ class BaseCheckpoint:
         )
 
     def kept_rows(self, classes: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return the class of each row of the checkpoint from now on, and the classes whose rows are carried over.
+        """Return the new class of each row of the checkpoint, and the classes whose rows are carried over.
 
-        A base sub-stage never shows videos of novel classes, so their rows have only learned to score base videos low.
-        The new classes take these rows, those of the same name first.
+        A base sub-stage sees no videos of novel classes, so their rows have only learned to score base videos low.
+        The new classes take over these rows, those of the same name first.
 
         Args:
-            classes: All classes from now on.
+            classes: All classes of the adapted model.
         """
         before = list(self.meta['classes'])
         base = self.base_classes

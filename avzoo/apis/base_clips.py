@@ -1,4 +1,4 @@
-"""Labelled clips of other classes: how far clips of one class lie apart is better known from these than from a few."""
+"""Labelled clips of other classes: they tell better than a few clips how much clips of one class differ."""
 
 import logging
 import os
@@ -32,29 +32,29 @@ class BaseClips(NamedTuple):
         """Return vectors of the clips (N, D) less the means of their classes, and the number of classes.
 
         Raises:
-            DataError: If the clips of each class are equal.
+            DataError: If the clips of each class are identical.
         """
         names, columns = np.unique(self.labels, return_inverse=True)
         sums = np.zeros((len(names), rows.shape[1]))
         np.add.at(sums, columns, rows)
         residuals = rows - (sums / np.bincount(columns)[:, None])[columns]
         if np.abs(residuals).max() <= _ROUNDING * np.abs(rows).max():
-            raise DataError('the base clips of each class have the same features. Leave the base out.')
+            raise DataError('Within each class, all base clips have the same features. Leave the base out.')
         return residuals, len(names)
 
 
 def read_base(base: Any, examples: Arrays, stamps: Stamps, taught: Collection[Any]) -> BaseClips:
-    """Read base clips; copies of the examples are left out, which may have other labels there, and warned of.
+    """Read base clips; copies of the examples, which may have other labels there, are left out with a warning.
 
     Args:
-        base: Path of a feature store, or of a folder that ``tools/extract_features.py`` wrote; or (features, labels) as
-            ``FewShotClassifier.fit`` takes them.
+        base: Path of a feature store, or of a folder written by ``tools/extract_features.py``; or (features, labels) as
+            accepted by ``FewShotClassifier.fit``.
         examples: Features of the examples, (N, D) by modality.
-        stamps: What made the features of the examples; empty where that is not known.
+        stamps: What made the features of the examples; empty if unknown.
         taught: Classes of the examples; base clips of these are left out.
 
     Raises:
-        DataError: If they are of other features than the examples, or no class has two clips.
+        DataError: If their features are not of the same kind as the examples', or no class has two clips.
     """
     widths = {m: rows.shape[1] for m, rows in examples.items()}
     origin = 'the base clips'
@@ -69,25 +69,25 @@ def read_base(base: Any, examples: Arrays, stamps: Stamps, taught: Collection[An
     found = {m: features[m].shape[1] for m in widths if m in features}
     if found != widths:
         raise DataError(
-            f'{origin}: features of widths {found}; the examples have {widths}. Give features of the same '
+            f'{origin}: features have widths {found}, those of the examples {widths}. Give features from the same '
             'extractors, or leave the base out.'
         )
     if labels.shape != (len(features[next(iter(widths))]),):
-        raise DataError(f'{origin}: labels of shape {labels.shape}; one is needed for each clip.')
+        raise DataError(f'{origin}: labels have shape {labels.shape}. Give one label per clip.')
     kept = ~np.isin(labels, np.asarray(list(taught)))
     copies = kept & _are_copies(features, examples)
     if copies.any():
         told = number_of(copies.sum(), 'clip has the features of an example', 'clips have the features of examples')
-        _LOGGER.warning('%s: %s under another label. Left out: held-out clips would be too easy.', origin, told)
+        _LOGGER.warning('%s: %s under another label; left out, or held-out clips would be too easy.', origin, told)
     kept &= ~copies
     labels = labels[kept]
     if not len(labels) or np.unique(labels, return_counts=True)[1].max() < 2:
-        raise DataError(f'{origin}: no class has two clips, besides those that are taught. Leave the base out.')
+        raise DataError(f'{origin}: apart from the classes to be learned, no class has two clips. Leave the base out.')
     return BaseClips({m: features[m][kept] for m in widths}, labels)
 
 
 def _are_copies(base: Arrays, examples: Arrays) -> np.ndarray:
-    """Return which base clips have the features of an example in all its modalities, but for rounding, (N,)."""
+    """Return which base clips equal an example in all modalities, up to rounding, (N,)."""
     near = {m: np.abs(rows).max(axis=0) * _ROUNDING_OF_MEANS for m, rows in examples.items()}
     weights = {m: np.divide(1, width, where=width > 0, out=np.zeros_like(width)) for m, width in near.items()}
     # Few clips have nearly the same sum; the others need no closer look.
@@ -103,5 +103,5 @@ def _are_copies(base: Arrays, examples: Arrays) -> np.ndarray:
 def _given(base: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return features and labels."""
     if not isinstance(base, tuple | list) or len(base) != 2:
-        raise DataError(f'the base clips are a path, or (features, labels); got {type(base).__name__}.')
+        raise DataError(f'base must be a path or (features, labels), not {type(base).__name__}.')
     return pooled(base[0]), as_labels(base[1])

@@ -1,4 +1,4 @@
-"""A few-shot classifier of clips in the manner of scikit-learn."""
+"""A few-shot classifier of clips in the style of scikit-learn."""
 
 import os
 from collections.abc import Mapping
@@ -25,35 +25,35 @@ from avzoo.utils.in_progress import scratch_folder
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
-    """Classify clips after a few examples of each class.
+    """Classify clips after fitting to a few examples of each class.
 
-    Every modality is averaged over time, standardised as far as few examples tell how (see
-    :func:`avzoo.apis.scaling.moments`), and scaled to length 1. A linear classifier decides: class means, logistic
+    Every modality is averaged over time, standardised as far as few examples allow (see
+    :func:`avzoo.apis.scaling.moments`), and scaled to length 1. The classifier is linear: class means, logistic
     regression, or a linear discriminant with a shrunk covariance.
 
     Args:
-        extractor: Spec of the extractor of each modality (``tools/extract_features.py --help``). By default networks
-            for a first trial, which need no hub, and all that a folder of extracted features has.
+        extractor: Spec of the extractor of each modality (``tools/extract_features.py --help``). By default, networks
+            for a first try, which need no hub; and for a folder of extracted features, all modalities in it.
         method: ``prototypes``, ``logistic_regression``, ``discriminant``, ``base_discriminant``, or ``auto``: the one
-            with the best cross-validation on the examples.
+            that does best in cross-validation on the examples.
         random_state: Seed of the cross-validation.
-        device: Where the extractors compute.
-        base: Clips of other classes, where there are some: a feature store, what ``tools/extract_features.py`` wrote,
-            or (features, labels). Features are then scaled as the base clips tell, whatever the method, and there is
-            a method more, ``base_discriminant``: class means of the examples with the covariance of the base clips
-            within their classes. Base clips of the classes that are taught, and copies of the examples, are left out.
-        verbose: Show on stderr how many videos are read.
+        device: Device for the extractors.
+        base: Clips of other classes, if there are any: a feature store, the output of ``tools/extract_features.py``,
+            or (features, labels). The scales of features then come from the base clips, whatever the method, and there
+            is one more method, ``base_discriminant``: class means of the examples with the within-class covariance of
+            the base clips. Base clips of the classes to be fitted, and copies of the examples, are left out.
+        verbose: Show on stderr how many videos have been read.
 
     Attributes:
         classes_: Labels by column, (C,).
-        method_: The method that was chosen.
-        report_: What cross-validation found, ``{method: {accuracy, deviation, folds, log_loss, setting}}``; empty where
-            a class has a single clip.
-        mistakes_: Clips that the method mostly took for another class when they were held out, dicts of ``clip`` (its
-            name, or its number), ``label`` and ``answer``. Not of a classifier that was read.
+        method_: The chosen method.
+        report_: Result of cross-validation, ``{method: {accuracy, deviation, folds, log_loss, setting}}``; empty if a
+            class has a single clip.
+        mistakes_: Clips that the method mostly assigned to another class when they were held out, dicts of ``clip``
+            (its name, or its number), ``label`` and ``answer``. Not available after :meth:`from_pretrained`.
 
     Examples:
-        >>> model = FewShotClassifier().fit('clips')              # a folder for each class
+        >>> model = FewShotClassifier().fit('clips')              # one subfolder per class
         >>> model.predict(['new.mp4'])
     """
 
@@ -77,31 +77,33 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, clips: Any, y: Any = None, groups: Any = None) -> 'FewShotClassifier':
-        """Learn the classes of some clips.
+        """Fit the classifier to labelled clips.
 
         Args:
-            clips: A folder with one folder of videos for each class, or a table of videos or parts of them (``.csv``,
-                ``.tsv``, see :func:`find_clips`), or what ``tools/extract_features.py`` made of it, as a path or as
-                :func:`extracted_clips` or :func:`read_own_features` read it; a list of videos or of parts of them
+            clips: A folder with one subfolder of videos per class, or a table of videos or parts of them (``.csv``,
+                ``.tsv``, see :func:`find_clips`), or the output of ``tools/extract_features.py`` for it, as a path or
+                as read by :func:`extracted_clips` or :func:`read_own_features`; a list of videos or of parts of them
                 (:class:`Clip`); or features: an array (N, D) or (N, T, D), a list of (T_i, D), a dict of these by
-                modality, or a list of dicts, one for each clip, which scikit-learn can split.
+                modality, or a list of dicts, one per clip, which scikit-learn can split.
             y: Label of each clip; not with a folder or a table.
             groups: Group of each clip, such as the video that it was cut from: cross-validation holds out whole groups.
-                Not with a folder or a table, where parts of one video are a group. Of a list of videos, by default,
-                too, and clips of one ``group``.
+                Not with a folder or a table, where parts of one video form a group. In a list of videos they do so by
+                default, as do clips with the same ``group``.
 
         Raises:
-            DataError: If clips and labels do not fit, or there are fewer than two classes. What scikit-learn refuses,
-                too, is an :class:`InputError`, which is also a ``ValueError``.
-            ConfigError: If ``method`` is unknown or does not go with ``base``, or ``random_state`` is no seed.
+            DataError: If clips and labels do not match, or there are fewer than two classes. Whatever scikit-learn
+                would refuse too is an :class:`InputError`, which is also a ``ValueError``.
+            ConfigError: If ``method`` is unknown or does not go with ``base``, or ``random_state`` is not a seed.
         """
         check_method(self.method, self.base, self.random_state)
         names = None
-        for known in ('linear_', 'stamps_', 'centre_'):  # Of another fit, which may have failed.
+        for known in ('linear_', 'stamps_', 'centre_'):  # From an earlier fit, which may have failed.
             self.__dict__.pop(known, None)
         if isinstance(clips, str | os.PathLike | ExtractedClips):
             if y is not None or groups is not None:
-                raise DataError('the folders give labels and groups; leave y and groups out, or give a list of videos.')
+                raise DataError(
+                    'the folder or table gives labels and groups. Leave y and groups out, or give a list of videos.'
+                )
             clips, y, groups, names = self._open(clips)
         elif are_videos(clips):
             clips = clips_of(clips)
@@ -128,7 +130,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, clips: Any) -> np.ndarray:
         """Return the label of each clip, (N,)."""
-        logits = self._logits(clips)  # First: it says so where nothing was fitted.
+        logits = self._logits(clips)  # First: it raises if nothing was fitted.
         return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, clips: Any) -> np.ndarray:
@@ -136,7 +138,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return softmax(self._logits(clips), axis=1)
 
     def decision_function(self, clips: Any) -> np.ndarray:
-        """Return the logits, (N, C); of two classes the second's above the first's, (N,), as scikit-learn has it."""
+        """Return the logits, (N, C); for two classes, the second's minus the first's, (N,), as in scikit-learn."""
         logits = self._logits(clips)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
@@ -149,7 +151,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         found = {m: rows.shape[1:] for m, rows in features.items()}
         if known != found:
             raise InputError(
-                f'features of shape {found}; the classifier was fitted to {known}. Give features of the same '
+                f'features have shape {found}, but the classifier was fitted to {known}. Give features with the same '
                 'modalities and widths, or fit it again.'
             )
         return self.linear_.logits(standardised(features, self.centre_, self.scale_))
@@ -158,15 +160,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         """Return the extractors of the features that the classifier was fitted to, by modality.
 
         Raises:
-            DataError: If these were not made from videos, or the same ones cannot be had here.
+            DataError: If these were not made from videos, or the same extractors are not available here.
         """
         check_is_fitted(self, 'linear_')
         if not self.stamps_:
-            raise DataError('the classifier was fitted to features of your own; give it features, not videos.')
+            raise DataError('the classifier was fitted to features of your own. Give it features, not videos.')
         return self._source().extractors()
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the fitted classifier into a folder: weights (safetensors), facts (JSON) and a model card."""
+        """Write the fitted classifier to a folder: weights (safetensors), facts (JSON) and a model card."""
         check_is_fitted(self, 'linear_')
         arrays = {f'centre.{m}': a for m, a in self.centre_.items()} | {f'scale.{m}': a for m, a in self.scale_.items()}
         facts = dict(
@@ -181,18 +183,18 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         return write_classifier(folder, facts, arrays | dict(weight=self.linear_.weight, bias=self.linear_.bias))
 
     def push_to_hub(self, name: str, *, private: bool = False) -> str:
-        """Put what :meth:`save_pretrained` writes on the Hugging Face Hub; returns its address."""
+        """Upload the output of :meth:`save_pretrained` to the Hugging Face Hub; returns its URL."""
         with scratch_folder('avzoo-upload') as scratch:
             return upload(self.save_pretrained(scratch / 'classifier'), name, private)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str], device: str = 'cpu') -> 'FewShotClassifier':
-        """Read what :meth:`save_pretrained` wrote, from a folder or by its name on the Hugging Face Hub.
+        """Read the output of :meth:`save_pretrained`, from a folder or by its name on the Hugging Face Hub.
 
-        Nothing of it is run.
+        No code in it is executed.
 
         Raises:
-            CheckpointError: If it is missing, damaged, or of another program.
+            CheckpointError: If it is missing, damaged, or from another program.
         """
         facts, arrays = read_classifier(folder)
         model = cls(facts['extractor'], facts['parameters']['method'], facts['parameters']['random_state'], device)
@@ -224,14 +226,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         stamps = source.stamps()
         if getattr(self, 'stamps_', stamps) != stamps:
             raise DataError(
-                f'the classifier was fitted to features of {self.stamps_ or "your own"}, the videos give those of '
-                f'{stamps}. Give features of the same kind, or fit it again.'
+                f'the classifier was fitted to features {f"from {self.stamps_}" if self.stamps_ else "of your own"}, '
+                f'but videos give features from {stamps}. Give features of the same kind, or fit it again.'
             )
         self.stamps_ = stamps
         return source.of_videos(clips, verbose=self.verbose)
 
     def _source(self) -> ClipFeatures:
-        """Return what reads videos; it keeps the features of those that were read."""
+        """Return the reader of videos, which caches their features."""
         specs, stamps = self._extractor_specs(), getattr(self, 'stamps_', {})
         kept: ClipFeatures | None = getattr(self, '_features', None)
         if kept is None or kept.specs != specs or (stamps and kept.stamps() != stamps):

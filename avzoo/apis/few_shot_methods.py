@@ -1,4 +1,4 @@
-"""The methods of a few-shot classifier: which are possible, and which one suits some clips."""
+"""The methods of a few-shot classifier: which ones are possible, and which one suits given clips."""
 
 import warnings
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from avzoo.utils.errors import ConfigError, nearest
 
 @dataclass(frozen=True)
 class Examples:
-    """The clips that a classifier is taught.
+    """The clips that a classifier is fitted to.
 
     Attributes:
         features: (N, D) by modality.
-        columns: Class of each, (N,).
-        groups: Group of each, (N,), which no fold divides, or ``None``.
+        columns: Class of each clip, (N,).
+        groups: Group of each clip, (N,), which is never split between folds, or ``None``.
         base: Clips of other classes.
     """
 
@@ -32,16 +32,16 @@ class Examples:
     base: BaseClips | None = None
 
     def moments(self, some: np.ndarray) -> tuple[Arrays, Arrays]:
-        """Return the centres of the clips at some positions, and their scales or those of the base clips."""
+        """Return the centres of the clips at the given positions, and their scales or those of the base clips."""
         scale = None if self.base is None else self._base_moments[1]
         return moments({m: rows[some] for m, rows in self.features.items()}, self.columns[some], scale)
 
     def scaled_by(self, some: np.ndarray) -> np.ndarray:
-        """Return all clips (N, D) as those at some positions scale them."""
+        """Return all clips (N, D), scaled by those at the given positions."""
         return standardised(self.features, *self.moments(some))
 
     def methods(self, name: str) -> dict[str, Method]:
-        """Return a method by its name, all that are possible for ``auto``."""
+        """Return a method by its name, or all possible ones for ``auto``."""
         found = METHODS if name == 'auto' else {n: one for n, one in METHODS.items() if n == name}
         if self.base is None:
             return dict(found)
@@ -55,13 +55,13 @@ class Examples:
 
 
 class Learned(NamedTuple):
-    """The method that was chosen and its classifier.
+    """The chosen method and its classifier.
 
     Attributes:
         method: Its name.
         linear: Its classifier of scaled features.
-        report: What cross-validation found of each method.
-        answers: What each clip was mostly taken for when it was held out, (N,), or -1.
+        report: Result of cross-validation for each method.
+        answers: The most frequent prediction for each clip when it was held out, (N,), or -1.
     """
 
     method: str
@@ -71,7 +71,7 @@ class Learned(NamedTuple):
 
 
 def check_method(method: str, base: Any, random_state: Any) -> None:
-    """Refuse a method that is unknown or does not go with ``base``, and what is no seed.
+    """Refuse a method that is unknown or does not go with ``base``, and an invalid seed.
 
     Raises:
         ConfigError: Says what is possible.
@@ -83,31 +83,31 @@ def check_method(method: str, base: Any, random_state: Any) -> None:
     if method == 'base_discriminant' and base is None:
         raise ConfigError('method=base_discriminant needs clips of other classes: give base.')
     if method not in ('auto', 'base_discriminant') and base is not None:
-        raise ConfigError(f'method={method} does not use base: leave it out, or take base_discriminant or auto.')
+        raise ConfigError(f'method={method} does not use base: leave it out, or choose base_discriminant or auto.')
     try:
         check_random_state(random_state)
     except ValueError as error:
-        raise ConfigError(f'random_state={random_state!r} is not possible ({error}).') from error
+        raise ConfigError(f'random_state={random_state!r} is not a seed ({error}).') from error
 
 
 def learn(examples: Examples, method: str, random_state: Any) -> Learned:
-    """Fit the method with the best cross-validation; without one, where a class has a single clip, the first.
+    """Fit the method that does best in cross-validation; or the first if a class has a single clip, which rules it out.
 
     Args:
         examples: The clips.
         method: Name of the method, or ``auto``.
-        random_state: Of the folds.
+        random_state: Seed of the folds.
     """
     columns, methods = examples.columns, examples.methods(method)
     compare_by = partial(compare, examples.scaled_by, columns, methods, random_state)
     compared = compare_by(examples.groups)
     if not compared and examples.groups is not None and (compared := compare_by()):
         warnings.warn(
-            'all clips of some class are of one group (such as parts of one video): held-out clips are of groups that '
-            'were trained on, and their accuracy is too high. Add clips of other videos.',
+            'all clips of some class are in one group (such as parts of one video): held-out clips are from groups '
+            'that were trained on, so their accuracy is too high. Add clips of other videos.',
             stacklevel=3,
         )
-    # One clip of a class cannot be held out; class means are the safest then.
+    # The only clip of a class cannot be held out; class means are then the safest.
     name = compared[0].method if compared else next(iter(methods))
     fit, _ = chosen = methods[name]
     setting = compared[0].setting if compared else usual_setting(chosen)

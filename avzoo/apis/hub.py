@@ -26,19 +26,19 @@ def get_model(
     """Build a model, in evaluation mode.
 
     Without weights, the widths of the features and the number of classes come from ``data_info``, or else from the
-    store at ``data_root`` (by default the config's), or else from the known facts of the benchmark. With weights they
+    store at ``data_root`` (by default the config's), or else from the known facts of the benchmark. With weights, they
     come from the checkpoint.
 
     Args:
-        name_or_config: A name of the index, a config file, the folder of a run, or a config.
+        name_or_config: A zoo model name, a config file, the folder of a run, or a config.
         pretrained: True loads the weights of that name, of the config file's name, or of the run's first draw; a path
-            or another name loads those; False or None leaves the weights random.
+            or another name loads those weights; False or None leaves the weights random.
         data_root: A feature store.
         data_info: See :class:`AVClassifier`.
-        device: Where to put it; by default it stays on the CPU.
+        device: Device for the model; by default the CPU.
 
     Raises:
-        ConfigError: If the name or the config is unknown, or the data is.
+        ConfigError: If the name, the config or the data is unknown.
         CheckpointError: If the weights do not exist, are damaged, or do not fit the config.
 
     Examples:

@@ -27,9 +27,9 @@ class Inferencer:
     """Classify clips with a trained model.
 
     Args:
-        name_or_config: A name of the index, a config file, the folder of a run, or a config.
-        checkpoint: A file or a name; by default the weights of the name, or of the run's first draw.
-        device: Where to compute; by default a GPU if there is one.
+        name_or_config: A zoo model name, a config file, the folder of a run, or a config.
+        checkpoint: A file or a name; by default the weights of the named model, or of the run's first draw.
+        device: Device for the model; by default a GPU if available.
 
     Raises:
         ConfigError: If there is no such model, or it is the folder of a few-shot classifier.
@@ -37,7 +37,7 @@ class Inferencer:
     Attributes:
         classes (list[str]): Class names by column.
         base_mask (list[bool]): Which of them are base classes.
-        feature_set (FeatureSet): What the checkpoint says of the features that it was trained on.
+        feature_set (FeatureSet): The checkpoint's record of the features that it was trained on.
 
     Examples:
         >>> classify = Inferencer('avdiff_synth_5shot')
@@ -79,14 +79,14 @@ class Inferencer:
         """Classify clips.
 
         Args:
-            features: One clip, several, or the path of a file, a folder or a store: see :class:`ClipReader`. Values as
-                in the feature store that the model was trained on; the model scales and normalises them.
+            features: One clip, several, or the path of a file, a folder or a store: see :class:`ClipReader`. Give raw
+                values, as in the feature store that the model was trained on; the model scales and normalises them.
             video_ids: Which clips, one id or several; by default all.
             top: Number of classes per clip.
             batch_size: Clips per batch.
-            calibrate: Subtract the calibration gamma from the scores of base classes before ranking, as in the test.
+            calibrate: Subtract the calibration gamma from the scores of base classes before ranking, as in testing.
             on_bad: Called with the id and the error of each clip that cannot be used, which is then left out; by
-                default its error is raised.
+                default the error is raised.
 
         Returns:
             For each clip ``video_id`` and ``predictions``: best first, each with ``class``, ``probability``, ``score``
@@ -94,7 +94,7 @@ class Inferencer:
             distances.
 
         Raises:
-            DataError: If a clip does not fit the model, or a store says that its features are others than the model's.
+            DataError: If a clip does not fit the model, or a store records other features than the model's.
         """
         check_positive('top', top)
         check_positive('batch_size', batch_size)
@@ -143,7 +143,7 @@ class Inferencer:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The modalities that the model takes."""
+        """The modalities that the model uses."""
         return tuple(self._dims)
 
     @torch.inference_mode()
@@ -153,12 +153,12 @@ class Inferencer:
         self._say_if_cut({m: np.array([len(array) for array in arrays[m]]) for m in arrays})
         features = collate_arrays(arrays, self._seconds, window=self._window)
         inputs = self.model.data_preprocessor(dict(features=features))['inputs']
-        if self.model.training:  # A user may have trained it on.
+        if self.model.training:  # A user may have continued training.
             self.model.eval()
         scores = self.model(inputs, mode='predict')[0]['scores']
         if not torch.isfinite(scores).all():  # The clips were checked before, so the weights are wrong.
             raise CheckpointError(
-                f'{self._source} scores a clip with NaN or infinity: its weights are damaged, or its '
+                f'{self._source} gives a clip NaN or infinite scores: its weights are damaged, or its '
                 'training diverged. Use another checkpoint.'
             )
         return scores
@@ -167,8 +167,8 @@ class Inferencer:
         window = self._window
         if window is not None and window.long_only and window.is_long(lengths).any():
             self._say_once(
-                f'Of clips with more than {window.steps} steps, a window of that many is used ({window.position}; '
-                'test_dataloader.dataset.window of the config).'
+                f'Clips with more than {window.steps} steps are cut to a window of that many ({window.position}; '
+                'see test_dataloader.dataset.window in the config).'
             )
 
     def _check_features(self, store: FeatureStore) -> None:
@@ -201,7 +201,7 @@ def _config_of(name_or_config: NameOrConfig) -> Config:
         if not isinstance(name_or_config, str | os.PathLike) or not is_classifier(name_or_config):
             raise
         raise ConfigError(
-            f'{name_or_config} is a few-shot classifier, and Inferencer takes a trained model. Read it by '
+            f'{name_or_config} is a few-shot classifier, but Inferencer needs a trained model. Load it with '
             'FewShotClassifier.from_pretrained.'
         ) from error
 
@@ -215,9 +215,9 @@ def init_model(
     """Load a model with its weights for :func:`inference_model`.
 
     Args:
-        name_or_config: A name of the index, a config file, the folder of a run, or a config.
-        checkpoint: A file or a name; by default the weights of the name, or of the run's first draw.
-        device: Where to compute; by default a GPU if there is one.
+        name_or_config: A zoo model name, a config file, the folder of a run, or a config.
+        checkpoint: A file or a name; by default the weights of the named model, or of the run's first draw.
+        device: Device for the model; by default a GPU if available.
     """
     return Inferencer(name_or_config, checkpoint, device=device)
 

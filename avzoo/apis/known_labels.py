@@ -1,4 +1,4 @@
-"""The labels of clips, where they are known, beside what a model answers."""
+"""Known labels of clips, compared with a model's predictions."""
 
 import os
 import unicodedata
@@ -21,9 +21,9 @@ class Agreement(NamedTuple):
     """How the best classes of clips agree with their labels.
 
     Attributes:
-        known: Answers of clips whose label is a class of the model.
-        wrong: Those of them whose best class is another.
-        foreign: Answers of clips whose label is no class of the model.
+        known: Answers for clips whose label is a class of the model.
+        wrong: Those of them whose best class is not their label.
+        foreign: Answers for clips whose label is not a class of the model.
     """
 
     known: list[Mapping[str, Any]]
@@ -36,7 +36,7 @@ class Agreement(NamedTuple):
         return len(self.known) - len(self.wrong)
 
     def interval(self) -> tuple[float, float]:
-        """Return the 95% Wilson interval of the share that is right, 0 to 1; there must be a clip of a class."""
+        """Return the 95% Wilson interval of the share that is right, 0 to 1; ``known`` must not be empty."""
         from scipy.stats import binomtest  # Only here: it takes half a second.
 
         low, high = binomtest(self.right, len(self.known)).proportion_ci(method='wilson')
@@ -44,11 +44,11 @@ class Agreement(NamedTuple):
 
 
 def agreement(answers: Iterable[Mapping[str, Any]], classes: Iterable[Any]) -> Agreement:
-    """Compare answers with the labels beside them; those without a label are left out.
+    """Compare answers with their labels; answers without a label are left out.
 
     Args:
         answers: Each with ``predictions``, best first, and ``label``, text.
-        classes: Those of the model; they are compared as text.
+        classes: Classes of the model; they are compared as text.
     """
     names = set(map(_text, classes))
     labelled = [one for one in answers if one.get('label')]
@@ -58,11 +58,11 @@ def agreement(answers: Iterable[Mapping[str, Any]], classes: Iterable[Any]) -> A
 
 
 def _text(name: Any) -> str:
-    return unicodedata.normalize('NFC', str(name))  # File systems and tables may write accents apart.
+    return unicodedata.normalize('NFC', str(name))  # File systems and tables may store accents separately.
 
 
 def agreement_lines(found: Agreement) -> list[str]:
-    """Say in per cent how many clips are right, and which are wrong; nothing where no label is known."""
+    """Return lines with the share of correct clips in per cent, and the wrong ones; none if no label is known."""
     lines = []
     if found.known:
         low, high = (100 * bound for bound in found.interval())
@@ -77,12 +77,12 @@ def agreement_lines(found: Agreement) -> list[str]:
     if found.foreign:
         names = ', '.join(dict.fromkeys(printable(one['label']) for one in found.foreign))
         count = number_of(len(found.foreign), 'clip has a label', 'clips have labels')
-        lines.append(f'{count} of no class of the model: {shortened(names)}.')
+        lines.append(f'{count} that the model does not know: {shortened(names)}.')
     return lines
 
 
 def labels_of(features: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the labels of clips by their ids, as ``tools/extract_features.py`` wrote them beside features."""
+    """Return the labels of clips by their ids, as ``tools/extract_features.py`` wrote them with the features."""
     folder = Path(features)
     if not (folder / STAMP_FILE).is_file() or not (folder / CLIPS_FILE).is_file():
         return {}
@@ -90,7 +90,7 @@ def labels_of(features: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def with_labels(answers: Iterable[Mapping[str, Any]], labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return answers with the label of each clip, ``None`` where it is not known; as they are where none is."""
+    """Return answers with the label of each clip, ``None`` if unknown; unchanged if no label is known."""
     found = [dict(one) for one in answers]
     if any(one['video_id'] in labels for one in found):
         return [dict(video_id=one['video_id'], label=labels.get(one['video_id'])) | one for one in found]

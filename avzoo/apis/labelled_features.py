@@ -1,4 +1,4 @@
-"""Labelled features of a path: of a feature store, of a folder of extracted ones, or of the user's own."""
+"""Labelled features at a path: a feature store, a folder of extracted features, or the user's own features."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -17,9 +17,9 @@ from avzoo.utils.errors import DataError
 
 
 class LabelledFeatures(NamedTuple):
-    """One vector for each clip and modality (N, D), classes, names and groups of the clips (N,), and what is known.
+    """One vector per clip and modality (N, D); classes, names and groups of the clips (N,); the kind of features.
 
-    A clip without a group is alone; a feature store has no groups.
+    A clip without a group is on its own; a feature store has no groups.
     """
 
     features: dict[str, np.ndarray]
@@ -37,13 +37,13 @@ def read_labelled_features(
     """Read labelled features, and average them over time.
 
     Args:
-        path: A feature store, or a folder that ``tools/extract_features.py`` wrote; with ``labels`` see
+        path: A feature store, or a folder written by ``tools/extract_features.py``; with ``labels``, see
             :func:`read_own_features`.
-        modalities: Those of a store that are wanted; by default all that it has.
-        labels: Table of the labels of features of the user's own.
+        modalities: Modalities to read from a store; by default all that it has.
+        labels: Table of labels, for the user's own features.
 
     Raises:
-        DataError: If there is neither, or something is wrong with it.
+        DataError: If it is neither, or is malformed.
     """
     path = Path(path)
     if labels is None and (path / 'store.json').is_file():

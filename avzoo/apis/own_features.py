@@ -1,4 +1,4 @@
-"""Labelled features of the user's own."""
+"""The user's own labelled features."""
 
 import logging
 import os
@@ -21,8 +21,8 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
     Args:
         features: A file or a folder.
         labels: A table of video and label, and optionally group, or a folder of classes; by default the file's own
-            labels. Ids that differ are matched by their stems. Times of parts in the table are warned of: a label is
-            that of all steps of its features.
+            labels. Ids that differ are matched by their stems. Times of parts in the table cause a warning: a label
+            applies to all steps of its features.
 
     Raises:
         DataError: If a clip of the table has no features, or no clip has a label.
@@ -30,13 +30,13 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
     arrays = ArrayFeatures(features)
     table = ClassTable(Path(features), arrays.labels) if labels is None else read_class_table(labels)
     if not table.labels:
-        raise DataError(f'{features} has no labels. Name a table of video and label (--labels).')
+        raise DataError(f'{features} has no labels. Give a table of video and label (--labels).')
     _warn_of_times(table)
     arrays.match(table.labels)
     if bad := arrays.missing(table.labels):
         raise DataError(
-            f'{features} lacks features of {number_of(len(bad), "clip")} of {table.path}. Leave them out of the table, '
-            'or extract them:',
+            f'{features} lacks the features of {number_of(len(bad), "clip")} in {table.path}. Remove these clips from '
+            'the table, or extract their features:',
             details=list_items(bad),
         )
     if unused := len(arrays.video_ids) - len(table.labels):
@@ -49,10 +49,10 @@ def read_own_features(features: str | os.PathLike[str], labels: str | os.PathLik
 
 
 def _warn_of_times(table: ClassTable) -> None:
-    """Warn of a table that labels parts of clips, unless its clips are such parts, as those of an extraction are."""
+    """Warn about a table that labels parts of clips, unless its clips are these parts, as after an extraction."""
     if table.parts and not (table.path.parent / STAMP_FILE).is_file():
         _LOGGER.warning(
-            '%s: the times of %s are not read: a label is that of all features of its clip. Leave these columns out if '
-            'the features are those of the parts alone; else cut them.',
+            '%s: the times of %s are not used: a label applies to all features of its clip. If the features cover only '
+            'the parts, remove the time columns; otherwise cut the features.',
             *(table.path, number_of(len(table.parts), 'clip')),
         )

@@ -1,4 +1,4 @@
-"""Bring the features of all modalities to one scale."""
+"""Bring the features of all modalities to a common scale."""
 
 from collections.abc import Mapping
 
@@ -8,28 +8,28 @@ from avzoo.evaluation.linear_fits import class_means
 from avzoo.evaluation.reference_features import unit
 from avzoo.utils.errors import InputError
 
-_LEAST_SHARE = 1e-6  # Deviation of a dimension that varies, over its mean: rounding is less.
-_LEAST = 1e-36  # What varies less is too small for the weights of a file.
+_LEAST_SHARE = 1e-6  # Least deviation of a dimension that varies, relative to its mean: rounding is less.
+_LEAST = 1e-36  # Smaller deviations cannot be stored in a file's weights.
 Arrays = Mapping[str, np.ndarray]
 
 
 def moments(
     features: Arrays, columns: np.ndarray, scale: Arrays | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return centres and scales of features (N, D) by modality, as far as few clips of few classes tell them.
+    """Return centres and scales of features (N, D) by modality, estimated from few clips of few classes.
 
-    Of few examples a deviation is hardly known, and a dimension that happens to vary little, or not at all, would drown
-    the others in a new clip. So a scale is the root mean square of the deviation of its dimension and of the median
-    deviation, over those dimensions of the modality that vary; 1 where none does.
+    Few examples hardly determine a deviation, and a dimension that happens to vary little, or not at all, would
+    dominate the others in a new clip. A scale is therefore the root mean square of its dimension's deviation and the
+    median deviation, over those dimensions of the modality that vary; 1 if none does.
 
-    The mean of few classes is hardly known either: of two clips it lies half-way between them, wherever the others
-    lie. It is drawn towards zero by the rule of James and Stein (1961, the positive part), whose noise is that of a
-    mean over the classes, counted in scales. A dimension that does not vary keeps its mean.
+    Few classes hardly determine a mean either: that of two clips lies half-way between them, wherever the others lie.
+    It is shrunk towards zero by the rule of James and Stein (1961, the positive part), with the noise of a mean over
+    the classes, in units of the scales. A dimension that does not vary keeps its mean.
 
     Args:
-        features: Of the clips.
+        features: Features of the clips.
         columns: Their classes, (N,), whole numbers from 0.
-        scale: Scales that are known better, such as those of many other clips.
+        scale: Better-known scales, such as those of many other clips.
     """
     if scale is None:
         scale = {m: _scale(*_mean_and_deviation(rows)) for m, rows in features.items()}
@@ -43,7 +43,7 @@ def check_varies(features: Arrays) -> None:
         InputError: If no feature varies.
     """
     if not any(_varies(*_mean_and_deviation(rows)).any() for rows in features.values()):
-        raise InputError('all clips have the same features, so nothing can be learned from them. Extract them again.')
+        raise InputError('all clips have the same features, so there is nothing to learn. Extract them again.')
 
 
 def standardised(features: Arrays, centre: Arrays, scale: Arrays) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Videos of new classes as a support set: the features that the base model takes, and class vectors of the names."""
+"""Videos of new classes as a support set: features for the base model, and class vectors of the names."""
 
 import json
 import shutil
@@ -34,8 +34,8 @@ class SupportClips:
     """A support set that adapting can read.
 
     Attributes:
-        folder: A feature store, or a folder with a folder of ``.npz`` clips for each class.
-        features: What its features are, by modality; empty where that is not known.
+        folder: A feature store, or a folder with one subfolder of ``.npz`` clips per class.
+        features: Kind of its features, by modality; empty if unknown.
     """
 
     folder: Path
@@ -53,11 +53,11 @@ def prepare_support(
     """Turn a folder or table of videos, or a folder of features extracted from them, into clips that fit a base model.
 
     Args:
-        support: Any support set; one that has neither videos nor extracted features is returned as it is.
-        model: What the features of the base model are.
-        modalities: Those that it takes.
-        scratch: Where to write.
-        device: Where extractors compute.
+        support: Any support set; one with neither videos nor extracted features is returned unchanged.
+        model: Kind of the base model's features.
+        modalities: The modalities that it uses.
+        scratch: Folder to write to.
+        device: Device for the extractors.
 
     Raises:
         DataError: If videos cannot be read (all of them are listed), or the features are not the model's.
@@ -87,13 +87,13 @@ def _has_videos(folder: Path) -> bool:
 def _from_videos(
     support: Path, out: Path, model: FeatureSet, modalities: Sequence[str], device: str
 ) -> Mapping[str, str]:
-    otherwise = 'Extract features as its training features were, and put them into FOLDER/CLASS NAME/*.npz.'
+    otherwise = 'Extract features like its training features, and put them in FOLDER/CLASS NAME/*.npz.'
     extractors = rebuild_extractors(model, modalities, device=device, otherwise=otherwise)
     bad, parts = {}, find_clips(support)
     with progress_of('videos') as report:
         for part in counted(parts, report):
             if not part.label:
-                bad[part.id] = 'it has no label, or lies beside the folders of the classes'
+                bad[part.id] = 'it has no label, or is not in the folder of a class'
                 continue
             try:
                 (clip,) = read_video(part, extractors)
@@ -110,7 +110,7 @@ def _from_videos(
 def _from_extraction(extracted: ExtractedClips, out: Path, modalities: Sequence[str]) -> Mapping[str, str]:
     lacking = [m for m in modalities if m not in extracted.features]
     if lacking:
-        raise DataError(f'the extracted features have no {lacking[0]} modality, which the model takes. Extract it too.')
+        raise DataError(f'the extracted features lack the {lacking[0]} modality, which the model uses. Extract it too.')
     for number, label in enumerate(extracted.labels):
         _write_clip(out, label, f'{number:06}', {m: extracted.features[m][number] for m in modalities})
     return {m: in_one_line(extracted.stamps[m]) for m in modalities}
@@ -119,9 +119,9 @@ def _from_extraction(extracted: ExtractedClips, out: Path, modalities: Sequence[
 def _write_clip(out: Path, label: str, name: str, features: Mapping[str, np.ndarray]) -> None:
     # Hidden ones are not read.
     if '/' in label or not stays_inside(label) or is_leftover(label):
-        raise DataError(f'class {quoted(label)} cannot be the name of a folder. Rename it.')
+        raise DataError(f'class {quoted(label)} cannot be a folder name. Rename it.')
     if is_leftover(name):
-        raise DataError(f'clip {quoted(name)} is the name of a hidden file. Rename it.')
+        raise DataError(f'clip {quoted(name)} has the name of a hidden file. Rename it.')
     (out / label).mkdir(parents=True, exist_ok=True)
     np.savez(out / label / f'{name}.npz', **features)  # type: ignore[arg-type]  # A name might be that of an option.
 
@@ -129,26 +129,26 @@ def _write_clip(out: Path, label: str, name: str, features: Mapping[str, np.ndar
 def vectors_of_names(
     names: Sequence[str], *, store: FeatureStore, embedding: str | None, scratch: Path
 ) -> ClassVectors:
-    """Make class vectors of a support set that has none, from its classes' names, as those of the base store were made.
+    """Make class vectors for a support set that has none, from its class names, as for the base store.
 
     Args:
         names: The classes.
         store: The base store, which says how its class vectors were made.
-        embedding: Name of the class vectors that the model takes; the store's first by default.
-        scratch: Where to write.
+        embedding: Name of the class vectors that the model uses; the store's first by default.
+        scratch: Folder to write to.
 
     Raises:
-        DataError: If the store does not say it, or the vectors cannot be made so here.
+        DataError: If the store does not say so, or the vectors cannot be made that way here.
     """
     kind = store.embedding_name(embedding)
-    cure = 'Make class_embeddings.npz of the support with tools/class_vectors.py, with the --text of the base classes.'
+    cure = 'Make class_embeddings.npz for the support with tools/class_vectors.py and the --text of the base classes.'
     try:
         told = json.loads(store.embedding_source(kind))
         source, options = str(told['source']), dict(told['options'])
     except (ValueError, KeyError, TypeError):
         raise DataError(
             'This model generates features from class vectors. The support has none, and the base store '
-            f'{store.root} does not say how its own, {kind!r}, were made. {cure}'
+            f'{store.root} does not say how its own ({kind!r}) were made. {cure}'
         ) from None
     try:
         made = make_class_vectors(
@@ -161,7 +161,7 @@ def vectors_of_names(
         raise DataError(f'The class vectors {kind!r} of {store.root} are from {source}: {error} {cure}') from error
     if made.provenance['kind'] != kind:
         raise DataError(
-            f'{source} gives class vectors {made.provenance["kind"]!r} here, those of {store.root} are {kind!r}: its '
-            f'weights are others. {cure}'
+            f'{source} gives class vectors {made.provenance["kind"]!r} here, but those of {store.root} are {kind!r}: '
+            f'its weights differ. {cure}'
         )
     return read_class_vectors(write_class_vectors(scratch / 'class_embeddings.npz', made), names)

@@ -1,4 +1,4 @@
-"""The classes of videos, by a trained model or by a few-shot classifier."""
+"""Classify videos with a trained model or a few-shot classifier."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,20 +29,20 @@ def classify_videos(
     """Classify videos, one after the other.
 
     Args:
-        model: A model that was trained on features of avzoo's extractors, or a fitted few-shot classifier.
-        videos: Files, folders of them, or tables, see ``tools/extract_features.py``.
-        every: Classify windows of so many seconds; by default each video as a whole.
-        top: Number of classes for each.
+        model: A model trained on features from avzoo's extractors, or a fitted few-shot classifier.
+        videos: Files, folders of files, or tables, see ``tools/extract_features.py``.
+        every: Classify windows of this many seconds; by default each video as a whole.
+        top: Number of classes per clip.
         calibrate: Subtract the calibration gamma of a trained model.
-        options: ``KEY=VALUE`` of the extractors of a trained model by modality, e.g. ``weights=FILE``.
-        on_bad: Called with the name (of a part in a table: and its id) and the error of a video that cannot be used; by
-            default its error is raised.
+        options: ``KEY=VALUE`` options of a trained model's extractors by modality, e.g. ``weights=FILE``.
+        on_bad: Called with the name (for a part in a table, also its id) and the error of a video that cannot be used;
+            by default the error is raised.
         on_progress: Called with (videos done, all videos) before each and at the end.
 
     Yields:
-        ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video); ``label`` where
-        folders or a table give some video a label, ``None`` for one that has none; and ``predictions``: best first,
-        each with ``class`` and ``probability``, and of a trained model ``score`` and ``novel``.
+        ``video_id``, ``start`` and ``end`` (seconds; the latter ``None`` for the end of the video); ``label`` if
+        folders or a table give any video a label, ``None`` for a video without one; and ``predictions``: best first,
+        each with ``class`` and ``probability`` and, for a trained model, ``score`` and ``novel``.
     """
     check_positive('top', top)
     parts = find_videos(videos)
@@ -72,7 +72,7 @@ def classify_features(
     top: int = 5,
     on_bad: Callable[[str, DataError], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Classify clips of features by a few-shot classifier; for what is given and returned see :class:`Inferencer`."""
+    """Classify the features of clips with a few-shot classifier; arguments and result as for :class:`Inferencer`."""
     check_positive('top', top)
     reader = ClipReader(features)
     answers = []
@@ -91,9 +91,9 @@ def extractors_of(model: Inferencer, options: Mapping[str, Sequence[str]]) -> di
     """Build the extractors of the features that a model was trained on.
 
     Raises:
-        DataError: If the model does not say what they are, or they cannot be had here.
+        DataError: If the model does not say what they are, or they are not available here.
     """
-    otherwise = 'Extract features as its training features were, and give --features.'
+    otherwise = 'Extract features like its training features, and give --features.'
     return rebuild_extractors(
         model.feature_set, model.modalities, options=options, device=model.device, otherwise=otherwise
     )

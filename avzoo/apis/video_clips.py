@@ -23,7 +23,7 @@ class VideoClip:
     Attributes:
         video: Name of the video.
         start: Where it begins, in seconds.
-        end: Where it ends; ``None`` for the end of the video.
+        end: Where it ends, in seconds; ``None`` for the end of the video.
         features: {modality: (T, D)}.
     """
 
@@ -39,7 +39,7 @@ def find_videos(paths: Sequence[str | os.PathLike[str]]) -> list[VideoPart]:
 
 
 def names_of(parts: Sequence[VideoPart]) -> list[str]:
-    """Return what each video is called: the name of its file, or its path where other files have that name, too."""
+    """Return the name of each video: that of its file, or its path if other files have the same name."""
     paths: dict[str, set[Path]] = {}
     for part in parts:
         paths.setdefault(part.path.name, set()).add(part.path)
@@ -57,7 +57,7 @@ def read_steps(
     steps = {m: extractor.steps(media, start, end) for m, extractor in extractors.items()}
     for modality, array in steps.items():
         if not len(array):
-            part = f' from {start:g} s; see where the video ends' if start else ''
+            part = f' from {start:g} s on; check where the video ends' if start else ''
             raise DataError(f'{media.path} has less than one step of {modality} features{part}.')
         if not np.isfinite(array).all():
             raise DataError(f'{media.path}: its {modality} features are not finite.')
@@ -72,9 +72,9 @@ def read_video(
     Args:
         part: The video, or a part of it.
         extractors: By modality.
-        every: Seconds of a window; by default one clip is the whole of it. The last window may be shorter; windows in
+        every: Seconds per window; by default the whole video is one clip. The last window may be shorter; windows in
             which a modality has ended are left out, with a warning.
-        name: What the video is called (by default as its file).
+        name: Name of the video (by default that of its file).
 
     Raises:
         DataError: If it cannot be read, is shorter than one step of a modality or than a window, or has features that
@@ -88,8 +88,8 @@ def read_video(
     seconds = {m: extractor.seconds_per_step(media) for m, extractor in extractors.items()}
     if every < max(seconds.values()):
         raise DataError(
-            f'{part.path}: a window of {every:g} s is shorter than a step of its features, which has '
-            f'{max(seconds.values()):g} s. Take longer windows.'
+            f'{part.path}: a window of {every:g} s is shorter than a step of its features '
+            f'({max(seconds.values()):g} s). Use longer windows.'
         )
     ends = {m: len(array) * seconds[m] for m, array in steps.items()}
     shortest, longest = min(ends.values()), max(ends.values())
@@ -104,6 +104,6 @@ def read_video(
             left_out += until <= length
     if left_out:
         first = min(ends, key=ends.__getitem__)
-        lack = f'of {longest:.1f} s only {shortest:.1f} s have {first} features'
+        lack = f'only {shortest:.1f} of {longest:.1f} s have {first} features'
         warnings.warn(f'{name}: {lack}. {number_of(left_out, "window has", "windows have")} no answer.', stacklevel=2)
     return windows

@@ -249,9 +249,9 @@ def test_the_checkpoint_keeps_the_config_that_it_was_asked_with(base_model, supp
 @pytest.mark.parametrize(
     ('out', 'message'),
     [
-        ('', r'name a file that ends in \.pth'),
-        ('t.safetensors', r'name a file that ends in \.pth'),
-        ('folder.pth', r'name a file that ends in \.pth'),
+        ('', r'choose a file name that ends in \.pth'),
+        ('t.safetensors', r'choose a file name that ends in \.pth'),
+        ('folder.pth', r'choose a file name that ends in \.pth'),
         ('file/t.pth', r'file is not a folder'),
     ],
 )

@@ -136,7 +136,7 @@ def test_examples_among_the_base_clips_are_left_out_under_any_label(task, caplog
     assert both.report_ == alone.report_
     np.testing.assert_array_equal(both.linear_.weight, alone.linear_.weight)
     (told,) = caplog.messages
-    assert told.startswith('the base clips: 12 clips have the features of examples under another label. Left out')
+    assert told.startswith('the base clips: 12 clips have the features of examples under another label; left out')
     with pytest.raises(DataError, match='no class has two clips'):
         FewShotClassifier(base=(clips, 1000 + taught)).fit(clips, taught)
 

@@ -236,7 +236,7 @@ def test_a_saved_classifier_says_the_same(task, fitted, tmp_path):
     assert again.get_params() == dict(model.get_params(), extractor=DEFAULT_EXTRACTORS)
     card = (tmp_path / 'model' / 'README.md').read_text(encoding='utf-8')
     assert all(name in card for name in METHODS) and f'Method: {model.method_}' in card
-    assert 'A clip of none of the classes gets one of them' in card
+    assert 'A clip of an unknown class gets one of these' in card
 
 
 @pytest.fixture(scope='module')
@@ -289,7 +289,7 @@ def test_a_changed_classifier_is_refused(folder, damage):
         facts['sha256'] = hashlib.sha256(data).hexdigest()
     (folder / 'model.safetensors').write_bytes(data)
     (folder / 'config.json').write_text(json.dumps(facts))
-    with pytest.raises(CheckpointError, match='holds no readable classifier'):
+    with pytest.raises(CheckpointError, match='holds no readable avzoo classifier'):
         FewShotClassifier.from_pretrained(folder)
 
 
@@ -364,7 +364,7 @@ def test_of_settings_that_validate_alike_the_softest_is_taken():
 @pytest.mark.parametrize(
     ('clips', 'labels', 'words'),
     [
-        (np.eye(3), ['a', 'b'], 'one label for each clip'),
+        (np.eye(3), ['a', 'b'], 'one label per clip'),
         (np.eye(3), ['a', 'a', 'a'], 'all clips are of one class'),
         (np.eye(3), None, 'requires y'),
         (np.zeros((0, 3)), [], 'no clips'),
@@ -382,8 +382,8 @@ def test_of_settings_that_validate_alike_the_softest_is_taken():
         (np.eye(2), np.ma.masked_array([0.0, 1.0], [True, False]), 'labels of dtype'),
         (np.eye(2), np.array(['a', 1], object), 'labels of dtype object'),
         (np.eye(2), np.array([0.5, 1.5], object), 'labels of dtype float64'),
-        (np.arange(2.0), ['a', 'b'], r'shape \(\). Reshape your data: one clip is given as \[clip\]'),
-        (np.eye(2), [1, 'a'], 'labels of dtype object: give text alone or whole numbers alone'),
+        (np.arange(2.0), ['a', 'b'], r'shape \(\). Reshape your data: give one clip as \[clip\]'),
+        (np.eye(2), [1, 'a'], 'labels of dtype object: give only text or only whole numbers'),
         (np.eye(2), ('a', 1), 'labels of dtype object'),
         (np.eye(2), [0.5, 1.5], 'no continuous or missing values'),
         (np.eye(2), [1.0, np.inf], 'labels of dtype float64'),
@@ -451,7 +451,7 @@ def test_a_folder_of_other_things_is_not_written_into(task, tmp_path, files, tak
     if taken:
         model.save_pretrained(model.save_pretrained(tmp_path))
         return
-    with pytest.raises(CheckpointError, match='something else'):
+    with pytest.raises(CheckpointError, match='something other'):
         model.save_pretrained(tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
 
@@ -552,7 +552,7 @@ def test_a_list_of_dicts_is_a_dict_of_lists(task):
 @pytest.mark.parametrize(('other', 'told'), [(dict(audio=[1.0]), r"\['audio'\]"), ([1.0], 'list')])
 def test_a_list_of_dicts_of_other_modalities_is_refused(other, told):
     clips = [dict(audio=[1.0], visual=[2.0]), dict(audio=[2.0], visual=[1.0]), other]
-    with pytest.raises(DataError, match=rf"clip 2 has {told}, clip 0 has \['audio', 'visual'\]. Give all the same"):
+    with pytest.raises(DataError, match=rf"clip 2 has {told}, clip 0 has \['audio', 'visual'\]. Give the same"):
         FewShotClassifier().fit(clips, ['a', 'b', 'b'])
 
 
@@ -669,7 +669,7 @@ def test_a_copy_among_extracted_clips_is_named_in_another_class_and_in_its_own(e
 
 
 def test_classes_in_two_spellings_are_warned_of():
-    with pytest.warns(UserWarning, match="'Dog' and 'dog ' differ in their spelling alone"):
+    with pytest.warns(UserWarning, match="'Dog' and 'dog ' differ only in spelling"):
         FewShotClassifier(method='prototypes').fit(np.eye(4), ['Dog', 'cat', 'dog ', 'cat'])
 
 

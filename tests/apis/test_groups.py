@@ -54,7 +54,7 @@ def test_no_fold_divides_a_group_or_trains_without_a_class(rows):
 
 def test_a_class_of_one_group_is_warned_of(rows):
     groups = np.where(LABELS == 0, 7, GROUPS)
-    with pytest.warns(UserWarning, match='all clips of some class are of one group') as told:
+    with pytest.warns(UserWarning, match='all clips of some class are in one group') as told:
         model = quick().fit(rows, LABELS, groups=groups)
     assert model.report_ == quick().fit(rows, LABELS).report_
     assert [one.filename for one in told] == [__file__]  # Where fit is called.
@@ -109,7 +109,7 @@ def test_groups_of_extracted_clips_are_those_of_their_table(rows, tmp_path, colu
     write_extraction(tmp_path, rows, column)
     found, expected = quick().fit(tmp_path), quick().fit(rows, LABELS, groups=GROUPS)
     assert found.report_ == expected.report_
-    with pytest.raises(DataError, match='leave y and groups out'):
+    with pytest.raises(DataError, match='Leave y and groups out'):
         FewShotClassifier().fit(tmp_path, groups=GROUPS)
 
 

@@ -169,7 +169,7 @@ def test_weights_that_overflow_give_no_answer(published, pretrained_zoo, tmp_pat
         content['state_dict'][name].mul_(100)
     content['state_dict']['head.fc.weight'].fill_(3e38)
     path = write_zoo_weights(tmp_path / 'huge.safetensors', content['state_dict'], content['meta'])
-    with pytest.raises(CheckpointError, match=r'huge\.safetensors scores a clip with NaN'):
+    with pytest.raises(CheckpointError, match=r'huge\.safetensors gives a clip NaN'):
         Inferencer(NAME, path, device='cpu')(clip(np.random.default_rng(0)))
 
 

@@ -43,4 +43,4 @@ def test_without_labels_nothing_is_told_or_added():
 
 def test_without_a_label_that_is_a_class_only_this_is_told():
     found = agreement([answer('a', 'x\x1b', 'cat'), answer('b', 'x\x1b', 'cat'), answer('c', 'y', 'cat')], ['cat'])
-    assert agreement_lines(found) == ['3 clips have labels of no class of the model: x\\x1b, y.']
+    assert agreement_lines(found) == ['3 clips have labels that the model does not know: x\\x1b, y.']

@@ -38,8 +38,8 @@ def test_features_and_a_table_are_one_set_of_clips(features, caplog):
 @pytest.mark.parametrize(
     ('header', 'times', 'told'),
     [
-        ('start,end', ['0,2', '3,', ' ,'], 'times of 2 clips are not read: a label is that of all features of its'),
-        ('Start_seconds,split', ['10,train', ',train', '0:00,test'], 'times of 1 clip are not read'),
+        ('start,end', ['0,2', '3,', ' ,'], 'times of 2 clips are not used: a label applies to all features of its'),
+        ('Start_seconds,split', ['10,train', ',train', '0:00,test'], 'times of 1 clip are not used'),
         ('start,end', [',', '0.0,', ' ,'], None),
         ('start,end', ['NA,NaN', '-,', ','], None),
         ('note,split', ['1,2', '3,4', '5,6'], None),
@@ -49,11 +49,11 @@ def test_times_of_parts_beside_labels_are_warned_of(features, caplog, header, ti
     folder, table = features
     table.write_text('\n'.join([f'video,label,{header}', *(f'v{i},{"aba"[i]},{t}' for i, t in enumerate(times))]))
     assert read_own_features(folder, table).labels == list('aba')
-    assert (told or 'without a label') in caplog.text and ('are not read' in caplog.text) == (told is not None)
+    assert (told or 'without a label') in caplog.text and ('are not used' in caplog.text) == (told is not None)
     (table.parent / 'extraction.json').touch()  # Each clip of such a table is a part.
     caplog.clear()
     read_own_features(folder, table)
-    assert 'are not read' not in caplog.text
+    assert 'are not used' not in caplog.text
 
 
 def test_the_table_of_labels_is_read_once(features, monkeypatch):
@@ -69,7 +69,7 @@ def test_a_file_may_have_labels_of_its_own(tmp_path):
     clips = read_own_features(tmp_path / 'one.npz')
     assert clips.labels == list('ababab') and np.concatenate(clips.features['audio']) == pytest.approx(rows)
     np.savez(tmp_path / 'two.npz', video_id=list('uvwxyz'), audio=rows)
-    with pytest.raises(DataError, match=r'two\.npz has no labels\. Name a table .*--labels'):
+    with pytest.raises(DataError, match=r'two\.npz has no labels\. Give a table .*--labels'):
         read_own_features(tmp_path / 'two.npz')
 
 
@@ -81,7 +81,7 @@ def test_they_teach_what_their_arrays_teach(features, tmp_path, capsys):
     found = FewShotClassifier.from_pretrained(tmp_path / 'c')
     assert found.report_ == expected.report_ and found.stamps_ == {}
     np.testing.assert_array_equal(found.linear_.weight, expected.linear_.weight.astype(np.float32))
-    assert 'taught in' in capsys.readouterr().out
+    assert 'fitted in' in capsys.readouterr().out
     assert run_tool(tool('predict').main, [str(tmp_path / 'c'), '--features', support, '--csv']) == 0
     answers = [line.split(',') for line in capsys.readouterr().out.splitlines()]
     best = {line[0]: line[4] for line in answers if line[3] == '1'}
@@ -91,7 +91,7 @@ def test_they_teach_what_their_arrays_teach(features, tmp_path, capsys):
 def test_clips_without_features_are_all_named(features):
     (features[0] / 'audio' / 'v3.npy').unlink()
     (features[0] / 'audio' / 'v5.npy').unlink()
-    with pytest.raises(DataError, match='lacks features of 2 clips') as caught:
+    with pytest.raises(DataError, match='lacks the features of 2 clips') as caught:
         read_own_features(*features)
     assert "'v3.mp4': no audio features" in str(caught.value)
 

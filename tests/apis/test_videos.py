@@ -131,7 +131,7 @@ def test_the_last_window_of_a_part_ends_with_it(extractors, tmp_path):
 def test_windows_in_which_a_modality_has_ended_are_warned_of(extractors, tmp_path):
     sound = np.random.default_rng(0).normal(size=(1, 24000)).astype(np.float32)
     (part,) = find_videos([make_video(tmp_path / 'clip.mkv', seconds=5, rate=10, sound=sound)])
-    with pytest.warns(UserWarning, match=r'clip.mkv: of 5\.0 s only 1\.\d s have audio features. 3 windows'):
+    with pytest.warns(UserWarning, match=r'clip.mkv: only 1\.\d of 5\.0 s have audio features. 3 windows'):
         assert len(read_video(part, extractors, every=1.0)) == 2
 
 
@@ -276,7 +276,7 @@ def test_a_video_among_the_positions_is_asked_about(given, model, checkpoint, vi
 def test_a_third_name_that_is_no_video_is_refused(capsys):
     with pytest.raises(SystemExit):
         tool('predict').parse_args(['m', 'a.mp4', 'w.pth', 'clips', 'more'])
-    assert 'unrecognized arguments: clips more; videos in folders' in capsys.readouterr().err
+    assert 'unrecognized arguments: clips more; give folders and tables' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_folder_or_a_table_without_its_option_is_told_which(capsys, given, las
         tool('predict').parse_args(given)
     told = capsys.readouterr().err
     assert (
-        f'{last} was taken for {place}. To classify it, write --video {last} (' in told and f'--features {last}' in told
+        f'{last} was read as {place}. To classify it, write --video {last} (' in told and f'--features {last}' in told
     )
 
 
@@ -354,7 +354,7 @@ def test_known_labels_stand_beside_the_answers_and_are_counted(folder, tmp_path,
     summary = (
         '2 of 3 labelled clips right: 66.7 % (95% interval 20.8 to 93.9).\n'
         '  b{0}: label low, answer high\n'
-        '1 clip has a label of no class of the model: horn.\n'
+        '1 clip has a label that the model does not know: horn.\n'
     )
     assert predict(tmp_path / 'taught', '--video', asked, '--json') == 0
     told = capsys.readouterr()
@@ -399,7 +399,7 @@ def test_a_classifier_that_was_not_named_is_said_to_answer(folder, tmp_path, cap
     monkeypatch.chdir(tmp_path)
     model = FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(folder)
     model.save_pretrained('work_dirs/classifier')
-    said = 'No MODEL was named: work_dirs/classifier answers, a classifier of 2 classes.'
+    said = 'No MODEL was given; using work_dirs/classifier, a classifier of 2 classes.'
     video = write_video(tmp_path / 'new.mkv', 320)
     assert predict(video) == 0 and said in capsys.readouterr().err
     assert predict('work_dirs/classifier', video) == 0 and said not in capsys.readouterr().err
@@ -447,9 +447,7 @@ def test_a_clip_in_two_classes_is_warned_of(folder, tmp_path, capsys):
     assert 'low0.mkv' in warning and 'again.mkv' in warning and warning.count('warning') == 1
 
 
-@pytest.mark.parametrize(
-    'lacking, cure', [('audio', 'no sound (--audio none)'), ('visual', 'no pictures (--visual none)')]
-)
+@pytest.mark.parametrize('lacking, cure', [('audio', 'sound (--audio none)'), ('visual', 'pictures (--visual none)')])
 def test_a_clip_that_lacks_a_modality_asks_whether_it_is_to_be_read(folder, tmp_path, capsys, lacking, cure):
     if lacking == 'audio':  # Longer: its pictures are not those of all others.
         make_video(folder / 'low' / 'silent.mkv', seconds=1.6, rate=10)
@@ -459,7 +457,7 @@ def test_a_clip_that_lacks_a_modality_asks_whether_it_is_to_be_read(folder, tmp_
     given = ['--support', str(folder), '--out', str(tmp_path / 't'), '--method', 'prototypes']
     asked = [text for m, name in names.items() for text in (f'--{m}', name)]
     assert run_tool(tool('adapt').main, [*given, *asked]) == 2
-    assert f'Leave them out, or read {cure}:' in capsys.readouterr().err
+    assert f'Leave them out, or do without {cure}:' in capsys.readouterr().err
     names[lacking] = 'none'
     asked = [text for m, name in names.items() for text in (f'--{m}', name)]
     assert run_tool(tool('adapt').main, [*given, *asked]) == 0
@@ -503,7 +501,7 @@ def test_a_support_that_teaches_no_classifier_says_what_does(tiny_store, tmp_pat
     for support in (tiny_store, write_support(tmp_path / 'clips')):
         assert run_tool(tool('adapt').main, ['--support', str(support), '--out', str(tmp_path / 'taught')]) == 2
         told = capsys.readouterr().err
-        assert f'{support} holds no video' in told and 'folder of videos for each class' in told
+        assert f'{support} holds no video' in told and 'one subfolder of videos per class' in told
         assert 'extract_features.py' in told and 'adapt.py MODEL' in told and 'fit(features, labels)' in told
 
 
@@ -524,8 +522,8 @@ def test_features_without_labels_teach_nothing(tmp_path):
         (['m', '--support', 'x'], '--shots'),
         (['m', '--support', 'x', '--shots', '2', '--method', 'prototypes'], '--method'),
         (['m', '--support', 'x', '--shots', '2', '--audio', 'vggish'], '--audio'),
-        (['--support', 'x', '--support', 'y'], '--support: it is given once'),
-        (['--support', 'x', '--labels', 'y', '--labels', 'z'], '--labels: it is given once'),
+        (['--support', 'x', '--support', 'y'], '--support: may be given only once'),
+        (['--support', 'x', '--labels', 'y', '--labels', 'z'], '--labels: may be given only once'),
     ],
 )
 def test_options_that_do_not_go_with_the_way_to_teach_are_refused(given, named, capsys):
@@ -540,17 +538,17 @@ def test_a_classifier_of_clips_alone_is_not_taken_for_a_model_to_teach(more, tmp
         (tmp_path / name).touch()
     with pytest.raises(SystemExit):
         tool('adapt').parse_args([str(tmp_path), '--support', 'x', *more])
-    assert 'taught anew by all clips together, old and new, without MODEL: --support ALL' in capsys.readouterr().err
+    assert 'Fit a new one to all clips, old and new: leave MODEL out and give --support ALL' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('dropped', 'end'), [(['dog', 'cat'], ': low; instead of: dog; cat\n'), ([], ': low\n')])
+@pytest.mark.parametrize(('dropped', 'end'), [(['dog', 'cat'], ': low; these replace: dog; cat\n'), ([], ': low\n')])
 def test_the_tool_names_the_classes_that_are_dropped(dropped, end, monkeypatch, capsys):
     done = dict(checkpoint='taught.pth', base_classes=['a'], novel_classes=['low'], dropped_classes=dropped)
     monkeypatch.setattr('avzoo.apis.adapt.adapt', lambda *_, **__: done)
     monkeypatch.setattr('avzoo.zoo.build.config_of', lambda *_: None)
     assert run_tool(tool('adapt').main, ['m', '--support', 'x', '--shots', '1']) == 0
     told = capsys.readouterr().out
-    assert told.startswith('taught.pth: 1 base class and') and 'from 1 clip each' in told and told.endswith(end)
+    assert told.startswith('taught.pth: 1 base class, and new') and 'from 1 clip each' in told and told.endswith(end)
 
 
 @pytest.fixture
@@ -682,7 +680,7 @@ def test_parts_that_are_the_same_are_told_apart_in_a_warning(table):
 def test_a_hidden_clip_does_not_teach_a_model_in_silence(weights, base_store, table, tmp_path):
     shutil.copy(tmp_path / 'one.mkv', tmp_path / '.one.mkv')
     table.write_text(table.read_text().replace('one.mkv', '.one.mkv'))
-    with pytest.raises(DataError, match=r"clip '\.one_0_1' is the name of a hidden file"):
+    with pytest.raises(DataError, match=r"clip '\.one_0_1' has the name of a hidden file"):
         teach(weights(), table, base_store, tmp_path)
 
 
@@ -697,13 +695,13 @@ def test_parts_behind_the_end_of_a_video_are_told_apart(table):
     table.write_text('filename,label,start\none.mkv,a,0\none.mkv,b,50\ntwo.mkv,b,\none.mkv,a,60\n')
     with pytest.raises(DataError, match='2 of 4 clips cannot be used') as caught:
         FewShotClassifier(dict(audio='tiny_sound')).fit(table)
-    assert all(f'from {start} s; see where the video ends' in str(caught.value) for start in (50, 60))
+    assert all(f'from {start} s on; check where the video ends' in str(caught.value) for start in (50, 60))
 
 
 def test_a_table_without_labels_teaches_nothing(table):
     table.write_text('filename,start,end\none.mkv,0,1\ntwo.mkv,0,1\n')
     with pytest.raises(
-        DataError, match=r'parts\.csv: one\.mkv lies in no class.* a table \(\.csv, \.tsv\) of filename and'
+        DataError, match=r'parts\.csv: one\.mkv has no class.* a table \(\.csv, \.tsv\) of filename and'
     ):
         FewShotClassifier(dict(audio='tiny_sound'), 'prototypes').fit(table)
 
@@ -720,5 +718,5 @@ def test_a_label_that_cannot_be_the_name_of_a_folder_is_refused(weights, base_st
     model, before = weights(), sorted(tmp_path.rglob('*'))
     with pytest.raises(DataError, match='videos cannot be used') as caught:
         teach(model, table, base_store, tmp_path)
-    assert f"class '{label}' cannot be the name of a folder. Rename it." in str(caught.value)
+    assert f"class '{label}' cannot be a folder name. Rename it." in str(caught.value)
     assert sorted(tmp_path.rglob('*')) == before

@@ -171,11 +171,11 @@ def test_places_that_cannot_be_written_to_are_refused(run_folder, tmp_path, tool
     folder = run_folder()
     (tmp_path / 'file').write_text('')
     assert refused(tool(folder, tmp_path / 'file'), 'is a file')
-    assert refused(tool(folder, tmp_path / 'file/below'), 'cannot be made a folder')
+    assert refused(tool(folder, tmp_path / 'file/below'), 'cannot be created')
     assert tool(folder, tmp_path / 'out') == (0, [])
     checkpoint = tmp_path / 'out/checkpoint.pth'
     assert refused(tool(checkpoint, tmp_path / 'out', '--reverse'), 'is a folder')
-    assert refused(tool(checkpoint, tmp_path / 'file/back.pt', '--reverse'), 'cannot be made a folder')
+    assert refused(tool(checkpoint, tmp_path / 'file/back.pt', '--reverse'), 'cannot be created')
     assert refused(tool(checkpoint, tmp_path / 'back', '--reverse'), 'back/AVDiff_score.pt')
     assert not (tmp_path / 'args.yaml').exists()
 

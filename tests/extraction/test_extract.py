@@ -226,7 +226,7 @@ def test_options_of_an_array_belong_together(tool, videos, tmp_path, options, ca
 def test_an_option_of_no_extractor_is_refused(tool, videos, tmp_path, capsys):
     with pytest.raises(SystemExit):
         tool([str(videos), str(tmp_path / 'out'), *AUDIO, '--visual-option', 'colour=bgr'])
-    assert '--visual-option colour=bgr is of an extractor, but --visual is none' in capsys.readouterr().err
+    assert '--visual-option colour=bgr needs an extractor, but --visual is none' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
 
 

@@ -70,9 +70,9 @@ def test_features_of_your_own_have_a_table(extracted, tmp_path, capsys):
 def test_what_is_not_possible_is_told(tiny_store, tmp_path, capsys):
     assert run_tool(main, [str(tiny_store), '--classes', '12']) == 2
     told = capsys.readouterr().err.splitlines()
-    assert told[0].endswith('tiny has too few clips. Ask for fewer classes or shots, or add clips:') and len(told) == 5
+    assert told[0].endswith('tiny has too few clips. Choose fewer classes or shots, or add clips:') and len(told) == 5
     assert run_tool(main, [str(tmp_path)]) == 2
     assert 'neither a feature store nor a folder of extracted features' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([str(tiny_store), '--classes', '1', '4'])
-    assert 'two classes at least' in capsys.readouterr().err
+    assert 'at least two classes' in capsys.readouterr().err

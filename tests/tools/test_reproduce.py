@@ -100,5 +100,5 @@ def test_options_that_make_a_run_another_one_are_refused(tool, tmp_path, capsys,
         tool.main([*arguments, 'data_root=data/x', option])
     message = capsys.readouterr().err
     assert caught.value.code == 2 and f'--cfg-options {option.partition("=")[0]}: ' in message
-    assert f'{cure} sets it' in message
+    assert f'set it with {cure}' in message
     assert tool.main([*arguments, 'data_root=data/x']) == 0

@@ -106,7 +106,7 @@ def test_an_interruption_says_how_to_go_on(train, repo_dir, monkeypatch, capsys)
     monkeypatch.setitem(RUNNERS.module_dict, 'InterruptedRunner', InterruptedRunner)
     with pytest.raises(KeyboardInterrupt):
         train.main([str(repo_dir / CONFIG), '--work-dir', 'runs/a', '--cfg-options', 'runner_type=InterruptedRunner'])
-    assert 'runs/a keeps what is done. The same command with --resume' in capsys.readouterr().err
+    assert 'What is done is kept in runs/a. To resume, repeat the command with --resume' in capsys.readouterr().err
 
 
 def test_work_dir_of_the_config_counts_unless_one_is_given(train, built, repo_dir):
@@ -204,7 +204,7 @@ def test_a_runner_is_told_what_it_does_not_take(train, monkeypatch, repo_dir, op
             pass
 
     monkeypatch.setitem(RUNNERS.module_dict, 'NarrowRunner', NarrowRunner)
-    with pytest.raises(ConfigError, match=rf"'NarrowRunner'.* \(it does not take {lacking}\)\. The built-in"):
+    with pytest.raises(ConfigError, match=rf"'NarrowRunner'.* \(it does not accept {lacking}\)\. The built-in"):
         train.main([str(repo_dir / CONFIG), *options, '--cfg-options', 'runner_type=NarrowRunner'])
     NarrowRunner.__init__ = lambda self, *given, **named: None
     assert train.runner_class(dict(runner_type='NarrowRunner'), ['jobs', 'gpus']) is NarrowRunner
@@ -226,7 +226,7 @@ def test_a_dry_run_refuses_gpus_that_are_not_here(train, monkeypatch, repo_dir):
 
 
 def test_a_runner_that_takes_no_jobs_is_refused_only_with_them(train, built, repo_dir):
-    with pytest.raises(ConfigError, match=r"'RecordingRunner'.* does not take .*jobs, gpus"):
+    with pytest.raises(ConfigError, match=r"'RecordingRunner'.* does not accept .*jobs, gpus"):
         run(train, repo_dir, '--jobs', '2')
     run(train, repo_dir, '--jobs', '1')
     assert built[0]['trained']
@@ -248,7 +248,7 @@ def test_launcher_without_its_processes_is_refused(train, repo_dir, monkeypatch)
 def test_the_help_says_what_scales_the_learning_rate(train, repo_dir, capsys):
     with pytest.raises(SystemExit):
         train.main(['--help'])
-    words = 'scale the learning rate with the number of processes'
+    words = 'scale the learning rate by the number of processes'
     assert words in ' '.join(capsys.readouterr().out.split())
     assert words in (repo_dir / 'docs/getting_started.md').read_text(encoding='utf-8')
 

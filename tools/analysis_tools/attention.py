@@ -1,6 +1,6 @@
-"""Draw where the attention of a run goes: between kinds of tokens by layer, and over time.
+"""Plot where a run's attention goes: between kinds of tokens in each layer, and over time.
 
-The run's config.py is run, and its features are read. Each picture comes with its data as CSV.
+The run's config.py is executed, and its features are read. Each plot comes with its data as CSV.
 
 example:
   python tools/analysis_tools/attention.py work_dirs/first -o pictures --format png
@@ -17,7 +17,7 @@ from avzoo.utils.cli import natural_int, run_tool
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = picture_parser(__doc__)
     parser.add_argument('--draw', type=natural_int, default=0, help='which draw of the shots (default: %(default)s)')
-    parser.add_argument('--data-root', metavar='STORE', help='the features, where they have moved')
+    parser.add_argument('--data-root', metavar='STORE', help='the features, if they have moved')
     return parser.parse_args(argv)
 
 

@@ -1,11 +1,11 @@
-"""Measure how fast a method is here: data, training, sampling, evaluation, prediction.
+"""Measure the speed of a method on this machine: data, training, sampling, evaluation, prediction.
 
-Each case runs in turn in a plain way (padding computed like any step, the sampling chain step by step, videos fetched
-one by one) and as avzoo does it, in the config's precision and in bf16, as --amp computes. The floor is what cannot be
-avoided: products of real steps at the rate of this machine, or for data the copy of a batch. Features are random, of
-the widths of the config. On a CPU times are those of one thread. On a GPU the table also has times as CUDA graphs,
-kernels, waits and the share of time that it is busy, and a base step on random batches that are read from disk and
-copied ahead of it; plainly, they are copied by it.
+Each case is run in a plain way (padding computed like any step, the sampling chain step by step, videos fetched one by
+one) and as avzoo does it, in the config's precision and in bf16, as with --amp. The floor is the unavoidable part:
+products of real steps at the rate of this machine or, for data, the copy of a batch. Features are random, with the
+widths of the config. On a CPU, times are for one thread. On a GPU, the table also has times as CUDA graphs, kernels,
+waits and the share of time that the GPU is busy, and a base step on random batches that are read from disk and copied
+ahead of it; in the plain way, the step copies them itself.
 
 examples:
   python tools/analysis_tools/benchmark.py configs/avdiff/avdiff_ucf_5shot.py
@@ -26,17 +26,17 @@ from avzoo.utils.files import atomic_write_text, check_out
 from avzoo.utils.tables import text_table
 
 _COLUMNS = ('plain', 'now', 'ratio', 'bf16', 'floor', 'graphs', 'kernels', 'waits', 'busy')
-_KEPT = 2 / 3  # Of a ratio, before --against fails.
+_KEPT = 2 / 3  # Share of a ratio below which --against fails.
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
-    parser.add_argument('config', metavar='NAME_OR_CONFIG', help='a name of the zoo, or a config file')
+    parser.add_argument('config', metavar='NAME_OR_CONFIG', help='a zoo model name, or a config file')
     parser.add_argument(
         '--device', choices=('cpu', 'cuda'), default='cpu', help='where to compute (default: %(default)s)'
     )
     parser.add_argument(
-        '--seconds', type=positive_float, default=3.0, help='how long each case is repeated (default: %(default)g)'
+        '--seconds', type=positive_float, default=3.0, help='seconds to repeat each case for (default: %(default)g)'
     )
     parser.add_argument(
         '--clip',
@@ -44,18 +44,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs=2,
         default=(4.0, 12.0),
         metavar=('SHORTEST', 'LONGEST'),
-        help='lengths of the videos in seconds (default: 4 12)',
+        help='lengths of the videos, in seconds (default: 4 12)',
     )
     parser.add_argument(
         '--data-root', metavar='STORE', help="feature store to take widths from (default: the config's)"
     )
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config values')
-    parser.add_argument('--out', type=Path, metavar='FILE', help='write the numbers there as JSON')
+    parser.add_argument('--out', type=Path, metavar='FILE', help='write the numbers to this file as JSON')
     parser.add_argument(
         '--against',
         type=Path,
         metavar='FILE',
-        help='compare the ratios with those of an earlier --out, and fail if one has fallen by a third',
+        help='compare the ratios with those of an earlier --out, and fail if one has dropped by a third',
     )
     return parser.parse_args(argv)
 
@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     if args.clip[0] > args.clip[1]:
-        raise ConfigError(f'--clip {args.clip[0]:g} {args.clip[1]:g}: the shortest comes first.')
+        raise ConfigError(f'--clip {args.clip[0]:g} {args.clip[1]:g}: give the shortest length first.')
     if args.out is not None:
         check_out(args.out)
     before = None if args.against is None else _read(args.against)
@@ -105,14 +105,14 @@ def _read(path: Path) -> dict[str, float]:
             raise ValueError('it has no ratios to compare with')
         return ratios
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f'--against {path}: not the numbers of an earlier run ({error}).') from error
+        raise ConfigError(f'--against {path}: not the --out file of an earlier run ({error}).') from error
 
 
 def _compare(rows: list[dict], before: dict[str, float]) -> int:
-    """Say which ratios have fallen; returns the exit code."""
+    """Say which ratios have dropped; returns the exit code."""
     fallen = [row for row in rows if row['ratio'] < _KEPT * before.get(row['name'], 0)]
     for row in fallen:
-        show(f'{row["name"]}: {row["ratio"]:.2f} times as fast as the plain path, was {before[row["name"]]:.2f}')
+        show(f'{row["name"]}: {row["ratio"]:.2f} times as fast as the plain way; before: {before[row["name"]]:.2f}')
     return 1 if fallen else 0
 
 

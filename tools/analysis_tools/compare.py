@@ -1,6 +1,6 @@
-"""Draw what tells runs apart: every draw with its interval, base against novel accuracy, accuracy against size.
+"""Plot how runs differ: every draw with its interval, base against novel accuracy, accuracy against size.
 
-Each picture comes with its data as CSV.
+Each plot comes with its data as CSV.
 
 example:
   python tools/analysis_tools/compare.py work_dirs/avgauss work_dirs/avdiff -o pictures --format png

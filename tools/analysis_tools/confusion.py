@@ -1,6 +1,6 @@
-"""Draw the confusion matrix of a run.
+"""Plot the confusion matrix of a run.
 
-Each picture comes with its data as CSV.
+Each plot comes with its data as CSV.
 
 example:
   python tools/analysis_tools/confusion.py work_dirs/first -o pictures --format png

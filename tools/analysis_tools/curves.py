@@ -1,6 +1,6 @@
-"""Draw the curves of a run: learning, novel over base accuracy, calibration of its probabilities.
+"""Plot the curves of a run: learning, novel against base accuracy, calibration of its probabilities.
 
-Each picture comes with its data as CSV.
+Each plot comes with its data as CSV.
 
 example:
   python tools/analysis_tools/curves.py work_dirs/first -o pictures --format png

@@ -1,7 +1,6 @@
-"""Draw where real and synthetic features of a run lie, base and novel.
+"""Plot the real and synthetic features of a run, base and novel, by principal components or t-SNE.
 
-The run's config.py is run, and its features are read. By principal components or t-SNE. Each picture comes with its
-data as CSV.
+The run's config.py is executed, and its features are read. Each plot comes with its data as CSV.
 
 examples:
   python tools/analysis_tools/embedding.py work_dirs/first -o pictures --format png
@@ -20,7 +19,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = picture_parser(__doc__)
     parser.add_argument('--draw', type=natural_int, default=0, help='which draw of the shots (default: %(default)s)')
     parser.add_argument('--method', choices=('pca', 'tsne'), default='pca', help='projection (default: %(default)s)')
-    parser.add_argument('--data-root', metavar='STORE', help='the features, where they have moved')
+    parser.add_argument('--data-root', metavar='STORE', help='the features, if they have moved')
     return parser.parse_args(argv)
 
 

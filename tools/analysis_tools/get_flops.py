@@ -1,7 +1,7 @@
-"""Count weights and multiply-adds of models.
+"""Count the weights and multiply-adds of models.
 
-Multiply-adds are those of one prediction on one clip, scaled dot-product attention included; each counts once.
-Widths and classes come from the feature store of the config, else from the known facts of the benchmark.
+Multiply-adds are those of one prediction on one clip, including scaled dot-product attention; each counts once.
+Widths and classes come from the config's feature store, or else from the known facts of the benchmark.
 
 examples:
   python tools/analysis_tools/get_flops.py avdiff_ucf_5shot
@@ -18,17 +18,20 @@ from avzoo.utils.cli import ToolParser, positive_float, run_tool, show
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
-    parser.add_argument('models', metavar='NAME_OR_CONFIG', nargs='+', help='a name of the zoo, or a config file')
+    parser.add_argument('models', metavar='NAME_OR_CONFIG', nargs='+', help='a zoo model name, or a config file')
     parser.add_argument('--data-root', metavar='STORE', help="feature store (default: the config's)")
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='change config values of every model named, e.g. model.fusion.depth=2',
+        help='change config values of every model, e.g. model.fusion.depth=2',
     )
     parser.add_argument(
-        '--seconds', type=positive_float, default=CLIP_SECONDS, help='length of the clip (default: %(default)g)'
+        '--seconds',
+        type=positive_float,
+        default=CLIP_SECONDS,
+        help='length of the clip in seconds (default: %(default)g)',
     )
     return parser.parse_args(argv)
 

@@ -1,12 +1,12 @@
-"""How many clips does a few-shot classifier need? Teach it some clips of your features, and ask about the others.
+"""How many clips does a few-shot classifier need? Fit it to some clips of your features, and test it on the others.
 
-For each number of classes and of clips of each, classes and clips are drawn several times; FewShotClassifier is taught
-these and asked about all other clips of these classes. The table has, in per cent,
-  accuracy                          the share of the other clips that are right
-  cross-validation minus accuracy   how far what the classifier says of itself lies above that, paired by draw
+For each number of classes and of clips per class, classes and clips are drawn several times; FewShotClassifier is
+fitted to them and tested on all other clips of these classes. The table shows, in per cent,
+  accuracy                          the share of the other clips that are classified correctly
+  cross-validation minus accuracy   how much the classifier's own estimate exceeds it, paired by draw
 both as the mean of the draws with its 95% interval (Student's t); and how often each method was chosen. Clips of one
-group, such as parts of one video, are never both taught and asked about. Draws are nested: with more clips, or more
-classes, those of fewer are among them.
+group, such as parts of one video, are never used for both fitting and testing. Draws are nested: a draw with more clips
+or classes contains the one with fewer.
 
 examples:
   python tools/analysis_tools/learning_curve.py data/mine
@@ -33,23 +33,23 @@ from avzoo.version import __version__
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
-    add('store', metavar='STORE', help='a feature store, or what tools/extract_features.py wrote; see also --labels')
-    add('--labels', metavar='TABLE', help='video and label of each clip; STORE then has features of your own')
-    add('--classes', nargs='+', type=positive_int, metavar='N', help='numbers of classes (default: all that there are)')
-    text = 'numbers of clips of each (default: 1 2 5 20)'
+    add('store', metavar='STORE', help='a feature store, or the output of tools/extract_features.py; see also --labels')
+    add('--labels', metavar='TABLE', help='video and label of each clip; STORE then holds features of your own')
+    add('--classes', nargs='+', type=positive_int, metavar='N', help='numbers of classes (default: all)')
+    text = 'numbers of clips per class (default: 1 2 5 20)'
     add('--shots', nargs='+', type=positive_int, default=[1, 2, 5, 20], metavar='N', help=text)
-    add('--draws', type=positive_int, default=8, help='of classes and clips (default: %(default)s)')
-    add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
+    add('--draws', type=positive_int, default=8, help='draws of classes and clips (default: %(default)s)')
+    add('--seed', type=natural_int, default=0, help='seed of the draws (default: %(default)s)')
     add(
         '--method',
         choices=['auto', 'prototypes', 'logistic_regression', 'discriminant'],
         default='auto',
-        help='what decides (default: %(default)s, by cross-validation)',
+        help='classification method (default: %(default)s, chosen by cross-validation)',
     )
-    add('--out', type=Path, metavar='FILE', help='write the numbers of all draws there as JSON')
+    add('--out', type=Path, metavar='FILE', help='write the numbers of all draws to this file as JSON')
     args = parser.parse_args(argv)
     if args.classes and min(args.classes) < 2:
-        parser.error('argument --classes: a classifier has two classes at least')
+        parser.error('argument --classes: a classifier needs at least two classes')
     return args
 
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan, skipped = plan_draws(columns, groups, args.classes or [len(names)], args.shots, args.draws, args.seed)
     if not plan:
         raise DataError(
-            f'{args.store} has too few clips. Ask for fewer classes or shots, or add clips:', details=skipped
+            f'{args.store} has too few clips. Choose fewer classes or shots, or add clips:', details=skipped
         )
     for line in skipped:
         show(f'skipped: {line}', stderr=True)

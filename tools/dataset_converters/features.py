@@ -1,14 +1,14 @@
 """Turn your own features into a feature store with k-shot splits.
 
 Features, one of
-  FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step a video, (N, T, D), an object array of N
-            sequences (T_i, D), or all steps one after the other with audio_len, visual_len (N,)
+  FILE.npz  arrays video_id (N,) and audio, visual: (N, D) for one step per video, (N, T, D), an object array of N
+            sequences (T_i, D), or all steps concatenated, with audio_len, visual_len (N,)
   DIR       DIR/audio/VIDEO_ID.npy and DIR/visual/VIDEO_ID.npy, each (T, D); best for large data
   DIR       DIR/VIDEO_ID.npz, each with arrays audio and visual, as tools/predict.py reads them
-  FILE.h5   the arrays of the .npz, or one array a video: audio/VIDEO_ID and visual/VIDEO_ID, or VIDEO_ID/audio
+  FILE.h5   the arrays of the .npz, or one array per video: audio/VIDEO_ID and visual/VIDEO_ID, or VIDEO_ID/audio
   FILE      .mat, .pkl, .pt, or a dict in a .npy: the arrays of the .npz, or {modality: {video_id: (T, D)}}
-One modality is enough. For a folder of tools/extract_features.py the seconds of a step are those of its facts, and the
-store says which features it holds. All videos that cannot be used are reported at once, and in OUT.bad_clips.csv.
+One modality is enough. For a folder from tools/extract_features.py, the length of a step and the kind of features are
+taken from it and recorded in the store. All videos that cannot be used are reported at once, and in OUT.bad_clips.csv.
 
 Lists: a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.csv, stage_2_test_seen.csv and
 stage_2_test_unseen.csv with columns filename (the video id) and label. Base classes are those of stage_1_train;
@@ -16,10 +16,10 @@ the two unseen lists hold the novel classes of stage 1 (for validation) and of s
 such as the recording or the talker, is optional: within a class, videos of one group are never both shots and
 evaluated on. splits.py --novel makes such lists from one table.
 
-Class embeddings: a vector for each class, with their names: a .npz of tools/class_vectors.py, or a dict {name: vector}
-in a .npy file. Or a (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, optionally, text), or
-of the sorted class names without such a file; names whose order is not certain are refused. Methods that need no class
-vectors train without them.
+Class embeddings: one vector per class, with the class names: a .npz from tools/class_vectors.py, or a dict {name:
+vector} in a .npy file. Or a (C, d) .npy file, row i for class i of LISTS/classes.csv (columns label and, optionally,
+text) or, without such a file, of the sorted class names; names whose order is uncertain are refused. Methods that need
+no class vectors train without them.
 
 example:
   python tools/class_vectors.py lists words.npz
@@ -40,33 +40,34 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
     add = parser.add_argument
     add('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
-    add('--features', required=True, metavar='FILE|DIR', help='features, see above')
-    add('--lists', required=True, metavar='DIR', help='zero-shot style lists, see above')
-    add('--class-embeddings', metavar='E.npz|E.npy', help='class vectors, see above (default: none)')
-    add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help='default: 1 5 10 20')
+    add('--features', required=True, metavar='FILE|DIR', help='features (see above)')
+    add('--lists', required=True, metavar='DIR', help='lists in zero-shot style (see above)')
+    add('--class-embeddings', metavar='E.npz|E.npy', help='class vectors (see above; default: none)')
+    text = 'training videos per novel class (default: 1 5 10 20)'
+    add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help=text)
     add('--draws', type=positive_int, default=3, help='draws of the stage-2 shots (default: %(default)s)')
-    add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
+    add('--seed', type=natural_int, default=0, help='seed of the draws (default: %(default)s)')
     add('--name', help='name of the data set (default: that of OUT)')
     add(
         '--seconds-audio',
         type=positive_float,
         metavar='S',
-        help='seconds of the clip that one audio step covers (default: that of the extraction, else '
-        f'{SECONDS_PER_STEP[AUDIO]}, as VGGish)',
+        help='seconds of the clip that one audio step covers (default: as extracted, else '
+        f'{SECONDS_PER_STEP[AUDIO]}, as for VGGish)',
     )
     add(
         '--seconds-visual',
         type=positive_float,
         metavar='S',
-        help='seconds of the clip that one visual step covers (default: that of the extraction, else '
-        f'{SECONDS_PER_STEP[VISUAL]}, as C3D)',
+        help='seconds of the clip that one visual step covers (default: as extracted, else '
+        f'{SECONDS_PER_STEP[VISUAL]}, as for C3D)',
     )
     for modality, example in ((AUDIO, 'vggish-pca-u8'), (VISUAL, 'c3d-fc7')):
         add(
             f'--features-{modality}',
             metavar='TEXT',
-            help=f'what the {modality} features are, e.g. {example}; models of other features will refuse OUT '
-            '(default: that of the extraction, else nothing)',
+            help=f'kind of the {modality} features, e.g. {example}; models trained on other features will refuse OUT '
+            '(default: as extracted, else nothing)',
         )
     add(
         '--dtype',
@@ -80,20 +81,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--skip-bad',
         action='store_true',
-        help='leave out these, and those whose features are empty, of another width or not finite; OUT says which',
+        help='also leave out videos whose features are empty, of another width or not finite; OUT lists them',
     )
     add(
         '--match',
         choices=['id', 'stem'],
         default='id',
-        help='stem: find the features of a listed video also without folder, suffix and times, such as abc for '
-        'abc_30_40.mp4 (default: %(default)s)',
+        help='stem: also match a listed video without its folder, suffix and times, such as abc for abc_30_40.mp4 '
+        '(default: %(default)s)',
     )
     add(
         '--transpose',
         nargs='+',
         choices=[AUDIO, VISUAL, 'none'],
-        help='modalities whose arrays are (D, T); none: all are (T, D), whatever they look like',
+        help='modalities whose arrays are (D, T); none: all are (T, D), even if they look otherwise',
     )
     return parser.parse_args(argv)
 

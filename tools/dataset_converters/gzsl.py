@@ -1,7 +1,7 @@
 """Turn the features of a zero-shot release of the benchmark's data sets into a feature store with k-shot splits.
 
 AVCA-GZSL (C3D and VGGish or SeLaVi features, averaged), TCAF-GZSL (the same over time) and ClipClap-GZSL (CLIP and
-CLAP) publish features of VGGSound, UCF and ActivityNet in one layout. ROOT is the unzipped folder of one data set:
+CLAP) publish features of VGGSound, UCF and ActivityNet in the same layout. ROOT is the unzipped folder of one data set:
 
   ROOT/features/SET/{audio,video}/SPLIT/CLASS.h5 or .pkl
   ROOT/features/SET/text/*.npy                            class vectors
@@ -9,8 +9,8 @@ CLAP) publish features of VGGSound, UCF and ActivityNet in one layout. ROOT is t
   ROOT/class-split/all_class.txt, *_class_names.csv
 
 The few-shot splits are drawn from the lists in cls_split, which give the sizes of Table 1 of AV-DIFF; a list that ROOT
-lacks is taken from the folder of that name. The store says which features it holds. Pickles are read as plain data, and
-a file that would run code is refused; .h5 files need the package h5py.
+lacks is taken from the folder of that name. The store records which features it holds. Pickles are read as plain data,
+and a file that would run code is refused; .h5 files need the package h5py.
 
 example:
   python tools/dataset_converters/gzsl.py downloads/UCF data/ucf_clip --shots 1 5
@@ -35,11 +35,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--feature-set',
         nargs=2,
         metavar=('AUDIO', 'VISUAL'),
-        help='what the features are, as the store will say (default: recognised by their widths)',
+        help='kinds of features, recorded in the store (default: recognized by their widths)',
     )
-    add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help='default: 1 5 10 20')
+    text = 'training videos per novel class (default: 1 5 10 20)'
+    add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help=text)
     add('--draws', type=positive_int, default=3, help='draws of the stage-2 shots (default: %(default)s)')
-    add('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
+    add('--seed', type=natural_int, default=0, help='seed of the draws (default: %(default)s)')
     add('--name', help='name of the data set (default: that of OUT)')
     add(
         '--dtype',

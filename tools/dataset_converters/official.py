@@ -23,11 +23,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('root', metavar='ROOT', help='folder of one released data set')
     parser.add_argument('out', metavar='OUT', help='feature store to write; an existing store is replaced at the end')
     parser.add_argument(
-        '--shots', type=positive_int, nargs='+', metavar='K', help='which K to import (default: all in ROOT)'
+        '--shots', type=positive_int, nargs='+', metavar='K', help='values of K to import (default: all in ROOT)'
     )
-    parser.add_argument(
-        '--dataset', choices=['auto', *RELEASED], default='auto', help='default: recognised by the file of word vectors'
-    )
+    text = 'data set (default: recognized by the file of word vectors)'
+    parser.add_argument('--dataset', choices=['auto', *RELEASED], default='auto', help=text)
     parser.add_argument(
         '--dtype',
         choices=['float32', 'float16'],
@@ -38,7 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--text-order',
         choices=['name', 'released'],
         default='name',
-        help='how word vectors are matched with classes: by name, or as the released code does, which '
+        help='how word vectors are matched with classes: by name, or as in the released code, which '
         'sorts both and mixes up names that sort differently (default: %(default)s)',
     )
     return parser.parse_args(argv)

@@ -1,19 +1,19 @@
 """Draw k-shot splits from the lists of a generalised zero-shot benchmark, or make such lists from one table.
 
 LISTS is a folder of stage_1_train.csv, stage_1_val_seen.csv, stage_1_val_unseen.csv, stage_2_test_seen.csv and
-stage_2_test_unseen.csv, with columns filename and label at least (or a folder that has them in cls_split/). A .txt of
-the same name restricts a list to the classes that it names. A column group, such as the recording or the talker, is
-optional: within a class, videos of one group are never both shots and evaluated on. The shots are then drawn group by
+stage_2_test_unseen.csv, with at least the columns filename and label (or a folder with these files in cls_split/). A
+.txt of the same name restricts a list to the classes that it names. A column group, such as the recording or the
+speaker, is optional: within a class, no group has both shots and evaluation videos. The shots are then drawn group by
 group, and the other videos of these groups are left out.
 
 With --novel, LISTS is one table (.csv, .tsv) with columns video and label (and, optionally, group), or a folder with
 one folder of files per class. Its classes are divided into base and novel ones, and a tenth of the videos of each known
-class is held out for validation and for the test. The five lists are written into OUT too, for features.py --lists OUT.
+class is held out for validation and for the test. The five lists are also written to OUT, for features.py --lists OUT.
 
 OUT becomes a folder of {K}shot/{split}.txt. If OUT is a feature store, the splits are added to it.
 
-Printed per K: videos for training in stage 1 (V_B1 base, V_N1 novel), validation (Val_B, Val_N), training in stage 2
-(V_B2, V_N2), test (Test_B, Test_N), as in Table 1 of AV-DIFF.
+Printed for each K: videos for training in stage 1 (V_B1 base, V_N1 novel), validation (Val_B, Val_N), training in
+stage 2 (V_B2, V_N2), test (Test_B, Test_N), as in Table 1 of AV-DIFF.
 
 example:
   python tools/dataset_converters/splits.py lists/UCF splits/ucf --shots 1 5 10 20
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ParserOfIds(__doc__)
-    parser.add_argument('lists', metavar='LISTS', help='folder of zero-shot lists; with --novel, a table, see above')
+    parser.add_argument('lists', metavar='LISTS', help='folder of zero-shot lists; with --novel, a table (see above)')
     parser.add_argument('out', metavar='OUT', help='folder to write, or a feature store to add the splits to')
     parser.add_argument(
         '--shots',
@@ -47,30 +47,30 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=[1, 5, 10, 20],
         metavar='K',
-        help='training videos of each novel class (default: 1 5 10 20)',
+        help='training videos per novel class (default: 1 5 10 20)',
     )
     parser.add_argument(
         '--draws', type=positive_int, default=3, help='independent draws of the stage-2 shots (default: %(default)s)'
     )
-    parser.add_argument('--seed', type=natural_int, default=0, help='of the draws (default: %(default)s)')
+    parser.add_argument('--seed', type=natural_int, default=0, help='seed of the draws (default: %(default)s)')
     parser.add_argument(
         '--novel',
         nargs='+',
         action='append',
         metavar='N|CLASS|FILE',
-        help='divide a table. Two numbers: how many classes to draw that are new in stage 1 and in stage 2. Or give it '
-        'twice with names of classes, or a file of them, one per line: those new in stage 1, those new in stage 2. '
-        'Names that begin with a dash: in a file',
+        help='divide a table. Two numbers: how many new classes to draw for stage 1 and for stage 2. Or give it twice, '
+        'each with class names or a file of them, one per line: first those new in stage 1, then those new in stage 2. '
+        'Put names that begin with a dash in a file',
     )
     parser.add_argument(
         '--base',
         nargs='+',
         metavar='CLASS|FILE',
-        help='base classes of a table (default: all that are not novel). With two numbers: classes that are not drawn',
+        help='base classes of a table (default: all that are not novel). With two numbers: classes not to be drawn',
     )
     args = parser.parse_args(argv)
     if args.base and not args.novel:
-        parser.error('--base divides a table together with --novel')
+        parser.error('--base is only allowed with --novel')
     return args
 
 
@@ -89,7 +89,7 @@ def divide(args: argparse.Namespace) -> 'ZeroShotLists':
     else:
         raise DataError(
             f'--novel {" ".join(args.novel[0])}: give two numbers (new in stage 1, new in stage 2), or --novel twice, '
-            'each with names of classes or a file of them.'
+            'each with class names or a file of them.'
         )
     show(f'{args.lists}: {number_of(len(roles.base), "base class", "base classes")}')
     for stage, novel in enumerate(roles[1:], 1):

@@ -8,14 +8,14 @@ from avzoo.utils.cli import ToolParser, natural_int, run_tool, show
 
 _EPILOG = """example:
   python tools/dataset_converters/synth.py data/synth_fsl
-tools/train.py generates data/synth_fsl when it is missing.
+tools/train.py generates data/synth_fsl if it is missing.
 """
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__, epilog=_EPILOG)
     parser.add_argument('out', help='folder to write')
-    parser.add_argument('--seed', type=natural_int, default=0, help='seed of everything (default 0)')
+    parser.add_argument('--seed', type=natural_int, default=0, help='random seed (default: %(default)s)')
     return parser.parse_args(argv)
 
 

@@ -1,10 +1,10 @@
 """Turn a checkpoint released with AV-DIFF into an avzoo checkpoint and its config, or back.
 
-SRC is a .pt, a run folder (args.yaml beside AVDiff_score.pt; draw N of stage 2 is the last epoch in checkpoints,
+SRC is a .pt, a run folder (args.yaml next to AVDiff_score.pt; draw N of stage 2 is the last epoch in checkpoints,
 checkpoints_1 or checkpoints_2), or a zip or folder of many run folders such as the released models.zip.
-checkpoint.pth and config.py are written to DST. Nothing in SRC is run: args.pkl is never opened.
-With --reverse, SRC is an avzoo checkpoint and DST the .pt to write, with its settings as args.yaml beside it; --dataset
-is then the only other option.
+checkpoint.pth and config.py are written to DST. Nothing in SRC is executed: args.pkl is never opened.
+With --reverse, SRC is an avzoo checkpoint and DST the .pt to write; its settings go to args.yaml next to it, and
+--dataset is the only other option.
 
 example:
   python tools/model_converters/avdiff_official.py downloads/models.zip work_dirs/released_ucf \\
@@ -44,10 +44,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--gamma',
         type=float,
-        help='calibration to store, as tools/test.py --split val '
-        '--gamma search finds it (released checkpoints have none)',
+        help='calibration to store, as found by tools/test.py --split val '
+        '--gamma search (released checkpoints have none)',
     )
-    parser.add_argument('--reverse', action='store_true', help='from avzoo to the released format')
+    parser.add_argument('--reverse', action='store_true', help='convert from avzoo to the released format')
     args = parser.parse_args(argv)
     idle = [
         f'--{name.replace("_", "-")}'
@@ -55,7 +55,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         if args.reverse and getattr(args, name) is not None
     ]
     if idle:
-        parser.error(f'{idle[0]} has no meaning with --reverse')
+        parser.error(f'{idle[0]} is not allowed with --reverse')
     return args
 
 
@@ -70,13 +70,13 @@ def _import(args: argparse.Namespace) -> int:
     from avzoo.checkpoints.training import save_checkpoint
 
     if args.dst.exists() and not args.dst.is_dir():
-        raise CheckpointError(f'{args.dst} is a file; give a folder to write checkpoint.pth and config.py to.')
+        raise CheckpointError(f'{args.dst} is a file; give a folder for checkpoint.pth and config.py.')
     for name in ('checkpoint.pth', 'config.py'):
         if (args.dst / name).is_dir():
-            raise CheckpointError(f'{args.dst / name} is a folder; give another place to write to.')
+            raise CheckpointError(f'{args.dst / name} is a folder; give another DST.')
     config = args.dst / 'config.py'
     if config.exists() and not config.read_bytes().startswith(f'"""{TITLE}'.encode()):
-        raise CheckpointError(f'{config} was not written by this tool; write into another folder.')
+        raise CheckpointError(f'{config} was not written by this tool; give another folder.')
     done = import_checkpoint(
         args.src,
         dataset=args.dataset,
@@ -105,7 +105,7 @@ def _export(args: argparse.Namespace) -> int:
     if args.dst.suffix != '.pt':
         example = args.dst.with_suffix('.pt') if args.dst.suffix else args.dst / 'AVDiff_score.pt'
         raise CheckpointError(
-            f'{args.dst} does not end in .pt, as the checkpoints of the released code do; give the '
+            f'{args.dst} does not end in .pt, as checkpoints of the released code do; give the '
             f'file to write, e.g. {example}.'
         )
     if args.dst == args.src.resolve():
@@ -113,11 +113,11 @@ def _export(args: argparse.Namespace) -> int:
     done = export_checkpoint(args.src, dataset=args.dataset)
     settings = args.dst.with_name('args.yaml')
     if settings.is_dir():
-        raise CheckpointError(f'{settings} is a folder; give another place to write to.')
+        raise CheckpointError(f'{settings} is a folder; give another DST.')
     if settings.exists() and not _are_of_the_same_run(settings, done.settings):
         raise CheckpointError(
             f'{settings} belongs to another run, or names a data set that is unknown here '
-            '(--dataset); write into another folder.'
+            '(--dataset); write to another folder.'
         )
     _make_folder(args.dst.parent)
     save_checkpoint(args.dst, done.checkpoint)
@@ -143,9 +143,9 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise CheckpointError(f'{path} cannot be made a folder: a part of the path is a file.') from error
+        raise CheckpointError(f'{path} cannot be created: a part of the path is a file.') from error
     except FileNotFoundError as error:
-        raise CheckpointError(f'{path} cannot be made a folder: {error.strerror}.') from error
+        raise CheckpointError(f'{path} cannot be created: {error.strerror}.') from error
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
-"""Write the model card of a model of the zoo, for the Hugging Face Hub, from its metafile.
+"""Write the model card of a zoo model, for the Hugging Face Hub, from its metafile.
 
-Its front matter has licence, tags, data set and our own results; the paper's results stand in its table only.
+The front matter has the licence, tags, data set and our own results; the paper's results are only in the table.
 
 example:
   python tools/model_converters/model_card.py avdiff_synth_5shot -o hub/README.md
@@ -16,7 +16,7 @@ from avzoo.utils.cli import ToolParser, run_tool, show
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
-    parser.add_argument('name', metavar='NAME', help='name of a model of the zoo')
+    parser.add_argument('name', metavar='NAME', help='a zoo model name')
     parser.add_argument('-o', '--out', type=Path, metavar='FILE', help='file to write (default: print the card)')
     return parser.parse_args(argv)
 

@@ -1,7 +1,7 @@
-"""Turn a training checkpoint into weights for others: NAME.safetensors and NAME.json.
+"""Turn a training checkpoint into weights to publish: NAME.safetensors and NAME.json.
 
-Weights, class vectors and calibration are kept; optimizer, schedulers and paths of this machine are left out. The JSON
-holds config, classes, feature set, seed, versions, size and SHA-256.
+Weights, class vectors and calibration are kept; optimizer, schedulers and paths on this machine are left out. The JSON
+holds the config, classes, feature set, seed, versions, size and SHA-256.
 
 example:
   python tools/model_converters/publish_model.py work_dirs/avdiff_synth_5shot/stage2_full_draw0/last.pth \\
@@ -18,10 +18,10 @@ from avzoo.utils.cli import ToolParser, run_tool, show
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = ToolParser(__doc__)
-    parser.add_argument('checkpoint', metavar='CKPT', help='a checkpoint of a training, or of an adapted model')
-    parser.add_argument('out', metavar='OUT', help='file ending in .safetensors, or a folder together with --name')
-    parser.add_argument('--name', help="the model's name, the stem of its config (default: the stem of OUT)")
-    parser.add_argument('--features', help='feature set, e.g. "VGGish + C3D" (default: that of the model index)')
+    parser.add_argument('checkpoint', metavar='CKPT', help='checkpoint of a training run or an adapted model')
+    parser.add_argument('out', metavar='OUT', help='file ending in .safetensors, or, with --name, a folder')
+    parser.add_argument('--name', help='name of the model, the stem of its config (default: the stem of OUT)')
+    parser.add_argument('--features', help='feature set, e.g. "VGGish + C3D" (default: as in the model index)')
     parser.add_argument(
         '--half', action='store_true', help='store matrices in half precision, which halves the size; test the result'
     )
