@@ -1,1 +1,1 @@
-"""From video files to features: decoding, and the frozen networks that turn frames and sound into sequences."""
+"""From video files to features: decoding, and frozen networks that turn frames and sound into sequences."""

@@ -1,4 +1,4 @@
-"""An extractor from the name and the options that a user writes."""
+"""Build an extractor from the name and options that a user gives."""
 
 import inspect
 import typing
@@ -11,7 +11,7 @@ from avzoo.extraction.extractor import Extractor
 from avzoo.registry import EXTRACTORS
 from avzoo.utils.errors import ConfigError, first_line, nearest
 
-# Arguments of extractors that come from elsewhere.
+# Constructor arguments that are not user options.
 _NOT_OPTIONS = {'device', 'modality', 'name'}
 
 
@@ -21,24 +21,24 @@ def build_extractor(
     """Build the extractor of a spec: ``NAME``, or ``NAME:ARGUMENT`` as in ``timm:resnet50``.
 
     Args:
-        spec: Name of a registered extractor, and its first argument where it takes one.
-        modality: What it shall read, ``audio`` or ``visual``.
+        spec: Name of a registered extractor, and its first argument if it has one.
+        modality: What it reads, ``audio`` or ``visual``.
         options: Its other arguments.
-        device: Where it computes.
+        device: Device to compute on.
 
     Raises:
-        ConfigError: If there is no such extractor, or it reads another modality or takes no such option.
+        ConfigError: If there is no such extractor, it reads another modality, or it has no such option.
     """
     name, _, argument = spec.partition(':')
     names = EXTRACTORS.names()
     if name not in names:
         raise ConfigError(
             f'--{modality} {spec}: no extractor is called {name!r}.{nearest(name, names)} '
-            f'There are: {", ".join(names)}. A network of timm is timm:NAME, one of the hub hf:NAME.'
+            f'Available: {", ".join(names)}. Write timm:NAME for a timm network, hf:NAME for one on the Hub.'
         )
     kind = kind_of(name)
     if kind.modality not in (modality, ''):
-        raise ConfigError(f'--{modality} {spec}: {name} reads the {kind.modality} modality.')
+        raise ConfigError(f'--{modality} {spec}: {name} is an extractor for --{kind.modality}. Choose another one.')
     takes = inspect.signature(kind).parameters
     given = dict(options or {})
     unknown = sorted(given.keys() - takes.keys() | given.keys() & _NOT_OPTIONS)
@@ -57,24 +57,24 @@ def build_extractor(
 
 
 def check_device(device: str) -> None:
-    """Raise ``ConfigError`` if nothing can be computed on a device here."""
+    """Raise ``ConfigError`` if a device cannot be used here."""
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # The latter where PyTorch was built without it.
         raise ConfigError(
-            f'--device {device}: nothing can be computed there ({first_line(error)}). Name cpu, or a GPU that '
+            f'--device {device}: this device cannot be used ({first_line(error)}). Choose cpu, or a GPU that '
             'PyTorch finds here.'
         ) from None
 
 
 def read_options(spec: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Read options ``KEY=VALUE`` as the annotations of an extractor's arguments say.
+    """Read options ``KEY=VALUE`` according to the type hints of an extractor's arguments.
 
     Raises:
         ConfigError: If one is malformed.
     """
     name = spec.partition(':')[0]
-    # An unknown name is answered by build_extractor.
+    # build_extractor reports unknown names.
     hints = typing.get_type_hints(vars(kind_of(name)).get('__init__', object)) if name in EXTRACTORS.names() else {}
     return dict(_read_option(text, hints) for text in texts)
 

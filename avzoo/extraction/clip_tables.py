@@ -1,4 +1,4 @@
-"""The tables of a folder of extracted features: its clips, and those that have no features."""
+"""The tables in a folder of extracted features: its clips, and those without features."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ CLIPS_FILE, FAILED_FILE = 'clips.csv', 'failed.csv'
 
 
 def write_tables(out: Path, clips: Sequence[Clip], failures: Sequence[Failure]) -> None:
-    """Write the tables of clips and of failures, in the order of the clips; warns of features of other clips."""
+    """Write the tables of clips and of failures, in the order of the clips; warns about features of other clips."""
     failed = {failure.id for failure in failures}
     done = {path.stem: path for path in (out / 'facts').glob('*.json')}
     _write_table(out / CLIPS_FILE, [_row(c, done[c.id]) for c in clips if c.id in done and c.id not in failed])
@@ -30,14 +30,14 @@ def write_tables(out: Path, clips: Sequence[Clip], failures: Sequence[Failure]) 
     _write_table(out / FAILED_FILE, [asdict(f) for f in sorted(failures, key=lambda f: order[f.id])])
     if others := sorted(name for name in done.keys() - order.keys() if not is_leftover(name)):
         _LOGGER.warning(
-            '%s also holds features of %s not named now, which %s leaves out: %s. To keep them, name all clips '
-            'together, in one folder or table; else delete their files, or name another folder.',
+            '%s also holds features of %s not among the given clips, which %s leaves out: %s. To keep them, give all '
+            'clips in one folder or table; otherwise delete their files, or choose another folder.',
             *(out, number_of(len(others), 'clip'), CLIPS_FILE, shortened(', '.join(others))),
         )
 
 
 def _row(clip: Clip, path: Path) -> dict[str, Any]:
-    """Return the row of a clip whose facts are in a file."""
+    """Return the table row of a clip, from its file of facts."""
     facts = read_facts(path)
     try:
         found = {key: facts[key] for key in ('video_stream', 'audio_stream', 'frames', 'samples', 'bad_packets')}

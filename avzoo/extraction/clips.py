@@ -20,7 +20,7 @@ from avzoo.utils.leftovers import is_leftover
 _LOGGER = logging.getLogger(__name__)
 _TABLES = ('.csv', '.tsv')
 _LONGEST = 1e6  # Seconds.
-# A table may have ids beside the files, unlike a list.
+# Unlike a list, a table may have ids in addition to file names.
 _FILES = ('filename', 'file', 'file_name', 'path', 'filepath', 'file_path', 'video_path', 'video')
 _COLUMNS = {
     **LIST_COLUMNS,
@@ -31,7 +31,7 @@ _COLUMNS = {
 
 
 class NoVideos(DataError):
-    """A path leads to files of which none is a video."""
+    """None of the files at a path is a video."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class Clip:
 
     Attributes:
         id: Name of its features' files.
-        path: The video; a text becomes a path.
+        path: The video; a string becomes a path.
         label: Its class, or ''.
         start: Where it begins, in seconds.
-        end: Where it ends, or ``None`` for the end of the video.
-        group: What clips that are alike have in common, such as the video of which they are parts, or ''. A clip is not
-            evaluated on after training on others of its group.
+        end: Where it ends, in seconds, or ``None`` for the end of the video.
+        group: What similar clips have in common, such as the video that they are parts of, or ''. A clip is not
+            used for evaluation after training on others of its group.
 
     Raises:
-        DataError: If the times are no seconds, or those of no part.
+        DataError: If the times are not seconds, or do not define a part.
     """
 
     id: str
@@ -59,28 +59,28 @@ class Clip:
     group: str = ''
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, 'path', Path(self.path))  # A text is a path, too.
+        object.__setattr__(self, 'path', Path(self.path))  # Accepts a string, too.
         times = (self.start, _LONGEST if self.end is None else self.end)
         if not all(isinstance(time, Real) for time in times) or not 0 <= times[0] < times[1] <= _LONGEST:
             part = f'from {self.start} s to {"the end" if self.end is None else f"{self.end} s"} of {self.path.name}'
             raise DataError(
-                f'a clip {part}. Write seconds from the beginning of the video, as numbers, the smaller one first.'
+                f'a clip {part} is impossible. Give seconds from the beginning of the video, as numbers, start < end.'
             )
 
     @property
     def name(self) -> str:
-        """The path of the video, and where a part of it begins."""
+        """The path of the video and, for a part, where it begins."""
         return f'{self.path}' + (f' from {self.start:g} s' if self.start or self.end is not None else '')
 
 
 def names_of_clips(clips: Sequence[Clip]) -> list[str]:
-    """Return what clips are called: their names, and of several of one name also where they end."""
+    """Return the names of clips; several clips of one name also get their ends."""
     count = Counter(clip.name for clip in clips)
     return [_whole_name(clip) if count[clip.name] > 1 else clip.name for clip in clips]
 
 
 def _whole_name(clip: Clip) -> str:
-    """Return the path of a clip, and from where to where it is a part; that of a video as a whole alone."""
+    """Return the path of a clip and, for a part, from where to where it goes."""
     end = 'the end' if clip.end is None else f'{clip.end:.12g} s'
     return f'{clip.path} from {clip.start:.12g} s to {end}' if clip.start or clip.end is not None else clip.name
 
@@ -89,11 +89,11 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     """Return the clips that a path stands for.
 
     Args:
-        videos: A video; a folder of videos, or of one folder for each class; or a table (``.csv``, ``.tsv``) with the
+        videos: A video; a folder of videos, or with one subfolder per class; or a table (``.csv``, ``.tsv``) with the
             columns ``filename`` and, optionally, ``label``, ``start``, ``end`` (seconds, or times such as ``1:02``)
-            and ``group``; see :func:`read_numbered`. Its names are relative to its folder. A further column ``video``
-            names the clips, if each has a name of its own. Parts of one video are one group where the table does not
-            name theirs.
+            and ``group``; see :func:`read_numbered`. File names are relative to the table's folder. A further column
+            ``video`` names the clips, if each has its own name. Parts of one video form one group, unless the table
+            gives their groups.
 
     Raises:
         NoVideos: If there is no video.
@@ -107,47 +107,47 @@ def find_clips(videos: str | os.PathLike[str]) -> list[Clip]:
     elif path.is_file():
         found = [Clip(path.stem, path)]
     else:
-        raise DataError(f'{path}: there is no such file or folder.')
+        raise DataError(f'{path}: there is no such file or folder. Check the path.')
     if not found:
         raise NoVideos(f'{path} holds no video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     return _check_ids(_with_unique_ids(found))
 
 
 def is_table(path: Path) -> bool:
-    """Tell a table of videos from a video, by the suffix of the file."""
+    """Return whether a file is a table of videos, judging by its suffix."""
     return path.suffix.lower() in _TABLES and path.is_file()
 
 
 def _videos_of(folder: Path) -> list[Path]:
-    """Return the videos of a folder and of its folders, without what systems leave there."""
+    """Return the videos in a folder and its subfolders, without hidden and system files."""
     found = [p for pattern in ('*', '*/*', '*/*/*') for p in folder.glob(pattern)]
     videos = [p for p in found if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file()]
     videos = sorted(p for p in videos if not any(map(is_leftover, p.relative_to(folder).parts)))
     deep = [p for p in videos if len(p.relative_to(folder).parts) > 2]
     if deep:
         raise DataError(
-            f'{deep[0]} lies too deep: {folder} holds videos, or one folder of them for each class. Move it, or '
-            'name the videos in a table (.csv, .tsv) of filename and label.'
+            f'{deep[0]} is nested too deeply: {folder} must hold videos, or one subfolder of videos per class. Move '
+            'it, or list the videos in a table (.csv, .tsv) of filename and label.'
         )
     _warn_of_empty_classes(folder, videos)
     return videos
 
 
 def _warn_of_empty_classes(folder: Path, videos: Iterable[Path]) -> None:
-    """Warn of folders without a video beside those of classes: their classes would be missing in silence."""
+    """Warn about class folders without a video: their classes would otherwise be silently missing."""
     used = {path.parent for path in videos}
     empty = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and p not in used and not is_leftover(p.name)]
     if used - {folder} and empty:
-        _LOGGER.warning('%s: no video lies in %s, so there is no such class.', folder, shortened(', '.join(empty)))
+        _LOGGER.warning('%s: there are no videos in %s, so no such class.', folder, shortened(', '.join(empty)))
 
 
 def _read_table(path: Path) -> list[Clip]:
     rows, unread = read_numbered(path, _COLUMNS, optional=[name for name in _COLUMNS if name != 'filename'])
     if unread:
         known = ', '.join(_COLUMNS)
-        _LOGGER.warning('%s: not read: %s. Columns are %s.', path, shortened(', '.join(unread)), known)
+        _LOGGER.warning('%s: ignored columns: %s. Known ones: %s.', path, shortened(', '.join(unread)), known)
     if not rows:
-        raise DataError(f'{path}: there is no row below the first line. Write one for each clip.')
+        raise DataError(f'{path}: there are no rows below the header. Write one row per clip.')
     fields = [dict(zip(_COLUMNS, row, strict=True)) for _, row in rows]
     lines = [line for line, _ in rows]
     clips = [_clip_of(path, line, row) for line, row in zip(lines, fields, strict=True)]
@@ -156,19 +156,19 @@ def _read_table(path: Path) -> list[Clip]:
 
 
 def _with_names(table: Path, clips: Sequence[Clip], rows: Sequence[Mapping[str, str]]) -> Sequence[Clip]:
-    """Call clips by the names that a table has beside the files, if each has its own."""
+    """Name clips as in the table's column ``video``, if each has its own name."""
     if all(row['video'] in ('', row['filename']) for row in rows):
         return clips
     paths = [Path(row['video'].strip()) for row in rows]
     names = [path.stem if path.suffix.lower() in MEDIA_SUFFIXES else path.name for path in paths]
     if len(set(names) - {''}) < len(clips):
-        _LOGGER.warning('%s: clips are called by their files, as the table does not name each another way.', table)
+        _LOGGER.warning('%s: clips are named after their files: column video does not give each its own name.', table)
         return clips
     return [replace(clip, id=name) for clip, name in zip(clips, names, strict=True)]
 
 
 def grouped(clips: Sequence[Clip]) -> list[Clip]:
-    """Return clips of which parts of one file are a group, where they have none: that of another part, or a new one."""
+    """Return clips in which parts of one file without a group get one: that of another part, or a new one."""
     files = [_file_of(clip.path) for clip in clips]
     count = Counter(files)
     names: dict[str, str] = {}
@@ -180,23 +180,21 @@ def grouped(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def _file_of(path: Path) -> str:
-    """Return the file of a path that may be a link, or lead through folders and back."""
+    """Return the real file of a path that may contain links or ``..``."""
     try:
         return os.path.realpath(path)
-    except ValueError:  # No file has such a name, which is refused later.
+    except ValueError:  # No file can have such a name; it is refused later.
         return os.fspath(path)
 
 
 def _check_twice(table: Path, lines: Iterable[int], clips: Iterable[Clip]) -> None:
-    """Refuse two rows of one part of one file."""
+    """Refuse two rows for the same part of a file."""
     known: dict[tuple[Path, float, float | None], tuple[int, str]] = {}
     for line, clip in zip(lines, clips, strict=True):
         before, label = known.setdefault((clip.path, clip.start, clip.end), (line, clip.label))
         if before != line:
             other = f', as {label!r} and {clip.label!r}; a clip has one label' if label != clip.label else ''
-            raise DataError(
-                f'{table}, lines {before} and {line}: both are {_whole_name(clip)}{other}. Leave one row out.'
-            )
+            raise DataError(f'{table}, lines {before} and {line}: both are {_whole_name(clip)}{other}. Remove one row.')
 
 
 def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
@@ -211,14 +209,14 @@ def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
             times[key] = seconds_of(text) if text else None
         except ValueError:
             raise DataError(
-                f'{where}: {key}={text!r} is not a number of seconds, such as 12.5 or 12,5, or a time, such as 1:02 or '
-                '00:01:02.5.'
+                f'{where}: {key}={text!r} is neither a number of seconds, such as 12.5 or 12,5, nor a time, such as '
+                '1:02 or 00:01:02.5.'
             ) from None
     start, end = times['start'] or 0.0, times['end']
     path = table.parent / name
     cut = f'_{start:.12g}' + ('' if end is None else f'_{end:.12g}') if start or end is not None else ''
     if path.suffix.lower() not in MEDIA_SUFFIXES:
-        raise DataError(f'{where}: {name} is not the name of a video (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
+        raise DataError(f'{where}: {name} is not a video file name (known: {" ".join(sorted(MEDIA_SUFFIXES))}).')
     try:
         return Clip(path.stem + cut, path, row['label'].strip(), start, end, row['group'].strip())
     except DataError as error:
@@ -226,7 +224,7 @@ def _clip_of(table: Path, line: int, row: Mapping[str, str]) -> Clip:
 
 
 def _check_ids(clips: list[Clip]) -> list[Clip]:
-    """Refuse ids that could not be written: they become names of files and rows of a table."""
+    """Refuse ids that could not be written: they become file names and table rows."""
     check_names([clip.id for clip in clips], 'clip')
     check_paths([clip.id for clip in clips], 'clip')
     check_names(sorted({clip.label for clip in clips if clip.label}), 'label')
@@ -235,16 +233,16 @@ def _check_ids(clips: list[Clip]) -> list[Clip]:
 
 
 def _with_unique_ids(clips: list[Clip]) -> list[Clip]:
-    """Name clips whose names are the same by their folders too, or by the kind of their files."""
+    """Make equal names unique by adding the folder or the file suffix."""
     for also in (lambda c: f'{c.path.parent.name}__{c.id}', lambda c: f'{c.id}__{c.path.suffix[1:]}'):
         count = Counter(clip.id for clip in clips)
         clips = [replace(clip, id=also(clip)) if count[clip.id] > 1 else clip for clip in clips]
     twice = next((name for name, n in Counter(clip.id for clip in clips).items() if n > 1), None)
     if twice is not None:
-        raise DataError(f'two clips are called {twice}: give the files, or the parts of one file, different names.')
+        raise DataError(f'two clips are named {twice}: give the files, or the parts of one file, different names.')
     return clips
 
 
 def shard_of(clips: Iterable[Clip], index: int, count: int) -> list[Clip]:
-    """Return the part ``index`` (from 0) of ``count``, every ``count``-th clip."""
+    """Return part ``index`` (from 0) of ``count`` parts: every ``count``-th clip."""
     return [clip for i, clip in enumerate(clips) if i % count == index]

@@ -1,4 +1,4 @@
-"""Extract the features of many clips into a folder, in a way that can be stopped anywhere and gone on with."""
+"""Extract the features of many clips into a folder; this can be stopped at any point and resumed."""
 
 import hashlib
 import json
@@ -32,9 +32,9 @@ class Settings:
     """How clips are read.
 
     Attributes:
-        video_stream: Index of the video stream, or the file's best.
-        audio_stream: Likewise of the sound.
-        no_audio: What becomes of a clip without sound: it is left out, or gets one step of features that are zero.
+        video_stream: Index of the video stream; ``None`` for the file's best.
+        audio_stream: Index of the audio stream; ``None`` for the file's best.
+        no_audio: Whether a clip without sound is left out, or gets one step of zeros.
     """
 
     video_stream: int | None = None
@@ -47,8 +47,8 @@ class Stamps:
     """Where features come from.
 
     Attributes:
-        modalities: Modality -> what decides its features: recipe, options, the SHA-256 of the weights, width.
-        versions: Package -> version. Features of other versions are accepted.
+        modalities: Modality -> what determines its features: recipe, options, the SHA-256 of the weights, width.
+        versions: Package -> version. Features from other versions are accepted.
     """
 
     modalities: dict[str, dict[str, Any]]
@@ -66,26 +66,26 @@ class Failure:
 
 
 def stamps_of(extractors: Mapping[str, Extractor]) -> Stamps:
-    """Return what decides the features of each modality, and the versions of the packages that compute them."""
+    """Return what determines the features of each modality, and the versions of the packages that compute them."""
     packages = {'avzoo': __version__, 'av': import_av().__version__, 'torch': torch.__version__}
     packages |= {name: metadata.version(name) for extractor in extractors.values() for name in extractor.needs}
     return Stamps({m: dict(e.stamp(), dim=e.dim) for m, e in extractors.items()}, packages)
 
 
 def open_folder(out: str | os.PathLike[str], stamps: Stamps, settings: Settings) -> Path:
-    """Make the folder of features, or check that it was begun with the same extractors; returns it.
+    """Make the folder of features, or check that it was started with the same extractors; returns it.
 
     Several processes may do so at once.
 
     Raises:
-        DataError: If it holds something else, or features of other extractors.
+        DataError: If it holds something else, or features from other extractors.
     """
     out = Path(out)
     path = out / STAMP_FILE
     if out.exists() and not out.is_dir():
-        raise DataError(f'{out} exists and is not a folder. Name another one.')
+        raise DataError(f'{out} exists and is not a folder. Choose another name.')
     if not path.is_file() and out.is_dir() and any(STAMP_FILE not in entry.name for entry in out.iterdir()):
-        raise DataError(f'{out} exists and is not a folder of extracted features. Name another folder.')
+        raise DataError(f'{out} exists and is not a folder of extracted features. Choose another folder.')
     versions = dict(stamps.versions, python=platform.python_version())
     whole = dict(
         format='avzoo-extraction-v1', modalities=stamps.modalities, settings=asdict(settings), versions=versions
@@ -96,17 +96,17 @@ def open_folder(out: str | os.PathLike[str], stamps: Stamps, settings: Settings)
     begun, now = ({key: facts.get(key) for key in ('modalities', 'settings')} for facts in (read_facts(path), whole))
     if other := differences(begun, now):
         raise DataError(
-            f'{out} was begun with other extractors or settings: {other}. '
-            'Features of different kinds do not mix. Name another folder.'
+            f'{out} was started with other extractors or settings: {other}. '
+            'Features of different kinds cannot be mixed. Choose another folder.'
         )
     return out
 
 
 def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], settings: Settings) -> Failure | None:
-    """Write the features of a clip, unless they are there; returns why there are none.
+    """Write the features of a clip, unless they exist; on failure, returns the reason.
 
-    The file of its facts is written last, so a clip counts as done only when all of it is there. It is extracted anew
-    where the video, its part, or a file of features is no longer what the facts say.
+    The file of its facts is written last, so a clip counts as done only when it is complete. It is extracted again
+    if the video, its part, or a file of features no longer matches the facts.
     """
     done = out / 'facts' / f'{clip.id}.json'
     stage = 'open'
@@ -120,10 +120,10 @@ def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], set
             features[stage] = _steps(stage, extractor, media, clip, settings)
             seconds[stage] = extractor.seconds_per_step(media)
             if not len(features[stage]):
-                part = f' from {clip.start:g} s; see where the video ends' if clip.start else ''
+                part = f' from {clip.start:g} s on; check where the video ends' if clip.start else ''
                 raise MediaError(f'{clip.path} has less than one step of {stage} features{part}.')
             if not np.isfinite(features[stage]).all():
-                raise MediaError(f'{clip.path}: the network gives values that are not finite.')
+                raise MediaError(f'{clip.path}: the network gives non-finite values.')
         stage = 'write'
         written = {m: _write_array(out / m / f'{clip.id}.npy', array) for m, array in features.items()}
         facts = dict(
@@ -142,11 +142,11 @@ def extract_clip(clip: Clip, out: Path, extractors: Mapping[str, Extractor], set
 
 
 def _source(clip: Clip) -> dict[str, Any]:
-    """Return what a clip's features are of: the video as it is now, and the part."""
+    """Return the source of a clip's features: the current state of the video, and the part."""
     try:
         state = clip.path.stat()
     except OSError as error:
-        raise MediaError(f'{clip.path} is not a file that can be read ({error.strerror}).') from None
+        raise MediaError(f'{clip.path} cannot be read ({error.strerror}).') from None
     return dict(name=clip.path.name, bytes=state.st_size, changed=state.st_mtime_ns, start=clip.start, end=clip.end)
 
 
@@ -175,7 +175,7 @@ def extract_all(
     settings: Settings,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Failure]:
-    """Extract clip by clip in this process; returns those that failed."""
+    """Extract clips one by one in this process; returns the failures."""
     failures = []
     for i, clip in enumerate(clips):
         failure = extract_clip(clip, out, extractors, settings)
@@ -195,5 +195,5 @@ def _steps(modality: str, extractor: Extractor, media: MediaFile, clip: Clip, se
 
 def _cure(stage: str) -> str:
     if stage == 'audio':
-        return 'leave the clip out, or name --no-audio zeros where it has no sound'
+        return 'leave the clip out, or use --no-audio zeros if it has no sound'
     return 'get the file again, or leave the clip out'

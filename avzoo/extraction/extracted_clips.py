@@ -1,4 +1,4 @@
-"""Labelled clips of a folder of extracted features."""
+"""Labelled clips from a folder of extracted features."""
 
 import os
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from avzoo.utils.errors import DataError
 
 @dataclass(frozen=True)
 class ExtractedClips:
-    """Labelled clips of extracted features, or of a user's own.
+    """Labelled clips with extracted features, or with the user's own.
 
     Attributes:
         features: {modality: a sequence (T, D) for each clip}.
         labels: The class of each clip.
-        stamps: What made the features, by modality; empty where that is not known.
-        videos: What each clip is called.
+        stamps: What made the features, by modality; empty if unknown.
+        videos: The name of each clip.
         groups: The group of each clip, by default its file, or ''; see :class:`Clip`.
     """
 
@@ -47,7 +47,7 @@ def extracted_clips(
 
     Args:
         folder: The folder.
-        extractor: Spec of the extractor of each modality that is wanted; by default all that there are.
+        extractor: Spec of the extractor of each requested modality; by default all modalities are read.
 
     Raises:
         DataError: If the folder is damaged, its clips have no labels, or an extractor is not the one that was used.
@@ -58,16 +58,16 @@ def extracted_clips(
         return None
     if not (folder / CLIPS_FILE).is_file():
         raise DataError(
-            f'{folder} has no table {CLIPS_FILE}. Run tools/extract_features.py of all clips once without --shard: it '
-            'writes it.'
+            f'{folder} has no table {CLIPS_FILE}. To write it, run tools/extract_features.py once on all clips without '
+            '--shard.'
         )
-    # Older folders have no groups, but parts of one file.
+    # Older folders have no groups; parts of one file form one.
     rows = read_csv(folder / CLIPS_FILE, ['video', 'label'], optional=['group', 'filename'])
     unlabelled = [video for video, label, *_ in rows if not label]
     if unlabelled:
         raise DataError(
-            f'{folder}: clip {unlabelled[0]!r} has no label. Extract from one folder for each class, or from a table '
-            'with a column label.'
+            f'{folder}: clip {unlabelled[0]!r} has no label. Extract from a folder with one subfolder per class, or '
+            'from a table with a column label.'
         )
     if extractor is not None:
         stamps = {m: _stamp_of(folder, m, spec, stamps) for m, spec in extractor.items()}
@@ -75,7 +75,7 @@ def extracted_clips(
     clips = [arrays.read(video) for video, *_ in rows]
     lacking = ((row[0], m) for row, clip in zip(rows, clips, strict=True) for m in stamps if m not in clip)
     if one := next(lacking, None):
-        raise DataError(f'{folder}: clip {one[0]!r} of {CLIPS_FILE} has no {one[1]} features. Extract the clips again.')
+        raise DataError(f'{folder}: clip {one[0]!r} in {CLIPS_FILE} has no {one[1]} features. Extract the clips again.')
     features = {m: [clip[m] for clip in clips] for m in stamps}
     videos, labels = ([row[place] for row in rows] for place in range(2))
     groups = [group or file for *_, group, file in rows]
@@ -83,12 +83,12 @@ def extracted_clips(
 
 
 def _stamp_of(folder: Path, modality: str, spec: str, stamps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the stamp of a modality's features, if the extractor of a spec made them."""
+    """Return the stamp of a modality's features, and refuse them if another extractor made them."""
     made_by = stamps.get(modality, {}).get('extractor')
     kind, colon, name = spec.partition(':')
     if made_by not in (spec, f'{kind}{colon}{plain_name(name)}'):
-        found = f'has {modality} features of {made_by}, not of {spec}' if made_by else f'has no {modality} features'
+        found = f'has {modality} features from {made_by}, not {spec}' if made_by else f'has no {modality} features'
         raise DataError(
-            f'{folder} {found}. Name what it has (none leaves a modality out), or extract the videos again.'
+            f'{folder} {found}. Choose what it has (none leaves a modality out), or extract the videos again.'
         )
     return stamps[modality]

@@ -1,4 +1,4 @@
-"""What a folder of extracted features says of itself: seconds of a step, and what its features are."""
+"""What a folder of extracted features records: seconds per step, and the kind of its features."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ class Extraction:
 
     Attributes:
         seconds: Modality -> seconds that a step covers, the median over the clips.
-        features: Modality -> what its features are, in one line.
+        features: Modality -> the kind of its features, in one line.
     """
 
     seconds: Mapping[str, float]
@@ -34,10 +34,10 @@ class Extraction:
 
 
 def read_extraction(folder: str | os.PathLike[str]) -> Extraction | None:
-    """Read the facts that ``tools/extract_features.py`` wrote beside its features; ``None`` if it did not write them.
+    """Read the facts that ``tools/extract_features.py`` wrote with its features; ``None`` if it did not write them.
 
     Raises:
-        DataError: A file of facts is damaged.
+        DataError: If a file of facts is damaged.
     """
     folder = Path(folder)
     stamps = read_stamps(folder)
@@ -50,10 +50,10 @@ def read_extraction(folder: str | os.PathLike[str]) -> Extraction | None:
 
 
 def read_stamps(folder: Path) -> dict[str, dict[str, Any]] | None:
-    """Return what made the features of each modality; ``None`` where ``tools/extract_features.py`` made none.
+    """Return what made the features of each modality; ``None`` if ``tools/extract_features.py`` did not make them.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: If the file is damaged.
     """
     if not (folder / STAMP_FILE).is_file():
         return None
@@ -61,10 +61,10 @@ def read_stamps(folder: Path) -> dict[str, dict[str, Any]] | None:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read what was noted of a folder or of a clip.
+    """Read the recorded facts of a folder or a clip.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: If the file is damaged.
     """
     try:
         facts = read_json(path)
@@ -94,15 +94,15 @@ def _usual(folder: Path, modality: str, values: Iterable[float]) -> float:
     others = sum(abs(value - usual) > _NEARLY * usual for value in values)
     if others:
         _LOGGER.warning(
-            '%s: a step of %s covers %g s in most clips, but from %g to %g s in %d of %d. The store knows one number: '
-            '%g s. Extract from videos of one frame rate where time matters.',
+            '%s: a step of %s covers %g s in most clips, but from %g to %g s in %d of %d. The store uses one number: '
+            '%g s. If time matters, extract from videos with the same frame rate.',
             *(folder, modality, usual, min(values), max(values), others, len(values), usual),
         )
     return usual
 
 
 def in_one_line(stamp: Mapping[str, Any]) -> str:
-    """Return what an extractor is as a store says it; checksums are cut to 12 digits.
+    """Describe an extractor in one line, as in a store; checksums are cut to 12 digits.
 
     Examples:
         >>> in_one_line(dict(extractor='timm:resnet50', seconds=0.64, weights='1f0c9a52' * 8))
@@ -114,7 +114,7 @@ def in_one_line(stamp: Mapping[str, Any]) -> str:
 
 
 def differences(begun: Mapping[str, Any], now: Mapping[str, Any], path: str = '') -> str:
-    """Return which entries of nested dicts differ, and how; '' where none does."""
+    """Describe which entries of nested dicts differ, and how; '' if none do."""
     found = []
     for key in sorted({*begun, *now}):
         old, new = begun.get(key), now.get(key)

@@ -1,4 +1,4 @@
-"""What every extractor is: a frozen network that turns frames or sound into a sequence of features."""
+"""The base of every extractor: a frozen network that turns frames or sound into a sequence of features."""
 
 import re
 from abc import ABC, abstractmethod
@@ -17,11 +17,11 @@ Compute = Callable[[np.ndarray], np.ndarray]
 
 
 class TorchNetwork:
-    """A frozen network of torch as a function of arrays.
+    """A frozen torch network as a function of arrays.
 
     Args:
         network: Turns (B, ...) into (B, D).
-        device: Where it computes.
+        device: Device to compute on.
     """
 
     def __init__(self, network: Callable[[torch.Tensor], torch.Tensor], device: str = 'cpu') -> None:
@@ -37,15 +37,15 @@ class Extractor(ABC):
     """A frozen network whose steps are the features of one modality.
 
     A subclass sets ``modality`` (``audio`` or ``visual``) and ``dim``, and is registered in ``EXTRACTORS`` under the
-    name that a user writes. Its constructor's arguments are the options of ``tools/extract_features.py``; what it gets
-    besides, where it asks for it: ``name`` (what follows the colon), ``device``, and ``modality``, if it reads either.
+    name that users write. Its constructor arguments are the options of ``tools/extract_features.py``. If its signature
+    has them, it also gets ``name`` (the part after the colon), ``device``, and ``modality``, if it can read either.
 
     Attributes:
-        modality: ``audio`` or ``visual``; a class whose objects read either has ``''``.
+        modality: ``audio`` or ``visual``; ``''`` for a class whose objects can read either.
         dim: Width of the features.
         needs: Packages that it imports; their versions are recorded.
         compute: Its network, or ``None`` if it has none. Everything else can be sent to another process, which prepares
-            the inputs and has the network computed where it is (:mod:`avzoo.extraction.shared_networks`).
+            the inputs while the network stays where it is (:mod:`avzoo.extraction.shared_networks`).
     """
 
     modality: str
@@ -61,29 +61,29 @@ class Extractor(ABC):
     def steps(self, media: MediaFile, start: float = 0.0, end: float | None = None) -> np.ndarray:
         """Return the features (T, D) of float32 of a clip from ``start`` to before ``end`` (seconds).
 
-        The clip is read as a stream, so that memory does not grow with its length. T is 0 where it is too short.
+        The clip is read as a stream, so memory does not grow with its length. T is 0 if the clip is too short.
         """
 
     @abstractmethod
     def stamp(self) -> dict[str, Any]:
-        """Return what decides the features, as plain values: recipe, options, the SHA-256 of the weights."""
+        """Return what determines the features, as plain values: recipe, options, the SHA-256 of the weights."""
 
 
 def plain_name(path: str) -> str:
-    """Return the name of a file or folder as it stands in a stamp: without its folders, which differ by machine."""
+    """Return the name of a file or folder for a stamp: without parent folders, which differ between machines."""
     return re.sub(r'\s+', '_', Path(path).name)
 
 
 def in_batches(inputs: Iterator[np.ndarray], compute: Compute, *, dim: int, batch_size: int) -> np.ndarray:
     """Return the features (T, D) of inputs that arrive one by one.
 
-    A batch is always filled to the same size, since libraries choose other kernels for other sizes: a feature must not
-    depend on how many came with it.
+    Every batch is filled to the same size: libraries choose kernels by size, and a feature must not depend on the
+    number of others in its batch.
 
     Args:
         inputs: Arrays of one shape.
         compute: The network.
-        dim: D, the width where there is no input.
+        dim: D, the width if there is no input.
         batch_size: B.
     """
     found = [np.zeros((0, dim), np.float32)]

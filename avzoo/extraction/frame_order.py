@@ -1,4 +1,4 @@
-"""In which order the frames of a video are shown, and where the decoding of a part of it may begin."""
+"""The display order of a video's frames, and where decoding of a part may begin."""
 
 import heapq
 from collections import deque
@@ -9,24 +9,24 @@ from typing import Any
 
 from avzoo.extraction.media_container import Stream, import_av, open_container
 
-# More frames than a codec holds back for reordering: 16 in H.264.
+# More than the frames that a codec holds back for reordering: 16 in H.264.
 _REORDERED = 17
-# Containers that store when a frame is shown and which packets are keyframes, and the decoders that keep nothing from
+# Containers that store when a frame is shown and which packets are keyframes, and decoders that keep no state from
 # before a keyframe.
 _CONTAINERS = {'mov', 'mp4', 'matroska', 'webm'}
 _DECODERS = {'h264', 'hevc', 'vp8', 'vp9', 'av1', 'libdav1d', 'mpeg4', 'mjpeg'}
 
 
 class Doubt(Exception):
-    """Frames might differ from those of decoding from the beginning."""
+    """Frames might differ from those decoded from the beginning."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A keyframe from which the frames of a part are decoded as they are from the beginning.
+    """A keyframe from which a part is decoded exactly as from the beginning.
 
     Attributes:
-        packets: How many packets of the stream come before it.
+        packets: Number of packets of the stream before it.
         pts: When it is shown.
         first: When the first frame of the stream is shown.
     """
@@ -36,12 +36,12 @@ class Entry:
     first: int
 
     def check(self, frame: Any, before: int | None) -> None:
-        """Check a frame that was decoded from here, by the time of the one before (``None`` for the first).
+        """Check a frame decoded from here, given the time of the previous one (``None`` for the first).
 
         Raises:
-            Doubt: If times do not rise, or the first frame is not the keyframe or not a picture by itself.
+            Doubt: If times do not increase, or the first frame is not the keyframe or not an intra picture.
         """
-        intra = import_av().video.frame.PictureType.I  # Where a picture is refreshed bit by bit, keyframes are others.
+        intra = import_av().video.frame.PictureType.I  # With gradual refresh, keyframes are of other types.
         begins = frame.pts == self.pts and frame.key_frame and frame.pict_type == intra
         if not (begins if before is None else frame.pts is not None and frame.pts > before):
             raise Doubt
@@ -50,10 +50,10 @@ class Entry:
 def find_entry(path: Path, wanted: Stream, start: float) -> Entry | None:
     """Return where decoding may begin for the frames from ``start`` (seconds), from the packets alone.
 
-    It is the last keyframe of which more frames than a decoder reorders are shown before ``start``.
+    It is the last keyframe with more of its frames shown before ``start`` than a decoder reorders.
 
     Returns:
-        ``None`` for the beginning: there is no such keyframe, or a doubt.
+        ``None`` for the beginning: there is no such keyframe, or it is doubtful.
     """
     with open_container(path) as container:
         stream = container.streams[wanted.index]
@@ -71,9 +71,9 @@ def _last_entry(packets: Iterable[Any], start: float, reorders: bool) -> Entry |
     """Return the last entry before ``start``.
 
     Args:
-        packets: Those of the stream, in the order of decoding.
+        packets: Packets of the stream, in decoding order.
         start: In units of the stream, from its first frame.
-        reorders: Whether the header says that frames are shown in another order. Times that rise are then not theirs.
+        reorders: Whether the header says that frames are reordered. Increasing times are then not theirs.
     """
     first = highest = None
     keyframes: deque[tuple[int, int, int]] = deque()  # Packets before it, its time, packets of frames before start.
@@ -87,7 +87,7 @@ def _last_entry(packets: Iterable[Any], start: float, reorders: bool) -> Entry |
         first = pts if first is None else first
         if pts < first:
             return None
-        while keyframes and pts < keyframes[-1][1]:  # An open group: frames before the keyframe need others before it.
+        while keyframes and pts < keyframes[-1][1]:  # An open GOP: frames shown before the keyframe need earlier ones.
             keyframes.pop()
         if highest is None or pts > highest:
             highest = pts
@@ -109,15 +109,15 @@ def _last_entry(packets: Iterable[Any], start: float, reorders: bool) -> Entry |
 
 
 def _has_new_header(packet: Any) -> bool:
-    """Return whether a packet changes what its decoder was told at the beginning; older PyAV does not say."""
+    """Return whether a packet changes its decoder's configuration; with older PyAV, assume so."""
     return not hasattr(packet, 'has_sidedata') or packet.has_sidedata('new_extradata')
 
 
 def in_display_order(frames: Iterable[Any]) -> Iterator[tuple[Any, int | None]]:
-    """Yield frames with rising times.
+    """Yield frames with increasing times.
 
-    Decoders give frames in the order of display. In AVI files the times are those of decoding, 1 2 4 3 5, so the i-th
-    frame has the i-th smallest time.
+    Decoders return frames in display order. In AVI files the times are those of decoding, 1 2 4 3 5, so the i-th
+    frame gets the i-th smallest time.
     """
     waiting: deque[Any] = deque()
     times: list[int] = []

@@ -1,4 +1,4 @@
-"""One frame for each step of a fixed length."""
+"""One frame per step of a fixed length."""
 
 from collections.abc import Iterator
 from itertools import repeat
@@ -12,10 +12,10 @@ _LONGEST_GAP = 3600.0  # Seconds between two frames.
 
 
 def frames_of_steps(frames: Iterator[Frame], seconds: float, start: float, repeats: list[int]) -> Iterator[np.ndarray]:
-    """Yield the first frame (H, W, 3) of each step; a step without a frame of its own shows the one before.
+    """Yield the first frame (H, W, 3) of each step; a step without its own frame repeats the previous one.
 
     Args:
-        frames: Frames with rising times.
+        frames: Frames with increasing times.
         seconds: Length of a step.
         start: Where the first step begins.
         repeats: Filled with the number of steps that each yielded frame stands for.
@@ -30,8 +30,8 @@ def frames_of_steps(frames: Iterator[Frame], seconds: float, start: float, repea
             gap = now - step - 1
             if gap * seconds > _LONGEST_GAP:
                 raise MediaError(
-                    f'the picture stands still for {gap * seconds:,.0f} s: the times of the file are wrong. Convert it '
-                    'anew, or leave it out.'
+                    f'there is no new frame for {gap * seconds:,.0f} s: the times in the file are wrong. Convert it '
+                    'again, or leave it out.'
                 )
             repeats[-1] += gap
         repeats.append(1)
@@ -45,15 +45,15 @@ def repeat_rows(rows: np.ndarray, repeats: list[int]) -> np.ndarray:
 
 
 def frame_windows(frames: Iterator[Frame], seconds: float, count: int, start: float) -> Iterator[np.ndarray]:
-    """Yield windows (count, H, W, 3) of frames at equal distances, without overlap.
+    """Yield windows (count, H, W, 3) of evenly spaced frames, without overlap.
 
-    A rest of at least half a window is filled with its last frame, and so is a whole clip that is shorter; a shorter
-    rest is left out.
+    A remainder of at least half a window is filled with its last frame, and so is a whole clip that is shorter; a
+    shorter remainder is left out.
 
     Args:
-        frames: Frames with rising times.
+        frames: Frames with increasing times.
         seconds: Length of a window.
-        count: Frames of a window.
+        count: Frames per window.
         start: Where the first one begins.
     """
     window: list[np.ndarray] = []
@@ -68,7 +68,7 @@ def frame_windows(frames: Iterator[Frame], seconds: float, count: int, start: fl
 
 
 def _at_every(frames: Iterator[Frame], seconds: float, start: float) -> Iterator[np.ndarray]:
-    """Yield a frame for each step, the one before where a step has none."""
+    """Yield one frame per step, repeating the previous one if a step has none."""
     repeats: list[int] = []
     before: np.ndarray | None = None
     for rgb in frames_of_steps(frames, seconds, start, repeats):

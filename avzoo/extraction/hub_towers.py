@@ -1,4 +1,4 @@
-"""How the models of the Hugging Face hub that are known here give features."""
+"""How features are computed with the supported models of the Hugging Face Hub."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ Form = Literal['frame', 'clip', 'sound']
 
 @dataclass(frozen=True)
 class Tower:
-    """How the features of a kind of model are computed.
+    """How features are computed with a kind of model.
 
     Attributes:
-        form: What one step is made of.
-        forward: The features (B, D) of prepared inputs (B, ...), from the model.
+        form: What one step consists of.
+        forward: Turns a model and prepared inputs (B, ...) into features (B, D).
         unused: Parts of the model that are not needed.
     """
 
@@ -46,7 +46,7 @@ def _clap_tower(model: Any, x: torch.Tensor) -> Any:
     return next(found[key] for key in ('audio_embeds', 'pooler_output') if key in found)
 
 
-# Not by get_video_features and its like: in transformers 5.24 a model has none of them.
+# Not with get_video_features and the like: models in transformers 5.24 do not have them.
 def _pe_audio(model: Any, x: torch.Tensor) -> Any:
     return model.audio_head(model.audio_encoder(x).pooler_output)
 

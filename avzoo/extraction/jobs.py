@@ -20,22 +20,22 @@ from avzoo.utils.errors import AvzooError
 
 Specs = Mapping[str, tuple[str, Mapping[str, Any]]]
 
-# What a process of the pool works with; its networks are built when they are first asked for.
+# The state of a pool process; its networks are built when they are first needed.
 _worker: dict[str, Any] = {}
 
 
 class Workers:
-    """Extractors, and the processes that work with them.
+    """Extractors, and the processes that use them.
 
-    One job works in this process. Several work in as many processes of one thread. On a CPU each has its own networks,
-    and this process has none; elsewhere the networks are in this process alone, and the others decode for them.
+    One job runs in this process. Several jobs run in as many single-threaded processes. On a CPU, each has its own
+    networks, and this process has none; on other devices, only this process has networks, and the others decode for it.
 
     Args:
-        specs: Of each modality the extractor's spec and options.
+        specs: Spec and options of each modality's extractor.
         settings: How clips are read.
-        jobs: Processes.
-        device: Where the networks compute.
-        shared: Whether the networks are in this process alone; by default, unless the device is a CPU.
+        jobs: Number of processes.
+        device: Device for the networks.
+        shared: Whether only this process has networks; by default unless the device is a CPU.
 
     Examples:
         >>> with Workers(specs, Settings(), jobs=2) as workers:
@@ -74,7 +74,7 @@ class Workers:
                 self._pool.shutdown(cancel_futures=True)
 
     def stamps(self) -> Stamps:
-        """Return what decides the features, and the versions that compute them.
+        """Return what determines the features, and the package versions.
 
         Raises:
             AvzooError: If an extractor cannot be built.
@@ -86,12 +86,12 @@ class Workers:
     def extract(
         self, clips: list[Clip], out: Path, on_progress: Callable[[int, int], None] | None = None
     ) -> list[Failure]:
-        """Extract the clips; returns those that failed.
+        """Extract the clips; returns the failures.
 
         Args:
             clips: The clips.
             out: The folder that :func:`~avzoo.extraction.extract.open_folder` made.
-            on_progress: Called with (clips done, clips in all).
+            on_progress: Called with (clips done, all clips).
         """
         if self._pool is None:
             return extract_all(clips, out, self._extractors or {}, self._settings, on_progress)
@@ -115,8 +115,8 @@ class Workers:
             return future.result()
         except BrokenProcessPool:
             raise AvzooError(
-                'a process of --jobs was killed, perhaps because the memory is full. The clips that are done are kept: '
-                'run the same command again, with fewer --jobs.'
+                'a process of --jobs was killed, perhaps for lack of memory. Finished clips are kept: '
+                'repeat the command with fewer --jobs.'
             ) from None
 
 
@@ -131,7 +131,7 @@ def _start(source: Specs | SharedNetworks, settings: Settings, device: str) -> N
 
 
 def _extractors() -> dict[str, Extractor]:
-    # Not at the start of the process: there an error would only break the pool.
+    # Not when the process starts: an error there would only break the pool.
     if 'extractors' not in _worker:
         source = _worker['source']
         is_shared = isinstance(source, SharedNetworks)

@@ -9,7 +9,7 @@ SAMPLE_RATE = 16000
 FRAME, HOP, FFT = 400, 160, 512
 BANDS = 64
 EXAMPLE_FRAMES = 96
-# Samples that one example needs, and how many the next one begins later.
+# Samples that one example needs, and the distance to the start of the next one.
 EXAMPLE_SAMPLES, EXAMPLE_STEP = FRAME + (EXAMPLE_FRAMES - 1) * HOP, EXAMPLE_FRAMES * HOP
 _LOW, _HIGH, _OFFSET = 125.0, 7500.0, 0.01
 
@@ -21,7 +21,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
         samples: (n,), in -1..1, at 16 kHz.
 
     Returns:
-        (1 + floor((n - 400) / 160), 64) of float64; no frame reaches beyond the end.
+        (1 + floor((n - 400) / 160), 64) of float64; no frame extends beyond the end.
     """
     if len(samples) < FRAME:
         return np.zeros((0, BANDS))
@@ -33,7 +33,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
 def log_mel_examples(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield the examples of sound that arrives in blocks: (96, 64) of float32 each, without overlap.
 
-    Each covers 0.96 s. A rest that is shorter than an example is left out.
+    Each covers 0.96 s. A remainder shorter than an example is left out.
     """
     held = np.zeros(0, np.float32)
     for block in blocks:
@@ -45,7 +45,7 @@ def log_mel_examples(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 @cache
 def mel_matrix() -> np.ndarray:
-    """Return the weights (257, 64) of the mel bands for a spectrum of 512 points, in HTK's mel scale."""
+    """Return the weights (257, 64) of the mel bands for a spectrum of 512 points, on HTK's mel scale."""
     bins = _mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT)
     edges = np.linspace(_mel(_LOW), _mel(_HIGH), BANDS + 2)
     rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])

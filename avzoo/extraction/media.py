@@ -34,7 +34,7 @@ class Frame:
 
     Attributes:
         seconds: When it is shown, from the beginning of the stream.
-        picture: What makes its colours; most frames of a video are decoded only for the sake of others.
+        picture: Converts it to colours on demand; most frames of a video are decoded only for the sake of others.
     """
 
     seconds: float
@@ -54,9 +54,9 @@ class MediaFacts:
         video_stream: Index of the video stream that was read, or ``None``.
         audio_stream: Index of the audio stream that was read, or ``None``.
         frames: Frames up to the end of what was read. Those before a part that were not decoded count by their packets.
-        samples: Samples of sound that were decoded, at the rate that was asked for.
+        samples: Samples of sound that were decoded, at the requested rate.
         bad_packets: Packets that could not be decoded and were left out.
-        missing_seconds: Seconds that the header announces and the streams do not have.
+        missing_seconds: Seconds that the header announces but the streams lack.
     """
 
     video_stream: int | None = None
@@ -69,10 +69,10 @@ class MediaFacts:
 
 
 class MediaFile:
-    """A video file of which frames and sound are read, each from its beginning.
+    """A video file whose frames and sound are read, each from its beginning.
 
-    Streams are chosen as FFmpeg does (the largest picture, the sound with most channels and bits), without cover art;
-    an index chooses another one.
+    Streams are chosen as in FFmpeg (the largest picture, the sound with most channels and bits), without cover art;
+    an index selects another one.
 
     Args:
         path: The file.
@@ -80,7 +80,7 @@ class MediaFile:
         audio_stream: Index of an audio stream.
 
     Raises:
-        MediaError: If the file is not one that FFmpeg reads, or has no such stream.
+        MediaError: If FFmpeg cannot read the file, or it has no such stream.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class MediaFile:
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Frames per second as the header states it, or ``None`` where it does not or there is no video."""
+        """Frames per second according to the header; ``None`` if it does not say or there is no video."""
         return None if self._video is None else self._video.rate
 
     def frames(self, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
-        """Yield the frames that are shown from ``start`` to before ``end`` (seconds), in the order of display.
+        """Yield the frames shown from ``start`` to before ``end`` (seconds), in display order.
 
-        They are decoded from a keyframe shortly before ``start``, or from the beginning where they might differ.
+        They are decoded from a keyframe shortly before ``start``, or from the beginning if they might differ.
 
         Raises:
             MediaError: If the file has no video, or none of it can be decoded.
@@ -148,7 +148,7 @@ class MediaFile:
             raise MediaError(f'{self.path}: no sound of its stream {self._audio.index} can be decoded.')
 
     def _shown(self, video: Stream, start: float, end: float | None, entry: Entry | None = None) -> Iterator[Frame]:
-        """Yield the frames of a part, decoded from an entry or from the beginning."""
+        """Yield the frames of a part, decoded from an entry point or from the beginning."""
         self.facts.frames = 0 if entry is None else entry.packets
         decoded = self._decoded(video) if entry is None else self._decoded_from(video, entry)
         first = None if entry is None else self._seconds(video, entry.first, 0)
@@ -164,16 +164,16 @@ class MediaFile:
                 yield Frame(seconds - first, partial(_upright, frame))
         else:
             rate = float(self.frame_rate or 25)
-            # Some files have fewer frames than their rate says, at longer distances.
+            # Some files have fewer frames than their rate says, further apart.
             self._compare_length(video, max(self.facts.frames / rate, last + 1 / rate))
         if not self.facts.frames:
             raise MediaError(f'{self.path}: no frame of its video stream {video.index} can be decoded.')
 
     def _decoded_from(self, video: Stream, entry: Entry) -> Iterator[Any]:
-        """Yield what a stream holds from an entry on.
+        """Yield what a stream holds from an entry point on.
 
         Raises:
-            Doubt: Before a frame that might not be the one that decoding from the beginning gives.
+            Doubt: Before a frame that might differ from the one decoded from the beginning.
         """
         if [frame.pts for frame in islice(self._decoded(video), 1)] != [entry.first]:
             raise Doubt
@@ -190,13 +190,15 @@ class MediaFile:
 
         Args:
             wanted: The stream.
-            entry: Where to begin. The first error of a decoder is then a doubt: what it makes of a damaged packet
-                depends on what it decoded before.
+            entry: Where to begin. The first decoder error then raises ``Doubt``: what a decoder makes of a damaged
+                packet depends on what it decoded before.
         """
         error_kinds = import_av().error
         with open_container(self.path) as container:
             stream = container.streams[wanted.index]
-            stream.codec_context.thread_count = 1  # Several drop good frames beside a bad packet; --jobs is faster.
+            stream.codec_context.thread_count = (
+                1  # Several threads drop good frames next to a bad packet; --jobs is faster.
+            )
             packets = container.demux(stream)
             if entry is not None:
                 stream.codec_context.options = dict(err_detect='explode')
@@ -225,11 +227,11 @@ class MediaFile:
         return float(pts * stream.time_base)
 
     def _compare_length(self, stream: Stream, found: float) -> None:
-        """Note how much of what the header announces is missing: headers of truncated files still say it all."""
+        """Note how much of the announced length is missing: headers of truncated files still give the full length."""
         missing = stream.seconds - found
         if missing > max(1.0, 0.05 * stream.seconds):
             self.facts.missing_seconds = max(self.facts.missing_seconds, missing)
-            self._note(f'cut short: the header says {stream.seconds:.1f} s of {stream.kind}, it holds {found:.1f} s')
+            self._note(f'cut short: the header says {stream.seconds:.1f} s of {stream.kind}, but it has {found:.1f} s')
 
     def _note(self, text: str) -> None:
         if text not in self.facts.notes:
@@ -237,5 +239,5 @@ class MediaFile:
 
 
 def _upright(frame: Any) -> np.ndarray:
-    """Return the picture of a frame, turned as its header says; the angle is counted anticlockwise."""
+    """Return the picture of a frame, rotated according to its header; the angle is anticlockwise."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format='rgb24'), round(frame.rotation / 90) % 4))

@@ -1,4 +1,4 @@
-"""Open a video file, and choose its streams. Needs PyAV (extra ``[video]``)."""
+"""Open a video file and choose its streams. Needs PyAV (extra ``[video]``)."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 from avzoo.utils.errors import DataError
 from avzoo.utils.regular_files import open_regular
 
-# Formats that hold their own streams; others (playlists, lists of pictures) name further files.
+# Formats that contain their streams; others (playlists, image sequences) refer to further files.
 _PICTURES = {
     'mov',
     'mp4',
@@ -37,11 +37,11 @@ class MediaError(DataError):
 
 
 class NoSound(MediaError):
-    """A video file without sound, where it was asked for."""
+    """A file without sound, when sound was requested."""
 
 
 class NoPictures(MediaError):
-    """A file without a video stream, where its pictures were asked for."""
+    """A file without a video stream, when pictures were requested."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,24 @@ def import_av() -> Any:
     try:
         import av  # Only where videos are read: it brings FFmpeg.
     except ImportError as error:
-        raise MediaError(f"videos are read by PyAV, which is missing ({error}): pip install 'avzoo[video]'") from error
-    # FFmpeg's own words go to stderr raw; what matters is counted and reported.
+        raise MediaError(
+            f"reading videos needs PyAV, which is missing ({error}): pip install 'avzoo[video]'"
+        ) from error
+    # FFmpeg's own messages would go to stderr unfiltered; what matters is counted and reported.
     av.logging.set_level(av.logging.PANIC)
     return av
 
 
 @contextmanager
 def open_container(path: Path) -> Iterator[Any]:
-    """Open a file, by a handle: FFmpeg would also read addresses, pipes, and the files that a playlist names."""
+    """Open a file by its handle: FFmpeg would also read URLs, pipes, and the files that a playlist names."""
     av = import_av()
     try:
         file = open_regular(path)
     except DataError as error:
         raise MediaError(str(error)) from None
     except OSError as error:
-        raise MediaError(f'{path} is not a file that can be read ({error.strerror}).') from None
+        raise MediaError(f'{path} cannot be read ({error.strerror}).') from None
     with file:
         try:
             # No protocol: a playlist must not open what it names.
@@ -89,14 +91,14 @@ def open_container(path: Path) -> Iterator[Any]:
         with container:
             if not _CONTAINERS & set(container.format.name.split(',')):
                 raise MediaError(
-                    f'{path} is of the format {container.format.name}, which is not read: it is no video, or names '
+                    f'{path} is of the unsupported format {container.format.name}: it is not a video, or refers to '
                     'other files. Convert it to mp4 or webm.'
                 )
             yield container
 
 
 def choose_stream(path: Path, container: Any, kind: str, index: int | None) -> Stream | None:
-    """Return the stream of an index, or the one that FFmpeg would choose; ``None`` where there is none of a kind."""
+    """Return the stream with an index, or the one that FFmpeg would choose; ``None`` if there is none of this kind."""
     streams = [s for s in container.streams if s.type == kind and s.codec_context is not None]
     _check_sizes(path, streams)
     if index is not None:
@@ -112,7 +114,7 @@ def choose_stream(path: Path, container: Any, kind: str, index: int | None) -> S
     if chosen is None:
         return None
     rate = (chosen.average_rate or chosen.guessed_rate) if kind == 'video' else None
-    # Of Matroska a tag has the length of a stream. The container's is that of the longest stream.
+    # In Matroska, a tag has the length of a stream. The container's length is that of the longest stream.
     tag = next((text for key, text in chosen.metadata.items() if key.startswith('DURATION')), '')
     lengths = [(container.duration or 0) / 1e6]
     if chosen.duration and chosen.time_base:
@@ -125,15 +127,19 @@ def choose_stream(path: Path, container: Any, kind: str, index: int | None) -> S
 
 
 def _check_sizes(path: Path, streams: list[Any]) -> None:
-    """Refuse pictures and sound of a size that no camera makes, before memory for them is taken."""
+    """Refuse pictures and sound of sizes that no camera produces, before memory for them is allocated."""
     for stream in streams:
         context = stream.codec_context
         if stream.type == 'video' and context.width * context.height > _MOST_PIXELS:
-            raise MediaError(f'{path}: its pictures have {context.width} x {context.height} pixels, more than 8K.')
+            raise MediaError(
+                f'{path}: its pictures have {context.width} x {context.height} pixels, more than 8K. Scale it down.'
+            )
         if stream.type == 'audio' and not _RATES[0] <= (context.sample_rate or _RATES[0]) <= _RATES[1]:
-            raise MediaError(f'{path}: its sound has {context.sample_rate} samples per second; {_RATES} are read.')
+            raise MediaError(
+                f'{path}: its sound has {context.sample_rate} samples per second, not {_RATES[0]:,} to {_RATES[1]:,}.'
+            )
 
 
 def reason_of(error: Exception) -> str:
-    """Return what FFmpeg or the system says of an error."""
+    """Return FFmpeg's or the system's text for an error."""
     return getattr(error, 'strerror', None) or str(error)

@@ -1,4 +1,4 @@
-"""The weights of an extractor's network: a path, the cache, or the address where they are published."""
+"""The weights of an extractor's network: from a path, the cache, or the URL where they are published."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ def find_weights(
     """Return a file of weights.
 
     Args:
-        path: The user's own file; without one the cache, then the addresses.
+        path: The user's own file; without one, the cache and then the URLs are tried.
         name: File name in the cache.
-        addresses: Where the file is published.
-        sha256_prefix: The first digits of its SHA-256, where they are published.
+        addresses: URLs where the file is published.
+        sha256_prefix: The first digits of its SHA-256, if published.
 
     Raises:
         CheckpointError: If there is no such file.
@@ -33,13 +33,13 @@ def find_weights(
     """
     if path is not None:
         if not Path(path).is_file():
-            raise CheckpointError(f'weights={path}: there is no such file.')
+            raise CheckpointError(f'weights={path}: there is no such file. Check the path.')
         return Path(path)
     return fetch(f'extractors/{name}', addresses, accept=lambda found: sha256_of(found).startswith(sha256_prefix))
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a table of tensors from a file of torch or safetensors, without running anything.
+    """Read a state dict from a torch or safetensors file, without executing any code.
 
     Raises:
         CheckpointError: If it holds anything else.
@@ -48,22 +48,22 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         try:
             return without_wrappers(load_file(path))
         except Exception as error:
-            raise CheckpointError(f'{path} is not a readable file of safetensors: {error}.') from error
-    found = load_tensors(path, str(path), 'Save a plain state dict by torch.save(model.state_dict(), FILE).')
+            raise CheckpointError(f'{path} is not a readable safetensors file: {error}.') from error
+    found = load_tensors(path, str(path), 'Save a plain state dict with torch.save(model.state_dict(), FILE).')
     if isinstance(found, Mapping) and isinstance(found.get('state_dict'), Mapping):
         found = found['state_dict']
     if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise CheckpointError(f'{path} does not hold a table of tensors. Save model.state_dict() alone.')
+        raise CheckpointError(f'{path} does not hold a dict of tensors. Save only model.state_dict().')
     return without_wrappers(found)
 
 
 def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> nn.Module:
-    """Load weights whose names and shapes are exactly those of the network, and freeze it in evaluation mode.
+    """Load weights whose names and shapes match the network exactly, and freeze it in evaluation mode.
 
     Args:
-        network: The network; built on the device ``meta``, it takes the tensors themselves in place of random ones.
+        network: The network; if built on the device ``meta``, it uses the tensors themselves.
         weights: Its weights.
-        path: Where they are from.
+        path: File that they come from.
 
     Raises:
         CheckpointError: If they differ; names the first tensors that do.
@@ -75,7 +75,7 @@ def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor], path: 
     if odd:
         raise CheckpointError(
             f'{path} does not fit {type(network).__name__}: {number_of(len(odd), "tensor differs", "tensors differ")} '
-            f'by name or shape, first {", ".join(odd[:3])}. Name the weights of this network.'
+            f'in name or shape, first {", ".join(odd[:3])}. Give the weights of this network.'
         )
     weights = {name: weights[name].to(value.dtype) for name, value in wanted.items()}
     network.load_state_dict(weights, assign=any(value.is_meta for value in wanted.values()))

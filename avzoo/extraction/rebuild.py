@@ -1,4 +1,4 @@
-"""Build the extractor that made given features, from what their store or their model says of them."""
+"""Build the extractor that made given features, from its description in their store or model."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -16,34 +16,34 @@ from avzoo.utils.errors import DataError
 def rebuild_extractor(
     modality: str, features: str, *, options: Sequence[str] = (), device: str = 'cpu', owner: str = 'the model'
 ) -> Extractor:
-    """Build the extractor of some features, and refuse one that would give others.
+    """Build the extractor that made some features, and refuse one that would give different features.
 
     Args:
         modality: ``audio`` or ``visual``.
-        features: What a store says of the features, as :func:`in_one_line` writes it.
-        options: ``KEY=VALUE`` of the extractor; ``weights=FILE`` where its weights are not found otherwise.
-        device: Where it computes.
+        features: A store's description of the features, as written by :func:`in_one_line`.
+        options: ``KEY=VALUE`` options of the extractor; ``weights=FILE`` if its weights are not found otherwise.
+        device: Device to compute on.
         owner: Whose features they are, for messages.
 
     Raises:
-        DataError: If the words name no extractor of avzoo, or its features are other ones here.
+        DataError: If avzoo has no such extractor, or its features would differ here.
     """
     spec, *settings = features.split(' ')
     name = spec.partition(':')[0]
     if name not in EXTRACTORS.names():
         raise DataError(
-            f'{owner} takes {modality} features {features!r}, which no extractor of avzoo makes '
-            f'({", ".join(EXTRACTORS.names())}). Extract them as its training features were, and give --features.'
+            f'{owner} needs {modality} features {features!r}, which no avzoo extractor makes '
+            f'({", ".join(EXTRACTORS.names())}). Extract features like its training features, and give --features.'
         )
     takes = inspect.signature(kind_of(name)).parameters
-    # Checksums of weights are for the comparison below; where the weights are, they do not say.
+    # Checksums of weights serve the comparison below; they do not say where the weights are.
     known = [text for text in settings if text.partition('=')[0] in takes and not text.startswith('weights=')]
     extractor = build_extractor(spec, modality, read_options(spec, [*known, *options]), device)
     found = in_one_line(extractor.stamp())
     if found != features:
         raise DataError(
-            f'{owner} takes {modality} features {features!r}; here they would be {found!r}. Give the same weights by '
-            f'--{modality}-option weights=FILE, or take the versions of the packages that it was trained with.'
+            f'{owner} needs {modality} features {features!r}; here they would be {found!r}. Give the same weights with '
+            f'--{modality}-option weights=FILE, or use the package versions that it was trained with.'
         )
     return extractor
 
@@ -59,19 +59,19 @@ def rebuild_extractors(
     """Build the extractors of a feature set, see :func:`rebuild_extractor`.
 
     Args:
-        features: What a store or a model says of its features.
-        modalities: Which of them.
-        options: ``KEY=VALUE`` of the extractors, by modality.
-        device: Where they compute.
-        otherwise: What to do with a set that does not say what its features are.
+        features: A store's or model's description of its features.
+        modalities: Which of its modalities.
+        options: ``KEY=VALUE`` options of the extractors, by modality.
+        device: Device to compute on.
+        otherwise: The cure, for the error, if a set does not say what its features are.
 
     Raises:
-        DataError: If it does not, or the features are other ones here.
+        DataError: If it does not say so, or the features would differ here.
     """
     silent = [m for m in modalities if m not in features.texts]
     if silent:
         raise DataError(
-            f'{features.owner} does not say what its {silent[0]} features are, so videos cannot be made into such. '
+            f'{features.owner} does not say what its {silent[0]} features are, so they cannot be made from videos. '
             f'{otherwise}'
         )
     return {

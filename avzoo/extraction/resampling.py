@@ -1,4 +1,4 @@
-"""Bring sound to one rate and one channel."""
+"""Convert sound to one rate and one channel."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from avzoo.utils.counts import number_of
 
 
 def resampled(path: Path, frames: Iterable[Any], rate: int) -> Iterator[Any]:
-    """Yield decoded frames of sound at ``rate`` samples per second, in their own layout.
+    """Yield decoded frames of sound resampled to ``rate`` samples per second, in their own layout.
 
     Raises:
         MediaError: If they cannot be resampled; names the file.

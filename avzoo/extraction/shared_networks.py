@@ -1,4 +1,4 @@
-"""One process computes the networks, on a GPU for example; others decode, and send it their batches."""
+"""One process runs the networks, on a GPU for example; others decode, and send it their batches."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,14 @@ from avzoo.extraction.extractor import Compute, Extractor
 
 
 class SharedNetworks:
-    """What a decoding process gets: extractors without their networks, and the way to these.
+    """What a decoding process gets: extractors without their networks, and pipes to these networks.
 
-    It can be sent to processes at their start, and only then.
+    It can only be sent to processes when they start.
 
     Args:
         extractors: Extractors whose networks stay where they are.
         ends: One end of a pipe for each process.
-        free: Gives each process that asks an index of ``ends``.
+        free: Queue from which each process gets an index of ``ends``.
     """
 
     def __init__(self, extractors: Mapping[str, Extractor], ends: list[Connection], free: Any) -> None:
@@ -32,7 +32,7 @@ class SharedNetworks:
         self._ends, self._free = ends, free
 
     def connected(self) -> dict[str, Extractor]:
-        """Return extractors whose networks are those of the other process. A process calls this once."""
+        """Return extractors that use the networks of the other process. A process calls this once."""
         connection = self._ends[self._free.get()]
         for modality in self._networks:
             self._extractors[modality].compute = _Remote(modality, connection)
@@ -40,7 +40,7 @@ class SharedNetworks:
 
 
 class _Remote:
-    """A network of another process, as a function of arrays."""
+    """A network in another process, as a function of arrays."""
 
     def __init__(self, modality: str, connection: Connection) -> None:
         self._modality, self._connection = modality, connection
@@ -55,12 +55,12 @@ class _Remote:
 
 @contextmanager
 def serving(extractors: Mapping[str, Extractor], processes: int, context: SpawnContext) -> Iterator[SharedNetworks]:
-    """Compute batches for other processes, one batch at a time, until the end of the context.
+    """Compute batches for other processes, one batch at a time, until the context ends.
 
     Args:
-        extractors: Whose networks are shared.
-        processes: How many will ask.
-        context: How these are started.
+        extractors: Extractors whose networks are shared.
+        processes: Number of client processes.
+        context: Start method of these processes.
     """
     free = context.SimpleQueue()
     pipes = [context.Pipe() for _ in range(processes)]
@@ -90,7 +90,7 @@ def _serve(connection: Connection, networks: Mapping[str, Compute], one_at_a_tim
             try:
                 with one_at_a_time:
                     answer: Any = networks[modality](batch)
-            except Exception as error:  # It is raised where the batch came from.
+            except Exception as error:  # It is raised in the process that sent the batch.
                 answer = error
             try:
                 connection.send(answer)

@@ -1,4 +1,4 @@
-"""Sound in windows of one length."""
+"""Sound in windows of equal length."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,8 +8,8 @@ import numpy as np
 def sound_windows(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """Yield windows (size,) of sound that arrives in blocks, without overlap.
 
-    A rest of at least half a window is filled with silence, and so is a whole clip that is shorter; a shorter rest is
-    left out.
+    A remainder of at least half a window is filled with silence, and so is a whole clip that is shorter; a shorter
+    remainder is left out.
     """
     held: list[np.ndarray] = []
     count, some = 0, False

@@ -638,7 +638,7 @@ def extracted(tmp_path):
     [
         (None, {'visual', 'audio'}),
         (dict(visual='onnx:models/net.onnx'), {'visual'}),
-        (dict(visual='c3d'), 'has visual features of onnx:net.onnx, not of c3d'),
+        (dict(visual='c3d'), 'has visual features from onnx:net.onnx, not c3d'),
         (dict(visual='onnx:net.onnx', depth='midas'), 'has no depth features'),
     ],
 )

@@ -168,9 +168,9 @@ def test_a_window_that_is_shorter_than_a_step_is_refused(extractors, tmp_path):
     ('features', 'named'),
     [
         (SET | dict(audio='tiny_sound gain=2.0 version=9'), 'version=9.*here they would be'),
-        (SET | dict(audio='vggish-pca-u8'), 'no extractor of avzoo'),
+        (SET | dict(audio='vggish-pca-u8'), 'no avzoo extractor'),
         (dict(audio=SET['audio']), 'visual features'),
-        (SET | dict(audio='tiny_pictures'), 'reads the visual modality'),
+        (SET | dict(audio='tiny_pictures'), 'an extractor for --visual'),
     ],
 )
 def test_features_that_cannot_be_made_again_are_refused(weights, tmp_path, features, named):
@@ -476,7 +476,10 @@ def test_extracted_features_teach_what_their_videos_teach(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ('file', 'problem'),
-    [('audio/low0.npy', "clip 'low0' of clips.csv has no audio features"), ('clips.csv', 'once without --shard')],
+    [
+        ('audio/low0.npy', "clip 'low0' in clips.csv has no audio features"),
+        ('clips.csv', 'once on all clips without --shard'),
+    ],
 )
 def test_extracted_features_that_are_not_complete_are_refused(file, problem, folder, tmp_path):
     given = [folder, tmp_path / 'features', '--audio', 'tiny_sound', '--visual', 'none']

@@ -246,8 +246,10 @@ def test_clips_of_an_earlier_run_are_told(tool, videos, tmp_path, capsys, caplog
         assert tool([str(videos / 'cat' / f'{video}.mkv'), str(out), *AUDIO]) == 0
         (out / 'facts' / '._cat_0.json').write_bytes(b'of the file system')
     (message,) = (record.getMessage() for record in caplog.records)
-    assert message.startswith(f'{out} also holds features of 1 clip not named now, which clips.csv leaves out: cat_0. ')
-    assert 'To keep them, name all clips together, in one folder or table; else delete their files' in message
+    assert message.startswith(
+        f'{out} also holds features of 1 clip not among the given clips, which clips.csv leaves out: cat_0. '
+    )
+    assert 'To keep them, give all clips in one folder or table; otherwise delete their files' in message
     assert [row['video'] for row in rows(out / 'clips.csv')] == ['cat_1']
 
 
@@ -271,7 +273,7 @@ def test_facts_without_an_entry_are_damaged(videos, tmp_path):
 
 def test_features_of_other_extractors_do_not_mix(videos, tmp_path):
     out = open_folder(tmp_path / 'out', stamps_of(dict(audio=LogMelStatistics())), Settings())
-    with pytest.raises(DataError, match=r'other extractors or settings.*Name another folder'):
+    with pytest.raises(DataError, match=r'other extractors or settings.*Choose another folder'):
         open_folder(out, stamps_of(dict(audio=LogMelStatistics())), Settings(audio_stream=1))
     with pytest.raises(DataError, match='not a folder of extracted features'):
         open_folder(videos, stamps_of(dict(audio=LogMelStatistics())), Settings())
@@ -324,7 +326,8 @@ def test_a_table_may_name_its_columns_otherwise_and_what_is_not_read_is_told(tmp
     assert find_clips(tmp_path / 'clips.csv') == [Clip('b_1_2', tmp_path / 'b.mp4', 'dog', 1.0, 2.0)]
     (message,) = (record.getMessage() for record in caplog.records)
     assert (
-        message == f'{tmp_path / "clips.csv"}: not read: Notes. Columns are filename, label, group, start, end, video.'
+        message
+        == f'{tmp_path / "clips.csv"}: ignored columns: Notes. Known ones: filename, label, group, start, end, video.'
     )
 
 
@@ -336,7 +339,7 @@ def test_a_table_of_files_and_names_calls_clips_as_the_other_tools_do(tmp_path, 
         table.write_text(f'{other},{column},label\n7,a.mp4,dog\n')
         (name,) = read_class_table(table).labels  # Of a file and a number beside it, the file.
         assert find_clips(table) == [Clip('7' if name == '7' else 'a', tmp_path / 'a.mp4', 'dog')]
-        assert (f'not read: {other}' in caplog.text) == (name != '7')
+        assert (f'ignored columns: {other}' in caplog.text) == (name != '7')
         assert name == '7' or (column in ('file', 'video', 'filename') and other in ('clip', 'id'))
     table.write_text(f'{other}\na.mp4\n')
     assert find_clips(table) == [Clip('a', tmp_path / 'a.mp4')]
@@ -362,7 +365,7 @@ def test_clips_have_the_names_beside_their_files(tmp_path, rows, ids, caplog):
 def test_clips_of_which_not_each_has_a_name_are_called_by_their_files(tmp_path, rows, ids, caplog):
     (tmp_path / 'x.csv').write_text('\n'.join(['video,path,start,end', *rows]))
     assert [clip.id for clip in find_clips(tmp_path / 'x.csv')] == ids
-    assert 'x.csv: clips are called by their files' in caplog.text
+    assert 'x.csv: clips are named after their files' in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -389,7 +392,7 @@ def test_a_time_may_have_colons_and_a_decimal_comma(tmp_path, form, text, second
 )
 def test_what_is_no_time_is_refused(tmp_path, text):
     (tmp_path / 'clips.csv').write_text(f'filename;start\na.mp4;{text}\n')
-    with pytest.raises(DataError, match=r'line 2: start=.* is not a number of seconds.*12,5.*00:01:02\.5'):
+    with pytest.raises(DataError, match=r'line 2: start=.* is neither a number of seconds.*12,5.*00:01:02\.5'):
         find_clips(tmp_path / 'clips.csv')
 
 
@@ -425,7 +428,7 @@ def test_names_of_parts_that_begin_together_say_where_they_end(tmp_path):
 def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path):
     clip = Clip('x', videos / 'dog/dog_0.mkv', start=100.0)
     failure = extract_clip(clip, tmp_path, dict(audio=LogMelStatistics()), Settings())
-    assert 'less than one step of audio features from 100 s; see where the video ends' in failure.reason
+    assert 'less than one step of audio features from 100 s on; check where the video ends' in failure.reason
 
 
 @pytest.mark.parametrize(
@@ -439,20 +442,20 @@ def test_a_part_behind_the_end_of_a_video_is_told_where_to_look(videos, tmp_path
         ('filename,label\n,x\n', 'line 2: filename is empty'),
         (
             'filename,start\na.mp4,soon\n',
-            "line 2: start='soon' is not a number of seconds, such as 12.5",
+            "line 2: start='soon' is neither a number of seconds, such as 12.5",
         ),
         (
             'filename,start,end\na.mp4,5,4\n',
-            'line 2: a clip from 5.0 s to 4.0 s of a.mp4. Write seconds from .*, the smaller one first',
+            'line 2: a clip from 5.0 s to 4.0 s of a.mp4 is impossible. Give seconds from .*, start < end',
         ),
         ('filename,start\na.mp4,nan\n', 'line 2: a clip from nan'),
-        ('filename\na.mp4\na.mp4\n', r'lines 2 and 3: both are .*a\.mp4\. Leave one row out'),
+        ('filename\na.mp4\na.mp4\n', r'lines 2 and 3: both are .*a\.mp4\. Remove one row'),
         (
             'filename,label,start,end\na.mp4,x,1,2\na.mp4,x,2,\na.mp4,y,1.0,2\n',
-            r"lines 2 and 4: both are .*a\.mp4 from 1 s to 2 s, as 'x' and 'y'; a clip has one label\. Leave",
+            r"lines 2 and 4: both are .*a\.mp4 from 1 s to 2 s, as 'x' and 'y'; a clip has one label\. Remove",
         ),
-        ('filename\na.mp4\n../x/a.mp4\n../y/../x/a.mp4\n', 'two clips are called x__a__mp4: give the files'),
-        ('filename\n', r'clips\.csv: there is no row below the first line\. Write one for each clip'),
+        ('filename\na.mp4\n../x/a.mp4\n../y/../x/a.mp4\n', 'two clips are named x__a__mp4: give the files'),
+        ('filename\n', r'clips\.csv: there are no rows below the header\. Write one row per clip'),
     ],
 )
 def test_a_bad_table_is_refused_by_its_line(tmp_path, text, words):
@@ -485,7 +488,7 @@ def test_a_class_without_videos_is_warned_of(tmp_path, caplog):
         (tmp_path / name).write_bytes(b'')
     assert [clip.id for clip in find_clips(tmp_path)] == ['x', 'y']
     assert [record.getMessage() for record in caplog.records] == [
-        f'{tmp_path}: no video lies in c, so there is no such class.'
+        f'{tmp_path}: there are no videos in c, so no such class.'
     ]
     assert [clip.id for clip in find_clips(tmp_path / 'a')] == ['x'] and len(caplog.records) == 1
 
@@ -561,5 +564,5 @@ def test_clips_whose_path_or_times_cannot_be_are_refused():
     with pytest.raises(TypeError, match='not ndarray'):
         Clip('', np.eye(2))
     for times in (('0.5',), (0.0, '1'), (1.5, 0.5), (-1.0,), (np.nan,), (None,)):
-        with pytest.raises(DataError, match=r'of a\.mp4\. Write seconds'):
+        with pytest.raises(DataError, match=r'of a\.mp4 is impossible\. Give seconds'):
             Clip('', 'a.mp4', '', *times)

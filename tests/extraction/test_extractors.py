@@ -184,13 +184,13 @@ def test_statistics_of_log_mel_bands(clip):
     ('spec', 'modality', 'options', 'words'),
     [
         ('vgish', 'audio', {}, "no extractor is called 'vgish'.*Did you mean 'vggish'"),
-        ('c3d', 'audio', {}, 'reads the visual modality'),
+        ('c3d', 'audio', {}, 'an extractor for --visual'),
         ('timm', 'visual', {}, 'write timm:NAME'),
         ('c3d:x', 'visual', {}, 'write c3d'),
         ('timm:resnet99', 'visual', {}, 'timm has no such model.*Did you mean'),
         ('c3d', 'visual', dict(color='rgb'), 'no option color; its options: weights, colour'),
         ('c3d', 'visual', dict(colour='grey'), 'not one of negative_bgr, bgr, rgb'),
-        ('timm:resnet10t', 'visual', dict(seconds=0.0), 'not above 0'),
+        ('timm:resnet10t', 'visual', dict(seconds=0.0), 'must be above 0'),
     ],
 )
 def test_what_is_not_an_extractor_is_refused(spec, modality, options, words):

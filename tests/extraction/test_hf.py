@@ -202,7 +202,7 @@ def test_a_stamp_is_enough_to_build_it_again(saved, monkeypatch):
 
 
 def test_what_cannot_be_used_is_refused(saved, tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match=r"'clip_vision_model'.*audio.*clap.*onnx:FILE"):
+    with pytest.raises(ConfigError, match=r"audio features of model_type 'clip_vision_model'.*clap.*onnx:FILE"):
         build_extractor(f'hf:{saved}', 'audio')
     with pytest.raises(ConfigError, match='no option modality'):
         build_extractor(f'hf:{saved}', 'visual', dict(modality='audio'))

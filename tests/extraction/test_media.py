@@ -207,10 +207,16 @@ def test_what_is_not_a_video_is_refused(tmp_path, content):
         MediaFile(tmp_path / 'x.mp4')
 
 
-@pytest.mark.parametrize('name', ['missing.mp4', '.', 'http://127.0.0.1:9/x.mp4', 'concat:a|b', '/dev/zero'])
-def test_only_files_are_opened(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ('name', 'told'),
+    [
+        *((name, 'cannot be read') for name in ('missing.mp4', 'http://127.0.0.1:9/x.mp4', 'concat:a|b')),
+        *((name, 'is not a file') for name in ('.', '/dev/zero')),
+    ],
+)
+def test_only_files_are_opened(tmp_path, monkeypatch, name, told):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MediaError, match='is not a file'):
+    with pytest.raises(MediaError, match=told):
         MediaFile(name)
 
 

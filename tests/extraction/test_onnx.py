@@ -100,7 +100,7 @@ def test_another_output_is_chosen_by_its_name(clip, tmp_path):
 @pytest.mark.parametrize(
     ('shape', 'modality', 'words'),
     [
-        (['N', 8, 8, 3], 'visual', r"takes x \['N', 8, 8, 3\].*frames \(N, 3, height, width\)"),
+        (['N', 8, 8, 3], 'visual', r"has the inputs x \['N', 8, 8, 3\].*frames \(N, 3, height, width\)"),
         (['N', 3, 8, 8], 'audio', r'sound \(N, samples\), or log-mel'),
         (['N', 'T'], 'visual', r'frames \(N, 3, height, width\)'),
     ],
@@ -119,7 +119,7 @@ def test_an_input_of_another_type_is_refused(tmp_path):
 
 def test_what_is_not_a_network_is_refused(tmp_path):
     (tmp_path / 'x.onnx').write_text('hello')
-    with pytest.raises(CheckpointError, match='not a file of ONNX'):
+    with pytest.raises(CheckpointError, match='not an ONNX file'):
         build_extractor(f'onnx:{tmp_path / "x.onnx"}', 'visual')
     with pytest.raises(CheckpointError, match=r'--audio onnx:.*no such file'):
         build_extractor(f'onnx:{tmp_path / "y.onnx"}', 'audio')

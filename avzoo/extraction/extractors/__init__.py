@@ -1,4 +1,4 @@
-"""One frozen network a file."""
+"""The extractors, one frozen network per file."""
 
 from avzoo.extraction.extractors.c3d import C3D
 from avzoo.extraction.extractors.hf import HubModel

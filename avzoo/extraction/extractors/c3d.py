@@ -28,7 +28,7 @@ COLOURS: tuple[Colour, ...] = get_args(Colour)
 
 
 class C3DNetwork(nn.Module):
-    """Clips (B, 3, 16, 112, 112) to the features of fc7 (B, 4096); names of weights as in the port c3d-pytorch."""
+    """Clips (B, 3, 16, 112, 112) to fc7 features (B, 4096); weight names as in the port c3d-pytorch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,14 +52,14 @@ class C3DNetwork(nn.Module):
 
 @EXTRACTORS.register_module('c3d')
 class C3D(Extractor):
-    """C3D features, one of 4096 numbers for every 16 frames without overlap; the last clip is filled with zeros.
+    """C3D features, one vector of 4096 for every 16 frames without overlap; the last clip is filled with zeros.
 
     Args:
         weights: Path of the weights; by default those of c3d-pytorch are downloaded.
-        colour: ``negative_bgr`` is what the scripts of the zero-shot benchmark compute for UCF and VGGSound, (256 - x)
-            mod 256 of the BGR picture; ``bgr`` is what they do for ActivityNet; ``rgb`` is upright.
-        batch_size: Clips that are computed at once.
-        device: Where to compute.
+        colour: ``negative_bgr`` is what the scripts of the zero-shot benchmark use for UCF and VGGSound, (256 - x)
+            mod 256 of the BGR picture; ``bgr`` is what they use for ActivityNet; ``rgb`` is the plain picture.
+        batch_size: Clips per batch.
+        device: Device to compute on.
     """
 
     modality = 'visual'
@@ -97,7 +97,7 @@ class C3D(Extractor):
 
 
 def clips(frames: Iterator[Frame], colour: Colour) -> Iterator[np.ndarray]:
-    """Yield the network's inputs, (3, 16, 112, 112) each; what is missing of the last one is zeros."""
+    """Yield the network's inputs, (3, 16, 112, 112) each; the last one is padded with zeros."""
     while batch := list(islice(frames, FRAMES)):
         clip = np.zeros((3, FRAMES, _CROP, _CROP), np.float32)
         for i, frame in enumerate(batch):
@@ -106,7 +106,7 @@ def clips(frames: Iterator[Frame], colour: Colour) -> Iterator[np.ndarray]:
 
 
 def prepare(rgb: np.ndarray, colour: Colour) -> np.ndarray:
-    """Return a frame as the network takes it, (3, 112, 112), from (H, W, 3) of uint8."""
+    """Return a frame as input for the network, (3, 112, 112), from (H, W, 3) of uint8."""
     pixels = rgb if colour == 'rgb' else rgb[:, :, ::-1]
     if colour == 'negative_bgr':
         pixels = (256 - pixels.astype(np.int16)).astype(np.uint8)  # 256 wraps to 0.

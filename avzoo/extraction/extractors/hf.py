@@ -20,30 +20,30 @@ from avzoo.utils.files import joint_sha256
 from avzoo.utils.regular_files import read_json
 
 _SECONDS: dict[Form, float] = dict(frame=0.64, clip=2.56, sound=0.96)
-_FRAMES = 16  # Of a clip, where the model does not say.
+_FRAMES = 16  # Frames per clip, if the model does not say.
 _CONFIGS = ('config.json', 'preprocessor_config.json', 'processor_config.json', 'video_preprocessor_config.json')
 
 
-# AutoModel would leave the projection out.
+# AutoModel would omit the projection.
 _WITH_PROJECTION = ('CLIPVisionModelWithProjection', 'ClapAudioModelWithProjection')
 _PROCESSORS: dict[Form, str] = dict(frame='AutoImageProcessor', clip='AutoVideoProcessor', sound='AutoFeatureExtractor')
 
 
 @EXTRACTORS.register_module('hf')
 class HubModel(Extractor):
-    """Features of a model of the Hugging Face hub, prepared as its own processor says.
+    """Features of a model from the Hugging Face Hub, with inputs prepared by its own processor.
 
-    CLIP, SigLIP: the image features of the first frame of every step. VideoMAE, PE-AV's video: of 16 frames at equal
-    distances (as many as the model takes), VideoMAE's the mean over its tokens. CLAP, PE-AV's sound: of the sound of
-    every step. Code that comes with a model is not run, and weights are read from safetensors alone.
+    CLIP, SigLIP: image features of the first frame of every step. VideoMAE, PE-AV video: features of 16 evenly spaced
+    frames (or as many as the model needs), for VideoMAE the mean over its tokens. CLAP, PE-AV audio: features of the
+    sound of every step. Code that comes with a model is not executed, and weights are read only from safetensors.
 
     Args:
-        name: A name of the hub, or a folder with ``config.json``, ``model.safetensors``, ``preprocessor_config.json``.
+        name: A name on the Hub, or a folder with ``config.json``, ``model.safetensors``, ``preprocessor_config.json``.
         modality: What is read.
-        weights: The folder, where its name alone is said, as in what a model says of its features.
-        seconds: Seconds of a step; 0 for 0.64 (a frame), 2.56 (a clip) or 0.96 (sound).
-        batch_size: Steps that are computed at once.
-        device: Where to compute.
+        weights: The folder, if only its name is known, as in a model's record of its features.
+        seconds: Seconds per step; 0 for 0.64 (a frame), 2.56 (a clip) or 0.96 (sound).
+        batch_size: Steps per batch.
+        device: Device to compute on.
     """
 
     modality = ''
@@ -61,7 +61,7 @@ class HubModel(Extractor):
         device: str = 'cpu',
     ) -> None:
         if not seconds >= 0:
-            raise ConfigError(f'hf: seconds={seconds} is not above 0.')
+            raise ConfigError(f'hf: seconds={seconds} must be 0 or more.')
         self.modality, self.batch_size = modality, batch_size
         wanted = _wanted(modality)
         folder = Path(weights or name).expanduser()
@@ -69,7 +69,7 @@ class HubModel(Extractor):
         folder = folder if is_local else from_hub(name, wanted)
         config = _read_config(folder, wanted)
         tower = _tower_of(folder, config, modality)
-        self._form = tower.form  # What else is kept can be sent to other processes.
+        self._form = tower.form  # Everything kept, except the network, can be sent to other processes.
         self._count = int(config.get('num_frames', _FRAMES)) if self._form == 'clip' else 1
         self.seconds = seconds or _SECONDS[self._form]
         files = weight_files(folder, wanted)
@@ -103,7 +103,7 @@ class HubModel(Extractor):
         return dict(self._stamp)
 
     def _prepare(self, raw: np.ndarray) -> np.ndarray:
-        """Return a step's input as the model's own processor makes it."""
+        """Return a step's input, made by the model's own processor."""
         if self._form == 'sound':
             found = self._processor(raw, sampling_rate=self._processor.sampling_rate, return_tensors='np')
             key = 'input_features' if 'input_features' in found else 'input_values'
@@ -116,7 +116,7 @@ class HubModel(Extractor):
         return np.asarray(found[key][0], np.float32)
 
     def _width(self) -> int:
-        """Return D, by computing silence or black frames once."""
+        """Return D, by running the network once on silence or black frames."""
         if self._form == 'sound':
             raw = np.zeros(round(self.seconds * self._processor.sampling_rate), np.float32)
         else:
@@ -126,7 +126,7 @@ class HubModel(Extractor):
 
 def _wanted(modality: str) -> Wanted:
     cure = (
-        f'Name a folder that has config.json, model.safetensors and preprocessor_config.json: --{modality} hf:FOLDER, '
+        f'Give a folder with config.json, model.safetensors and preprocessor_config.json: --{modality} hf:FOLDER, '
         f'or --{modality}-option weights=FOLDER.'
     )
     return Wanted(f'--{modality} hf:', cure, ('model.safetensors',))
@@ -149,8 +149,8 @@ def _tower_of(folder: Path, config: dict[str, Any], modality: str) -> Tower:
     if found is None:
         known = sorted(name for name, reads in TOWERS if reads == modality)
         raise ConfigError(
-            f'--{modality} hf:{folder}: model_type {kind!r} of its config.json has no {modality} features that are '
-            f'computed here. Those that have: {", ".join(known)}. Export others to ONNX: --{modality} onnx:FILE.'
+            f'--{modality} hf:{folder}: {modality} features of model_type {kind!r} (config.json) are not supported. '
+            f'Supported: {", ".join(known)}. Export others to ONNX: --{modality} onnx:FILE.'
         )
     return found
 
@@ -166,7 +166,7 @@ def _load(folder: Path, config: dict[str, Any], tower: Tower) -> tuple[Any, Any]
         model, report = getattr(transformers, kind).from_pretrained(
             folder, use_safetensors=True, output_loading_info=True, **options
         )
-    except Exception as error:  # The libraries below raise errors of a dozen kinds for a file that does not fit.
+    except Exception as error:  # The libraries below raise a dozen kinds of errors for a file that does not fit.
         raise CheckpointError(f'{folder} cannot be loaded by transformers: {first_line(error)}') from None
     lacking = sorted(key for key in report['missing_keys'] if not {'text_model', *tower.unused} & {*key.split('.')})
     if lacking:

@@ -14,7 +14,7 @@ from avzoo.registry import EXTRACTORS
 class LogMelStatistics(Extractor):
     """Mean, deviation, and mean change of each log-mel band over 0.96 s.
 
-    It is here so that a first trial needs no download. A trained network is better; this is not for a benchmark.
+    It lets you try avzoo without a download. A trained network is better; this is not for a benchmark.
     """
 
     modality = 'audio'

@@ -1,4 +1,4 @@
-"""Any network that was exported to ONNX."""
+"""Any network exported to ONNX."""
 
 import os
 from collections.abc import Iterator
@@ -29,24 +29,24 @@ _PROVIDERS = dict(cpu='CPUExecutionProvider', cuda='CUDAExecutionProvider')
 
 @EXTRACTORS.register_module('onnx')
 class OnnxModel(Extractor):
-    """Features of a network in a file of ONNX, which has one input of float32 and gives (N, D).
+    """Features of a network in an ONNX file, which has one float32 input and gives (N, D).
 
-    What the input is, its shape tells. Visual, (N, 3, height, width): the first frame of every step, its shorter side
-    scaled to the network's size, its middle cut out, as (x / 255 - mean) / std in RGB. Audio, (N, samples): the sound
+    The shape of the input tells what it is. Visual, (N, 3, height, width): the first frame of every step, its shorter
+    side scaled to the network's size, centre-cropped, as (x / 255 - mean) / std in RGB. Audio, (N, samples): the sound
     of every step in -1..1; (N, 96, 64) or (N, 1, 96, 64): the log-mel examples of VGGish, of 0.96 s.
 
     Args:
         name: The file.
         modality: What is read.
-        weights: The file, where its name alone is said, as in what a model says of its features.
-        output: Which output is taken; by default the first.
-        size: Side of the picture, where the file leaves it open.
-        mean: Of red, green and blue, or of all: ``0.5``. By default ImageNet's.
-        std: Likewise.
-        rate: Samples of sound per second, where the input is sound.
-        seconds: Seconds of a step; 0 for 0.64 of frames and 0.96 of sound, or what the file's number of samples covers.
-        batch_size: Steps that are computed at once, where the file leaves it open.
-        device: Where to compute.
+        weights: The file, if only its name is known, as in a model's record of its features.
+        output: Name of the output to use; by default the first.
+        size: Side of the picture, if the file leaves it open.
+        mean: Means of red, green and blue, or one for all: ``0.5``. By default ImageNet's.
+        std: Standard deviations, in the same form.
+        rate: Samples of sound per second, if the input is sound.
+        seconds: Seconds per step; 0 for 0.64 (frames), 0.96 (sound), or what the file's number of samples covers.
+        batch_size: Steps per batch, if the file leaves it open.
+        device: Device to compute on.
     """
 
     modality = ''
@@ -75,7 +75,7 @@ class OnnxModel(Extractor):
         self.modality, self.rate = modality, rate
         self._mean, self._std = _colours('mean', mean), _colours('std', std)
         if not (self._std > 0).all():
-            raise ConfigError(f'onnx: std={std} is not above 0.')
+            raise ConfigError(f'onnx: std={std} must be above 0.')
         shape, self._kind = _input_of(path, session, modality)
         self.batch_size = shape[0] or batch_size
         if self._kind == 'frames':
@@ -123,7 +123,7 @@ class OnnxModel(Extractor):
         return dict(self._stamp)
 
     def _picture(self, rgb: np.ndarray) -> np.ndarray:
-        """Return a frame (H, W, 3) of uint8 as the network takes it, (3, height, width)."""
+        """Return a frame (H, W, 3) of uint8 as input for the network, (3, height, width)."""
         height, width = self._shape[1:]
         scale = max(height / rgb.shape[0], width / rgb.shape[1])
         resized = (max(width, round(rgb.shape[1] * scale)), max(height, round(rgb.shape[0] * scale)))
@@ -166,25 +166,25 @@ class _Network:
 
 def _open(path: Path, modality: str, device: str) -> Any:
     if not path.is_file():
-        raise CheckpointError(f'--{modality} onnx:{path}: there is no such file.')
+        raise CheckpointError(f'--{modality} onnx:{path}: there is no such file. Check the path.')
     try:
         import onnxruntime  # An extra, which only this extractor needs.
     except ImportError as error:
         raise CheckpointError(f"onnx: needs onnxruntime ({error}): pip install 'avzoo[onnx]'.") from error
     provider = _PROVIDERS.get(torch.device(device).type)
     if provider not in onnxruntime.get_available_providers():
-        raise ConfigError(f'--device {device}: onnxruntime as it is installed here does not compute on it.')
+        raise ConfigError(f'--device {device}: the installed onnxruntime does not support it. Choose another device.')
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # What matters is raised.
+    options.log_severity_level = 4  # Anything important is raised.
     options.intra_op_num_threads = torch.get_num_threads()
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:
-        raise CheckpointError(f'{path} is not a file of ONNX that onnxruntime reads: {first_line(error)}') from error
+        raise CheckpointError(f'{path} is not an ONNX file that onnxruntime can read: {first_line(error)}') from error
 
 
 def _input_of(path: Path, session: Any, modality: str) -> tuple[list[int], Kind]:
-    """Return the shape of a network's input, 0 where it is open, and what it is."""
+    """Return the shape of a network's input, with 0 for open sizes, and its kind."""
     inputs = session.get_inputs()
     shape = [size if isinstance(size, int) and size > 0 else 0 for size in inputs[0].shape]
     if len(inputs) == 1 and inputs[0].type == 'tensor(float)':
@@ -196,8 +196,8 @@ def _input_of(path: Path, session: Any, modality: str) -> tuple[list[int], Kind]
             return shape, 'waveform'
     found = ', '.join(f'{one.name} {one.shape} {one.type}' for one in inputs)
     raise ConfigError(
-        f'{path} takes {found}; --{modality} onnx:FILE takes one input of float32: {_TAKES[modality]}. Export the '
-        'network with such an input, with what it does to it before.'
+        f'{path} has the inputs {found}; --{modality} onnx:FILE needs one float32 input: {_TAKES[modality]}. Export '
+        'the network with such an input, including its preprocessing.'
     )
 
 
@@ -207,5 +207,5 @@ def _colours(key: str, text: str) -> np.ndarray:
     except ValueError:
         values = np.zeros(0, np.float32)
     if len(values) not in (1, 3) or not np.isfinite(values).all():
-        raise ConfigError(f'onnx: {key}={text!r} is not one number, or three with commas between.')
+        raise ConfigError(f'onnx: {key}={text!r} is not one number, or three separated by commas.')
     return values

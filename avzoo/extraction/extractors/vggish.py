@@ -21,10 +21,10 @@ _CLIP = 2.0
 
 
 class VGGishNetwork(nn.Module):
-    """Log-mel examples (B, 96, 64) to embeddings (B, 128); names of weights as in the port torchvggish.
+    """Log-mel examples (B, 96, 64) to embeddings (B, 128); weight names as in the port torchvggish.
 
     Args:
-        final_relu: Whether negative values of the embedding become 0, as in that port; not so in Google's network.
+        final_relu: Whether negative values of the embedding become 0, as in that port but not in Google's network.
     """
 
     def __init__(self, final_relu: bool = False) -> None:
@@ -48,18 +48,18 @@ class VGGishNetwork(nn.Module):
 
 @EXTRACTORS.register_module('vggish')
 class VGGish(Extractor):
-    """VGGish features, one of 128 numbers for every 0.96 s without overlap.
+    """VGGish features, one vector of 128 for every 0.96 s without overlap.
 
-    The defaults are the features of the benchmark: the port's ReLU at the end, then PCA, clipped to -2..2 and truncated
-    to whole numbers 0..255. ``postprocess=False, final_relu=False`` gives the embeddings as they are.
+    The defaults give the features of the benchmark: the port's final ReLU, then PCA, clipped to -2..2 and truncated
+    to whole numbers 0..255. ``postprocess=False, final_relu=False`` gives the raw embeddings.
 
     Args:
         weights: Path of the weights; by default those of torchvggish are downloaded.
-        pca: Path of the PCA parameters, likewise.
+        pca: Path of the PCA parameters; by default those of torchvggish are downloaded.
         postprocess: Whether to whiten and quantise.
         final_relu: Whether the network ends with a ReLU.
-        batch_size: Examples that are computed at once.
-        device: Where to compute.
+        batch_size: Examples per batch.
+        device: Device to compute on.
     """
 
     modality = 'audio'
@@ -103,11 +103,11 @@ class VGGish(Extractor):
 
 
 def quantise(embeddings: np.ndarray, matrix: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Return whitened embeddings (T, 128) as whole numbers 0..255 of float32, as YouTube-8M's features are stored.
+    """Return whitened embeddings (T, 128) as whole numbers 0..255 in float32, like the stored YouTube-8M features.
 
     Args:
         embeddings: (T, 128).
-        matrix: (128, 128), the PCA's rows.
+        matrix: (128, 128), the rows of the PCA.
         mean: (128,).
     """
     whitened = (embeddings - mean) @ matrix.T
@@ -118,7 +118,9 @@ def _read_pca(weights: dict[str, torch.Tensor], path: os.PathLike[str]) -> tuple
     try:
         matrix, mean = weights['pca_eigen_vectors'].numpy(), weights['pca_means'].numpy().reshape(-1)
     except KeyError as error:
-        raise CheckpointError(f'{path} has no {error}: name the PCA parameters of VGGish.') from None
+        raise CheckpointError(f'{path} has no {error}: give the PCA parameters of VGGish.') from None
     if matrix.shape != (128, 128) or mean.shape != (128,):
-        raise CheckpointError(f'{path}: matrix {matrix.shape} and mean {mean.shape}, not (128, 128) and (128,).')
+        raise CheckpointError(
+            f'{path}: matrix {matrix.shape} and mean {mean.shape}, not (128, 128) and (128,). Give the PCA of VGGish.'
+        )
     return matrix, mean
