@@ -1,4 +1,4 @@
-"""The classes that a user makes, and their clips."""
+"""The user's classes and their clips."""
 
 import secrets
 import threading
@@ -16,10 +16,10 @@ class Clip:
     """A clip of a class.
 
     Attributes:
-        id: By which the page names it.
-        name: What the user calls it; only shown.
+        id: Identifier for the page.
+        name: The user's name for it; only shown.
         path: Its file.
-        look: What it holds.
+        look: Its modalities and a picture.
     """
 
     id: str
@@ -38,10 +38,10 @@ class ExampleClass:
 
 
 class Examples:
-    """The classes and clips of one start of the program; several threads may use it.
+    """The classes and clips of one run of the program; thread-safe.
 
     Args:
-        limits: How many there may be.
+        limits: Largest numbers of classes and clips.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -59,18 +59,18 @@ class Examples:
         name = self.checked_name(name)
         with self._lock:
             if name in (one.name for one in self._classes.values()):
-                raise Refused(422, f'A class is called {name} already. Choose another name.')
+                raise Refused(422, f'There is already a class called {name}. Choose another name.')
             if len(self._classes) >= self._limits.classes:
-                raise Refused(422, f'There are {self._limits.classes} classes already. Remove one first.')
+                raise Refused(422, f'There are already {self._limits.classes} classes. Remove one first.')
             self._put(ExampleClass(secrets.token_hex(8), name))
 
     def check_room(self, class_id: str) -> None:
-        """Refuse a clip of a class that is not there, or one too many."""
+        """Refuse a clip if its class does not exist, or there are too many clips."""
         with self._lock:
             if class_id not in self._classes:
                 raise Refused(404, 'This class was removed. Reload the page.')
             if sum(len(one.clips) for one in self._classes.values()) >= self._limits.clips:
-                raise Refused(422, f'There are {self._limits.clips} clips already. Remove some first.')
+                raise Refused(422, f'There are already {self._limits.clips} clips. Remove some first.')
 
     def add_clip(self, class_id: str, name: str, path: Path, look: Look) -> None:
         with self._lock:
@@ -80,7 +80,7 @@ class Examples:
             self._put(one)
 
     def remove(self, wanted: str) -> list[Path]:
-        """Remove a class or a clip; returns the files that are not needed any more."""
+        """Remove a class or a clip; returns the files that are no longer needed."""
         with self._lock:
             if (whole := self._classes.pop(wanted, None)) is not None:
                 self.version += 1
@@ -90,7 +90,7 @@ class Examples:
                     one.clips.remove(gone[0])
                     self._put(one)
                     return [gone[0].path]
-        raise Refused(404, 'This was removed already. Reload the page.')
+        raise Refused(404, 'This has already been removed. Reload the page.')
 
     def labelled(self) -> list[tuple[Clip, str]]:
         """Return all clips with the names of their classes."""
@@ -118,7 +118,7 @@ class Examples:
         """
         text = ' '.join(name.split()) if isinstance(name, str) else ''
         if not text or not text.isprintable() or len(text) > self._limits.name:
-            raise Refused(422, f'A name has 1 to {self._limits.name} letters.')
+            raise Refused(422, f'A name must have 1 to {self._limits.name} characters. Choose another name.')
         return text
 
     def _put(self, one: ExampleClass) -> None:

@@ -1,4 +1,4 @@
-"""The requests of the page."""
+"""Handle the page's requests."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _MOST_DRAINED = 1 << 20
 
 
 def page_files() -> dict[str, tuple[str, bytes]]:
-    """Return the files of the page by their addresses: media type and content. No other file is ever served."""
+    """Return the files of the page by their paths: media type and content. No other file is ever served."""
     found = {f'/{path.name}': (_KINDS[path.suffix], path.read_bytes()) for path in PAGE.iterdir() if path.is_file()}
     return {'/': found['/index.html'], **found}
 
@@ -43,9 +43,9 @@ class Site:
 
     Attributes:
         trial: What the requests work on.
-        files: The page, as :func:`page_files` gives it.
-        hosts: By which names and port it may be asked for.
-        token: What the page has to send.
+        files: The page, as returned by :func:`page_files`.
+        hosts: Accepted host names with the port.
+        token: Key that the page has to send.
     """
 
     trial: Trial
@@ -55,10 +55,10 @@ class Site:
 
 
 class DemoHandler(BaseHTTPRequestHandler):
-    """Answer one connection.
+    """Handle one connection.
 
     Args:
-        connection: The connection, its client's address and the server, as ``socketserver`` gives them.
+        connection: The connection, its client's address and the server, as passed by ``socketserver``.
         site: What is served.
     """
 
@@ -85,10 +85,10 @@ class DemoHandler(BaseHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing: the terminal shows the address, and faults."""
+        """Print nothing: the terminal shows only the address and internal errors."""
 
     def _serve(self, method: str) -> None:
-        # What is left of a body would be read as the next request.
+        # The rest of a body would be read as the next request.
         self._unread = self.headers.get('Content-Length', '0') != '0' or 'Transfer-Encoding' in self.headers
         try:
             status, kind, content = self._answer(method)
@@ -116,7 +116,7 @@ class DemoHandler(BaseHTTPRequestHandler):
         return 200, *_json(call(argument))
 
     def _calls(self) -> dict[tuple[str, str], Callable[[str], Any]]:
-        """Return what each address does; each takes the rest of the address, which is an identifier or empty."""
+        """Return the function of each path; it gets the rest of the path, which is an identifier or empty."""
         trial = self.site.trial
         return {
             ('GET', 'state'): lambda _: trial.state(),
@@ -182,7 +182,7 @@ class DemoHandler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _drain(self) -> None:
-        """Read a part of what the browser still sends: it looks at the answer only then."""
+        """Read part of what the browser is still sending: only then does it read the answer."""
         self.close_connection = True
         self.wfile.flush()
         self.connection.settimeout(0.5)

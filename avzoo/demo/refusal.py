@@ -1,4 +1,4 @@
-"""Which requests the page's server refuses."""
+"""Refuse requests that the page's server must not serve."""
 
 import hmac
 from collections.abc import Collection
@@ -23,34 +23,34 @@ class Refused(AvzooError):
 
 
 def check_host(headers: Message, hosts: Collection[str]) -> None:
-    """Refuse a request that was sent to another name.
+    """Refuse a request that was sent to another host name.
 
-    A foreign page can point a name of its own at 127.0.0.1 (DNS rebinding); the browser then sends that name.
+    A foreign page can point its own name at 127.0.0.1 (DNS rebinding); the browser then sends that name.
     """
     if (headers.get_all('Host') or []) not in [[host] for host in hosts]:
-        raise Refused(403, 'This address is not the one that the terminal shows. Open that one.')
+        raise Refused(403, 'This is not the address shown in the terminal. Open that one.')
 
 
 def check_caller(headers: Message, hosts: Collection[str], token: str) -> None:
-    """Refuse what does not come from the page that this start of the program serves."""
+    """Refuse requests that do not come from the page served by this run of the program."""
     origin = headers.get('Origin')
     if origin is not None and origin.removeprefix('http://') not in hosts:
         raise Refused(403, 'The request comes from another page.')
     if headers.get('Sec-Fetch-Site', 'same-origin') not in ('same-origin', 'none'):
         raise Refused(403, 'The request comes from another page.')
     if not hmac.compare_digest(headers.get(TOKEN_HEADER, '').encode(), token.encode()):
-        raise Refused(401, 'The page belongs to an earlier start. Open the address that the terminal shows now.')
+        raise Refused(401, 'This page is from an earlier run of the program. Open the address shown in the terminal.')
 
 
 def body_length(headers: Message, most: int, what: str) -> int:
     """Return the length of a request's body.
 
     Raises:
-        Refused: If it is not stated, or above ``most`` bytes.
+        Refused: If it is missing, or above ``most`` bytes.
     """
     text = headers.get('Content-Length', '')
     if 'Transfer-Encoding' in headers or not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise Refused(411, f'The length of {what} is not stated.')
+        raise Refused(411, f'The length of {what[0].lower()}{what[1:]} is missing.')
     if int(text) > most:
         raise Refused(413, f'{what} is larger than {most / 1e6:,.0f} MB. Cut it, or start with a larger --max-mb.')
     return int(text)

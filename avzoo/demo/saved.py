@@ -1,4 +1,4 @@
-"""Classifiers that were saved in the demo's folder."""
+"""Classifiers saved in the demo's folder."""
 
 import secrets
 import time
@@ -10,27 +10,27 @@ from avzoo.utils.files import atomic_write_text
 from avzoo.utils.printable import printable
 from avzoo.utils.regular_files import read_text
 
-_TITLE = 'title.txt'  # Beside the classifier's own files.
+_TITLE = 'title.txt'  # Next to the classifier's own files.
 _LONGEST = 1000
 
 
 class SavedClassifiers:
-    """The classifiers below a folder, each in a folder whose name the program makes.
+    """The classifiers in a folder, each in a subfolder named by the program.
 
     Args:
-        folder: Where they lie; made when the first is saved.
+        folder: Where they are; created when the first one is saved.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def titles(self) -> dict[str, str]:
-        """Return the title of each classifier by the name of its folder, the newest first."""
+        """Return the title of each classifier by the name of its folder, newest first."""
         found = sorted((path.parent for path in self.folder.glob('*/config.json')), reverse=True)
         return {path.name: _title(path) for path in found}
 
     def save(self, model: FewShotClassifier, title: str) -> Path:
-        """Write a classifier into a new folder."""
+        """Write a classifier to a new folder."""
         folder = self.folder / f'{time.strftime("%Y%m%d-%H%M%S")}-{secrets.token_hex(2)}'
         model.save_pretrained(folder)
         atomic_write_text(folder / _TITLE, title + '\n')

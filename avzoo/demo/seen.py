@@ -23,11 +23,11 @@ _COLOURS = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], 
 
 @dataclass(frozen=True)
 class Look:
-    """What a first look into a clip shows.
+    """What a first look at a clip shows.
 
     Attributes:
-        modalities: ``visual``, ``audio``: what the clip has.
-        picture: Its first frame, as a data address; empty for sound alone.
+        modalities: Which of ``visual`` and ``audio`` the clip has.
+        picture: Its first frame, as a data URL; empty for sound only.
     """
 
     modalities: frozenset[str]
@@ -38,13 +38,13 @@ def look_into(path: Path) -> Look:
     """Open a clip, and decode its first frame or its first sound.
 
     Raises:
-        DataError: If it is not a clip that FFmpeg reads, or holds neither pictures nor sound.
+        DataError: If FFmpeg cannot read the clip, or it has neither pictures nor sound.
     """
     media = MediaFile(path)
     streams = {'visual': media.facts.video_stream, 'audio': media.facts.audio_stream}
     found = frozenset(modality for modality, stream in streams.items() if stream is not None)
     if not found:
-        raise DataError(f'{path} has neither pictures nor sound.')
+        raise DataError(f'{path} has neither pictures nor sound. Choose another clip.')
     if 'audio' in found:
         next(media.samples(SAMPLE_RATE))
     picture = _jpeg(next(media.frames()).rgb, _THUMBNAIL) if 'visual' in found else ''
@@ -52,11 +52,11 @@ def look_into(path: Path) -> Look:
 
 
 def what_is_seen(path: Path, modalities: frozenset[str], seconds: float) -> dict[str, Any]:
-    """Return the frames at the steps of the visual extractor, at most 8 of them, and the log-mel spectrogram.
+    """Return at most 8 of the frames that the visual extractor sees, and the log-mel spectrogram.
 
     Args:
         path: A clip.
-        modalities: What is looked at.
+        modalities: Which of them to return.
         seconds: Length of a visual step.
     """
     media = MediaFile(path)
@@ -67,7 +67,7 @@ def what_is_seen(path: Path, modalities: frozenset[str], seconds: float) -> dict
 
 
 def _frames(media: MediaFile, seconds: float) -> list[dict[str, Any]]:
-    """Keep every n-th step, n doubled whenever there are too many: a long clip needs no more memory."""
+    """Keep every n-th step; n doubles whenever there are too many, so a long clip needs no more memory."""
     kept: list[dict[str, Any]] = []
     repeats: list[int] = []
     every = 1

@@ -1,4 +1,4 @@
-"""The server of the page: on this computer only, for this start only."""
+"""The server of the page: on this computer only, for this run only."""
 
 import errno
 import os
@@ -44,17 +44,19 @@ class DemoServer(ThreadingHTTPServer):
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            raise ConfigError(f'--port {port} is in use or reserved. Choose another one; 0 takes a free one.') from None
+            raise ConfigError(
+                f'--port {port} is in use or reserved. Choose another one, or 0 for a free one.'
+            ) from None
         hosts = frozenset(f'{name}:{self.server_port}' for name in (_LOOPBACK, 'localhost'))
         self.site = Site(trial, page_files(), hosts, secrets.token_urlsafe(32))
 
     @property
     def address(self) -> str:
-        """The address to open; what follows ``#`` is not sent, the page puts it into a header."""
+        """The address to open; the part after ``#`` is not sent, but the page puts it in a header."""
         return f'http://{_LOOPBACK}:{self.server_port}/#{self.site.token}'
 
     def server_bind(self) -> None:
-        """Bind without asking a name server for the name of the address, as the parent does."""
+        """Bind without the parent's name-server lookup of the address."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = _LOOPBACK, self.server_address[1]
 
@@ -77,11 +79,11 @@ def serve_demo(
     """Serve the page until the process is interrupted.
 
     Args:
-        folder: Everything is written below it: clips, which are deleted at the end, and saved classifiers.
+        folder: Folder to write to: clips, which are deleted at the end, and saved classifiers.
         port: Port on this computer, or 0 for a free one.
-        classifier: Folder of a classifier to begin with.
-        limits: Of what the page may send.
-        browser: Open the page.
+        classifier: Folder of a classifier to start with.
+        limits: Limits on what the page may send.
+        browser: Whether to open the page in a browser.
     """
     folder = Path(folder)
     make_folder(folder)
@@ -91,7 +93,7 @@ def serve_demo(
         if classifier is not None:
             trial.load(Path(classifier), Path(classifier).name)
         with DemoServer(trial, port) as server:
-            show(f'Open {server.address}\nCtrl-C ends it. Saved classifiers: {trial.saved.folder}')
+            show(f'Open {server.address}\nStop with Ctrl-C. Saved classifiers: {trial.saved.folder}')
             if browser:
                 webbrowser.open(server.address)
             try:

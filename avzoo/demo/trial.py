@@ -1,4 +1,4 @@
-"""Teaching a classifier and asking it, as the page does."""
+"""Train a classifier and classify clips, as requested by the page."""
 
 import copy
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from avzoo.demo.uploads import Limits, Uploads
 from avzoo.demo.worker import CountedPaths, Job, Worker
 from avzoo.utils.errors import DataError
 
-_STEP = 0.64  # Seconds between two frames that are shown, where the extractor does not say.
+_STEP = 0.64  # Seconds between two shown frames, if the extractor does not say.
 _WORDS = {'visual': 'pictures', 'audio': 'sound'}
 
 
 class Trial:
-    """What one start of the program knows: examples, the classifier, the last answer.
+    """The state of one run of the program: examples, the classifier, the last answer.
 
     Args:
-        clips: Folder for what is sent; it exists, and is deleted by the caller.
+        clips: Existing folder for uploads; the caller deletes it.
         saved: Classifiers to load, and where to save.
-        limits: Of what is sent.
+        limits: Limits on uploads.
     """
 
     def __init__(self, clips: Path, saved: SavedClassifiers, limits: Limits) -> None:
@@ -40,7 +40,7 @@ class Trial:
         self._readers: dict[tuple[str, ...], FewShotClassifier] = {}  # They keep the features of clips.
 
     def take_clip(self, class_id: str, name: str, path: Path) -> None:
-        """Add a file that was received to a class; it is removed where it is not a clip."""
+        """Add a received file to a class; it is removed if it is not a clip."""
         try:
             self.examples.add_clip(class_id, name, path, self._look(path, name))
         except BaseException:
@@ -50,12 +50,12 @@ class Trial:
     def remove(self, wanted: str) -> None:
         """Remove a class or a clip."""
         if self.worker.busy:
-            raise Refused(409, 'A job is running. Wait for its end, or stop it, and remove it then.')
+            raise Refused(409, 'A job is running. Wait until it ends, or stop it, and then remove this.')
         for path in self.examples.remove(wanted):
             self.uploads.remove(path)
 
     def teach(self, modalities: object) -> None:
-        """Begin to learn the classes from some modalities.
+        """Start training on some modalities.
 
         Raises:
             Refused: If fewer than two classes have clips, or a clip lacks a modality.
@@ -63,7 +63,7 @@ class Trial:
         wanted = _checked(modalities)
         clips = self.examples.labelled()
         if len({label for _, label in clips}) < 2:
-            raise Refused(422, 'Two classes with a clip each are needed at least. Add clips.')
+            raise Refused(422, 'At least two classes need a clip. Add clips.')
         for clip, _ in clips:
             _check_modalities(clip.look, wanted, clip.name)
         version = self.examples.version
@@ -72,7 +72,7 @@ class Trial:
         self.worker.start(job, lambda job: self._teach(job, clips, wanted, version), lambda text: _named(text, names))
 
     def ask(self, name: str, path: Path) -> None:
-        """Begin to classify a file that was received; it is removed at the end."""
+        """Start to classify a received file; it is removed at the end."""
         try:
             model = self.classifier()
             modalities = frozenset(model.centre_)
@@ -86,13 +86,13 @@ class Trial:
             raise
 
     def classifier(self) -> FewShotClassifier:
-        """Return the classifier that was taught or loaded last.
+        """Return the classifier that was trained or loaded last.
 
         Raises:
             Refused: If there is none.
         """
         if self._model is None:
-            raise Refused(422, 'There is no classifier yet. Teach one, or load one.')
+            raise Refused(422, 'There is no classifier yet. Train one, or load one.')
         return self._model
 
     def save(self, title: object) -> Path:
@@ -103,17 +103,20 @@ class Trial:
         return folder
 
     def load(self, folder: Path, title: str) -> None:
-        """Take a saved classifier.
+        """Load a saved classifier.
 
         Raises:
             CheckpointError: If it is damaged.
             DataError: If it was not fitted to videos.
         """
         if not folder.is_dir():  # A name of the Hub would be downloaded.
-            raise DataError(f'{folder} is not a folder. Name one that a classifier was saved in.')
+            raise DataError(f'{folder} is not a folder. Give the folder of a saved classifier.')
         model = FewShotClassifier.from_pretrained(folder)
         if not model.stamps_ or not set(model.centre_) <= set(_WORDS):
-            raise DataError(f'{folder}: it was fitted to features, not to videos, so it cannot classify clips here.')
+            raise DataError(
+                f'{folder}: this classifier was fitted to features, not to videos, so it cannot classify clips here. '
+                'Load another one.'
+            )
         self._model, self._title = model, title
         self._taught_version = self.examples.version
 
@@ -142,7 +145,7 @@ class Trial:
 
     def _teach(self, job: Job, clips: list[tuple[Clip, str]], modalities: frozenset[str], version: int) -> None:
         chosen = {m: spec for m, spec in DEFAULT_EXTRACTORS.items() if m in modalities}
-        # A copy, which shares the features of clips: the classifier before it stays where this one fails.
+        # A copy that shares the features of clips: the previous classifier stays if this one fails.
         model = copy.copy(self._readers.setdefault(tuple(chosen), FewShotClassifier(chosen)))
         self._readers[tuple(chosen)] = model
         model.fit(CountedPaths([clip.path for clip, _ in clips], job), [label for _, label in clips])
@@ -174,11 +177,11 @@ def _checked(modalities: object) -> frozenset[str]:
 
 def _check_modalities(look: Look, wanted: frozenset[str], name: str) -> None:
     for modality in sorted(wanted - look.modalities):
-        raise Refused(422, f'{name} has no {_WORDS[modality]}. Give another clip, or teach without {_WORDS[modality]}.')
+        raise Refused(422, f'{name} has no {_WORDS[modality]}. Use another clip, or train without {_WORDS[modality]}.')
 
 
 def _named(text: str, names: Mapping[Path, str]) -> str:
-    """Put the user's name of each clip in place of its path."""
+    """Replace the path of each clip with the user's name for it."""
     for path, name in names.items():
         text = text.replace(str(path), name)
     return text

@@ -1,4 +1,4 @@
-"""Files that the page sends, under names that the server makes."""
+"""Files sent by the page, under names chosen by the server."""
 
 import io
 import secrets
@@ -16,11 +16,11 @@ class Limits:
     """What the page may send.
 
     Attributes:
-        file_bytes: Of one clip.
-        total_bytes: Of all clips together.
-        clips: Their number.
+        file_bytes: Size of one clip.
+        total_bytes: Size of all clips together.
+        clips: Number of clips.
         classes: Number of classes.
-        name: Characters of a name.
+        name: Characters in a name.
     """
 
     file_bytes: int = 200_000_000
@@ -31,11 +31,11 @@ class Limits:
 
 
 class Uploads:
-    """A folder of files that were sent; their names are random, and no text of a request is a part of a path.
+    """A folder of uploaded files; their names are random, and no text from a request becomes part of a path.
 
     Args:
-        folder: Where they lie; it exists.
-        limits: Largest file, and largest sum.
+        folder: An existing folder.
+        limits: Largest file size and total size.
     """
 
     def __init__(self, folder: Path, limits: Limits) -> None:
@@ -44,7 +44,7 @@ class Uploads:
         self._sizes: dict[Path, int] = {}
 
     def receive(self, stream: io.BufferedIOBase, length: int) -> Path:
-        """Write ``length`` bytes of a stream into a new file; it is removed where they do not all arrive.
+        """Write ``length`` bytes of a stream to a new file; it is removed if they do not all arrive.
 
         Raises:
             Refused: If the stream ends early, or the sum of the files is too large.
@@ -64,7 +64,7 @@ class Uploads:
         return path
 
     def remove(self, path: Path) -> None:
-        """Delete a file that was received."""
+        """Delete a received file."""
         with self._lock:
             if self._sizes.pop(path, None) is not None:
                 path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One long job at a time, beside the server."""
+"""Run one long job at a time, alongside the server."""
 
 import threading
 import traceback
@@ -18,7 +18,7 @@ class Cancelled(Exception):
 
 
 class Job:
-    """What is known of a job while it runs and afterwards.
+    """The state of a job while it runs and afterwards.
 
     Args:
         kind: Its name.
@@ -32,7 +32,7 @@ class Job:
         self.error: str | None = None
 
     def step(self, done: int) -> None:
-        """Report how many clips are done; a job that shall stop ends here."""
+        """Report how many clips are done; a job that should stop ends here."""
         if self.stopping:
             raise Cancelled
         self.done = done
@@ -42,11 +42,11 @@ class Job:
 
 
 class CountedPaths(Sequence[Path]):
-    """Paths that report how far they have been read.
+    """Paths that report the progress of iterating over them.
 
     Args:
         paths: The paths.
-        job: What is told.
+        job: Job to report to.
     """
 
     def __init__(self, paths: Sequence[Path], job: Job) -> None:
@@ -66,7 +66,7 @@ class CountedPaths(Sequence[Path]):
 
 
 class Worker:
-    """Run jobs in a thread, one at a time, so that the server answers meanwhile."""
+    """Run jobs in a thread, one at a time, so that the server stays responsive."""
 
     def __init__(self) -> None:
         self.job: Job | None = None
@@ -83,22 +83,22 @@ class Worker:
         Args:
             job: Describes it.
             work: Does it; what it raises is kept as the job's error.
-            explain: Turns the text of an error into the words of the page.
+            explain: Turns the text of an error into the page's wording.
 
         Raises:
-            Refused: If another job runs.
+            Refused: If another job is running.
         """
         with self._lock:
             if self.busy:
-                raise Refused(409, 'Another job is running. Wait for its end, or stop it.')
+                raise Refused(409, 'Another job is running. Wait until it ends, or stop it.')
             job.number = 1 if self.job is None else self.job.number + 1
             self.job = job
-            # A daemon: Ctrl-C ends the program even where a network computes.
+            # A daemon: Ctrl-C ends the program even while a network computes.
             self._thread = threading.Thread(target=_run, args=(job, work, explain), daemon=True)
             self._thread.start()
 
     def stop(self, wait: float = 0.0) -> None:
-        """Ask the job to end before its next clip, and wait for that."""
+        """Ask the job to end before its next clip, and wait up to ``wait`` seconds."""
         if self.job is not None:
             self.job.stopping = True
         if wait and self._thread is not None:
@@ -117,10 +117,10 @@ def _run(job: Job, work: Callable[[Job], None], explain: Explain) -> None:
 
 
 def in_a_sentence(error: Exception) -> str:
-    """Return what a user reads of an error; a fault of the program is printed in the terminal as a whole."""
+    """Return an error as the user should read it; the traceback of an internal error goes to the terminal."""
     if (text := host_error(error)) is not None:
         return text
     if isinstance(error, AvzooError):
         return ' '.join(error.lines)
     traceback.print_exception(error)
-    return f'This is a fault of avzoo ({type(error).__name__}). The terminal shows more; please report it.'
+    return f'This is a bug in avzoo ({type(error).__name__}). See the terminal for details, and please report it.'

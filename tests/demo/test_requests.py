@@ -223,7 +223,7 @@ def test_nothing_is_asked_or_taught_before_its_time(server, clip):
     assert status(server, 'POST', '/api/save', dict(title='x')) == 422
     assert status(server, 'POST', f'/api/clips/{add_class(server)}', clip) == 200
     code, _, answer = request(server, 'POST', '/api/teach', dict(modalities=['visual']))
-    assert code == 422 and 'Two classes' in answer['error']
+    assert code == 422 and 'At least two classes' in answer['error']
     assert status(server, 'POST', '/api/teach', dict(modalities=['smell'])) == 422
 
 

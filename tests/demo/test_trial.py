@@ -141,5 +141,5 @@ def test_a_fault_of_the_program_is_not_shown_as_an_error_of_the_user(capsys):
     worker = Worker()
     worker.start(Job('teach', 1), lambda job: {}['missing'], str)
     worker.stop(10)
-    assert 'fault of avzoo (KeyError)' in worker.job.error
+    assert 'bug in avzoo (KeyError)' in worker.job.error
     assert 'Traceback' in capsys.readouterr().err

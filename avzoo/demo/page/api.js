@@ -1,8 +1,8 @@
-// Requests to the server, each with the key of this start of the program.
+// Requests to the server, each with the key of this run of the program.
 
 const STORED = 'avzoo-token';
 
-// The key comes behind the # of the address, is kept for this tab, and leaves the address bar.
+// The key comes after the # of the address, is kept for this tab, and is removed from the address bar.
 if (location.hash.length > 1) {
   sessionStorage.setItem(STORED, location.hash.slice(1));
   history.replaceState(null, '', location.pathname);
@@ -15,7 +15,7 @@ export async function call(method, place, body, headers = {}) {
   try {
     response = await fetch(`/api/${place}`, options);
   } catch {
-    throw new Error('The program does not answer. Start it again, and open the address that it shows.');
+    throw new Error('The program does not respond. Start it again, and open the address that it shows.');
   }
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);

@@ -6,7 +6,7 @@ import { showAnswer, showModel } from './results.js';
 import { clipSource } from './source.js';
 
 const find = (id) => document.getElementById(id);
-const LABELS = { teach: 'Learning', ask: 'Looking at the clip' };
+const LABELS = { teach: 'Training', ask: 'Classifying' };
 const POLL = 400; // Milliseconds.
 let state = null;
 let answerShown = 0;
@@ -134,9 +134,9 @@ find('teach').addEventListener('click', () => attempt(() => {
 }));
 find('job').querySelector('button').addEventListener('click', () => attempt(() => call('POST', 'stop')));
 find('message').querySelector('button').addEventListener('click', () => say(null));
-clipSource(find('ask-source'), 'A clip to ask', false, (give) => attempt(async () => {
+clipSource(find('ask-source'), 'A clip to classify', false, (give) => attempt(async () => {
   for (const { clip, name } of await give()) await send('ask', clip, name, state.most_bytes);
 }));
-// A file that misses its place must not open in the tab.
+// A file dropped elsewhere must not open in the tab.
 for (const kind of ['dragover', 'drop']) window.addEventListener(kind, (event) => event.preventDefault());
 refresh();

@@ -57,7 +57,7 @@ async function showPicture(image, id) {
   try {
     if (!pictures.has(id)) pictures.set(id, (await call('GET', `picture/${id}`)).picture);
   } catch {
-    return; // The clip was removed meanwhile.
+    return; // The clip has been removed in the meantime.
   }
   if (pictures.get(id)) {
     image.src = pictures.get(id);

@@ -9,7 +9,7 @@ const button = (name) => dialog.querySelector(`[data-do=${name}]`);
 let taken = 0;
 let open = false;
 
-// Resolves to { clip, name }, or to null where the user cancels. Throws where there is no camera.
+// Resolves to { clip, name }, or to null if the user cancels. Throws if there is no camera.
 export async function record() {
   if (!navigator.mediaDevices || !window.MediaRecorder) throw new Error('This browser cannot record. Choose files instead.');
   if (open) return null; // A second click while the browser asks for permission.

@@ -1,4 +1,4 @@
-// What the classifier is, and what it answers.
+// The classifier, and its predictions.
 
 const METHODS = { prototypes: 'Class means', logistic_regression: 'Logistic regression', discriminant: 'Linear discriminant', base_discriminant: 'Linear discriminant with base clips' };
 const WORDS = { visual: 'pictures', audio: 'sound' };
@@ -14,7 +14,7 @@ function make(tag, className, text) {
 export function showModel(element, model) {
   element.replaceChildren();
   if (!model) {
-    element.append(make('p', 'hint', 'Nothing has been taught yet.'));
+    element.append(make('p', 'hint', 'There is no classifier yet.'));
     return;
   }
   const from = model.modalities.map((modality) => WORDS[modality]).join(' and ');
@@ -22,13 +22,13 @@ export function showModel(element, model) {
   element.append(make('p', '', `${title}${model.classes.length} classes, from ${from}: ${model.classes.join(', ')}.`));
   const methods = Object.keys(model.report);
   if (methods.length) element.append(reportTable(model, methods));
-  else element.append(make('p', 'hint', `Method: ${METHODS[model.method]}. With two clips of each class, methods are compared.`));
-  if (model.changed) element.append(make('p', 'hint', 'The examples have changed since. Teach again to use them.'));
+  else element.append(make('p', 'hint', `Method: ${METHODS[model.method]}. Methods are compared if every class has two clips.`));
+  if (model.changed) element.append(make('p', 'hint', 'The examples have changed since then. Train again to use them.'));
 }
 
 function reportTable(model, methods) {
   const table = make('table');
-  table.append(make('caption', '', 'Correct on examples that were held out'));
+  table.append(make('caption', '', 'Accuracy on held-out examples'));
   for (const name of methods) {
     const row = make('tr', name === model.method ? 'chosen' : '');
     const head = make('th', '', METHODS[name] + (name === model.method ? ' (used)' : ''));
@@ -42,7 +42,7 @@ function reportTable(model, methods) {
 export function showAnswer(element, answer) {
   element.replaceChildren(make('h3', '', answer.name), bars(answer.classes));
   if (answer.frames.length) element.append(make('h3', '', 'The frames that were seen'), frames(answer.frames));
-  if (answer.log_mel) element.append(make('h3', '', 'The log-mel that was heard'), logMel(answer.log_mel));
+  if (answer.log_mel) element.append(make('h3', '', 'The log-mel spectrogram of the sound'), logMel(answer.log_mel));
 }
 
 function bars(classes) {
@@ -76,7 +76,7 @@ function logMel(seen) {
   const figure = make('figure', 'log-mel');
   const image = make('img');
   image.src = seen.picture;
-  image.alt = `Log-mel spectrogram of ${seen.seconds} seconds, low tones below`;
-  figure.append(image, make('figcaption', '', `${seen.seconds.toFixed(2)} s; low tones below, bright is loud`));
+  image.alt = `Log-mel spectrogram of ${seen.seconds} seconds, low frequencies at the bottom`;
+  figure.append(image, make('figcaption', '', `${seen.seconds.toFixed(2)} s; low frequencies at the bottom, bright is loud`));
   return figure;
 }

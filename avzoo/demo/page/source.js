@@ -2,7 +2,7 @@
 
 import { record } from './recorder.js';
 
-// Fill an element with a place for clips; `take` gets a function that gives a list of { clip, name }, and may throw.
+// Fill an element with an input for clips; `take` gets a function that returns a list of { clip, name } and may throw.
 export function clipSource(element, what, several, take) {
   element.append(document.getElementById('clip-source').content.cloneNode(true));
   const input = element.querySelector('input');
@@ -33,6 +33,6 @@ export function clipSource(element, what, several, take) {
     takeFiles(event.dataTransfer.files);
   });
   const button = element.querySelector('[data-do=record]');
-  button.setAttribute('aria-label', several ? `Record a clip of ${what}` : 'Record a clip to ask');
+  button.setAttribute('aria-label', several ? `Record a clip of ${what}` : 'Record a clip to classify');
   button.addEventListener('click', () => take(async () => [await record()].filter(Boolean)));
 }
