@@ -1,4 +1,4 @@
-"""Helpers that know nothing of models, data or configs. Importing this package brings in no torch."""
+"""Helpers that are independent of models, data and configs. Importing this package does not import torch."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""Checks of arguments that several public functions share."""
+"""Argument checks shared by several public functions."""
 
 from numbers import Integral
 
@@ -6,10 +6,10 @@ from avzoo.utils.errors import ConfigError
 
 
 def check_positive(name: str, value: int) -> int:
-    """Return a count as a number of Python; a checkpoint holds none of numpy.
+    """Return a count as a Python int, as checkpoints must not hold numpy numbers.
 
     Raises:
-        ConfigError: If it is not whole, or below 1; names the argument and what it may be.
+        ConfigError: If it is not a whole number, or below 1; names the argument and what it may be.
     """
     return _whole(name, value, 1)
 

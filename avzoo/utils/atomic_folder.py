@@ -25,21 +25,21 @@ def check_target(out: Path, marker: str, kind: str) -> None:
 
     Args:
         out: Folder to be made.
-        marker: Pattern of a file that only a product of this kind holds, e.g. ``store.json``.
-        kind: What to call such a product in the error.
+        marker: Pattern of a file found only in products of this kind, e.g. ``store.json``.
+        kind: Name of such a product for the error.
     """
     if not out.exists() and not out.is_symlink():
         return
     if out.is_symlink() or not out.is_dir():
-        raise DataError(f'{out} exists and is not a plain folder. Choose another place for the {kind}.')
+        raise DataError(f'{out} exists and is not a plain folder. Choose another path for the {kind}.')
     if any(out.iterdir()) and next(out.glob(marker), None) is None:
-        raise DataError(f'{out} holds other files and is not a {kind}: nothing was written there. Choose a new folder.')
+        raise DataError(f'{out} holds other files and is not a {kind}; nothing was written. Choose a new folder.')
 
 
 class PartFolder:
-    """A hidden folder beside ``out``, on the same file system, which takes its name when it is complete.
+    """A hidden folder next to ``out``, on the same file system, which gets its name when it is complete.
 
-    Those of processes that were killed are removed, see :mod:`avzoo.utils.in_progress`.
+    Those left by killed processes are removed, see :mod:`avzoo.utils.in_progress`.
 
     Args:
         out: Folder to be made.
@@ -64,7 +64,7 @@ class PartFolder:
         """Give the folder its name; what was there before is removed afterwards.
 
         Args:
-            lasting: Write everything through to the disk first, so that it lasts a power cut.
+            lasting: Flush everything to the disk first, so that it survives a power cut.
         """
         if lasting:
             flush_tree(self.path)
@@ -78,7 +78,7 @@ class PartFolder:
 
 @contextmanager
 def fill_folder(out: Path, *, lasting: bool = True) -> Iterator[Path]:
-    """Give a hidden folder to fill, which becomes ``out`` at the end; an exception leaves nothing of it behind."""
+    """Yield a hidden folder to fill, which becomes ``out`` at the end; after an exception, nothing of it remains."""
     part = PartFolder(out)
     try:
         yield part.path
@@ -88,9 +88,9 @@ def fill_folder(out: Path, *, lasting: bool = True) -> Iterator[Path]:
 
 
 def restore_folder(out: Path) -> None:
-    """Give a folder its name back, if a process was killed while it replaced it, and remove such older ones.
+    """Give a folder its name back, if a process was killed while replacing it, and remove older such folders.
 
-    This happens only where the system cannot exchange two folders in one step.
+    This happens only on systems that cannot exchange two folders in one step.
     """
     if not siblings(out, _OLD):
         return
@@ -102,10 +102,10 @@ def restore_folder(out: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two paths swap what they name, so that neither is missing at any moment.
+    """Exchange two paths, so that neither is missing at any moment.
 
     Returns:
-        Whether it was done; ``False`` where the system or the file system cannot do that.
+        Whether it was done; ``False`` if the system or the file system cannot do it.
     """
     if sys.platform != 'linux' or not hasattr(ctypes.CDLL(None), 'renameat2'):
         return False

@@ -1,4 +1,4 @@
-"""Say of many items which cannot be used and why, all at once."""
+"""Report all unusable items, with reasons, at once."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ _SHOWN, _KINDS, _LONGEST = 20, 10, 500
 
 
 def list_items(bad: Mapping[str, str]) -> list[str]:
-    """Return a line for each of the first items, {item: reason}, then how many more there are."""
+    """Return one line per item, {item: reason}, for the first ones, then the number of the others."""
     lines = [f'{item!r}: {" ".join(reason.split())[:_LONGEST]}' for item, reason in list(bad.items())[:_SHOWN]]
     return [*lines, *([f'and {len(bad) - _SHOWN} more'] if len(bad) > _SHOWN else [])]
 
 
 def count_reasons(bad: Mapping[str, str]) -> str:
-    """Return in one line how many items there are of each reason, with the first of them."""
+    """Return in one line how many items each reason has, with the first of them."""
     items: dict[str, list[str]] = {}
     for item, reason in bad.items():
         items.setdefault(reason, []).append(item)
@@ -31,7 +31,7 @@ def count_reasons(bad: Mapping[str, str]) -> str:
 
 
 def write_items(path: Path, bad: Mapping[str, str]) -> None:
-    """Write all items with their reasons as a table; without any, remove one of an earlier run."""
+    """Write all items with their reasons as a table; if there are none, remove the table of an earlier run."""
     if not bad:
         path.unlink(missing_ok=True)
         return

@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def cache_home() -> Path:
-    """Return the folder of everything that avzoo downloads.
+    """Return the folder for everything that avzoo downloads.
 
-    It is ``AVZOO_HOME``, else ``~/.cache/avzoo``. A user without a home folder, or whose home can neither be written to
-    nor has such a folder (``docker run --user 12345``), gets a folder for temporary files, and a warning.
+    It is ``AVZOO_HOME``, else ``~/.cache/avzoo``. If there is no home folder, or it is not writable and has no such
+    folder (``docker run --user 12345``), it is a temporary folder, with a warning.
     """
     chosen = os.environ.get('AVZOO_HOME')
     if chosen:
@@ -21,8 +21,8 @@ def cache_home() -> Path:
 
 
 def has_home() -> bool:
-    """Return whether there is a home folder that has a cache, or where one can be made."""
-    home = Path(os.path.expanduser('~'))  # It stays `~` without HOME and without an entry in the table of users.
+    """Return whether there is a home folder that has a cache, or in which one can be made."""
+    home = Path(os.path.expanduser('~'))  # It stays `~` without HOME and without an entry in the user database.
     if not home.is_absolute():
         return False
     folder = home / '.cache' / 'avzoo'
@@ -34,17 +34,17 @@ def has_home() -> bool:
 
 
 def find_cache_without_home() -> None:
-    """Give the libraries below avzoo a folder for their caches, where there is no home folder and none was named.
+    """Give the libraries below avzoo a cache folder, if there is no home folder and none was set.
 
-    yapf, which mmengine needs, cannot be imported otherwise.
+    Otherwise yapf, which mmengine needs, could not be imported.
     """
     if not os.path.isabs(os.path.expanduser('~')):
         os.environ.setdefault('XDG_CACHE_HOME', str(temporary_folder()))
 
 
 def temporary_folder() -> Path:
-    """Return this user's folder for what is kept until the machine starts anew."""
-    import tempfile  # Few users have no home folder, and `import avzoo` is quick.
+    """Return this user's folder for files that are kept until the machine restarts."""
+    import tempfile  # Few users lack a home folder, and `import avzoo` must be fast.
 
     user = os.getuid() if hasattr(os, 'getuid') else None
     path = Path(tempfile.gettempdir(), 'avzoo' if user is None else f'avzoo-{user}')
@@ -52,7 +52,7 @@ def temporary_folder() -> Path:
         path.mkdir(mode=0o700)
     except FileExistsError:
         found = path.lstat()
-        # Anybody can make a folder of this name, and could exchange what is in it.
+        # Anybody can make a folder with this name, and could replace its content.
         if not stat.S_ISDIR(found.st_mode) or (user is not None and (found.st_uid != user or found.st_mode & 0o022)):
             return Path(tempfile.mkdtemp(prefix='avzoo-'))
     return path
@@ -62,7 +62,7 @@ def temporary_folder() -> Path:
 def _temporary_home(home: str) -> Path:
     path = temporary_folder()
     warnings.warn(
-        f'There is no home folder to write to ({home}): downloads are kept in {path}, which may not last. '
+        f'There is no writable home folder ({home}): downloads are kept in {path}, which may not last. '
         'Set AVZOO_HOME to another folder.',
         stacklevel=4,
     )

@@ -1,4 +1,4 @@
-"""What every command-line tool does around its work: one clear line for bad input, the usual exit codes."""
+"""What every command-line tool shares: one clear line for bad input, the usual exit codes."""
 
 import argparse
 import codecs
@@ -17,16 +17,16 @@ from avzoo.utils.host_errors import host_error
 from avzoo.utils.printable import printable
 from avzoo.utils.stop_signals import Stopped, stopping_cleanly
 
-# What the tables have that ASCII has not.
+# Non-ASCII characters of the tables, and their replacements.
 _PLAIN = {'±': '+-', 'Δ': 'D', 'γ': 'gamma', '…': '...', '–': '-', '’': "'"}
 _LONGEST_LINE = 1600  # Characters of an error.
 _Number = TypeVar('_Number', int, float)
-# How help and errors name the tools, `tools/train.py`; the command `avzoo`, which runs them by other names, sets it.
+# Converts tool names (`tools/train.py`) in help and errors; set by the command `avzoo`, which names them differently.
 spell_tools: Callable[[str], str] = str
 
 
 class _Store(argparse.Action):
-    """Store the value of an argument; an option of several values that is given again adds its values."""
+    """Store the value of an argument; an option with several values adds them when it is repeated."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         before = getattr(namespace, self.dest)
@@ -36,9 +36,9 @@ class _Store(argparse.Action):
 
 
 class ToolParser(argparse.ArgumentParser):
-    """A parser of a tool: texts keep their lines and name tools as errors do; the nearest of mistyped options is named.
+    """The parser of a tool: help keeps its line breaks, and errors suggest the nearest name for a mistyped option.
 
-    ``--x a --x b`` is ``--x a b`` where an option takes several values.
+    ``--x a --x b`` is ``--x a b`` if the option accepts several values.
 
     Args:
         description: The docstring of the tool.
@@ -63,35 +63,35 @@ class ToolParser(argparse.ArgumentParser):
         unknown = [name[0] for name in given if name and not any(option.startswith(name[0]) for option in options)]
         if unknown and message.startswith('the following arguments are required'):
             message += f'. {unknown[0]} is unknown.{nearest(unknown[0], options)}'
-        elif unknown and message.startswith('unrecognized arguments'):
+        elif unknown and message.startswith('unrecognised arguments'):
             message += f'.{nearest(unknown[0], options)}'
         super().error(message)
 
 
 class ParserOfIds(ToolParser):
-    """A parser of a tool that takes ids or names, which may begin with a dash."""
+    """The parser of a tool whose arguments include ids or names, which may begin with a dash."""
 
     def error(self, message: str) -> NoReturn:
         wanted = re.match(r'argument (--[a-z-]+)(?:/--[a-z-]+)*: expected at least one argument', message)
-        dashed = re.match(r'unrecognized arguments: (-(?!-[a-z])\S+)', message)
+        dashed = re.match(r'unrecognised arguments: (-(?!-[a-z])\S+)', message)
         if wanted or dashed:
             option, value = wanted[1] if wanted else '--OPTION', dashed[1] if dashed else '-A'
-            message += f'; a value that begins with a dash is joined by =, once for each: {option}={value}'
+            message += f'; join a value that begins with a dash to its option with =, one at a time: {option}={value}'
         super().error(message)
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> int:
     """Run a tool's ``main(argv)`` and return its exit code.
 
-    Bad input (``AvzooError``) and what the machine lacks, such as space on the disk, become one line ``error: ...`` on
-    stderr and exit code 2, as in argparse; Ctrl-C gives 130, SIGTERM 143; a closed pipe (``tool | head``) ends quietly.
-    Any other exception is a bug and keeps its traceback.
+    Bad input (``AvzooError``) and lack of resources, such as disk space, become one line ``error: ...`` on stderr and
+    exit code 2, as in argparse; Ctrl-C gives 130, SIGTERM 143; a closed pipe (``tool | head``) ends quietly. Any other
+    exception is a bug and keeps its traceback.
 
     Examples:
         >>> if __name__ == '__main__':
         ...     sys.exit(run_tool(main))
     """
-    logging.raiseExceptions = False  # A log that cannot be written does not stop the work, and is not its result.
+    logging.raiseExceptions = False  # A log that cannot be written must not stop the work.
     _open_closed_streams()
     try:
         with stopping_cleanly():
@@ -114,42 +114,42 @@ def run_tool(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[
         if text is None:
             raise
         print_error(text)
-        if isinstance(error, OSError) and error.filename is None:  # Perhaps of stdout.
+        if isinstance(error, OSError) and error.filename is None:  # Perhaps from stdout.
             _close_stdout()
         return 2
 
 
 def show(text: object, *, stderr: bool = False) -> None:
-    """Print what a tool has to say; what it quotes cannot act on the terminal.
+    """Print a tool's output; quoted text cannot act on the terminal.
 
     Args:
         text: One or more lines.
-        stderr: Print on stderr, so that the result on stdout stays what it is.
+        stderr: Print to stderr, to keep stdout for the result.
     """
     print(printable(text, lines=True), file=sys.stderr if stderr else sys.stdout, flush=True)
 
 
 def print_error(error: AvzooError | str) -> None:
-    """Print an error on stderr as one line, with its details below; nothing that it quotes begins another line."""
+    """Print an error to stderr as one line, with its details below; quoted text cannot start a new line."""
     lines = error.lines if isinstance(error, AvzooError) else (error,)
     show('error: ' + '\n  '.join(map(_one_line, lines)), stderr=True)
 
 
 def _one_line(text: str) -> str:
-    """Join the lines of a quoted text, and cut it in the middle where it is too long: the cure is at the end."""
+    """Join the lines of a text, and shorten it in the middle if it is too long: the cure is at the end."""
     text = spell_tools(printable(' '.join(map(str.strip, text.split('\n')))))
     return text if len(text) <= _LONGEST_LINE else f'{text[: _LONGEST_LINE // 2]} ... {text[-_LONGEST_LINE // 4 :]}'
 
 
 def _open_closed_streams() -> None:
-    """Open streams that were closed (``tool >&-``) to nothing: a file would get their numbers, and what is printed."""
+    """Open closed streams (``tool >&-``) on the null device: another file could get their numbers, and the output."""
     for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):  # In this order each gets its own number.
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding='utf-8'))  # noqa: SIM115
 
 
 def print_anything() -> None:
-    """Let a terminal that knows few characters show the others in another way, instead of failing."""
+    """Replace characters that the terminal cannot show, instead of failing."""
     codecs.register_error('avzoo_plain', _in_plain_letters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ('strict', 'backslashreplace'):
@@ -163,7 +163,7 @@ def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _close_stdout() -> None:
-    """Let the interpreter, which flushes stdout once more at exit, do so into nothing."""
+    """Send the interpreter's last flush of stdout, at exit, to the null device."""
     with suppress(OSError, ValueError):  # Not every stdout is a file, e.g. in a notebook.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,8 +1,8 @@
 """Make mmengine 0.10.7, timm and torchvision work together; their own code cannot be changed.
 
-Each workaround is one function, does nothing where it is not needed, and may run more than once. What is changed in
-mmengine: an entry in its table of packages (:func:`patch_mmengine`) and three public helpers that need
-``pkg_resources`` (:func:`_replace_package_utils`). Two private ones are replaced by :mod:`avzoo.zoo.mmengine_hub`.
+Each workaround is one function, does nothing if it is not needed, and may run more than once. Changes to mmengine: an
+entry in its table of packages (:func:`patch_mmengine`) and three public helpers that need
+``pkg_resources`` (:func:`_replace_package_utils`). :mod:`avzoo.zoo.mmengine_hub` replaces two private ones.
 torch and mmengine are imported inside the functions: the tools call :func:`prepare_process` before either is loaded.
 """
 
@@ -20,7 +20,7 @@ from avzoo.utils.lock import locked
 # Operators that torchvision describes at import time even when its compiled library did not load.
 _TORCHVISION_OPERATORS = ('nms', 'qnms')
 
-# When a torch library object is garbage collected its operators go with it: keep it for the whole process.
+# When a torch library object is garbage-collected, its operators are removed: keep it for the whole process.
 _torchvision_library: Any = None
 
 
@@ -43,11 +43,11 @@ def apply() -> None:
 
 
 def share_cores() -> None:
-    """Let waiting OpenMP threads sleep soon, unless the environment says otherwise. Call it before torch is imported.
+    """Let waiting OpenMP threads sleep early, unless the environment says otherwise. Call before importing torch.
 
     By default they spin for a millisecond. With two threads on two cores, one of them busy with another process, a
-    training step of small layers then took 4 s instead of 0.25 s. Threads that sleep at once take 7% longer where no
-    core is busy, so they spin for some microseconds first; GNU's OpenMP alone knows that setting.
+    training step with small layers then took 4 s instead of 0.25 s. Threads that sleep at once take 7% longer if no
+    core is busy, so they spin for some microseconds first; only GNU's OpenMP has that setting.
     """
     if 'OMP_WAIT_POLICY' not in os.environ:
         os.environ['OMP_WAIT_POLICY'] = 'PASSIVE'
@@ -55,9 +55,9 @@ def share_cores() -> None:
 
 
 def import_yapf() -> None:
-    """Import yapf, which mmengine needs, while no other process does.
+    """Import yapf, which mmengine needs, while no other process does so.
 
-    At its first import after an installation it writes a cache, and renames it into place before the last bytes are
+    At its first import after installation, it writes a cache and renames it into place before the last bytes are
     written. Another process that starts at the same moment, as under torchrun, reads an empty file and fails with
     ``EOFError: Ran out of input``.
     """
@@ -72,7 +72,7 @@ def import_yapf() -> None:
 def patch_mmengine() -> None:
     """Register avzoo with mmengine, and replace the helpers that need ``pkg_resources``.
 
-    ``mmengine.config.utils.MODULE2PACKAGE`` maps a module to the package that brings it. Without an entry, configs
+    ``mmengine.config.utils.MODULE2PACKAGE`` maps a module to the package that provides it. Without an entry, configs
     named ``avzoo::...`` and ``mmengine.hub`` refuse avzoo.
     """
     from mmengine.config.utils import MODULE2PACKAGE  # Heavy, and `avzoo.utils` is imported by every quick command.
@@ -84,8 +84,8 @@ def patch_mmengine() -> None:
 def _replace_package_utils() -> None:
     """Replace ``is_installed``, ``get_installed_path`` and ``package2module`` of ``mmengine.utils.package_utils``.
 
-    They import ``pkg_resources``, which warns of itself since setuptools 80 and is missing since 82. ``mmengine.utils``
-    and ``mmengine.config.config`` hold references of their own to some of them, which are replaced too.
+    They import ``pkg_resources``, which is deprecated since setuptools 80 and missing since 82. ``mmengine.utils``
+    and ``mmengine.config.config`` have their own references to some of them, which are replaced too.
     """
     # As in `patch_mmengine`.
     from mmengine import utils
@@ -107,10 +107,10 @@ def is_installed(package: str) -> bool:
 
 
 def get_installed_path(package: str) -> str:
-    """Return the folder of ``package``, a distribution's or a module's name, wherever it was installed from.
+    """Return the folder of ``package``, the name of a distribution or a module, wherever it was installed from.
 
     Raises:
-        ModuleNotFoundError: If nothing of that name can be imported.
+        ModuleNotFoundError: If nothing with that name can be imported.
         RuntimeError: If it is a namespace package.
     """
     module = package
@@ -128,7 +128,7 @@ def package2module(package: str) -> str:
     """Return the name under which the distribution ``package`` is imported.
 
     Raises:
-        ValueError: If the distribution does not say.
+        ValueError: If the distribution does not say so.
     """
     distribution = metadata.distribution(package)
     names = (distribution.read_text('top_level.txt') or '').split()
@@ -146,11 +146,11 @@ def _distribution(package: str) -> metadata.Distribution | None:
 
 
 def define_torchvision_operators() -> None:
-    """Let torchvision be imported beside a torch build that its compiled library does not fit.
+    """Make torchvision importable with a torch build that its compiled library does not match.
 
-    The package index has no CPU build of torchvision. Beside a CPU build of torch the stock one fails at import with
+    The package index has no CPU build of torchvision. With a CPU build of torch, the stock one fails at import with
     ``operator torchvision::nms does not exist``, and so do timm and every mmengine Runner. A schema without a kernel is
-    enough for the import. Where the compiled library loads, its own operators are used.
+    enough for the import. If the compiled library loads, its own operators are used.
     """
     global _torchvision_library
     spec = find_spec('torchvision')
@@ -184,7 +184,7 @@ def _load_torchvision_extension(folder: Path) -> bool:
 def set_cublas_workspace() -> None:
     """Give cuBLAS a fixed workspace, without which deterministic mode refuses matrix products on a GPU.
 
-    mmengine's ``deterministic=True`` leaves this out, and it must be set before CUDA starts. A value that the
-    user has set stays.
+    mmengine's ``deterministic=True`` does not set it, and it must be set before CUDA starts. A value set by the user
+    is kept.
     """
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')

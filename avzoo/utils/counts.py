@@ -2,12 +2,12 @@
 
 
 def number_of(count: int, one: str, many: str = '') -> str:
-    """Return a count with its noun, which is one or many.
+    """Return a count with its noun in the singular or plural.
 
     Args:
-        count: How many there are.
-        one: The noun, and a verb if it has to agree.
-        many: The same of several; by default with an s.
+        count: The count.
+        one: The noun, with a verb if it has to agree.
+        many: The plural; by default with an s.
 
     Examples:
         >>> number_of(1, 'video'), number_of(0, 'class', 'classes'), number_of(2, 'clip has', 'clips have')

@@ -1,4 +1,4 @@
-"""Find items that are equal in what matters, such as clips with the same features."""
+"""Find items with equal keys, such as clips with the same features."""
 
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
@@ -7,7 +7,7 @@ _Item = TypeVar('_Item')
 
 
 def equal_groups(items: Iterable[tuple[_Item, Hashable]]) -> list[list[_Item]]:
-    """Return the groups of items whose keys are equal, each of two or more, by their first items.
+    """Return the groups of two or more items with equal keys, ordered by their first items.
 
     Args:
         items: Each item with its key, e.g. the bytes of its features.

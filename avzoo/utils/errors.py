@@ -18,7 +18,7 @@ class AvzooError(Exception):
     """
 
     def __init__(self, message: object = '', *, details: Sequence[str] = ()) -> None:
-        # A loader hands on the error of a worker as a text with the worker's traceback.
+        # A loader passes on a worker's error as text with the worker's traceback.
         found = _OF_A_WORKER.match(str(message))
         if found:
             message, *details = found[1].rstrip().split('\n  ')
@@ -31,7 +31,7 @@ class DataError(AvzooError):
 
 
 class InputError(DataError, ValueError):
-    """Features or labels that were handed over in Python do not fit; scikit-learn expects a ``ValueError``."""
+    """Features or labels passed in Python do not fit; scikit-learn expects a ``ValueError``."""
 
 
 class ConfigError(AvzooError):
@@ -39,31 +39,31 @@ class ConfigError(AvzooError):
 
 
 class CheckpointError(AvzooError):
-    """A checkpoint is missing, damaged, not written by avzoo, or of another architecture."""
+    """A checkpoint is missing, damaged, not written by avzoo, or for another architecture."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of the text of a library's error, shortened: more lines are advice for programmers.
+    """Return the first line of a library's error message, shortened: further lines are advice for programmers.
 
-    That is the name of its kind where it has no text.
+    Without a message, it is the name of the error's class.
     """
     text = str(error).strip() or type(error).__name__
     return shortened(text.partition('\n')[0])
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return the hint `` Did you mean 'x'?`` for the choice most like ``word``, or an empty string."""
+    """Return the hint `` Did you mean 'x'?`` for the choice most similar to ``word``, or an empty string."""
     found = most_similar(word, choices)
     return '' if found is None else f" Did you mean '{found}'?"
 
 
 def most_similar(word: str, choices: Iterable[str]) -> str | None:
-    """Return the choice most like ``word``, or ``None`` if none resembles it."""
+    """Return the choice most similar to ``word``, or ``None`` if none resembles it."""
     found = difflib.get_close_matches(str(word), list(map(str, choices)), n=1, cutoff=0.5)
     return found[0] if found else None
 
 
 def shortened(message: object) -> str:
-    """Return a message without its middle, where it quotes a value of any length."""
+    """Return a message without its middle if it is long, as it may quote a value of any length."""
     text = str(message)
     return text if len(text) < 400 else f'{text[:200]} ... {text[-100:]}'

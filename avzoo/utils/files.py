@@ -1,4 +1,4 @@
-"""Write files whole or not at all, and fingerprint them."""
+"""Write files completely or not at all, and compute their checksums."""
 
 import hashlib
 import os
@@ -16,10 +16,10 @@ _TO_FLUSH = os.O_RDONLY if os.name == 'posix' else os.O_RDWR  # Windows flushes 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give the path of a hidden file to write, which becomes ``path`` at the end; an exception leaves the old file.
+    """Yield the path of a hidden file to write, which becomes ``path`` at the end; an exception leaves the old file.
 
-    A reader, or a crash, never sees half of the new file. Its folder is made if needed. A symbolic link stays one, and
-    a file that is replaced keeps its permissions.
+    Readers never see a partly written file, even after a crash. Its folder is made if needed. A symbolic link stays
+    one, and a replaced file keeps its permissions.
 
     Raises:
         AvzooError: If something other than a file has this name.
@@ -44,28 +44,28 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def atomic_write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a text file as :func:`atomic_path` does, escaping bytes of names that are no text; return its path."""
+    """Write a text file via :func:`atomic_path`, escaping undecodable bytes of file names; return its path."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding='utf-8', errors='backslashreplace')
     return Path(path)
 
 
 def check_out(path: str | os.PathLike[str]) -> Path:
-    """Refuse a file that could not be written, before the work whose result it is to hold; returns its path."""
+    """Refuse an output file that cannot be written, before the work begins; returns its path."""
     path = Path(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if path.exists() and not path.is_file():
         raise ConfigError(f'{path} cannot be written: it exists and is not a plain file. Choose another name.')
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(
-            f'{path} cannot be written: {folder} is not a folder that you may write to. Name another file.'
+            f'{path} cannot be written: {folder} is not a folder that you may write to. Choose another file.'
         )
     return path
 
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Give errors of the system that name no file, or a hidden one, the name of the file that is meant.
+    """Add the name of a file to system errors that name no file, or a hidden one.
 
     A full disk is noticed by a write, which does not know the name.
     """
@@ -78,7 +78,7 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, with those that it lies in, to last a power cut."""
+    """Make a folder and its parents, safe against a power cut."""
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in new:
@@ -86,19 +86,19 @@ def make_folder(folder: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file, in place of what is there, to last a power cut."""
+    """Rename a file, replacing any existing one, safe against a power cut."""
     os.replace(source, target)
     flush_folder(target.parent)
 
 
 def flush_folder(folder: Path) -> None:
-    """Let the names in a folder last a power cut, where the system can promise that."""
+    """Make the names in a folder safe against a power cut, if the system can promise that."""
     with suppress(OSError):
         _flush(folder, os.O_RDONLY)
 
 
 def flush_tree(root: Path) -> None:
-    """Let a folder with everything in it last a power cut."""
+    """Make a folder with all its content safe against a power cut."""
     for folder, _, names in os.walk(root, topdown=False):
         for name in names:
             _flush(Path(folder, name), _TO_FLUSH)

@@ -1,6 +1,6 @@
-"""Errors of the machine, not of the program: what happened to which file, and what helps.
+"""Errors of the machine, not of the program: what happened to which file, and the cure.
 
-Disks fill, folders are removed, limits are reached. The system says that by a number, libraries by errors of their own.
+Disks fill, folders are removed, limits are reached. The system reports this by a number, libraries by their own errors.
 """
 
 import errno
@@ -15,41 +15,41 @@ _PLACE = 'Choose another path.'
 _CAUSES = {
     errno.ENOSPC: 'the disk is full. Free some space, or write to another disk.',
     errno.EDQUOT: 'your share of the disk is used up. Free some space, or write to another disk.',
-    errno.EFBIG: 'the file would be larger than is allowed here. Raise the limit (ulimit -f unlimited), or write to a '
-    'file system that takes large files.',
+    errno.EFBIG: 'the file would be larger than allowed here. Raise the limit (ulimit -f unlimited), or write to a '
+    'file system that supports large files.',
     errno.EIO: 'the disk, or the network drive, reports an error. Check the disk or drive, then repeat the command.',
     errno.ESTALE: 'the network drive has lost it. Mount the drive again, then repeat the command.',
     errno.EACCES: 'you have no permission for this. Change its permissions, or choose another path.',
     errno.EPERM: 'the system does not permit this. Change its permissions, or choose another path.',
-    errno.EROFS: 'the file system can only be read. Choose a path on another one.',
+    errno.EROFS: 'the file system is read-only. Choose a path on another one.',
     errno.EMFILE: _FILES,
     errno.ENFILE: _FILES.replace('this process', 'this machine'),
     errno.EAGAIN: 'no more processes or threads are allowed. Raise the limit (ulimit -u), or use fewer loader workers.',
     errno.ENAMETOOLONG: 'the name is too long for the file system. Choose a shorter one.',
-    errno.ELOOP: f'its symbolic links lead in a circle, or may not be followed here. {_PLACE}',
+    errno.ELOOP: f'its symbolic links form a loop, or may not be followed here. {_PLACE}',
     errno.ENOTDIR: f'a part of this path is a file, not a folder. {_PLACE}',
-    errno.EISDIR: f'this is a folder, and a file is needed. {_PLACE}',
-    errno.EEXIST: 'something of this name is there already. Remove it, or choose another path.',
+    errno.EISDIR: f'this is a folder, but a file is needed. {_PLACE}',
+    errno.EEXIST: 'something with this name already exists. Remove it, or choose another path.',
     errno.ENOTEMPTY: 'this folder is not empty. Remove it, or choose another path.',
-    errno.ENOENT: 'it does not exist, or was removed meanwhile. Check the path, then repeat the command.',
-    errno.ENXIO: f'this is a device or a pipe, and a file is needed. {_PLACE}',
+    errno.ENOENT: 'it does not exist, or has just been removed. Check the path, then repeat the command.',
+    errno.ENXIO: f'this is a device or a pipe, but a file is needed. {_PLACE}',
     errno.EBUSY: 'it is in use. Wait for the other process, then repeat the command.',
     errno.ETXTBSY: 'it is in use. Wait for the other process, then repeat the command.',
 }
 _MEMORY = (
-    'there is not enough memory. Use smaller batches (train_dataloader.batch_size, val_dataloader.batch_size), end '
+    'there is not enough memory. Use smaller batches (train_dataloader.batch_size, val_dataloader.batch_size), close '
     'other programs, or use a machine with more memory.'
 )
-_WORKER = 'a loader worker was killed, probably for want of memory. Use --cfg-options train_dataloader.num_workers=0.'
-# What the machine lacks may look like damage to the code that reads a file.
+_WORKER = 'a loader worker was killed, probably for lack of memory. Use --cfg-options train_dataloader.num_workers=0.'
+# To the code that reads a file, lack of resources may look like damage.
 _LACKING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN}
 
 
 def host_error(error: BaseException) -> str | None:
-    """Return in one line what the machine lacks, ``FILE: cause. Cure.``; ``None`` for an error of another kind.
+    """Return an error of the machine in one line, ``FILE: cause. Cure.``; ``None`` for other errors.
 
-    An :class:`AvzooError` is of another kind, unless what it complains of was caused by a lack of memory, of file
-    handles, or of space. Its own text is kept: it names the file where the cause does not.
+    An :class:`AvzooError` counts as another error, unless it was caused by a lack of memory, file handles or space.
+    Its own text is then kept, as it names the file if the cause does not.
     """
     if not isinstance(error, AvzooError):
         return _explained(error)
@@ -57,18 +57,18 @@ def host_error(error: BaseException) -> str | None:
     if found is None:
         return None
     own = first_line(error)
-    return f'{found[1]} It was met as: {own}' if _file_of(found[0]) else f'{own} The cause: {found[1]}'
+    return f'{found[1]} It showed up as: {own}' if _file_of(found[0]) else f'{own} The cause: {found[1]}'
 
 
 def why_unreadable(error: OSError) -> str:
-    """Return why a file cannot be opened or read, and what helps."""
+    """Return why a file cannot be opened or read, and the cure."""
     known = _MEMORY if error.errno == errno.ENOMEM else _CAUSES.get(error.errno or 0, '')
     cure = known.partition('. ')[2] or 'Check the path.'  # Each is a cause and its cure.
     return f'{error.strerror or error}. {cure}'
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Iterate over what was being handled when an error was raised."""
+    """Iterate over the causes and contexts of an error."""
     seen = {id(error)}
     while (cause := error.__cause__ or error.__context__) is not None and id(cause) not in seen:
         seen.add(id(cause))
@@ -113,4 +113,4 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _size_in(text: str) -> str:
     found = re.search(r'allocate ([\d.]+ ?\w+)', text)
-    return f'{found[1]} were asked for: ' if found else ''
+    return f'{found[1]} requested: ' if found else ''

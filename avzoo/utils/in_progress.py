@@ -1,7 +1,7 @@
-"""Hidden files and folders that are being written, beside those that they will become.
+"""Hidden files and folders that are being written, next to those that they will become.
 
-A process holds what it writes by a lock, which ends with the process. What is not held was left by a process that was
-killed, and the next one that writes the same file removes it. Where the file system has no locks, it stays.
+A process locks what it writes; the lock ends with the process. Unlocked ones were left by a killed process, and the
+next process that writes the same file removes them. On a file system without locks, they stay.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from pathlib import Path
 if sys.platform != 'win32':
     import fcntl
 
-_LONGEST = 200  # Bytes of a name; most file systems take 255, and something is added to it.
+_LONGEST = 200  # Bytes of a name; most file systems allow 255, and something is added to it.
 
 
 @contextmanager
 def in_progress(target: Path, ending: str, *, folder: bool = False) -> Iterator[Path]:
-    """Make a hidden file or folder beside ``target``, and remove it at the end if it is still there.
+    """Make a hidden file or folder next to ``target``, and remove it at the end if it still exists.
 
     Args:
         target: What it will become.
-        ending: Last part of its name, which says what it is.
+        ending: Last part of its name, which tells its purpose.
         folder: Make a folder.
     """
     sweep(target, ending)
@@ -42,11 +42,11 @@ def in_progress(target: Path, ending: str, *, folder: bool = False) -> Iterator[
 
 @contextmanager
 def scratch_folder(name: str, place: Path | None = None) -> Iterator[Path]:
-    """Make a folder for this process and user alone, and remove it at the end.
+    """Make a folder for this process and user only, and remove it at the end.
 
     Args:
-        name: What it is for.
-        place: Where; by default among the temporary files.
+        name: Its purpose.
+        place: Its parent folder; by default that for temporary files.
     """
     with in_progress((place or Path(tempfile.gettempdir())) / name, 'scratch', folder=True) as path:
         path.chmod(0o700)
@@ -54,10 +54,10 @@ def scratch_folder(name: str, place: Path | None = None) -> Iterator[Path]:
 
 
 def sweep(target: Path, ending: str) -> None:
-    """Remove what processes that were killed left beside ``target``."""
+    """Remove what killed processes left next to ``target``."""
     for path in siblings(target, ending):
         with suppress(OSError):
-            # Locks of NFS want a file that is open for writing; a pipe of that name must not be waited for.
+            # NFS locks need a file that is open for writing; do not wait for a pipe with that name.
             kind = os.O_RDONLY if path.is_dir() else os.O_RDWR
             descriptor = os.open(path, kind | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0))
             try:
@@ -68,7 +68,7 @@ def sweep(target: Path, ending: str) -> None:
 
 
 def siblings(target: Path, ending: str) -> list[Path]:
-    """Return the hidden files and folders that were, or are, to become ``target``."""
+    """Return the hidden files and folders that were, or are, meant to become ``target``."""
     pattern = re.compile(rf'{re.escape(_prefix(target))}[0-9a-f]{{8}}\.{re.escape(ending)}')
     try:
         return sorted(Path(entry.path) for entry in os.scandir(target.parent) if pattern.fullmatch(entry.name))
@@ -77,7 +77,7 @@ def siblings(target: Path, ending: str) -> list[Path]:
 
 
 def _make(target: Path, ending: str, folder: bool) -> tuple[Path, int | None]:
-    """Return the new file or folder and a descriptor that holds it, as long as it is open."""
+    """Return the new file or folder, and a descriptor that locks it while open."""
     while True:
         path = target.with_name(f'{_prefix(target)}{secrets.token_hex(4)}.{ending}')
         if sys.platform == 'win32':  # What is open cannot be renamed there.
@@ -86,10 +86,10 @@ def _make(target: Path, ending: str, folder: bool) -> tuple[Path, int | None]:
         if folder:
             path.mkdir()
         try:
-            # Unlike those of `tempfile`, they get the ordinary permissions, which the result keeps.
+            # Unlike with `tempfile`, they get the usual permissions, which the result keeps.
             descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileNotFoundError:
-            if folder and target.parent.is_dir():  # Another process has swept it in this moment.
+            if folder and target.parent.is_dir():  # Another process has just swept it.
                 continue
             raise
         _lock(descriptor, wait=True)
@@ -106,7 +106,7 @@ def _prefix(target: Path) -> str:
 
 
 def _lock(descriptor: int, *, wait: bool) -> bool:
-    """Lock an open file or folder; return whether it is this process's."""
+    """Lock an open file or folder; return whether this process has the lock."""
     if sys.platform == 'win32':
         return False
     try:

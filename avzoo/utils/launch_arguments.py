@@ -1,4 +1,4 @@
-"""What tools/train.py and tools/test.py have in common. Importing this brings in no torch."""
+"""Arguments shared by tools/train.py and tools/test.py. Importing this does not import torch."""
 
 import argparse
 import os
@@ -7,12 +7,12 @@ import sys
 from avzoo.utils.cli import natural_int
 from avzoo.utils.printable import printable
 
-# Where each launcher says which process this is, see avzoo.engine.launch.
+# Where each launcher stores the rank of this process, see avzoo.engine.launch.
 _RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
 
 def say(text: str) -> None:
-    """Tell the user what goes on, on stderr and by one process only; it works before torch is imported."""
+    """Tell the user what is happening, on stderr and from one process only; works before torch is imported."""
     if all(os.environ.get(name, '0') == '0' for name in _RANKS):
         sys.stderr.write(f'{printable(text)}\n')
         sys.stderr.flush()
@@ -27,7 +27,7 @@ def add_common_arguments(parser: argparse.ArgumentParser, default_work_dir: str)
     """
     parser.add_argument('--work-dir', help=f'where everything is written (default: {default_work_dir})')
     parser.add_argument('--amp', action='store_true', help='compute in bfloat16 (mixed precision), on CPU or GPU')
-    parser.add_argument('--seed', type=natural_int, help='random seed (default: randomness.seed of the config)')
+    parser.add_argument('--seed', type=natural_int, help="random seed (default: the config's randomness.seed)")
     parser.add_argument(
         '--cfg-options',
         nargs='+',

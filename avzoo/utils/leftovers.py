@@ -1,4 +1,4 @@
-"""Tell what people put into a folder from what their systems leave there."""
+"""Tell users' files in a folder from those that operating systems leave there."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _LEFTOVERS = ('__MACOSX', 'Thumbs.db', 'desktop.ini')
 
 
 def is_leftover(name: str) -> bool:
-    """Return whether a file or a folder of this name is hidden (``._x.npz``, ``.DS_Store``) or of a file manager."""
+    """Return whether a file or folder with this name is hidden (``._x.npz``, ``.DS_Store``) or a file manager's."""
     return name.startswith('.') or name in _LEFTOVERS
 
 

@@ -1,8 +1,8 @@
-"""Let one process at a time work on a file or a folder; where the file system has no locks, no locking takes place.
+"""Let one process at a time work on a file or a folder; on a file system without locks, nothing is locked.
 
 The locks are those of the package filelock. They end with the process, and a forked loader worker does not inherit
-them. What is added here: the lock file is removed after use, a system without locks is accepted, and a folder in use is
-an :class:`AvzooError`.
+them. Added here: the lock file is removed after use, a system without locks is accepted, and a folder in use raises an
+:class:`AvzooError`.
 """
 
 import errno
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from avzoo.utils.errors import AvzooError
 
-_PATIENCE = 2.0  # Seconds: a worker that was just being forked when its run was killed holds the lock for a moment.
+_PATIENCE = 2.0  # Seconds: a worker being forked while its run is killed holds the lock for a moment.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
@@ -33,7 +33,7 @@ def locked(target: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def sweep_lock(target: str | os.PathLike[str]) -> None:
-    """Remove the lock file of a process that was killed while it held the lock of a file."""
+    """Remove the lock file left by a process that was killed while holding the lock of a file."""
     path = _lock_file(Path(target))
     if path.is_file():
         with suppress(OSError), _held(path, timeout=0):  # A timeout is an OSError too.
@@ -45,8 +45,8 @@ def held_alone(folder: Path, busy: str) -> Iterator[None]:
     """Hold a folder for this process; the lock ends with the process, however that ends.
 
     Args:
-        folder: The folder; it gets a hidden file ``.lock`` for this time.
-        busy: What to say if another process holds it.
+        folder: The folder; it has a hidden file ``.lock`` meanwhile.
+        busy: Error message if another process holds it.
 
     Raises:
         AvzooError: If another process holds it.
@@ -65,7 +65,7 @@ def _lock_file(target: Path) -> Path:
 
 @contextmanager
 def _held(path: Path, timeout: float) -> Iterator[None]:
-    # filelock waits for a folder to appear, and for a file of another kind to go away.
+    # filelock would wait for a missing folder, and for a file of another kind to disappear.
     flags = (
         os.O_RDONLY | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0)
     )  # A pipe never opens.
@@ -81,8 +81,8 @@ def _held(path: Path, timeout: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # Before it is released: a process that waits notices that the file is gone, and makes another. A forked child,
-        # which does not hold it, leaves it alone.
+        # Before the release: a waiting process notices that the file is gone, and makes another. A forked child,
+        # which does not hold the lock, leaves it alone.
         if os.getpid() == holder:
             with suppress(OSError):
                 path.unlink()

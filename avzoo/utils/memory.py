@@ -1,9 +1,9 @@
-"""How much memory there is."""
+"""How much memory is available."""
 
 import re
 from pathlib import Path
 
-# Limit and use of a container's memory, of both versions of control groups.
+# Memory limit and use of a container, for both versions of control groups.
 _LIMITS = (
     ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current'),
     ('/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory/memory.usage_in_bytes'),
@@ -11,9 +11,9 @@ _LIMITS = (
 
 
 def available_memory() -> int | None:
-    """Return the bytes of memory that can be used without swapping; ``None`` on systems that are not Linux.
+    """Return the bytes of memory that can be used without swapping; ``None`` on systems other than Linux.
 
-    In a container its limit counts, not the memory of the host.
+    In a container, its limit counts, not the memory of the host.
     """
     found = re.search(r'^MemAvailable: +(\d+) kB$', _text('/proc/meminfo'), re.MULTILINE)
     if not found:

@@ -3,15 +3,15 @@
 import re
 from pathlib import PurePosixPath
 
-# What separates parts or names a drive or a stream on other systems, and what no list with one name per line holds.
+# Separators and marks of drives or streams on other systems, and characters impossible in a list of names.
 _FOREIGN = re.compile('[\\\\:\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]')
 
 
 def stays_inside(name: str) -> bool:
-    r"""Return whether a name is a path below a folder on every system, and the only one that leads there.
+    r"""Return whether a name is, on every system, a path inside a folder, in its only possible spelling.
 
     It is relative, its parts are separated by single slashes, and none of them is ``.`` or ``..``. It has no backslash
-    and no colon, which Windows would read as a separator or a drive, and no control character.
+    or colon, which Windows would read as a separator or a drive, and no control character.
 
     Examples:
         >>> [stays_inside(name) for name in ('a/b.npy', '../a', 'C:a', 'a\\..\\b')]

@@ -1,4 +1,4 @@
-"""How far a tool is: items done, items per second, time left."""
+"""Progress of a tool: items done, items per second, time left."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ _EVERY = 30.0  # Seconds between two lines where there is no terminal.
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show on stderr how far the work is; yields a function of (done, total), whose first call makes it appear.
+    """Show progress on stderr; yields a function of (done, total), whose first call makes it appear.
 
-    On a terminal it is a bar; otherwise, as in the log of a cluster, a line now and then.
+    It is a bar on a terminal; otherwise, as in the log of a cluster, a line now and then.
 
     Args:
-        what: The items, e.g. ``clips``.
+        what: Name of the items, e.g. ``clips``.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -41,7 +41,7 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def counted(items: Sequence[_Item], report: Callable[[int, int], None] | None) -> Iterator[_Item]:
-    """Yield items, and tell ``report``, if there is one, (done, total) before each and at the end."""
+    """Yield items, and call ``report``, if given, with (done, total) before each and at the end."""
     for done, item in enumerate(items):
         if report is not None:
             report(done, len(items))

@@ -13,7 +13,7 @@ from avzoo.utils.errors import AvzooError, DataError
 from avzoo.utils.host_errors import why_unreadable
 
 MAX_LINE = 1 << 20  # Characters. A line of a list is a name, and a row of a table a few names.
-MAX_FACTS = 16 << 20  # Bytes of a small file of JSON, which takes up to 30 times its size in memory.
+MAX_FACTS = 16 << 20  # Bytes of a small JSON file, which needs up to 30 times its size in memory.
 
 
 def open_regular(path: str | os.PathLike[str], error: type[AvzooError] = DataError) -> BinaryIO:
@@ -21,14 +21,14 @@ def open_regular(path: str | os.PathLike[str], error: type[AvzooError] = DataErr
 
     Args:
         path: The file.
-        error: Class of the error to raise for anything but a file.
+        error: Class of the error to raise for anything but a regular file.
 
     Raises:
-        AvzooError: If it is anything but a file.
+        AvzooError: If it is not a regular file.
         OSError: If it cannot be opened, or does not exist.
     """
     try:
-        is_file = stat.S_ISREG(os.stat(path).st_mode)  # First: to open some devices does something.
+        is_file = stat.S_ISREG(os.stat(path).st_mode)  # First, since opening some devices has effects.
     except ValueError as nul:  # In the name.
         raise FileNotFoundError(errno.ENOENT, str(nul), str(path)) from None
     if is_file:
@@ -40,7 +40,7 @@ def open_regular(path: str | os.PathLike[str], error: type[AvzooError] = DataErr
 
 
 def open_readable(path: str | os.PathLike[str], error: type[AvzooError] = DataError) -> BinaryIO:
-    """Open a file as :func:`open_regular`, and raise ``error`` where it cannot be opened, too."""
+    """Open a file as with :func:`open_regular`, and also raise ``error`` if it cannot be opened."""
     try:
         return open_regular(path, error)
     except OSError as problem:
@@ -58,16 +58,16 @@ def read_text(path: str | os.PathLike[str], *, at_most: int) -> str:
     with open_regular(path) as file:
         content = file.read(at_most + 1)
     if len(content) > at_most:
-        raise DataError(f'{path} is longer than {at_most:,} bytes, which no such file is. Restore it.')
+        raise DataError(f'{path} is longer than {at_most:,} bytes, too long for such a file. Restore it.')
     return content.decode('utf-8')
 
 
 def read_json(path: str | os.PathLike[str], *, at_most: int = MAX_FACTS) -> Any:
-    """Return the content of a file of JSON, which may be of any kind.
+    """Return the content of a JSON file, which may be of any type.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is not a file of JSON in UTF-8, longer than ``at_most`` bytes, or nested too deeply.
+        ValueError: If it is not JSON in UTF-8, longer than ``at_most`` bytes, or nested too deeply.
     """
     try:
         return json.loads(read_text(path, at_most=at_most))
@@ -78,7 +78,7 @@ def read_json(path: str | os.PathLike[str], *, at_most: int = MAX_FACTS) -> Any:
 
 
 def read_kept(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the dict in a file of JSON that can be written anew; empty where there is none, or a damaged one."""
+    """Return the dict in a JSON file that can be rewritten; empty if the file is missing or damaged."""
     try:
         found = read_json(path)
     except (OSError, ValueError):
@@ -92,12 +92,12 @@ def lines_of(path: str | os.PathLike[str], *, newline: str | None = None, encodi
     Args:
         path: The file.
         newline: As for :func:`open`.
-        encoding: As for :func:`open`; by default UTF-8, with a mark at its beginning or without.
+        encoding: As for :func:`open`; by default UTF-8, with or without a byte-order mark.
 
     Raises:
         DataError: If a line is longer than ``MAX_LINE``, or this is not a file.
         OSError: If it cannot be read.
-        UnicodeDecodeError: If it is not of that encoding.
+        UnicodeDecodeError: If it does not have that encoding.
     """
     with open_regular(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline=newline) as file:
         number = 0
@@ -109,7 +109,7 @@ def lines_of(path: str | os.PathLike[str], *, newline: str | None = None, encodi
 
 
 def unreadable(path: str | os.PathLike[str], error: OSError, kind: type[AvzooError] = DataError) -> AvzooError:
-    """Return the error of a file that cannot be opened or read: why, and what helps."""
+    """Return the error for a file that cannot be opened or read: why, and the cure."""
     return kind(f'{Path(path)} cannot be read: {why_unreadable(error)}')
 
 

@@ -1,4 +1,4 @@
-"""Let a process that is asked to end clean up first, as after Ctrl-C."""
+"""Let a process clean up, as after Ctrl-C, when it is asked to end."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# Asked for by `kill`, a batch system or a container, and by a terminal that is closed.
+# Sent by `kill`, a batch system or a container, and by a terminal that is closed.
 _SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name))
 
 
@@ -25,9 +25,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stopping_cleanly() -> Iterator[None]:
-    """Raise :class:`Stopped` where the process is asked to end; a signal that is ignored, as by nohup, stays so."""
+    """Raise :class:`Stopped` when the process is asked to end; an ignored signal, as with nohup, stays ignored."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # Only the main thread may say what a signal does.
+        yield  # Only the main thread may set signal handlers.
         return
     owner = os.getpid()
 
@@ -36,7 +36,7 @@ def stopping_cleanly() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        for other in handled:  # Cleaning up is not stopped.
+        for other in handled:  # Cleaning up must not be interrupted.
             signal.signal(other, signal.SIG_IGN)
         raise Stopped(number)
 

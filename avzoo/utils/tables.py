@@ -1,18 +1,18 @@
-"""Tables for the screen, for logs and for Markdown pages; the first column is aligned left, the others right."""
+"""Tables for the screen, logs and Markdown pages; the first column is left-aligned, the others right-aligned."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 
 from avzoo.utils.printable import printable
 
-# What acts in Markdown: cells, links, images, code, HTML and its entities.
+# Characters with a meaning in Markdown: cells, links, images, code, HTML and its entities.
 _ESCAPES = {ord(char): f'\\{char}' for char in '\\|[]!`'} | {ord('<'): '&lt;', ord('&'): '&amp;'}
 
 Layout = Callable[[Sequence[str], Iterable[Sequence[object]]], str]  # of a header and rows
 
 
 class Markdown(str):
-    """A cell that avzoo itself wrote as Markdown: its links and code work. Names of unknown origin stay text."""
+    """A cell that avzoo itself wrote as Markdown: its links and code work. Names of unknown origin stay plain text."""
 
     __slots__ = ()
 
@@ -31,12 +31,12 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, align_right: bool = True) -> str:
-    """Lay out a table as Markdown. Cells are shown as they are; only in a :class:`Markdown` do links and code work.
+    """Lay out a table as Markdown. Cells are shown verbatim; only in :class:`Markdown` cells do links and code work.
 
     Args:
         header: Titles of the columns.
         rows: The cells below.
-        align_right: Whether all columns but the first hold numbers and stand right.
+        align_right: Whether all columns but the first are right-aligned, as for numbers.
     """
     rule = ['---', *('---:' if align_right else '---' for _ in header[1:])]
     cells = [[_markdown(cell) for cell in line] for line in (header, *rows)]
@@ -44,17 +44,17 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, a
 
 
 def two_decimals(value: float | None) -> str:
-    """Write a number with two decimals, and ``-`` for one that is unknown or NaN."""
+    """Format a number with two decimals, or as ``-`` if it is unknown or NaN."""
     return '-' if value is None or math.isnan(value) else f'{value:.2f}'
 
 
 def clock(seconds: float) -> str:
-    """Write a time as hours, minutes and seconds, e.g. ``0:06:50``."""
+    """Format a time as hours, minutes and seconds, e.g. ``0:06:50``."""
     whole = round(seconds)
     return f'{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}'
 
 
 def _markdown(cell: object) -> str:
     text = printable(cell)
-    # In Markdown, too, no cell ends early and no tag begins.
+    # Even in Markdown cells, no cell ends early and no tag begins.
     return text.replace('|', r'\|').replace('<', '&lt;') if isinstance(cell, Markdown) else text.translate(_ESCAPES)

@@ -19,14 +19,14 @@ from avzoo.utils.host_errors import host_error
         (errno.EFBIG, 'ulimit -f'),
         (errno.EIO, 'reports an error'),
         (errno.EACCES, 'no permission'),
-        (errno.EROFS, 'only be read'),
+        (errno.EROFS, 'read-only'),
         (errno.EMFILE, 'ulimit -n'),
         (errno.ENAMETOOLONG, 'too long'),
-        (errno.ELOOP, 'circle'),
+        (errno.ELOOP, 'loop'),
         (errno.ENOTDIR, 'is a file'),
         (errno.EISDIR, 'is a folder'),
-        (errno.EEXIST, 'there already'),
-        (errno.ENOENT, 'removed meanwhile'),
+        (errno.EEXIST, 'already exists'),
+        (errno.ENOENT, 'just been removed'),
     ],
 )
 def test_each_names_file_cause_and_cure(code, fact):
