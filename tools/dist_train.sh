@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train on several GPUs (or processes) of one machine, or of several machines:
 #   tools/dist_train.sh CONFIG NUM_GPUS [arguments of tools/train.py]
-# On several machines set NNODES, NODE_RANK, MASTER_ADDR and PORT alike on each.
+# On several machines, set the same NNODES, MASTER_ADDR and PORT on each, and NODE_RANK from 0.
 set -euo pipefail
 [ $# -ge 2 ] || { echo "usage: tools/dist_train.sh CONFIG NUM_GPUS [arguments of tools/train.py]" >&2; exit 2; }
 config=$1 gpus=$2

@@ -6,7 +6,7 @@ FEATURES is an .npz file of one clip (arrays audio (T, D) and visual (T, D)), a 
 of many clips (see tools/dataset_converters/features.py), or a feature store. Give raw features, like those the model
 was trained on: it scales them itself.
 VIDEO is a video file, a folder of videos, or a table (see tools/extract_features.py); needs the extra [video]. Features
-are extracted like those the model was trained on. Videos do not need --video: they are recognized by their suffix, even
+are extracted like those the model was trained on. Videos do not need --video: they are recognised by their suffix, even
 in the place of MODEL and CKPT.
 
 Labels from class folders or a table are shown next to the predictions, followed by the number of correct ones.
@@ -91,7 +91,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--device', help='e.g. cpu or cuda (default: a GPU if available)')
     args = parser.parse_args(argv)
     if odd := take_videos(args):
-        parser.error(f'unrecognized arguments: {" ".join(odd)}; give folders and tables of videos with --video')
+        parser.error(f'unrecognised arguments: {" ".join(odd)}; give folders and tables of videos with --video')
     if not args.features and not args.video:
         last, place = (args.checkpoint, 'CKPT') if args.checkpoint else (args.model, 'MODEL')
         taken = (

@@ -81,7 +81,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         '--skip-bad',
         action='store_true',
-        help='also leave out videos whose features are empty, of another width or not finite; OUT lists them',
+        help='as --skip-missing, and leave out videos whose features are empty, of another width or not finite; OUT '
+        'lists them',
     )
     add(
         '--match',

@@ -35,7 +35,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--feature-set',
         nargs=2,
         metavar=('AUDIO', 'VISUAL'),
-        help='kinds of features, recorded in the store (default: recognized by their widths)',
+        help='kinds of features, recorded in the store (default: recognised by their widths)',
     )
     text = 'training videos per novel class (default: 1 5 10 20)'
     add('--shots', type=positive_int, nargs='+', default=[1, 5, 10, 20], metavar='K', help=text)

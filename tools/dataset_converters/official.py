@@ -25,7 +25,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--shots', type=positive_int, nargs='+', metavar='K', help='values of K to import (default: all in ROOT)'
     )
-    text = 'data set (default: recognized by the file of word vectors)'
+    text = 'data set (default: recognised by the file of word vectors)'
     parser.add_argument('--dataset', choices=['auto', *RELEASED], default='auto', help=text)
     parser.add_argument(
         '--dtype',
