@@ -91,7 +91,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--device', help='e.g. cpu or cuda (default: a GPU if available)')
     args = parser.parse_args(argv)
     if odd := take_videos(args):
-        parser.error(f'unrecognised arguments: {" ".join(odd)}; give folders and tables of videos with --video')
+        parser.error(f'unrecognized arguments: {" ".join(odd)}; give folders and tables of videos with --video')
     if not args.features and not args.video:
         last, place = (args.checkpoint, 'CKPT') if args.checkpoint else (args.model, 'MODEL')
         taken = (

@@ -63,7 +63,7 @@ class ToolParser(argparse.ArgumentParser):
         unknown = [name[0] for name in given if name and not any(option.startswith(name[0]) for option in options)]
         if unknown and message.startswith('the following arguments are required'):
             message += f'. {unknown[0]} is unknown.{nearest(unknown[0], options)}'
-        elif unknown and message.startswith('unrecognised arguments'):
+        elif unknown and message.startswith('unrecognized arguments'):
             message += f'.{nearest(unknown[0], options)}'
         super().error(message)
 
@@ -73,7 +73,7 @@ class ParserOfIds(ToolParser):
 
     def error(self, message: str) -> NoReturn:
         wanted = re.match(r'argument (--[a-z-]+)(?:/--[a-z-]+)*: expected at least one argument', message)
-        dashed = re.match(r'unrecognised arguments: (-(?!-[a-z])\S+)', message)
+        dashed = re.match(r'unrecognized arguments: (-(?!-[a-z])\S+)', message)
         if wanted or dashed:
             option, value = wanted[1] if wanted else '--OPTION', dashed[1] if dashed else '-A'
             message += f'; join a value that begins with a dash to its option with =, one at a time: {option}={value}'
