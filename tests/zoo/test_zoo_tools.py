@@ -65,11 +65,11 @@ CONFIG = 'configs/avdiff/avdiff_custom_5shot.py'
         ('download', ['--dataset', 'ucf', '--data-root', 'x'], '--data-root and --gamma are only for a NAME'),
         ('download', ['avdiff_ucf_5shot', '--gamma', '0'], 'needs --data-root'),
         ('download', ['--dataset', 'synth', '--dtype', 'float16'], '--dtype has no effect on synth'),
-        ('misc/update_metafiles', ['--url', 'http://a.b/c'], '--url and --licence are only for --weights'),
+        ('misc/update_metafiles', ['--url', 'http://a.b/c'], '--url and --licence belong to --weights'),
         (
             'misc/update_metafiles',
             ['--licence', 'MIT', '--models', 'avdiff*'],
-            '--url and --licence are only for --weights',
+            '--url and --licence belong to --weights',
         ),
         ('misc/update_metafiles', ['--weights', 'no.safetensors'], 'There is no weight file'),
         ('misc/update_metafiles', ['--weights', 'x', '--models', 'y'], 'omit --models'),
