@@ -19,6 +19,7 @@ from avzoo.utils.errors import DataError
 _LOGGER = logging.getLogger(__name__)
 _ROUNDING = 1e-6  # Of the largest value.
 _ROUNDING_OF_MEANS = 1e-5  # Of the largest value: a store sums many steps in float32.
+_TINY = 1e-20
 Stamps = Mapping[str, Mapping[str, Any]]
 
 
@@ -78,7 +79,7 @@ def read_base(base: Any, examples: Arrays, stamps: Stamps, taught: Collection[An
     copies = kept & _are_copies(features, examples)
     if copies.any():
         told = number_of(copies.sum(), 'clip has the features of an example', 'clips have the features of examples')
-        _LOGGER.warning('%s: %s under another label; left out, or held-out clips would be too easy.', origin, told)
+        _LOGGER.warning('%s: %s under another label; left out: they would make held-out clips too easy.', origin, told)
     kept &= ~copies
     labels = labels[kept]
     if not len(labels) or np.unique(labels, return_counts=True)[1].max() < 2:
@@ -89,7 +90,8 @@ def read_base(base: Any, examples: Arrays, stamps: Stamps, taught: Collection[An
 def _are_copies(base: Arrays, examples: Arrays) -> np.ndarray:
     """Return which base clips equal an example in all modalities, up to rounding, (N,)."""
     near = {m: np.abs(rows).max(axis=0) * _ROUNDING_OF_MEANS for m, rows in examples.items()}
-    weights = {m: np.divide(1, width, where=width > 0, out=np.zeros_like(width)) for m, width in near.items()}
+    # Columns of tiny numbers are left out: they would overflow.
+    weights = {m: np.divide(1, width, where=width > _TINY, out=np.zeros_like(width)) for m, width in near.items()}
     # Few clips have nearly the same sum; the others need no closer look.
     theirs, ours = (sum(rows[m] @ weights[m] for m in weights) for rows in (base, examples))
     found = np.zeros(len(theirs), bool)

@@ -151,3 +151,14 @@ def test_examples_are_found_in_a_store_whose_means_are_rounded_in_another_way(st
     assert len(found.labels) == len(whole.labels) - 4 and '4 clips have' in caplog.text
     one = {m: rows if m == 'audio' else rows + 1 for m, rows in examples.items()}  # Silent, say, as many others.
     assert len(read_base(store, one, {}, []).labels) == len(whole.labels)
+
+
+@pytest.mark.parametrize('unit', [1e-30, 1e-40])
+@pytest.mark.parametrize('columns', [slice(None), slice(1)])
+def test_examples_are_found_among_base_clips_whatever_their_unit(task, unit, columns):
+    (rows, labels), (clips, _) = task['base'], task['taught']
+    rows, clips = rows.astype(np.float32), clips.astype(np.float32)
+    rows[:, columns] *= unit
+    clips[:, columns] *= unit
+    base = (np.concatenate([rows, clips]), np.concatenate([labels, 1000 + np.arange(len(clips))]))
+    assert len(read_base(base, dict(features=clips), {}, []).labels) == len(rows)
