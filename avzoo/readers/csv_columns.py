@@ -160,7 +160,8 @@ def _find_header(
     known = {mark: [c for c in words if _place(path, names, words[c]) is not None] for mark, names in headers.items()}
     mark = max(known, key=lambda mark: len(known[mark]))
     missing = [column for column in needed if column not in known[mark]]
-    if missing and known[mark]:
+    # Without a header, the first label may be the word of an optional column, such as "stop".
+    if missing and known[mark] and (missing != needed or len(needed) == 1):
         header = headers[mark]
         raise DataError(
             f'{path}: no column {missing[0]!r}; its first line names {header}, and the columns {list(needed)} are '

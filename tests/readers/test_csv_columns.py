@@ -73,6 +73,10 @@ def test_a_table_without_a_header_is_read_where_labels_come_again(tmp_path, kind
     assert sorted(read(tmp_path, NO_HEADER[kind])) == ROWS
 
 
+def test_a_label_without_a_header_may_be_the_word_of_an_optional_column(tmp_path):
+    assert read(tmp_path, 'v1,group\nv2,group\nv3,a\n') == [['v1', 'group', ''], ['v2', 'group', ''], ['v3', 'a', '']]
+
+
 @pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-le', 'utf-16-be'])  # With a mark at its beginning or without.
 @pytest.mark.parametrize('kind', ['tabs', 'byte order mark', 'delimiter declared', 'blank rows'])
 def test_unicode_text_of_a_spreadsheet_is_read(tmp_path, kind, encoding):
