@@ -40,8 +40,8 @@ Plan = dict[tuple[int, int], list[Draw]]  # By number of classes and clips per c
 def draw_clips(columns: np.ndarray, groups: np.ndarray, classes: int, shots: int, seed: Sequence[int]) -> Draw:
     """Draw classes and support clips of each; clips that share a group with a support clip are not predicted.
 
-    With the same seed, a larger number of clips per class includes the smaller one, and so does a larger number of
-    classes if all have enough clips.
+    With the same seed, a larger number of clips per class, or of classes, includes the smaller one, as long as all
+    classes have enough clips and groups.
 
     Args:
         columns: Class of each clip, (N,), whole numbers from 0.

@@ -5,8 +5,8 @@ fitted to them and tested on all other clips of these classes. The table shows, 
   accuracy                          the share of the other clips that are classified correctly
   cross-validation minus accuracy   how much the classifier's own estimate exceeds it, paired by draw
 both as the mean of the draws with its 95% interval (Student's t); and how often each method was chosen. Clips of one
-group, such as parts of one video, are never used for both fitting and testing. Draws are nested: a draw with more clips
-or classes contains the one with fewer.
+group, such as parts of one video, are never used for both fitting and testing; a feature store has no groups. Draws are
+nested if all classes have enough clips: a draw with more clips or classes contains the one with fewer.
 
 examples:
   python tools/analysis_tools/learning_curve.py data/mine
