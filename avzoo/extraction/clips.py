@@ -64,7 +64,7 @@ class Clip:
         if not all(isinstance(time, Real) for time in times) or not 0 <= times[0] < times[1] <= _LONGEST:
             part = f'from {self.start} s to {"the end" if self.end is None else f"{self.end} s"} of {self.path.name}'
             raise DataError(
-                f'a clip {part} is impossible. Give seconds from the beginning of the video, as numbers, start < end.'
+                f'a clip {part} is impossible. Give start < end <= 1e6 in seconds from the beginning of the video.'
             )
 
     @property
