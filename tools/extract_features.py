@@ -4,8 +4,9 @@ VIDEOS is a video, a folder of videos (or with one subfolder per class), or a ta
 filename and, optionally, label, start and end (seconds) for parts of videos, group for clips that belong together, and
 video, a name for each clip.
 
-OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, failed.csv,
-which says what is missing and why, and the extractors in extraction.json. To resume after a stop, repeat the command.
+OUT becomes a folder of audio/CLIP.npy and visual/CLIP.npy, (steps, width) each, with the table clips.csv, the
+extractors in extraction.json and, if a clip failed, failed.csv, which says why. To resume after a stop, repeat the
+command.
 
 Extractors: --visual timm:NAME (any image network in timm), c3d; --audio vggish, log_mel_statistics; either: hf:NAME (a
 model on the Hugging Face Hub or a folder: CLIP, SigLIP, VideoMAE, CLAP, PE-AV) and onnx:FILE; or none. c3d and vggish

@@ -143,8 +143,9 @@ def labelled_clips(videos: str | os.PathLike[str]) -> list[Clip]:
         ) from error
     loose = [clip.path.name for clip in clips if not clip.label]
     if loose:
+        where = '' if Path(videos).name == loose[0] else f'{videos}: '
         raise DataError(
-            f'{videos}: {loose[0]} has no class. Make one folder per class, or a table (.csv, .tsv) of filename and '
+            f'{where}{loose[0]} has no class. Make one folder per class, or a table (.csv, .tsv) of filename and '
             'label. Features of your own need labels: --labels TABLE.'
         )
     return clips

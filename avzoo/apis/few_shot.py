@@ -144,6 +144,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, clips: Any) -> np.ndarray:
         check_is_fitted(self, 'linear_')
+        if isinstance(clips, str | os.PathLike) and os.path.isdir(clips):
+            raise InputError(f'{clips} is a folder. Give its videos as a list: sorted(Path({str(clips)!r}).iterdir()).')
         if isinstance(clips, str | os.PathLike | Clip):
             clips = [clips]
         features = self._read(clips)

@@ -57,10 +57,11 @@ def read_labelled_features(
     elif (found := extracted_clips(path) if path.is_dir() else None) is not None:
         clips = found
     else:
-        problem = 'is neither a feature store nor a folder of extracted features' if path.exists() else 'does not exist'
+        if not path.exists():
+            raise DataError(f'{path} does not exist. Check the path.')
         raise DataError(
-            f'{path} {problem}. tools/extract_features.py and tools/dataset_converters make such folders from videos '
-            'and from features.'
+            f'{path} is neither a feature store nor a folder of extracted features. Make the latter from videos with '
+            'tools/extract_features.py; features of your own need a table of labels (--labels, where there is one).'
         )
     texts = {m: in_one_line(stamp) for m, stamp in clips.stamps.items()}
     known = FeatureSet(str(path), texts)

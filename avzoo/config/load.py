@@ -28,7 +28,10 @@ def load_config(path: str | os.PathLike[str], options: Sequence[str] = (), *, of
     """
     path = Path(path)
     if not path.is_file():
-        raise ConfigError(f'There is no config {path}.{_nearest_file(path)} The configs are in configs/METHOD/.')
+        where = (
+            'The configs are in configs/METHOD/.' if path.suffix else 'Nor is it the folder of a run or a classifier.'
+        )
+        raise ConfigError(f'There is no config {path}.{_nearest_file(path)} {where}')
     if path.suffix in ('.pth', '.pt', '.safetensors'):
         raise ConfigError(f'{path} is a file of weights where a config is expected; name the config first.')
     refuse_other_languages(path)

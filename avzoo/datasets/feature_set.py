@@ -47,4 +47,4 @@ def compare_feature_sets(first: FeatureSet, second: FeatureSet, modalities: Coll
             f'The {min(odd)} features differ, even if their widths are equal. {texts}. Extract both '
             'with the same networks; if they are the same, use the same words for both (`features` in store.json).'
         )
-    return f'It is not known whether the features are the same. {texts}.' if one.keys() != other.keys() else ''
+    return f'It is not known whether the features are the same: {texts}.' if one.keys() != other.keys() else ''

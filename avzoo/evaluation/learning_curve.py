@@ -58,7 +58,7 @@ def draw_clips(columns: np.ndarray, groups: np.ndarray, classes: int, shots: int
     possible = [int(c) for c in np.random.default_rng(seed).permutation(len(of_class)) if most[c] >= shots]
     if len(possible) < classes:
         raise DataError(
-            f'{classes} x {shots}: only {number_of(len(possible), "class has", "classes have")} '
+            f'{classes} x {shots}: {"only " * bool(possible)}{number_of(len(possible), "class has", "classes have")} '
             f'{number_of(shots, "clip")} and one more, from another group, to predict.'
         )
     drawn = []

@@ -164,9 +164,8 @@ def _find_header(
     if missing and known[mark] and (missing != needed or len(needed) == 1):
         header = headers[mark]
         raise DataError(
-            f'{path}: no column {missing[0]!r}; its first line names {header}, and the columns {list(needed)} are '
-            f'needed (a column {missing[0]!r} may also be called {", ".join(words[missing[0]][1:])}).'
-            + nearest(missing[0], header)
+            f'{path}: no column {missing[0]!r}; its first line has {", ".join(header)}. Add the column; it may also be '
+            f'called {", ".join(words[missing[0]][1:])}.' + nearest(missing[0], header)
         )
     return (None, mark) if missing else (headers[mark], mark)
 

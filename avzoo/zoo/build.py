@@ -55,7 +55,12 @@ def config_path(name_or_path: str | os.PathLike[str]) -> Path:
     path, name = Path(name_or_path), str(name_or_path)
     if is_run(path) and name not in read_index():
         return path / RUN_CONFIG
-    return path if path.suffix or len(path.parts) > 1 else find_model(name).config
+    if path.suffix or '/' in name:
+        return path
+    try:
+        return find_model(name).config
+    except ConfigError as error:
+        raise ConfigError(f'{error} There is no folder {name} of a run or a classifier either.') from None
 
 
 def model_name(cfg: Config) -> str:

@@ -676,3 +676,9 @@ def test_classes_in_two_spellings_are_warned_of():
 def test_rows_of_an_array_may_be_repeated(recwarn):
     FewShotClassifier(method='prototypes').fit(np.eye(3)[[0, 1, 1]], ['a', 'b', 'b'])
     assert not recwarn.list
+
+
+def test_a_folder_is_not_asked_about_as_one_video(tmp_path):
+    x, y = np.eye(4).repeat(2, axis=0), np.arange(4).repeat(2)
+    with pytest.raises(DataError, match=r'is a folder. Give its videos as a list'):
+        FewShotClassifier().fit(x, y).predict(tmp_path)

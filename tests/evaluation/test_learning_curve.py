@@ -68,10 +68,10 @@ def test_classes_of_too_few_clips_are_not_drawn_and_what_is_not_possible_is_told
     assert {0} == set(range(6)) - {int(c) for draw in plan[2, 5] for c in COLUMNS[draw.taught]}
     assert skipped == [
         '2 x 11: only 1 class has 11 clips and one more, from another group, to predict.',
-        '2 x 12: only 0 classes have 12 clips and one more, from another group, to predict.',
+        '2 x 12: 0 classes have 12 clips and one more, from another group, to predict.',
         '6 x 5: only 5 classes have 5 clips and one more, from another group, to predict.',
         '6 x 11: only 1 class has 11 clips and one more, from another group, to predict.',
-        '6 x 12: only 0 classes have 12 clips and one more, from another group, to predict.',
+        '6 x 12: 0 classes have 12 clips and one more, from another group, to predict.',
     ]
 
 

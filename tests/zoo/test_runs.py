@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from avzoo.utils.errors import CheckpointError, ConfigError
-from avzoo.zoo.build import config_path
+from avzoo.zoo.build import config_of, config_path
 from avzoo.zoo.runs import is_run, run_weights
 
 
@@ -35,6 +35,20 @@ def test_a_name_of_the_zoo_means_its_model_wherever_a_run_lies(run_folder, tmp_p
     assert config_path('avdiff_synth_5shot').parent.name == 'avdiff'
     for path in ('./avdiff_synth_5shot', 'avdiff_synth_5shot/', folder):
         assert config_path(path) == Path(path) / 'config.py'
+
+
+@pytest.mark.parametrize(
+    ('name', 'told'),
+    [
+        ('nowhere', 'no model .*There is no folder nowhere of a run or a classifier either'),
+        ('./nowhere', 'There is no config nowhere.* Nor is it the folder of a run or a classifier'),
+        ('work_dirs/nowhere', 'There is no config work_dirs/nowhere.* Nor is it the folder of a run or a classifier'),
+        ('configs/nowhere.py', 'The configs are in configs/METHOD'),
+    ],
+)
+def test_a_mistyped_folder_is_not_only_sought_in_the_zoo(name, told):
+    with pytest.raises(ConfigError, match=told):
+        config_of(name)
 
 
 def test_a_name_that_no_file_can_have_is_an_unknown_one():
