@@ -89,7 +89,8 @@ def read_zero_shot_lists(folder: str | os.PathLike[str]) -> ZeroShotLists:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f'{folder} is not a folder of zero-shot lists.' + (_HOW_TO_DIVIDE if folder.is_file() else ''))
+        problem = 'is not a folder of zero-shot lists' if folder.exists() else 'does not exist'
+        raise DataError(f'{folder} {problem}.{_HOW_TO_DIVIDE}')
     if (folder / 'cls_split').is_dir():
         folder = folder / 'cls_split'
     groups: dict[str, str] = {}

@@ -59,8 +59,9 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 def most_similar(word: str, choices: Iterable[str]) -> str | None:
     """Return the choice most similar to ``word``, or ``None`` if none resembles it."""
-    found = difflib.get_close_matches(str(word), list(map(str, choices)), n=1, cutoff=0.5)
-    return found[0] if found else None
+    names = {str(choice).lstrip('-'): str(choice) for choice in choices}  # The dashes of options are alike.
+    found = difflib.get_close_matches(str(word).lstrip('-'), names, n=1)
+    return names[found[0]] if found else None
 
 
 def shortened(message: object) -> str:

@@ -277,3 +277,11 @@ def test_a_list_without_a_label_column_is_refused(tmp_path):
     (folder / 'stage_1_train.csv').write_text('filename,species\na,b\n')
     with pytest.raises(DataError, match=r"stage_1_train.csv: no column 'label'"):
         read_zero_shot_lists(folder)
+
+
+@pytest.mark.parametrize(('made', 'problem'), [(False, 'does not exist'), (True, 'is not a folder of zero-shot lists')])
+def test_lists_that_are_no_folder_are_refused_with_the_way_to_make_them(made, problem, tmp_path):
+    if made:
+        (tmp_path / 'lists').touch()
+    with pytest.raises(DataError, match=rf'{problem}\. To make such lists .*splits\.py'):
+        read_zero_shot_lists(tmp_path / 'lists')

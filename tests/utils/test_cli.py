@@ -184,3 +184,13 @@ def test_an_option_of_several_values_that_is_given_again_adds_its_values(given, 
     for _ in range(2):  # The defaults stay what they are.
         args = parser.parse_args(given)
         assert (args.shots, args.seed, args.ids) == kept
+
+
+@pytest.mark.parametrize(('given', 'hint'), [('--workdir', " Did you mean '--work-dir'?"), ('--top', ''), ('--x', '')])
+def test_the_dashes_of_options_do_not_make_them_alike(given, hint, capsys):
+    parser = cli.ToolParser()
+    for option in ('--work-dir', '--out', '--shots', '--method'):
+        parser.add_argument(option)
+    with pytest.raises(SystemExit):
+        parser.parse_args([given, '3'])
+    assert capsys.readouterr().err.endswith(f'unrecognized arguments: {given} 3.{hint}\n')
