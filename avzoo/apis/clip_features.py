@@ -108,7 +108,9 @@ def specs_of(extractor: Mapping[str, str] | None) -> dict[str, str]:
     if extractor is None:
         return dict(DEFAULT_EXTRACTORS)
     if not isinstance(extractor, Mapping):
-        raise ConfigError(f"extractor={extractor!r}: give a dict by modality, as in dict(visual='c3d', audio='vggish')")
+        raise ConfigError(
+            f"extractor={extractor!r}: give a dict by modality, as in dict(visual='c3d', audio='vggish')."
+        )
     return dict(extractor)
 
 
